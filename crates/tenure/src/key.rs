@@ -1,0 +1,339 @@
+//! Keys: the canonical encoding of a call's arguments, and what an entry keeps of it.
+//!
+//! An encoding is a byte string that is built from left to right. Two different sequences of
+//! [`Encoder::tag`] and [`Encoder::framed`] calls never give the same bytes (K1), whatever the
+//! tags and contents are:
+//!
+//! | Item | Bytes |
+//! |---|---|
+//! | a tag below [`ESCAPE`] | the tag |
+//! | any other tag | `ESCAPE`, the tag |
+//! | the tag of a frame | the same two forms, with the first byte's top bit set |
+//! | the content of a frame, up to [`FRAME_MAX`] bytes | its length in one byte, the content |
+//! | a longer content | [`DIGESTED`], its length in eight bytes, its digest in sixteen |
+//!
+//! Read from the left, the first byte says whether a bare tag or a frame follows and how long it
+//! is, so the sequence can be read back, but for the content of a long frame: there the digest
+//! stands for it, and two contents share one only with the negligible probability that
+//! `docs/design/0002-digest.md` states.
+//!
+//! [`Encoder::raw`] adds bytes as they are. It is for callers whose tag fixes how many follow.
+
+use std::fmt;
+use std::hash::Hasher;
+use std::sync::LazyLock;
+
+use foldhash::SharedSeed;
+use foldhash::quality::FoldHasher;
+use smallvec::SmallVec;
+
+use crate::digest;
+
+/// The longest content of a frame that is kept as it is; longer ones are digested.
+pub const FRAME_MAX: usize = 240;
+
+/// The longest encoding that a key keeps byte for byte; longer ones are digested.
+pub const EXACT_MAX: usize = 256;
+
+/// The first byte of a tag that does not fit in the seven bits of a short one.
+const ESCAPE: u8 = 0x7f;
+
+/// What stands in the place of the length of a frame whose content is digested.
+const DIGESTED: u8 = 0xff;
+
+/// The bit that tells the tag of a frame from a bare tag.
+const FRAME: u8 = 0x80;
+
+/// How much room an encoder that is cleared may keep for the next key.
+const KEEP_MAX: usize = 1 << 16;
+
+/// A canonical encoding under construction.
+///
+/// It implements [`Hasher`], so that a type that is `Hash` writes itself. Encodings of up to
+/// [`EXACT_MAX`] bytes need no allocation, and an encoder can be used again after
+/// [`clear`](Encoder::clear).
+#[derive(Clone, Default)]
+pub struct Encoder {
+    buffer: SmallVec<[u8; EXACT_MAX]>,
+}
+
+impl Encoder {
+    /// An empty encoding.
+    #[inline]
+    #[must_use]
+    pub fn new() -> Self {
+        Self { buffer: SmallVec::new() }
+    }
+
+    /// Forgets what was written, for the next key.
+    #[inline]
+    pub fn clear(&mut self) {
+        if self.buffer.capacity() > KEEP_MAX {
+            self.buffer = SmallVec::new();
+        } else {
+            self.buffer.clear();
+        }
+    }
+
+    /// The number of bytes written so far.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether nothing was written yet.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// The bytes written so far.
+    #[inline]
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Forgets all but the first `len` bytes, for callers that sort encodings of members.
+    #[inline]
+    pub fn truncate(&mut self, len: usize) {
+        self.buffer.truncate(len);
+    }
+
+    /// Adds bytes as they are. The caller's tag must fix how many there are.
+    #[inline]
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Adds a tag that stands alone.
+    #[inline]
+    pub fn tag(&mut self, tag: u8) {
+        self.put_tag(tag, 0);
+    }
+
+    /// Adds a tag with a content of any length.
+    #[inline]
+    pub fn framed(&mut self, tag: u8, bytes: &[u8]) {
+        if bytes.len() <= FRAME_MAX {
+            self.put_tag(tag, FRAME);
+            self.buffer.push(bytes.len() as u8);
+            self.raw(bytes);
+        } else {
+            self.framed_digest(tag, bytes.len() as u64, digest::keyed(bytes));
+        }
+    }
+
+    /// Adds a tag with a content that was digested before: the same bytes as
+    /// [`framed`](Encoder::framed) gives for a content of `len` bytes with this digest.
+    ///
+    /// For callers that digest elsewhere: without a lock that they hold otherwise, in pieces, or
+    /// once for an object that cannot change. `len` must be above [`FRAME_MAX`]; shorter contents
+    /// have no digested form.
+    ///
+    /// # Panics
+    ///
+    /// If `len` is not above [`FRAME_MAX`].
+    pub fn framed_digest(&mut self, tag: u8, len: u64, digest: u128) {
+        assert!(len > FRAME_MAX as u64, "a content of {len} bytes has no digested form");
+        self.put_tag(tag, FRAME);
+        self.buffer.push(DIGESTED);
+        self.raw(&len.to_le_bytes());
+        self.raw(&digest.to_le_bytes());
+    }
+
+    /// The key that these bytes are.
+    #[inline]
+    #[must_use]
+    pub fn finish(&self) -> KeyRef<'_> {
+        let bytes = self.as_bytes();
+        KeyRef(if bytes.len() <= EXACT_MAX {
+            View::Exact(bytes)
+        } else {
+            View::Digest(split(digest::keyed(bytes)))
+        })
+    }
+
+    #[inline]
+    fn put_tag(&mut self, tag: u8, frame: u8) {
+        if tag < ESCAPE {
+            self.buffer.push(tag | frame);
+        } else {
+            self.raw(&[ESCAPE | frame, tag]);
+        }
+    }
+}
+
+/// What `Hash` types write is taken as it is, but for long pieces, whose length and digest are
+/// taken instead, so that a large argument does not pass through the buffer.
+impl Hasher for Encoder {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        if bytes.len() <= FRAME_MAX {
+            self.raw(bytes);
+        } else {
+            self.raw(&(bytes.len() as u64).to_le_bytes());
+            self.raw(&digest::keyed(bytes).to_le_bytes());
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        Encoder::finish(self).hash()
+    }
+}
+
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// A finished key, borrowed from its encoder: what a lookup needs. It allocates nothing.
+#[derive(Clone, Copy)]
+pub struct KeyRef<'a>(View<'a>);
+
+#[derive(Clone, Copy)]
+enum View<'a> {
+    Exact(&'a [u8]),
+    Digest([u64; 2]),
+}
+
+impl KeyRef<'_> {
+    /// The hash under which tables file this key: keyed per process, and equal to
+    /// [`Key::hash`] of an equal key.
+    #[inline]
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.0.hash()
+    }
+
+    /// Whether an owned key is this key.
+    #[inline]
+    #[must_use]
+    pub fn matches(&self, key: &Key) -> bool {
+        self.0 == key.view()
+    }
+
+    /// The owned key, for the entry that will be filed under it.
+    #[must_use]
+    pub fn to_key(&self) -> Key {
+        Key(match self.0 {
+            View::Exact(bytes) if bytes.len() <= INLINE_MAX => {
+                let mut inline = [0; INLINE_MAX];
+                inline[..bytes.len()].copy_from_slice(bytes);
+                Repr::Inline(bytes.len() as u8, inline)
+            }
+            View::Exact(bytes) => Repr::Boxed(bytes.into()),
+            View::Digest(digest) => Repr::Digest(digest),
+        })
+    }
+}
+
+impl fmt::Debug for KeyRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRef").finish_non_exhaustive()
+    }
+}
+
+impl View<'_> {
+    #[inline]
+    fn hash(&self) -> u64 {
+        let mut hasher = TABLE_SEEDS.hasher();
+        match self {
+            View::Exact(bytes) => hasher.write(bytes),
+            View::Digest([low, high]) => {
+                hasher.write_u64(*low);
+                hasher.write_u64(*high);
+            }
+        }
+        hasher.finish()
+    }
+}
+
+impl PartialEq for View<'_> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (View::Exact(a), View::Exact(b)) => a == b,
+            (View::Digest(a), View::Digest(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+/// A finished key, owned: 24 bytes, and a box where a short encoding does not fit in them.
+///
+/// Encodings of up to [`EXACT_MAX`] bytes are compared byte for byte, longer ones by a digest of
+/// 128 bits whose secret is drawn per process (K15). It shows nothing of the arguments.
+#[derive(Clone)]
+pub struct Key(Repr);
+
+/// What fits beside the two bytes that say which form this is and how long.
+const INLINE_MAX: usize = 22;
+
+#[derive(Clone)]
+enum Repr {
+    Inline(u8, [u8; INLINE_MAX]),
+    Boxed(Box<[u8]>),
+    Digest([u64; 2]),
+}
+
+const _: () = assert!(size_of::<Key>() == 24);
+
+impl Key {
+    /// The hash under which tables file this key.
+    #[inline]
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        self.view().hash()
+    }
+
+    #[inline]
+    fn view(&self) -> View<'_> {
+        match &self.0 {
+            Repr::Inline(len, bytes) => View::Exact(&bytes[..usize::from(*len)]),
+            Repr::Boxed(bytes) => View::Exact(bytes),
+            Repr::Digest(digest) => View::Digest(*digest),
+        }
+    }
+}
+
+impl PartialEq for Key {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.view() == other.view()
+    }
+}
+
+impl Eq for Key {}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").finish_non_exhaustive()
+    }
+}
+
+/// The secrets of the table hash. It only files keys: two keys of one hash are still two keys.
+struct TableSeeds {
+    own: u64,
+    shared: SharedSeed,
+}
+
+static TABLE_SEEDS: LazyLock<TableSeeds> = LazyLock::new(|| {
+    let [own, shared] = split(digest::random());
+    TableSeeds { own, shared: SharedSeed::from_u64(shared) }
+});
+
+impl TableSeeds {
+    #[inline]
+    fn hasher(&'static self) -> FoldHasher<'static> {
+        FoldHasher::with_seed(self.own, &self.shared)
+    }
+}
+
+#[inline]
+fn split(value: u128) -> [u64; 2] {
+    [value as u64, (value >> 64) as u64]
+}
