@@ -1,0 +1,177 @@
+# One entry for every task; CI calls the same targets. `make help` lists them.
+# What a target needs it installs itself: virtual environments in the tree, Debian packages where it is root.
+# Stamp files keep a second run quick; `make clean` removes all of it.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PORT ?= 8501
+ARGS ?=
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+CARGO ?= cargo
+
+# The interpreter everything uses unless told otherwise: make test PYTHON=python3.12
+override PYTHON := $(shell PYTHON="$(PYTHON)" scripts/find-python)
+PYVER := $(shell $(or $(PYTHON),false) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# Cargo builds the extension crate against this one too, so that its artefacts stay fresh.
+export PYO3_PYTHON := $(PYTHON)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP_INSTALL := -m pip install --quiet --no-compile
+
+APP_ENV := .venv
+TOOLS_ENV := .venv-tools
+LINT_ENV := .venv-lint
+TEST_ENV := .venv-test/py$(PYVER)
+
+STREAMLITS := $(shell grep -v '^\#' python/tests/streamlit-versions.txt)
+STREAMLIT_OLDEST := $(firstword $(STREAMLITS))
+STREAMLIT_NEWEST := $(lastword $(STREAMLITS))
+STREAMLIT ?= $(STREAMLIT_NEWEST)
+STREAMLIT_ENV := .venv-test/streamlit-$(STREAMLIT)
+
+RUST_SOURCES := Cargo.toml $(wildcard Cargo.lock) python/Cargo.toml python/pyproject.toml \
+	$(shell find crates/tenure crates/tenure-macros python/src -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
+PY_SOURCES := $(shell find python/tenure -type f ! -name '*.so' ! -path '*__pycache__*' 2>/dev/null)
+DEV_WHEEL := $(TARGET)/wheels/dev-$(PYVER)
+RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
+INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
+
+.PHONY: help demo test lint format bench clean python-found \
+	test-rust model test-docs test-python test-pythons test-streamlit-one test-streamlit test-browser \
+	matrix model-long stress-long fuzz bench-python bench-rust doc
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
+
+python-found:
+	@test -n "$(PYTHON)" || scripts/find-python
+
+# --- environments ---------------------------------------------------------------------------------
+
+%/.made-$(PYVER): | python-found
+	scripts/make-venv $(PYTHON) $*
+	touch $@
+
+$(TOOLS_ENV)/.maturin: | $(TOOLS_ENV)/.made-$(PYVER)
+	$(TOOLS_ENV)/bin/python $(PIP_INSTALL) 'maturin>=1.9,<2'
+	touch $@
+
+$(DEV_WHEEL)/.built: $(RUST_SOURCES) $(PY_SOURCES) | $(TOOLS_ENV)/.maturin
+	scripts/build-wheel $(PYTHON) dev $(TOOLS_ENV)/bin/maturin $(@D)
+	touch $@
+
+$(RELEASE_WHEEL)/.built: $(RUST_SOURCES) $(PY_SOURCES) | $(TOOLS_ENV)/.maturin
+	scripts/build-wheel $(PYTHON) release $(TOOLS_ENV)/bin/maturin $(@D)
+	touch $@
+
+$(APP_ENV)/.tenure: $(RELEASE_WHEEL)/.built | $(APP_ENV)/.made-$(PYVER)
+	$(APP_ENV)/bin/python $(INSTALL_WHEEL) $(RELEASE_WHEEL)/*.whl
+	touch $@
+
+$(APP_ENV)/.demo: examples/streamlit/requirements.txt | $(APP_ENV)/.made-$(PYVER)
+	$(APP_ENV)/bin/python $(PIP_INSTALL) -r examples/streamlit/requirements.txt
+	touch $@
+
+$(APP_ENV)/.bench: python/bench/requirements.txt | $(APP_ENV)/.made-$(PYVER)
+	$(APP_ENV)/bin/python $(PIP_INSTALL) -r python/bench/requirements.txt
+	touch $@
+
+$(TEST_ENV)/.requirements: python/tests/requirements.txt | $(TEST_ENV)/.made-$(PYVER)
+	$(TEST_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements.txt
+	touch $@
+
+$(TEST_ENV)/.tenure: $(DEV_WHEEL)/.built | $(TEST_ENV)/.made-$(PYVER)
+	$(TEST_ENV)/bin/python $(INSTALL_WHEEL) $(DEV_WHEEL)/*.whl
+	touch $@
+
+$(STREAMLIT_ENV)/.requirements: python/tests/requirements-streamlit.txt $(wildcard examples/streamlit/requirements.txt) \
+		| $(STREAMLIT_ENV)/.made-$(PYVER)
+	$(STREAMLIT_ENV)/bin/python $(PIP_INSTALL) streamlit==$(STREAMLIT) $(foreach file,$^,-r $(file))
+	touch $@
+
+$(STREAMLIT_ENV)/.tenure: $(DEV_WHEEL)/.built | $(STREAMLIT_ENV)/.made-$(PYVER)
+	$(STREAMLIT_ENV)/bin/python $(INSTALL_WHEEL) $(DEV_WHEEL)/*.whl
+	touch $@
+
+$(LINT_ENV)/.requirements: python/tests/requirements-lint.txt | $(LINT_ENV)/.made-$(PYVER)
+	$(LINT_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-lint.txt
+	touch $@
+
+$(LINT_ENV)/.tenure: $(DEV_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
+	$(LINT_ENV)/bin/python $(INSTALL_WHEEL) $(DEV_WHEEL)/*.whl
+	touch $@
+
+# --- what people run ------------------------------------------------------------------------------
+
+demo: $(APP_ENV)/.demo $(APP_ENV)/.tenure ## the demo app, on port 8501 or PORT=
+	@scripts/demo $(APP_ENV)/bin/python $(PORT)
+
+test: test-rust model test-python test-pythons test-streamlit test-browser ## every test, bounded for CI
+
+test-rust: ## the engine, the macros, the tower layer, the examples, and what the documentation shows
+	$(CARGO) test --workspace --exclude tenure-python --all-features --no-fail-fast $(ARGS)
+
+test-python: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## the Python tests without a host, for one interpreter (PYTHON=, ARGS='-k name')
+	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
+	$(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests \
+		--ignore-glob='*streamlit*' --ignore-glob='*browser*' --ignore-glob='*apptest*' $(ARGS)
+
+test-pythons: ## the same for every other supported interpreter found
+	@scripts/find-python --all | while read -r minor path; do \
+		if [ "$$minor" != "$(PYVER)" ]; then \
+			echo "== Python $$minor"; \
+			$(MAKE) test-python PYTHON=$$path </dev/null || touch $(TARGET)/.pythons-failed; \
+		fi; \
+	done
+	@if [ -e $(TARGET)/.pythons-failed ]; then rm $(TARGET)/.pythons-failed; exit 1; fi
+
+test-streamlit-one: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
+	@echo "== Streamlit $(STREAMLIT)"
+	$(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $(wildcard python/tests/*streamlit*/ python/tests/*streamlit*.py) python/tests/test_docs.py $(ARGS)
+
+test-streamlit: ## the Streamlit host with the oldest and the newest supported version
+	$(MAKE) test-streamlit-one STREAMLIT=$(STREAMLIT_OLDEST)
+	$(MAKE) test-streamlit-one STREAMLIT=$(STREAMLIT_NEWEST)
+
+test-browser: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure ## the demo in headless Chromium
+	@scripts/debian chromium chromium
+	$(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $(wildcard python/tests/*browser*/ python/tests/*browser*.py) $(ARGS)
+
+lint: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure ## formatting, clippy, ruff, mypy, stubtest, pyright
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy -p tenure --no-default-features -- -D warnings
+	$(LINT_ENV)/bin/ruff check python examples scripts
+	$(LINT_ENV)/bin/ruff format --check python examples scripts
+	cd python && ../$(LINT_ENV)/bin/mypy
+	cd python && ../$(LINT_ENV)/bin/mypy --config-file pyproject.toml typing_tests
+	MYPYPATH=python $(LINT_ENV)/bin/python -m mypy.stubtest tenure._native --mypy-config-file python/pyproject.toml
+	cd python && ../$(LINT_ENV)/bin/pyright --pythonpath ../$(LINT_ENV)/bin/python
+
+format: $(LINT_ENV)/.requirements ## write the formatting that lint asks for
+	$(CARGO) fmt --all
+	$(LINT_ENV)/bin/ruff format python examples scripts
+	$(LINT_ENV)/bin/ruff check --fix python examples scripts
+
+doc: ## the Rust documentation, as a reader sees it
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --exclude tenure-python --all-features --no-deps
+
+# --- long forms -----------------------------------------------------------------------------------
+
+matrix: ## the Streamlit host with every supported version
+	$(foreach version,$(STREAMLITS),$(MAKE) test-streamlit-one STREAMLIT=$(version) &&) true
+
+bench: bench-rust bench-python ## the peers beside Tenure, as one table of ratios each
+
+bench-python: $(APP_ENV)/.bench $(APP_ENV)/.tenure
+	$(APP_ENV)/bin/python python/bench --json $(TARGET)/bench/python.json $(ARGS)
+
+bench-rust:
+	cd bench/rust && CARGO_TARGET_DIR=$(abspath $(TARGET))/bench/build $(CARGO) run --quiet --release -- \
+		--json $(abspath $(TARGET))/bench/rust.json $(ARGS)
+
+clean: ## everything that was built or installed in the tree
+	rm -rf $(TARGET) .venv .venv-* .cache .mypy_cache .ruff_cache python/.mypy_cache .pytest_cache python/.pytest_cache

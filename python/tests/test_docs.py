@@ -1,0 +1,52 @@
+"""The Python that README.md and the guide show runs as printed.
+
+All blocks of one page make one program, in order, in a process of its own; a line of the program has the number
+that it has on the page, so that a traceback points there. A page that uses Streamlit runs where Streamlit is.
+"""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("**/*.md"))]
+FENCE = re.compile(r"^```(\w*)")
+
+
+def program_of(page: str) -> str:
+    """Keeps the lines inside ```python blocks, and blanks all others."""
+    lines: list[str] = []
+    language: str | None = None
+    for line in page.splitlines():
+        fence = FENCE.match(line)
+        if fence:
+            language = fence.group(1) if language is None else None
+            lines.append("")
+        else:
+            lines.append(line if language == "python" else "")
+    return "\n".join(lines) + "\n"
+
+
+def test_program_of_keeps_line_numbers():
+    page = "text\n```python\na = 1\n```\n```sh\nmake\n```\n```python\nb = a\n```\n"
+    assert program_of(page) == "\n\na = 1\n\n\n\n\n\nb = a\n\n"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_runs(page: Path, tmp_path: Path):
+    program = program_of(page.read_text(encoding="utf-8"))
+    if not program.strip():
+        pytest.skip("this page shows no Python")
+    if re.search(r"^\s*(import|from) streamlit\b|tenure\.streamlit", program, re.MULTILINE):
+        if importlib.util.find_spec("streamlit") is None:
+            pytest.skip("this page uses Streamlit: `make test-streamlit` runs it")
+    script = tmp_path / f"{page.stem}.py"
+    script.write_text(program, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
