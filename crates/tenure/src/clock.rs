@@ -1,0 +1,126 @@
+//! Time as the engine sees it: nanoseconds since an arbitrary start, never going back.
+//!
+//! A hit reads the coarse clock, which may lag by one tick of the system; where that could matter
+//! (a deadline within [`COARSE_SLACK`]) the precise one decides. A [`ManualClock`] stands still
+//! until a test moves it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Nanoseconds since the clock's start.
+pub(crate) type Nanos = u64;
+
+/// A deadline that never comes.
+pub(crate) const NEVER: Nanos = Nanos::MAX;
+
+/// More than any system's coarse tick.
+const COARSE_SLACK: Nanos = 20_000_000;
+
+/// A clock that moves only when told to, for tests.
+///
+/// ```
+/// use std::time::Duration;
+/// use tenure::{Engine, ManualClock};
+///
+/// let clock = ManualClock::new();
+/// let engine = Engine::with_clock(clock.clone());
+/// clock.advance(Duration::from_secs(60));
+/// engine.run_due(); // what a deadline within that minute asked for happens now
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ManualClock {
+    now: Arc<AtomicU64>,
+}
+
+impl ManualClock {
+    /// A clock that stands at its start.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.now.fetch_add(nanos(by), Ordering::SeqCst);
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Clock {
+    System,
+    Manual(ManualClock),
+}
+
+impl Clock {
+    /// The present time, precisely.
+    pub(crate) fn now(&self) -> Nanos {
+        match self {
+            Self::System => system::precise(),
+            Self::Manual(clock) => clock.now.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Whether `deadline` has come. Costs one coarse reading unless it is close.
+    #[inline]
+    pub(crate) fn has_come(&self, deadline: Nanos) -> bool {
+        match self {
+            Self::System => {
+                system::coarse().saturating_add(COARSE_SLACK) >= deadline
+                    && system::precise() >= deadline
+            }
+            Self::Manual(clock) => clock.now.load(Ordering::SeqCst) >= deadline,
+        }
+    }
+
+    pub(crate) fn is_manual(&self) -> bool {
+        matches!(self, Self::Manual(_))
+    }
+}
+
+/// A duration in nanoseconds; one longer than five centuries is five centuries.
+pub(crate) fn nanos(duration: Duration) -> Nanos {
+    Nanos::try_from(duration.as_nanos()).unwrap_or(NEVER / 2)
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    #![allow(unsafe_code)]
+
+    use super::Nanos;
+
+    fn read(clock: libc::clockid_t) -> Nanos {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: `time` is a valid timespec, and both clocks exist on every supported kernel.
+        unsafe { libc::clock_gettime(clock, &raw mut time) };
+        (time.tv_sec as u64) * 1_000_000_000 + time.tv_nsec as u64
+    }
+
+    pub(super) fn precise() -> Nanos {
+        read(libc::CLOCK_MONOTONIC)
+    }
+
+    #[inline]
+    pub(super) fn coarse() -> Nanos {
+        read(libc::CLOCK_MONOTONIC_COARSE)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::{Nanos, nanos};
+    use std::sync::OnceLock;
+    use std::time::Instant;
+
+    pub(super) fn precise() -> Nanos {
+        static START: OnceLock<Instant> = OnceLock::new();
+        nanos(START.get_or_init(Instant::now).elapsed())
+    }
+
+    pub(super) fn coarse() -> Nanos {
+        precise()
+    }
+}

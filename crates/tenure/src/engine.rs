@@ -1,0 +1,307 @@
+//! The engine: what all functions of a process share.
+//!
+//! Lock order: `sessions`, then a function's sessions. No foreign code runs under either.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::clock::{Clock, ManualClock, Nanos, nanos};
+use crate::flight::WaitGraph;
+use crate::host::{Host, SessionId};
+use crate::release::{Cause, Drains};
+use crate::sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, Weak};
+use crate::timer::{Timer, TimerId};
+
+/// Functions, sessions, deadlines and the host of one process; cheap to clone.
+///
+/// A program uses [`Engine::global`]; tests make their own.
+#[derive(Clone)]
+pub struct Engine(Arc<Core>);
+
+pub(crate) struct Core {
+    pub(crate) clock: Clock,
+    pub(crate) timer: Arc<Timer>,
+    pub(crate) graph: WaitGraph,
+    pub(crate) drains: Drains,
+    numbers: AtomicU64,
+    last_stamp: AtomicU64,
+    host: Mutex<Option<Arc<dyn Host>>>,
+    config: Mutex<Config>,
+    functions: Mutex<Vec<Weak<dyn AnyFunction>>>,
+    sessions: Mutex<HashMap<SessionId, Session>>,
+}
+
+/// What holds for all functions unless they say otherwise.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// How long a release waits for callers that still hold the resource.
+    pub drain: Option<Duration>,
+    /// How long a session's entries stay after its disconnect.
+    pub session_grace: Duration,
+    /// How long the releases at the end of the process may take in all.
+    pub shutdown_bound: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            drain: None,
+            session_grace: Duration::ZERO,
+            shutdown_bound: Duration::from_secs(5),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Session {
+    /// The functions that hold something for it.
+    functions: Vec<Weak<dyn AnyFunction>>,
+    /// The end that a grace period delays.
+    ending: Option<TimerId>,
+}
+
+/// A function, whatever its types.
+pub(crate) trait AnyFunction: Send + Sync {
+    fn clear(&self, cause: Cause);
+    fn end_session(&self, session: &SessionId);
+    /// Moves out everything, with the time each was built at.
+    fn drain_all(&self) -> Vec<(Nanos, Box<dyn FnOnce() + Send>)>;
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+impl Engine {
+    /// An engine on the system's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::on(Clock::System)
+    }
+
+    /// An engine whose time a test drives; deadlines happen in [`run_due`](Self::run_due).
+    #[must_use]
+    pub fn with_clock(clock: ManualClock) -> Self {
+        Self::on(Clock::Manual(clock))
+    }
+
+    /// The engine of this process.
+    pub fn global() -> &'static Self {
+        static GLOBAL: OnceLock<Engine> = OnceLock::new();
+        GLOBAL.get_or_init(Self::new)
+    }
+
+    fn on(clock: Clock) -> Self {
+        Self(Arc::new(Core {
+            timer: Timer::new(clock.clone()),
+            clock,
+            graph: WaitGraph::default(),
+            drains: Drains::default(),
+            numbers: AtomicU64::new(0),
+            last_stamp: AtomicU64::new(0),
+            host: Mutex::new(None),
+            config: Mutex::new(Config::default()),
+            functions: Mutex::new(Vec::new()),
+            sessions: Mutex::new(HashMap::new()),
+        }))
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.0
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakEngine {
+        WeakEngine(Arc::downgrade(&self.0))
+    }
+
+    /// Sets the host, or takes it away.
+    pub fn set_host(&self, host: Option<Arc<dyn Host>>) {
+        let before = std::mem::replace(&mut *self.0.host.lock(), host);
+        drop(before);
+    }
+
+    /// The host, if there is one.
+    #[must_use]
+    pub fn host(&self) -> Option<Arc<dyn Host>> {
+        self.0.host.lock().clone()
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.0.config.lock().clone()
+    }
+
+    /// Changes the configuration; in force from the next release on.
+    pub fn configure(&self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.0.config.lock());
+    }
+
+    /// Clears every entry of every function.
+    pub fn clear_all(&self) {
+        for function in self.functions() {
+            function.clear(Cause::Cleared);
+        }
+    }
+
+    /// The session is gone: its entries are released, after the grace period if one is set.
+    pub fn end_session(&self, session: &str) {
+        let grace = nanos(self.config().session_grace);
+        if grace == 0 {
+            return self.end_session_now(session);
+        }
+        let id: SessionId = Arc::from(session);
+        let core = self.downgrade();
+        let mut sessions = self.0.sessions.lock();
+        let Some(there) = sessions.get_mut(session) else {
+            return;
+        };
+        if there.ending.is_none() {
+            let when = self.0.clock.now().saturating_add(grace);
+            let job = Box::new(move || {
+                if let Some(engine) = core.upgrade() {
+                    engine.end_session_now(&id);
+                }
+            });
+            there.ending = Some(self.0.timer.at(when, job));
+        }
+    }
+
+    /// The session is back within its grace period: it keeps its entries.
+    pub fn resume_session(&self, session: &str) {
+        let mut sessions = self.0.sessions.lock();
+        let ending = sessions.get_mut(session).and_then(|it| it.ending.take());
+        if let Some(ending) = ending {
+            self.0.timer.cancel(ending);
+        }
+    }
+
+    fn end_session_now(&self, session: &str) {
+        let Some((id, gone)) = self.0.sessions.lock().remove_entry(session) else {
+            return;
+        };
+        if let Some(ending) = gone.ending {
+            self.0.timer.cancel(ending);
+        }
+        for function in gone.functions.iter().filter_map(Weak::upgrade) {
+            function.end_session(&id);
+        }
+    }
+
+    /// How many sessions hold entries.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.0.sessions.lock().len()
+    }
+
+    /// Does now, on this thread, what is due. For engines on a [`ManualClock`].
+    pub fn run_due(&self) {
+        self.0.timer.run_due();
+    }
+
+    /// Releases everything that is held or drains, last built first, with cause `Shutdown`.
+    ///
+    /// Gives `false` where the configured bound ran out before all callbacks had returned; they go
+    /// on in the background.
+    pub fn shutdown(&self) -> bool {
+        let bound = self.config().shutdown_bound;
+        let done = Arc::new((Mutex::new(false), crate::sync::Condvar::new()));
+        let engine = self.clone();
+        let told = Arc::clone(&done);
+        let work = move || {
+            engine.release_everything();
+            *told.0.lock() = true;
+            told.1.notify_all();
+        };
+        if self.0.clock.is_manual() {
+            work();
+        } else if crate::sync::spawn("tenure-shutdown", work).is_err() {
+            return false;
+        }
+        let (finished, changed) = &*done;
+        let mut finished = finished.lock();
+        while !*finished {
+            if changed.wait_for(&mut finished, bound).timed_out() {
+                return *finished;
+            }
+        }
+        true
+    }
+
+    fn release_everything(&self) {
+        let mut all = Vec::new();
+        for function in self.functions() {
+            all.extend(function.drain_all());
+        }
+        all.sort_by_key(|(built_at, _)| std::cmp::Reverse(*built_at));
+        for (_, release) in all {
+            release();
+        }
+        self.0.drains.release_all();
+        self.0.sessions.lock().clear();
+    }
+
+    pub(crate) fn add_function(&self, function: Weak<dyn AnyFunction>) {
+        let mut functions = self.0.functions.lock();
+        // Amortised: what is gone is swept when the list would grow.
+        if functions.len() == functions.capacity() {
+            functions.retain(|function| function.strong_count() > 0);
+        }
+        functions.push(function);
+    }
+
+    fn functions(&self) -> Vec<Arc<dyn AnyFunction>> {
+        let functions = self.0.functions.lock();
+        functions.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Notes that `function` holds something for the session.
+    pub(crate) fn join_session(&self, session: &SessionId, function: Weak<dyn AnyFunction>) {
+        let mut sessions = self.0.sessions.lock();
+        let there = sessions.entry(Arc::clone(session)).or_default();
+        there.functions.push(function);
+    }
+}
+
+impl Core {
+    /// A number that was not given before.
+    pub(crate) fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The present time, made unique and rising.
+    pub(crate) fn stamp(&self) -> Nanos {
+        let now = self.clock.now();
+        let mut last = self.last_stamp.load(Ordering::Relaxed);
+        loop {
+            let stamp = now.max(last + 1);
+            let swap = self.last_stamp.compare_exchange_weak(
+                last,
+                stamp,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+            match swap {
+                Ok(_) => return stamp,
+                Err(newer) => last = newer,
+            }
+        }
+    }
+}
+
+pub(crate) struct WeakEngine(Weak<Core>);
+
+impl WeakEngine {
+    pub(crate) fn upgrade(&self) -> Option<Engine> {
+        self.0.upgrade().map(Engine)
+    }
+}

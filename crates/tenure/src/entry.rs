@@ -1,0 +1,167 @@
+//! An entry: one resource under one key, and the lease by which callers hold it.
+//!
+//! Invariants
+//! 1. The value is there until the last reference drops, and is taken out once, by that drop.
+//! 2. `ended` is written once, by whoever took the entry out of its cache.
+//! 3. The last reference never drops under a lock: what takes entries out hands them on.
+
+use std::fmt;
+use std::ops::Deref;
+
+use crate::bounds::Resource;
+use crate::clock::{NEVER, Nanos, nanos};
+use crate::function::Shared;
+use crate::key::Key;
+use crate::record::Recording;
+use crate::release::{Cause, Draining};
+use crate::sync::{Arc, AtomicU8, AtomicU64, Ordering};
+
+const LIVE: u8 = u8::MAX;
+
+pub(crate) struct Entry<V: Resource> {
+    key: Key,
+    value: Option<V>,
+    /// A time that no other entry of the engine has: the order of builds.
+    built_at: Nanos,
+    hits: AtomicU64,
+    recording: Option<Box<Recording>>,
+    shared: Arc<Shared<V>>,
+    ended: AtomicU8,
+}
+
+impl<V: Resource> Entry<V> {
+    pub(crate) fn new(
+        key: Key,
+        value: V,
+        recording: Option<Recording>,
+        shared: Arc<Shared<V>>,
+    ) -> Self {
+        Self {
+            key,
+            value: Some(value),
+            built_at: shared.engine.core().stamp(),
+            hits: AtomicU64::new(0),
+            recording: recording.map(Box::new),
+            shared,
+            ended: AtomicU8::new(LIVE),
+        }
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    pub(crate) fn value(&self) -> &V {
+        self.value.as_ref().expect("the value stays until the drop")
+    }
+
+    pub(crate) fn recording(&self) -> Option<&Recording> {
+        self.recording.as_deref()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared<V>> {
+        &self.shared
+    }
+
+    pub(crate) fn built_at(&self) -> Nanos {
+        self.built_at
+    }
+
+    #[inline]
+    pub(crate) fn deadline(&self) -> Nanos {
+        match self.shared.settings.ttl {
+            None => NEVER,
+            Some(ttl) => self.built_at.saturating_add(nanos(ttl)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has_expired(&self) -> bool {
+        self.shared.settings.ttl.is_some()
+            && self.shared.engine.core().clock.has_come(self.deadline())
+    }
+
+    #[inline]
+    pub(crate) fn count_hit(&self) {
+        self.hits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn end(&self, cause: Cause) {
+        let before = self.ended.swap(cause as u8, Ordering::AcqRel);
+        debug_assert_eq!(before, LIVE, "an entry ends once");
+    }
+}
+
+impl<V: Resource> Drop for Entry<V> {
+    fn drop(&mut self) {
+        let Some(value) = self.value.take() else {
+            return;
+        };
+        let cause = Cause::from_number(self.ended.load(Ordering::Acquire));
+        self.shared.counters.retire_hits(self.hits());
+        Draining {
+            shared: Arc::clone(&self.shared),
+            value,
+            cause: cause.unwrap_or(Cause::Orphaned),
+        }
+        .begin();
+    }
+}
+
+/// A resource in a caller's hands: it is not released before the last lease of it is gone.
+///
+/// ```
+/// # use tenure::{Encoder, Engine, Function, Settings};
+/// # let engine = Engine::new();
+/// # let pools = Function::<String, std::convert::Infallible>::plain(&engine, "pool", Settings::default()).unwrap();
+/// # let key = Encoder::new();
+/// let lease = pools.get_or_build(&key.finish(), || Ok("a pool".to_owned())).unwrap();
+/// assert_eq!(lease.len(), 6); // derefs to the resource
+/// ```
+pub struct Lease<V: Resource>(Arc<Entry<V>>);
+
+impl<V: Resource> Lease<V> {
+    pub(crate) fn new(entry: Arc<Entry<V>>) -> Self {
+        Self(entry)
+    }
+
+    pub(crate) fn entry(&self) -> &Arc<Entry<V>> {
+        &self.0
+    }
+
+    /// What the build put out, if anything, for the host to put out again.
+    #[must_use]
+    pub fn recording(&self) -> Option<&Recording> {
+        self.0.recording()
+    }
+
+    /// Whether two leases are of one entry.
+    #[must_use]
+    pub fn same_entry(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<V: Resource> Clone for Lease<V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<V: Resource> Deref for Lease<V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        self.0.value()
+    }
+}
+
+impl<V: fmt::Debug + Send + Sync + 'static> fmt::Debug for Lease<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lease").field(&**self).finish()
+    }
+}

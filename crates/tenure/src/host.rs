@@ -1,0 +1,67 @@
+//! The host seam: what the engine asks of the program it runs in, and nothing more.
+//!
+//! Streamlit, a terminal, a web service and the tests are hosts. A process without one works.
+
+use crate::error::Interrupt;
+use crate::record::Recording;
+
+/// Names a session; a host's own spelling.
+pub type SessionId = std::sync::Arc<str>;
+
+/// What a host is told of a build that begins, or of a wait for one.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BuildStart<'a> {
+    /// The function's name.
+    pub function: &'a str,
+    /// What a spinner shows; `None` shows nothing.
+    pub text: Option<String>,
+    /// Whether the elapsed time stands next to the text, to 0.1 s.
+    pub show_time: bool,
+    /// Whether observed inputs count as arguments.
+    pub observes: bool,
+    /// A caller that waits for another's build records nothing.
+    pub waits: bool,
+}
+
+/// The program around the cache.
+pub trait Host: Send + Sync + 'static {
+    /// The session that the present code serves.
+    ///
+    /// # Errors
+    /// What the host raised.
+    fn session(&self) -> Result<Option<SessionId>, Interrupt>;
+
+    /// A build begins on this thread, or a wait for one. `None`: nothing to show or to record.
+    ///
+    /// # Errors
+    /// What the host raised; the build does not begin.
+    fn begin(
+        &self,
+        start: &BuildStart<'_>,
+    ) -> Result<Option<std::sync::Arc<dyn HostBuild>>, Interrupt>;
+
+    /// Puts a recording out again, for the session that hits.
+    ///
+    /// # Errors
+    /// What the host raised.
+    fn replay(&self, recording: &Recording) -> Result<(), Interrupt>;
+
+    /// Whether a caller that waits must stop waiting.
+    ///
+    /// # Errors
+    /// What the host wants raised instead.
+    fn interrupted(&self) -> Result<(), Interrupt> {
+        Ok(())
+    }
+}
+
+/// A build that a host shows and records.
+pub trait HostBuild: Send + Sync {
+    /// Shows the spinner; called at most once, on a background thread, after the delay.
+    fn show(&self);
+
+    /// The build has ended: hides the spinner, and gives what was put out. May overlap with a
+    /// [`show`](Self::show) that has begun; none begins afterwards.
+    fn end(&self, built: bool) -> Option<Recording>;
+}

@@ -1,0 +1,121 @@
+//! Figures: what a function's caches did and hold.
+
+use std::time::Duration;
+
+use crate::release::Cause;
+use crate::sync::{AtomicU64, Ordering};
+
+/// The figures of one function, over all its scopes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Info {
+    /// Calls that were answered from an entry.
+    pub hits: u64,
+    /// Calls that found no entry, and built or waited.
+    pub misses: u64,
+    /// Builds that gave a resource.
+    pub builds: u64,
+    /// How long those builds took in all.
+    pub build_time: Duration,
+    /// Builds that failed.
+    pub failures: u64,
+    /// Releases, by cause, in the order of [`Cause::ALL`].
+    pub releases: [u64; 9],
+    /// `on_release` callbacks that failed.
+    pub release_failures: u64,
+    /// Live entries.
+    pub entries: u64,
+    /// Resources that a cache has let go and that are not released yet.
+    pub draining: u64,
+    /// Callers that wait for a build now.
+    pub waiting: u64,
+    /// The age of each live entry, oldest first within each scope.
+    pub ages: Vec<Duration>,
+}
+
+impl Info {
+    /// How many entries ended for this cause.
+    #[must_use]
+    pub fn released(&self, cause: Cause) -> u64 {
+        self.releases[cause as usize]
+    }
+
+    /// How many entries ended in all.
+    #[must_use]
+    pub fn all_released(&self) -> u64 {
+        self.releases.iter().sum()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    retired_hits: AtomicU64,
+    misses: AtomicU64,
+    builds: AtomicU64,
+    build_nanos: AtomicU64,
+    failures: AtomicU64,
+    releases: [AtomicU64; 9],
+    release_failures: AtomicU64,
+    waiting: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn missed(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn built(&self, nanos: u64) {
+        self.builds.fetch_add(1, Ordering::Relaxed);
+        self.build_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn released(&self, cause: Cause) {
+        self.releases[cause as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn release_failed(&self) {
+        self.release_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retire_hits(&self, hits: u64) {
+        self.retired_hits.fetch_add(hits, Ordering::Relaxed);
+    }
+
+    pub(crate) fn waits(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
+    /// The figures so far; the hits of live entries and what is live are the caller's to add.
+    pub(crate) fn read(&self) -> Info {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let mut releases = [0; 9];
+        for (slot, counter) in releases.iter_mut().zip(&self.releases) {
+            *slot = get(counter);
+        }
+        Info {
+            hits: get(&self.retired_hits),
+            misses: get(&self.misses),
+            builds: get(&self.builds),
+            build_time: Duration::from_nanos(get(&self.build_nanos)),
+            failures: get(&self.failures),
+            releases,
+            release_failures: get(&self.release_failures),
+            waiting: get(&self.waiting),
+            ..Info::default()
+        }
+    }
+}
+
+/// Counts a waiting caller for as long as it lives.
+pub(crate) struct Waiting<'a>(&'a Counters);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,37 @@
+//! Tenure keeps expensive things for programs that run the same code again and again: built once,
+//! shared safely, checked, and released exactly once.
+#![deny(missing_docs)]
+
+mod bounds;
+mod cache;
+mod clock;
+mod digest;
+mod engine;
+mod entry;
+mod error;
+mod flight;
+mod function;
+mod host;
+mod info;
+mod key;
+mod order;
+mod record;
+mod release;
+mod settings;
+mod sync;
+mod timer;
+// mod ttl;
+
+pub use bounds::{Failure, Resource};
+pub use clock::ManualClock;
+pub use digest::Hasher128;
+pub use engine::{Config, Engine};
+pub use entry::Lease;
+pub use error::{BuildError, Error, Interrupt, SettingError, cycle_text, no_session_text};
+pub use function::{Function, Patiently, Waiting};
+pub use host::{BuildStart, Host, HostBuild, SessionId};
+pub use info::Info;
+pub use key::{Encoder, Key, KeyRef};
+pub use record::Recording;
+pub use release::{Behaviour, Cause, Holding, ReleaseFailed};
+pub use settings::{Scope, Settings, Spinner};

@@ -1,0 +1,302 @@
+//! The one way out: why an entry ends, and what happens then.
+//!
+//! Invariants
+//! 1. An entry ends once: whoever takes it out of its cache owns it, and no one else can.
+//! 2. `Behaviour::release` runs when the cache has let go and the last lease is gone; never twice,
+//!    and never under a lock.
+//! 3. A panic in it is logged with the function's name, counted, and reaches no caller.
+//!
+//! Why is the callback run by the drop of the last reference? Because "released exactly once" then
+//! follows from ownership: there is no second place that could do it, and no moment at which a
+//! lease could outlive it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::bounds::Resource;
+use crate::clock::{NEVER, Nanos, nanos};
+use crate::engine::Engine;
+use crate::entry::{Entry, Lease};
+use crate::function::Shared;
+use crate::sync::{Arc, Mutex, Weak};
+
+/// Why an entry ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Cause {
+    /// It was the oldest in a full cache.
+    Evicted,
+    /// Its `ttl` had passed.
+    Expired,
+    /// Someone cleared it.
+    Cleared,
+    /// `validate` turned it down.
+    Invalid,
+    /// A refresh built its successor.
+    Replaced,
+    /// Its session ended.
+    SessionEnded,
+    /// The function was edited or its settings changed.
+    Superseded,
+    /// It was cleared, superseded, or its session ended, while it was being built.
+    Orphaned,
+    /// The process ends.
+    Shutdown,
+}
+
+impl Cause {
+    /// Every cause, in the order of their numbers.
+    pub const ALL: [Self; 9] = [
+        Self::Evicted,
+        Self::Expired,
+        Self::Cleared,
+        Self::Invalid,
+        Self::Replaced,
+        Self::SessionEnded,
+        Self::Superseded,
+        Self::Orphaned,
+        Self::Shutdown,
+    ];
+
+    /// The cause's name in snake case, as `info()` shows it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Evicted => "evicted",
+            Self::Expired => "expired",
+            Self::Cleared => "cleared",
+            Self::Invalid => "invalid",
+            Self::Replaced => "replaced",
+            Self::SessionEnded => "session_ended",
+            Self::Superseded => "superseded",
+            Self::Orphaned => "orphaned",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a front door knows about a function's resources: how to check and to release them.
+///
+/// None of these is ever called under a lock.
+pub trait Behaviour<V>: Send + Sync + 'static {
+    /// Whether the resource is still good. Asked at each access where
+    /// [`Settings::validates`](crate::Settings::validates) is set.
+    fn validate(&self, value: &V) -> bool {
+        let _ = value;
+        true
+    }
+
+    /// Receives the resource when its entry has ended; dropping it is all that is needed where
+    /// there is nothing to do.
+    ///
+    /// # Errors
+    /// What went wrong, already logged: the engine counts it.
+    fn release(&self, value: V, cause: Cause) -> Result<(), ReleaseFailed> {
+        let _ = cause;
+        drop(value);
+        Ok(())
+    }
+
+    /// How callers hold resources.
+    fn holding(&self) -> Holding {
+        Holding::Leases
+    }
+
+    /// Whether anyone outside the cache uses the resource, where leases do not tell.
+    fn in_use(&self, value: &V) -> bool {
+        let _ = value;
+        false
+    }
+}
+
+/// How it is known that a caller still uses a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// Only through a [`Lease`].
+    Leases,
+    /// Also in ways that only [`Behaviour::in_use`] sees; it is asked again and again.
+    Watched,
+}
+
+/// A release callback failed, and the front door has logged it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReleaseFailed;
+
+/// Lets go of what a cache held: the one way out.
+///
+/// The entry must have been taken out of its cache, and no lock may be held. What follows happens
+/// when the last lease is gone, which may be now.
+pub(crate) fn release<V: Resource>(entry: Lease<V>, cause: Cause) {
+    entry.entry().end(cause);
+    let shared = entry.entry().shared();
+    if let Some(bound) = shared.drain()
+        && shared.behaviour.holding() == Holding::Leases
+        && Arc::strong_count(entry.entry()) > 1
+    {
+        warn_when_late(&entry, bound);
+    }
+    drop(entry);
+}
+
+fn warn_when_late<V: Resource>(entry: &Lease<V>, bound: Duration) {
+    let engine = &entry.entry().shared().engine;
+    let held: Weak<Entry<V>> = Arc::downgrade(entry.entry());
+    engine.core().timer.at(
+        engine.core().clock.now().saturating_add(nanos(bound)),
+        Box::new(move || {
+            if let Some(entry) = held.upgrade() {
+                tracing::warn!(
+                    function = %entry.shared().name,
+                    "a resource is still leased after its drain time; it is released with its last lease"
+                );
+            }
+        }),
+    );
+}
+
+/// A resource without leases: released now, or once nobody uses it any more.
+pub(crate) struct Draining<V: Resource> {
+    pub(crate) shared: Arc<Shared<V>>,
+    pub(crate) value: V,
+    pub(crate) cause: Cause,
+}
+
+impl<V: Resource> Draining<V> {
+    /// Called by the drop of an entry and nowhere else.
+    pub(crate) fn begin(self) {
+        let bound = match self.cause {
+            Cause::Shutdown => None,
+            // Whoever waited for an orphan has only just received it.
+            Cause::Orphaned => Some(self.shared.drain().map_or(NEVER, nanos)),
+            _ => self.shared.drain().map(nanos),
+        };
+        let waits = bound.is_some()
+            && self.shared.behaviour.holding() == Holding::Watched
+            && self.shared.behaviour.in_use(&self.value);
+        match bound {
+            Some(bound) if waits => {
+                let shared = Arc::clone(&self.shared);
+                let engine = &shared.engine;
+                let until = engine.core().clock.now().saturating_add(bound);
+                engine
+                    .core()
+                    .drains
+                    .hold(engine, Box::new(self), until, FIRST_LOOK);
+            }
+            _ => self.settle(),
+        }
+    }
+
+    fn settle(self) {
+        let Self {
+            shared,
+            value,
+            cause,
+        } = self;
+        shared.counters.released(cause);
+        let outcome = catch_unwind(AssertUnwindSafe(|| shared.behaviour.release(value, cause)));
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(ReleaseFailed)) => shared.counters.release_failed(),
+            Err(_) => {
+                tracing::error!(function = %shared.name, %cause, "on_release panicked");
+                shared.counters.release_failed();
+            }
+        }
+    }
+}
+
+const FIRST_LOOK: Nanos = 5_000_000;
+const LAST_LOOK: Nanos = 100_000_000;
+
+/// A draining resource of any type.
+trait Watched: Send {
+    fn in_use(&self) -> bool;
+    fn function(&self) -> &str;
+    fn release(self: Box<Self>);
+}
+
+impl<V: Resource> Watched for Draining<V> {
+    fn in_use(&self) -> bool {
+        self.shared.behaviour.in_use(&self.value)
+    }
+
+    fn function(&self) -> &str {
+        &self.shared.name
+    }
+
+    fn release(self: Box<Self>) {
+        self.settle();
+    }
+}
+
+/// The resources that wait until nobody uses them; here a shutdown finds them.
+#[derive(Default)]
+pub(crate) struct Drains {
+    list: Mutex<DrainList>,
+}
+
+#[derive(Default)]
+struct DrainList {
+    numbers: u64,
+    entries: BTreeMap<u64, Box<dyn Watched>>,
+}
+
+impl Drains {
+    fn hold(&self, engine: &Engine, entry: Box<dyn Watched>, until: Nanos, pause: Nanos) {
+        let number = {
+            let mut list = self.list.lock();
+            list.numbers += 1;
+            let number = list.numbers;
+            list.entries.insert(number, entry);
+            number
+        };
+        let next = engine.core().clock.now().saturating_add(pause).min(until);
+        let core = engine.downgrade();
+        engine.core().timer.at(
+            next,
+            Box::new(move || {
+                if let Some(engine) = core.upgrade() {
+                    engine.core().drains.look(&engine, number, until, pause);
+                }
+            }),
+        );
+    }
+
+    /// Looks again at one resource: keeps it or lets it go.
+    fn look(&self, engine: &Engine, number: u64, until: Nanos, pause: Nanos) {
+        let Some(entry) = self.list.lock().entries.remove(&number) else {
+            return;
+        };
+        if entry.in_use() {
+            if engine.core().clock.now() < until {
+                return self.hold(engine, entry, until, (pause * 2).min(LAST_LOOK));
+            }
+            tracing::warn!(
+                function = entry.function(),
+                "a resource was released while still in use: its drain time is over"
+            );
+        }
+        entry.release();
+    }
+
+    /// Releases everything that drains, whoever uses it.
+    pub(crate) fn release_all(&self) {
+        let entries = std::mem::take(&mut self.list.lock().entries);
+        for (_, entry) in entries.into_iter().rev() {
+            entry.release();
+        }
+    }
+}

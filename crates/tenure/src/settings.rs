@@ -1,0 +1,103 @@
+//! What the author of a cached function may set, and the errors for what they may not.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::SettingError;
+
+/// Who shares an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// All users, sessions, re-runs and threads.
+    #[default]
+    Global,
+    /// One session; its entries end with it.
+    Session,
+}
+
+impl Scope {
+    /// Reads a scope as it is written in source.
+    ///
+    /// # Errors
+    /// Names the accepted words.
+    pub fn parse(text: &str) -> Result<Self, SettingError> {
+        match text {
+            "global" => Ok(Self::Global),
+            "session" => Ok(Self::Session),
+            _ => Err(SettingError::new(format!(
+                "scope must be \"global\" or \"session\", not {text:?}. \
+                 Example: scope=\"session\""
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Global => "global",
+            Self::Session => "session",
+        })
+    }
+}
+
+/// Whether a build shows a spinner, and with what text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Spinner {
+    /// Shows ``Running `name(...)`.``
+    #[default]
+    Default,
+    /// Shows this text.
+    Text(Box<str>),
+    /// Shows nothing.
+    Off,
+}
+
+/// The settings of one cached function; a change of any of them begins a new cache.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// The maximum age of an entry, or `None` where it never expires.
+    pub ttl: Option<Duration>,
+    /// The most entries a cache may hold at any moment, at least 1; `None` is without bound.
+    pub max_entries: Option<usize>,
+    /// Who shares an entry.
+    pub scope: Scope,
+    /// How long a release may wait for callers that still hold the resource. `None` takes what is
+    /// configured for the engine.
+    pub drain: Option<Duration>,
+    /// What is shown while a build runs.
+    pub spinner: Spinner,
+    /// Whether the elapsed time stands next to the spinner's text.
+    pub show_time: bool,
+    /// Whether observed inputs (widgets) count as arguments.
+    pub observes: bool,
+    /// Whether each access asks [`Behaviour::validate`](crate::Behaviour::validate).
+    pub validates: bool,
+}
+
+impl Settings {
+    /// Checks what types alone cannot.
+    ///
+    /// # Errors
+    /// `max_entries` below 1.
+    pub fn check(&self) -> Result<(), SettingError> {
+        if self.max_entries == Some(0) {
+            return Err(SettingError::new(
+                "max_entries must be at least 1, or None for no bound; it is 0. \
+                 Example: max_entries=8"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The text that a spinner shows for the function `name`, if any.
+    #[must_use]
+    pub fn spinner_text(&self, name: &str) -> Option<String> {
+        match &self.spinner {
+            Spinner::Default => Some(format!("Running `{name}(...)`.")),
+            Spinner::Text(text) => Some(text.to_string()),
+            Spinner::Off => None,
+        }
+    }
+}
