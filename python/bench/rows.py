@@ -1,0 +1,119 @@
+"""One line of the table: figures of several peers, and the goals set for Tenure's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Goal:
+    """A goal in words, and whether the figures of its row reach it."""
+
+    text: str
+    reached: Callable[[dict[str, float]], bool]
+
+
+@dataclass
+class Row:
+    """A case with one figure per peer, all in one unit."""
+
+    case: str
+    figures: dict[str, float]
+    unit: str = "s"
+    goals: list[Goal] = field(default_factory=list)
+    more_is_better: bool = False
+
+    def ratio(self, peer: str) -> float | None:
+        """How many times better Tenure's figure is than the peer's."""
+        if peer not in self.figures or peer == "tenure" or "tenure" not in self.figures:
+            return None
+        better, other = self.figures["tenure"], self.figures[peer]
+        if self.unit == "B" and max(abs(better), abs(other)) < 0.5:
+            return 1.0  # nothing is kept on either side
+        if self.more_is_better:
+            better, other = other, better
+        return other / better if better > 0 else float("inf")
+
+    def as_json(self) -> dict[str, Any]:
+        """The row without its functions."""
+        plain = asdict(Row(self.case, self.figures, self.unit, [], self.more_is_better))
+        plain["goals"] = [{"goal": goal.text, "reached": goal.reached(self.figures)} for goal in self.goals]
+        plain["ratios"] = {peer: self.ratio(peer) for peer in self.figures if peer != "tenure"}
+        return plain
+
+
+def faster(times: float, peer: str) -> Goal:
+    """At least this many times faster than the peer."""
+    return Goal(f"≥ {times:g} × {_NAMES[peer]}", lambda figures: figures[peer] >= times * figures["tenure"])
+
+
+def within(times: float, peer: str) -> Goal:
+    """At most this many times what the peer needs."""
+    return Goal(f"≤ {times:g} × {_NAMES[peer]}", lambda figures: figures["tenure"] <= times * figures[peer])
+
+
+def at_most(value: float, text: str) -> Goal:
+    """At most this figure, in the row's unit."""
+    return Goal(f"≤ {text}", lambda figures: figures["tenure"] <= value)
+
+
+def at_least(times: float, peer: str) -> Goal:
+    """At least this share of the peer's figure, where more is better."""
+    return Goal(f"≥ {times:g} × {_NAMES[peer]}", lambda figures: figures["tenure"] >= times * figures[peer])
+
+
+_NAMES = {
+    "streamlit": "Streamlit",
+    "lru_cache": "lru_cache",
+    "cachetools": "cachetools",
+    "cachebox": "cachebox",
+    "numpy.sum": "numpy.sum",
+    "plain": "plain hit",
+}
+
+_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def shown(value: float, unit: str) -> str:
+    """A figure with three digits and a fitting unit."""
+    if unit == "s":
+        for size, name in _TIMES:
+            if abs(value) >= size or name == "ns":
+                return f"{_three(value / size)} {name}"
+    if unit == "calls/s":
+        return f"{_three(value / 1e6)} M/s" if value >= 1e6 else f"{_three(value / 1e3)} k/s"
+    return f"{_three(value)} {unit}"
+
+
+def _three(value: float) -> str:
+    if value == float("inf"):
+        return "∞"
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as a Markdown table: figures, then how many times better Tenure is."""
+    peers = list(dict.fromkeys(peer for row in rows for peer in row.figures))
+    lines = [
+        "| Case | "
+        + " | ".join(_NAMES.get(peer, peer.capitalize()) for peer in peers)
+        + " | Goal | Reached |",
+        "|---" * (len(peers) + 3) + "|",
+    ]
+    for row in rows:
+        cells = [row.case]
+        for peer in peers:
+            if peer not in row.figures:
+                cells.append("–")
+                continue
+            ratio = row.ratio(peer)
+            share = f" ({_three(ratio)} ×)" if ratio is not None else ""
+            cells.append(shown(row.figures[peer], row.unit) + share)
+        cells.append("; ".join(goal.text for goal in row.goals) or "–")
+        cells.append("; ".join("yes" if goal.reached(row.figures) else "no" for goal in row.goals) or "–")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
