@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pydantic
-from machine import one_core
 from loops import Loop, call_loop, per_call
+from machine import one_core
 from peers import PEERS
 from rows import Goal, Row, at_most, faster, within
 
@@ -100,8 +100,7 @@ def _columns() -> dict[str, Any]:
         "id": np.arange(ROWS),
         "price": rng.random(ROWS),
         "paid": rng.random(ROWS) < 0.5,
-        "day": np.datetime64("2024-01-01", "us")
-        + rng.integers(0, 365 * 86400, ROWS).astype("timedelta64[s]"),
+        "day": np.datetime64("2024-01-01", "us") + rng.integers(0, 365 * 86400, ROWS).astype("timedelta64[s]"),
         "user": np.char.add("u", (np.arange(ROWS) % 1000).astype(str)).astype(object),
     }
 
@@ -153,12 +152,8 @@ CASES = [
         [faster(1, "streamlit"), within(2, "numpy.sum")],
         extra=_numpy_sum,
     ),
-    Case(
-        "pandas 1 M × 5, every value", one, lambda: {"a": pd.DataFrame(_columns())}, [faster(5, "streamlit")]
-    ),
-    Case(
-        "Polars 1 M × 5, every value", one, lambda: {"a": pl.DataFrame(_columns())}, [at_most(5e-3, "5 ms")]
-    ),
+    Case("pandas 1 M × 5, every value", one, lambda: {"a": pd.DataFrame(_columns())}, [faster(5, "streamlit")]),
+    Case("Polars 1 M × 5, every value", one, lambda: {"a": pl.DataFrame(_columns())}, [at_most(5e-3, "5 ms")]),
     Case(
         "bytes 100 MB, same object again",
         one,

@@ -86,6 +86,4 @@ def per_call(rounds: int, loops: Mapping[str, Loop], seconds: float) -> dict[str
     def measure(loop: Loop, turns: int) -> Callable[[], float]:
         return lambda: (loop(turns) - empty(turns)) / turns
 
-    return interleaved(
-        rounds, {name: measure(loop, turns_for(loop, seconds)) for name, loop in loops.items()}
-    )
+    return interleaved(rounds, {name: measure(loop, turns_for(loop, seconds)) for name, loop in loops.items()})

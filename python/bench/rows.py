@@ -40,7 +40,8 @@ class Row:
         """The row without its functions."""
         plain = asdict(Row(self.case, self.figures, self.unit, [], self.more_is_better))
         plain["goals"] = [{"goal": goal.text, "reached": goal.reached(self.figures)} for goal in self.goals]
-        plain["ratios"] = {peer: self.ratio(peer) for peer in self.figures if peer != "tenure"}
+        ratios = {peer: self.ratio(peer) for peer in self.figures if peer != "tenure"}
+        plain["ratios"] = {peer: None if ratio == float("inf") else ratio for peer, ratio in ratios.items()}
         return plain
 
 
@@ -99,9 +100,7 @@ def table(rows: list[Row]) -> str:
     """The rows as a Markdown table: figures, then how many times better Tenure is."""
     peers = list(dict.fromkeys(peer for row in rows for peer in row.figures))
     lines = [
-        "| Case | "
-        + " | ".join(_NAMES.get(peer, peer.capitalize()) for peer in peers)
-        + " | Goal | Reached |",
+        "| Case | " + " | ".join(_NAMES.get(peer, peer.capitalize()) for peer in peers) + " | Goal | Reached |",
         "|---" * (len(peers) + 3) + "|",
     ]
     for row in rows:
