@@ -1,0 +1,100 @@
+"""What Tenure asks of the program it runs in: the host seam, and how a host is found.
+
+A host shows that a build is running, records what the build puts out, puts it out again, says which session a thread
+serves and when sessions end, and reads observed inputs. It decides nothing: what a spinner says, when it is due, which
+build shows one, what counts as a hit and what is released when are rules of the engine, and they stand there.
+
+Each host is one file in this package, and imports its framework only there. A process without a host works.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Hashable
+from typing import Any, Protocol
+
+__all__ = ["Build", "Host", "Recording", "find"]
+
+
+class Recording(Protocol):
+    """What one build put out, kept with its entry."""
+
+    @property
+    def observed(self) -> Hashable | None:
+        """The inputs the build observed (widgets, say), None where there are none.
+
+        Equal for two builds that observed the same inputs, whatever values those had.
+        """
+
+
+class Build(Protocol):
+    """One build, or one wait for a build, as a host sees it."""
+
+    def show(self) -> None:
+        """Shows the spinner.
+
+        Called on a background thread once the delay has passed: at most once, and never after `end` has begun, though
+        the two may overlap.
+        """
+
+    def end(self, ok: bool) -> Recording | None:
+        """Hides the spinner and hands over what was put out; None where nothing was.
+
+        Called exactly once, on the building thread, also when the build failed (`ok` is False). Must not raise: the
+        resource exists by now, and an exception would lose it.
+        """
+
+
+class Host(Protocol):
+    """The program around the cache."""
+
+    name: str
+
+    def session(self) -> str | None:
+        """The id of the session this thread serves, or None.
+
+        When a session ends, the host calls `tenure._native.end_session` with its id, and `resume_session` when it is
+        back.
+        """
+
+    def begin(
+        self, func: Callable[..., Any], text: str | None, show_time: bool, allow_widgets: bool
+    ) -> Build | None:
+        """A build begins on this thread: the function runs next. None where there is nothing to show or to record.
+
+        `text` is what the spinner says; None shows none, as for a build inside another. Every build records.
+        """
+
+    def wait(self, func: Callable[..., Any], text: str | None, show_time: bool) -> Build | None:
+        """This thread begins to wait for another's build. It shows the same spinner and records nothing."""
+
+    def replay(self, recording: Any, func: Callable[..., Any]) -> None:
+        """Puts a recording out again, for the session this thread serves."""
+
+    def observe(self, inputs: Any) -> object:
+        """The present values of a recording's observed inputs, for this thread's session.
+
+        The engine keys the result like an argument. Must not raise.
+        """
+
+    def interrupted(self) -> None:
+        """Raises the host's own exception if this thread, which waits, must stop waiting."""
+
+
+def find() -> Host | None:
+    """The host of the running program, or None.
+
+    The rule: a host is in use where its framework has been imported by the program itself. Tenure imports none on its
+    own account, so that a program without Streamlit neither needs it nor pays for it. The engine asks here when a
+    function misses or needs its session and no host is set; the answer is remembered once there is one.
+    """
+    runtime = sys.modules.get("streamlit.runtime")
+    if runtime is None:
+        return None
+    from tenure.hosts import _streamlit_version
+
+    if _streamlit_version.complaint() is not None and not runtime.exists():
+        return None  # Too old, but only imported: no app is running that would need it.
+    from tenure.hosts import streamlit
+
+    return streamlit.attach()
