@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::clock::{Clock, ManualClock, Nanos, nanos};
 use crate::flight::WaitGraph;
 use crate::host::{Host, SessionId};
+use crate::registry::Registry;
 use crate::release::{Cause, Drains};
 use crate::sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, Weak};
 use crate::timer::{Timer, TimerId};
@@ -23,6 +24,7 @@ pub(crate) struct Core {
     pub(crate) timer: Arc<Timer>,
     pub(crate) graph: WaitGraph,
     pub(crate) drains: Drains,
+    pub(crate) registry: Registry,
     numbers: AtomicU64,
     last_stamp: AtomicU64,
     host: Mutex<Option<Arc<dyn Host>>>,
@@ -106,6 +108,7 @@ impl Engine {
             clock,
             graph: WaitGraph::default(),
             drains: Drains::default(),
+            registry: Registry::default(),
             numbers: AtomicU64::new(0),
             last_stamp: AtomicU64::new(0),
             host: Mutex::new(None),

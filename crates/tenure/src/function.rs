@@ -185,7 +185,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let lease = loop {
             let flight = match cache.find(key) {
                 Found::Entry(lease) => {
-                    if !self.is_valid(&lease) {
+                    if !self.is_valid(&lease)? {
                         cache.discard(&lease, Cause::Invalid);
                         continue;
                     }
@@ -215,8 +215,12 @@ impl<V: Resource, F: Failure> Function<V, F> {
         }
     }
 
-    fn is_valid(&self, lease: &Lease<V>) -> bool {
-        !self.shared.settings.validates || self.shared.behaviour.validate(lease)
+    fn is_valid(&self, lease: &Lease<V>) -> Result<bool, Error<F>> {
+        if !self.shared.settings.validates {
+            return Ok(true);
+        }
+        let verdict = self.shared.behaviour.validate(lease);
+        verdict.map_err(Error::Interrupted)
     }
 
     fn replay(&self, lease: &Lease<V>, host: Option<&dyn Host>) -> Result<(), Error<F>> {

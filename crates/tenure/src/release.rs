@@ -19,6 +19,7 @@ use crate::bounds::Resource;
 use crate::clock::{NEVER, Nanos, nanos};
 use crate::engine::Engine;
 use crate::entry::{Entry, Lease};
+use crate::error::Interrupt;
 use crate::function::Shared;
 use crate::sync::{Arc, Mutex, Weak};
 
@@ -93,9 +94,12 @@ impl fmt::Display for Cause {
 pub trait Behaviour<V>: Send + Sync + 'static {
     /// Whether the resource is still good. Asked at each access where
     /// [`Settings::validates`](crate::Settings::validates) is set.
-    fn validate(&self, value: &V) -> bool {
+    ///
+    /// # Errors
+    /// What ends the access instead; the entry stays.
+    fn validate(&self, value: &V) -> Result<bool, Interrupt> {
         let _ = value;
-        true
+        Ok(true)
     }
 
     /// Receives the resource when its entry has ended; dropping it is all that is needed where

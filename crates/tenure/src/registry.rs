@@ -1,0 +1,216 @@
+//! The versions of each function: a script that runs again finds its caches, and what an edit left
+//! behind is released.
+//!
+//! A function stands at a *site* (its module, file and name). At one site there may be several
+//! versions at once: closures of one factory, lambdas on one line, and what was there before an
+//! edit. A version is *outdated* once its site has a newer one that it cannot stand beside:
+//!
+//! | The other one has | then this one is |
+//! |---|---|
+//! | the same code and closure, other settings | outdated |
+//! | other code or another closure, from the same state of the source | a sibling, and stays |
+//! | other code or another closure, from another state of the source | outdated |
+//!
+//! An outdated version is released, with cause `Superseded`, when its last user is gone; until
+//! then those who hold it may go on with it. A version that is not outdated stays without users:
+//! between two runs of a script nobody holds it.
+//!
+//! Lock order: the registry's lock is a leaf; functions are made and released outside it.
+
+use std::any::Any;
+use std::collections::HashMap;
+
+use crate::bounds::{Failure, Resource};
+use crate::engine::{AnyFunction, Engine};
+use crate::error::SettingError;
+use crate::function::Function;
+use crate::release::Cause;
+use crate::sync::{Arc, Mutex};
+
+/// What tells a function from others; each part is a digest that the front door makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Where it stands: stays the same over an edit.
+    pub site: [u8; 16],
+    /// Its code, constants, defaults and closure.
+    pub version: [u8; 16],
+    /// Its settings and callbacks.
+    pub settings: [u8; 16],
+    /// The state of the source that it was read from.
+    pub stamp: [u8; 16],
+    /// Whether no later run can make an equal one, because something in its closure is told apart
+    /// by address.
+    pub passing: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Registry {
+    sites: Mutex<HashMap<[u8; 16], Vec<Version>>>,
+}
+
+struct Version {
+    identity: Identity,
+    any: Arc<dyn AnyFunction>,
+    typed: Arc<dyn Any + Send + Sync>,
+    users: usize,
+    outdated: bool,
+}
+
+impl Version {
+    fn is_same(&self, identity: &Identity) -> bool {
+        self.identity.version == identity.version && self.identity.settings == identity.settings
+    }
+
+    fn is_outdated_by(&self, newer: &Identity) -> bool {
+        if self.identity.version == newer.version {
+            self.identity.settings != newer.settings
+        } else {
+            self.identity.stamp != newer.stamp
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.users == 0 && (self.outdated || self.identity.passing)
+    }
+}
+
+/// A function in the hands of one decorated object; the version is in use while it lives.
+pub struct Registered<V: Resource, F: Failure> {
+    function: Arc<Function<V, F>>,
+    engine: Engine,
+    identity: Identity,
+}
+
+impl<V: Resource, F: Failure> Registered<V, F> {
+    /// The function that all users of this version share.
+    #[must_use]
+    pub fn function(&self) -> &Arc<Function<V, F>> {
+        &self.function
+    }
+}
+
+impl<V: Resource, F: Failure> std::fmt::Debug for Registered<V, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registered")
+            .field("function", &self.function.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<V: Resource, F: Failure> Drop for Registered<V, F> {
+    fn drop(&mut self) {
+        let gone = self.engine.core().registry.leave(&self.identity);
+        if gone.is_empty() {
+            return;
+        }
+        // A drop may come from anywhere, a garbage collection included: callbacks run elsewhere.
+        let now = self.engine.core().clock.now();
+        self.engine
+            .core()
+            .timer
+            .at(now, Box::new(move || supersede(gone)));
+    }
+}
+
+fn supersede(gone: Vec<Version>) {
+    for version in gone {
+        version.any.clear(Cause::Superseded);
+    }
+}
+
+impl Engine {
+    /// Finds the function with this identity, or makes it; older versions that it supersedes and
+    /// that nobody uses are released.
+    ///
+    /// # Errors
+    /// What `make` says of its settings.
+    pub fn register<V: Resource, F: Failure>(
+        &self,
+        identity: Identity,
+        make: impl FnOnce() -> Result<Arc<Function<V, F>>, SettingError>,
+    ) -> Result<Registered<V, F>, SettingError> {
+        let registry = &self.core().registry;
+        let (function, gone) = match registry.join::<V, F>(&identity) {
+            Some(found) => found,
+            None => registry.add(&identity, make()?),
+        };
+        supersede(gone);
+        Ok(Registered {
+            function,
+            engine: self.clone(),
+            identity,
+        })
+    }
+}
+
+type Joined<V, F> = (Arc<Function<V, F>>, Vec<Version>);
+
+impl Registry {
+    fn join<V: Resource, F: Failure>(&self, identity: &Identity) -> Option<Joined<V, F>> {
+        let mut sites = self.sites.lock();
+        rejoin(sites.get_mut(&identity.site)?, identity)
+    }
+
+    /// Adds a version, unless another thread has just done so.
+    fn add<V: Resource, F: Failure>(
+        &self,
+        identity: &Identity,
+        function: Arc<Function<V, F>>,
+    ) -> Joined<V, F> {
+        let mut sites = self.sites.lock();
+        let versions = sites.entry(identity.site).or_default();
+        if let Some(found) = rejoin(versions, identity) {
+            // The function that lost is dropped outside the lock.
+            drop(sites);
+            return found;
+        }
+        let gone = outdate(versions, identity);
+        versions.push(Version {
+            identity: *identity,
+            any: Arc::clone(&function) as Arc<dyn AnyFunction>,
+            typed: Arc::clone(&function) as Arc<dyn Any + Send + Sync>,
+            users: 1,
+            outdated: false,
+        });
+        (function, gone)
+    }
+
+    fn leave(&self, identity: &Identity) -> Vec<Version> {
+        let mut sites = self.sites.lock();
+        let Some(versions) = sites.get_mut(&identity.site) else {
+            return Vec::new();
+        };
+        if let Some(there) = versions.iter_mut().find(|it| it.is_same(identity)) {
+            there.users -= 1;
+        }
+        let gone = take_over(versions);
+        if versions.is_empty() {
+            sites.remove(&identity.site);
+        }
+        gone
+    }
+}
+
+fn rejoin<V: Resource, F: Failure>(
+    versions: &mut Vec<Version>,
+    identity: &Identity,
+) -> Option<Joined<V, F>> {
+    let there = versions.iter_mut().find(|it| it.is_same(identity))?;
+    let function = Arc::clone(&there.typed).downcast().ok()?;
+    there.users += 1;
+    there.outdated = false;
+    there.identity.stamp = identity.stamp;
+    Some((function, outdate(versions, identity)))
+}
+
+/// Marks what the newer identity outdates, and takes out what nobody uses any more.
+fn outdate(versions: &mut Vec<Version>, newer: &Identity) -> Vec<Version> {
+    for version in versions.iter_mut() {
+        version.outdated |= version.is_outdated_by(newer);
+    }
+    take_over(versions)
+}
+
+fn take_over(versions: &mut Vec<Version>) -> Vec<Version> {
+    versions.extract_if(.., |it| it.is_over()).collect()
+}
