@@ -1,0 +1,1 @@
+"""What the pages of the demo share: the database, the ledger, the resources, the side panel."""

@@ -1,0 +1,98 @@
+"""Two clerks at two browsers: what they share, what they do not, and what a closed tab leaves."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytest.importorskip("playwright", reason="pip install playwright")
+from playwright.sync_api import expect
+
+
+def test_s1_s2_sessions_share_the_global_resource_and_not_the_session_one(demo, clerk, picture):
+    """S1, S2, H2: one engine for both clerks, a desk for each, in an unchanged app."""
+    ann, ben = clerk().open("desk").settle(), clerk().open("desk").settle()
+
+    assert ann.object("engine") == ben.object("engine")
+    assert ben.counts("engine") == (1, 0)
+    assert ann.object("desk") != ben.object("desk")
+    assert ben.counts("desk") == (2, 0)
+
+    # What Ann writes is hers; what she has placed is everyone's.
+    ann.page.get_by_role("button", name="Add to the draft").click()
+    expect(ann.page.get_by_text("1 in the draft")).to_be_visible()
+    ben.page.get_by_role("spinbutton", name="Packets").fill("40")
+    ben.page.get_by_role("button", name="Add to the draft").click()
+    expect(ben.page.get_by_text("1 in the draft, £60.00 in all")).to_be_visible()
+    ann.settle()
+    picture(ann, "demo-desk")
+    ann.page.get_by_role("button", name="Place the order").click()
+    expect(ann.page.get_by_text("The draft is empty.")).to_be_visible()
+    ben.page.get_by_role("button", name="Add to the draft").click()
+    expect(ben.page.get_by_text("2 in the draft")).to_be_visible()
+    placed = ben.go("Orders").page.get_by_test_id("stMetric").filter(has_text="Orders")
+    expect(placed).to_contain_text("431")
+    picture(ben, "demo-orders")
+
+
+def test_s2_the_resource_of_a_session_stays_across_its_pages_and_re_runs(demo, clerk):
+    """S2: going to another page and back is the same session, so it is the same desk."""
+    ann = clerk().open("desk").settle()
+    desk = ann.object("desk")
+    ann.page.get_by_role("button", name="Add to the draft").click()
+    expect(ann.page.get_by_text("1 in the draft")).to_be_visible()
+    ann.settle().go("Labels").go("Your desk")
+    assert ann.object("desk") == desk
+    assert ann.counts("desk") == (1, 0)
+    expect(ann.page.get_by_text("1 in the draft")).to_be_visible()
+
+
+def test_s2_closing_a_tab_releases_its_resource_within_a_second(demo, clerk):
+    """S2: the ledger says when; the other clerk's page shows it, and keeps its own."""
+    ann, ben = clerk().open("desk").settle(), clerk().open("desk").settle()
+    (_, number), bens = ann.object("desk"), ben.object("desk")
+
+    closed = ann.close_tab()
+    released = demo.event("released", "desk", number)
+    assert released["at"] - closed <= 1.0
+
+    ben.page.get_by_role("button", name="Add to the draft").click()
+    expect(ben.card("desk")).to_contain_text("built 2 × · released 1 ×")
+    assert ben.settle().object("desk") == bens
+    assert ben.counts("engine") == (1, 0)
+
+
+def test_l9_a_dead_connection_is_released_and_opened_again(demo, clerk):
+    """L9, L1: `validate` finds the cut connection; the other session's stays."""
+    ann, ben = clerk().open("desk").settle(), clerk().open("desk").settle()
+    bens = ben.object("desk")
+    _, number = ann.object("desk")
+    ann.page.get_by_role("button", name="Cut my connection").click()
+    expect(ann.card("desk")).to_contain_text("build 3")
+    demo.event("released", "desk", number)
+    assert ann.settle().counts("desk") == (3, 1)
+    ben.page.get_by_role("button", name="Add to the draft").click()
+    expect(ben.card("desk")).to_contain_text("built 3 × · released 1 ×")
+    assert ben.settle().object("desk") == bens
+
+
+def test_k12_a_person_is_keyed_by_what_the_hash_function_says(demo, clerk, picture):
+    """K12: equal persons share a label and a note, whoever types them; another one is built."""
+    ann, ben = clerk().open("labels").settle(), clerk().open("labels").settle()
+    for kind in ("label", "note"):
+        assert ann.object(kind) == ben.object(kind)
+        assert ben.counts(kind) == (1, 0)
+    first = ann.object("label")
+
+    ann.page.get_by_label("Town").fill("Lewes")
+    ann.page.get_by_label("Town").press("Enter")
+    expect(ann.card("note")).to_contain_text("build 2")
+    assert ann.settle().object("label")[1] == 2
+    picture(ann, "demo-labels")
+
+    ann.page.get_by_label("Town").fill("Forest Row")
+    ann.page.get_by_label("Town").press("Enter")
+    expect(ann.card("note")).to_contain_text(re.compile("build 1[^0-9]"))
+    assert ann.settle().object("label") == first
+    assert ann.counts("label") == (2, 0)
