@@ -1,0 +1,131 @@
+//! What a hit costs, on one thread and on two.
+
+use papaya::HashMap as Papaya;
+
+use crate::loops::{calls_per_second, median, peer, per_call};
+use crate::peers::{self, LOCK, NUMBER, TEXT};
+use crate::table::Row;
+
+/// No argument.
+pub fn no_argument(rounds: usize) -> Row {
+    let lock = LOCK.get_or_init(|| peers::build(NUMBER));
+    let figures = per_call(
+        rounds,
+        vec![
+            peer("#[once] ttl", NUMBER, || peers::once_with_ttl().number),
+            peer("OnceLock clone", NUMBER, || {
+                LOCK.get().expect("set").clone().number
+            }),
+            peer("OnceLock borrow", NUMBER, || lock.number),
+        ],
+    );
+    Row::nanoseconds(
+        "hit, no argument",
+        "≤ 8 ns, faster than #[once] ttl",
+        figures,
+    )
+}
+
+/// One number.
+pub fn number(rounds: usize) -> Row {
+    let (moka, quick) = (peers::moka::<u64>(), peers::quick::<u64>());
+    let (dash, papaya) = (dashmap::DashMap::new(), Papaya::new());
+    moka.insert(NUMBER, peers::build(NUMBER));
+    quick.insert(NUMBER, peers::build(NUMBER));
+    dash.insert(NUMBER, peers::build(NUMBER));
+    papaya.pin().insert(NUMBER, peers::build(NUMBER));
+    let figures = per_call(
+        rounds,
+        vec![
+            peer("moka ttl", NUMBER, || {
+                moka.get_with(NUMBER, || peers::build(NUMBER)).number
+            }),
+            peer("quick_cache", NUMBER, || {
+                quick.get(&NUMBER).expect("held").number
+            }),
+            peer("#[cached] ttl", NUMBER, || {
+                peers::cached_number(NUMBER).number
+            }),
+            peer("dashmap", NUMBER, || {
+                dash.get(&NUMBER).expect("held").clone().number
+            }),
+            peer("papaya", NUMBER, || {
+                papaya.pin().get(&NUMBER).expect("held").clone().number
+            }),
+        ],
+    );
+    Row::nanoseconds("hit, u64", "≤ 20 ns, ≥ 3 × moka", figures)
+}
+
+/// One text, looked up without an allocation where the peer can.
+pub fn text(rounds: usize) -> Row {
+    let (moka, quick) = (peers::moka::<String>(), peers::quick::<String>());
+    let (dash, papaya) = (dashmap::DashMap::new(), Papaya::new());
+    let expected = TEXT.len() as u64;
+    moka.insert(TEXT.to_owned(), peers::build(expected));
+    quick.insert(TEXT.to_owned(), peers::build(expected));
+    dash.insert(TEXT.to_owned(), peers::build(expected));
+    papaya.pin().insert(TEXT.to_owned(), peers::build(expected));
+    let figures = per_call(
+        rounds,
+        vec![
+            peer("moka ttl", expected, || {
+                moka.get(TEXT).expect("held").number
+            }),
+            peer("quick_cache", expected, || {
+                quick.get(TEXT).expect("held").number
+            }),
+            peer("#[cached] ttl", expected, || {
+                peers::cached_text(TEXT).number
+            }),
+            peer("dashmap", expected, || {
+                dash.get(TEXT).expect("held").clone().number
+            }),
+            peer("papaya", expected, || {
+                papaya.pin().get(TEXT).expect("held").clone().number
+            }),
+        ],
+    );
+    Row::nanoseconds("hit, &str", "≤ 30 ns, ≥ 3 × moka", figures)
+}
+
+/// Two threads on one hot key.
+pub fn two_threads(rounds: usize) -> Row {
+    const TURNS: u64 = 1_000_000;
+    let (moka, quick) = (peers::moka::<u64>(), peers::quick::<u64>());
+    let (dash, papaya) = (dashmap::DashMap::new(), Papaya::new());
+    moka.insert(NUMBER, peers::build(NUMBER));
+    quick.insert(NUMBER, peers::build(NUMBER));
+    dash.insert(NUMBER, peers::build(NUMBER));
+    papaya.pin().insert(NUMBER, peers::build(NUMBER));
+    type Call<'a> = &'a (dyn Fn() -> u64 + Sync);
+    let calls: [(&str, Call<'_>); 5] = [
+        ("moka ttl", &|| moka.get(&NUMBER).expect("held").number),
+        ("quick_cache", &|| quick.get(&NUMBER).expect("held").number),
+        ("#[cached] ttl", &|| peers::cached_number(NUMBER).number),
+        ("dashmap", &|| {
+            dash.get(&NUMBER).expect("held").clone().number
+        }),
+        ("papaya", &|| {
+            papaya.pin().get(&NUMBER).expect("held").clone().number
+        }),
+    ];
+    let mut taken = vec![Vec::new(); calls.len()];
+    for _ in 0..rounds {
+        for (values, (_, call)) in taken.iter_mut().zip(&calls) {
+            values.push(calls_per_second(2, TURNS, NUMBER, call) / 1e6);
+        }
+    }
+    let figures = calls
+        .iter()
+        .zip(taken)
+        .map(|((name, _), values)| (*name, median(values)))
+        .collect();
+    Row {
+        case: "two threads on one hot u64",
+        unit: "M calls/s",
+        figures,
+        goal: "≥ papaya, ≥ 4 × moka",
+        more_is_better: true,
+    }
+}

@@ -1,0 +1,70 @@
+//! The peers, each as its users would write it; every resource is an `Arc` with a number in it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use cached::macros::{cached, once};
+
+/// What is kept. The number tells whether the right one came back.
+pub struct Resource {
+    pub number: u64,
+}
+
+/// How many resources were built, by anyone.
+pub static BUILDS: AtomicU64 = AtomicU64::new(0);
+
+/// Builds one.
+pub fn build(number: u64) -> Arc<Resource> {
+    BUILDS.fetch_add(1, Ordering::Relaxed);
+    Arc::new(Resource { number })
+}
+
+/// The number in every resource of the hit cases.
+pub const NUMBER: u64 = 7;
+/// The key of the hit cases with a text.
+pub const TEXT: &str = "postgres://db.example.org/shop";
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[once(ttl_secs = 3600)]
+pub fn once_with_ttl() -> Arc<Resource> {
+    build(NUMBER)
+}
+
+#[cached(max_size = 100_000, ttl_secs = 3600)]
+pub fn cached_number(key: u64) -> Arc<Resource> {
+    build(key)
+}
+
+#[cached(
+    max_size = 1000,
+    ttl_secs = 3600,
+    key = "String",
+    convert = r#"{ key.to_owned() }"#
+)]
+pub fn cached_text(key: &str) -> Arc<Resource> {
+    build(key.len() as u64)
+}
+
+/// Slow on purpose, so that threads that begin together meet inside.
+#[cached(max_size = 1000, ttl_secs = 3600)]
+pub fn cached_slow(key: u64) -> Arc<Resource> {
+    std::thread::sleep(Duration::from_millis(100));
+    build(key)
+}
+
+pub static LOCK: OnceLock<Arc<Resource>> = OnceLock::new();
+
+/// moka with a time to live.
+pub fn moka<K: std::hash::Hash + Eq + Send + Sync + 'static>() -> moka::sync::Cache<K, Arc<Resource>>
+{
+    moka::sync::Cache::builder()
+        .max_capacity(100_000)
+        .time_to_live(HOUR)
+        .build()
+}
+
+/// quick_cache; it has no time to live.
+pub fn quick<K: std::hash::Hash + Eq + Clone>() -> quick_cache::sync::Cache<K, Arc<Resource>> {
+    quick_cache::sync::Cache::new(100_000)
+}
