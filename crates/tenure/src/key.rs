@@ -62,7 +62,9 @@ impl Encoder {
     #[inline]
     #[must_use]
     pub fn new() -> Self {
-        Self { buffer: SmallVec::new() }
+        Self {
+            buffer: SmallVec::new(),
+        }
     }
 
     /// Forgets what was written, for the next key.
@@ -137,7 +139,10 @@ impl Encoder {
     ///
     /// If `len` is not above [`FRAME_MAX`].
     pub fn framed_digest(&mut self, tag: u8, len: u64, digest: u128) {
-        assert!(len > FRAME_MAX as u64, "a content of {len} bytes has no digested form");
+        assert!(
+            len > FRAME_MAX as u64,
+            "a content of {len} bytes has no digested form"
+        );
         self.put_tag(tag, FRAME);
         self.buffer.push(DIGESTED);
         self.raw(&len.to_le_bytes());
@@ -186,7 +191,9 @@ impl Hasher for Encoder {
 
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Encoder").field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Encoder")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -323,7 +330,10 @@ struct TableSeeds {
 
 static TABLE_SEEDS: LazyLock<TableSeeds> = LazyLock::new(|| {
     let [own, shared] = split(digest::random());
-    TableSeeds { own, shared: SharedSeed::from_u64(shared) }
+    TableSeeds {
+        own,
+        shared: SharedSeed::from_u64(shared),
+    }
 });
 
 impl TableSeeds {

@@ -10,14 +10,17 @@
 //! Digests mean nothing outside this process, and none may leave it: the bound does not hold
 //! against someone who sees them.
 
+mod engine;
 mod field;
+mod path;
 mod secret;
 mod stream;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use stream::Hasher128;
 
-use field::Sum;
-use secret::{SECRET, Secret};
+use secret::SECRET;
 
 /// Bytes in a block, the leaf of the tree.
 const BLOCK: usize = 4096;
@@ -28,13 +31,15 @@ const STRIPE: usize = 128;
 /// Field elements in a block, and children of a node.
 const FAN: usize = 256;
 
-/// Levels of the tree: enough for 2^64 bytes.
+/// Levels of the tree, blocks included: enough for 2^64 bytes.
 const LEVELS: usize = 8;
 
 /// The digest of some bytes under the secret of this process.
+#[inline]
 #[must_use]
 pub fn keyed(bytes: &[u8]) -> u128 {
-    digest(&SECRET, bytes)
+    let secret = &**SECRET;
+    secret.path.digest(secret, bytes)
 }
 
 /// Random bits from the system, for secrets of the process.
@@ -42,31 +47,4 @@ pub(crate) fn random() -> u128 {
     let mut bytes = [0; 16];
     secret::fill(&mut bytes);
     u128::from_ne_bytes(bytes)
-}
-
-fn digest(secret: &Secret, bytes: &[u8]) -> u128 {
-    if bytes.len() <= BLOCK {
-        return secret.close(block(secret, bytes), bytes.len() as u64);
-    }
-    let mut tree = stream::Tree::new();
-    for piece in bytes.chunks(BLOCK) {
-        tree.push(secret, block(secret, piece).reduce());
-    }
-    secret.close(tree.root(secret), bytes.len() as u64)
-}
-
-/// The sum over a block of at most [`BLOCK`] bytes, filled up with zeros to whole stripes.
-fn block(secret: &Secret, bytes: &[u8]) -> Sum {
-    let mut sum = Sum::default();
-    for (stripe, keys) in bytes.chunks(STRIPE).zip(secret.keys[0].chunks_exact(STRIPE / 16)) {
-        let mut padded = [0; STRIPE];
-        padded[..stripe.len()].copy_from_slice(stripe);
-        let (elements, _) = padded.as_chunks::<16>();
-        for i in 0..4 {
-            let a = u128::from_le_bytes(elements[i]) ^ keys[i];
-            let b = u128::from_le_bytes(elements[i + 4]) ^ keys[i + 4];
-            sum ^= field::multiply(a, b);
-        }
-    }
-    sum
 }

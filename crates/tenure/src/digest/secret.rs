@@ -2,43 +2,46 @@
 
 use std::sync::LazyLock;
 
-use super::field::{self, Sum};
+use super::path::Path;
 use super::{FAN, LEVELS};
 
 /// Independent random keys: one set for each level of the tree, and two for the end.
 #[repr(C, align(64))]
 pub(super) struct Secret {
     pub(super) keys: [[u128; FAN]; LEVELS],
-    length: u128,
-    mask: u128,
+    pub(super) length: u128,
+    pub(super) mask: u128,
+    pub(super) path: Path,
 }
 
-pub(super) static SECRET: LazyLock<Box<Secret>> = LazyLock::new(Secret::draw);
+pub(super) static SECRET: LazyLock<Box<Secret>> = LazyLock::new(|| {
+    let mut bytes = vec![0; Secret::BYTES];
+    fill(&mut bytes);
+    let path = Path::available().next().expect("one needs nothing");
+    Secret::from_bytes(&bytes, path)
+});
 
 impl Secret {
-    fn draw() -> Box<Self> {
-        let mut bytes = vec![0; size_of::<u128>() * (FAN * LEVELS + 2)];
-        fill(&mut bytes);
-        Self::from_bytes(&bytes)
-    }
+    /// How many random bytes a secret is made of.
+    pub(super) const BYTES: usize = size_of::<u128>() * (FAN * LEVELS + 2);
 
-    /// The secret that these bytes make. They must be enough.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Box<Self> {
+    /// The secret that [`Secret::BYTES`] bytes make.
+    pub(super) fn from_bytes(bytes: &[u8], path: Path) -> Box<Self> {
         let (words, _) = bytes.as_chunks::<16>();
         let mut words = words.iter().map(|word| u128::from_le_bytes(*word));
         let mut next = || words.next().expect("as many bytes as the secret has");
-        let mut secret = Box::new(Self { keys: [[0; FAN]; LEVELS], length: 0, mask: 0 });
-        secret.keys.iter_mut().flatten().for_each(|key| *key = next());
+        let mut secret = Box::new(Self {
+            keys: [[0; FAN]; LEVELS],
+            length: 0,
+            mask: 0,
+            path,
+        });
+        for key in secret.keys.iter_mut().flatten() {
+            *key = next();
+        }
         secret.length = next();
         secret.mask = next();
         secret
-    }
-
-    /// The digest of an input of `len` bytes whose root is `sum`.
-    #[inline]
-    pub(super) fn close(&self, mut sum: Sum, len: u64) -> u128 {
-        sum ^= field::multiply(self.length, u128::from(len));
-        sum.reduce() ^ self.mask
     }
 }
 
@@ -46,7 +49,7 @@ impl Secret {
 ///
 /// # Panics
 ///
-/// If the system has none to give: a cache without secrets would not keep users apart.
+/// If the system has none to give: without secrets, a cache could not keep its users apart.
 pub(super) fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the system gives random bytes");
 }

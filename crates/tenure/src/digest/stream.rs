@@ -1,10 +1,14 @@
 //! The tree of a digest, built from the left, and the digest of an input that comes in pieces.
 
-use super::field::{self, Sum};
+use std::fmt;
+
+use super::engine::Engine;
+use super::field::Sum;
 use super::secret::{SECRET, Secret};
-use super::{BLOCK, FAN, LEVELS, block};
+use super::{BLOCK, FAN, LEVELS};
 
 /// The right edge of a tree under construction: on each level, the node that is not full yet.
+#[derive(Clone)]
 pub(super) struct Tree {
     sums: [Sum; LEVELS],
     counts: [usize; LEVELS],
@@ -14,38 +18,50 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn new() -> Self {
-        Self { sums: [Sum::default(); LEVELS], counts: [0; LEVELS], top: 0 }
+        Self {
+            sums: [Sum::default(); LEVELS],
+            counts: [0; LEVELS],
+            top: 0,
+        }
     }
 
     /// Adds the value of the next block.
-    #[inline]
-    pub(super) fn push(&mut self, secret: &Secret, value: u128) {
-        self.push_at(1, secret, value);
+    #[inline(always)]
+    pub(super) fn push<E: Engine>(&mut self, engine: E, secret: &Secret, value: u128) {
+        self.push_at(1, engine, secret, value);
     }
 
-    fn push_at(&mut self, mut level: usize, secret: &Secret, mut value: u128) {
+    /// Adds a value on a level. A node that becomes full is closed and moves up.
+    #[inline(always)]
+    fn push_at<E: Engine>(
+        &mut self,
+        mut level: usize,
+        engine: E,
+        secret: &Secret,
+        mut value: u128,
+    ) {
         loop {
             let (sum, count) = (&mut self.sums[level], &mut self.counts[level]);
-            *sum ^= field::multiply(secret.keys[level][*count], value);
+            *sum ^= engine.multiply(secret.keys[level][*count], value);
             *count += 1;
             self.top = self.top.max(level);
             if *count < FAN {
                 return;
             }
-            value = std::mem::take(sum).reduce();
+            value = engine.reduce(std::mem::take(sum));
             *count = 0;
             level += 1;
         }
     }
 
-    /// The sum of the highest node, when all nodes below have been closed.
-    pub(super) fn root(mut self, secret: &Secret) -> Sum {
+    /// The sum of the highest node, when all nodes below it have been closed.
+    #[inline(always)]
+    pub(super) fn root<E: Engine>(mut self, engine: E, secret: &Secret) -> Sum {
         let mut level = 1;
         while level < self.top {
             if self.counts[level] > 0 {
-                let value = std::mem::take(&mut self.sums[level]).reduce();
-                self.counts[level] = 0;
-                self.push_at(level + 1, secret, value);
+                let value = engine.reduce(self.sums[level]);
+                self.push_at(level + 1, engine, secret, value);
             }
             level += 1;
         }
@@ -55,6 +71,7 @@ impl Tree {
 
 /// The digest of an input that comes in pieces: equal to [`keyed`](super::keyed) of the whole,
 /// wherever it was cut.
+#[derive(Clone)]
 pub struct Hasher128 {
     tree: Tree,
     /// The last bytes that came: a block is added only when it is known that more follow.
@@ -66,12 +83,27 @@ impl Hasher128 {
     /// A digest of nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { tree: Tree::new(), rest: Vec::new(), len: 0 }
+        Self {
+            tree: Tree::new(),
+            rest: Vec::new(),
+            len: 0,
+        }
     }
 
     /// Adds the next piece.
-    pub fn update(&mut self, mut bytes: &[u8]) {
+    pub fn update(&mut self, bytes: &[u8]) {
         let secret = &**SECRET;
+        secret.path.update(secret, self, bytes);
+    }
+
+    /// The digest of all pieces together.
+    #[must_use]
+    pub fn finish(self) -> u128 {
+        let secret = &**SECRET;
+        secret.path.finish(secret, self)
+    }
+
+    pub(super) fn update_with<E: Engine>(&mut self, engine: E, secret: &Secret, mut bytes: &[u8]) {
         self.len += bytes.len() as u64;
         if !self.rest.is_empty() {
             let (head, tail) = bytes.split_at(bytes.len().min(BLOCK - self.rest.len()));
@@ -80,28 +112,21 @@ impl Hasher128 {
             if bytes.is_empty() {
                 return;
             }
-            self.tree.push(secret, block(secret, &self.rest).reduce());
+            engine.grow(secret, &mut self.tree, &self.rest);
             self.rest.clear();
         }
-        while bytes.len() > BLOCK {
-            let (head, tail) = bytes.split_at(BLOCK);
-            self.tree.push(secret, block(secret, head).reduce());
-            bytes = tail;
-        }
-        self.rest.extend_from_slice(bytes);
+        let (blocks, rest) = bytes.split_at(bytes.len().saturating_sub(1) / BLOCK * BLOCK);
+        engine.grow(secret, &mut self.tree, blocks);
+        self.rest.extend_from_slice(rest);
     }
 
-    /// The digest of all pieces together.
-    #[must_use]
-    pub fn finish(self) -> u128 {
-        let secret = &**SECRET;
-        let last = block(secret, &self.rest);
+    pub(super) fn finish_with<E: Engine>(mut self, engine: E, secret: &Secret) -> u128 {
         if self.len <= BLOCK as u64 {
-            return secret.close(last, self.len);
+            return engine.digest(secret, &self.rest);
         }
-        let mut tree = self.tree;
-        tree.push(secret, last.reduce());
-        secret.close(tree.root(secret), self.len)
+        engine.grow(secret, &mut self.tree, &self.rest);
+        let root = self.tree.root(engine, secret);
+        super::engine::close(engine, secret, root, self.len)
     }
 }
 
@@ -111,8 +136,10 @@ impl Default for Hasher128 {
     }
 }
 
-impl std::fmt::Debug for Hasher128 {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hasher128").field("len", &self.len).finish_non_exhaustive()
+impl fmt::Debug for Hasher128 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher128")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,93 @@
+//! The digest over any arithmetic: the tree is the same whatever multiplies.
+
+use super::field::{self, Sum};
+use super::secret::Secret;
+use super::stream::Tree;
+use super::{BLOCK, FAN, STRIPE};
+
+/// The arithmetic of a digest, with the whole digest compiled for it.
+///
+/// The first three are the parts that differ. The last two run the generic functions below where
+/// the processor's features are known, so that all parts are inlined into one.
+pub(super) trait Engine: Copy {
+    /// The sum over a block of at most [`BLOCK`] bytes, filled up with zeros to whole stripes.
+    fn block(self, keys: &[u128; FAN], bytes: &[u8]) -> Sum;
+
+    /// The product of two elements, not reduced.
+    fn multiply(self, a: u128, b: u128) -> Sum;
+
+    /// The element that a sum is.
+    fn reduce(self, sum: Sum) -> u128;
+
+    /// [`digest`] for this arithmetic.
+    fn digest(self, secret: &Secret, bytes: &[u8]) -> u128;
+
+    /// [`grow`] for this arithmetic.
+    fn grow(self, secret: &Secret, tree: &mut Tree, blocks: &[u8]);
+}
+
+/// The digest of an input that is all there.
+#[inline(always)]
+pub(super) fn digest<E: Engine>(engine: E, secret: &Secret, bytes: &[u8]) -> u128 {
+    let sum = if bytes.len() <= BLOCK {
+        engine.block(&secret.keys[0], bytes)
+    } else {
+        let mut tree = Tree::new();
+        grow(engine, secret, &mut tree, bytes);
+        tree.root(engine, secret)
+    };
+    close(engine, secret, sum, bytes.len() as u64)
+}
+
+/// Adds blocks to a tree; only the last of an input may be shorter than [`BLOCK`].
+#[inline(always)]
+pub(super) fn grow<E: Engine>(engine: E, secret: &Secret, tree: &mut Tree, blocks: &[u8]) {
+    for bytes in blocks.chunks(BLOCK) {
+        let sum = engine.block(&secret.keys[0], bytes);
+        tree.push(engine, secret, engine.reduce(sum));
+    }
+}
+
+/// The digest of an input of `len` bytes whose root is `sum`.
+#[inline(always)]
+pub(super) fn close<E: Engine>(engine: E, secret: &Secret, mut sum: Sum, len: u64) -> u128 {
+    sum ^= engine.multiply(secret.length, u128::from(len));
+    engine.reduce(sum) ^ secret.mask
+}
+
+/// Arithmetic without help from the processor.
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+impl Engine for Portable {
+    fn block(self, keys: &[u128; FAN], bytes: &[u8]) -> Sum {
+        let mut sum = Sum::default();
+        for (stripe, keys) in bytes.chunks(STRIPE).zip(keys.chunks_exact(STRIPE / 16)) {
+            let mut padded = [0; STRIPE];
+            padded[..stripe.len()].copy_from_slice(stripe);
+            let (elements, _) = padded.as_chunks::<16>();
+            for i in 0..4 {
+                let a = u128::from_le_bytes(elements[i]) ^ keys[i];
+                let b = u128::from_le_bytes(elements[i + 4]) ^ keys[i + 4];
+                sum ^= field::multiply(a, b);
+            }
+        }
+        sum
+    }
+
+    fn multiply(self, a: u128, b: u128) -> Sum {
+        field::multiply(a, b)
+    }
+
+    fn reduce(self, sum: Sum) -> u128 {
+        sum.reduce()
+    }
+
+    fn digest(self, secret: &Secret, bytes: &[u8]) -> u128 {
+        digest(self, secret, bytes)
+    }
+
+    fn grow(self, secret: &Secret, tree: &mut Tree, blocks: &[u8]) {
+        grow(self, secret, tree, blocks);
+    }
+}

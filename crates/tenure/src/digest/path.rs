@@ -1,0 +1,56 @@
+//! Which arithmetic this processor has: chosen once, when the secret is drawn.
+
+use super::engine::{Engine, Portable};
+use super::secret::Secret;
+use super::stream::Hasher128;
+#[cfg(target_arch = "x86_64")]
+use super::x86::{Narrow, Wide};
+
+/// The arithmetic in use.
+#[derive(Clone, Copy)]
+pub(super) enum Path {
+    #[cfg(target_arch = "x86_64")]
+    Wide(Wide),
+    #[cfg(target_arch = "x86_64")]
+    Narrow(Narrow),
+    Portable(Portable),
+}
+
+macro_rules! dispatch {
+    ($path:expr, $engine:ident => $body:expr) => {
+        match $path {
+            #[cfg(target_arch = "x86_64")]
+            Path::Wide($engine) => $body,
+            #[cfg(target_arch = "x86_64")]
+            Path::Narrow($engine) => $body,
+            Path::Portable($engine) => $body,
+        }
+    };
+}
+
+impl Path {
+    /// All that this processor has, the fastest first.
+    pub(super) fn available() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let native = Wide::detect()
+            .map(Path::Wide)
+            .into_iter()
+            .chain(Narrow::detect().map(Path::Narrow));
+        #[cfg(not(target_arch = "x86_64"))]
+        let native = std::iter::empty();
+        native.chain([Path::Portable(Portable)])
+    }
+
+    #[inline]
+    pub(super) fn digest(self, secret: &Secret, bytes: &[u8]) -> u128 {
+        dispatch!(self, engine => engine.digest(secret, bytes))
+    }
+
+    pub(super) fn update(self, secret: &Secret, hasher: &mut Hasher128, bytes: &[u8]) {
+        dispatch!(self, engine => hasher.update_with(engine, secret, bytes));
+    }
+
+    pub(super) fn finish(self, secret: &Secret, hasher: Hasher128) -> u128 {
+        dispatch!(self, engine => hasher.finish_with(engine, secret))
+    }
+}
