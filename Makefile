@@ -138,7 +138,7 @@ test-streamlit: ## the Streamlit host with the oldest and the newest supported v
 
 test-browser: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure ## the demo in headless Chromium
 	@scripts/debian chromium chromium
-	$(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $(wildcard python/tests/*browser*/ python/tests/*browser*.py) $(ARGS)
+	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $(wildcard python/tests/*browser*/ python/tests/*browser*.py) $(ARGS)
 
 lint: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure ## formatting, clippy, ruff, mypy, stubtest, pyright
 	$(CARGO) fmt --all --check

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import hits
+import life
 import memory
 import misses
 import threads
@@ -34,7 +35,7 @@ def main() -> None:
         return chosen.only.lower() in name.lower()
 
     rows: list[Row] = []
-    for part in (hits, threads, misses, memory):
+    for part in (hits, threads, misses, memory, life):
         print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
         rows += part.measure(chosen.rounds, chosen.seconds, wanted)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pydantic
+
 from loops import Loop, call_loop, per_call
 from machine import one_core
 from peers import PEERS

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
+
+import tenure
 from loops import interleaved
 from machine import one_core
 from peers import PEERS, clear
 from rows import Row, at_most, faster
-
-import tenure
 
 MISSES = 2000
 ENTRIES = 100_000
