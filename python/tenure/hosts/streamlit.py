@@ -28,6 +28,7 @@ under it calls user code or the engine. The lock that guards `attach` is taken a
 from __future__ import annotations
 
 import contextvars
+import dataclasses
 import itertools
 import logging
 import threading
@@ -40,6 +41,7 @@ from tenure.hosts import _streamlit_version
 _streamlit_version.require()
 
 import streamlit as st
+from streamlit.elements.lib import utils
 from streamlit.delta_generator_singletons import get_dg_singleton_instance
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -55,10 +57,12 @@ from streamlit.runtime.scriptrunner import ScriptRunContext, ScriptRunnerEvent
 from streamlit.runtime.scriptrunner import add_script_run_ctx, enqueue_message, get_script_run_ctx
 from streamlit.runtime.scriptrunner_utils.exceptions import ScriptControlException
 from streamlit.runtime.scriptrunner_utils.script_run_context import in_cached_function
-from streamlit.runtime.state import SessionState
+from streamlit.runtime.state import SessionState, widgets
+from streamlit.runtime.state.common import WidgetMetadata
 from streamlit.string_util import clean_text
 
 from tenure import _native
+from tenure.hosts import _streamlit_widgets
 
 _log = logging.getLogger("tenure.streamlit")
 
@@ -83,7 +87,7 @@ class StreamlitHost:
         if ctx is None:
             return None
         spinner = None if text is None else _Spinner(ctx, text, show_time)
-        return _Build(spinner, _Capture(func, allow_widgets))
+        return _Build(spinner, _Capture(ctx, func, allow_widgets))
 
     def wait(self, func: Callable[..., Any], text: str | None, show_time: bool) -> _Build | None:
         ctx = get_script_run_ctx(suppress_warning=True)
@@ -92,11 +96,17 @@ class StreamlitHost:
         return _Build(_Spinner(ctx, text, show_time), None)
 
     def replay(self, recording: _Recording, func: Callable[..., Any]) -> None:
-        if get_script_run_ctx(suppress_warning=True) is not None:
-            replay_cached_messages(recording.elements, CacheType.RESOURCE, func)
+        ctx = get_script_run_ctx(suppress_warning=True)
+        if ctx is None:
+            return
+        elements = recording.elements
+        if recording.seen is not None:
+            messages = _streamlit_widgets.register(ctx, recording.seen, elements.messages)
+            elements = dataclasses.replace(elements, messages=messages)
+        replay_cached_messages(elements, CacheType.RESOURCE, func)
 
-    def observe(self, inputs: Any) -> object:
-        return None
+    def observe(self, inputs: _streamlit_widgets.Inputs) -> object:
+        return _streamlit_widgets.observe(get_script_run_ctx(suppress_warning=True), inputs)
 
     def interrupted(self) -> None:
         ctx = get_script_run_ctx(suppress_warning=True)
@@ -129,35 +139,48 @@ class _Build:
 
 
 class _Recording:
-    """What one build put out: Streamlit's own messages, ready for its replay."""
+    """What one build put out: Streamlit's own messages, ready for its replay, and the widgets among them."""
 
-    __slots__ = ("elements", "observed")
+    __slots__ = ("elements", "observed", "seen")
 
-    def __init__(self, messages: list[Any]) -> None:
+    def __init__(self, messages: list[Any], seen: _streamlit_widgets.Seen | None) -> None:
         # A message names the container it went to by `str(id(container))`; these two outlive every app.
         self.elements: CachedResult[None] = CachedResult(
             value=None, messages=messages, main_id=str(id(st._main)), sidebar_id=str(id(st.sidebar))
         )
-        self.observed = None
+        self.seen = seen
+        self.observed = None if seen is None else _streamlit_widgets.Inputs(seen.widgets)
 
 
 class _Capture:
     """The recording of one build under way."""
 
-    __slots__ = ("_calling", "_context", "_token")
+    __slots__ = ("_calling", "_context", "_ctx", "_token", "seen")
 
-    def __init__(self, func: Callable[..., Any], allow_widgets: bool) -> None:
+    def __init__(self, ctx: ScriptRunContext, func: Callable[..., Any], allow_widgets: bool) -> None:
         outer = _open.get()
+        forbidden = in_cached_function.get()
+        self._ctx = ctx
         self._context = _context_at(len(outer))
         self._token = _open.set((*outer, self))
         self._calling = self._context.calling_cached_function(func)
         self._calling.__enter__()
+        self.seen: _streamlit_widgets.Seen | None = None
+        if allow_widgets and not forbidden:
+            # Streamlit's warning about widgets hangs on this flag. An outer function that forbids them has the say.
+            in_cached_function.set(False)
+            self.seen = _streamlit_widgets.Seen()
 
     def close(self) -> _Recording | None:
         self._calling.__exit__(None, None, None)
         _open.reset(self._token)
         messages = self._context._most_recent_messages
-        return _Recording(messages) if messages else None
+        if not messages:
+            return None
+        if self.seen is None or not self.seen.widgets:
+            return _Recording(messages, None)
+        self.seen.close(self._ctx)
+        return _Recording(messages, self.seen)
 
     def save(self, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         getattr(self._context, kind)(*args, **kwargs)
@@ -295,6 +318,8 @@ def attach() -> StreamlitHost:
         if _host is None:
             for kind in ("save_element_message", "save_block_message", "save_media_data"):
                 _also_save(kind)
+            _replace(utils, "_register_element_id", _noting_elements)
+            _replace(widgets, "register_widget_from_metadata", _noting_widgets)
             _afterwards(AppSession, "clear_session_caches", _session_ended)
             _afterwards(AppSession, "register_file_watchers", _session_watched)
             _afterwards(AppSession, "_handle_clear_cache_request", lambda _: _native.clear_all())
@@ -337,6 +362,35 @@ def _also_save(kind: str) -> None:
         return save
 
     _replace(caching, kind, make)
+
+
+def _noting_elements(original: Callable[..., None]) -> Callable[..., None]:
+    def register(ctx: ScriptRunContext, element_type: str, element_id: str) -> None:
+        builds = _open.get()
+        if builds:
+            _streamlit_widgets.refuse(element_type)
+        original(ctx, element_type, element_id)
+        for seen in _seen(builds):
+            seen.elements.append((element_type, element_id))
+
+    return register
+
+
+def _noting_widgets(original: Callable[..., Any]) -> Callable[..., Any]:
+    def register(metadata: WidgetMetadata[Any], ctx: ScriptRunContext | None) -> Any:
+        result = original(metadata, ctx)
+        for seen in _seen(_open.get()):
+            seen.widgets[metadata.id] = metadata
+        return result
+
+    return register
+
+
+def _seen(builds: tuple[_Capture, ...]) -> list[_streamlit_widgets.Seen]:
+    """Where the open builds note their widgets; nowhere if one of them forbids widgets."""
+    if in_cached_function.get():
+        return []
+    return [build.seen for build in builds if build.seen is not None]
 
 
 def _afterwards(owner: type, name: str, tell: Callable[[Any], None]) -> None:

@@ -1,0 +1,108 @@
+"""The `tenure` command: runs an unchanged Streamlit app on Tenure."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+USAGE = """\
+usage: tenure run app.py [streamlit options] [-- arguments of the app]
+
+Runs a Streamlit app, unchanged, with st.cache_resource on Tenure.
+The options are those of `streamlit run`; `tenure run --help` lists them."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if given else 2
+    if given[0] != "run":
+        return _fail(f"tenure: there is no command {given[0]!r}\n{USAGE}", 2)
+    return _run(given[1:])
+
+
+def _run(arguments: list[str]) -> int:
+    from tenure.hosts import _streamlit_version
+
+    wrong = _streamlit_version.complaint()
+    if wrong is not None:
+        return _fail(f"tenure run: {wrong}")
+
+    import click
+    from streamlit.web import cli
+
+    import tenure.streamlit
+
+    # Streamlit's own command reads the options, so that they mean what they mean to `streamlit run`.
+    command = cli.main.commands["run"]
+    try:
+        with command.make_context("tenure run", arguments) as context:
+            wrong = _missing(str(context.params["target"])) or _busy(context.params)
+            if wrong is not None:
+                return _fail(f"tenure run: {wrong}")
+            tenure.streamlit.install()
+            command.invoke(context)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    return 0
+
+
+def _missing(target: str) -> str | None:
+    """What is wrong with the app's path, or None."""
+    if "://" in target:
+        return None
+    path = Path(target)
+    if path.is_dir():
+        path /= "streamlit_app.py"
+    if path.exists():
+        return None
+    return f"there is no file {path} (looked in {Path.cwd()})"
+
+
+def _busy(options: Mapping[str, Any]) -> str | None:
+    """What is wrong with the port, or None. A port nobody chose is Streamlit's to choose: it takes the next free one."""
+    from streamlit import config
+
+    port, address = options.get("server_port"), options.get("server_address")
+    if port is None and config.is_manually_set("server.port"):
+        port = config.get_option("server.port")
+    if address is None:
+        address = config.get_option("server.address")
+    if not port or _can_bind(address, int(port)):
+        return None
+    other = int(port) + 1 if int(port) < 65535 else 8501
+    return f"port {port} is in use. Choose another with --server.port, as in --server.port {other}"
+
+
+def _can_bind(address: str | None, port: int) -> bool:
+    try:
+        places = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        return True  # Not an address that can be tried here; Streamlit will say what it makes of it.
+    for family, kind, protocol, _, place in places:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                if os.name == "posix":
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(place)
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+    return True
+
+
+def _fail(message: str, status: int = 1) -> int:
+    print(message, file=sys.stderr)
+    return status
