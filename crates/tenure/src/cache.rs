@@ -6,6 +6,7 @@
 //! 3. An entry leaves the cache by being moved out under the lock; it is released after the lock.
 //! 4. A flight that is no longer in `flights` when it lands is an orphan, and adds nothing.
 //! 5. After `ended` nothing is added any more.
+//! 6. `shapes` counts the live entries whose keys are completed by observed inputs, and no others.
 //!
 //! Lock order: a cache's lock, then the timer's. Nothing foreign runs under either.
 
@@ -13,12 +14,13 @@ use std::time::Duration;
 
 use crate::bounds::{Failure, Resource};
 use crate::clock::Nanos;
-use crate::entry::{Entry, Lease};
+use crate::entry::{Entry, Lease, Recorded};
 use crate::flight::{Flight, Landing};
 use crate::function::Shared;
-use crate::key::{Key, KeyRef};
+use crate::key::KeyRef;
+use crate::observe::{Likeness, Seen, Shapes, completed};
 use crate::order::Ordered;
-use crate::record::Recording;
+use crate::record::{Observed, Recording};
 use crate::release::{Cause, release};
 use crate::sync::{Arc, Mutex, Weak};
 use crate::timer::TimerId;
@@ -33,6 +35,7 @@ pub(crate) struct Cache<V: Resource, F> {
 struct State<V: Resource, F> {
     entries: Ordered<V>,
     flights: HashTable<Arc<Flight<V, F>>>,
+    shapes: Shapes,
     /// The job that takes out what expires next.
     expiry: Option<TimerId>,
     ended: bool,
@@ -46,6 +49,95 @@ pub(crate) enum Found<V: Resource, F: Failure> {
     Flight(Arc<Flight<V, F>>),
     /// Nothing; the caller leads now.
     Leads(Leader<V, F>),
+    /// It depends on the present values of these, which the caller has to look at first.
+    Unseen(Vec<Observed>),
+}
+
+/// What left a cache, to be released outside its lock.
+struct Gone<V: Resource> {
+    entry: Lease<V>,
+    _shape: Option<Observed>,
+}
+
+impl<V: Resource> Gone<V> {
+    fn release(self, cause: Cause) {
+        release(self.entry, cause);
+    }
+}
+
+impl<V: Resource, F> State<V, F> {
+    /// Takes out this very entry, if it is there.
+    fn remove(&mut self, entry: &Lease<V>) -> Option<Gone<V>> {
+        let entry = self.entries.remove(entry)?;
+        let observed = entry.entry().observed();
+        let shape = observed.and_then(|(call, observed)| self.shapes.remove(call, observed));
+        Some(Gone {
+            entry,
+            _shape: shape,
+        })
+    }
+
+    fn pop_oldest(&mut self) -> Option<Gone<V>> {
+        let oldest = self.entries.oldest()?.clone();
+        self.remove(&oldest)
+    }
+
+    fn push(&mut self, entry: Lease<V>) {
+        if let Some((call, observed)) = entry.entry().observed() {
+            self.shapes.add(call, observed);
+        }
+        self.entries.push(entry);
+    }
+
+    /// The entry of a call, whose key may have to be completed by what the caller sees.
+    fn entry(&self, call: &KeyRef<'_>, seen: &Seen) -> Result<Option<&Lease<V>>, Vec<Observed>> {
+        if let Some(entry) = self.entries.get(call) {
+            return Ok(Some(entry));
+        }
+        let mut unseen = Vec::new();
+        for (shape, _) in self.shapes.of(call) {
+            match seen.values(shape.shape()) {
+                None => unseen.push(shape.clone()),
+                Some(values) => {
+                    let key = completed(call, shape.shape(), values);
+                    if let Some(entry) = self.entries.get(&key.as_key()) {
+                        return Ok(Some(entry));
+                    }
+                }
+            }
+        }
+        if unseen.is_empty() {
+            Ok(None)
+        } else {
+            Err(unseen)
+        }
+    }
+
+    /// A build that gives this caller what it asks for, as far as can be known.
+    fn flight(
+        &self,
+        call: &KeyRef<'_>,
+        seen: &Seen,
+    ) -> Result<Option<&Arc<Flight<V, F>>>, Vec<Observed>>
+    where
+        F: Clone,
+    {
+        let mut unseen = Vec::new();
+        for flight in self.flights.iter_hash(call.hash()) {
+            if call.matches(&flight.key) {
+                match flight.compare(seen) {
+                    Likeness::Same => return Ok(Some(flight)),
+                    Likeness::Differs => {}
+                    Likeness::Unseen(more) => unseen.extend(more),
+                }
+            }
+        }
+        if unseen.is_empty() {
+            Ok(None)
+        } else {
+            Err(unseen)
+        }
+    }
 }
 
 impl<V: Resource, F: Failure> Cache<V, F> {
@@ -55,6 +147,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             state: Mutex::new(State {
                 entries: Ordered::default(),
                 flights: HashTable::new(),
+                shapes: Shapes::default(),
                 expiry: None,
                 ended: false,
             }),
@@ -76,69 +169,97 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         look(lease)
     }
 
-    /// Finds an entry, a flight to wait for, or the duty to build.
-    pub(crate) fn find(self: &Arc<Self>, key: &KeyRef<'_>) -> Found<V, F> {
-        let expired;
-        let found = {
-            let mut state = self.state.lock();
-            match state.entries.get(key) {
-                Some(lease) if !lease.entry().has_expired() => {
-                    return Found::Entry(lease.clone());
+    /// Finds a live entry, and nothing else.
+    #[inline]
+    pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+        self.peek(key, |lease| Some(lease.clone()))
+    }
+
+    /// Finds an entry, a flight to wait for, or the duty to build. `seen` is what the caller knows
+    /// of observed inputs.
+    pub(crate) fn find(self: &Arc<Self>, key: &KeyRef<'_>, seen: &Seen) -> Found<V, F> {
+        let mut state = self.state.lock();
+        let mut expired = None;
+        match state.entry(key, seen) {
+            Err(unseen) => return Found::Unseen(unseen),
+            Ok(None) => {}
+            Ok(Some(entry)) => {
+                let entry = entry.clone();
+                if !entry.entry().has_expired() {
+                    return Found::Entry(entry);
                 }
-                Some(lease) => {
-                    let lease = lease.clone();
-                    expired = state.entries.remove(&lease);
-                }
-                None => expired = None,
+                expired = state.remove(&entry);
             }
-            let hash = key.hash();
-            match state.flights.find(hash, |flight| key.matches(&flight.key)) {
-                Some(flight) => Found::Flight(Arc::clone(flight)),
-                None => {
-                    let flight = Arc::new(Flight::new(
-                        self.shared.engine.core().number(),
-                        key.to_key(),
-                        Arc::clone(&self.shared.name),
-                    ));
-                    let added = Arc::clone(&flight);
-                    state
-                        .flights
-                        .insert_unique(hash, added, |flight| flight.key.hash());
-                    Found::Leads(Leader {
-                        cache: Arc::clone(self),
-                        flight: Some(flight),
-                    })
-                }
-            }
+        }
+        let found = match state.flight(key, seen) {
+            Err(unseen) => Found::Unseen(unseen),
+            Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
+            Ok(None) => Found::Leads(self.lead(&mut state, key, seen)),
         };
+        drop(state);
         if let Some(entry) = expired {
-            release(entry, Cause::Expired);
+            entry.release(Cause::Expired);
         }
         found
     }
 
-    /// Takes out this very entry, if it is still there.
-    pub(crate) fn discard(&self, entry: &Lease<V>, cause: Cause) {
-        let taken = self.state.lock().entries.remove(entry);
-        if let Some(taken) = taken {
-            release(taken, cause);
+    fn lead(
+        self: &Arc<Self>,
+        state: &mut State<V, F>,
+        key: &KeyRef<'_>,
+        seen: &Seen,
+    ) -> Leader<V, F> {
+        let flight = Arc::new(Flight::new(
+            self.shared.engine.core().number(),
+            key.to_key(),
+            Arc::clone(&self.shared.name),
+            seen.of(state.shapes.of(key)),
+        ));
+        let added = Arc::clone(&flight);
+        state
+            .flights
+            .insert_unique(key.hash(), added, |flight| flight.key.hash());
+        Leader {
+            cache: Arc::clone(self),
+            flight: Some(flight),
         }
     }
 
-    /// Takes out what is under `key`, and orphans a build of it.
+    /// Takes out this very entry, if it is still there.
+    pub(crate) fn discard(&self, entry: &Lease<V>, cause: Cause) {
+        let taken = self.state.lock().remove(entry);
+        if let Some(taken) = taken {
+            taken.release(cause);
+        }
+    }
+
+    /// Takes out what is under `key`, whatever it observed, and orphans the builds of it.
     pub(crate) fn clear_entry(&self, key: &KeyRef<'_>) {
-        let (entry, flight) = {
+        let mut flights = Vec::new();
+        let mut gone = Vec::new();
+        {
             let mut state = self.state.lock();
-            let flight = state
+            while let Ok(there) = state
                 .flights
                 .find_entry(key.hash(), |flight| key.matches(&flight.key))
-                .ok()
-                .map(|there| there.remove().0);
-            (state.entries.take(key), flight)
-        };
-        drop(flight);
-        if let Some(entry) = entry {
-            release(entry, Cause::Cleared);
+            {
+                flights.push(there.remove().0);
+            }
+            if let Some(entry) = state.entries.get(key).cloned() {
+                gone.extend(state.remove(&entry));
+            }
+            if !state.shapes.of(key).is_empty() {
+                let of_call = |it: &&Lease<V>| {
+                    let observed = it.entry().observed();
+                    observed.is_some_and(|(call, _)| key.matches(call))
+                };
+                let entries: Vec<_> = state.entries.iter().filter(of_call).cloned().collect();
+                gone.extend(entries.iter().filter_map(|entry| state.remove(entry)));
+            }
+        }
+        drop(flights);
+        for entry in gone {
+            entry.release(Cause::Cleared);
         }
     }
 
@@ -151,16 +272,17 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Moves everything out, for the caller to release; with `end`, for good.
     pub(crate) fn take_all(&self, end: bool) -> Vec<Lease<V>> {
-        let (entries, flights, expiry) = {
+        let (entries, flights, shapes, expiry) = {
             let mut state = self.state.lock();
             state.ended |= end;
             (
                 state.entries.take_all(),
                 std::mem::take(&mut state.flights),
+                std::mem::take(&mut state.shapes),
                 state.expiry.take(),
             )
         };
-        drop(flights);
+        drop((flights, shapes));
         if let Some(expiry) = expiry {
             self.shared.engine.core().timer.cancel(expiry);
         }
@@ -178,13 +300,15 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                     self.arm(&mut state);
                     return;
                 };
-                state.entries.remove(&entry);
+                let gone = state.remove(&entry);
                 // The next one does not wait for what the release of this one does.
                 state.expiry = None;
                 self.arm(&mut state);
-                entry
+                gone
             };
-            release(entry, Cause::Expired);
+            if let Some(entry) = entry {
+                entry.release(Cause::Expired);
+            }
         }
     }
 
@@ -215,17 +339,23 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         self: &Arc<Self>,
         flight: &Arc<Flight<V, F>>,
         entry: &Lease<V>,
-    ) -> Result<Vec<Lease<V>>, Orphaned> {
+    ) -> Result<Vec<Gone<V>>, Orphaned> {
         let mut evicted = Vec::new();
         let mut state = self.state.lock();
         if !remove_flight(&mut state, flight) || state.ended {
             return Err(Orphaned);
         }
+        // Builds under other values of inputs that turned out not to matter end under one key.
+        if entry.entry().observed().is_some() || !state.shapes.of(&flight.key.as_key()).is_empty() {
+            if state.entries.get(&entry.entry().key().as_key()).is_some() {
+                return Err(Orphaned);
+            }
+        }
         let most = self.shared.settings.max_entries.unwrap_or(usize::MAX);
         while state.entries.len() >= most {
-            evicted.extend(state.entries.pop_oldest());
+            evicted.extend(state.pop_oldest());
         }
-        state.entries.push(entry.clone());
+        state.push(entry.clone());
         self.arm(&mut state);
         Ok(evicted)
     }
@@ -294,20 +424,13 @@ impl<V: Resource, F: Failure> Leader<V, F> {
     /// The build gave a resource.
     pub(crate) fn fill(mut self, value: V, recording: Option<Recording>) -> Lease<V> {
         let flight = self.flight.take().expect("a leader lands once");
-        let shared = &self.cache.shared;
-        let key: Key = flight.key.clone();
-        let lease = Lease::new(Arc::new(Entry::new(
-            key,
-            value,
-            recording,
-            Arc::clone(shared),
-        )));
+        let lease = self.entry(&flight, value, recording);
         let admitted = self.cache.admit(&flight, &lease);
         flight.land(Landing::Filled(lease.clone()));
         match admitted {
             Ok(evicted) => {
                 for entry in evicted {
-                    release(entry, Cause::Evicted);
+                    entry.release(Cause::Evicted);
                 }
             }
             Err(Orphaned) => release(lease.clone(), Cause::Orphaned),
@@ -315,11 +438,39 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         lease
     }
 
-    /// The build failed; whoever waited gets the same failure.
-    pub(crate) fn fail(mut self, failure: F) {
+    fn entry(&self, flight: &Flight<V, F>, value: V, recording: Option<Recording>) -> Lease<V> {
+        let shared = &self.cache.shared;
+        let observed = recording.as_ref().and_then(Recording::observed);
+        let values = observed.and_then(|it| Some((it.shape(), it.values()?)));
+        let (key, call) = match values {
+            Some((shape, values)) if shared.settings.observes => {
+                let key = completed(&flight.key.as_key(), shape, values);
+                (key, Some(flight.key.clone()))
+            }
+            _ => (flight.key.clone(), None),
+        };
+        let recorded = recording.map(|recording| Recorded { recording, call });
+        Lease::new(Arc::new(Entry::new(
+            key,
+            value,
+            recorded,
+            Arc::clone(shared),
+        )))
+    }
+
+    /// The build gave a resource that no one may have: it is released, and someone else builds.
+    pub(crate) fn waste(self, value: V) {
+        let flight = self.flight().clone();
+        let lease = self.entry(&flight, value, None);
+        drop(self);
+        release(lease, Cause::Orphaned);
+    }
+
+    /// The build failed; whoever waited and sees the same inputs gets the same failure.
+    pub(crate) fn fail(mut self, failure: F, observed: Option<Observed>) {
         let flight = self.flight.take().expect("a leader lands once");
         self.cache.strike(&flight);
-        flight.land(Landing::Failed(failure));
+        flight.land(Landing::Failed(failure, observed));
     }
 }
 

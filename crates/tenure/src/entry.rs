@@ -12,7 +12,7 @@ use crate::bounds::Resource;
 use crate::clock::{NEVER, Nanos, nanos};
 use crate::function::Shared;
 use crate::key::Key;
-use crate::record::Recording;
+use crate::record::{Observed, Recording};
 use crate::release::{Cause, Draining};
 use crate::sync::{Arc, AtomicU8, AtomicU64, Ordering};
 
@@ -24,16 +24,23 @@ pub(crate) struct Entry<V: Resource> {
     /// A time that no other entry of the engine has: the order of builds.
     built_at: Nanos,
     hits: AtomicU64,
-    recording: Option<Box<Recording>>,
+    recorded: Option<Box<Recorded>>,
     shared: Arc<Shared<V>>,
     ended: AtomicU8,
+}
+
+/// What an entry keeps of a build that put something out or observed something.
+pub(crate) struct Recorded {
+    pub(crate) recording: Recording,
+    /// The call's own key, where observed inputs complete it.
+    pub(crate) call: Option<Key>,
 }
 
 impl<V: Resource> Entry<V> {
     pub(crate) fn new(
         key: Key,
         value: V,
-        recording: Option<Recording>,
+        recorded: Option<Recorded>,
         shared: Arc<Shared<V>>,
     ) -> Self {
         Self {
@@ -41,7 +48,7 @@ impl<V: Resource> Entry<V> {
             value: Some(value),
             built_at: shared.engine.core().stamp(),
             hits: AtomicU64::new(0),
-            recording: recording.map(Box::new),
+            recorded: recorded.map(Box::new),
             shared,
             ended: AtomicU8::new(LIVE),
         }
@@ -56,7 +63,13 @@ impl<V: Resource> Entry<V> {
     }
 
     pub(crate) fn recording(&self) -> Option<&Recording> {
-        self.recording.as_deref()
+        self.recorded.as_deref().map(|it| &it.recording)
+    }
+
+    /// The call's key and what the build observed, where that completes the key.
+    pub(crate) fn observed(&self) -> Option<(&Key, &Observed)> {
+        let recorded = self.recorded.as_deref()?;
+        recorded.call.as_ref().zip(recorded.recording.observed())
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared<V>> {

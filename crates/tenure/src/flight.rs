@@ -19,6 +19,8 @@ use std::time::Duration;
 use crate::bounds::Resource;
 use crate::entry::Lease;
 use crate::key::Key;
+use crate::observe::{Likeness, Seen};
+use crate::record::Observed;
 use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering, thread_local};
 
 /// A build under way.
@@ -26,6 +28,8 @@ pub(crate) struct Flight<V: Resource, F> {
     pub(crate) id: FlightId,
     pub(crate) key: Key,
     name: Arc<str>,
+    /// The observed inputs known when it began, as its leader saw them.
+    seen: Seen,
     state: Mutex<State<V, F>>,
     landed: Condvar,
     /// Whether the graph knows this flight.
@@ -41,8 +45,8 @@ struct State<V: Resource, F> {
 pub(crate) enum Landing<V: Resource, F> {
     /// The build gave a resource.
     Filled(Lease<V>),
-    /// The build failed.
-    Failed(F),
+    /// The build failed, and had observed these inputs until then.
+    Failed(F, Option<Observed>),
     /// The builder died; someone else has to build.
     Abandoned,
 }
@@ -51,18 +55,19 @@ impl<V: Resource, F: Clone> Clone for Landing<V, F> {
     fn clone(&self) -> Self {
         match self {
             Self::Filled(lease) => Self::Filled(lease.clone()),
-            Self::Failed(failure) => Self::Failed(failure.clone()),
+            Self::Failed(failure, observed) => Self::Failed(failure.clone(), observed.clone()),
             Self::Abandoned => Self::Abandoned,
         }
     }
 }
 
 impl<V: Resource, F: Clone> Flight<V, F> {
-    pub(crate) fn new(id: FlightId, key: Key, name: Arc<str>) -> Self {
+    pub(crate) fn new(id: FlightId, key: Key, name: Arc<str>, seen: Seen) -> Self {
         Self {
             id,
             key,
             name,
+            seen,
             state: Mutex::new(State {
                 landing: None,
                 wakers: Vec::new(),
@@ -70,6 +75,11 @@ impl<V: Resource, F: Clone> Flight<V, F> {
             landed: Condvar::new(),
             linked: AtomicBool::new(false),
         }
+    }
+
+    /// Whether a caller that sees this would build the same.
+    pub(crate) fn compare(&self, seen: &Seen) -> Likeness {
+        self.seen.compare(seen)
     }
 
     pub(crate) fn land(&self, landing: Landing<V, F>) {

@@ -1,26 +1,23 @@
 //! A cached function: its settings, its caches in every scope, and the call that ties them.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU8;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::time::Duration;
 
 use crate::bounds::{Failure, Resource};
-use crate::cache::{Cache, Found, Leader};
+use crate::cache::Cache;
+use crate::call::{Call, Step};
 use crate::clock::Nanos;
 use crate::engine::{AnyFunction, Engine};
 use crate::entry::Lease;
 use crate::error::{BuildError, Error, Interrupt, SettingError};
-use crate::flight::{Flight, Inside, Landing};
-use crate::host::{BuildStart, Host, HostBuild, SessionId};
+use crate::host::{Host, SessionId};
 use crate::info::{Counters, Info};
 use crate::key::KeyRef;
-use crate::record::Recording;
 use crate::release::{Behaviour, Cause, release};
 use crate::settings::{Scope, Settings};
-use crate::sync::{Arc, Mutex, Ordering, Weak};
-
-/// How long a build runs before its spinner shows.
-const SPINNER_DELAY: Nanos = 100_000_000;
+use crate::sync::{Arc, Mutex, Weak};
 
 /// What all entries of one function share.
 pub(crate) struct Shared<V: Resource> {
@@ -54,7 +51,7 @@ impl<V: Resource> Shared<V> {
 /// # Ok::<(), tenure::SettingError>(())
 /// ```
 pub struct Function<V: Resource, F: Failure> {
-    shared: Arc<Shared<V>>,
+    pub(crate) shared: Arc<Shared<V>>,
     global: Arc<Cache<V, F>>,
     sessions: Mutex<HashMap<SessionId, Arc<Cache<V, F>>>>,
     me: Weak<Self>,
@@ -160,58 +157,153 @@ impl<V: Resource, F: Failure> Function<V, F> {
     ///
     /// # Errors
     /// The build's failure, a cycle, a missing session.
+    #[inline]
     pub fn get_or_build(
         &self,
         key: &KeyRef<'_>,
         build: impl FnOnce() -> Result<V, F>,
     ) -> Result<Lease<V>, Error<F>> {
-        self.get_or_build_while(key, &Patiently, || build().map_err(BuildError::Failed))
+        match self.hit(key) {
+            Some(lease) => Ok(lease),
+            None => self.call_while(key, &Patiently, || build().map_err(BuildError::Failed)),
+        }
     }
 
     /// The same for a caller whose wait or build can be ended from outside.
     ///
     /// # Errors
     /// The build's failure, a cycle, a missing session, an interruption.
+    #[inline]
     pub fn get_or_build_while(
         &self,
         key: &KeyRef<'_>,
         waiting: &dyn Waiting,
         build: impl FnOnce() -> Result<V, BuildError<F>>,
     ) -> Result<Lease<V>, Error<F>> {
-        let host = self.shared.engine.host();
-        let host = host.as_deref();
-        let cache = self.cache(host)?;
-        let mut missed = false;
-        let lease = loop {
-            let flight = match cache.find(key) {
-                Found::Entry(lease) => {
-                    if !self.is_valid(&lease)? {
-                        cache.discard(&lease, Cause::Invalid);
-                        continue;
-                    }
-                    lease.entry().count_hit();
-                    break lease;
-                }
-                Found::Leads(leader) => {
-                    self.count_miss(&mut missed);
-                    return self.lead(leader, host, build);
-                }
-                Found::Flight(flight) => flight,
-            };
-            self.count_miss(&mut missed);
-            match self.wait(&flight, host, waiting)? {
-                Landing::Filled(lease) => break lease,
-                Landing::Failed(failure) => return Err(Error::Failed(failure)),
-                Landing::Abandoned => {}
-            }
-        };
-        self.replay(&lease, host)?;
-        Ok(lease)
+        match self.hit(key) {
+            Some(lease) => Ok(lease),
+            None => self.call_while(key, waiting, build),
+        }
     }
 
-    fn count_miss(&self, missed: &mut bool) {
-        if !std::mem::replace(missed, true) {
-            self.shared.counters.missed();
+    /// A hit that needs neither a check nor the host.
+    #[inline]
+    fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+        if self.shared.settings.validates || self.shared.settings.scope != Scope::Global {
+            return None;
+        }
+        let lease = self.global.get(key)?;
+        if lease.recording().is_some() {
+            return None;
+        }
+        lease.entry().count_hit();
+        Some(lease)
+    }
+
+    #[cold]
+    fn call_while(
+        &self,
+        key: &KeyRef<'_>,
+        waiting: &dyn Waiting,
+        build: impl FnOnce() -> Result<V, BuildError<F>>,
+    ) -> Result<Lease<V>, Error<F>> {
+        let mut call = Call::new(self)?;
+        loop {
+            match call.step(key)? {
+                Step::Check(lease) => {
+                    if self.is_valid(&lease)? {
+                        return call.accept(lease);
+                    }
+                    call.refuse(&lease);
+                }
+                Step::Build(leader) => {
+                    let leading = call.lead(leader)?;
+                    let outcome = leading.run(build);
+                    return leading.finish(outcome);
+                }
+                Step::Wait(flight) => {
+                    let wait = call.wait(&flight)?;
+                    let mut landing = None;
+                    let outcome = waiting.wait(&mut |pause| {
+                        landing = flight.wait(pause);
+                        landing.is_some()
+                    });
+                    wait.end(outcome.is_ok());
+                    outcome.map_err(Error::Interrupted)?;
+                    let landing = landing.expect("a wait that ends well has seen the landing");
+                    if let Some(lease) = call.landed(landing)? {
+                        return Ok(lease);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The resource under `key` for a task; `build` is awaited where there is none, once for all
+    /// tasks and threads that ask. A future that is dropped while it builds hands the duty on.
+    ///
+    /// `check` is asked at each access where [`Settings::validates`] is set, in the place of
+    /// [`Behaviour::validate`].
+    ///
+    /// ```
+    /// # use tenure::{Encoder, Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u64, String>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # futures_executor::block_on(async {
+    /// let key = Encoder::new();
+    /// let good = async |_: &tenure::Lease<u64>| true;
+    /// let lease = pools.get_or_build_async(&key.finish(), good, async || Ok(7)).await.unwrap();
+    /// assert_eq!(*lease, 7);
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// The build's failure, a cycle, a missing session.
+    #[inline]
+    pub async fn get_or_build_async(
+        &self,
+        key: &KeyRef<'_>,
+        check: impl AsyncFn(&Lease<V>) -> bool,
+        build: impl AsyncFnOnce() -> Result<V, F>,
+    ) -> Result<Lease<V>, Error<F>> {
+        match self.hit(key) {
+            Some(lease) => Ok(lease),
+            None => self.call_async(key, check, build).await,
+        }
+    }
+
+    async fn call_async(
+        &self,
+        key: &KeyRef<'_>,
+        check: impl AsyncFn(&Lease<V>) -> bool,
+        build: impl AsyncFnOnce() -> Result<V, F>,
+    ) -> Result<Lease<V>, Error<F>> {
+        let mut call = Call::new(self)?;
+        loop {
+            match call.step(key)? {
+                Step::Check(lease) => {
+                    if !self.shared.settings.validates || check(&lease).await {
+                        return call.accept(lease);
+                    }
+                    call.refuse(&lease);
+                }
+                Step::Build(leader) => {
+                    let leading = call.lead(leader)?;
+                    let outcome = {
+                        let mut build = pin!(build());
+                        poll_fn(|cx| leading.run(|| build.as_mut().poll(cx))).await
+                    };
+                    return leading.finish(outcome.map_err(BuildError::Failed));
+                }
+                Step::Wait(flight) => {
+                    let wait = call.wait(&flight)?;
+                    let landing = poll_fn(|cx| flight.poll(cx)).await;
+                    wait.end(true);
+                    if let Some(lease) = call.landed(landing)? {
+                        return Ok(lease);
+                    }
+                }
+            }
         }
     }
 
@@ -223,113 +315,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         verdict.map_err(Error::Interrupted)
     }
 
-    fn replay(&self, lease: &Lease<V>, host: Option<&dyn Host>) -> Result<(), Error<F>> {
-        match (lease.recording(), host) {
-            (Some(recording), Some(host)) => host.replay(recording).map_err(Error::Interrupted),
-            _ => Ok(()),
-        }
-    }
-
-    fn lead(
-        &self,
-        leader: Leader<V, F>,
-        host: Option<&dyn Host>,
-        build: impl FnOnce() -> Result<V, BuildError<F>>,
-    ) -> Result<Lease<V>, Error<F>> {
-        let engine = &self.shared.engine;
-        let parent = Inside::current();
-        let _edge = match &parent {
-            Some(parent) => Some(self.edge(parent, leader.flight())?),
-            None => None,
-        };
-        let shown = self.begin(host, parent.is_some(), false)?;
-        let started = engine.core().clock.now();
-        let outcome = {
-            let _inside = Inside::enter(leader.flight());
-            build()
-        };
-        let nanos = engine.core().clock.now().saturating_sub(started);
-        let recording = shown.and_then(|shown| shown.end(outcome.is_ok()));
-        match outcome {
-            Ok(value) => {
-                self.shared.counters.built(nanos);
-                Ok(leader.fill(value, recording))
-            }
-            Err(BuildError::Failed(failure)) => {
-                self.shared.counters.failed();
-                leader.fail(failure.clone());
-                Err(Error::Failed(failure))
-            }
-            Err(BuildError::Died(interrupt)) => {
-                self.shared.counters.failed();
-                drop(leader);
-                Err(Error::Interrupted(interrupt))
-            }
-        }
-    }
-
-    fn edge<'a>(
-        &'a self,
-        parent: &crate::flight::Frame,
-        flight: &Flight<V, F>,
-    ) -> Result<crate::flight::Edge<'a>, Error<F>> {
-        let graph = &self.shared.engine.core().graph;
-        graph.need(parent, flight).map_err(Error::Cycle)
-    }
-
-    fn wait(
-        &self,
-        flight: &Flight<V, F>,
-        host: Option<&dyn Host>,
-        waiting: &dyn Waiting,
-    ) -> Result<Landing<V, F>, Error<F>> {
-        let parent = Inside::current();
-        let _edge = match &parent {
-            Some(parent) => Some(self.edge(parent, flight)?),
-            None => None,
-        };
-        let shown = self.begin(host, parent.is_some(), true)?;
-        let _counted = self.shared.counters.waits();
-        let mut landing = None;
-        let outcome = waiting.wait(&mut |pause| {
-            landing = flight.wait(pause);
-            landing.is_some()
-        });
-        if let Some(shown) = shown {
-            shown.end(outcome.is_ok());
-        }
-        outcome.map_err(Error::Interrupted)?;
-        Ok(landing.expect("a wait that ends well has seen the landing"))
-    }
-
-    /// Tells the host of a build or a wait, and has its spinner shown after the delay.
-    fn begin(
-        &self,
-        host: Option<&dyn Host>,
-        nested: bool,
-        waits: bool,
-    ) -> Result<Option<Shown>, Error<F>> {
-        let Some(host) = host else { return Ok(None) };
-        let settings = &self.shared.settings;
-        // The outermost build shows what its author chose; those within it show nothing.
-        let text = if nested {
-            None
-        } else {
-            settings.spinner_text(&self.shared.name)
-        };
-        let shows = text.is_some();
-        let start = BuildStart {
-            function: &self.shared.name,
-            text,
-            show_time: settings.show_time,
-            observes: settings.observes,
-            waits,
-        };
-        let build = host.begin(&start).map_err(Error::Interrupted)?;
-        Ok(build.map(|build| Shown::new(build, shows, &self.shared.engine)))
-    }
-
-    fn cache(&self, host: Option<&dyn Host>) -> Result<Arc<Cache<V, F>>, Error<F>> {
+    pub(crate) fn cache(&self, host: Option<&dyn Host>) -> Result<Arc<Cache<V, F>>, Error<F>> {
         if self.shared.settings.scope == Scope::Global {
             return Ok(Arc::clone(&self.global));
         }
@@ -441,63 +427,5 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
                 (built_at, end)
             })
             .collect()
-    }
-}
-
-/// A build that the host knows of; its spinner waits for the delay.
-struct Shown {
-    build: Arc<dyn HostBuild>,
-    state: Arc<AtomicU8>,
-    timer: Option<(crate::timer::TimerId, Arc<crate::timer::Timer>)>,
-}
-
-const PENDING: u8 = 0;
-const SHOWN: u8 = 1;
-const ENDED: u8 = 2;
-
-impl Shown {
-    fn new(build: Arc<dyn HostBuild>, shows: bool, engine: &Engine) -> Self {
-        let state = Arc::new(AtomicU8::new(PENDING));
-        let timer = shows.then(|| {
-            let (build, state) = (Arc::clone(&build), Arc::clone(&state));
-            let job = Box::new(move || {
-                let turn =
-                    state.compare_exchange(PENDING, SHOWN, Ordering::AcqRel, Ordering::Acquire);
-                if turn.is_ok() {
-                    build.show();
-                }
-            });
-            let when = engine.core().clock.now().saturating_add(SPINNER_DELAY);
-            (
-                engine.core().timer.at(when, job),
-                Arc::clone(&engine.core().timer),
-            )
-        });
-        Self {
-            build,
-            state,
-            timer,
-        }
-    }
-
-    fn end(mut self, built: bool) -> Option<Recording> {
-        self.finish(built)
-    }
-
-    fn finish(&mut self, built: bool) -> Option<Recording> {
-        if self.state.swap(ENDED, Ordering::AcqRel) == ENDED {
-            return None;
-        }
-        if let Some((id, timer)) = self.timer.take() {
-            timer.cancel(id);
-        }
-        self.build.end(built)
-    }
-}
-
-/// A build that panics hides its spinner too.
-impl Drop for Shown {
-    fn drop(&mut self) {
-        self.finish(false);
     }
 }

@@ -3,7 +3,8 @@
 //! Streamlit, a terminal, a web service and the tests are hosts. A process without one works.
 
 use crate::error::Interrupt;
-use crate::record::Recording;
+use crate::key::Encoder;
+use crate::record::{Observed, Recording};
 
 /// Names a session; a host's own spelling.
 pub type SessionId = std::sync::Arc<str>;
@@ -47,6 +48,16 @@ pub trait Host: Send + Sync + 'static {
     /// What the host raised.
     fn replay(&self, recording: &Recording) -> Result<(), Interrupt>;
 
+    /// Writes the present values of observed inputs, as the present session has them. Equal values
+    /// must be written equally, and different ones differently.
+    ///
+    /// # Errors
+    /// What the host raised.
+    fn observe(&self, observed: &Observed, values: &mut Encoder) -> Result<(), Interrupt> {
+        let _ = (observed, values);
+        Ok(())
+    }
+
     /// Whether a caller that waits must stop waiting.
     ///
     /// # Errors
@@ -58,6 +69,12 @@ pub trait Host: Send + Sync + 'static {
 
 /// A build that a host shows and records.
 pub trait HostBuild: Send + Sync {
+    /// The build's code runs on this thread from here on. An async build enters at each poll.
+    fn enter(&self) {}
+
+    /// The build's code stops running on this thread: it has ended, or an async build waits.
+    fn leave(&self) {}
+
     /// Shows the spinner; called at most once, on a background thread, after the delay.
     fn show(&self);
 

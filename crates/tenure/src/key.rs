@@ -149,6 +149,18 @@ impl Encoder {
         self.raw(&digest.to_le_bytes());
     }
 
+    /// Adds a key that was finished before, as one part of a greater one.
+    pub(crate) fn key(&mut self, key: &KeyRef<'_>) {
+        match key.0 {
+            View::Exact(bytes) => self.framed(0, bytes),
+            View::Digest([low, high]) => {
+                self.tag(1);
+                self.raw(&low.to_le_bytes());
+                self.raw(&high.to_le_bytes());
+            }
+        }
+    }
+
     /// The key that these bytes are.
     #[inline]
     #[must_use]
@@ -295,6 +307,12 @@ impl Key {
     #[must_use]
     pub fn hash(&self) -> u64 {
         self.view().hash()
+    }
+
+    /// The same key, borrowed.
+    #[inline]
+    pub(crate) fn as_key(&self) -> KeyRef<'_> {
+        KeyRef(self.view())
     }
 
     #[inline]

@@ -87,17 +87,6 @@ impl<V: Resource> Ordered<V> {
         (self.oldest != NONE).then(|| self.entry(self.oldest))
     }
 
-    pub(crate) fn pop_oldest(&mut self) -> Option<Lease<V>> {
-        let oldest = self.oldest()?.clone();
-        self.remove(&oldest)
-    }
-
-    /// Takes out the entry under `key`.
-    pub(crate) fn take(&mut self, key: &KeyRef<'_>) -> Option<Lease<V>> {
-        let entry = self.get(key)?.clone();
-        self.remove(&entry)
-    }
-
     /// Takes out this very entry, if it is there.
     pub(crate) fn remove(&mut self, entry: &Lease<V>) -> Option<Lease<V>> {
         let hash = entry.entry().key().hash();

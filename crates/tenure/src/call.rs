@@ -1,0 +1,274 @@
+//! One call of a cached function: what it finds, and what it does then.
+//!
+//! Blocking and async callers walk the same steps: [`Call::step`] says what there is to do,
+//! [`Leading`] is a build by this caller, [`Waits`] is a wait for another's. The two kinds differ
+//! only in how they wait and in how they run what the program gave them.
+
+use crate::bounds::{Failure, Resource};
+use crate::cache::{Cache, Found, Leader};
+use crate::clock::Nanos;
+use crate::entry::Lease;
+use crate::error::{BuildError, Error};
+use crate::flight::{Edge, Flight, Inside, Landing};
+use crate::function::Function;
+use crate::host::{BuildStart, Host};
+use crate::info;
+use crate::key::{Encoder, Key, KeyRef};
+use crate::observe::Seen;
+use crate::record::{Observed, Recording};
+use crate::release::Cause;
+use crate::shown::Shown;
+use crate::sync::Arc;
+
+/// A call that found no entry by the short way.
+pub(crate) struct Call<'a, V: Resource, F: Failure> {
+    function: &'a Function<V, F>,
+    host: Option<Arc<dyn Host>>,
+    cache: Arc<Cache<V, F>>,
+    missed: bool,
+}
+
+/// What there is to do for a call.
+pub(crate) enum Step<V: Resource, F: Failure> {
+    /// Check this entry, then accept or refuse it.
+    Check(Lease<V>),
+    /// Build.
+    Build(Leader<V, F>),
+    /// Wait for another's build.
+    Wait(Arc<Flight<V, F>>),
+}
+
+impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
+    pub(crate) fn new(function: &'a Function<V, F>) -> Result<Self, Error<F>> {
+        let host = function.shared.engine.host();
+        Ok(Self {
+            cache: function.cache(host.as_deref())?,
+            function,
+            host,
+            missed: false,
+        })
+    }
+
+    pub(crate) fn step(&mut self, key: &KeyRef<'_>) -> Result<Step<V, F>, Error<F>> {
+        let mut seen = Seen::default();
+        let step = loop {
+            match self.cache.find(key, &seen) {
+                Found::Entry(lease) => return Ok(Step::Check(lease)),
+                Found::Leads(leader) => break Step::Build(leader),
+                Found::Flight(flight) => break Step::Wait(flight),
+                Found::Unseen(shapes) => {
+                    for shape in shapes {
+                        let values = self.present(&shape)?;
+                        seen.add(shape, values);
+                    }
+                }
+            }
+        };
+        if !std::mem::replace(&mut self.missed, true) {
+            self.function.shared.counters.missed();
+        }
+        Ok(step)
+    }
+
+    /// The entry was found good: the call is a hit.
+    pub(crate) fn accept(&self, lease: Lease<V>) -> Result<Lease<V>, Error<F>> {
+        lease.entry().count_hit();
+        self.replayed(lease)
+    }
+
+    /// The entry was turned down.
+    pub(crate) fn refuse(&self, lease: &Lease<V>) {
+        self.cache.discard(lease, Cause::Invalid);
+    }
+
+    fn replayed(&self, lease: Lease<V>) -> Result<Lease<V>, Error<F>> {
+        if let (Some(recording), Some(host)) = (lease.recording(), &self.host) {
+            host.replay(recording).map_err(Error::Interrupted)?;
+        }
+        Ok(lease)
+    }
+
+    /// What a wait ended with, or nothing where the call has to look again.
+    pub(crate) fn landed(&self, landing: Landing<V, F>) -> Result<Option<Lease<V>>, Error<F>> {
+        match landing {
+            Landing::Filled(lease) => {
+                let observed = lease.entry().observed().map(|(_, observed)| observed);
+                if self.sees_the_same(observed)? {
+                    self.replayed(lease).map(Some)
+                } else {
+                    Ok(None)
+                }
+            }
+            Landing::Failed(failure, observed) => {
+                if self.sees_the_same(observed.as_ref())? {
+                    Err(Error::Failed(failure))
+                } else {
+                    Ok(None)
+                }
+            }
+            Landing::Abandoned => Ok(None),
+        }
+    }
+
+    fn sees_the_same(&self, observed: Option<&Observed>) -> Result<bool, Error<F>> {
+        let Some(observed) = observed else {
+            return Ok(true);
+        };
+        let present = self.present(observed)?;
+        Ok(observed.values() == Some(&present))
+    }
+
+    /// The present values of these inputs, as this caller has them.
+    fn present(&self, observed: &Observed) -> Result<Key, Error<F>> {
+        let mut values = Encoder::new();
+        if let Some(host) = &self.host {
+            host.observe(observed, &mut values)
+                .map_err(Error::Interrupted)?;
+        }
+        Ok(values.finish().to_key())
+    }
+
+    /// Tells the host of a build or a wait, and has its spinner shown after the delay.
+    fn begin(&self, nested: bool, waits: bool) -> Result<Option<Shown>, Error<F>> {
+        let Some(host) = &self.host else {
+            return Ok(None);
+        };
+        let shared = &self.function.shared;
+        // The outermost build shows what its author chose; those within it show nothing.
+        let text = if nested {
+            None
+        } else {
+            shared.settings.spinner_text(&shared.name)
+        };
+        let shows = text.is_some();
+        let start = BuildStart {
+            function: &shared.name,
+            text,
+            show_time: shared.settings.show_time,
+            observes: shared.settings.observes,
+            waits,
+        };
+        let build = host.begin(&start).map_err(Error::Interrupted)?;
+        Ok(build.map(|build| Shown::new(build, shows, &shared.engine)))
+    }
+
+    /// Notes that the build this code belongs to, if any, needs `flight`.
+    fn edge(&self, flight: &Flight<V, F>) -> Result<Option<Edge<'a>>, Error<F>> {
+        let graph = &self.function.shared.engine.core().graph;
+        match Inside::current() {
+            Some(parent) => graph.need(&parent, flight).map(Some).map_err(Error::Cycle),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn lead(&self, leader: Leader<V, F>) -> Result<Leading<'_, 'a, V, F>, Error<F>> {
+        let edge = self.edge(leader.flight())?;
+        let shown = self.begin(edge.is_some(), false)?;
+        let shared = &self.function.shared;
+        Ok(Leading {
+            call: self,
+            shown,
+            _edge: edge,
+            started: shared.engine.core().clock.now(),
+            span: tracing::info_span!("build", function = %shared.name),
+            leader,
+        })
+    }
+
+    pub(crate) fn wait(&self, flight: &Flight<V, F>) -> Result<Waits<'a>, Error<F>> {
+        let edge = self.edge(flight)?;
+        let shown = self.begin(edge.is_some(), true)?;
+        Ok(Waits {
+            shown,
+            _edge: edge,
+            _counted: self.function.shared.counters.waits(),
+        })
+    }
+}
+
+/// A build by this caller. Dropped without an outcome, it hands the duty on.
+pub(crate) struct Leading<'c, 'a, V: Resource, F: Failure> {
+    call: &'c Call<'a, V, F>,
+    shown: Option<Shown>,
+    _edge: Option<Edge<'a>>,
+    started: Nanos,
+    span: tracing::Span,
+    leader: Leader<V, F>,
+}
+
+impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
+    /// Runs a part of the build on this thread: all of it, or one poll.
+    pub(crate) fn run<T>(&self, part: impl FnOnce() -> T) -> T {
+        let _span = self.span.enter();
+        let _inside = Inside::enter(self.leader.flight());
+        let _entered = self.shown.as_ref().map(Shown::enter);
+        part()
+    }
+
+    /// The build has ended.
+    pub(crate) fn finish(self, outcome: Result<V, BuildError<F>>) -> Result<Lease<V>, Error<F>> {
+        let shared = &self.call.function.shared;
+        let nanos = shared
+            .engine
+            .core()
+            .clock
+            .now()
+            .saturating_sub(self.started);
+        let recording = self.shown.and_then(|shown| shown.end(outcome.is_ok()));
+        let recording = recording.map(|recording| self.call.valued(recording));
+        match outcome {
+            Ok(value) => {
+                shared.counters.built(nanos);
+                match recording.transpose() {
+                    Ok(recording) => Ok(self.leader.fill(value, recording)),
+                    Err(error) => {
+                        self.leader.waste(value);
+                        Err(error)
+                    }
+                }
+            }
+            Err(BuildError::Failed(failure)) => {
+                shared.counters.failed();
+                let recording = recording.transpose()?;
+                let observed = recording.as_ref().and_then(Recording::observed).cloned();
+                let observed = observed.filter(|_| shared.settings.observes);
+                self.leader.fail(failure.clone(), observed);
+                Err(Error::Failed(failure))
+            }
+            Err(BuildError::Died(interrupt)) => {
+                shared.counters.failed();
+                drop(self.leader);
+                Err(Error::Interrupted(interrupt))
+            }
+        }
+    }
+}
+
+impl<V: Resource, F: Failure> Call<'_, V, F> {
+    /// Sees to it that observed inputs have their values, where they count.
+    fn valued(&self, mut recording: Recording) -> Result<Recording, Error<F>> {
+        if self.function.shared.settings.observes
+            && let Some(observed) = recording.observed_mut()
+            && observed.values().is_none()
+        {
+            let values = self.present(observed)?;
+            observed.set_values(values);
+        }
+        Ok(recording)
+    }
+}
+
+/// A wait for another's build; counted and shown for as long as it lives.
+pub(crate) struct Waits<'a> {
+    shown: Option<Shown>,
+    _edge: Option<Edge<'a>>,
+    _counted: info::Waiting<'a>,
+}
+
+impl Waits<'_> {
+    pub(crate) fn end(self, seen_to_the_end: bool) {
+        if let Some(shown) = self.shown {
+            shown.end(seen_to_the_end);
+        }
+    }
+}
