@@ -275,6 +275,12 @@ impl Engine {
     }
 }
 
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.timer.stop();
+    }
+}
+
 impl Core {
     /// A number that was not given before.
     pub(crate) fn number(&self) -> u64 {

@@ -6,7 +6,7 @@
 
 #[cfg(not(any(loom, shuttle)))]
 mod real {
-    pub(crate) use parking_lot::{Condvar, Mutex};
+    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
     pub(crate) use std::thread_local;
 
@@ -102,6 +102,10 @@ mod model {
         ) -> WaitTimeoutResult {
             self.wait(guard);
             WaitTimeoutResult
+        }
+
+        pub(crate) fn notify_one(&self) {
+            self.0.notify_one();
         }
 
         pub(crate) fn notify_all(&self) {

@@ -1,24 +1,32 @@
 //! The background work: deadlines, drains, delayed spinners.
 //!
 //! Invariants
-//! 1. No lock is held while a job runs, and a job may run foreign code.
+//! 1. No lock is held while a job runs or is dropped, and a job may run foreign code.
 //! 2. A job runs at most once; a cancelled job that has not begun never runs.
-//! 3. A job that is due begins even while an earlier one is still running: before a thread runs a
-//!    job it makes sure that another watches, up to [`MOST_THREADS`].
-//! 4. With nothing armed the threads block, and cost nothing.
+//! 3. A job that is due begins even while earlier ones still run: while jobs are armed, some
+//!    thread sleeps until the first of them, up to [`MOST_THREADS`] that are busy.
+//! 4. With nothing armed the one thread that stays blocks, and costs nothing.
+//! 5. Who arms a job may hold a cache's lock, so arming runs nothing foreign, a logger included.
+//!
+//! The first thread is the leader and looks when a job is due. The others are stand-ins and look
+//! [`STAND_IN_DELAY`] later, so that short jobs all run on the leader and wake nobody else.
 //!
 //! Lock order: the timer's lock is a leaf; a cache may arm a job under its own.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crate::clock::{Clock, Nanos};
-use crate::sync::{Arc, Condvar, Mutex, spawn};
+use crate::clock::{Clock, NEVER, Nanos};
+use crate::sync::{Arc, AtomicBool, Condvar, Mutex, MutexGuard, Ordering, spawn};
 
-const MOST_THREADS: usize = 16;
+/// So many callbacks may block at once before one that is due has to wait.
+const MOST_THREADS: usize = 64;
 
-/// How much later than the first thread the others look, so that short jobs stay on one thread.
 const STAND_IN_DELAY: Nanos = 20_000_000;
+
+/// How long a stand-in with nothing to wait for stays, so that bursts do not start threads anew.
+const LINGER: Nanos = 1_000_000_000;
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
@@ -32,7 +40,11 @@ pub(crate) struct TimerId {
 pub(crate) struct Timer {
     clock: Clock,
     state: Mutex<State>,
-    changed: Condvar,
+    leader: Condvar,
+    stand_ins: Condvar,
+    quiet: Condvar,
+    /// A thread could not be started; told by whoever next holds no lock.
+    failed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -40,9 +52,22 @@ struct State {
     jobs: BTreeMap<TimerId, Job>,
     numbers: u64,
     threads: usize,
-    watching: usize,
-    /// When the earliest waking of a watching thread is; a job due later needs no notice.
-    wakes_at: Nanos,
+    /// Threads on their way to their first look.
+    starting: usize,
+    /// Jobs under way.
+    running: usize,
+    /// When the leader wakes by itself; `None` while it is busy.
+    leader_wakes: Option<Nanos>,
+    /// Stand-ins asleep, and a time before which one of them is known to wake by itself.
+    asleep: usize,
+    stand_in_wakes: Nanos,
+    stopped: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Leader,
+    StandIn,
 }
 
 impl Timer {
@@ -50,7 +75,10 @@ impl Timer {
         Arc::new(Self {
             clock,
             state: Mutex::new(State::default()),
-            changed: Condvar::new(),
+            leader: Condvar::new(),
+            stand_ins: Condvar::new(),
+            quiet: Condvar::new(),
+            failed: AtomicBool::new(false),
         })
     }
 
@@ -64,11 +92,7 @@ impl Timer {
         };
         state.jobs.insert(id, job);
         if !self.clock.is_manual() {
-            if state.threads == 0 {
-                self.start_thread(&mut state);
-            } else if when < state.wakes_at && state.watching > 0 {
-                self.changed.notify_all();
-            }
+            self.have_watched(&mut state, when);
         }
         id
     }
@@ -81,60 +105,161 @@ impl Timer {
 
     /// Runs everything that is due, on this thread.
     pub(crate) fn run_due(&self) {
-        while let Some(job) = {
-            let mut state = self.state.lock();
-            take_due(&mut state, self.clock.now())
-        } {
+        let mut state = self.state.lock();
+        while let Some(job) = take_due(&mut state, self.clock.now()) {
+            state.running += 1;
+            drop(state);
             job();
+            state = self.state.lock();
+            self.has_run(&mut state);
         }
     }
 
-    fn start_thread(self: &Arc<Self>, state: &mut State) {
-        state.threads += 1;
-        let first = state.threads == 1;
-        let timer = Arc::clone(self);
-        if spawn("tenure", move || timer.watch(first)).is_err() {
-            state.threads -= 1;
+    /// Waits until no job is under way. Not for a thread that runs one.
+    pub(crate) fn settle(&self) {
+        let mut state = self.state.lock();
+        while state.running > 0 {
+            self.quiet.wait(&mut state);
+        }
+    }
+
+    /// Ends the threads, and drops what is still armed.
+    pub(crate) fn stop(&self) {
+        let jobs = {
+            let mut state = self.state.lock();
+            state.stopped = true;
+            std::mem::take(&mut state.jobs)
+        };
+        self.leader.notify_all();
+        self.stand_ins.notify_all();
+        drop(jobs);
+    }
+
+    /// Logs that there is no background thread, once, where it is so. No lock may be held.
+    #[inline]
+    pub(crate) fn report(&self) {
+        if self.failed.load(Ordering::Relaxed) && self.failed.swap(false, Ordering::Relaxed) {
             tracing::error!("the background thread could not be started; deadlines are late");
         }
     }
 
-    fn watch(self: &Arc<Self>, first: bool) {
-        let delay = if first { 0 } else { STAND_IN_DELAY };
+    /// Sees to it that a thread wakes for a job that is due at `when`.
+    fn have_watched(self: &Arc<Self>, state: &mut State, when: Nanos) {
+        match state.leader_wakes {
+            Some(wakes) => {
+                if when < wakes {
+                    self.leader.notify_one();
+                }
+            }
+            None if state.asleep > 0 => {
+                if when.saturating_add(STAND_IN_DELAY) < state.stand_in_wakes {
+                    self.stand_ins.notify_one();
+                }
+            }
+            // One that starts looks at what is armed by then.
+            None if state.starting > 0 || state.threads == MOST_THREADS => {}
+            None => self.start_thread(state),
+        }
+    }
+
+    fn start_thread(self: &Arc<Self>, state: &mut State) {
+        let role = if state.threads == 0 {
+            Role::Leader
+        } else {
+            Role::StandIn
+        };
+        state.threads += 1;
+        state.starting += 1;
+        let timer = Arc::clone(self);
+        if spawn("tenure", move || timer.watch(role)).is_err() {
+            state.threads -= 1;
+            state.starting -= 1;
+            self.failed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn watch(self: &Arc<Self>, role: Role) {
+        let delay = match role {
+            Role::Leader => 0,
+            Role::StandIn => STAND_IN_DELAY,
+        };
+        let mut idle_since = None;
         let mut state = self.state.lock();
-        loop {
+        state.starting -= 1;
+        while !state.stopped {
             let now = self.clock.now();
             if let Some(job) = take_due(&mut state, now.saturating_sub(delay)) {
-                if state.watching == 0 && !state.jobs.is_empty() && state.threads < MOST_THREADS {
-                    self.start_thread(&mut state);
+                idle_since = None;
+                if let Some(next) = state.jobs.keys().next() {
+                    let when = next.when;
+                    self.have_watched(&mut state, when);
                 }
+                state.running += 1;
                 drop(state);
-                job();
+                run(job);
                 state = self.state.lock();
+                self.has_run(&mut state);
                 continue;
             }
-            let next = state.jobs.keys().next().map(|id| id.when + delay);
-            if next.is_none() && !first {
-                state.threads -= 1;
-                return;
-            }
-            state.watching += 1;
-            state.wakes_at = if state.watching == 1 {
-                next.unwrap_or(Nanos::MAX)
-            } else {
-                state.wakes_at.min(next.unwrap_or(Nanos::MAX))
-            };
-            match next {
-                None => self.changed.wait(&mut state),
-                Some(next) => {
-                    let pause = Duration::from_nanos(next.saturating_sub(now));
-                    self.changed.wait_for(&mut state, pause);
+            let next = state.jobs.keys().next();
+            let mut wakes = next.map_or(NEVER, |id| id.when.saturating_add(delay));
+            if role == Role::StandIn && next.is_none() {
+                let leaves = *idle_since.get_or_insert(now) + LINGER;
+                if now >= leaves {
+                    break;
                 }
+                wakes = leaves;
             }
-            state.watching -= 1;
-            // Another may still sleep past what this one was to wake for.
-            state.wakes_at = Nanos::MAX;
+            self.sleep(role, &mut state, wakes, now);
         }
+        state.threads -= 1;
+    }
+
+    fn sleep(&self, role: Role, state: &mut MutexGuard<'_, State>, wakes: Nanos, now: Nanos) {
+        let changed = match role {
+            Role::Leader => {
+                state.leader_wakes = Some(wakes);
+                &self.leader
+            }
+            Role::StandIn => {
+                if state.asleep == 0 || wakes < state.stand_in_wakes {
+                    state.stand_in_wakes = wakes;
+                }
+                state.asleep += 1;
+                &self.stand_ins
+            }
+        };
+        if wakes == NEVER {
+            changed.wait(state);
+        } else {
+            changed.wait_for(state, Duration::from_nanos(wakes.saturating_sub(now)));
+        }
+        match role {
+            Role::Leader => state.leader_wakes = None,
+            Role::StandIn => {
+                state.asleep -= 1;
+                // The others may wake later than this one did; a notice too many does no harm.
+                state.stand_in_wakes = NEVER;
+            }
+        }
+    }
+
+    fn has_run(&self, state: &mut State) {
+        state.running -= 1;
+        if state.running == 0 {
+            self.quiet.notify_all();
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn armed(&self) -> usize {
+        self.state.lock().jobs.len()
+    }
+}
+
+fn run(job: Job) {
+    if catch_unwind(AssertUnwindSafe(job)).is_err() {
+        tracing::error!("background work panicked");
     }
 }
 
@@ -144,4 +269,175 @@ fn take_due(state: &mut State, now: Nanos) -> Option<Job> {
         return None;
     }
     state.jobs.remove(&id)
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Long enough that only a job which was lost takes longer.
+    const LOST: Duration = Duration::from_secs(60);
+
+    fn timer() -> Arc<Timer> {
+        Timer::new(Clock::System)
+    }
+
+    /// A job that says that it has begun, and then blocks until told to go on.
+    fn blocking(timer: &Arc<Timer>) -> (Receiver<()>, Sender<()>) {
+        let (began, has_begun) = channel();
+        let (go_on, told) = channel::<()>();
+        let job = move || {
+            began.send(()).unwrap();
+            _ = told.recv();
+        };
+        timer.at(timer.clock.now(), Box::new(job));
+        (has_begun, go_on)
+    }
+
+    fn sending<T: Send + 'static>(to: &Sender<T>, what: T) -> Job {
+        let to = to.clone();
+        Box::new(move || to.send(what).unwrap())
+    }
+
+    #[test]
+    fn l2_a_job_that_blocks_delays_none_that_was_armed_before_it() {
+        let timer = timer();
+        let (done, finished) = channel();
+        let soon = timer.clock.now() + 5_000_000;
+        timer.at(soon, sending(&done, ()));
+        let (has_begun, go_on) = blocking(&timer);
+        has_begun.recv_timeout(LOST).unwrap();
+        finished.recv_timeout(LOST).unwrap();
+        drop(go_on);
+    }
+
+    #[test]
+    fn l2_a_job_that_blocks_delays_none_that_is_armed_later() {
+        let timer = timer();
+        let (has_begun, go_on) = blocking(&timer);
+        has_begun.recv_timeout(LOST).unwrap();
+        // Now the only thread is busy, and nothing else was armed when it began.
+        let (done, finished) = channel();
+        timer.at(timer.clock.now(), sending(&done, ()));
+        finished.recv_timeout(LOST).unwrap();
+        drop(go_on);
+    }
+
+    #[test]
+    fn l2_many_jobs_that_block_delay_none() {
+        let timer = timer();
+        let blocked: Vec<_> = (0..MOST_THREADS - 1).map(|_| blocking(&timer)).collect();
+        for (has_begun, _) in &blocked {
+            has_begun.recv_timeout(LOST).unwrap();
+        }
+        let (done, finished) = channel();
+        timer.at(timer.clock.now(), sending(&done, ()));
+        finished.recv_timeout(LOST).unwrap();
+    }
+
+    #[test]
+    fn l2_a_job_that_panics_costs_only_itself() {
+        let timer = timer();
+        let (done, finished) = channel();
+        timer.at(0, Box::new(|| panic!("a job that panics, on purpose")));
+        timer.at(timer.clock.now() + 1_000_000, sending(&done, ()));
+        finished.recv_timeout(LOST).unwrap();
+    }
+
+    #[test]
+    fn l4_no_job_is_early_and_they_run_in_order() {
+        let timer = timer();
+        let (done, finished) = channel();
+        let start = timer.clock.now();
+        let mut expected = Vec::new();
+        for step in (0..20).rev() {
+            let when = start + step * 1_000_000;
+            let (done, clock) = (done.clone(), timer.clock.clone());
+            timer.at(
+                when,
+                Box::new(move || done.send((when, clock.now())).unwrap()),
+            );
+            expected.push(when);
+        }
+        let mut ran: Vec<_> = (0..20)
+            .map(|_| finished.recv_timeout(LOST).unwrap())
+            .collect();
+        assert!(ran.iter().all(|&(when, at)| at >= when), "{ran:?}");
+        ran.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(ran.iter().map(|it| it.0).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn l4_nothing_is_lost_when_many_arm_and_cancel_at_once() {
+        const THREADS: u64 = 8;
+        const JOBS: u64 = 500;
+        let timer = timer();
+        let (done, finished) = channel();
+        let taken_back: Vec<u64> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS)
+                .map(|thread| {
+                    let (timer, done) = (&timer, done.clone());
+                    scope.spawn(move || {
+                        let mut taken_back = Vec::new();
+                        for job in 0..JOBS {
+                            let number = thread * JOBS + job;
+                            let pause = number * 7919 % 3_000_000;
+                            let when = timer.clock.now() + pause;
+                            let id = timer.at(when, sending(&done, number));
+                            if job % 3 == 0 && timer.cancel(id) {
+                                taken_back.push(number);
+                            }
+                        }
+                        taken_back
+                    })
+                })
+                .collect();
+            let joined = threads.into_iter().map(|it| it.join().unwrap());
+            joined.flatten().collect()
+        });
+        let rest = (THREADS * JOBS) as usize - taken_back.len();
+        let mut all = taken_back;
+        all.extend((0..rest).map(|_| finished.recv_timeout(LOST).unwrap()));
+        all.sort_unstable();
+        assert_eq!(all, (0..THREADS * JOBS).collect::<Vec<_>>());
+        assert_eq!(timer.armed(), 0);
+        assert!(finished.try_recv().is_err());
+    }
+
+    #[test]
+    fn its_threads_end_with_it() {
+        let timer = timer();
+        let (has_begun, go_on) = blocking(&timer);
+        has_begun.recv_timeout(LOST).unwrap();
+        timer.at(timer.clock.now(), Box::new(|| ()));
+        timer.stop();
+        drop(go_on);
+        let gone = Arc::downgrade(&timer);
+        drop(timer);
+        while gone.strong_count() > 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_settled_timer_has_nothing_under_way() {
+        let timer = timer();
+        let (has_begun, go_on) = blocking(&timer);
+        has_begun.recv_timeout(LOST).unwrap();
+        let (done, finished) = channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                timer.settle();
+                done.send(()).unwrap();
+            });
+            assert!(finished.try_recv().is_err());
+            drop(go_on);
+        });
+        finished.recv_timeout(LOST).unwrap();
+        assert_eq!(timer.state.lock().running, 0);
+    }
 }
