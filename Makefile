@@ -31,6 +31,8 @@ STREAMLIT_OLDEST := $(firstword $(STREAMLITS))
 STREAMLIT_NEWEST := $(lastword $(STREAMLITS))
 STREAMLIT ?= $(STREAMLIT_NEWEST)
 STREAMLIT_ENV := .venv-test/streamlit-$(STREAMLIT)
+# Each in a process of its own: they put different things on the stage under the same names.
+STREAMLIT_TESTS := python/tests/streamlit python/tests/reference python/tests/test_docs.py
 
 RUST_SOURCES := Cargo.toml $(wildcard Cargo.lock) python/Cargo.toml python/pyproject.toml \
 	$(shell find crates/tenure crates/tenure-macros python/src -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
@@ -117,7 +119,7 @@ test-rust: ## the engine, the macros, the tower layer, the examples, and what th
 test-python: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## the Python tests without a host, for one interpreter (PYTHON=, ARGS='-k name')
 	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
 	$(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests \
-		--ignore-glob='*streamlit*' --ignore-glob='*browser*' --ignore-glob='*apptest*' $(ARGS)
+		--ignore=python/tests/streamlit --ignore=python/tests/reference --ignore=python/tests/browser $(ARGS)
 
 test-pythons: ## the same for every other supported interpreter found
 	@scripts/find-python --all | while read -r minor path; do \
@@ -138,7 +140,7 @@ test-streamlit: ## the Streamlit host with the oldest and the newest supported v
 
 test-browser: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure ## the demo in headless Chromium
 	@scripts/debian chromium chromium
-	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $(wildcard python/tests/*browser*/ python/tests/*browser*.py) $(ARGS)
+	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/browser $(ARGS)
 
 lint: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure ## formatting, clippy, ruff, mypy, stubtest, pyright
 	$(CARGO) fmt --all --check

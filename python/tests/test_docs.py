@@ -4,16 +4,17 @@ All blocks of one page make one program, in order, in a process of its own; a li
 that it has on the page, so that a traceback points there. A page that uses Streamlit runs where Streamlit is.
 """
 
-import importlib.util
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("**/*.md"))]
+HAS_STREAMLIT = "streamlit" in packages_distributions()
 FENCE = re.compile(r"^```(\w*)")
 
 
@@ -42,7 +43,7 @@ def test_page_runs(page: Path, tmp_path: Path):
     if not program.strip():
         pytest.skip("this page shows no Python")
     if re.search(r"^\s*(import|from) streamlit\b|tenure\.streamlit", program, re.MULTILINE):
-        if importlib.util.find_spec("streamlit") is None:
+        if not HAS_STREAMLIT:
             pytest.skip("this page uses Streamlit: `make test-streamlit` runs it")
     script = tmp_path / f"{page.stem}.py"
     script.write_text(program, encoding="utf-8")
