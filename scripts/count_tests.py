@@ -10,8 +10,8 @@ import sys
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;")
-PYTEST = re.compile(r"^=*\s*((?:\d+ [a-z]+(?:, )?)+) in [0-9.]+s\b")
-PYTEST_PART = re.compile(r"(\d+) ([a-z]+)")
+PYTEST = re.compile(r"^=*\s*((?:\d+ [a-z ]+?(?:, )?)+) in [0-9.]+s\b")
+PYTEST_PART = re.compile(r"(\d+) ([a-z ]+)")
 GROUP = {
     "passed": "passed",
     "xfailed": "passed",
