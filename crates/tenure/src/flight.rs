@@ -7,12 +7,14 @@
 //!    again, and one of them leads.
 //! 3. A wait that would close a circle is refused before it begins. Edges are added and searched
 //!    under one lock, so of the waits that would close a circle together one sees it.
-//! 4. No lock is held while a build runs or a waker is called.
+//! 4. No lock is held while a build runs, while a waker is cloned, called or dropped, or while a
+//!    failure is cloned.
 //!
 //! Lock order: a flight's lock and the graph's are leaves.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ use crate::entry::Lease;
 use crate::key::Key;
 use crate::observe::{Likeness, Seen};
 use crate::record::Observed;
-use crate::sync::{Arc, AtomicBool, Condvar, Mutex, Ordering, thread_local};
+use crate::sync::{Arc, Condvar, Mutex, OnceLock, thread_local};
 
 /// A build under way.
 pub(crate) struct Flight<V: Resource, F> {
@@ -30,15 +32,16 @@ pub(crate) struct Flight<V: Resource, F> {
     name: Arc<str>,
     /// The observed inputs known when it began, as its leader saw them.
     seen: Seen,
-    state: Mutex<State<V, F>>,
+    /// Written once, before `state` says so; read without a lock, so that a failure is cloned
+    /// without one.
+    landing: OnceLock<Landing<V, F>>,
+    state: Mutex<State>,
     landed: Condvar,
-    /// Whether the graph knows this flight.
-    linked: AtomicBool,
 }
 
-struct State<V: Resource, F> {
-    landing: Option<Landing<V, F>>,
-    wakers: Vec<Waker>,
+struct State {
+    landed: bool,
+    tasks: Tasks,
 }
 
 /// How a flight ended.
@@ -68,12 +71,12 @@ impl<V: Resource, F: Clone> Flight<V, F> {
             key,
             name,
             seen,
+            landing: OnceLock::new(),
             state: Mutex::new(State {
-                landing: None,
-                wakers: Vec::new(),
+                landed: false,
+                tasks: Tasks::default(),
             }),
             landed: Condvar::new(),
-            linked: AtomicBool::new(false),
         }
     }
 
@@ -83,46 +86,117 @@ impl<V: Resource, F: Clone> Flight<V, F> {
     }
 
     pub(crate) fn land(&self, landing: Landing<V, F>) {
-        let wakers = {
+        let first = self.landing.set(landing).is_ok();
+        debug_assert!(first, "a flight lands once");
+        let tasks = {
             let mut state = self.state.lock();
-            debug_assert!(state.landing.is_none(), "a flight lands once");
-            state.landing = Some(landing);
+            state.landed = true;
             self.landed.notify_all();
-            std::mem::take(&mut state.wakers)
+            std::mem::take(&mut state.tasks)
         };
-        for waker in wakers {
-            waker.wake();
-        }
+        tasks.wake();
+    }
+
+    fn landing(&self) -> Landing<V, F> {
+        let landing = self.landing.get();
+        landing.expect("written before it was told").clone()
     }
 
     /// Blocks until the flight has landed, or until `patience` has passed.
     pub(crate) fn wait(&self, patience: Option<Duration>) -> Option<Landing<V, F>> {
-        let mut state = self.state.lock();
-        loop {
-            if let Some(landing) = &state.landing {
-                return Some(landing.clone());
-            }
-            match patience {
-                None => self.landed.wait(&mut state),
-                Some(patience) => {
-                    if self.landed.wait_for(&mut state, patience).timed_out() {
-                        return state.landing.clone();
+        {
+            let mut state = self.state.lock();
+            while !state.landed {
+                match patience {
+                    None => self.landed.wait(&mut state),
+                    Some(patience) => {
+                        let waited = self.landed.wait_for(&mut state, patience);
+                        if waited.timed_out() && !state.landed {
+                            return None;
+                        }
                     }
                 }
             }
         }
+        Some(self.landing())
     }
 
     /// The same for a task.
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Landing<V, F>> {
-        let mut state = self.state.lock();
-        if let Some(landing) = &state.landing {
-            return Poll::Ready(landing.clone());
+    pub(crate) fn arrival(&self) -> Arrival<'_, V, F> {
+        Arrival {
+            flight: self,
+            place: None,
         }
-        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.wakers.push(cx.waker().clone());
+    }
+}
+
+/// A task's wait for a flight to land. Dropped, it leaves nothing behind.
+pub(crate) struct Arrival<'a, V: Resource, F> {
+    flight: &'a Flight<V, F>,
+    place: Option<usize>,
+}
+
+impl<V: Resource, F: Clone> Future for Arrival<'_, V, F> {
+    type Output = Landing<V, F>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let waker = cx.waker().clone();
+        let before = {
+            let mut state = self.flight.state.lock();
+            if state.landed {
+                self.place = None;
+                Err(waker)
+            } else {
+                Ok(state.tasks.put(&mut self.place, waker))
+            }
+        };
+        // Wakers are dropped outside the lock.
+        match before {
+            Ok(_) => Poll::Pending,
+            Err(_) => Poll::Ready(self.flight.landing()),
         }
-        Poll::Pending
+    }
+}
+
+impl<V: Resource, F> Drop for Arrival<'_, V, F> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            let waker = self.flight.state.lock().tasks.take(place);
+            drop(waker);
+        }
+    }
+}
+
+/// The tasks that wait for one flight, each at its place.
+#[derive(Default)]
+struct Tasks {
+    wakers: Vec<Option<Waker>>,
+    vacant: Vec<usize>,
+}
+
+impl Tasks {
+    /// Has a task woken, and gives the waker that it had left before.
+    fn put(&mut self, place: &mut Option<usize>, waker: Waker) -> Option<Waker> {
+        let at = *place.get_or_insert_with(|| {
+            self.vacant.pop().unwrap_or_else(|| {
+                self.wakers.push(None);
+                self.wakers.len() - 1
+            })
+        });
+        self.wakers[at].replace(waker)
+    }
+
+    fn take(&mut self, place: usize) -> Option<Waker> {
+        // Nothing is there any more once the flight has landed.
+        let waker = self.wakers.get_mut(place)?.take();
+        self.vacant.push(place);
+        waker
+    }
+
+    fn wake(self) {
+        for waker in self.wakers.into_iter().flatten() {
+            waker.wake();
+        }
     }
 }
 
@@ -192,7 +266,6 @@ impl WaitGraph {
         flight: &Flight<V, F>,
     ) -> Result<Edge<'_>, Vec<String>> {
         let mut nodes = self.nodes.lock();
-        flight.linked.store(true, Ordering::Relaxed);
         if let Some(path) = path(&nodes, flight.id, parent.id) {
             let mut chain = vec![parent.name.to_string(), flight.name.to_string()];
             chain.extend(path.iter().skip(1).map(|id| {
@@ -209,10 +282,6 @@ impl WaitGraph {
             })
             .needs
             .push(flight.id);
-        nodes.entry(flight.id).or_insert_with(|| Node {
-            name: Arc::clone(&flight.name),
-            needs: Vec::new(),
-        });
         Ok(Edge {
             graph: self,
             from: parent.id,
@@ -222,23 +291,20 @@ impl WaitGraph {
 
     fn forget(&self, from: FlightId, to: FlightId) {
         let mut nodes = self.nodes.lock();
-        if let Some(node) = nodes.get_mut(&from) {
-            if let Some(at) = node.needs.iter().position(|&id| id == to) {
-                node.needs.swap_remove(at);
-            }
-            if node.needs.is_empty() {
-                nodes.remove(&from);
-            }
+        let Some(node) = nodes.get_mut(&from) else {
+            return;
+        };
+        if let Some(at) = node.needs.iter().position(|&id| id == to) {
+            node.needs.swap_remove(at);
         }
-        let idle = nodes.get(&to).is_some_and(|node| node.needs.is_empty());
-        if idle {
-            nodes.remove(&to);
+        if node.needs.is_empty() {
+            nodes.remove(&from);
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.nodes.lock().is_empty()
+    /// How many flights need another one.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.lock().len()
     }
 }
 

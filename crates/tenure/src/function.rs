@@ -297,7 +297,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
                 }
                 Step::Wait(flight) => {
                     let wait = call.wait(&flight)?;
-                    let landing = poll_fn(|cx| flight.poll(cx)).await;
+                    let landing = flight.arrival().await;
                     wait.end(true);
                     if let Some(lease) = call.landed(landing)? {
                         return Ok(lease);
