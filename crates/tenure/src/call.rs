@@ -16,7 +16,7 @@ use crate::info;
 use crate::key::{Encoder, Key, KeyRef};
 use crate::observe::Seen;
 use crate::record::{Observed, Recording};
-use crate::release::Cause;
+use crate::release::{Cause, Unkept};
 use crate::shown::Shown;
 use crate::sync::Arc;
 
@@ -70,10 +70,14 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         Ok(step)
     }
 
-    /// The entry was found good: the call is a hit.
-    pub(crate) fn accept(&self, lease: Lease<V>) -> Result<Lease<V>, Error<F>> {
+    /// The entry was found good: the call is a hit. Nothing where the entry ended meanwhile: a
+    /// check may take long.
+    pub(crate) fn accept(&self, lease: Lease<V>) -> Result<Option<Lease<V>>, Error<F>> {
+        if self.function.shared.settings.validates && !lease.entry().is_live() {
+            return Ok(None);
+        }
         lease.entry().count_hit();
-        self.replayed(lease)
+        self.replayed(lease).map(Some)
     }
 
     /// The entry was turned down.
@@ -91,6 +95,8 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     /// What a wait ended with, or nothing where the call has to look again.
     pub(crate) fn landed(&self, landing: Landing<V, F>) -> Result<Option<Lease<V>>, Error<F>> {
         match landing {
+            // Who woke late may have slept past its expiry.
+            Landing::Filled(lease) if lease.entry().has_expired() => Ok(None),
             Landing::Filled(lease) => {
                 let observed = lease.entry().observed().map(|(_, observed)| observed);
                 if self.sees_the_same(observed)? {
@@ -163,7 +169,10 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
     pub(crate) fn lead(&self, leader: Leader<V, F>) -> Result<Leading<'_, 'a, V, F>, Error<F>> {
         let edge = self.edge(leader.flight())?;
-        let shown = self.begin(edge.is_some(), false)?;
+        let shown = {
+            let _inside = Inside::enter(leader.flight());
+            self.begin(edge.is_some(), false)?
+        };
         let shared = &self.function.shared;
         Ok(Leading {
             call: self,
@@ -186,14 +195,15 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 }
 
-/// A build by this caller. Dropped without an outcome, it hands the duty on.
+/// A build by this caller. Dropped without an outcome, it hands the duty on, and only then tells
+/// the host, which may call anything.
 pub(crate) struct Leading<'c, 'a, V: Resource, F: Failure> {
+    leader: Leader<V, F>,
     call: &'c Call<'a, V, F>,
     shown: Option<Shown>,
     _edge: Option<Edge<'a>>,
     started: Nanos,
     span: tracing::Span,
-    leader: Leader<V, F>,
 }
 
 impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
@@ -207,39 +217,48 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
 
     /// The build has ended.
     pub(crate) fn finish(self, outcome: Result<V, BuildError<F>>) -> Result<Lease<V>, Error<F>> {
-        let shared = &self.call.function.shared;
-        let nanos = shared
-            .engine
-            .core()
-            .clock
-            .now()
-            .saturating_sub(self.started);
-        let recording = self.shown.and_then(|shown| shown.end(outcome.is_ok()));
-        let recording = recording.map(|recording| self.call.valued(recording));
+        let Self {
+            leader,
+            call,
+            shown,
+            _edge,
+            started,
+            span: _,
+        } = self;
+        let shared = &call.function.shared;
+        let now = shared.engine.core().clock.now();
+        let outcome = match outcome {
+            Ok(value) => {
+                shared.counters.built(now.saturating_sub(started));
+                Ok(Unkept::new(value, shared))
+            }
+            Err(error) => {
+                shared.counters.failed();
+                Err(error)
+            }
+        };
+        // Declared last to be dropped first: on every way out the duty is handed on before the
+        // resource is released.
+        let leader = leader;
+        // What the host does now is still part of the build: if it needs this very entry, that is
+        // a cycle.
+        let inside = Inside::enter(leader.flight());
+        let recording = shown.and_then(|shown| shown.end(outcome.is_ok()));
+        let recording = recording.map(|it| call.valued(it)).transpose()?;
         match outcome {
             Ok(value) => {
-                shared.counters.built(nanos);
-                match recording.transpose() {
-                    Ok(recording) => Ok(self.leader.fill(value, recording)),
-                    Err(error) => {
-                        self.leader.waste(value);
-                        Err(error)
-                    }
-                }
+                drop(inside);
+                Ok(leader.fill(value.keep(), recording))
             }
             Err(BuildError::Failed(failure)) => {
-                shared.counters.failed();
-                let recording = recording.transpose()?;
                 let observed = recording.as_ref().and_then(Recording::observed).cloned();
                 let observed = observed.filter(|_| shared.settings.observes);
-                self.leader.fail(failure.clone(), observed);
+                let shared_failure = failure.clone();
+                drop(inside);
+                leader.fail(shared_failure, observed);
                 Err(Error::Failed(failure))
             }
-            Err(BuildError::Died(interrupt)) => {
-                shared.counters.failed();
-                drop(self.leader);
-                Err(Error::Interrupted(interrupt))
-            }
+            Err(BuildError::Died(interrupt)) => Err(Error::Interrupted(interrupt)),
         }
     }
 }

@@ -94,6 +94,11 @@ impl<V: Resource> Entry<V> {
             && self.shared.engine.core().clock.has_come(self.deadline())
     }
 
+    /// Whether a cache holds it, and may hand it out.
+    pub(crate) fn is_live(&self) -> bool {
+        self.ended.load(Ordering::Acquire) == LIVE && !self.has_expired()
+    }
+
     #[inline]
     pub(crate) fn count_hit(&self) {
         self.hits.fetch_add(1, Ordering::Relaxed);

@@ -211,10 +211,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
         loop {
             match call.step(key)? {
                 Step::Check(lease) => {
-                    if self.is_valid(&lease)? {
-                        return call.accept(lease);
+                    if !self.is_valid(&lease)? {
+                        call.refuse(&lease);
+                    } else if let Some(lease) = call.accept(lease)? {
+                        return Ok(lease);
                     }
-                    call.refuse(&lease);
                 }
                 Step::Build(leader) => {
                     let leading = call.lead(leader)?;
@@ -282,10 +283,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
         loop {
             match call.step(key)? {
                 Step::Check(lease) => {
-                    if !self.shared.settings.validates || check(&lease).await {
-                        return call.accept(lease);
+                    if self.shared.settings.validates && !check(&lease).await {
+                        call.refuse(&lease);
+                    } else if let Some(lease) = call.accept(lease)? {
+                        return Ok(lease);
                     }
-                    call.refuse(&lease);
                 }
                 Step::Build(leader) => {
                     let leading = call.lead(leader)?;

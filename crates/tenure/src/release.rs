@@ -178,7 +178,7 @@ pub(crate) struct Draining<V: Resource> {
 }
 
 impl<V: Resource> Draining<V> {
-    /// Called by the drop of an entry and nowhere else.
+    /// Called by the drop of what held the resource and nowhere else.
     pub(crate) fn begin(self) {
         let bound = match self.cause {
             Cause::Shutdown => None,
@@ -218,6 +218,32 @@ impl<V: Resource> Draining<V> {
                 tracing::error!(function = %shared.name, %cause, "on_release panicked");
                 shared.counters.release_failed();
             }
+        }
+    }
+}
+
+/// A resource between its build and its entry: whatever happens there, it is released.
+pub(crate) struct Unkept<V: Resource>(Option<Draining<V>>);
+
+impl<V: Resource> Unkept<V> {
+    pub(crate) fn new(value: V, shared: &Arc<Shared<V>>) -> Self {
+        Self(Some(Draining {
+            shared: Arc::clone(shared),
+            value,
+            cause: Cause::Orphaned,
+        }))
+    }
+
+    /// Hands the resource to its entry.
+    pub(crate) fn keep(mut self) -> V {
+        self.0.take().expect("kept once").value
+    }
+}
+
+impl<V: Resource> Drop for Unkept<V> {
+    fn drop(&mut self) {
+        if let Some(draining) = self.0.take() {
+            draining.begin();
         }
     }
 }
