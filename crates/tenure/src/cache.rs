@@ -37,8 +37,14 @@ struct State<V: Resource, F> {
     flights: HashTable<Arc<Flight<V, F>>>,
     shapes: Shapes,
     /// The job that takes out what expires next.
-    expiry: Option<TimerId>,
+    expiry: Option<Expiry>,
     ended: bool,
+}
+
+/// An armed job. Its number tells it from one that was taken back too late.
+struct Expiry {
+    number: u64,
+    timer: TimerId,
 }
 
 /// What a look into the cache found.
@@ -178,29 +184,32 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// Finds an entry, a flight to wait for, or the duty to build. `seen` is what the caller knows
     /// of observed inputs.
     pub(crate) fn find(self: &Arc<Self>, key: &KeyRef<'_>, seen: &Seen) -> Found<V, F> {
-        let mut state = self.state.lock();
-        let mut expired = None;
-        match state.entry(key, seen) {
-            Err(unseen) => return Found::Unseen(unseen),
-            Ok(None) => {}
-            Ok(Some(entry)) => {
-                let entry = entry.clone();
-                if !entry.entry().has_expired() {
-                    return Found::Entry(entry);
+        loop {
+            let expired = {
+                let mut state = self.state.lock();
+                match state.entry(key, seen) {
+                    Err(unseen) => return Found::Unseen(unseen),
+                    Ok(Some(entry)) if !entry.entry().has_expired() => {
+                        return Found::Entry(entry.clone());
+                    }
+                    Ok(Some(entry)) => {
+                        let entry = entry.clone();
+                        state.remove(&entry)
+                    }
+                    Ok(None) => {
+                        return match state.flight(key, seen) {
+                            Err(unseen) => Found::Unseen(unseen),
+                            Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
+                            Ok(None) => Found::Leads(self.lead(&mut state, key, seen)),
+                        };
+                    }
                 }
-                expired = state.remove(&entry);
+            };
+            // What the release runs may need this very entry, so nothing is led yet.
+            if let Some(expired) = expired {
+                expired.release(Cause::Expired);
             }
         }
-        let found = match state.flight(key, seen) {
-            Err(unseen) => Found::Unseen(unseen),
-            Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
-            Ok(None) => Found::Leads(self.lead(&mut state, key, seen)),
-        };
-        drop(state);
-        if let Some(entry) = expired {
-            entry.release(Cause::Expired);
-        }
-        found
     }
 
     fn lead(
@@ -284,31 +293,28 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         };
         drop((flights, shapes));
         if let Some(expiry) = expiry {
-            self.shared.engine.core().timer.cancel(expiry);
+            self.shared.engine.core().timer.cancel(expiry.timer);
         }
         entries
     }
 
-    /// Takes out what has expired, and asks to be called again for what expires next.
-    fn expire(self: &Arc<Self>) {
-        loop {
-            let entry = {
-                let mut state = self.state.lock();
-                let expired = state.entries.oldest().filter(|it| it.entry().has_expired());
-                let Some(entry) = expired.cloned() else {
-                    state.expiry = None;
-                    self.arm(&mut state);
-                    return;
-                };
-                let gone = state.remove(&entry);
-                // The next one does not wait for what the release of this one does.
-                state.expiry = None;
-                self.arm(&mut state);
-                gone
-            };
-            if let Some(entry) = entry {
-                entry.release(Cause::Expired);
+    /// Takes out one entry that has expired, and asks to be called again for what expires next.
+    fn expire(self: &Arc<Self>, number: u64) {
+        let expired = {
+            let mut state = self.state.lock();
+            if state.expiry.as_ref().is_none_or(|it| it.number != number) {
+                return;
             }
+            state.expiry = None;
+            let oldest = state.entries.oldest().cloned();
+            let expired = oldest.filter(|it| it.entry().has_expired());
+            let expired = expired.and_then(|entry| state.remove(&entry));
+            // The next one does not wait for what the release of this one does.
+            self.arm(&mut state);
+            expired
+        };
+        if let Some(expired) = expired {
+            expired.release(Cause::Expired);
         }
     }
 
@@ -320,13 +326,16 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let Some(deadline) = self.next_deadline(state) else {
             return;
         };
+        let core = self.shared.engine.core();
+        let number = core.number();
         let cache: Weak<Self> = Arc::downgrade(self);
         let job = Box::new(move || {
             if let Some(cache) = cache.upgrade() {
-                cache.expire();
+                cache.expire(number);
             }
         });
-        state.expiry = Some(self.shared.engine.core().timer.at(deadline, job));
+        let timer = core.timer.at(deadline, job);
+        state.expiry = Some(Expiry { number, timer });
     }
 
     fn next_deadline(&self, state: &State<V, F>) -> Option<Nanos> {
@@ -346,10 +355,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             return Err(Orphaned);
         }
         // Builds under other values of inputs that turned out not to matter end under one key.
-        if entry.entry().observed().is_some() || !state.shapes.of(&flight.key.as_key()).is_empty() {
-            if state.entries.get(&entry.entry().key().as_key()).is_some() {
-                return Err(Orphaned);
-            }
+        if state.entries.get(&entry.entry().key().as_key()).is_some() {
+            return Err(Orphaned);
         }
         let most = self.shared.settings.max_entries.unwrap_or(usize::MAX);
         while state.entries.len() >= most {
@@ -388,7 +395,7 @@ impl<V: Resource, F> Drop for Cache<V, F> {
             (state.entries.take_all(), state.expiry.take())
         };
         if let Some(expiry) = expiry {
-            self.shared.engine.core().timer.cancel(expiry);
+            self.shared.engine.core().timer.cancel(expiry.timer);
         }
         for entry in entries {
             release(entry, Cause::Superseded);
@@ -435,6 +442,7 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             }
             Err(Orphaned) => release(lease.clone(), Cause::Orphaned),
         }
+        self.cache.shared.engine.core().timer.report();
         lease
     }
 
@@ -456,14 +464,6 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             recorded,
             Arc::clone(shared),
         )))
-    }
-
-    /// The build gave a resource that no one may have: it is released, and someone else builds.
-    pub(crate) fn waste(self, value: V) {
-        let flight = self.flight().clone();
-        let lease = self.entry(&flight, value, None);
-        drop(self);
-        release(lease, Cause::Orphaned);
     }
 
     /// The build failed; whoever waited and sees the same inputs gets the same failure.
