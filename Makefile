@@ -163,6 +163,29 @@ doc: ## the Rust documentation, as a reader sees it
 
 # --- long forms -----------------------------------------------------------------------------------
 
+# What the long forms and the bounded ones share: TENURE_TESTS=long asks the tests for their long form.
+LOOM = RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=$(TARGET)/loom $(CARGO) test -p tenure --lib loom
+SHUTTLE = RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=$(TARGET)/shuttle $(CARGO) test -p tenure --lib shuttle
+
+model: ## the model checks, bounded: loom on the flight and the release path, shuttle on the whole cache
+	LOOM_MAX_PREEMPTIONS=2 $(LOOM) $(ARGS)
+	$(SHUTTLE) $(ARGS)
+
+model-long: ## the same without the bound on time
+	TENURE_TESTS=long LOOM_MAX_PREEMPTIONS=3 $(LOOM) $(ARGS)
+	TENURE_TESTS=long $(SHUTTLE) $(ARGS)
+
+stress-long: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## ten million operations on 16 threads
+	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests \
+		--ignore=python/tests/streamlit --ignore=python/tests/reference --ignore=python/tests/browser \
+		-m stress -o timeout=0 $(ARGS)
+
+fuzz: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## the generated tests of both languages, with many more cases
+	PROPTEST_CASES=100000 $(CARGO) test -p tenure --release $(ARGS)
+	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests \
+		--ignore=python/tests/streamlit --ignore=python/tests/reference --ignore=python/tests/browser \
+		-m hypothesis -o timeout=0 $(ARGS)
+
 matrix: ## the Streamlit host with every supported version
 	$(foreach version,$(STREAMLITS),$(MAKE) test-streamlit-one STREAMLIT=$(version) &&) true
 
