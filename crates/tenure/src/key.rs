@@ -19,15 +19,18 @@
 //!
 //! [`Encoder::raw`] adds bytes as they are. It is for callers whose tag fixes how many follow.
 
+mod buffer;
+
 use std::fmt;
 use std::hash::Hasher;
 use std::sync::LazyLock;
 
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
-use smallvec::SmallVec;
 
 use crate::digest;
+
+use buffer::Buffer;
 
 /// The longest content of a frame that is kept as it is; longer ones are digested.
 pub const FRAME_MAX: usize = 240;
@@ -44,17 +47,14 @@ const DIGESTED: u8 = 0xff;
 /// The bit that tells the tag of a frame from a bare tag.
 const FRAME: u8 = 0x80;
 
-/// How much room an encoder that is cleared may keep for the next key.
-const KEEP_MAX: usize = 1 << 16;
-
 /// A canonical encoding under construction.
 ///
 /// It implements [`Hasher`], so that a type that is `Hash` writes itself. Encodings of up to
 /// [`EXACT_MAX`] bytes need no allocation, and an encoder can be used again after
 /// [`clear`](Encoder::clear).
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Encoder {
-    buffer: SmallVec<[u8; EXACT_MAX]>,
+    buffer: Buffer,
 }
 
 impl Encoder {
@@ -63,18 +63,14 @@ impl Encoder {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            buffer: SmallVec::new(),
+            buffer: Buffer::new(),
         }
     }
 
     /// Forgets what was written, for the next key.
     #[inline]
     pub fn clear(&mut self) {
-        if self.buffer.capacity() > KEEP_MAX {
-            self.buffer = SmallVec::new();
-        } else {
-            self.buffer.clear();
-        }
+        self.buffer.clear();
     }
 
     /// The number of bytes written so far.
@@ -88,14 +84,14 @@ impl Encoder {
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+        self.len() == 0
     }
 
     /// The bytes written so far.
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.buffer
+        self.buffer.as_slice()
     }
 
     /// Forgets all but the first `len` bytes, for callers that sort encodings of members.
@@ -107,7 +103,7 @@ impl Encoder {
     /// Adds bytes as they are. The caller's tag must fix how many there are.
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.buffer.extend(bytes);
     }
 
     /// Adds a tag that stands alone.
@@ -120,9 +116,13 @@ impl Encoder {
     #[inline]
     pub fn framed(&mut self, tag: u8, bytes: &[u8]) {
         if bytes.len() <= FRAME_MAX {
-            self.put_tag(tag, FRAME);
-            self.buffer.push(bytes.len() as u8);
-            self.raw(bytes);
+            let len = bytes.len() as u8;
+            if tag < ESCAPE {
+                self.buffer.extend_with_head([tag | FRAME, len], bytes);
+            } else {
+                self.raw(&[ESCAPE | FRAME, tag, len]);
+                self.raw(bytes);
+            }
         } else {
             self.framed_digest(tag, bytes.len() as u64, digest::keyed(bytes));
         }
@@ -201,6 +201,12 @@ impl Hasher for Encoder {
     }
 }
 
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Encoder")
@@ -237,7 +243,7 @@ impl KeyRef<'_> {
 
     /// The owned key, for the entry that will be filed under it.
     #[must_use]
-    pub fn to_key(&self) -> Key {
+    pub fn to_key(self) -> Key {
         Key(match self.0 {
             View::Exact(bytes) if bytes.len() <= INLINE_MAX => {
                 let mut inline = [0; INLINE_MAX];

@@ -105,21 +105,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads a time to live.
+/// Reads the span of time that a setting was given; the error names the setting.
 ///
 /// # Errors
 ///
 /// [`TtlError`] where pandas cannot read the text, where it is not a time (`""`, `"NaT"`), and
 /// where it is negative.
-pub fn parse(text: &str) -> Result<Parsed, TtlError> {
-    parse_duration("ttl", text)
-}
-
-/// Reads the span of time of any setting; the error names the setting.
-///
-/// # Errors
-///
-/// Those of [`parse`].
 pub fn parse_duration(setting: &str, text: &str) -> Result<Parsed, TtlError> {
     let read = if matches!(text, "" | "NaT" | "nat" | "NAT" | "nan" | "NaN" | "NAN") {
         Err(Problem::NotATime)
