@@ -1,0 +1,239 @@
+//! Instances of user classes: plain ones, dataclasses, attrs and pydantic models, enumerations.
+//!
+//! An instance is its class's module and qualified name (K7) with everything that it holds: the
+//! attributes in its dict, in any order, and those in slots. Results that a `cached_property`
+//! keeps in the dict are left out: they follow from the rest, and an object must stay equal to
+//! itself when one is read.
+#![allow(unsafe_code)]
+
+use super::fault::Outcome;
+use super::types::{TypeInfo, class_of};
+use super::{Walk, builtin, tags};
+use pyo3::exceptions::PyAttributeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyMapping, PyString, PyType};
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes the attributes of an instance: those in its dict, then those that are not.
+    pub(super) fn attributes(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
+        let py = self.py;
+        let mut dict = None;
+        if info.has_dict {
+            // SAFETY: the class says that its instances have a dict; the call gives a new
+            // reference to it or NULL with an exception set.
+            let found = unsafe {
+                let found = ffi::PyObject_GenericGetDict(value.as_ptr(), std::ptr::null_mut());
+                Bound::from_owned_ptr_or_err(py, found)?.cast_into_unchecked::<PyDict>()
+            };
+            let start = self.enc.len();
+            self.pairs(found.as_ptr(), &info.skip)
+                .map_err(|fault| fault.at(class_of(value), "its attributes".to_owned()))?;
+            self.piece(start);
+            dict = Some(found);
+        }
+        self.enc.tag(tags::END);
+        for name in &info.fields {
+            let name = name.bind(py);
+            if let Some(dict) = &dict
+                && dict.contains(name)?
+            {
+                continue;
+            }
+            let Some(field) = attribute(value, name)? else {
+                continue;
+            };
+            self.name(name);
+            // SAFETY: `field` is held.
+            if !unsafe { self.simple(field.as_ptr()) } {
+                self.value(field.as_ptr()).map_err(|fault| {
+                    fault.at(class_of(value), format!("its attribute `{name}`"))
+                })?;
+            }
+        }
+        self.enc.tag(tags::END);
+        Ok(())
+    }
+
+    fn name(&mut self, name: &Bound<'py, PyString>) {
+        // SAFETY: the string is held; names in source are always ready.
+        if let Some((_, bytes)) = unsafe { builtin::str_bytes(name.as_ptr()) } {
+            self.enc.framed(tags::NAME, bytes);
+        }
+    }
+
+    /// Writes a member of an enumeration: its class, its name, and its value where that has a
+    /// key, so that a class that was defined anew with other values is told apart.
+    pub(super) fn enumeration(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
+        self.enc.tag(tags::ENUM);
+        self.enc.raw(&info.id);
+        for name in ["_name_", "_value_"] {
+            let part = value.getattr(name)?;
+            let start = self.enc.len();
+            match self.value(part.as_ptr()) {
+                Err(fault) if fault.is_no_key() => {
+                    self.enc.truncate(start);
+                    self.enc.tag(tags::OPAQUE);
+                }
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An attribute that need not be set.
+fn attribute<'py>(
+    value: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    match value.getattr(name) {
+        Ok(field) => Ok(Some(field)),
+        Err(error) if error.is_instance_of::<PyAttributeError>(value.py()) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The names of the attributes that only keep what a `cached_property` of the class gave.
+pub(super) fn kept_results(class: &Bound<'_, PyType>) -> PyResult<Vec<Py<PyAny>>> {
+    let mut names = Vec::new();
+    for base in class.mro() {
+        for item in base.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
+            let (name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            // SAFETY: the member is held, and with it its class.
+            let kind = unsafe { super::types::type_name(member.get_type().as_type_ptr()) };
+            if kind == "cached_property" && name.is_exact_instance_of::<PyString>() {
+                names.push(name.unbind());
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// The names that a class's instances keep outside their dict, in a fixed order.
+pub(super) fn slots(class: &Bound<'_, PyType>) -> PyResult<Vec<Py<PyString>>> {
+    static SLOT_NAMES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let names = SLOT_NAMES
+        .import(class.py(), "copyreg", "_slotnames")?
+        .call1((class,))?;
+    strings(&names)
+}
+
+/// The slots that a class adds to those of a class it derives from.
+pub(super) fn own_slots(
+    class: &Bound<'_, PyType>,
+    base: &Bound<'_, PyType>,
+) -> PyResult<Vec<Py<PyString>>> {
+    let mut own = slots(class)?;
+    let inherited = slots(base)?;
+    let py = class.py();
+    let is_inherited = |name: &Py<PyString>| {
+        let name = name.bind(py).as_any();
+        inherited
+            .iter()
+            .any(|other| name.eq(other).unwrap_or(false))
+    };
+    own.retain(|name| !is_inherited(name));
+    Ok(own)
+}
+
+/// The attributes that a dataclass, an attrs class or a pydantic model declares; `None` for
+/// another class.
+pub(super) fn declared_fields(class: &Bound<'_, PyType>) -> PyResult<Option<Vec<Py<PyString>>>> {
+    let py = class.py();
+    if let Some(fields) = class.getattr_opt("__dataclass_fields__")? {
+        let mut names = Vec::new();
+        for (name, field) in fields.cast::<PyDict>()? {
+            // Class variables and parameters of `__init__` only are listed too.
+            if field.getattr("_field_type")?.repr()?.to_string_lossy() == "_FIELD" {
+                names.push(name.cast_into::<PyString>()?.unbind());
+            }
+        }
+        let mut others = slots(class)?;
+        others.retain(|other| {
+            let other = other.bind(py).as_any();
+            !names.iter().any(|name| other.eq(name).unwrap_or(false))
+        });
+        names.append(&mut others);
+        return Ok(Some(names));
+    }
+    if class.hasattr("__pydantic_core_schema__")? {
+        // Which fields were set and which kept their defaults makes no difference to pydantic's
+        // own comparison, nor here.
+        return Ok(Some(vec![
+            PyString::intern(py, "__pydantic_extra__").unbind(),
+            PyString::intern(py, "__pydantic_private__").unbind(),
+        ]));
+    }
+    if class.hasattr("__post_root_validators__")?
+        && let Some(private) = class.getattr_opt("__private_attributes__")?
+    {
+        return strings(&private).map(Some);
+    }
+    if let Some(fields) = class.getattr_opt("__attrs_attrs__")? {
+        let mut names = Vec::new();
+        for field in fields.try_iter()? {
+            names.push(field?.getattr("name")?.cast_into::<PyString>()?.unbind());
+        }
+        return Ok(Some(names));
+    }
+    Ok(None)
+}
+
+fn strings(names: &Bound<'_, PyAny>) -> PyResult<Vec<Py<PyString>>> {
+    names
+        .try_iter()?
+        .map(|name| Ok(name?.cast_into::<PyString>()?.unbind()))
+        .collect()
+}
+
+/// Whether a class derived from a known one says itself how it is pickled, and so what counts.
+pub(super) fn pickles_itself(
+    class: &Bound<'_, PyType>,
+    known: &Bound<'_, PyType>,
+) -> PyResult<bool> {
+    for name in ["__reduce_ex__", "__reduce__", "__getstate__"] {
+        for base in class.mro() {
+            if base.is(known) {
+                break;
+            }
+            if base.getattr("__dict__")?.contains(name)? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a class leaves it to `object` how it is pickled, and holds nothing but attributes.
+pub(super) fn is_plain(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static DISPATCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = value.py();
+    let class = value.get_type();
+    let object = py.get_type::<PyAny>();
+    for name in ["__reduce_ex__", "__reduce__"] {
+        if !class.getattr(name)?.is(&object.getattr(name)?) {
+            return Ok(false);
+        }
+    }
+    for name in ["__getnewargs__", "__getnewargs_ex__"] {
+        if class.hasattr(name)? {
+            return Ok(false);
+        }
+    }
+    // From Python 3.11 on `object` has this method too.
+    if let Some(own) = class.getattr_opt("__getstate__")?
+        && !object
+            .getattr_opt("__getstate__")?
+            .is_some_and(|base| base.is(&own))
+    {
+        return Ok(false);
+    }
+    let registered = DISPATCH.import(py, "copyreg", "dispatch_table")?;
+    if registered.contains(&class)? {
+        return Ok(false);
+    }
+    // `object` refuses instances that hold something that is no attribute.
+    Ok(value.call_method1("__reduce_ex__", (4,)).is_ok())
+}

@@ -1,0 +1,191 @@
+//! Why no key could be made, and the way through the argument that led there.
+//!
+//! The way is written down only once something has gone wrong: each level adds its step while
+//! the fault passes it, so that a call that works pays nothing for it.
+
+use super::Context;
+use crate::errors::{self, Kind};
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use std::fmt::Write;
+
+/// What an encoding step gives: nothing, or the fault that ended it.
+pub(super) type Outcome<T = ()> = Result<T, Box<Fault>>;
+
+/// How many steps of a long way are named, from each end.
+const STEPS_SHOWN: usize = 6;
+
+/// A failure on its way out of an argument.
+pub(super) struct Fault {
+    cause: Cause,
+    /// The steps from the object that failed outwards, with the class of what was left.
+    steps: Vec<(String, String)>,
+}
+
+enum Cause {
+    /// Raised by something that is not ours to translate: `KeyboardInterrupt`, a lack of memory.
+    Raised(PyErr),
+    /// An object without a key: its class, why, and what was raised if anything was.
+    NoKey(String, String, Option<PyErr>),
+    /// More levels than are read.
+    TooDeep,
+    /// A function of `hash_funcs` raised: its name, the class it is for, what it raised.
+    HashFunc(String, String, PyErr),
+}
+
+impl From<PyErr> for Box<Fault> {
+    fn from(error: PyErr) -> Self {
+        Fault::new(Cause::Raised(error))
+    }
+}
+
+impl Fault {
+    fn new(cause: Cause) -> Box<Self> {
+        Box::new(Self {
+            cause,
+            steps: Vec::new(),
+        })
+    }
+
+    /// An object of this class has no key, for this reason.
+    pub(super) fn no_key(class: String, why: impl Into<String>) -> Box<Self> {
+        Self::new(Cause::NoKey(class, why.into(), None))
+    }
+
+    /// Reading an object of this class raised. Only an `Exception` means that it has no key;
+    /// anything else goes on as it is.
+    pub(super) fn raised(py: Python<'_>, class: String, why: &str, error: PyErr) -> Box<Self> {
+        if error.is_instance_of::<PyException>(py) {
+            let why = format!("{why} ({})", one_line(py, &error));
+            Self::new(Cause::NoKey(class, why, Some(error)))
+        } else {
+            Self::new(Cause::Raised(error))
+        }
+    }
+
+    /// There are more levels than are read.
+    pub(super) fn too_deep() -> Box<Self> {
+        Self::new(Cause::TooDeep)
+    }
+
+    /// The user's hash function raised. An interrupt goes on as it is.
+    pub(super) fn hash_func(
+        py: Python<'_>,
+        func: String,
+        class: String,
+        error: PyErr,
+    ) -> Box<Self> {
+        if error.is_instance_of::<PyException>(py) {
+            Self::new(Cause::HashFunc(func, class, error))
+        } else {
+            Self::new(Cause::Raised(error))
+        }
+    }
+
+    /// Adds the step that led from an object of this class to where the fault came from.
+    pub(super) fn at(mut self: Box<Self>, class: String, step: String) -> Box<Self> {
+        self.steps.push((class, step));
+        self
+    }
+
+    /// Whether this says that something has no key, as opposed to an interrupt and its like.
+    pub(super) fn is_no_key(&self) -> bool {
+        matches!(self.cause, Cause::NoKey(..) | Cause::TooDeep)
+    }
+
+    /// The sentence without the function's part, for a warning about a closure.
+    pub(super) fn reason(&self) -> String {
+        match &self.cause {
+            Cause::NoKey(class, why, _) => format!("a `{class}`{}, which {why}", self.inside()),
+            Cause::TooDeep => "something nested too deeply".to_owned(),
+            Cause::Raised(_) => "something that could not be read".to_owned(),
+            Cause::HashFunc(func, class, _) => {
+                format!("a `{class}`{}, for which `{func}` raised", self.inside())
+            }
+        }
+    }
+
+    /// The Python exception for this fault.
+    pub(super) fn raise(self, py: Python<'_>, param: &str, cx: &Context<'_>) -> PyErr {
+        let way = self.way(param);
+        let function = cx.function;
+        match self.cause {
+            Cause::Raised(error) => error,
+            Cause::NoKey(class, why, cause) => {
+                let name = param.trim_start_matches('*');
+                let leave_out = match name.chars().next() {
+                    Some(first) if first.is_alphabetic() => format!(
+                        "To leave it out of the key, begin the parameter's name with an \
+                         underscore: `_{name}`."
+                    ),
+                    _ => "To leave it out of the key, pass it as a parameter whose name begins \
+                          with an underscore."
+                        .to_owned(),
+                };
+                let text = format!(
+                    "no key can be made of the argument `{param}` of `{function}`: {way} a \
+                     `{class}`, which {why}.\n{leave_out}\nTo say what it is keyed by, give the \
+                     decorator hash_funcs={{\"{class}\": function}}, where the function takes \
+                     the object and returns something simple, such as a str or a tuple."
+                );
+                errors::raise(py, Kind::Unhashable, text, cause)
+            }
+            Cause::TooDeep => {
+                let text = format!(
+                    "no key can be made of the argument `{param}` of `{function}`: it is nested \
+                     more than {} levels deep.\nPass something flatter, leave it out of the key \
+                     by a parameter whose name begins with an underscore, or give the decorator \
+                     hash_funcs for its class.",
+                    super::DEPTH_MAX
+                );
+                errors::raise(py, Kind::TooDeep, text, None)
+            }
+            Cause::HashFunc(func, class, error) => {
+                let text = format!(
+                    "the hash function `{func}` for `{class}` failed while the key of \
+                     `{function}` was made: {}\nThe argument `{param}`: {way} a `{class}`.\n\
+                     Mend the function, or leave it out of hash_funcs.",
+                    one_line(py, &error)
+                );
+                errors::raise(py, Kind::UserHash, text, Some(error))
+            }
+        }
+    }
+
+    /// The chain of objects from the argument down to the one that failed, as the beginning of a
+    /// sentence that ends with that object.
+    fn way(&self, _param: &str) -> String {
+        if self.steps.is_empty() {
+            return "it is".to_owned();
+        }
+        let mut text = String::from("it is ");
+        let count = self.steps.len();
+        for (i, (class, step)) in self.steps.iter().rev().enumerate() {
+            if count > 2 * STEPS_SHOWN && i == STEPS_SHOWN {
+                let _ = write!(text, "… {} steps further … ", count - 2 * STEPS_SHOWN);
+            }
+            if count > 2 * STEPS_SHOWN && i >= STEPS_SHOWN && i < count - STEPS_SHOWN {
+                continue;
+            }
+            let _ = write!(text, "a `{class}` → {step}: ");
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+
+    fn inside(&self) -> String {
+        match self.steps.last() {
+            Some((class, _)) => format!(" inside a `{class}`"),
+            None => String::new(),
+        }
+    }
+}
+
+/// The exception as the last line of its traceback would show it.
+pub(super) fn one_line(py: Python<'_>, error: &PyErr) -> String {
+    let class = super::types::display_name(error.get_type(py).as_type_ptr());
+    match error.value(py).str() {
+        Ok(text) => format!("{class}: {}", text.to_string_lossy()),
+        Err(_) => class,
+    }
+}

@@ -1,0 +1,167 @@
+//! The user's own rules: `hash_funcs`, by class or by fully-qualified name.
+//!
+//! A class is kept by its name as well, so that the class of the same name that a re-run script
+//! defines anew is still meant. As on the reference page a rule is for exactly its class, not for
+//! those derived from it.
+#![allow(unsafe_code)]
+
+use super::fault::{Fault, Outcome, one_line};
+use super::types::{class_of, display_name, full_name, type_name};
+use super::{Walk, tags};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::ffi;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyType};
+
+const EXAMPLE: &str = "Write hash_funcs={Person: lambda person: person.id} or \
+                       hash_funcs={\"module.Person\": lambda person: person.id}.";
+
+/// The functions that a user gave for classes.
+pub(crate) struct HashFuncs {
+    rules: Vec<HashFunc>,
+}
+
+struct HashFunc {
+    /// The class, where one was given.
+    class: Option<Py<PyType>>,
+    /// Its module and qualified name.
+    name: String,
+    func: Py<PyAny>,
+}
+
+impl HashFuncs {
+    /// Reads the decorator's parameter. An empty dict is the same as none.
+    ///
+    /// # Errors
+    ///
+    /// A `TypeError` or `ValueError` that says what to write, if it is not a dict, a key is neither a class nor a
+    /// fully-qualified name, or a value cannot be called.
+    pub(crate) fn new(_py: Python<'_>, funcs: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        if funcs.is_none() {
+            return Ok(None);
+        }
+        let Ok(dict) = funcs.cast::<PyDict>() else {
+            return Err(PyTypeError::new_err(format!(
+                "hash_funcs is of type {}: it must be a dict. {EXAMPLE}",
+                class_of(funcs)
+            )));
+        };
+        let mut rules = Vec::with_capacity(dict.len());
+        for (key, func) in dict.iter() {
+            let (class, name) = if let Ok(class) = key.cast::<PyType>() {
+                let name = full_name(class.as_type_ptr());
+                (Some(class.clone().unbind()), name)
+            } else if let Ok(name) = key.cast::<PyString>() {
+                let name = name.to_str()?.to_owned();
+                let well_formed =
+                    name.contains('.') && name.split('.').all(|part| !part.is_empty());
+                if !well_formed {
+                    return Err(PyValueError::new_err(format!(
+                        "hash_funcs has the key {name:?}, which is not a fully-qualified name: \
+                         it needs the module too, as in \"__main__.Person\" or \
+                         \"builtins.int\". {EXAMPLE}"
+                    )));
+                }
+                (None, name)
+            } else {
+                return Err(PyTypeError::new_err(format!(
+                    "hash_funcs has a key of type {}: its keys are classes or their \
+                     fully-qualified names. {EXAMPLE}",
+                    class_of(&key)
+                )));
+            };
+            if !func.is_callable() {
+                return Err(PyTypeError::new_err(format!(
+                    "hash_funcs[{name}] is of type {}, which cannot be called: it must be a \
+                     function that takes the object. {EXAMPLE}",
+                    class_of(&func)
+                )));
+            }
+            rules.push(HashFunc {
+                class,
+                name,
+                func: func.unbind(),
+            });
+        }
+        Ok((!rules.is_empty()).then_some(Self { rules }))
+    }
+
+    /// Shows the collector what this holds.
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for rule in &self.rules {
+            visit.call(&rule.class)?;
+            visit.call(&rule.func)?;
+        }
+        Ok(())
+    }
+
+    fn find(&self, class: *mut ffi::PyTypeObject) -> Option<&HashFunc> {
+        // Most classes that an argument is made of have no rule, so the cheap tests come first.
+        // SAFETY: `class` is the class of a live object.
+        let tail = unsafe { type_name(class) };
+        self.rules.iter().find(|rule| {
+            rule.class
+                .as_ref()
+                .is_some_and(|own| own.as_ptr() == class.cast())
+                || (rule.name.ends_with(tail) && rule.name == full_name(class))
+        })
+    }
+}
+
+impl Walk<'_, '_, '_> {
+    /// Writes what the user's function for the value's class gives: `true` if there is one.
+    pub(super) fn convert(
+        &mut self,
+        funcs: &HashFuncs,
+        value: *mut ffi::PyObject,
+    ) -> Outcome<bool> {
+        // SAFETY: the caller keeps the value alive.
+        let class = unsafe { ffi::Py_TYPE(value) };
+        // What a function returns, where it is of the function's own class, and the object that
+        // it was given are written by the built-in rules, lest `{str: str.lower}` go on for ever.
+        let own = std::mem::replace(&mut self.converted, std::ptr::null_mut());
+        if class == own || class == &raw mut ffi::PyBytes_Type || self.converting.contains(&value) {
+            return Ok(false);
+        }
+        let Some(rule) = funcs.find(class) else {
+            return Ok(false);
+        };
+        // SAFETY: as above.
+        let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+        self.converting.push(value.as_ptr());
+        let outcome = self.deeper(std::ptr::null_mut(), |walk| {
+            let py = walk.py;
+            let result = rule.func.bind(py).call1((&value,)).map_err(|error| {
+                Fault::hash_func(
+                    py,
+                    func_name(rule.func.bind(py)),
+                    display_name(class),
+                    error,
+                )
+            })?;
+            walk.enc.framed(tags::CONVERTED, rule.name.as_bytes());
+            walk.converted = class;
+            walk.value(result.as_ptr()).map_err(|fault| {
+                fault.at(
+                    display_name(class),
+                    "what its hash function returned".to_owned(),
+                )
+            })
+        });
+        self.converting.pop();
+        outcome?;
+        Ok(true)
+    }
+}
+
+/// What a user would call this function.
+fn func_name(func: &Bound<'_, PyAny>) -> String {
+    match func.getattr("__qualname__").and_then(|name| name.extract()) {
+        Ok(name) => name,
+        Err(_) => match func.repr() {
+            Ok(text) => text.to_string_lossy().into_owned(),
+            Err(error) => one_line(func.py(), &error),
+        },
+    }
+}

@@ -1,0 +1,362 @@
+//! The canonical encoding of Python arguments.
+//!
+//! One walk writes one argument. Each value begins with its tag ([`tags`]); exact built-in types
+//! are found by the address of their class, everything else by the rule that its class was given
+//! when it was first met ([`types`]). Which rule that is depends on the class alone, so that
+//! equal values always take the same road.
+//!
+//! A container that holds itself is written as a step back (K10). What is nested deeply goes on
+//! on a stack that grows, up to [`DEPTH_MAX`] levels. What is large is replaced by its digest
+//! piece by piece, at boundaries that depend on the content alone, so that the buffer stays
+//! small; and what was large and is met again in the same argument is not walked twice.
+#![allow(unsafe_code)]
+
+mod builtin;
+mod classes;
+mod containers;
+mod fault;
+mod hash_funcs;
+mod memo;
+mod reduce;
+mod stdlib;
+mod tags;
+mod types;
+
+pub(crate) use builtin::encode_scalar;
+pub(crate) use hash_funcs::HashFuncs;
+
+use fault::{Fault, Outcome};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use smallvec::SmallVec;
+use tenure::{Encoder, Hasher128};
+use types::{Known, Rule, TypeInfo};
+
+/// How many levels of nesting are read.
+pub(crate) const DEPTH_MAX: usize = 10_000;
+
+/// How often, in levels, the stack is looked at.
+const STACK_LOOK: usize = 8;
+/// How much stack the levels up to the next look and the Python code that they call may need.
+const STACK_LEFT: usize = 256 << 10;
+/// How large a new piece of stack is.
+const STACK_PIECE: usize = 4 << 20;
+
+/// A run of written members from this length on is replaced by its digest.
+const PIECE: usize = 1 << 16;
+
+/// What took this many bytes to write is worth remembering in case it is met again.
+const SHARED: u64 = 1 << 14;
+
+/// From this length on data is digested without the interpreter.
+const DETACH: usize = 1 << 16;
+
+/// What an encoding is made for.
+pub(crate) struct Context<'a> {
+    /// The function's qualified name, for messages.
+    pub function: &'a str,
+    /// The user's own rules.
+    pub hash_funcs: Option<&'a HashFuncs>,
+}
+
+/// Writes the canonical encoding of one argument, a live object that the caller keeps alive.
+/// `param` is for messages only.
+pub(crate) fn encode(
+    py: Python<'_>,
+    enc: &mut Encoder,
+    value: *mut ffi::PyObject,
+    param: &str,
+    cx: &Context<'_>,
+) -> PyResult<()> {
+    Walk::new(py, enc, cx)
+        .value(value)
+        .map_err(|fault| fault.raise(py, param, cx))
+}
+
+/// One walk through one argument.
+struct Walk<'e, 'a, 'py> {
+    py: Python<'py>,
+    enc: &'e mut Encoder,
+    cx: &'a Context<'a>,
+    /// The containers that are being written, outermost first.
+    open: SmallVec<[*mut ffi::PyObject; 16]>,
+    /// The outermost open container that what was written since points back to.
+    lowest: usize,
+    /// How many bytes were digested and left the buffer.
+    digested: u64,
+    /// What was large and may be met again.
+    shared: Vec<Shared>,
+    /// The class whose hash function's result is being written, for which it is not asked again.
+    converted: *mut ffi::PyTypeObject,
+    /// The objects that users' functions are at work on.
+    converting: SmallVec<[*mut ffi::PyObject; 4]>,
+}
+
+/// A container that was written before in this walk.
+struct Shared {
+    value: Py<PyAny>,
+    bytes: Box<[u8]>,
+    /// Where it stood, if it points back to something around it and so means the same only there.
+    level: Option<usize>,
+}
+
+impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
+    fn new(py: Python<'py>, enc: &'e mut Encoder, cx: &'a Context<'a>) -> Self {
+        Self {
+            py,
+            enc,
+            cx,
+            open: SmallVec::new(),
+            lowest: usize::MAX,
+            digested: 0,
+            shared: Vec::new(),
+            converted: std::ptr::null_mut(),
+            converting: SmallVec::new(),
+        }
+    }
+
+    /// Writes any value. The caller keeps it alive.
+    fn value(&mut self, value: *mut ffi::PyObject) -> Outcome {
+        if let Some(funcs) = self.cx.hash_funcs
+            && self.convert(funcs, value)?
+        {
+            return Ok(());
+        }
+        // SAFETY: the caller keeps the value alive.
+        if unsafe { encode_scalar(self.enc, value) } {
+            return Ok(());
+        }
+        self.compound(value)
+    }
+
+    /// Writes a value that may be short and simple: `true` if it was. With `hash_funcs` nothing
+    /// is.
+    ///
+    /// # Safety
+    ///
+    /// `value` is a live object.
+    #[inline(always)]
+    unsafe fn simple(&mut self, value: *mut ffi::PyObject) -> bool {
+        // SAFETY: the caller's promise.
+        self.cx.hash_funcs.is_none() && unsafe { encode_scalar(self.enc, value) }
+    }
+
+    fn compound(&mut self, value: *mut ffi::PyObject) -> Outcome {
+        // SAFETY: the caller keeps the value alive; the addresses of the built-in classes are
+        // only compared.
+        let class = unsafe { ffi::Py_TYPE(value) };
+        if class == &raw mut ffi::PyList_Type {
+            self.nested(value, |walk| walk.list(value))
+        } else if class == &raw mut ffi::PyDict_Type {
+            self.nested(value, |walk| walk.dict(tags::DICT, value))
+        } else if class == &raw mut ffi::PyTuple_Type {
+            self.nested(value, |walk| walk.tuple(value))
+        } else if class == &raw mut ffi::PyLong_Type {
+            self.integer(value)
+        } else if class == &raw mut ffi::PyUnicode_Type {
+            self.string(value)
+        } else if class == &raw mut ffi::PyBytes_Type {
+            self.bytes(value);
+            Ok(())
+        } else {
+            self.by_class(value)
+        }
+    }
+
+    fn by_class(&mut self, value: *mut ffi::PyObject) -> Outcome {
+        // SAFETY: the caller keeps the value alive.
+        let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+        let info = types::info(&value)?;
+        match info.rule {
+            Rule::Known(known) if info.exact => {
+                if known.holds() {
+                    self.nested(value.as_ptr(), |walk| walk.content(known, &value, &info))
+                } else {
+                    self.content(known, &value, &info)
+                }
+            }
+            Rule::Known(known) => self.nested(value.as_ptr(), |walk| {
+                walk.enc.tag(tags::DERIVED);
+                walk.enc.raw(&info.id);
+                walk.content(known, &value, &info)?;
+                walk.attributes(&value, &info)
+            }),
+            Rule::Object => self.nested(value.as_ptr(), |walk| {
+                walk.enc.tag(tags::OBJECT);
+                walk.enc.raw(&info.id);
+                walk.attributes(&value, &info)
+            }),
+            Rule::Enum => self.nested(value.as_ptr(), |walk| walk.enumeration(&value, &info)),
+            Rule::Reduce => self.nested(value.as_ptr(), |walk| walk.reduce(&value)),
+        }
+    }
+
+    /// Writes what an instance of a known class, or of one derived from it, holds as such.
+    fn content(&mut self, known: Known, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
+        let ptr = value.as_ptr();
+        match known {
+            Known::Int => self.integer(ptr),
+            Known::Float => {
+                // SAFETY: the rule is given to `float` and its subclasses only.
+                builtin::float(self.enc, unsafe { ffi::PyFloat_AS_DOUBLE(ptr) });
+                Ok(())
+            }
+            Known::Complex => {
+                self.complex(ptr);
+                Ok(())
+            }
+            Known::Str => self.string(ptr),
+            Known::Bytes => {
+                self.bytes(ptr);
+                Ok(())
+            }
+            Known::Singleton(tag) => {
+                self.enc.tag(tag);
+                Ok(())
+            }
+            Known::Range => self.bounds(tags::RANGE, value),
+            Known::Slice => self.bounds(tags::SLICE, value),
+            Known::Tuple => self.tuple(ptr),
+            Known::List => self.list(ptr),
+            Known::Dict => self.dict(tags::DICT, ptr),
+            Known::Set => self.set(tags::SET, value),
+            Known::FrozenSet => self.set(tags::FROZENSET, value),
+            Known::Ordered => self.ordered(value),
+            Known::Deque => self.deque(value),
+            Known::Proxy => self.proxy(value),
+            Known::Keys | Known::Items | Known::Values => self.view(known, value),
+            Known::Std(kind) => self.standard(kind, value, info),
+        }
+    }
+
+    /// Writes something that can hold other things, with care for cycles, depth and size.
+    fn nested(
+        &mut self,
+        value: *mut ffi::PyObject,
+        write: impl FnOnce(&mut Self) -> Outcome,
+    ) -> Outcome {
+        let level = self.open.len();
+        if let Some(at) = self.open.iter().rposition(|&open| open == value) {
+            self.lowest = self.lowest.min(at);
+            self.enc.tag(tags::BACK);
+            builtin::small_int(self.enc, (level - at) as i64);
+            return Ok(());
+        }
+        // What a user's function is at work on may be written differently here and elsewhere.
+        let sharing = self.converting.is_empty();
+        if sharing && !self.shared.is_empty() && self.again(value, level) {
+            return Ok(());
+        }
+        let start = self.enc.len();
+        let work = self.work();
+        let lowest = self.deeper(value, write)?;
+        if sharing && self.work() - work >= SHARED && self.enc.len() - start <= 2 * PIECE {
+            self.shared.push(Shared {
+                // SAFETY: the caller keeps the value alive.
+                value: unsafe { Bound::from_borrowed_ptr(self.py, value) }.unbind(),
+                bytes: self.enc.as_bytes()[start..].into(),
+                level: (lowest < level).then_some(level),
+            });
+        }
+        Ok(())
+    }
+
+    /// Goes one level down. Gives the outermost level that what was written points back to.
+    fn deeper(
+        &mut self,
+        value: *mut ffi::PyObject,
+        write: impl FnOnce(&mut Self) -> Outcome,
+    ) -> Outcome<usize> {
+        let level = self.open.len();
+        if level >= DEPTH_MAX {
+            return Err(Fault::too_deep());
+        }
+        let outer = std::mem::replace(&mut self.lowest, usize::MAX);
+        self.open.push(value);
+        let outcome = if level % STACK_LOOK == STACK_LOOK - 1 {
+            stacker::maybe_grow(STACK_LEFT, STACK_PIECE, || write(self))
+        } else {
+            write(self)
+        };
+        self.open.pop();
+        let lowest = self.lowest;
+        if lowest <= level {
+            // What points back to this level means the same inside it only.
+            self.shared
+                .retain(|shared| shared.level.is_none_or(|at| at <= level));
+        }
+        self.lowest = if lowest < level {
+            outer.min(lowest)
+        } else {
+            outer
+        };
+        outcome.map(|()| lowest)
+    }
+
+    /// Writes what was written before in this walk, if this is it.
+    fn again(&mut self, value: *mut ffi::PyObject, level: usize) -> bool {
+        let found = self.shared.iter().find(|shared| {
+            shared.value.as_ptr() == value && shared.level.is_none_or(|at| at == level)
+        });
+        let Some(shared) = found else { return false };
+        self.enc.raw(&shared.bytes);
+        true
+    }
+
+    fn work(&self) -> u64 {
+        self.digested + self.enc.len() as u64
+    }
+
+    /// Replaces what was written since `start` by its digest, if it has grown long. Callers ask
+    /// after each member, so the boundaries depend on the content alone. Gives the place where
+    /// the next piece begins.
+    #[inline]
+    fn piece(&mut self, start: usize) -> usize {
+        if self.enc.len() - start < PIECE {
+            start
+        } else {
+            self.condense(start);
+            self.enc.len()
+        }
+    }
+
+    #[cold]
+    fn condense(&mut self, start: usize) {
+        let len = (self.enc.len() - start) as u64;
+        let digest = keyed(&self.enc.as_bytes()[start..]);
+        self.enc.truncate(start);
+        self.enc.framed_digest(tags::PIECE, len, digest);
+        self.digested += len;
+    }
+
+    /// Writes data of any length under a tag.
+    ///
+    /// # Safety
+    ///
+    /// The bytes stay where they are while the interpreter is not held.
+    unsafe fn bulk(&mut self, tag: u8, bytes: &[u8]) {
+        if bytes.len() < DETACH {
+            self.enc.framed(tag, bytes);
+        } else {
+            let digest = self.digest(bytes);
+            self.enc.framed_digest(tag, bytes.len() as u64, digest);
+        }
+    }
+
+    /// The digest of data that stays where it is; long data is read without the interpreter.
+    fn digest(&mut self, bytes: &[u8]) -> u128 {
+        self.digested += bytes.len() as u64;
+        if bytes.len() < DETACH {
+            keyed(bytes)
+        } else {
+            self.py.detach(|| keyed(bytes))
+        }
+    }
+}
+
+/// The digest of long data.
+fn keyed(bytes: &[u8]) -> u128 {
+    let mut hasher = Hasher128::new();
+    hasher.update(bytes);
+    hasher.finish()
+}

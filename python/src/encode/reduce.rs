@@ -1,0 +1,138 @@
+//! The last resort: what an object gives to be pickled.
+//!
+//! The pieces are walked like any argument rather than pickled, so that the order of dicts and
+//! sets and who shares what make no difference.
+#![allow(unsafe_code)]
+
+use super::fault::{Fault, Outcome};
+use super::types::{class_of, importable, unreadable};
+use super::{Walk, tags};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyCFunction, PyDict, PyFunction, PyModule, PyString, PyTuple, PyType};
+
+/// The pickle protocol whose reductions are read: the newest that keeps all data in them.
+const PROTOCOL: u8 = 4;
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes an object by its reduction.
+    pub(super) fn reduce(&mut self, value: &Bound<'py, PyAny>) -> Outcome {
+        let reduced = reduction(value)
+            .map_err(|error| Fault::raised(self.py, class_of(value), "cannot be pickled", error))?;
+        if let Ok(name) = reduced.cast::<PyString>() {
+            self.enc.tag(tags::GLOBAL);
+            return self.global(value, name);
+        }
+        let Ok(parts) = reduced.cast::<PyTuple>() else {
+            return Err(Fault::no_key(
+                class_of(value),
+                "cannot be pickled: its __reduce_ex__ gave neither a str nor a tuple",
+            ));
+        };
+        if !(2..=6).contains(&parts.len()) {
+            return Err(Fault::no_key(
+                class_of(value),
+                "cannot be pickled: its __reduce_ex__ gave a tuple of a wrong length",
+            ));
+        }
+        self.enc.tag(tags::REDUCED);
+        let inside = |fault: Box<Fault>, part: &str| fault.at(class_of(value), part.to_owned());
+        let part = |at: usize| parts.get_item(at).ok().filter(|part| !part.is_none());
+        self.callable(&parts.get_item(0)?)
+            .map_err(|fault| inside(fault, "what makes it anew"))?;
+        self.arguments(&parts.get_item(1)?)
+            .map_err(|fault| inside(fault, "its arguments"))?;
+        match part(2) {
+            Some(state) => self
+                .value(state.as_ptr())
+                .map_err(|fault| inside(fault, "its state"))?,
+            None => self.enc.tag(tags::ABSENT),
+        }
+        match part(3) {
+            Some(items) => self
+                .members(tags::LIST, &items)
+                .map_err(|fault| inside(fault, "its members"))?,
+            None => self.enc.tag(tags::ABSENT),
+        }
+        match part(4) {
+            Some(items) => {
+                let pairs = items
+                    .try_iter()
+                    .and_then(|items| items.collect::<PyResult<Vec<_>>>())
+                    .map_err(|error| unreadable(value, error))?;
+                self.enc.tag(tags::DICT);
+                let start = self.enc.len();
+                self.sorted(pairs.len(), |walk, at| walk.value(pairs[at].as_ptr()))
+                    .map_err(|fault| inside(fault, "its items"))?;
+                self.piece(start);
+                self.enc.tag(tags::END);
+            }
+            None => self.enc.tag(tags::ABSENT),
+        }
+        match part(5) {
+            Some(setter) => self
+                .callable(&setter)
+                .map_err(|fault| inside(fault, "what sets its state")),
+            None => {
+                self.enc.tag(tags::ABSENT);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes the arguments of a reduction, whose first may be the class.
+    fn arguments(&mut self, args: &Bound<'py, PyAny>) -> Outcome {
+        let Ok(args) = args.cast::<PyTuple>() else {
+            return self.value(args.as_ptr());
+        };
+        self.enc.tag(tags::TUPLE);
+        for (at, arg) in args.iter().enumerate() {
+            if at == 0 && arg.is_instance_of::<PyType>() {
+                self.callable(&arg)?;
+            } else {
+                self.value(arg.as_ptr())?;
+            }
+        }
+        self.enc.tag(tags::END);
+        Ok(())
+    }
+
+    /// Writes what a reduction calls: by its name, as pickle does, or by what it is where it has
+    /// none.
+    fn callable(&mut self, callable: &Bound<'py, PyAny>) -> Outcome {
+        let named = callable.is_instance_of::<PyType>()
+            || callable.is_instance_of::<PyFunction>() && importable(callable)?
+            || callable.is_instance_of::<PyCFunction>() && {
+                let owner = callable.getattr("__self__")?;
+                owner.is_none() || owner.is_instance_of::<PyModule>()
+            };
+        if !named {
+            return self.value(callable.as_ptr());
+        }
+        let name = callable.getattr("__qualname__")?;
+        self.enc.tag(tags::GLOBAL);
+        self.global(callable, &name.str()?)
+    }
+
+    /// Writes the module and the name that an object is found under.
+    fn global(&mut self, value: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> Outcome {
+        let module = match value.getattr_opt("__module__")? {
+            Some(module) => module.str()?.to_string_lossy().into_owned(),
+            None => String::new(),
+        };
+        self.enc.framed(tags::MODULE, module.as_bytes());
+        self.enc
+            .framed(tags::QUALNAME, name.to_string_lossy().as_bytes());
+        Ok(())
+    }
+}
+
+fn reduction<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    static DISPATCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = value.py();
+    let table = DISPATCH.import(py, "copyreg", "dispatch_table")?;
+    match table.cast::<PyDict>()?.get_item(value.get_type())? {
+        Some(reducer) => reducer.call1((value,)),
+        None => value.call_method1("__reduce_ex__", (PROTOCOL,)),
+    }
+}

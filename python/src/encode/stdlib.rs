@@ -1,0 +1,246 @@
+//! Values of the standard library that have a short form of their own.
+#![allow(unsafe_code)]
+
+use super::fault::{Fault, Outcome};
+use super::types::{TypeInfo, class_of};
+use super::{Walk, tags};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefProxy};
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    DateTime,
+    Date,
+    Time,
+    Delta,
+    FixedZone,
+    NamedZone,
+    Decimal,
+    Fraction,
+    Uuid,
+    Path,
+    Pattern,
+    Weak,
+    WeakProxy,
+}
+
+impl Kind {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "datetime.datetime" => Self::DateTime,
+            "datetime.date" => Self::Date,
+            "datetime.time" => Self::Time,
+            "datetime.timedelta" => Self::Delta,
+            "datetime.timezone" => Self::FixedZone,
+            "zoneinfo.ZoneInfo" => Self::NamedZone,
+            "decimal.Decimal" => Self::Decimal,
+            "fractions.Fraction" => Self::Fraction,
+            "uuid.UUID" => Self::Uuid,
+            "re.Pattern" => Self::Pattern,
+            "weakref.ReferenceType" | "weakref.WeakMethod" => Self::Weak,
+            "weakref.ProxyType" | "weakref.CallableProxyType" => Self::WeakProxy,
+            _ => {
+                // The module that the classes stand in differs between Python versions.
+                let class = name
+                    .strip_prefix("pathlib._local.")
+                    .or_else(|| name.strip_prefix("pathlib."))?;
+                match class {
+                    "PurePath" | "PurePosixPath" | "PureWindowsPath" | "Path" | "PosixPath"
+                    | "WindowsPath" => Self::Path,
+                    _ => return None,
+                }
+            }
+        })
+    }
+
+    /// Whether it can hold other objects.
+    pub(super) fn holds(self) -> bool {
+        matches!(
+            self,
+            Self::DateTime | Self::Time | Self::Weak | Self::WeakProxy
+        )
+    }
+}
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes a value of the standard library.
+    pub(super) fn standard(
+        &mut self,
+        kind: Kind,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
+        let ptr = value.as_ptr();
+        match kind {
+            Kind::DateTime => self.datetime(value),
+            Kind::Time => self.time(value),
+            Kind::Date => {
+                // SAFETY: the rule is given to dates only.
+                let [year, month, day] = unsafe { date_parts(ptr) };
+                self.enc.tag(tags::DATE);
+                self.enc.raw(&year.to_le_bytes());
+                self.enc.raw(&[month as u8, day as u8]);
+                Ok(())
+            }
+            Kind::Delta => {
+                // SAFETY: the rule is given to time deltas only.
+                let parts = unsafe {
+                    [
+                        ffi::PyDateTime_DELTA_GET_DAYS(ptr),
+                        ffi::PyDateTime_DELTA_GET_SECONDS(ptr),
+                        ffi::PyDateTime_DELTA_GET_MICROSECONDS(ptr),
+                    ]
+                };
+                self.enc.tag(tags::DELTA);
+                for part in parts {
+                    self.enc.raw(&part.to_le_bytes());
+                }
+                Ok(())
+            }
+            Kind::FixedZone => {
+                self.enc.tag(tags::ZONE);
+                self.value(value.call_method0("__getinitargs__")?.as_ptr())
+            }
+            Kind::NamedZone => {
+                let key = value.getattr("key")?;
+                if key.is_none() {
+                    return Err(Fault::no_key(
+                        class_of(value),
+                        "was read from a file and has no name",
+                    ));
+                }
+                self.enc.tag(tags::ZONE);
+                self.value(key.as_ptr())
+            }
+            Kind::Decimal => {
+                static TEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                let text = TEXT
+                    .get_or_try_init(self.py, || {
+                        let class = self.py.import("decimal")?.getattr("Decimal")?;
+                        class.getattr("__str__").map(Bound::unbind)
+                    })?
+                    .bind(self.py)
+                    .call1((value,))?;
+                self.enc.tag(tags::DECIMAL);
+                self.string(text.as_ptr())
+            }
+            Kind::Fraction => {
+                self.enc.tag(tags::FRACTION);
+                self.integer(value.getattr("numerator")?.as_ptr())?;
+                self.integer(value.getattr("denominator")?.as_ptr())
+            }
+            Kind::Uuid => {
+                self.enc.tag(tags::UUID);
+                self.value(value.getattr("int")?.as_ptr())
+            }
+            Kind::Path => {
+                self.enc.tag(tags::PATH);
+                self.enc.raw(&info.id);
+                self.value(value.str()?.as_ptr())
+            }
+            Kind::Pattern => {
+                self.enc.tag(tags::PATTERN);
+                self.value(value.getattr("pattern")?.as_ptr())?;
+                self.value(value.getattr("flags")?.as_ptr())
+            }
+            Kind::Weak => {
+                self.enc.tag(tags::WEAK);
+                let target = value.call0()?;
+                self.value(target.as_ptr())
+                    .map_err(|fault| fault.at(class_of(value), "what it refers to".to_owned()))
+            }
+            Kind::WeakProxy => {
+                self.enc.tag(tags::WEAK);
+                // SAFETY: the rule is given to proxies only.
+                let proxy = unsafe { value.cast_unchecked::<PyWeakrefProxy>() };
+                match proxy.upgrade() {
+                    Some(target) => self.value(target.as_ptr()).map_err(|fault| {
+                        fault.at(
+                            "weakref.ProxyType".to_owned(),
+                            "what it refers to".to_owned(),
+                        )
+                    }),
+                    None => {
+                        self.enc.tag(tags::NONE);
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    fn datetime(&mut self, value: &Bound<'py, PyAny>) -> Outcome {
+        let ptr = value.as_ptr();
+        // SAFETY: the rule is given to datetimes only.
+        let ([year, month, day], clock, fold, zone) = unsafe {
+            (
+                date_parts(ptr),
+                [
+                    ffi::PyDateTime_DATE_GET_HOUR(ptr),
+                    ffi::PyDateTime_DATE_GET_MINUTE(ptr),
+                    ffi::PyDateTime_DATE_GET_SECOND(ptr),
+                    ffi::PyDateTime_DATE_GET_MICROSECOND(ptr),
+                ],
+                ffi::PyDateTime_DATE_GET_FOLD(ptr),
+                ffi::PyDateTime_DATE_GET_TZINFO(ptr),
+            )
+        };
+        self.enc.tag(tags::DATETIME);
+        self.enc.raw(&year.to_le_bytes());
+        self.enc.raw(&[month as u8, day as u8]);
+        self.clock(value, clock, fold as u8, zone)
+    }
+
+    fn time(&mut self, value: &Bound<'py, PyAny>) -> Outcome {
+        let ptr = value.as_ptr();
+        // SAFETY: the rule is given to times only.
+        let (clock, fold, zone) = unsafe {
+            (
+                [
+                    ffi::PyDateTime_TIME_GET_HOUR(ptr),
+                    ffi::PyDateTime_TIME_GET_MINUTE(ptr),
+                    ffi::PyDateTime_TIME_GET_SECOND(ptr),
+                    ffi::PyDateTime_TIME_GET_MICROSECOND(ptr),
+                ],
+                ffi::PyDateTime_TIME_GET_FOLD(ptr),
+                ffi::PyDateTime_TIME_GET_TZINFO(ptr),
+            )
+        };
+        self.enc.tag(tags::TIME);
+        self.clock(value, clock, fold as u8, zone)
+    }
+
+    /// Writes a time of day and its zone, which the value keeps alive.
+    fn clock(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        [hour, minute, second, micro]: [i32; 4],
+        fold: u8,
+        zone: *mut ffi::PyObject,
+    ) -> Outcome {
+        self.enc
+            .raw(&[hour as u8, minute as u8, second as u8, fold]);
+        self.enc.raw(&micro.to_le_bytes());
+        self.value(zone)
+            .map_err(|fault| fault.at(class_of(value), "its tzinfo".to_owned()))
+    }
+}
+
+/// The year, month and day of a date.
+///
+/// # Safety
+///
+/// `value` is a live `date` or an instance of a subclass.
+unsafe fn date_parts(value: *mut ffi::PyObject) -> [i32; 3] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        [
+            ffi::PyDateTime_GET_YEAR(value),
+            ffi::PyDateTime_GET_MONTH(value),
+            ffi::PyDateTime_GET_DAY(value),
+        ]
+    }
+}

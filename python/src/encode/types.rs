@@ -1,0 +1,326 @@
+//! Which rule a class falls under, found out once per class and version of it.
+//!
+//! What was found out is kept in a table of fixed size. A place is valid for one version tag:
+//! CPython gives each state of each class a number that it never uses again, so a class that was
+//! changed, or another one at the address of one that is gone, does not match, and the table
+//! needs no reference to any class.
+#![allow(unsafe_code)]
+
+use super::fault::{Fault, Outcome};
+use super::{classes, stdlib, tags};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString, PyType};
+use std::sync::{Arc, Mutex};
+use tenure::Encoder;
+
+/// How an instance is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// As the known class that it is of or derives from.
+    Known(Known),
+    /// By its attributes.
+    Object,
+    /// As a member of an enumeration.
+    Enum,
+    /// By what it gives to be pickled.
+    Reduce,
+}
+
+/// A class with a form of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    Int,
+    Float,
+    Complex,
+    Str,
+    Bytes,
+    Tuple,
+    List,
+    Dict,
+    Set,
+    FrozenSet,
+    Ordered,
+    Deque,
+    Proxy,
+    Keys,
+    Values,
+    Items,
+    Range,
+    Slice,
+    Singleton(u8),
+    Std(stdlib::Kind),
+}
+
+impl Known {
+    /// Whether it can hold other objects, and so itself.
+    pub(super) fn holds(self) -> bool {
+        match self {
+            Self::Int
+            | Self::Float
+            | Self::Complex
+            | Self::Str
+            | Self::Bytes
+            | Self::Range
+            | Self::Singleton(_) => false,
+            Self::Std(kind) => kind.holds(),
+            _ => true,
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "builtins.int" => Self::Int,
+            "builtins.float" => Self::Float,
+            "builtins.complex" => Self::Complex,
+            "builtins.str" => Self::Str,
+            "builtins.bytes" => Self::Bytes,
+            "builtins.tuple" => Self::Tuple,
+            "builtins.list" => Self::List,
+            "builtins.dict" => Self::Dict,
+            "builtins.set" => Self::Set,
+            "builtins.frozenset" => Self::FrozenSet,
+            "builtins.mappingproxy" => Self::Proxy,
+            "builtins.dict_keys" => Self::Keys,
+            "builtins.dict_values" => Self::Values,
+            "builtins.dict_items" => Self::Items,
+            "builtins.range" => Self::Range,
+            "builtins.slice" => Self::Slice,
+            "builtins.ellipsis" => Self::Singleton(tags::ELLIPSIS),
+            "builtins.NotImplementedType" => Self::Singleton(tags::NOT_IMPLEMENTED),
+            "collections.OrderedDict" => Self::Ordered,
+            "collections.deque" => Self::Deque,
+            _ => return stdlib::Kind::from_name(name).map(Self::Std),
+        })
+    }
+}
+
+/// What is known of a class.
+pub(super) struct TypeInfo {
+    pub rule: Rule,
+    /// Whether it is the known class itself, not one derived from it.
+    pub exact: bool,
+    /// Its module and qualified name, as they are written.
+    pub id: Box<[u8]>,
+    /// Whether its instances have a dict of attributes.
+    pub has_dict: bool,
+    /// The attributes that are not in that dict.
+    pub fields: Vec<Py<PyString>>,
+    /// The attributes that are only kept results of others.
+    pub skip: Vec<Py<PyAny>>,
+}
+
+const PLACES: usize = 1 << 9;
+
+type Place = Option<(usize, u32, Arc<TypeInfo>)>;
+
+// Nothing but a comparison and a copy of an `Arc` happens while this is locked.
+static TABLE: Mutex<[Place; PLACES]> = Mutex::new([const { None }; PLACES]);
+
+/// What is known of the class of an object.
+pub(super) fn info(value: &Bound<'_, PyAny>) -> Outcome<Arc<TypeInfo>> {
+    // SAFETY: the object lives, and with it its class.
+    let class = unsafe { ffi::Py_TYPE(value.as_ptr()) };
+    let at = (class as usize >> 4) % PLACES;
+    let version = version(value.py(), class);
+    if version != 0 {
+        let table = TABLE.lock().unwrap_or_else(|poison| poison.into_inner());
+        if let Some((ptr, seen, info)) = &table[at]
+            && *ptr == class as usize
+            && *seen == version
+        {
+            return Ok(Arc::clone(info));
+        }
+    }
+    learn(value, class, at)
+}
+
+#[cold]
+fn learn(
+    value: &Bound<'_, PyAny>,
+    class: *mut ffi::PyTypeObject,
+    at: usize,
+) -> Outcome<Arc<TypeInfo>> {
+    let py = value.py();
+    // A look at any attribute has CPython give the class a version.
+    value.get_type().getattr_opt("__module__")?;
+    let before = version(py, class);
+    let info = Arc::new(classify(value)?);
+    if before != 0 && before == version(py, class) {
+        let dropped = {
+            let mut table = TABLE.lock().unwrap_or_else(|poison| poison.into_inner());
+            table[at].replace((class as usize, before, Arc::clone(&info)))
+        };
+        drop(dropped);
+    }
+    Ok(info)
+}
+
+/// The number of the present state of a class, or 0 if it has none now.
+fn version(py: Python<'_>, class: *mut ffi::PyTypeObject) -> u32 {
+    /// Before Python 3.13 a flag says whether the number is valid.
+    const VALID: u64 = 1 << 19;
+    static FLAGGED: PyOnceLock<bool> = PyOnceLock::new();
+    let flagged = *FLAGGED.get_or_init(py, || py.version_info() < (3, 13));
+    // SAFETY: callers pass the class of a live object, with the interpreter attached.
+    let (flags, version) = unsafe { ((*class).tp_flags, (*class).tp_version_tag) };
+    if flagged && u64::from(flags) & VALID == 0 {
+        0
+    } else {
+        version
+    }
+}
+
+fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
+    let class = value.get_type();
+    let mut info = TypeInfo {
+        rule: Rule::Reduce,
+        exact: false,
+        id: id(&class)?,
+        has_dict: has_dict(&class),
+        fields: Vec::new(),
+        skip: classes::kept_results(&class)?,
+    };
+    for (depth, base) in class.mro().iter().enumerate() {
+        let base = base.cast_into::<PyType>().map_err(PyErr::from)?;
+        let name = full_name(base.as_type_ptr());
+        if let Some(known) = Known::from_name(&name)
+            && is_itself(&base)
+        {
+            info.exact = depth == 0;
+            info.rule = if info.exact || !classes::pickles_itself(&class, &base)? {
+                Rule::Known(known)
+            } else {
+                Rule::Reduce
+            };
+            if !info.exact {
+                info.fields = classes::own_slots(&class, &base)?;
+            }
+            return Ok(info);
+        }
+        if name == "enum.Enum" {
+            info.rule = Rule::Enum;
+            return Ok(info);
+        }
+    }
+    if let Some(fields) = classes::declared_fields(&class)? {
+        info.rule = Rule::Object;
+        info.fields = fields;
+    } else if classes::is_plain(value)? {
+        info.rule = Rule::Object;
+        info.fields = classes::slots(&class)?;
+    }
+    Ok(info)
+}
+
+/// Whether a class is what its name says, not one of the user's under the same name: it is either
+/// part of a compiled module, or what its module has under its name.
+pub(super) fn is_itself(class: &Bound<'_, PyType>) -> bool {
+    !is_heap(class) || importable(class).unwrap_or(false)
+}
+
+/// Whether an object with a module and a qualified name is what is found there.
+pub(super) fn importable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = value.py();
+    let module = value.getattr("__module__")?;
+    let name = value.getattr("__qualname__")?;
+    let name = name.cast::<PyString>()?.to_str()?;
+    let modules = py.import("sys")?.getattr("modules")?;
+    let modules = modules.cast::<PyDict>()?;
+    let Some(mut found) = modules.get_item(module)? else {
+        return Ok(false);
+    };
+    for part in name.split('.') {
+        match found.getattr_opt(part)? {
+            Some(next) => found = next,
+            None => return Ok(false),
+        }
+    }
+    Ok(found.is(value))
+}
+
+/// Whether a class was made while the program ran, by a `class` statement or its like.
+fn is_heap(class: &Bound<'_, PyType>) -> bool {
+    // SAFETY: the class lives.
+    unsafe { (*class.as_type_ptr()).tp_flags & ffi::Py_TPFLAGS_HEAPTYPE != 0 }
+}
+
+fn has_dict(class: &Bound<'_, PyType>) -> bool {
+    // SAFETY: the class lives. Where the interpreter keeps the dict itself, this is -1.
+    unsafe { (*class.as_type_ptr()).tp_dictoffset != 0 }
+}
+
+/// The module and qualified name of a class, as they are written.
+fn id(class: &Bound<'_, PyType>) -> PyResult<Box<[u8]>> {
+    let mut enc = Encoder::new();
+    write_id(&mut enc, class)?;
+    Ok(enc.as_bytes().into())
+}
+
+/// Writes the module and qualified name of a class (K7).
+pub(super) fn write_id(enc: &mut Encoder, class: &Bound<'_, PyType>) -> PyResult<()> {
+    for (tag, name) in [
+        (tags::MODULE, "__module__"),
+        (tags::QUALNAME, "__qualname__"),
+    ] {
+        let text = match class.getattr_opt(name)? {
+            Some(text) => text.str()?,
+            None => PyString::new(class.py(), ""),
+        };
+        enc.framed(tag, text.to_string_lossy().as_bytes());
+    }
+    Ok(())
+}
+
+/// The last part of the name that the class was made with.
+///
+/// # Safety
+///
+/// `class` is a live class, and outlives the slice.
+pub(super) unsafe fn type_name<'a>(class: *mut ffi::PyTypeObject) -> &'a str {
+    // SAFETY: the name of a class ends in NUL and lives as long as the class.
+    let name = unsafe { std::ffi::CStr::from_ptr((*class).tp_name) };
+    let name = name.to_str().unwrap_or_default();
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// The module and qualified name of a class, as a fully-qualified name.
+pub(super) fn full_name(class: *mut ffi::PyTypeObject) -> String {
+    // SAFETY: callers pass a live class with the interpreter attached.
+    let class = unsafe {
+        let py = Python::assume_attached();
+        Bound::from_borrowed_ptr(py, class.cast()).cast_into_unchecked::<PyType>()
+    };
+    let text = |name: &str| -> Option<String> {
+        let text = class.getattr(name).ok()?;
+        Some(text.cast::<PyString>().ok()?.to_string_lossy().into_owned())
+    };
+    let name = text("__qualname__").unwrap_or_else(|| {
+        // SAFETY: the class lives.
+        unsafe { type_name(class.as_type_ptr()) }.to_owned()
+    });
+    match text("__module__") {
+        Some(module) => format!("{module}.{name}"),
+        None => name,
+    }
+}
+
+/// The fully-qualified name as a reader would write it: built-in classes without their module.
+pub(super) fn display_name(class: *mut ffi::PyTypeObject) -> String {
+    let name = full_name(class);
+    match name.strip_prefix("builtins.") {
+        Some(short) => short.to_owned(),
+        None => name,
+    }
+}
+
+/// The name of an object's class for messages.
+pub(super) fn class_of(value: &Bound<'_, PyAny>) -> String {
+    display_name(value.get_type().as_type_ptr())
+}
+
+/// The fault of an object whose reading raised.
+pub(super) fn unreadable(value: &Bound<'_, PyAny>, error: PyErr) -> Box<Fault> {
+    Fault::raised(value.py(), class_of(value), "could not be read", error)
+}
