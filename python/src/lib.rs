@@ -1,1 +1,21 @@
-//! The Python front door of tenure.
+//! The Python front door of tenure: types, conversions and errors around the engine, and no rule
+//! of its own.
+
+mod api;
+mod cached;
+mod current;
+mod encode;
+mod errors;
+mod fingerprint;
+mod flat;
+mod host;
+mod identity;
+mod info;
+mod log;
+mod options;
+mod plan;
+mod process;
+mod resource;
+mod vectorcall;
+
+pub use api::_native;

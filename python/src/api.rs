@@ -1,0 +1,150 @@
+//! The module `tenure._native`.
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tenure::Encoder;
+
+use crate::encode::{self, Context, HashFuncs};
+use crate::{cached, errors, host, info, options, process};
+
+/// The native half of the package `tenure`.
+#[pymodule]
+pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    errors::register(module)?;
+    module.add_class::<cached::Cached>()?;
+    module.add_class::<cached::BoundCached>()?;
+    module.add_class::<cached::Leased>()?;
+    module.add_class::<info::Info>()?;
+    module.add_function(wrap_pyfunction!(cached::cache, module)?)?;
+    module.add_function(wrap_pyfunction!(cached::check, module)?)?;
+    module.add_function(wrap_pyfunction!(clear_all, module)?)?;
+    module.add_function(wrap_pyfunction!(configure, module)?)?;
+    module.add_function(wrap_pyfunction!(end_session, module)?)?;
+    module.add_function(wrap_pyfunction!(resume_session, module)?)?;
+    module.add_function(wrap_pyfunction!(set_host, module)?)?;
+    module.add_function(wrap_pyfunction!(get_host, module)?)?;
+    module.add_function(wrap_pyfunction!(parse_ttl, module)?)?;
+    module.add_function(wrap_pyfunction!(shutdown, module)?)?;
+    module.add_function(wrap_pyfunction!(_encode, module)?)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    watch_the_process(py)
+}
+
+/// Has the end of the process release everything, and a child process forget it.
+fn watch_the_process(py: Python<'_>) -> PyResult<()> {
+    let after_fork = wrap_pyfunction!(process::after_fork, py)?;
+    let options = PyDict::new(py);
+    options.set_item("after_in_child", after_fork)?;
+    let os = py.import("os")?;
+    if os.hasattr("register_at_fork")? {
+        os.call_method("register_at_fork", (), Some(&options))?;
+    }
+    let shutdown = wrap_pyfunction!(shutdown, py)?;
+    py.import("atexit")?.call_method1("register", (shutdown,))?;
+    Ok(())
+}
+
+/// Clears every entry of every function.
+#[pyfunction]
+fn clear_all() {
+    process::engine().clear_all();
+}
+
+/// Changes what holds for all functions.
+#[pyfunction]
+#[pyo3(signature = (**settings))]
+fn configure(settings: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+    let Some(settings) = settings else {
+        return Ok(());
+    };
+    let mut changes: Vec<(String, Option<std::time::Duration>)> = Vec::new();
+    for (name, value) in settings.iter() {
+        let name: String = name.extract()?;
+        if !matches!(name.as_str(), "drain" | "session_grace" | "shutdown_timeout") {
+            return Err(PyTypeError::new_err(format!(
+                "configure() knows no {name}. Known are drain, session_grace and shutdown_timeout. \
+                 Example: tenure.configure(session_grace=\"30s\")"
+            )));
+        }
+        let duration = options::duration(&name, &value)?;
+        if name == "shutdown_timeout" && duration.is_none() {
+            return Err(PyValueError::new_err(
+                "shutdown_timeout needs a time, so that a process can end. \
+                 Example: tenure.configure(shutdown_timeout=\"5s\")",
+            ));
+        }
+        changes.push((name, duration));
+    }
+    process::engine().configure(|config| {
+        for (name, duration) in changes {
+            match name.as_str() {
+                "drain" => config.drain = duration,
+                "session_grace" => config.session_grace = duration.unwrap_or_default(),
+                _ => config.shutdown_bound = duration.unwrap_or_default(),
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The session is gone.
+#[pyfunction]
+fn end_session(session: &str) {
+    process::engine().end_session(session);
+}
+
+/// The session is back within its grace period.
+#[pyfunction]
+fn resume_session(session: &str) {
+    process::engine().resume_session(session);
+}
+
+/// Sets the host, or takes it away.
+#[pyfunction]
+fn set_host(py: Python<'_>, adapter: Option<Py<PyAny>>) {
+    host::set(py, adapter);
+}
+
+/// The host in force.
+#[pyfunction]
+fn get_host(py: Python<'_>) -> Option<Py<PyAny>> {
+    host::get(py)
+}
+
+/// Reads a span of time as `pandas.Timedelta` does: nanoseconds, and whether it was a number
+/// without a unit.
+#[pyfunction]
+fn parse_ttl(text: &str) -> PyResult<(u128, bool)> {
+    let parsed = tenure::parse_duration("ttl", text)
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok((parsed.duration.as_nanos(), parsed.bare_number))
+}
+
+/// Releases everything that is held, last built first. `False`: the time ran out.
+#[pyfunction]
+fn shutdown(py: Python<'_>) -> bool {
+    py.detach(|| process::engine().shutdown())
+}
+
+/// The canonical bytes of one argument, for tests.
+#[pyfunction]
+#[pyo3(signature = (value, hash_funcs = None))]
+fn _encode(
+    py: Python<'_>,
+    value: &Bound<'_, PyAny>,
+    hash_funcs: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Vec<u8>> {
+    let funcs = match hash_funcs {
+        Some(funcs) => HashFuncs::new(py, funcs)?,
+        None => None,
+    };
+    let cx = Context {
+        function: "_encode",
+        hash_funcs: funcs.as_ref(),
+    };
+    let mut encoder = Encoder::new();
+    encode::encode(py, &mut encoder, value.as_ptr(), "value", &cx)?;
+    Ok(encoder.as_bytes().to_vec())
+}

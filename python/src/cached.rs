@@ -1,0 +1,511 @@
+//! A cached function as Python sees it: a native callable, found in the engine by its identity.
+//!
+//! A hit goes from the caller to the entry without a Python frame: the plan writes the key, the
+//! engine looks, and one reference more goes back. Everything else takes the longer way through
+//! `get_or_build`, which may run Python and holds no lock while it does.
+#![allow(unsafe_code)]
+
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::time::Duration;
+
+use pyo3::exceptions::PyException;
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{Borrowed, PyTraverseError, PyVisit};
+use tenure::{BuildError, Encoder, Error, Function, Interrupt, Lease, Registered, Waiting};
+
+use crate::current::Current;
+use crate::encode::HashFuncs;
+use crate::errors::{self, Kind};
+use crate::fingerprint::{self, Fingerprint};
+use crate::flat::Flat;
+use crate::host;
+use crate::info::Info;
+use crate::options::{Options, Written};
+use crate::plan::{Arguments, Plan};
+use crate::process;
+use crate::resource::{Callbacks, Failure, Held, interrupt, raised};
+use crate::vectorcall::{self, guarded};
+
+type Known = Registered<Held, Failure>;
+
+/// A function whose results are kept. Made by `tenure.cache_resource`.
+#[pyclass(frozen, dict, weakref, module = "tenure", name = "CachedFunction")]
+pub(crate) struct Cached {
+    vectorcall: ffi::vectorcallfunc,
+    plan: Plan,
+    /// What the engine keeps for it. Replaced, and the old one leaked, in a child process.
+    known: AtomicPtr<Known>,
+    generation: AtomicU32,
+    fingerprint: Fingerprint,
+    func: Py<PyAny>,
+    options: Options,
+}
+
+/// How long a caller waits for a build before it looks for signals and for its host's wishes.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl Cached {
+    fn make(py: Python<'_>, func: Bound<'_, PyAny>, options: Options) -> PyResult<Self> {
+        let funcs = match &options.hash_funcs {
+            Some(funcs) => HashFuncs::new(py, funcs.bind(py))?,
+            None => None,
+        };
+        let plan = Plan::compile(py, &func, funcs)?;
+        let fingerprint = fingerprint::of(py, &func, &options)?;
+        let known = register(py, &fingerprint, &options)?;
+        Ok(Self {
+            vectorcall: call,
+            plan,
+            known: AtomicPtr::new(Box::into_raw(Box::new(known))),
+            generation: AtomicU32::new(process::generation()),
+            fingerprint,
+            func: func.unbind(),
+            options,
+        })
+    }
+
+    /// What the engine keeps for this function in this process.
+    #[inline]
+    fn function(&self, py: Python<'_>) -> PyResult<&Function<Held, Failure>> {
+        if self.generation.load(Ordering::Acquire) != process::generation() {
+            self.register_again(py)?;
+        }
+        // SAFETY: the pointer came from a box that lives until this object is dropped, or, in a
+        // child process, for good.
+        Ok(unsafe { &*self.known.load(Ordering::Acquire) }.function())
+    }
+
+    #[cold]
+    fn register_again(&self, py: Python<'_>) -> PyResult<()> {
+        let known = register(py, &self.fingerprint, &self.options)?;
+        // What stood here belongs to the parent process, locks and all: it is not even dropped.
+        self.known
+            .store(Box::into_raw(Box::new(known)), Ordering::Release);
+        self.generation
+            .store(process::generation(), Ordering::Release);
+        Ok(())
+    }
+
+    /// The short way to an entry: `None` where the longer one has to be gone.
+    #[inline]
+    fn hit(&self, py: Python<'_>, arguments: Arguments) -> Option<Py<PyAny>> {
+        if self.generation.load(Ordering::Relaxed) != process::generation() {
+            return None;
+        }
+        let mut encoder = Encoder::new();
+        if !self.plan.encode_short(arguments, &mut encoder) {
+            return None;
+        }
+        let function = self.function(py).ok()?;
+        function.peek(&encoder.finish(), |held| held.clone_ref(py))
+    }
+
+    fn call(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Py<PyAny>> {
+        let function = self.function(py)?;
+        let mut encoder = Encoder::new();
+        self.plan.encode(py, &self.fingerprint.name, arguments, &mut encoder)?;
+        if let Some(object) = function.peek(&encoder.finish(), |held| held.clone_ref(py)) {
+            return Ok(object);
+        }
+        let lease = self.obtain(py, function, &encoder, arguments)?;
+        Ok(lease.clone_ref(py))
+    }
+
+    fn obtain(
+        &self,
+        py: Python<'_>,
+        function: &Function<Held, Failure>,
+        encoder: &Encoder,
+        arguments: Arguments,
+    ) -> PyResult<Lease<Held>> {
+        host::find(py)?;
+        let _current = Current::set(&self.func);
+        let build = || self.build(py, arguments);
+        function
+            .get_or_build_while(&encoder.finish(), &Interruptible, build)
+            .map_err(|error| to_python(py, error))
+    }
+
+    /// Runs the function itself.
+    fn build(&self, py: Python<'_>, arguments: Arguments) -> Result<Held, BuildError<Failure>> {
+        // SAFETY: the caller holds its arguments; the flag that lets the callee write before the
+        // first of them is not passed on.
+        let outcome = unsafe {
+            let result = ffi::PyObject_Vectorcall(
+                self.func.as_ptr(),
+                arguments.first(),
+                arguments.positional(),
+                arguments.names(),
+            );
+            Bound::from_owned_ptr_or_err(py, result)
+        };
+        match outcome {
+            Ok(object) => Ok(Held::new(object)),
+            Err(error) if error.is_instance_of::<PyException>(py) => {
+                Err(BuildError::Failed(Failure::new(py, error)))
+            }
+            Err(error) => Err(BuildError::Died(interrupt(error))),
+        }
+    }
+
+    fn key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Encoder> {
+        let mut encoder = Encoder::new();
+        self.plan.encode(py, &self.fingerprint.name, arguments, &mut encoder)?;
+        Ok(encoder)
+    }
+
+    fn clear_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
+        let function = self.function(py)?;
+        host::find(py)?;
+        let _current = Current::set(&self.func);
+        match arguments {
+            Some(arguments) => function.clear_entry(&self.key(py, arguments)?.finish()),
+            None => function.clear(),
+        }
+        .map_err(|error| to_python(py, error))
+    }
+}
+
+fn register(py: Python<'_>, fingerprint: &Fingerprint, options: &Options) -> PyResult<Known> {
+    let name = &fingerprint.name;
+    let engine = process::engine();
+    let make = || {
+        let callbacks = Callbacks {
+            name: name.clone(),
+            validate: options.validate.as_ref().map(|it| it.clone_ref(py)),
+            on_release: options.on_release.as_ref().map(|it| it.clone_ref(py)),
+        };
+        Function::new(engine, name, options.settings.clone(), Box::new(callbacks))
+    };
+    let known = engine
+        .register(fingerprint.identity, make)
+        .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
+    let settings = &options.settings;
+    known
+        .function()
+        .set_looks(settings.spinner.clone(), settings.show_time);
+    Ok(known)
+}
+
+fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
+    match error {
+        Error::Failed(failure) => failure.raise(py),
+        Error::Interrupted(interrupt) => raised(interrupt),
+        Error::Cycle(chain) => {
+            errors::raise(py, Kind::Cycle, tenure::cycle_text(&chain), None)
+        }
+        Error::NoSession { function } => {
+            errors::raise(py, Kind::Scope, tenure::no_session_text(&function), None)
+        }
+    }
+}
+
+/// Waits without the interpreter, and lets signals and the host's wishes through.
+struct Interruptible;
+
+impl Waiting for Interruptible {
+    fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
+        Python::attach(|py| {
+            loop {
+                let turn = Turn(landing);
+                if py.detach(move || turn.take()) {
+                    return Ok(());
+                }
+                py.check_signals().map_err(interrupt)?;
+                if let Some(host) = process::engine().host() {
+                    host.interrupted()?;
+                }
+            }
+        })
+    }
+}
+
+struct Turn<'a>(&'a mut dyn FnMut(Option<Duration>) -> bool);
+
+// SAFETY: `detach` runs its closure on the calling thread.
+unsafe impl Send for Turn<'_> {}
+
+impl Turn<'_> {
+    fn take(self) -> bool {
+        (self.0)(Some(LOOK))
+    }
+}
+
+/// What every call of a `Cached` enters through.
+unsafe extern "C" fn call(
+    callable: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    flagged: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let arguments = Arguments::new(arguments, flagged, names);
+    // SAFETY: the interpreter calls this with its lock held, and with an object of this class that
+    // the caller keeps alive.
+    let cached = unsafe {
+        let py = Python::assume_attached();
+        let callable: Borrowed<'_, '_, PyAny> = Borrowed::from_ptr(py, callable);
+        callable.cast_unchecked::<Cached>()
+    };
+    match cached.get().hit(cached.py(), arguments) {
+        Some(object) => object.into_ptr(),
+        None => guarded(|py| cached.get().call(py, arguments)),
+    }
+}
+
+#[pymethods]
+impl Cached {
+    /// Clears the entry of a call with these arguments; without arguments, every entry.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn clear(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let flat = Flat::new(None, args, kwargs)?;
+        self.clear_for(py, (!flat.is_empty()).then(|| flat.arguments()))
+    }
+
+    /// The figures of this function.
+    fn info(&self, py: Python<'_>) -> PyResult<Info> {
+        Ok(Info::new(self.function(py)?.info()))
+    }
+
+    /// A context manager that gives the resource and keeps it from being released meanwhile.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn lease(
+        slf: &Bound<'_, Self>,
+        args: Bound<'_, PyTuple>,
+        kwargs: Option<Bound<'_, PyDict>>,
+    ) -> Leased {
+        Leased {
+            cached: slf.clone().unbind(),
+            args: args.unbind(),
+            kwargs: kwargs.map(Bound::unbind),
+            held: std::sync::Mutex::new(None),
+        }
+    }
+
+    fn __get__(
+        slf: Bound<'_, Self>,
+        instance: Option<Bound<'_, PyAny>>,
+        _owner: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        match instance {
+            None => Ok(slf.into_any().unbind()),
+            Some(instance) => {
+                let bound = BoundCached {
+                    vectorcall: call_bound,
+                    cached: slf.unbind(),
+                    instance: instance.unbind(),
+                };
+                let bound = Bound::new(py, bound)?;
+                static READY: std::sync::Once = std::sync::Once::new();
+                // SAFETY: the first object, which nobody else has seen; the field holds
+                // `call_bound`.
+                READY.call_once(|| unsafe {
+                    vectorcall::install(&bound, offset_of!(BoundCached, vectorcall), false);
+                });
+                Ok(bound.into_any().unbind())
+            }
+        }
+    }
+
+    fn __reduce__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        // Like a function: found again by its name.
+        let name = slf.getattr(intern!(slf.py(), "__qualname__"))?;
+        Ok(name.unbind())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<cached function {}>", self.fingerprint.name)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.func)?;
+        self.plan.traverse(&visit)?;
+        self.options.traverse(&visit)
+    }
+}
+
+impl Drop for Cached {
+    fn drop(&mut self) {
+        let known = self.known.load(Ordering::Acquire);
+        if self.generation.load(Ordering::Acquire) == process::generation() {
+            // SAFETY: the pointer came from a box, and this object was its only owner.
+            drop(unsafe { Box::from_raw(known) });
+        }
+    }
+}
+
+/// A cached method in the hands of an instance: the instance is the first argument.
+#[pyclass(frozen, module = "tenure", name = "BoundCachedFunction")]
+pub(crate) struct BoundCached {
+    vectorcall: ffi::vectorcallfunc,
+    cached: Py<Cached>,
+    instance: Py<PyAny>,
+}
+
+unsafe extern "C" fn call_bound(
+    callable: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    flagged: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as in `call`; the arguments are copied behind the instance, and held by the caller.
+    unsafe {
+        let py = Python::assume_attached();
+        let callable: Borrowed<'_, '_, PyAny> = Borrowed::from_ptr(py, callable);
+        let bound = callable.cast_unchecked::<BoundCached>();
+        let given = Arguments::new(arguments, flagged, names);
+        let all = given.behind(bound.get().instance.as_ptr());
+        let flat = Arguments::new(all.as_ptr(), given.positional() + 1, names);
+        call(bound.get().cached.as_ptr(), flat.first(), flat.positional(), names)
+    }
+}
+
+#[pymethods]
+impl BoundCached {
+    /// The instance.
+    #[getter]
+    fn __self__(&self, py: Python<'_>) -> Py<PyAny> {
+        self.instance.clone_ref(py)
+    }
+
+    /// The cached function that the class holds.
+    #[getter]
+    fn __func__(&self, py: Python<'_>) -> Py<Cached> {
+        self.cached.clone_ref(py)
+    }
+
+    /// Clears the entry of a call with these arguments; without arguments, every entry of the
+    /// method, whatever the instance.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn clear(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let given = !args.is_empty() || kwargs.is_some_and(|kwargs| !kwargs.is_empty());
+        let flat = Flat::new(Some(self.instance.bind(py)), args, kwargs)?;
+        let cached = self.cached.get();
+        cached.clear_for(py, given.then(|| flat.arguments()))
+    }
+
+    /// The figures of the method, over all instances.
+    fn info(&self, py: Python<'_>) -> PyResult<Info> {
+        self.cached.get().info(py)
+    }
+
+    /// As for a function, with the instance as the first argument.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn lease(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<Bound<'_, PyDict>>,
+    ) -> PyResult<Leased> {
+        let behind = std::iter::once(self.instance.bind(py).clone()).chain(args.iter());
+        let args = PyTuple::new(py, behind.collect::<Vec<_>>())?;
+        Ok(Cached::lease(self.cached.bind(py), args, kwargs))
+    }
+
+    fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<Py<PyAny>> {
+        // `__name__`, `__doc__` and the like, as a method has them of its function.
+        self.cached.getattr(py, name)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let instance = self.instance.bind(py).repr()?;
+        Ok(format!("<cached method {} of {instance}>", self.cached.get().fingerprint.name))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.cached)?;
+        visit.call(&self.instance)
+    }
+}
+
+/// A resource on loan: `with f.lease(args) as resource`.
+#[pyclass(frozen, module = "tenure", name = "Lease")]
+pub(crate) struct Leased {
+    cached: Py<Cached>,
+    args: Py<PyTuple>,
+    kwargs: Option<Py<PyDict>>,
+    held: std::sync::Mutex<Option<Lease<Held>>>,
+}
+
+impl Leased {
+    fn swap(&self, lease: Option<Lease<Held>>) -> Option<Lease<Held>> {
+        let mut held = self.held.lock().expect("nothing panics under this lock");
+        std::mem::replace(&mut *held, lease)
+    }
+}
+
+#[pymethods]
+impl Leased {
+    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let cached = self.cached.get();
+        let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+        let flat = Flat::new(None, self.args.bind(py), kwargs)?;
+        let encoder = cached.key(py, flat.arguments())?;
+        let function = cached.function(py)?;
+        let lease = cached.obtain(py, function, &encoder, flat.arguments())?;
+        let object = lease.clone_ref(py);
+        let before = self.swap(Some(lease));
+        drop(before);
+        Ok(object)
+    }
+
+    fn __exit__(
+        &self,
+        _class: &Bound<'_, PyAny>,
+        _error: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) {
+        let lease = self.swap(None);
+        drop(lease);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.cached)?;
+        visit.call(&self.args)?;
+        visit.call(&self.kwargs)
+    }
+}
+
+/// Decorates a function: `tenure.cache_resource` with its settings checked.
+#[pyfunction]
+pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>> {
+    let py = func.py();
+    // A class or static method is cached inside, and bound outside.
+    for kind in ["classmethod", "staticmethod"] {
+        let class = py.import(intern!(py, "builtins"))?.getattr(kind)?;
+        if func.get_type().is(&class) {
+            let inner = cache(func.getattr(intern!(py, "__func__"))?, written)?;
+            return Ok(class.call1((inner,))?.unbind());
+        }
+    }
+    let cached = Cached::make(py, func.clone(), written.check()?)?;
+    let cached = Bound::new(py, cached)?;
+    static READY: std::sync::Once = std::sync::Once::new();
+    // SAFETY: the first object, which nobody else has seen; the field holds `call`.
+    READY.call_once(|| unsafe {
+        vectorcall::install(&cached, offset_of!(Cached, vectorcall), true);
+    });
+    let functools = py.import(intern!(py, "functools"))?;
+    functools.call_method1(intern!(py, "update_wrapper"), (&cached, func))?;
+    Ok(cached.into_any().unbind())
+}
+
+/// Checks the settings where the decorator stands, before there is a function.
+#[pyfunction]
+pub(crate) fn check(written: Written<'_>) -> PyResult<()> {
+    written.check().map(drop)
+}

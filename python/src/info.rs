@@ -1,0 +1,111 @@
+//! A function's figures as a Python object.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tenure::Cause;
+
+/// The figures of one cached function, over all its scopes.
+///
+/// Times are in seconds. `releases` gives the number of releases by cause; the causes are
+/// `evicted`, `expired`, `cleared`, `invalid`, `replaced`, `session_ended`, `superseded`,
+/// `orphaned` and `shutdown`.
+#[pyclass(frozen, module = "tenure", name = "Info")]
+pub(crate) struct Info(tenure::Info);
+
+impl Info {
+    pub(crate) fn new(info: tenure::Info) -> Self {
+        Self(info)
+    }
+}
+
+#[pymethods]
+impl Info {
+    /// Calls that were answered from an entry.
+    #[getter]
+    fn hits(&self) -> u64 {
+        self.0.hits
+    }
+
+    /// Calls that found no entry, and built or waited.
+    #[getter]
+    fn misses(&self) -> u64 {
+        self.0.misses
+    }
+
+    /// Builds that gave a resource.
+    #[getter]
+    fn builds(&self) -> u64 {
+        self.0.builds
+    }
+
+    /// How long those builds took in all, in seconds.
+    #[getter]
+    fn build_time(&self) -> f64 {
+        self.0.build_time.as_secs_f64()
+    }
+
+    /// Builds that raised.
+    #[getter]
+    fn failures(&self) -> u64 {
+        self.0.failures
+    }
+
+    /// Releases, by the name of their cause.
+    #[getter]
+    fn releases<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let releases = PyDict::new(py);
+        for cause in Cause::ALL {
+            releases.set_item(cause.name(), self.0.released(cause))?;
+        }
+        Ok(releases)
+    }
+
+    /// `on_release` callbacks that raised.
+    #[getter]
+    fn release_failures(&self) -> u64 {
+        self.0.release_failures
+    }
+
+    /// Live entries.
+    #[getter]
+    fn entries(&self) -> u64 {
+        self.0.entries
+    }
+
+    /// Resources that the cache has let go and that are still in use.
+    #[getter]
+    fn draining(&self) -> u64 {
+        self.0.draining
+    }
+
+    /// Callers that wait for a build now.
+    #[getter]
+    fn waiting(&self) -> u64 {
+        self.0.waiting
+    }
+
+    /// The age of each live entry, in seconds, oldest first within each scope.
+    #[getter]
+    fn ages(&self) -> Vec<f64> {
+        self.0.ages.iter().map(|age| age.as_secs_f64()).collect()
+    }
+
+    fn __repr__(&self) -> String {
+        let releases = Cause::ALL
+            .iter()
+            .filter(|&&cause| self.0.released(cause) > 0)
+            .map(|&cause| format!("{:?}: {}", cause.name(), self.0.released(cause)))
+            .collect::<Vec<_>>()
+            .join(", ");
+        format!(
+            "Info(hits={}, misses={}, builds={}, failures={}, entries={}, draining={}, \
+             releases={{{releases}}})",
+            self.0.hits,
+            self.0.misses,
+            self.0.builds,
+            self.0.failures,
+            self.0.entries,
+            self.0.draining,
+        )
+    }
+}

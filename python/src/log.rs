@@ -1,0 +1,22 @@
+//! Python's `logging`, under the name `tenure`.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+fn logger(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    py.import(intern!(py, "logging"))?
+        .call_method1(intern!(py, "getLogger"), (intern!(py, "tenure"),))
+}
+
+/// Logs what foreign code raised, with its traceback. Never raises.
+pub(crate) fn error(py: Python<'_>, text: &str, error: PyErr) {
+    let logged = logger(py).and_then(|logger| {
+        let options = PyDict::new(py);
+        options.set_item(intern!(py, "exc_info"), error.value(py))?;
+        logger.call_method(intern!(py, "error"), ("%s", text), Some(&options))
+    });
+    if let Err(broken) = logged {
+        broken.write_unraisable(py, None);
+    }
+}

@@ -1,0 +1,195 @@
+//! The settings of a decorator: from Python objects to the engine's, with an error that says what
+//! to write where they cannot be.
+
+use std::time::Duration;
+
+use pyo3::exceptions::{PyTypeError, PyUserWarning, PyValueError};
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+use pyo3::types::{PyBool, PyDelta, PyString};
+use tenure::{Scope, Settings, Spinner};
+
+/// What a decorator was given, checked.
+pub(crate) struct Options {
+    pub(crate) settings: Settings,
+    pub(crate) hash_funcs: Option<Py<PyAny>>,
+    pub(crate) validate: Option<Py<PyAny>>,
+    pub(crate) on_release: Option<Py<PyAny>>,
+}
+
+impl Options {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.hash_funcs)?;
+        visit.call(&self.validate)?;
+        visit.call(&self.on_release)
+    }
+}
+
+/// The arguments of `cache_resource`, as they were written.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Written<'py> {
+    ttl: Bound<'py, PyAny>,
+    max_entries: Bound<'py, PyAny>,
+    show_spinner: Bound<'py, PyAny>,
+    show_time: Bound<'py, PyAny>,
+    validate: Bound<'py, PyAny>,
+    hash_funcs: Bound<'py, PyAny>,
+    on_release: Bound<'py, PyAny>,
+    scope: Bound<'py, PyAny>,
+    experimental_allow_widgets: Bound<'py, PyAny>,
+    drain: Bound<'py, PyAny>,
+}
+
+impl Written<'_> {
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// `TypeError` or `ValueError`, with the setting, its value, the accepted forms and an example.
+    pub(crate) fn check(self) -> PyResult<Options> {
+        let validates = !self.validate.is_none();
+        Ok(Options {
+            settings: Settings {
+                ttl: duration("ttl", &self.ttl)?,
+                max_entries: max_entries(&self.max_entries)?,
+                scope: scope(&self.scope)?,
+                drain: duration("drain", &self.drain)?,
+                spinner: spinner(&self.show_spinner)?,
+                show_time: flag("show_time", &self.show_time)?,
+                observes: flag(
+                    "experimental_allow_widgets",
+                    &self.experimental_allow_widgets,
+                )?,
+                validates,
+                ..Settings::default()
+            },
+            hash_funcs: (!self.hash_funcs.is_none()).then(|| self.hash_funcs.unbind()),
+            validate: callback("validate", "validate=lambda resource: resource.ok()", self.validate)?,
+            on_release: callback(
+                "on_release",
+                "on_release=lambda resource: resource.close()",
+                self.on_release,
+            )?,
+        })
+    }
+}
+
+/// A span of time as users write it: seconds, a `timedelta`, or a string.
+///
+/// # Errors
+/// `TypeError` or `ValueError`, with the accepted forms and an example.
+pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        let parsed = tenure::parse_duration(name, text.to_str()?).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        if parsed.bare_number {
+            let text = format!(
+                "{name}={value:?} has no unit and means nanoseconds. Write the unit, as in \
+                 {name}=\"60s\", or a number of seconds, as in {name}=60."
+            );
+            let warn = value.py().import("warnings")?.getattr("warn")?;
+            warn.call1((text, value.py().get_type::<PyUserWarning>(), 4))?;
+        }
+        return Ok(Some(parsed.duration));
+    }
+    if value.is_instance_of::<PyDelta>() {
+        return value.extract().map(Some).map_err(|_| unusable(name, value, "is negative"));
+    }
+    if value.is_instance_of::<PyBool>() {
+        return Err(wrong_type(name, value));
+    }
+    let seconds: f64 = value.extract().map_err(|_| wrong_type(name, value))?;
+    if seconds.is_nan() {
+        return Err(unusable(name, value, "is not a number"));
+    }
+    if seconds < 0.0 {
+        return Err(unusable(name, value, "is negative"));
+    }
+    // What is longer than the engine can count, infinity too, never passes.
+    Ok(Duration::try_from_secs_f64(seconds).ok())
+}
+
+const DURATION_FORMS: &str = "Accepted are None, a number of seconds, a datetime.timedelta, or a \
+                              string as pandas.Timedelta reads it";
+
+fn wrong_type(name: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!(
+        "{name} cannot be {value:?}. {DURATION_FORMS}. Example: {name}=\"1h30m\""
+    ))
+}
+
+fn unusable(name: &str, value: &Bound<'_, PyAny>, why: &str) -> PyErr {
+    PyValueError::new_err(format!(
+        "{name}={value:?} {why}. {DURATION_FORMS}. Example: {name}=\"1h30m\""
+    ))
+}
+
+fn max_entries(value: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    let forms = "Accepted are None for no bound, or a whole number from 1 on. Example: max_entries=8";
+    let number: Result<i128, _> = value.extract();
+    match number {
+        Ok(number) if !value.is_instance_of::<PyBool>() => match usize::try_from(number) {
+            Ok(most) if most >= 1 => Ok(Some(most)),
+            _ => Err(PyValueError::new_err(format!(
+                "max_entries={value:?} keeps nothing. {forms}"
+            ))),
+        },
+        _ => Err(PyTypeError::new_err(format!(
+            "max_entries cannot be {value:?}. {forms}"
+        ))),
+    }
+}
+
+fn scope(value: &Bound<'_, PyAny>) -> PyResult<Scope> {
+    let text: Result<String, _> = value.extract();
+    let text = text.map_err(|_| {
+        PyTypeError::new_err(format!(
+            "scope must be \"global\" or \"session\", not {value:?}. Example: scope=\"session\""
+        ))
+    })?;
+    Scope::parse(&text).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+fn spinner(value: &Bound<'_, PyAny>) -> PyResult<Spinner> {
+    if let Ok(shown) = value.cast::<PyBool>() {
+        return Ok(if shown.is_true() { Spinner::Default } else { Spinner::Off });
+    }
+    match value.extract::<String>() {
+        Ok(text) => Ok(Spinner::Text(text.into())),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "show_spinner must be True, False, or the text to show, not {value:?}. \
+             Example: show_spinner=\"Loading the model...\""
+        ))),
+    }
+}
+
+fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    match value.cast::<PyBool>() {
+        Ok(flag) => Ok(flag.is_true()),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "{name} must be True or False, not {value:?}. Example: {name}=True"
+        ))),
+    }
+}
+
+fn callback(
+    name: &str,
+    example: &str,
+    value: Bound<'_, PyAny>,
+) -> PyResult<Option<Py<PyAny>>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    if !value.is_callable() {
+        return Err(PyTypeError::new_err(format!(
+            "{name} must be a function that takes the resource, or None, not {value:?}. \
+             Example: {example}"
+        )));
+    }
+    Ok(Some(value.unbind()))
+}

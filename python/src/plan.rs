@@ -1,0 +1,350 @@
+//! The plan of a call, compiled when a function is decorated: which argument goes where, what is
+//! left out of the key, and what the defaults are.
+//!
+//! A key holds, for each parameter in the order of the signature that is not left out, the
+//! encoding of its value, whether it was given by position, by keyword or by default. What
+//! `*args` and `**kwargs` take follows with its number, and with its names in order. So equal
+//! calls give equal bytes, however they are written.
+
+#![allow(unsafe_code)]
+
+use std::ptr;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+use smallvec::SmallVec;
+use tenure::Encoder;
+
+use crate::encode::{self, Context, HashFuncs};
+
+/// Where the arguments of a call go.
+pub(crate) struct Plan {
+    signature: Py<PyAny>,
+    params: Vec<Param>,
+    /// How many parameters can be given by position.
+    positional: usize,
+    extra: Option<Rest>,
+    keywords: Option<Rest>,
+    hash_funcs: Option<HashFuncs>,
+    /// Whether each argument of an exact built-in type may take the short way.
+    short: bool,
+}
+
+struct Param {
+    name: Py<PyString>,
+    default: Option<Py<PyAny>>,
+    by_keyword: bool,
+    skipped: bool,
+}
+
+/// What `*args` or `**kwargs` takes.
+struct Rest {
+    name: String,
+    skipped: bool,
+}
+
+/// Marks in a key; the values of parameters need none.
+const EXTRA: u8 = 0x01;
+const KEYWORDS: u8 = 0x02;
+
+/// The arguments of one call, borrowed from its caller for as long as the call lasts.
+#[derive(Clone, Copy)]
+pub(crate) struct Arguments {
+    first: *const *mut ffi::PyObject,
+    positional: usize,
+    names: *mut ffi::PyObject,
+}
+
+impl Arguments {
+    /// Wraps what a vectorcall receives.
+    pub(crate) fn new(
+        first: *const *mut ffi::PyObject,
+        flagged: usize,
+        names: *mut ffi::PyObject,
+    ) -> Self {
+        Self {
+            first,
+            positional: flagged & !ffi::PY_VECTORCALL_ARGUMENTS_OFFSET,
+            names,
+        }
+    }
+
+    pub(crate) fn first(&self) -> *const *mut ffi::PyObject {
+        self.first
+    }
+
+    pub(crate) fn positional(&self) -> usize {
+        self.positional
+    }
+
+    pub(crate) fn names(&self) -> *mut ffi::PyObject {
+        self.names
+    }
+
+    /// The same arguments behind one more.
+    pub(crate) fn behind(&self, first: *mut ffi::PyObject) -> SmallVec<[*mut ffi::PyObject; 8]> {
+        let count = self.positional + self.keywords();
+        std::iter::once(first)
+            .chain((0..count).map(|at| self.get(at)))
+            .collect()
+    }
+
+    fn get(&self, at: usize) -> *mut ffi::PyObject {
+        // SAFETY: `at` is below the number of arguments, positional ones and keywords, that the
+        // caller passed.
+        unsafe { *self.first.add(at) }
+    }
+
+    fn keywords(&self) -> usize {
+        if self.names.is_null() {
+            return 0;
+        }
+        // SAFETY: the names of a vectorcall are a tuple.
+        unsafe { ffi::PyTuple_GET_SIZE(self.names) as usize }
+    }
+
+    fn keyword(&self, at: usize) -> (*mut ffi::PyObject, *mut ffi::PyObject) {
+        // SAFETY: `at` is below the number of names.
+        let name = unsafe { ffi::PyTuple_GET_ITEM(self.names, at as ffi::Py_ssize_t) };
+        (name, self.get(self.positional + at))
+    }
+}
+
+impl Plan {
+    /// Reads the signature of `func`.
+    pub(crate) fn compile(
+        py: Python<'_>,
+        func: &Bound<'_, PyAny>,
+        hash_funcs: Option<HashFuncs>,
+    ) -> PyResult<Self> {
+        let inspect = py.import(intern!(py, "inspect"))?;
+        let signature = inspect.call_method1(intern!(py, "signature"), (func,))?;
+        let empty = inspect.getattr("Parameter")?.getattr("empty")?;
+        let mut plan = Self {
+            signature: signature.clone().unbind(),
+            params: Vec::new(),
+            positional: 0,
+            extra: None,
+            keywords: None,
+            short: hash_funcs.is_none(),
+            hash_funcs,
+        };
+        for param in signature.getattr("parameters")?.call_method0("values")?.try_iter()? {
+            plan.add(&param?, &empty)?;
+        }
+        Ok(plan)
+    }
+
+    fn add(&mut self, param: &Bound<'_, PyAny>, empty: &Bound<'_, PyAny>) -> PyResult<()> {
+        let name: String = param.getattr("name")?.extract()?;
+        let skipped = name.starts_with('_');
+        let kind: u8 = param.getattr("kind")?.extract()?;
+        let (positional, by_keyword) = match kind {
+            0 => (true, false),
+            1 => (true, true),
+            3 => (false, true),
+            2 => {
+                self.extra = Some(Rest { name, skipped });
+                return Ok(());
+            }
+            _ => {
+                self.keywords = Some(Rest { name, skipped });
+                return Ok(());
+            }
+        };
+        let default = param.getattr("default")?;
+        self.positional += usize::from(positional);
+        self.params.push(Param {
+            name: PyString::intern(param.py(), &name).unbind(),
+            default: (!default.is(empty)).then(|| default.unbind()),
+            by_keyword,
+            skipped,
+        });
+        Ok(())
+    }
+
+    /// Writes the key of a call.
+    ///
+    /// # Errors
+    /// Arguments that do not fit the signature, or that have no key.
+    pub(crate) fn encode(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        arguments: Arguments,
+        encoder: &mut Encoder,
+    ) -> PyResult<()> {
+        if self.encode_short(arguments, encoder) {
+            return Ok(());
+        }
+        encoder.clear();
+        let bound = self.bind(py, function, arguments)?;
+        let cx = Context {
+            function,
+            hash_funcs: self.hash_funcs.as_ref(),
+        };
+        for (param, &value) in self.params.iter().zip(&bound.values) {
+            if !param.skipped {
+                let value = if value.is_null() {
+                    // A parameter without a value has a default, or `bind` had refused.
+                    param.default.as_ref().map_or(value, Py::as_ptr)
+                } else {
+                    value
+                };
+                encode::encode(py, encoder, value, param.name.to_str(py)?, &cx)?;
+            }
+        }
+        self.encode_rest(py, arguments, &bound, encoder, &cx)
+    }
+
+    /// The short way: positional arguments of exact built-in types. Runs no Python; `false` where
+    /// it cannot be gone, and the encoder then holds what was begun.
+    #[inline]
+    pub(crate) fn encode_short(&self, arguments: Arguments, encoder: &mut Encoder) -> bool {
+        if !self.short
+            || !arguments.names.is_null()
+            || arguments.positional != self.params.len()
+            || self.positional != self.params.len()
+            || self.extra.is_some()
+            || self.keywords.is_some()
+        {
+            return false;
+        }
+        for (at, param) in self.params.iter().enumerate() {
+            // SAFETY: the caller holds its arguments, and their number was checked.
+            if !param.skipped && !unsafe { encode::encode_scalar(encoder, arguments.get(at)) } {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn bind(&self, py: Python<'_>, function: &str, arguments: Arguments) -> PyResult<Placed> {
+        let mut values: SmallVec<[*mut ffi::PyObject; 8]> =
+            smallvec::smallvec![ptr::null_mut(); self.params.len()];
+        if arguments.positional > self.positional && self.extra.is_none() {
+            return Err(self.mismatch(py, function, arguments));
+        }
+        for (at, value) in values.iter_mut().enumerate().take(self.positional) {
+            if at < arguments.positional {
+                *value = arguments.get(at);
+            }
+        }
+        let mut rest: SmallVec<[(String, *mut ffi::PyObject); 4]> = SmallVec::new();
+        for at in 0..arguments.keywords() {
+            let (name, value) = arguments.keyword(at);
+            match self.find(py, name) {
+                Some(at) if values[at].is_null() => values[at] = value,
+                None if self.keywords.is_some() => {
+                    // SAFETY: the name is a live str of the caller's tuple.
+                    let name = unsafe { Bound::from_borrowed_ptr(py, name) };
+                    rest.push((name.extract()?, value));
+                }
+                _ => return Err(self.mismatch(py, function, arguments)),
+            }
+        }
+        let missing = |(param, value): (&Param, &*mut ffi::PyObject)| {
+            value.is_null() && param.default.is_none()
+        };
+        if self.params.iter().zip(&values).any(missing) {
+            return Err(self.mismatch(py, function, arguments));
+        }
+        rest.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        Ok(Placed { values, rest })
+    }
+
+    /// Which parameter a keyword names.
+    fn find(&self, py: Python<'_>, name: *mut ffi::PyObject) -> Option<usize> {
+        let same = self.params.iter().position(|param| param.name.as_ptr() == name);
+        let found = same.or_else(|| {
+            // SAFETY: both are live strings.
+            let equal = |param: &Param| unsafe {
+                ffi::PyUnicode_Compare(param.name.as_ptr(), name) == 0
+            };
+            let _ = py;
+            self.params.iter().position(equal)
+        })?;
+        self.params[found].by_keyword.then_some(found)
+    }
+
+    fn encode_rest(
+        &self,
+        py: Python<'_>,
+        arguments: Arguments,
+        bound: &Placed,
+        encoder: &mut Encoder,
+        cx: &Context<'_>,
+    ) -> PyResult<()> {
+        if let Some(extra) = self.extra.as_ref().filter(|extra| !extra.skipped) {
+            let count = arguments.positional.saturating_sub(self.positional);
+            encoder.framed(EXTRA, &count.to_le_bytes());
+            for at in 0..count {
+                let value = arguments.get(self.positional + at);
+                encode::encode(py, encoder, value, &extra.name, cx)?;
+            }
+        }
+        if self.keywords.as_ref().is_some_and(|rest| !rest.skipped) {
+            let kept = || bound.rest.iter().filter(|(name, _)| !name.starts_with('_'));
+            encoder.framed(KEYWORDS, &kept().count().to_le_bytes());
+            for (name, value) in kept() {
+                encoder.framed(KEYWORDS, name.as_bytes());
+                encode::encode(py, encoder, *value, name, cx)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Python's own words for arguments that do not fit.
+    fn mismatch(&self, py: Python<'_>, function: &str, arguments: Arguments) -> PyErr {
+        let told = || -> PyResult<PyErr> {
+            let mut given = Vec::new();
+            for at in 0..arguments.positional {
+                // SAFETY: the caller holds its arguments.
+                given.push(unsafe { Bound::from_borrowed_ptr(py, arguments.get(at)) });
+            }
+            let named = PyDict::new(py);
+            for at in 0..arguments.keywords() {
+                let (name, value) = arguments.keyword(at);
+                // SAFETY: as above.
+                let (name, value) = unsafe {
+                    (
+                        Bound::<PyAny>::from_borrowed_ptr(py, name),
+                        Bound::<PyAny>::from_borrowed_ptr(py, value),
+                    )
+                };
+                named.set_item(name, value)?;
+            }
+            let signature = self.signature.bind(py);
+            match signature.call_method("bind", PyTuple::new(py, given)?, Some(&named)) {
+                Err(error) => Ok(PyTypeError::new_err(format!(
+                    "{function}(): {}",
+                    error.value(py)
+                ))),
+                Ok(_) => Ok(PyTypeError::new_err(format!(
+                    "{function}(): the arguments do not fit {signature}"
+                ))),
+            }
+        };
+        told().unwrap_or_else(|error| error)
+    }
+
+    pub(crate) fn traverse(&self, visit: &pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        visit.call(&self.signature)?;
+        for param in &self.params {
+            visit.call(&param.default)?;
+        }
+        match &self.hash_funcs {
+            Some(funcs) => funcs.traverse(visit),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Arguments in the order of the parameters; null where the default stands.
+struct Placed {
+    values: SmallVec<[*mut ffi::PyObject; 8]>,
+    rest: SmallVec<[(String, *mut ffi::PyObject); 4]>,
+}

@@ -1,0 +1,166 @@
+//! A Python object as a resource of the engine: how it is handed out, checked, watched, released.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyTraceback};
+use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
+
+use crate::log;
+
+/// A cached object, and how many references to it there were before the cache handed it out.
+pub(crate) struct Held {
+    object: Py<PyAny>,
+    baseline: u32,
+}
+
+impl Held {
+    /// Takes over a new reference, which only the caller holds beyond what the object's own
+    /// surroundings do.
+    pub(crate) fn new(object: Bound<'_, PyAny>) -> Self {
+        let baseline = u32::try_from(references(&object) - 1).unwrap_or(u32::MAX);
+        Self {
+            object: object.unbind(),
+            baseline,
+        }
+    }
+
+    /// One more reference. Runs no Python.
+    #[inline]
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Py<PyAny> {
+        self.object.clone_ref(py)
+    }
+}
+
+fn references(object: &Bound<'_, PyAny>) -> isize {
+    // SAFETY: a live object.
+    #[allow(unsafe_code)]
+    unsafe {
+        ffi::Py_REFCNT(object.as_ptr())
+    }
+}
+
+/// What a failed build gives to everyone who waited: the exception itself.
+#[derive(Clone)]
+pub(crate) struct Failure(Arc<Raised>);
+
+struct Raised {
+    error: PyErr,
+    traceback: Option<Py<PyTraceback>>,
+}
+
+impl Failure {
+    pub(crate) fn new(py: Python<'_>, error: PyErr) -> Self {
+        let traceback = error.traceback(py).map(Bound::unbind);
+        Self(Arc::new(Raised { error, traceback }))
+    }
+
+    /// The exception, with the traceback of the build and of no other waiter.
+    pub(crate) fn raise(&self, py: Python<'_>) -> PyErr {
+        let error = self.0.error.clone_ref(py);
+        let traceback = self.0.traceback.as_ref().map(|it| it.bind(py).clone());
+        error.set_traceback(py, traceback);
+        error
+    }
+}
+
+/// The callbacks of one cached function.
+pub(crate) struct Callbacks {
+    pub(crate) name: String,
+    pub(crate) validate: Option<Py<PyAny>>,
+    pub(crate) on_release: Option<Py<PyAny>>,
+}
+
+impl Behaviour<Held> for Callbacks {
+    fn validate(&self, value: &Held) -> Result<bool, Interrupt> {
+        let Some(validate) = &self.validate else {
+            return Ok(true);
+        };
+        Python::attach(|py| {
+            let verdict = match validate.bind(py).call1((value.object.bind(py),)) {
+                Ok(verdict) => verdict,
+                Err(error) if error.is_instance_of::<PyException>(py) => {
+                    log::error(py, &format!("validate of {} raised", self.name), error);
+                    return Ok(false);
+                }
+                Err(error) => return Err(interrupt(error)),
+            };
+            match verdict.cast::<PyBool>() {
+                Ok(verdict) => Ok(verdict.is_true()),
+                Err(_) => Err(interrupt(not_a_boolean(&self.name, &verdict))),
+            }
+        })
+    }
+
+    fn release(&self, value: Held, cause: Cause) -> Result<(), ReleaseFailed> {
+        Python::try_attach(|py| {
+            let object = value.object.into_bound(py);
+            let Some(on_release) = &self.on_release else {
+                return Ok(());
+            };
+            on_release.bind(py).call1((object,)).map_or_else(
+                |error| {
+                    let text = format!("on_release of {} raised (cause: {cause})", self.name);
+                    log::error(py, &text, error);
+                    Err(ReleaseFailed)
+                },
+                |_| Ok(()),
+            )
+        })
+        // The interpreter has ended, and its objects with it.
+        .unwrap_or(Ok(()))
+    }
+
+    fn holding(&self) -> Holding {
+        Holding::Watched
+    }
+
+    fn in_use(&self, value: &Held) -> bool {
+        Python::try_attach(|py| {
+            let object = value.object.bind(py);
+            is_counted(object) && references(object) - 1 > value.baseline as isize
+        })
+        .unwrap_or(false)
+    }
+}
+
+/// Whether references to an object say anything: those to shared constants do not.
+fn is_counted(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: only the type of a live object is read.
+    #[allow(unsafe_code)]
+    unsafe {
+        let class = ffi::Py_TYPE(object.as_ptr());
+        let shared = [
+            ffi::Py_TYPE(ffi::Py_None()),
+            &raw mut ffi::PyBool_Type,
+            &raw mut ffi::PyLong_Type,
+            &raw mut ffi::PyFloat_Type,
+            &raw mut ffi::PyUnicode_Type,
+            &raw mut ffi::PyBytes_Type,
+        ];
+        !shared.contains(&class)
+    }
+}
+
+fn not_a_boolean(name: &str, verdict: &Bound<'_, PyAny>) -> PyErr {
+    let class = verdict.get_type().to_string();
+    PyTypeError::new_err(format!(
+        "validate of {name} must return True or False, not {class}. \
+         Example: validate=lambda connection: connection.is_alive() is True"
+    ))
+}
+
+/// A Python exception on its way through the engine.
+pub(crate) fn interrupt(error: PyErr) -> Interrupt {
+    Interrupt(Box::new(error))
+}
+
+/// The Python exception back.
+pub(crate) fn raised(interrupt: Interrupt) -> PyErr {
+    match interrupt.0.downcast::<PyErr>() {
+        Ok(error) => *error,
+        Err(_) => unreachable!("only Python exceptions are sent through the engine here"),
+    }
+}

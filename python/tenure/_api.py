@@ -1,0 +1,173 @@
+"""The public functions: signatures, types and documentation. Every rule is in the native module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
+
+from tenure import _native
+
+if TYPE_CHECKING:
+    from tenure._native import CachedFunction
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class CacheResource:
+    """The decorator `tenure.cache_resource`; use that, not this class."""
+
+    @overload
+    def __call__(
+        self,
+        func: Callable[P, R],
+        *,
+        ttl: float | timedelta | str | None = None,
+        max_entries: int | None = None,
+        show_spinner: bool | str = True,
+        show_time: bool = False,
+        validate: Callable[[R], bool] | None = None,
+        hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
+        on_release: Callable[[R], object] | None = None,
+        scope: Literal["global", "session"] = "global",
+        experimental_allow_widgets: bool = False,
+        drain: float | timedelta | str | None = None,
+    ) -> CachedFunction[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        func: None = None,
+        *,
+        ttl: float | timedelta | str | None = None,
+        max_entries: int | None = None,
+        show_spinner: bool | str = True,
+        show_time: bool = False,
+        validate: Callable[[Any], bool] | None = None,
+        hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
+        on_release: Callable[[Any], object] | None = None,
+        scope: Literal["global", "session"] = "global",
+        experimental_allow_widgets: bool = False,
+        drain: float | timedelta | str | None = None,
+    ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
+    def __call__(
+        self,
+        func: Callable[P, R] | None = None,
+        *,
+        ttl: float | timedelta | str | None = None,
+        max_entries: int | None = None,
+        show_spinner: bool | str = True,
+        show_time: bool = False,
+        validate: Callable[[Any], bool] | None = None,
+        hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
+        on_release: Callable[[Any], object] | None = None,
+        scope: Literal["global", "session"] = "global",
+        experimental_allow_widgets: bool = False,
+        drain: float | timedelta | str | None = None,
+    ) -> CachedFunction[P, R] | Callable[[Callable[P, R]], CachedFunction[P, R]]:
+        """Keep what a function returns: built once per set of arguments, shared, released exactly once.
+
+        Parameters
+        ----------
+        func
+            The function that makes the resource. A class method, a static method, a partial and a callable object
+            work too.
+        ttl
+            The maximum age of an entry: seconds, a `timedelta`, or a string as `pandas.Timedelta` reads it, such as
+            `"1d"`, `"1.5 days"` or `"1h23s"`. An expired entry is never returned, and is released within a second.
+            `None`: entries do not expire.
+        max_entries
+            The most entries to keep, at least 1. The oldest one goes first. `None`: no bound.
+        show_spinner
+            In an app, show a spinner while the resource is built; a string is its text.
+        show_time
+            Show the elapsed time next to the spinner's text, to 0.1 s.
+        validate
+            Asked at each access whether the resource is still good. `False` releases it and builds a new one.
+        hash_funcs
+            How to key arguments of a type: a mapping from types, or their fully qualified names, to functions.
+        on_release
+            Called once with the resource when its entry ends, whatever the reason.
+        scope
+            `"global"`: one entry for all. `"session"`: one per session, released when the session ends.
+        experimental_allow_widgets
+            Allow widgets in the function; their values then count as arguments.
+        drain
+            How long a release waits for callers that still use the resource, in the forms of `ttl`. `None`: as set
+            with `configure`, and without that, not at all.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A setting that cannot be; the text says what to write.
+        UnhashableParamError
+            When called: an argument has no key.
+
+        Examples
+        --------
+        >>> import tenure
+        >>> @tenure.cache_resource(ttl="1h", max_entries=8, on_release=lambda pool: pool.clear())
+        ... def pool(url, *, size=4):
+        ...     return [url] * size
+        >>> pool("db.example") is pool("db.example", size=4)
+        True
+        >>> pool.clear("db.example")
+        >>> pool.info().releases["cleared"]
+        1
+        """
+        settings = {
+            "ttl": ttl,
+            "max_entries": max_entries,
+            "show_spinner": show_spinner,
+            "show_time": show_time,
+            "validate": validate,
+            "hash_funcs": hash_funcs,
+            "on_release": on_release,
+            "scope": scope,
+            "experimental_allow_widgets": experimental_allow_widgets,
+            "drain": drain,
+        }
+        if func is not None:
+            return _native.cache(func, settings)
+        _native.check(settings)
+        return lambda func: _native.cache(func, settings)
+
+    def clear(self) -> None:
+        """Clear every entry of every function.
+
+        >>> import tenure
+        >>> tenure.cache_resource.clear()
+        """
+        _native.clear_all()
+
+    def __repr__(self) -> str:
+        return "tenure.cache_resource"
+
+
+cache_resource = CacheResource()
+
+
+def configure(
+    *,
+    drain: float | timedelta | str | None = None,
+    session_grace: float | timedelta | str | None = None,
+    shutdown_timeout: float | timedelta | str = 5.0,
+) -> None:
+    """Set what holds for all functions that do not say otherwise. Each call sets all of it.
+
+    Parameters
+    ----------
+    drain
+        How long a release waits for callers that still use the resource.
+    session_grace
+        How long the entries of a session that has disconnected stay, in case it comes back.
+    shutdown_timeout
+        How long the releases at the end of the process may take in all.
+
+    Examples
+    --------
+    >>> import tenure
+    >>> tenure.configure(drain="2s", session_grace="30s")
+    >>> tenure.configure()
+    """
+    _native.configure(drain=drain, session_grace=session_grace, shutdown_timeout=shutdown_timeout)
