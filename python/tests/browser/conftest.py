@@ -129,6 +129,8 @@ class Demo:
                 "SHOP_DATABASE": str(folder / "shop.db"),
                 "SHOP_EVENTS": str(self._events_path),
                 "SHOP_GATE": str(self._gate_path),
+                # Many threads on a small network wait for each other more than they compute.
+                "OPENBLAS_NUM_THREADS": "1",
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -283,6 +285,11 @@ def picture() -> Callable[[Clerk, str], None]:
     def take(clerk: Clerk, name: str) -> None:
         if os.environ.get("TENURE_SCREENSHOTS") != "1":
             return
+        from playwright.sync_api import expect
+
+        # Tables come after the rest of the page, and their first frame is a grey bar.
+        expect(clerk.page.get_by_test_id("stSkeleton")).to_have_count(0)
+        clerk.page.mouse.move(0, 0)
         IMAGES.mkdir(parents=True, exist_ok=True)
         path = IMAGES / f"{name}.png"
         clerk.page.screenshot(path=path, animations="disabled")

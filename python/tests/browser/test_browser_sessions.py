@@ -96,3 +96,18 @@ def test_k12_a_person_is_keyed_by_what_the_hash_function_says(demo, clerk, pictu
     expect(ann.card("note")).to_contain_text(re.compile("build 1[^0-9]"))
     assert ann.settle().object("label") == first
     assert ann.counts("label") == (2, 0)
+
+
+def test_l10_v1_the_oldest_of_two_entries_goes_and_the_figures_say_so(demo, clerk, picture):
+    """L10, V1, H1: `from tenure import cache_resource` in the same app; `info()` counts its releases."""
+    ann = clerk().open("inside").settle()
+    figures = ann.page.locator(".st-key-figures")
+    for build, category in ((2, "Herbs"), (3, "Meadow")):
+        ann.page.get_by_test_id("stRadio").get_by_text(category).click()
+        expect(ann.card("stock list")).to_contain_text(f"build {build}")
+        ann.settle()
+    assert demo.event("released", "stock list", 1)
+    assert ann.counts("stock list") == (3, 1)
+    for name, count in (("hits", 0), ("builds", 3), ("entries", 2), ("evicted", 1)):
+        expect(figures).to_contain_text(f"{name}: {count}")
+    picture(ann, "demo-inside")

@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("streamlit", reason="pip install streamlit")
 pytest.importorskip("sklearn", reason="pip install scikit-learn")
 
-from stage import EXAMPLES, Model, Stage, app, example, run
+from page_stage import EXAMPLES, Model, Stage, app, example, run
 
 import tenure
 import tenure.streamlit

@@ -23,8 +23,8 @@ EXAMPLES = Path(__file__).parent / "examples"
 PREAMBLE = """\
 import sqlite3
 import streamlit as st
-import reference_stage
-reference_stage.watch(__file__)
+import example_probe
+example_probe.watch(__file__)
 """
 
 
@@ -54,7 +54,7 @@ class Stage:
 
     def modules(self) -> dict[str, types.ModuleType]:
         """Modules by name that stand in for those that download or wait."""
-        probe = types.ModuleType("reference_stage")
+        probe = types.ModuleType("example_probe")
         probe.watch = self.watch
 
         transformers = types.ModuleType("transformers")
@@ -70,7 +70,7 @@ class Stage:
         time.__dict__.update(vars(sys.modules["time"]))
         time.sleep = self.slept.append
         return {
-            "reference_stage": probe,
+            "example_probe": probe,
             "transformers": transformers,
             "torchvision": torchvision,
             "torchvision.models": torchvision.models,
