@@ -234,9 +234,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// Takes out this very entry, if it is still there.
-    pub(crate) fn discard(&self, entry: &Lease<V>, cause: Cause) {
-        let taken = self.state.lock().remove(entry);
+    /// Takes out this very entry, if it is still there, and lets go of the caller's lease.
+    pub(crate) fn discard(&self, entry: Lease<V>, cause: Cause) {
+        let taken = self.state.lock().remove(&entry);
+        drop(entry);
         if let Some(taken) = taken {
             taken.release(cause);
         }
@@ -277,6 +278,17 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         for entry in self.take_all(false) {
             release(entry, cause);
         }
+    }
+
+    /// All live entries; the builds under way become orphans.
+    pub(crate) fn hold_all(&self) -> Vec<Lease<V>> {
+        let (entries, flights) = {
+            let mut state = self.state.lock();
+            let entries = state.entries.iter().cloned().collect();
+            (entries, std::mem::take(&mut state.flights))
+        };
+        drop(flights);
+        entries
     }
 
     /// Moves everything out, for the caller to release; with `end`, for good.

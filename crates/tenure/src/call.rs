@@ -81,7 +81,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 
     /// The entry was turned down.
-    pub(crate) fn refuse(&self, lease: &Lease<V>) {
+    pub(crate) fn refuse(&self, lease: Lease<V>) {
         self.cache.discard(lease, Cause::Invalid);
     }
 

@@ -60,15 +60,28 @@ struct Session {
     /// The functions that hold something for it.
     functions: Vec<Weak<dyn AnyFunction>>,
     /// The end that a grace period delays.
-    ending: Option<TimerId>,
+    ending: Option<Ending>,
 }
+
+/// An armed end. Its number tells it from one that was taken back too late.
+struct Ending {
+    number: u64,
+    timer: TimerId,
+}
+
+/// What ends one resource.
+pub(crate) type End = Box<dyn FnOnce() + Send>;
+
+/// How often a shutdown looks for what callbacks have built again meanwhile.
+const SHUTDOWN_ROUNDS: usize = 8;
 
 /// A function, whatever its types.
 pub(crate) trait AnyFunction: Send + Sync {
     fn clear(&self, cause: Cause);
     fn end_session(&self, session: &SessionId);
-    /// Moves out everything, with the time each was built at.
-    fn drain_all(&self) -> Vec<(Nanos, Box<dyn FnOnce() + Send>)>;
+    /// Everything that is held, with the time each was built at; the builds under way become
+    /// orphans.
+    fn hold_all(&self) -> Vec<(Nanos, End)>;
 }
 
 impl Default for Engine {
@@ -170,12 +183,17 @@ impl Engine {
         };
         if there.ending.is_none() {
             let when = self.0.clock.now().saturating_add(grace);
+            let number = self.0.number();
             let job = Box::new(move || {
                 if let Some(engine) = core.upgrade() {
-                    engine.end_session_now(&id);
+                    // Unless the session has come back meanwhile.
+                    let ends =
+                        |it: &Session| it.ending.as_ref().is_some_and(|it| it.number == number);
+                    engine.end_session_if(&id, ends);
                 }
             });
-            there.ending = Some(self.0.timer.at(when, job));
+            let timer = self.0.timer.at(when, job);
+            there.ending = Some(Ending { number, timer });
         }
     }
 
@@ -184,16 +202,25 @@ impl Engine {
         let mut sessions = self.0.sessions.lock();
         let ending = sessions.get_mut(session).and_then(|it| it.ending.take());
         if let Some(ending) = ending {
-            self.0.timer.cancel(ending);
+            self.0.timer.cancel(ending.timer);
         }
     }
 
     fn end_session_now(&self, session: &str) {
-        let Some((id, gone)) = self.0.sessions.lock().remove_entry(session) else {
-            return;
+        self.end_session_if(session, |_| true);
+    }
+
+    fn end_session_if(&self, session: &str, ends: impl FnOnce(&Session) -> bool) {
+        let gone = {
+            let mut sessions = self.0.sessions.lock();
+            if !sessions.get(session).is_some_and(ends) {
+                return;
+            }
+            sessions.remove_entry(session)
         };
+        let Some((id, gone)) = gone else { return };
         if let Some(ending) = gone.ending {
-            self.0.timer.cancel(ending);
+            self.0.timer.cancel(ending.timer);
         }
         for function in gone.functions.iter().filter_map(Weak::upgrade) {
             function.end_session(&id);
@@ -241,16 +268,30 @@ impl Engine {
     }
 
     fn release_everything(&self) {
-        let mut all = Vec::new();
-        for function in self.functions() {
-            all.extend(function.drain_all());
+        let mut settled = self.0.clock.is_manual();
+        for _ in 0..SHUTDOWN_ROUNDS {
+            let mut held = self.0.drains.take_all(self);
+            for function in self.functions() {
+                held.extend(function.hold_all());
+            }
+            if held.is_empty() && settled {
+                break;
+            }
+            held.sort_by_key(|(built_at, _)| std::cmp::Reverse(*built_at));
+            // One by one out of their caches: a callback finds what was built before its own
+            // resource.
+            for (_, end) in held {
+                end();
+            }
+            if !settled {
+                self.0.timer.settle();
+                settled = true;
+            }
         }
-        all.sort_by_key(|(built_at, _)| std::cmp::Reverse(*built_at));
-        for (_, release) in all {
-            release();
+        let sessions: Vec<SessionId> = self.0.sessions.lock().keys().cloned().collect();
+        for session in sessions {
+            self.end_session_now(&session);
         }
-        self.0.drains.release_all();
-        self.0.sessions.lock().clear();
     }
 
     pub(crate) fn add_function(&self, function: Weak<dyn AnyFunction>) {

@@ -18,6 +18,9 @@ use crate::sync::{Arc, AtomicU8, AtomicU64, Ordering};
 
 const LIVE: u8 = u8::MAX;
 
+/// Beside the cause: a warning is armed for the case that the leases stay out too long.
+const LENT: u8 = 0x40;
+
 pub(crate) struct Entry<V: Resource> {
     key: Key,
     value: Option<V>,
@@ -112,6 +115,11 @@ impl<V: Resource> Entry<V> {
         let before = self.ended.swap(cause as u8, Ordering::AcqRel);
         debug_assert_eq!(before, LIVE, "an entry ends once");
     }
+
+    /// Notes that the engine is to be told when the last lease is gone.
+    pub(crate) fn lend(&self) {
+        self.ended.fetch_or(LENT, Ordering::AcqRel);
+    }
 }
 
 impl<V: Resource> Drop for Entry<V> {
@@ -119,12 +127,18 @@ impl<V: Resource> Drop for Entry<V> {
         let Some(value) = self.value.take() else {
             return;
         };
-        let cause = Cause::from_number(self.ended.load(Ordering::Acquire));
+        let ended = self.ended.load(Ordering::Acquire);
+        if ended != LIVE && ended & LENT != 0 {
+            self.shared.engine.core().drains.returned(self);
+        }
+        // A live entry that nobody holds was never handed to its cache.
+        let cause = Cause::from_number(ended & !LENT).unwrap_or(Cause::Orphaned);
         self.shared.counters.retire_hits(self.hits());
         Draining {
             shared: Arc::clone(&self.shared),
             value,
-            cause: cause.unwrap_or(Cause::Orphaned),
+            cause,
+            built_at: self.built_at,
         }
         .begin();
     }

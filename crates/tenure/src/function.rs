@@ -9,7 +9,7 @@ use crate::bounds::{Failure, Resource};
 use crate::cache::Cache;
 use crate::call::{Call, Step};
 use crate::clock::Nanos;
-use crate::engine::{AnyFunction, Engine};
+use crate::engine::{AnyFunction, End, Engine};
 use crate::entry::Lease;
 use crate::error::{BuildError, Error, Interrupt, SettingError};
 use crate::host::{Host, SessionId};
@@ -212,7 +212,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
             match call.step(key)? {
                 Step::Check(lease) => {
                     if !self.is_valid(&lease)? {
-                        call.refuse(&lease);
+                        call.refuse(lease);
                     } else if let Some(lease) = call.accept(lease)? {
                         return Ok(lease);
                     }
@@ -284,7 +284,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
             match call.step(key)? {
                 Step::Check(lease) => {
                     if self.shared.settings.validates && !check(&lease).await {
-                        call.refuse(&lease);
+                        call.refuse(lease);
                     } else if let Some(lease) = call.accept(lease)? {
                         return Ok(lease);
                     }
@@ -331,6 +331,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
         drop(sessions);
         let me: Weak<dyn AnyFunction> = self.me.clone();
         self.shared.engine.join_session(&session, me);
+        // A session that ended before it was joined does not end again by itself.
+        if !matches!(self.session(host), Ok(present) if present == session) {
+            self.shared.engine.end_session(&session);
+        }
         Ok(cache)
     }
 
@@ -419,15 +423,15 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         }
     }
 
-    fn drain_all(&self) -> Vec<(Nanos, Box<dyn FnOnce() + Send>)> {
-        let entries = self.caches().into_iter().flat_map(|it| it.take_all(false));
-        entries
-            .map(|entry| {
-                let built_at = entry.entry().built_at();
-                let end: Box<dyn FnOnce() + Send> =
-                    Box::new(move || release(entry, Cause::Shutdown));
+    fn hold_all(&self) -> Vec<(Nanos, End)> {
+        let held = self.caches().into_iter().flat_map(|cache| {
+            let entries = cache.hold_all().into_iter();
+            entries.map(move |entry| {
+                let (built_at, cache) = (entry.entry().built_at(), Arc::clone(&cache));
+                let end: End = Box::new(move || cache.discard(entry, Cause::Shutdown));
                 (built_at, end)
             })
-            .collect()
+        });
+        held.collect()
     }
 }

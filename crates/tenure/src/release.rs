@@ -10,18 +10,19 @@
 //! follows from ownership: there is no second place that could do it, and no moment at which a
 //! lease could outlive it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::bounds::Resource;
 use crate::clock::{NEVER, Nanos, nanos};
-use crate::engine::Engine;
+use crate::engine::{End, Engine};
 use crate::entry::{Entry, Lease};
 use crate::error::Interrupt;
 use crate::function::Shared;
 use crate::sync::{Arc, Mutex, Weak};
+use crate::timer::TimerId;
 
 /// Why an entry ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -149,25 +150,9 @@ pub(crate) fn release<V: Resource>(entry: Lease<V>, cause: Cause) {
         && shared.behaviour.holding() == Holding::Leases
         && Arc::strong_count(entry.entry()) > 1
     {
-        warn_when_late(&entry, bound);
+        shared.engine.core().drains.lend(&entry, bound);
     }
     drop(entry);
-}
-
-fn warn_when_late<V: Resource>(entry: &Lease<V>, bound: Duration) {
-    let engine = &entry.entry().shared().engine;
-    let held: Weak<Entry<V>> = Arc::downgrade(entry.entry());
-    engine.core().timer.at(
-        engine.core().clock.now().saturating_add(nanos(bound)),
-        Box::new(move || {
-            if let Some(entry) = held.upgrade() {
-                tracing::warn!(
-                    function = %entry.shared().name,
-                    "a resource is still leased after its drain time; it is released with its last lease"
-                );
-            }
-        }),
-    );
 }
 
 /// A resource without leases: released now, or once nobody uses it any more.
@@ -175,6 +160,7 @@ pub(crate) struct Draining<V: Resource> {
     pub(crate) shared: Arc<Shared<V>>,
     pub(crate) value: V,
     pub(crate) cause: Cause,
+    pub(crate) built_at: Nanos,
 }
 
 impl<V: Resource> Draining<V> {
@@ -186,18 +172,15 @@ impl<V: Resource> Draining<V> {
             Cause::Orphaned => Some(self.shared.drain().map_or(NEVER, nanos)),
             _ => self.shared.drain().map(nanos),
         };
-        let waits = bound.is_some()
-            && self.shared.behaviour.holding() == Holding::Watched
-            && self.shared.behaviour.in_use(&self.value);
+        let waits =
+            bound.is_some() && self.shared.behaviour.holding() == Holding::Watched && self.in_use();
         match bound {
             Some(bound) if waits => {
                 let shared = Arc::clone(&self.shared);
                 let engine = &shared.engine;
                 let until = engine.core().clock.now().saturating_add(bound);
-                engine
-                    .core()
-                    .drains
-                    .hold(engine, Box::new(self), until, FIRST_LOOK);
+                let drains = &engine.core().drains;
+                drains.hold(engine, Box::new(self), until, FIRST_LOOK);
             }
             _ => self.settle(),
         }
@@ -208,6 +191,7 @@ impl<V: Resource> Draining<V> {
             shared,
             value,
             cause,
+            built_at: _,
         } = self;
         shared.counters.released(cause);
         let outcome = catch_unwind(AssertUnwindSafe(|| shared.behaviour.release(value, cause)));
@@ -231,6 +215,7 @@ impl<V: Resource> Unkept<V> {
             shared: Arc::clone(shared),
             value,
             cause: Cause::Orphaned,
+            built_at: shared.engine.core().stamp(),
         }))
     }
 
@@ -255,16 +240,25 @@ const LAST_LOOK: Nanos = 100_000_000;
 trait Watched: Send {
     fn in_use(&self) -> bool;
     fn function(&self) -> &str;
+    fn built_at(&self) -> Nanos;
     fn release(self: Box<Self>);
 }
 
 impl<V: Resource> Watched for Draining<V> {
     fn in_use(&self) -> bool {
-        self.shared.behaviour.in_use(&self.value)
+        let look = || self.shared.behaviour.in_use(&self.value);
+        catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
+            tracing::error!(function = %self.shared.name, "the look for its users panicked");
+            false
+        })
     }
 
     fn function(&self) -> &str {
         &self.shared.name
+    }
+
+    fn built_at(&self) -> Nanos {
+        self.built_at
     }
 
     fn release(self: Box<Self>) {
@@ -272,42 +266,42 @@ impl<V: Resource> Watched for Draining<V> {
     }
 }
 
-/// The resources that wait until nobody uses them; here a shutdown finds them.
+/// The resources that caches have let go of and that someone still uses.
+///
+/// Lock order: each lock, then the timer's.
 #[derive(Default)]
 pub(crate) struct Drains {
-    list: Mutex<DrainList>,
+    held: Mutex<Held>,
+    /// Entries that callers lease beyond their end: the jobs that will warn, by address.
+    lent: Mutex<HashMap<usize, TimerId>>,
 }
 
 #[derive(Default)]
-struct DrainList {
+struct Held {
     numbers: u64,
-    entries: BTreeMap<u64, Box<dyn Watched>>,
+    entries: HashMap<u64, (Box<dyn Watched>, TimerId)>,
 }
 
 impl Drains {
     fn hold(&self, engine: &Engine, entry: Box<dyn Watched>, until: Nanos, pause: Nanos) {
-        let number = {
-            let mut list = self.list.lock();
-            list.numbers += 1;
-            let number = list.numbers;
-            list.entries.insert(number, entry);
-            number
-        };
-        let next = engine.core().clock.now().saturating_add(pause).min(until);
-        let core = engine.downgrade();
-        engine.core().timer.at(
-            next,
-            Box::new(move || {
-                if let Some(engine) = core.upgrade() {
-                    engine.core().drains.look(&engine, number, until, pause);
-                }
-            }),
-        );
+        let core = engine.core();
+        let next = core.clock.now().saturating_add(pause).min(until);
+        let mut held = self.held.lock();
+        held.numbers += 1;
+        let number = held.numbers;
+        let engine = engine.downgrade();
+        let look = Box::new(move || {
+            if let Some(engine) = engine.upgrade() {
+                engine.core().drains.look(&engine, number, until, pause);
+            }
+        });
+        let timer = core.timer.at(next, look);
+        held.entries.insert(number, (entry, timer));
     }
 
     /// Looks again at one resource: keeps it or lets it go.
     fn look(&self, engine: &Engine, number: u64, until: Nanos, pause: Nanos) {
-        let Some(entry) = self.list.lock().entries.remove(&number) else {
+        let Some((entry, _)) = self.held.lock().entries.remove(&number) else {
             return;
         };
         if entry.in_use() {
@@ -322,11 +316,49 @@ impl Drains {
         entry.release();
     }
 
-    /// Releases everything that drains, whoever uses it.
-    pub(crate) fn release_all(&self) {
-        let entries = std::mem::take(&mut self.list.lock().entries);
-        for (_, entry) in entries.into_iter().rev() {
-            entry.release();
+    /// Takes out everything that is watched, with the time each was built at.
+    pub(crate) fn take_all(&self, engine: &Engine) -> Vec<(Nanos, End)> {
+        let entries = std::mem::take(&mut self.held.lock().entries);
+        let entries = entries.into_values().map(|(entry, timer)| {
+            engine.core().timer.cancel(timer);
+            let built_at = entry.built_at();
+            let end: End = Box::new(|| entry.release());
+            (built_at, end)
+        });
+        entries.collect()
+    }
+
+    /// Has a warning logged if the entry is still leased after `bound`.
+    fn lend<V: Resource>(&self, entry: &Lease<V>, bound: Duration) {
+        let core = entry.entry().shared().engine.core();
+        let when = core.clock.now().saturating_add(nanos(bound));
+        let leased: Weak<Entry<V>> = Arc::downgrade(entry.entry());
+        let warn = Box::new(move || {
+            if let Some(entry) = leased.upgrade() {
+                tracing::warn!(
+                    function = %entry.shared().name,
+                    "a resource is still leased after its drain time; it is released with its last lease"
+                );
+            }
+        });
+        entry.entry().lend();
+        let mut lent = self.lent.lock();
+        lent.insert(address(entry.entry()), core.timer.at(when, warn));
+    }
+
+    /// The last lease of a lent entry is gone.
+    pub(crate) fn returned<V: Resource>(&self, entry: &Entry<V>) {
+        let warning = self.lent.lock().remove(&address(entry));
+        if let Some(warning) = warning {
+            entry.shared().engine.core().timer.cancel(warning);
         }
     }
+
+    pub(crate) fn len(&self) -> usize {
+        self.held.lock().entries.len() + self.lent.lock().len()
+    }
+}
+
+fn address<V: Resource>(entry: &Entry<V>) -> usize {
+    std::ptr::from_ref(entry).addr()
 }

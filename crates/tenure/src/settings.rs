@@ -90,14 +90,15 @@ impl Settings {
         }
         Ok(())
     }
+}
 
-    /// The text that a spinner shows for the function `name`, if any.
-    #[must_use]
-    pub fn spinner_text(&self, name: &str) -> Option<String> {
-        match &self.spinner {
-            Spinner::Default => Some(format!("Running `{name}(...)`.")),
-            Spinner::Text(text) => Some(text.to_string()),
-            Spinner::Off => None,
+impl Spinner {
+    /// The text to show for the function `name`, if any.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        match self {
+            Self::Default => Some(format!("Running `{name}(...)`.")),
+            Self::Text(text) => Some(text.to_string()),
+            Self::Off => None,
         }
     }
 }
