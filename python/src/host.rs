@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use tenure::{
     BuildStart, Encoder, Host, HostBuild, Interrupt, Observed, Recording, SessionId,
 };
@@ -151,8 +153,7 @@ pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
     if engine.host().is_some() {
         return Ok(());
     }
-    let modules = py.import(intern!(py, "sys"))?.getattr(intern!(py, "modules"))?;
-    if modules.contains(intern!(py, "streamlit.runtime"))? {
+    if is_imported(py, intern!(py, "streamlit.runtime")) {
         let found = py
             .import(intern!(py, "tenure.hosts"))?
             .call_method0(intern!(py, "find"))?;
@@ -161,6 +162,18 @@ pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a module has been imported, without a Python frame.
+fn is_imported(py: Python<'_>, name: &Bound<'_, PyString>) -> bool {
+    // SAFETY: the interpreter's own dict of modules, borrowed, and a live string; a missing name
+    // gives null without an exception.
+    #[allow(unsafe_code)]
+    let found = unsafe {
+        let modules = ffi::PyImport_GetModuleDict();
+        Bound::from_borrowed_ptr_or_opt(py, ffi::PyDict_GetItemWithError(modules, name.as_ptr()))
+    };
+    found.is_some_and(|module: Bound<'_, PyAny>| !module.is_none())
 }
 
 /// Sets the host, or takes it away.
