@@ -140,17 +140,18 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
             return Ok(None);
         };
         let shared = &self.function.shared;
+        let looks = shared.looks.lock().clone();
         // The outermost build shows what its author chose; those within it show nothing.
         let text = if nested {
             None
         } else {
-            shared.settings.spinner_text(&shared.name)
+            looks.spinner.text(&shared.name)
         };
         let shows = text.is_some();
         let start = BuildStart {
             function: &shared.name,
             text,
-            show_time: shared.settings.show_time,
+            show_time: looks.show_time,
             observes: shared.settings.observes,
             waits,
         };

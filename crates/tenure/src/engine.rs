@@ -78,7 +78,8 @@ const SHUTDOWN_ROUNDS: usize = 8;
 /// A function, whatever its types.
 pub(crate) trait AnyFunction: Send + Sync {
     fn clear(&self, cause: Cause);
-    fn end_session(&self, session: &SessionId);
+    /// Forgets the session's cache, and gives what releases it.
+    fn leave_session(&self, session: &SessionId) -> Option<End>;
     /// Everything that is held, with the time each was built at; the builds under way become
     /// orphans.
     fn hold_all(&self) -> Vec<(Nanos, End)>;
@@ -171,15 +172,22 @@ impl Engine {
 
     /// The session is gone: its entries are released, after the grace period if one is set.
     pub fn end_session(&self, session: &str) {
+        for end in self.begin_end_of_session(session) {
+            end();
+        }
+    }
+
+    /// The same for a caller that holds a lock: what this gives is to be run outside it.
+    pub(crate) fn begin_end_of_session(&self, session: &str) -> Vec<End> {
         let grace = nanos(self.config().session_grace);
         if grace == 0 {
-            return self.end_session_now(session);
+            return self.forget_session(session, |_| true);
         }
         let id: SessionId = Arc::from(session);
         let core = self.downgrade();
         let mut sessions = self.0.sessions.lock();
         let Some(there) = sessions.get_mut(session) else {
-            return;
+            return Vec::new();
         };
         if there.ending.is_none() {
             let when = self.0.clock.now().saturating_add(grace);
@@ -189,12 +197,15 @@ impl Engine {
                     // Unless the session has come back meanwhile.
                     let ends =
                         |it: &Session| it.ending.as_ref().is_some_and(|it| it.number == number);
-                    engine.end_session_if(&id, ends);
+                    for end in engine.forget_session(&id, ends) {
+                        end();
+                    }
                 }
             });
             let timer = self.0.timer.at(when, job);
             there.ending = Some(Ending { number, timer });
         }
+        Vec::new()
     }
 
     /// The session is back within its grace period: it keeps its entries.
@@ -206,25 +217,22 @@ impl Engine {
         }
     }
 
-    fn end_session_now(&self, session: &str) {
-        self.end_session_if(session, |_| true);
-    }
-
-    fn end_session_if(&self, session: &str, ends: impl FnOnce(&Session) -> bool) {
+    fn forget_session(&self, session: &str, ends: impl FnOnce(&Session) -> bool) -> Vec<End> {
         let gone = {
             let mut sessions = self.0.sessions.lock();
             if !sessions.get(session).is_some_and(ends) {
-                return;
+                return Vec::new();
             }
             sessions.remove_entry(session)
         };
-        let Some((id, gone)) = gone else { return };
+        let Some((id, gone)) = gone else {
+            return Vec::new();
+        };
         if let Some(ending) = gone.ending {
             self.0.timer.cancel(ending.timer);
         }
-        for function in gone.functions.iter().filter_map(Weak::upgrade) {
-            function.end_session(&id);
-        }
+        let functions = gone.functions.iter().filter_map(Weak::upgrade);
+        functions.filter_map(|it| it.leave_session(&id)).collect()
     }
 
     /// How many sessions hold entries.
@@ -290,7 +298,9 @@ impl Engine {
         }
         let sessions: Vec<SessionId> = self.0.sessions.lock().keys().cloned().collect();
         for session in sessions {
-            self.end_session_now(&session);
+            for end in self.forget_session(&session, |_| true) {
+                end();
+            }
         }
     }
 

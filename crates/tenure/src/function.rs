@@ -16,7 +16,7 @@ use crate::host::{Host, SessionId};
 use crate::info::{Counters, Info};
 use crate::key::KeyRef;
 use crate::release::{Behaviour, Cause, release};
-use crate::settings::{Scope, Settings};
+use crate::settings::{Scope, Settings, Spinner};
 use crate::sync::{Arc, Mutex, Weak};
 
 /// What all entries of one function share.
@@ -26,6 +26,15 @@ pub(crate) struct Shared<V: Resource> {
     pub(crate) behaviour: Box<dyn Behaviour<V>>,
     pub(crate) engine: Engine,
     pub(crate) counters: Counters,
+    /// What a build shows; it may change without a new cache.
+    pub(crate) looks: Mutex<Looks>,
+}
+
+/// What the host shows while a build runs.
+#[derive(Clone)]
+pub(crate) struct Looks {
+    pub(crate) spinner: Spinner,
+    pub(crate) show_time: bool,
 }
 
 impl<V: Resource> Shared<V> {
@@ -105,8 +114,13 @@ impl<V: Resource, F: Failure> Function<V, F> {
         behaviour: Box<dyn Behaviour<V>>,
     ) -> Result<Arc<Self>, SettingError> {
         settings.check()?;
+        let looks = Looks {
+            spinner: settings.spinner.clone(),
+            show_time: settings.show_time,
+        };
         let shared = Arc::new(Shared {
             name: Arc::from(name),
+            looks: Mutex::new(looks),
             settings,
             behaviour,
             engine: engine.clone(),
@@ -127,6 +141,13 @@ impl<V: Resource, F: Failure> Function<V, F> {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.name
+    }
+
+    /// Changes what builds show from now on; the entries stay.
+    pub fn set_looks(&self, spinner: Spinner, show_time: bool) {
+        let looks = Looks { spinner, show_time };
+        let before = std::mem::replace(&mut *self.shared.looks.lock(), looks);
+        drop(before);
     }
 
     /// The settings in force.
@@ -414,13 +435,13 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         }
     }
 
-    fn end_session(&self, session: &SessionId) {
-        let cache = self.sessions.lock().remove(session);
-        if let Some(cache) = cache {
+    fn leave_session(&self, session: &SessionId) -> Option<End> {
+        let cache = self.sessions.lock().remove(session)?;
+        Some(Box::new(move || {
             for entry in cache.take_all(true) {
                 release(entry, Cause::SessionEnded);
             }
-        }
+        }))
     }
 
     fn hold_all(&self) -> Vec<(Nanos, End)> {
