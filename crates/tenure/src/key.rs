@@ -9,7 +9,7 @@
 //! | a tag below [`ESCAPE`] | the tag |
 //! | any other tag | `ESCAPE`, the tag |
 //! | the tag of a frame | the same two forms, with the first byte's top bit set |
-//! | the content of a frame, up to [`FRAME_MAX`] bytes | its length in one byte, the content |
+//! | the content of a frame, up to [`Encoder::FRAME_MAX`] bytes | its length in one byte, the content |
 //! | a longer content | [`DIGESTED`], its length in eight bytes, its digest in sixteen |
 //!
 //! Read from the left, the first byte says whether a bare tag or a frame follows and how long it
@@ -32,12 +32,6 @@ use crate::digest;
 
 use buffer::Buffer;
 
-/// The longest content of a frame that is kept as it is; longer ones are digested.
-pub const FRAME_MAX: usize = 240;
-
-/// The longest encoding that a key keeps byte for byte; longer ones are digested.
-pub const EXACT_MAX: usize = 256;
-
 /// The first byte of a tag that does not fit in the seven bits of a short one.
 const ESCAPE: u8 = 0x7f;
 
@@ -49,15 +43,32 @@ const FRAME: u8 = 0x80;
 
 /// A canonical encoding under construction.
 ///
-/// It implements [`Hasher`], so that a type that is `Hash` writes itself. Encodings of up to
-/// [`EXACT_MAX`] bytes need no allocation, and an encoder can be used again after
-/// [`clear`](Encoder::clear).
+/// It implements [`Hasher`], so that a type that is `Hash` writes itself. Short encodings need no
+/// allocation, and an encoder can be used again after [`clear`](Encoder::clear).
+///
+/// ```
+/// use tenure::Encoder;
+///
+/// const TEXT: u8 = 1;
+/// let key = |texts: &[&str]| {
+///     let mut encoder = Encoder::new();
+///     for text in texts {
+///         encoder.framed(TEXT, text.as_bytes());
+///     }
+///     encoder.finish().to_key()
+/// };
+/// assert_eq!(key(&["a", "b"]), key(&["a", "b"]));
+/// assert_ne!(key(&["a", "b"]), key(&["ab", ""]));
+/// ```
 #[derive(Clone)]
 pub struct Encoder {
     buffer: Buffer,
 }
 
 impl Encoder {
+    /// The longest content of a frame that is kept as it is; longer ones are digested.
+    pub const FRAME_MAX: usize = 240;
+
     /// An empty encoding.
     #[inline]
     #[must_use]
@@ -115,7 +126,7 @@ impl Encoder {
     /// Adds a tag with a content of any length.
     #[inline]
     pub fn framed(&mut self, tag: u8, bytes: &[u8]) {
-        if bytes.len() <= FRAME_MAX {
+        if bytes.len() <= Self::FRAME_MAX {
             let len = bytes.len() as u8;
             if tag < ESCAPE {
                 self.buffer.extend_with_head([tag | FRAME, len], bytes);
@@ -132,15 +143,15 @@ impl Encoder {
     /// [`framed`](Encoder::framed) gives for a content of `len` bytes with this digest.
     ///
     /// For callers that digest elsewhere: without a lock that they hold otherwise, in pieces, or
-    /// once for an object that cannot change. `len` must be above [`FRAME_MAX`]; shorter contents
+    /// once for an object that cannot change. `len` must be above [`FRAME_MAX`](Self::FRAME_MAX); shorter contents
     /// have no digested form.
     ///
     /// # Panics
     ///
-    /// If `len` is not above [`FRAME_MAX`].
+    /// If `len` is not above [`FRAME_MAX`](Self::FRAME_MAX).
     pub fn framed_digest(&mut self, tag: u8, len: u64, digest: u128) {
         assert!(
-            len > FRAME_MAX as u64,
+            len > Self::FRAME_MAX as u64,
             "a content of {len} bytes has no digested form"
         );
         self.put_tag(tag, FRAME);
@@ -166,7 +177,7 @@ impl Encoder {
     #[must_use]
     pub fn finish(&self) -> KeyRef<'_> {
         let bytes = self.as_bytes();
-        KeyRef(if bytes.len() <= EXACT_MAX {
+        KeyRef(if bytes.len() <= Key::EXACT_MAX {
             View::Exact(bytes)
         } else {
             View::Digest(split(digest::keyed(bytes)))
@@ -188,7 +199,7 @@ impl Encoder {
 impl Hasher for Encoder {
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        if bytes.len() <= FRAME_MAX {
+        if bytes.len() <= Self::FRAME_MAX {
             self.raw(bytes);
         } else {
             self.raw(&(bytes.len() as u64).to_le_bytes());
@@ -290,8 +301,9 @@ impl PartialEq for View<'_> {
 
 /// A finished key, owned: 24 bytes, and a box where a short encoding does not fit in them.
 ///
-/// Encodings of up to [`EXACT_MAX`] bytes are compared byte for byte, longer ones by a digest of
-/// 128 bits whose secret is drawn per process (K15). It shows nothing of the arguments.
+/// Encodings of up to [`EXACT_MAX`](Key::EXACT_MAX) bytes are compared byte for byte, longer ones
+/// by a digest of 128 bits whose secret is drawn per process (K15). Nothing of the arguments can be
+/// read from its `Debug` form.
 #[derive(Clone)]
 pub struct Key(Repr);
 
@@ -308,6 +320,9 @@ enum Repr {
 const _: () = assert!(size_of::<Key>() == 24);
 
 impl Key {
+    /// The longest encoding that a key keeps byte for byte; longer ones are digested.
+    pub const EXACT_MAX: usize = 256;
+
     /// The hash under which tables file this key.
     #[inline]
     #[must_use]

@@ -15,6 +15,8 @@ mod field;
 mod path;
 mod secret;
 mod stream;
+#[cfg(test)]
+mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
