@@ -394,9 +394,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn flights(&self) -> usize {
-        self.state.lock().flights.len()
+    pub(crate) fn inspect(&self, counts: &mut crate::inspect::Inspection) {
+        let state = self.state.lock();
+        counts.flights += state.flights.len();
+        counts.expiries += usize::from(state.expiry.is_some());
+        counts.places += state.entries.places();
     }
 }
 

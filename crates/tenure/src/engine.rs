@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::clock::{Clock, ManualClock, Nanos, nanos};
 use crate::flight::WaitGraph;
 use crate::host::{Host, SessionId};
+use crate::inspect::Inspection;
 use crate::registry::Registry;
 use crate::release::{Cause, Drains};
 use crate::sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, Weak};
@@ -83,6 +84,7 @@ pub(crate) trait AnyFunction: Send + Sync {
     /// Everything that is held, with the time each was built at; the builds under way become
     /// orphans.
     fn hold_all(&self) -> Vec<(Nanos, End)>;
+    fn inspect(&self, counts: &mut Inspection);
 }
 
 impl Default for Engine {
@@ -232,7 +234,18 @@ impl Engine {
             self.0.timer.cancel(ending.timer);
         }
         let functions = gone.functions.iter().filter_map(Weak::upgrade);
-        functions.filter_map(|it| it.leave_session(&id)).collect()
+        let ends = functions.map(|function| {
+            let end = function.leave_session(&id);
+            // The function may be dropped by the last who holds it: that too waits for the end.
+            let end: End = Box::new(move || {
+                if let Some(end) = end {
+                    end();
+                }
+                drop(function);
+            });
+            end
+        });
+        ends.collect()
     }
 
     /// How many sessions hold entries.
@@ -313,7 +326,12 @@ impl Engine {
         functions.push(function);
     }
 
-    fn functions(&self) -> Vec<Arc<dyn AnyFunction>> {
+    pub(crate) fn endings(&self) -> usize {
+        let sessions = self.0.sessions.lock();
+        sessions.values().filter(|it| it.ending.is_some()).count()
+    }
+
+    pub(crate) fn functions(&self) -> Vec<Arc<dyn AnyFunction>> {
         let functions = self.0.functions.lock();
         functions.iter().filter_map(Weak::upgrade).collect()
     }

@@ -14,6 +14,7 @@ use crate::entry::Lease;
 use crate::error::{BuildError, Error, Interrupt, SettingError};
 use crate::host::{Host, SessionId};
 use crate::info::{Counters, Info};
+use crate::inspect::Inspection;
 use crate::key::KeyRef;
 use crate::release::{Behaviour, Cause, release};
 use crate::settings::{Scope, Settings, Spinner};
@@ -454,5 +455,11 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
             })
         });
         held.collect()
+    }
+
+    fn inspect(&self, counts: &mut Inspection) {
+        for cache in self.caches() {
+            cache.inspect(counts);
+        }
     }
 }

@@ -14,6 +14,7 @@ mod flight;
 mod function;
 mod host;
 mod info;
+mod inspect;
 mod key;
 mod observe;
 mod order;
@@ -35,6 +36,7 @@ pub use error::{BuildError, Error, Interrupt, SettingError, cycle_text, no_sessi
 pub use function::{Function, Patiently, Waiting};
 pub use host::{BuildStart, Host, HostBuild, SessionId};
 pub use info::Info;
+pub use inspect::Inspection;
 pub use key::{Encoder, Key, KeyRef};
 pub use record::{Observed, Recording};
 pub use registry::{Identity, Registered};

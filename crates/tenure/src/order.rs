@@ -45,6 +45,11 @@ impl<V: Resource> Ordered<V> {
         self.table.len()
     }
 
+    /// Places for entries, taken or free.
+    pub(crate) fn places(&self) -> usize {
+        self.nodes.len()
+    }
+
     #[inline]
     pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<&Lease<V>> {
         let at = self

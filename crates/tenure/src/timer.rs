@@ -251,7 +251,7 @@ impl Timer {
         }
     }
 
-    #[cfg(test)]
+    /// How many jobs are armed.
     pub(crate) fn armed(&self) -> usize {
         self.state.lock().jobs.len()
     }

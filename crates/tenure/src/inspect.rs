@@ -1,0 +1,43 @@
+//! What an engine has under way, for tests that look for leftovers.
+
+use crate::engine::Engine;
+
+/// Counts of what is under way. Not part of the interface.
+#[doc(hidden)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// Builds that have not landed.
+    pub flights: usize,
+    /// Builds that need another one.
+    pub waits: usize,
+    /// Caches that watch a deadline.
+    pub expiries: usize,
+    /// Sessions that a grace period keeps.
+    pub endings: usize,
+    /// Resources that are watched or lent beyond their end.
+    pub drains: usize,
+    /// Armed jobs of the timer: those of the three above, and delayed spinners.
+    pub jobs: usize,
+    /// Places for entries, taken or free.
+    pub places: usize,
+}
+
+impl Engine {
+    /// Counts what is under way.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn inspect(&self) -> Inspection {
+        let core = self.core();
+        let mut counts = Inspection {
+            waits: core.graph.len(),
+            endings: self.endings(),
+            drains: core.drains.len(),
+            jobs: core.timer.armed(),
+            ..Inspection::default()
+        };
+        for function in self.functions() {
+            function.inspect(&mut counts);
+        }
+        counts
+    }
+}
