@@ -9,7 +9,7 @@ use std::mem::offset_of;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -24,7 +24,7 @@ use crate::fingerprint::{self, Fingerprint};
 use crate::flat::Flat;
 use crate::host;
 use crate::info::Info;
-use crate::options::{Options, Written};
+use crate::options::{Options, Written, is_coroutine_function};
 use crate::plan::{Arguments, Plan};
 use crate::process;
 use crate::resource::{Callbacks, Failure, Held, interrupt, raised};
@@ -491,6 +491,18 @@ pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py
             let inner = cache(func.getattr(intern!(py, "__func__"))?, written)?;
             return Ok(class.call1((inner,))?.unbind());
         }
+    }
+    if !func.is_callable() {
+        return Err(PyTypeError::new_err(format!(
+            "cache_resource decorates a function, not {func:?}. Settings are given by name, as in \
+             @cache_resource(ttl=\"1h\")"
+        )));
+    }
+    if is_coroutine_function(&func)? {
+        return Err(PyTypeError::new_err(format!(
+            "{func:?} is an async function: what it returns can be awaited only once, so it cannot \
+             be kept. Cache a function that makes the resource without await, and await its methods"
+        )));
     }
     let cached = Cached::make(py, func.clone(), written.check()?)?;
     let cached = Bound::new(py, cached)?;

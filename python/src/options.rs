@@ -191,5 +191,19 @@ fn callback(
              Example: {example}"
         )));
     }
+    if is_coroutine_function(&value)? {
+        return Err(PyTypeError::new_err(format!(
+            "{name} cannot be an async function, since nothing awaits it here: {value:?}. \
+             Example: {example}"
+        )));
+    }
     Ok(Some(value.unbind()))
+}
+
+/// Whether calling `func` gives a coroutine, which can be awaited only once.
+pub(crate) fn is_coroutine_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
+    func.py()
+        .import("inspect")?
+        .call_method1("iscoroutinefunction", (func,))?
+        .extract()
 }
