@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 mod builtin;
+mod callables;
 mod classes;
 mod containers;
 mod fault;
@@ -23,6 +24,7 @@ mod tags;
 mod types;
 
 pub(crate) use builtin::encode_scalar;
+pub(crate) use callables::Pin;
 pub(crate) use hash_funcs::HashFuncs;
 
 use fault::{Fault, Outcome};
@@ -73,6 +75,27 @@ pub(crate) fn encode(
         .map_err(|fault| fault.raise(py, param, cx))
 }
 
+/// Writes what makes a callable what it is. What it closes over or is bound to and has no key is
+/// told apart by its address; the objects are given back, and must be kept alive.
+pub(crate) fn encode_callable(
+    py: Python<'_>,
+    enc: &mut Encoder,
+    callable: &Bound<'_, PyAny>,
+    name: &str,
+) -> PyResult<Vec<Pin>> {
+    let cx = Context {
+        function: name,
+        hash_funcs: None,
+    };
+    let mut walk = Walk::new(py, enc, &cx);
+    walk.pins = Some(Vec::new());
+    // SAFETY: the interpreter is attached, and the caller's reference keeps the callable alive.
+    let callable = unsafe { Bound::from_borrowed_ptr(py, callable.as_ptr()) };
+    walk.or_pinned(&callable, "the object itself", &callable)
+        .map_err(|fault| fault.raise(py, name, &cx))?;
+    Ok(walk.pins.take().unwrap_or_default())
+}
+
 /// One walk through one argument.
 struct Walk<'e, 'a, 'py> {
     py: Python<'py>,
@@ -90,6 +113,8 @@ struct Walk<'e, 'a, 'py> {
     converted: *mut ffi::PyTypeObject,
     /// The objects that users' functions are at work on.
     converting: SmallVec<[*mut ffi::PyObject; 4]>,
+    /// What has no key and is told apart by its address, where that is allowed.
+    pins: Option<Vec<Pin>>,
 }
 
 /// A container that was written before in this walk.
@@ -112,6 +137,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             shared: Vec::new(),
             converted: std::ptr::null_mut(),
             converting: SmallVec::new(),
+            pins: None,
         }
     }
 
@@ -167,13 +193,14 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         // SAFETY: the caller keeps the value alive.
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
         let info = types::info(&value)?;
-        match info.rule {
+        let start = self.enc.len();
+        let outcome = match info.rule {
             Rule::Known(known) if info.exact => {
-                if known.holds() {
+                return if known.holds() {
                     self.nested(value.as_ptr(), |walk| walk.content(known, &value, &info))
                 } else {
                     self.content(known, &value, &info)
-                }
+                };
             }
             Rule::Known(known) => self.nested(value.as_ptr(), |walk| {
                 walk.enc.tag(tags::DERIVED);
@@ -188,6 +215,13 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             }),
             Rule::Enum => self.nested(value.as_ptr(), |walk| walk.enumeration(&value, &info)),
             Rule::Reduce => self.nested(value.as_ptr(), |walk| walk.reduce(&value)),
+        };
+        match outcome {
+            Err(fault) if fault.is_no_key() => match self.wrapped(&value, start) {
+                Ok(true) => Ok(()),
+                _ => Err(fault),
+            },
+            outcome => outcome,
         }
     }
 
@@ -226,6 +260,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             Known::Proxy => self.proxy(value),
             Known::Keys | Known::Items | Known::Values => self.view(known, value),
             Known::Std(kind) => self.standard(kind, value, info),
+            Known::Callable(kind) => self.callable(kind, value),
         }
     }
 

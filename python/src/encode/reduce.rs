@@ -38,7 +38,7 @@ impl<'py> Walk<'_, '_, 'py> {
         self.enc.tag(tags::REDUCED);
         let inside = |fault: Box<Fault>, part: &str| fault.at(class_of(value), part.to_owned());
         let part = |at: usize| parts.get_item(at).ok().filter(|part| !part.is_none());
-        self.callable(&parts.get_item(0)?)
+        self.maker(&parts.get_item(0)?)
             .map_err(|fault| inside(fault, "what makes it anew"))?;
         self.arguments(&parts.get_item(1)?)
             .map_err(|fault| inside(fault, "its arguments"))?;
@@ -71,7 +71,7 @@ impl<'py> Walk<'_, '_, 'py> {
         }
         match part(5) {
             Some(setter) => self
-                .callable(&setter)
+                .maker(&setter)
                 .map_err(|fault| inside(fault, "what sets its state")),
             None => {
                 self.enc.tag(tags::ABSENT);
@@ -88,7 +88,7 @@ impl<'py> Walk<'_, '_, 'py> {
         self.enc.tag(tags::TUPLE);
         for (at, arg) in args.iter().enumerate() {
             if at == 0 && arg.is_instance_of::<PyType>() {
-                self.callable(&arg)?;
+                self.maker(&arg)?;
             } else {
                 self.value(arg.as_ptr())?;
             }
@@ -99,7 +99,7 @@ impl<'py> Walk<'_, '_, 'py> {
 
     /// Writes what a reduction calls: by its name, as pickle does, or by what it is where it has
     /// none.
-    fn callable(&mut self, callable: &Bound<'py, PyAny>) -> Outcome {
+    fn maker(&mut self, callable: &Bound<'py, PyAny>) -> Outcome {
         let named = callable.is_instance_of::<PyType>()
             || callable.is_instance_of::<PyFunction>() && importable(callable)?
             || callable.is_instance_of::<PyCFunction>() && {

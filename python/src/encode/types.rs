@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::fault::{Fault, Outcome};
-use super::{classes, stdlib, tags};
+use super::{callables, classes, stdlib, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -51,6 +51,7 @@ pub(super) enum Known {
     Slice,
     Singleton(u8),
     Std(stdlib::Kind),
+    Callable(callables::Kind),
 }
 
 impl Known {
@@ -91,7 +92,11 @@ impl Known {
             "builtins.NotImplementedType" => Self::Singleton(tags::NOT_IMPLEMENTED),
             "collections.OrderedDict" => Self::Ordered,
             "collections.deque" => Self::Deque,
-            _ => return stdlib::Kind::from_name(name).map(Self::Std),
+            _ => {
+                return stdlib::Kind::from_name(name)
+                    .map(Self::Std)
+                    .or_else(|| callables::Kind::from_name(name).map(Self::Callable));
+            }
         })
     }
 }
@@ -188,7 +193,8 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
         if let Some(known) = Known::from_name(&name)
             && is_itself(&base)
         {
-            info.exact = depth == 0;
+            let covered = matches!(known, Known::Callable(kind) if kind.covers_derived());
+            info.exact = depth == 0 || covered;
             info.rule = if info.exact || !classes::pickles_itself(&class, &base)? {
                 Rule::Known(known)
             } else {

@@ -1,0 +1,329 @@
+//! Functions and whatever else can be called, and what they are made of.
+//!
+//! A function is its name, its code and what it closes over (K8). Line numbers and the file are
+//! left out, so that a script that runs again, or that was edited elsewhere, makes an equal one.
+#![allow(unsafe_code)]
+
+use super::fault::Outcome;
+use super::types::{self, class_of, importable};
+use super::{Walk, tags};
+use pyo3::prelude::*;
+use pyo3::types::{PyCode, PyFunction, PyMapping, PyModule, PyString, PyTuple, PyType};
+
+/// Which kind of callable, or part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Class,
+    Module,
+    Function,
+    Code,
+    Cell,
+    Method,
+    Builtin,
+    Descriptor,
+    Property,
+    Wrapper,
+    Partial,
+}
+
+impl Kind {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "builtins.type" => Self::Class,
+            "builtins.module" => Self::Module,
+            "builtins.function" => Self::Function,
+            "builtins.code" => Self::Code,
+            "builtins.cell" => Self::Cell,
+            "builtins.method" => Self::Method,
+            "builtins.builtin_function_or_method"
+            | "builtins.builtin_method"
+            | "builtins.method-wrapper" => Self::Builtin,
+            "builtins.method_descriptor"
+            | "builtins.wrapper_descriptor"
+            | "builtins.classmethod_descriptor"
+            | "builtins.getset_descriptor"
+            | "builtins.member_descriptor" => Self::Descriptor,
+            "builtins.property" => Self::Property,
+            "builtins.staticmethod" | "builtins.classmethod" => Self::Wrapper,
+            "functools.partial" => Self::Partial,
+            _ => return None,
+        })
+    }
+
+    /// Whether what derives from it is written as it is itself.
+    pub(super) fn covers_derived(self) -> bool {
+        matches!(self, Self::Class | Self::Module)
+    }
+}
+
+/// The attributes of a code object that make it what it is.
+const CODE_PARTS: [&str; 11] = [
+    "co_name",
+    "co_argcount",
+    "co_posonlyargcount",
+    "co_kwonlyargcount",
+    "co_flags",
+    "co_code",
+    "co_consts",
+    "co_names",
+    "co_varnames",
+    "co_freevars",
+    "co_cellvars",
+];
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes a callable or a part of one.
+    pub(super) fn callable(&mut self, kind: Kind, value: &Bound<'py, PyAny>) -> Outcome {
+        match kind {
+            Kind::Class => self.class(value),
+            Kind::Module => {
+                self.enc.tag(tags::MODULE_OBJECT);
+                for name in ["__name__", "__file__"] {
+                    match value.getattr_opt(name)? {
+                        Some(text) => self.value(text.as_ptr())?,
+                        None => self.enc.tag(tags::ABSENT),
+                    }
+                }
+                Ok(())
+            }
+            Kind::Function => self.function(value.cast::<PyFunction>().map_err(PyErr::from)?),
+            Kind::Code => self.code(value),
+            Kind::Cell => {
+                self.enc.tag(tags::CELL);
+                match value.getattr_opt("cell_contents") {
+                    Ok(Some(content)) => self.value(content.as_ptr()),
+                    // An empty cell raises a ValueError.
+                    _ => {
+                        self.enc.tag(tags::ABSENT);
+                        Ok(())
+                    }
+                }
+            }
+            Kind::Method => {
+                self.enc.tag(tags::METHOD);
+                self.value(value.getattr("__func__")?.as_ptr())
+                    .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))?;
+                self.or_pinned(value, "__self__", &value.getattr("__self__")?)
+            }
+            Kind::Builtin => {
+                self.enc.tag(tags::BUILTIN);
+                self.text(value, "__qualname__")?;
+                let owner = value.getattr("__self__")?;
+                if owner.is_none() || owner.is_instance_of::<PyModule>() {
+                    self.text(value, "__module__")
+                } else {
+                    self.or_pinned(value, "__self__", &owner)
+                }
+            }
+            Kind::Descriptor => {
+                self.enc.tag(tags::DESCRIPTOR);
+                self.text(value, "__name__")?;
+                self.value(value.getattr("__objclass__")?.as_ptr())
+            }
+            Kind::Property => {
+                self.enc.tag(tags::WRAPPED);
+                for name in ["fget", "fset", "fdel"] {
+                    self.value(value.getattr(name)?.as_ptr())
+                        .map_err(|fault| fault.at(class_of(value), name.to_owned()))?;
+                }
+                Ok(())
+            }
+            Kind::Wrapper => {
+                self.enc.tag(tags::WRAPPED);
+                types::write_id(self.enc, &value.get_type())?;
+                self.value(value.getattr("__func__")?.as_ptr())
+                    .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))
+            }
+            Kind::Partial => {
+                self.enc.tag(tags::PARTIAL);
+                self.value(value.getattr("func")?.as_ptr())
+                    .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))?;
+                let args = value.getattr("args")?.cast_into::<PyTuple>();
+                for arg in args.map_err(PyErr::from)? {
+                    self.or_pinned(value, "args", &arg)?;
+                }
+                self.enc.tag(tags::END);
+                self.or_pinned(value, "keywords", &value.getattr("keywords")?)
+            }
+        }
+    }
+
+    /// Writes a function: its name, its code, its defaults and what it closes over.
+    fn function(&mut self, func: &Bound<'py, PyFunction>) -> Outcome {
+        self.enc.tag(tags::FUNCTION);
+        self.text(func, "__module__")?;
+        self.text(func, "__qualname__")?;
+        let code = func.getattr("__code__")?;
+        self.value(code.as_ptr())?;
+        for name in ["__defaults__", "__kwdefaults__"] {
+            self.or_pinned(func, name, &func.getattr(name)?)?;
+        }
+        let cells = func.getattr("__closure__")?;
+        if let Ok(cells) = cells.cast::<PyTuple>() {
+            let names = code.getattr("co_freevars")?;
+            let found_by_name = importable(func).unwrap_or(false);
+            for (at, cell) in cells.iter().enumerate() {
+                self.enc.tag(tags::CELL);
+                // An empty cell raises a ValueError.
+                let Ok(Some(content)) = cell.getattr_opt("cell_contents") else {
+                    self.enc.tag(tags::ABSENT);
+                    continue;
+                };
+                let start = self.enc.len();
+                let name = names.get_item(at)?.str()?;
+                match self.or_pinned(func, &name.to_string_lossy(), &content) {
+                    // What is found under its name is that function, whatever it keeps.
+                    Err(fault) if found_by_name && fault.is_no_key() => {
+                        self.enc.truncate(start);
+                        self.enc.tag(tags::OPAQUE);
+                    }
+                    outcome => outcome?,
+                }
+            }
+        }
+        self.enc.tag(tags::END);
+        Ok(())
+    }
+
+    fn code(&mut self, code: &Bound<'py, PyAny>) -> Outcome {
+        let code = code.cast::<PyCode>().map_err(PyErr::from)?;
+        self.enc.tag(tags::CODE);
+        for name in CODE_PARTS {
+            self.value(code.getattr(name)?.as_ptr())
+                .map_err(|fault| fault.at("code".to_owned(), name.to_owned()))?;
+        }
+        // From Python 3.11 on.
+        match code.getattr_opt("co_exceptiontable")? {
+            Some(table) => self.value(table.as_ptr()),
+            None => {
+                self.enc.tag(tags::ABSENT);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes a class: by its name, and where it is not found under that name, by what it is made
+    /// of as far as that has keys, because a function can make many classes of one name.
+    fn class(&mut self, class: &Bound<'py, PyAny>) -> Outcome {
+        let class = class.cast::<PyType>().map_err(PyErr::from)?;
+        self.enc.tag(tags::CLASS);
+        types::write_id(self.enc, class)?;
+        let qualname = class.getattr("__qualname__")?.str()?;
+        if !qualname.to_string_lossy().contains("<locals>") || importable(class)? {
+            return Ok(());
+        }
+        for base in class.getattr("__bases__")?.try_iter()? {
+            self.value(base?.as_ptr())?;
+        }
+        self.enc.tag(tags::END);
+        let mut members = Vec::new();
+        for item in class
+            .getattr("__dict__")?
+            .cast::<PyMapping>()
+            .map_err(PyErr::from)?
+            .items()?
+        {
+            let (name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            if !name.is_exact_instance_of::<PyString>() || !is_bookkeeping(&name.str()?) {
+                members.push((name, member));
+            }
+        }
+        self.sorted(members.len(), |walk, at| {
+            let (name, member) = &members[at];
+            walk.value(name.as_ptr())?;
+            let start = walk.enc.len();
+            match walk.value(member.as_ptr()) {
+                Err(fault) if fault.is_no_key() => {
+                    walk.enc.truncate(start);
+                    walk.enc.tag(tags::OPAQUE);
+                    Ok(())
+                }
+                outcome => outcome,
+            }
+        })?;
+        self.enc.tag(tags::END);
+        Ok(())
+    }
+
+    /// Writes what a wrapper around a function wraps, in the place of what was written since
+    /// `start`, for wrappers that have no key themselves: `false` if this is none.
+    pub(super) fn wrapped(&mut self, value: &Bound<'py, PyAny>, start: usize) -> Outcome<bool> {
+        if !value.is_callable() {
+            return Ok(false);
+        }
+        let Some(inner) = value.getattr_opt("__wrapped__")? else {
+            return Ok(false);
+        };
+        self.enc.truncate(start);
+        self.enc.tag(tags::WRAPPED);
+        types::write_id(self.enc, &value.get_type())?;
+        self.value(inner.as_ptr())
+            .map_err(|fault| fault.at(class_of(value), "what it wraps".to_owned()))?;
+        Ok(true)
+    }
+
+    /// Writes something that a callable holds under a name. Where a function's identity is made
+    /// and it has no key, the object's address stands for it, and the object is kept alive.
+    pub(super) fn or_pinned(
+        &mut self,
+        owner: &Bound<'py, PyAny>,
+        name: &str,
+        value: &Bound<'py, PyAny>,
+    ) -> Outcome {
+        let start = self.enc.len();
+        let fault = match self.value(value.as_ptr()) {
+            Ok(()) => return Ok(()),
+            Err(fault) => fault,
+        };
+        match &mut self.pins {
+            Some(pins) if fault.is_no_key() => {
+                pins.push(Pin {
+                    value: value.clone().unbind(),
+                    name: name.to_owned(),
+                    reason: fault.reason(),
+                });
+                self.enc.truncate(start);
+                self.enc.tag(tags::OPAQUE);
+                self.enc.raw(&(value.as_ptr() as usize).to_le_bytes());
+                Ok(())
+            }
+            _ => Err(fault.at(class_of(owner), format!("its `{name}`"))),
+        }
+    }
+
+    fn text(&mut self, value: &Bound<'py, PyAny>, name: &str) -> Outcome {
+        match value.getattr_opt(name)? {
+            Some(text) => self.value(text.as_ptr()),
+            None => {
+                self.enc.tag(tags::ABSENT);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Something without a key in what a function is made of, told apart by its address.
+pub(crate) struct Pin {
+    /// The object, which must stay alive as long as its address counts.
+    pub(crate) value: Py<PyAny>,
+    /// The variable or attribute that held it.
+    pub(crate) name: String,
+    /// What it is and why it has no key.
+    pub(crate) reason: String,
+}
+
+/// Whether a class keeps something under this name that is not part of what it does.
+fn is_bookkeeping(name: &Bound<'_, PyString>) -> bool {
+    matches!(
+        &*name.to_string_lossy(),
+        "__dict__"
+            | "__weakref__"
+            | "__doc__"
+            | "__module__"
+            | "__qualname__"
+            | "__firstlineno__"
+            | "__static_attributes__"
+            | "__slotnames__"
+            | "_abc_impl"
+    )
+}
