@@ -29,6 +29,8 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_encode, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    // PyO3's list of names, which nobody imports by star.
+    module.delattr("__all__")?;
     watch_the_process(py)
 }
 

@@ -258,6 +258,17 @@ unsafe extern "C" fn call(
 
 #[pymethods]
 impl Cached {
+    /// The same for those who ask for `__call__` by name; a call itself does not come this way.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn __call__(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        self.call(py, Flat::new(None, args, kwargs)?.arguments())
+    }
+
     /// Clears the entry of a call with these arguments; without arguments, every entry.
     #[pyo3(signature = (*args, **kwargs))]
     fn clear(
@@ -371,6 +382,18 @@ unsafe extern "C" fn call_bound(
 
 #[pymethods]
 impl BoundCached {
+    /// The same for those who ask for `__call__` by name; a call itself does not come this way.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn __call__(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        let flat = Flat::new(Some(self.instance.bind(py)), args, kwargs)?;
+        self.cached.get().call(py, flat.arguments())
+    }
+
     /// The instance.
     #[getter]
     fn __self__(&self, py: Python<'_>) -> Py<PyAny> {

@@ -1,0 +1,66 @@
+"""What type checkers see of a decorated function: its own signature, and what Tenure adds. Checked, never run."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+
+from typing_extensions import assert_type
+
+import tenure
+from tenure import cache_resource
+
+
+@cache_resource
+def bare(path: str, *, timeout: float = 5.0) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout)
+
+
+@cache_resource(ttl=timedelta(hours=1), max_entries=8, scope="session", on_release=sqlite3.Connection.close)
+def with_settings(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(path)
+
+
+def plain(number: int) -> list[int]:
+    return [number]
+
+
+called = cache_resource(plain, ttl="1h23s", validate=lambda numbers: len(numbers) == 1)
+
+assert_type(bare("a.db"), sqlite3.Connection)
+assert_type(bare("a.db", timeout=1.0), sqlite3.Connection)
+assert_type(with_settings("a.db"), sqlite3.Connection)
+assert_type(called(1), list[int])
+
+bare(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+bare()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+cache_resource(scope="page")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+with bare.lease("a.db") as connection:
+    assert_type(connection, sqlite3.Connection)
+
+bare.clear()
+bare.clear("a.db", timeout=1.0)
+cache_resource.clear()
+assert_type(bare.info().hits, int)
+assert_type(bare.info().releases, dict[str, int])
+assert_type(bare.__wrapped__("a.db"), sqlite3.Connection)
+
+
+class Store:
+    @cache_resource
+    def table(self, name: str) -> dict[str, int]:
+        return {name: 1}
+
+    @cache_resource(max_entries=1)
+    def index(self) -> list[str]:
+        return []
+
+
+store = Store()
+assert_type(store.table("users"), dict[str, int])
+assert_type(store.index(), list[str])
+store.table.clear("users")
+store.table(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+tenure.configure(drain="2s", session_grace=timedelta(seconds=30))
