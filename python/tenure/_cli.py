@@ -70,7 +70,10 @@ def _missing(target: str) -> str | None:
 
 
 def _busy(options: Mapping[str, Any]) -> str | None:
-    """What is wrong with the port, or None. A port nobody chose is Streamlit's to choose: it takes the next free one."""
+    """What is wrong with the port, or None.
+
+    A port that nobody chose is Streamlit's to choose: it takes the next free one.
+    """
     from streamlit import config
 
     port, address = options.get("server_port"), options.get("server_address")

@@ -57,9 +57,7 @@ class Host(Protocol):
         back.
         """
 
-    def begin(
-        self, func: Callable[..., Any], text: str | None, show_time: bool, allow_widgets: bool
-    ) -> Build | None:
+    def begin(self, func: Callable[..., Any], text: str | None, show_time: bool, allow_widgets: bool) -> Build | None:
         """A build begins on this thread: the function runs next. None where there is nothing to show or to record.
 
         `text` is what the spinner says; None shows none, as for a build inside another. Every build records.
@@ -95,6 +93,7 @@ def find() -> Host | None:
 
     if _streamlit_version.complaint() is not None and not runtime.exists():
         return None  # Too old, but only imported: no app is running that would need it.
+    _streamlit_version.require()
     from tenure.hosts import streamlit
 
     return streamlit.attach()

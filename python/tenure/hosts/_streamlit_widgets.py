@@ -62,7 +62,10 @@ class Seen:
         """Keeps what AppTest knows of these widgets, so that a test can use them where it meets only a hit."""
         with ctx.session_state._lock:
             state = ctx.session_state._state
-            known = state[TESTING_KEY] if TESTING_KEY in state else {}
+            try:
+                known = state[TESTING_KEY]
+            except KeyError:
+                return
             self.for_tests = {widget: known[widget] for widget in self.widgets if widget in known}
 
 
@@ -96,8 +99,12 @@ def _value(ctx: ScriptRunContext, state: SessionState, metadata: WidgetMetadata[
     return metadata.deserializer(None)
 
 
-def register(ctx: ScriptRunContext, seen: Seen, messages: Sequence[Any]) -> list[Any]:
-    """Registers what a build put on the page, as if it ran now, and returns its messages for this session."""
+def register(ctx: ScriptRunContext, seen: Seen, messages: Sequence[Any]) -> tuple[list[Any], set[int]]:
+    """Registers what a build put on the page, as if it ran now.
+
+    Returns its messages for this session, and the identities of the elements among them that carry a value which the
+    front end must take.
+    """
     fragment = _fragment(ctx)
     values = {}
     for element_type, element in seen.elements:
@@ -107,7 +114,9 @@ def register(ctx: ScriptRunContext, seen: Seen, messages: Sequence[Any]) -> list
         values[widget] = now, widgets.register_widget_from_metadata(now, ctx)
     for widget, known in seen.for_tests.items():
         utils.save_for_app_testing(ctx, widget, known)
-    return [_for_session(message, values) for message in messages]
+    mine = [_for_session(message, values) for message in messages]
+    set_here = {id(message.message) for message in mine if getattr(message.message, "set_value", False)}
+    return mine, set_here
 
 
 def _fragment(ctx: ScriptRunContext) -> str | None:

@@ -1,0 +1,228 @@
+"""What a build puts on the page: recorded with Streamlit's replay contexts, and put out again with its replay function.
+
+Why a replay context for each depth of nesting, and not Streamlit's own?
+    Streamlit's single context decides where a nested function's elements go by what the innermost function has seen,
+    and saves that decision for the outer ones too. An element that a nested function writes into the outer function's
+    column then replays outside of that column. A context that holds one function at a time decides for that function.
+
+Three things Streamlit's replay leaves out are put right here: parts of the page other than the body and the sidebar,
+elements that the front end must take anew even if they look as before, and how an `st.status` ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.delta_generator_singletons import get_dg_singleton_instance
+from streamlit.elements.lib.mutable_status_container import StatusContainer
+from streamlit.runtime.caching.cache_type import CacheType
+from streamlit.runtime.caching.cached_message_replay import (
+    CachedMessageReplayContext,
+    CachedResult,
+    replay_cached_messages,
+)
+from streamlit.runtime.scriptrunner import ScriptRunContext
+from streamlit.runtime.scriptrunner_utils.script_run_context import in_cached_function
+from streamlit.runtime.state.common import WidgetMetadata
+
+from tenure.hosts import _streamlit_widgets
+
+
+class Recording:
+    """What one build put out: Streamlit's own messages, and the widgets among them."""
+
+    __slots__ = ("fresh", "messages", "observed", "seen")
+
+    def __init__(self, messages: list[Any], fresh: frozenset[int], seen: _streamlit_widgets.Seen | None) -> None:
+        self.messages = messages
+        self.fresh = fresh
+        self.seen = seen
+        self.observed = None if seen is None else _streamlit_widgets.Inputs(seen.widgets)
+
+
+class Capture:
+    """The recording of one build under way."""
+
+    __slots__ = ("_calling", "_context", "_ctx", "_token", "fresh", "seen", "statuses")
+
+    def __init__(self, ctx: ScriptRunContext, func: Callable[..., Any], allow_widgets: bool) -> None:
+        outer = _open.get()
+        forbidden = in_cached_function.get()
+        self.fresh: set[int] = set()
+        self.statuses: dict[StatusContainer, bool | None] = {}
+        self._ctx = ctx
+        self._context = _context_at(len(outer))
+        self._token = _open.set((*outer, self))
+        self._calling = self._context.calling_cached_function(func)
+        self._calling.__enter__()
+        self.seen: _streamlit_widgets.Seen | None = None
+        if allow_widgets and not forbidden:
+            # Streamlit's warning about widgets hangs on this flag. An outer function that forbids them has the say.
+            in_cached_function.set(False)
+            self.seen = _streamlit_widgets.Seen()
+
+    def close(self) -> Recording | None:
+        self._calling.__exit__(None, None, None)
+        _open.reset(self._token)
+        messages = self._context._most_recent_messages
+        if not messages:
+            return None
+        for status, expanded in self.statuses.items():
+            _settle(messages, status, expanded)
+        seen = self.seen if self.seen is not None and self.seen.widgets else None
+        if seen is not None:
+            seen.close(self._ctx)
+        return Recording(messages, frozenset(self.fresh), seen)
+
+    def save(self, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        getattr(self._context, kind)(*args, **kwargs)
+
+
+_open: contextvars.ContextVar[tuple[Capture, ...]] = contextvars.ContextVar("tenure_streamlit_open", default=())
+"""The builds that record what this thread puts out, outermost first."""
+
+_contexts: list[CachedMessageReplayContext] = []
+
+
+def _context_at(depth: int) -> CachedMessageReplayContext:
+    """The replay context of builds nested this deep. Its state is Streamlit's: local to a thread or a task."""
+    while len(_contexts) <= depth:
+        _contexts.append(CachedMessageReplayContext(CacheType.RESOURCE))
+    return _contexts[depth]
+
+
+_fresh: contextvars.ContextVar[frozenset[int]] = contextvars.ContextVar("tenure_streamlit_fresh", default=frozenset())
+"""The elements, by identity, that the front end must take anew in the replay under way (balloons, a value that is set).
+
+Streamlit's replay does not say so to the front end, and an element that looks as before is then taken for the old one.
+"""
+
+
+def replay(ctx: ScriptRunContext, recording: Recording, func: Callable[..., Any]) -> None:
+    """Puts a recording out for the session of `ctx`, where its script stands now."""
+    messages, fresh = recording.messages, recording.fresh
+    if recording.seen is not None:
+        messages, more = _streamlit_widgets.register(ctx, recording.seen, messages)
+        fresh = fresh | more
+    token = _fresh.set(fresh)
+    try:
+        for root, part in _by_root(messages):
+            _replay(root, part, func)
+    finally:
+        _fresh.reset(token)
+
+
+def _by_root(messages: list[Any]) -> list[tuple[DeltaGenerator, list[Any]]]:
+    """The messages of each part of the page. Streamlit's replay knows the page's body and its sidebar only."""
+    singletons = get_dg_singleton_instance()
+    roots = {str(id(root)): root for root in (singletons.bottom_dg, singletons.event_dg)}
+    parts: dict[str, tuple[DeltaGenerator, list[Any]]] = {}
+    homes: dict[str, DeltaGenerator] = {}
+    for message in messages:
+        into = message.id_of_dg_called_on
+        root = roots.get(into) or homes.get(into, singletons.main_dg)
+        homes[message.returned_dgs_id] = root
+        parts.setdefault(str(id(root)), (root, []))[1].append(message)
+    return list(parts.values())
+
+
+def _replay(root: DeltaGenerator, messages: list[Any], func: Callable[..., Any]) -> None:
+    # A message names the container it went to by `str(id(container))`; the roots outlive every app. What went to the
+    # main container goes to where the caller stands, and so a root that Streamlit does not know is stood in.
+    result: CachedResult[None] = CachedResult(
+        value=None, messages=messages, main_id=str(id(root)), sidebar_id=str(id(st.sidebar))
+    )
+    with contextlib.nullcontext() if root is st._main else root:
+        replay_cached_messages(result, CacheType.RESOURCE, func)
+
+
+def _settle(messages: list[Any], status: StatusContainer, expanded: bool | None) -> None:
+    """Makes a recorded `st.status` what it was in the end: Streamlit records how it began, which is running."""
+    own = [n for n, message in enumerate(messages) if message.returned_dgs_id == str(id(status))]
+    if not own or status._current_proto is None:
+        return  # It began outside of this build.
+    block = type(status._current_proto)()
+    block.CopyFrom(status._current_proto)
+    begun = messages[own[-1]]
+    block.expandable.expanded = begun.message.expandable.expanded if expanded is None else expanded
+    messages[own[-1]] = dataclasses.replace(begun, message=block)
+
+
+# --- what Streamlit's functions also do while builds are open; `tenure.hosts.streamlit.attach` puts these in place ---
+
+
+def also_save(kind: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """What Streamlit saves for its own replay contexts is saved for the open builds too."""
+
+    def make(original: Callable[..., None]) -> Callable[..., None]:
+        def save(*args: Any, **kwargs: Any) -> None:
+            original(*args, **kwargs)
+            builds = _open.get()
+            if builds:
+                # Streamlit records only where it also forbids widgets; a build that allows them records all the same.
+                token = in_cached_function.set(True)
+                try:
+                    for build in builds:
+                        build.save(kind, args, kwargs)
+                finally:
+                    in_cached_function.reset(token)
+
+        return save
+
+    return make
+
+
+def minding_freshness(original: Callable[..., Any]) -> Callable[..., Any]:
+    def enqueue(self: DeltaGenerator, delta_type: str, element_proto: Any, *args: Any, **kwargs: Any) -> Any:
+        if id(element_proto) in _fresh.get():
+            kwargs["has_one_shot_effect"] = True
+        if kwargs.get("has_one_shot_effect"):
+            for build in _open.get():
+                build.fresh.add(id(element_proto))
+        return original(self, delta_type, element_proto, *args, **kwargs)
+
+    return enqueue
+
+
+def noting_statuses(original: Callable[..., None]) -> Callable[..., None]:
+    def update(self: StatusContainer, *, expanded: bool | None = None, **kwargs: Any) -> None:
+        original(self, expanded=expanded, **kwargs)
+        for build in _open.get():
+            build.statuses[self] = build.statuses.get(self) if expanded is None else expanded
+
+    return update
+
+
+def noting_elements(original: Callable[..., None]) -> Callable[..., None]:
+    def register(ctx: ScriptRunContext, element_type: str, element_id: str) -> None:
+        builds = _open.get()
+        if builds:
+            _streamlit_widgets.refuse(element_type)
+        original(ctx, element_type, element_id)
+        for seen in _seen(builds):
+            seen.elements.append((element_type, element_id))
+
+    return register
+
+
+def noting_widgets(original: Callable[..., Any]) -> Callable[..., Any]:
+    def register(metadata: WidgetMetadata[Any], ctx: ScriptRunContext | None) -> Any:
+        result = original(metadata, ctx)
+        for seen in _seen(_open.get()):
+            seen.widgets[metadata.id] = metadata
+        return result
+
+    return register
+
+
+def _seen(builds: tuple[Capture, ...]) -> list[_streamlit_widgets.Seen]:
+    """Where the open builds note their widgets; nowhere if one of them forbids widgets."""
+    if in_cached_function.get():
+        return []
+    return [build.seen for build in builds if build.seen is not None]

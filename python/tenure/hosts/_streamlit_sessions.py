@@ -1,0 +1,73 @@
+"""When Streamlit's sessions end and come back, and which session an app under test is."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import Any
+
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner import ScriptRunContext, ScriptRunnerEvent
+from streamlit.runtime.state import SessionState
+
+from tenure import _native
+
+_TEST_SESSION = "test session id"
+"""The one id that AppTest gives to all its sessions."""
+
+_test_numbers = itertools.count(1)
+
+
+def _test_session(state: SessionState) -> str:
+    """The session of one AppTest, told apart by its session state, and ended when that is dropped.
+
+    AppTest has no connection that could be closed: a session lasts as long as its AppTest object.
+    """
+    known = vars(state).get("_tenure_session")
+    if known is None:
+        name = f"AppTest {next(_test_numbers)}"
+        known = vars(state).setdefault("_tenure_session", name)
+        if known is name:
+            weakref.finalize(state, _native.end_session, name).atexit = False
+    return str(known)
+
+
+_away: weakref.WeakSet[AppSession] = weakref.WeakSet()
+"""Sessions that have ended or disconnected, and may come back."""
+
+
+def ended(session: AppSession) -> None:
+    _away.add(session)
+    _native.end_session(session.id)
+    runner = session._scriptrunner
+    if runner is None:
+        return
+    # Its script may still be running, and build for this session once more before it notices.
+    loop, session_id, gone = session._event_loop, session.id, weakref.ref(session)
+
+    def end_again() -> None:
+        owner = gone()
+        if owner is None or owner in _away:
+            _native.end_session(session_id)
+
+    def heard(_: Any, event: ScriptRunnerEvent, **_details: Any) -> None:
+        if event is ScriptRunnerEvent.SHUTDOWN:
+            try:
+                # On the event loop, where sessions connect, so that none comes back between the question and the end.
+                loop.call_soon_threadsafe(end_again)
+            except RuntimeError:
+                end_again()  # The server has stopped.
+
+    runner.on_event.connect(heard, weak=False)
+
+
+def watched(session: AppSession) -> None:
+    """Streamlit watches a session's files when it is new, and again when it reconnects."""
+    if session in _away:
+        _away.discard(session)
+        _native.resume_session(session.id)
+
+
+def current(ctx: ScriptRunContext) -> str:
+    """The id of the session that `ctx` serves."""
+    return _test_session(ctx.session_state._state) if ctx.session_id == _TEST_SESSION else ctx.session_id

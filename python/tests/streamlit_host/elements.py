@@ -1,0 +1,192 @@
+"""Every element and widget of the installed Streamlit, and one way to call each.
+
+The names come from Streamlit itself. One that the table does not know is called with a text, or with nothing; if it
+takes neither, its test fails and asks for a line here.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.testing.v1 import AppTest
+
+TABLE = pd.DataFrame({"lat": [1.0, 2.0], "lon": [3.0, 4.0], "n": [1, 2]})
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000001e221bc33"
+    "0000000049454e44ae426082"
+)
+SPEC = {"mark": "point", "encoding": {"x": {"field": "n"}}}
+DAY = datetime.date(2024, 5, 6)
+
+
+def _figure() -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot([1, 2])
+    return figure
+
+
+def _altair() -> Any:
+    import altair
+
+    return altair.Chart(TABLE).mark_point().encode(x="n")
+
+
+def _inside(container: str, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+    def put(place: Any) -> Any:
+        with getattr(place, container)(*args, **kwargs):
+            st.text("inside")
+
+    return put
+
+
+def _each(container: str, *args: Any) -> Callable[[Any], Any]:
+    def put(place: Any) -> Any:
+        for number, part in enumerate(getattr(place, container)(*args)):
+            part.text(f"part {number}")
+
+    return put
+
+
+def _placeholder(place: Any) -> Any:
+    spot = place.empty()
+    spot.text("first")
+    spot.text("then")
+
+
+def _form(place: Any) -> Any:
+    with place.form("form"):
+        st.text_input("In a form", key="in form")
+        st.form_submit_button("Send")
+
+
+def _grid(place: Any) -> Any:
+    place.grid(2).cell().text("cell")
+
+
+def _help(place: Any) -> Any:
+    place.help(len)
+
+
+def _progress(place: Any) -> Any:
+    place.progress(10, "begun").progress(100, "done")
+
+
+def _status(place: Any) -> Any:
+    with place.status("working") as status:
+        st.text("inside")
+        status.update(label="done", state="complete")
+
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "altair_chart": lambda place: place.altair_chart(_altair()),
+    "area_chart": lambda place: place.area_chart(TABLE),
+    "audio": lambda place: place.audio(b"RIFF sound", format="audio/wav"),
+    "balloons": lambda place: place.balloons(),
+    "bar_chart": lambda place: place.bar_chart(TABLE),
+    "chat_message": _inside("chat_message", "user"),
+    "code": lambda place: place.code("x = 1"),
+    "color_picker": lambda place: place.color_picker("Colour", "#112233"),
+    "columns": _each("columns", 2),
+    "container": _inside("container", border=True),
+    "data_editor": lambda place: place.data_editor(TABLE),
+    "dataframe": lambda place: place.dataframe(TABLE),
+    "date_input": lambda place: place.date_input("Day", DAY),
+    "datetime_input": lambda place: place.datetime_input("When", datetime.datetime(2024, 5, 6, 7, 8)),
+    "divider": lambda place: place.divider(),
+    "download_button": lambda place: place.download_button("Save", b"bytes"),
+    "echarts_chart": lambda place: place.echarts_chart({"series": [{"type": "bar", "data": [1, 2]}]}),
+    "empty": _placeholder,
+    "exception": lambda place: place.exception(ValueError("shown, not raised")),
+    "expander": _inside("expander", "More"),
+    "feedback": lambda place: place.feedback("stars"),
+    "form": _form,
+    "graphviz_chart": lambda place: place.graphviz_chart("digraph { a -> b }"),
+    "grid": _grid,
+    "help": _help,
+    "html": lambda place: place.html("<b>bold</b>"),
+    "iframe": lambda place: place.iframe("https://example.org"),
+    "image": lambda place: place.image(PIXEL),
+    "json": lambda place: place.json({"a": [1, 2]}),
+    "line_chart": lambda place: place.line_chart(TABLE),
+    "link_button": lambda place: place.link_button("There", "https://example.org"),
+    "map": lambda place: place.map(TABLE),
+    "menu_button": lambda place: place.menu_button("Menu", ["a", "b"]),
+    "mermaid_chart": lambda place: place.mermaid_chart("graph TD; a-->b;"),
+    "metric": lambda place: place.metric("Speed", 3, 1),
+    "multiselect": lambda place: place.multiselect("Many", ["a", "b"], ["a"]),
+    "number_input": lambda place: place.number_input("Number", value=3),
+    "page_link": lambda place: place.page_link("https://example.org", label="There"),
+    "pagination": lambda place: place.pagination(5),
+    "pdf": lambda place: place.pdf(b"%PDF-1.4"),
+    "pills": lambda place: place.pills("Pills", ["a", "b"], default="a"),
+    "plotly_chart": lambda place: place.plotly_chart({"data": [{"type": "bar", "y": [1, 2]}]}),
+    "popover": _inside("popover", "Open"),
+    "progress": _progress,
+    "pydeck_chart": lambda place: place.pydeck_chart(None),
+    "pyplot": lambda place: place.pyplot(_figure()),
+    "radio": lambda place: place.radio("One", ["a", "b"]),
+    "scatter_chart": lambda place: place.scatter_chart(TABLE),
+    "segmented_control": lambda place: place.segmented_control("Segments", ["a", "b"], default="a"),
+    "select_slider": lambda place: place.select_slider("Steps", ["a", "b", "c"], "b"),
+    "selectbox": lambda place: place.selectbox("One", ["a", "b"]),
+    "skeleton": lambda place: place.skeleton(),
+    "snow": lambda place: place.snow(),
+    "space": lambda place: place.space(),
+    "spinner": _inside("spinner", "Wait"),
+    "status": _status,
+    "table": lambda place: place.table(TABLE),
+    "tabs": _each("tabs", ["a", "b"]),
+    "time_input": lambda place: place.time_input("At", datetime.time(7, 8)),
+    "vega_lite_chart": lambda place: place.vega_lite_chart(TABLE, SPEC),
+    "video": lambda place: place.video(b"moving", format="video/mp4"),
+    "write": lambda place: place.write("text", TABLE, {"a": 1}),
+    "write_stream": lambda place: place.write_stream(iter(["a ", "b"])),
+}
+
+REFUSED = ("camera_input", "file_uploader")
+"""Promise H6."""
+
+ELSEWHERE = {
+    "form_submit_button": "stands in a form: see `form`",
+    "add_rows": "changes another element, and Streamlit has removed it since",
+    "bokeh_chart": "needs one old release of Bokeh, and Streamlit has removed it since",
+    **dict.fromkeys(REFUSED, "refused, by promise H6"),
+}
+
+NEEDS = {"pdf": "streamlit_pdf", "plotly_chart": "plotly", "pyplot": "matplotlib"}
+
+if not hasattr(AppTest, "feedback"):
+    ELSEWHERE["feedback"] = "this AppTest cannot read it back"
+
+NAMES = sorted(
+    name for name in dir(DeltaGenerator) if not name.startswith("_") and callable(getattr(DeltaGenerator, name))
+)
+
+
+def missing(name: str) -> str | None:
+    """The library this element needs and that is not here, or None."""
+    needed = NEEDS.get(name)
+    return needed if needed is not None and importlib.util.find_spec(needed) is None else None
+
+
+def put(name: str, place: Any) -> None:
+    """Puts one element into a container."""
+    if name in CALLS:
+        CALLS[name](place)
+        return
+    method = getattr(place, name)
+    try:
+        method("text")
+    except TypeError:
+        try:
+            method()
+        except TypeError:
+            raise AssertionError(f"Streamlit has a new element, st.{name}: add a call of it to {__file__}") from None
