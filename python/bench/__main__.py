@@ -38,15 +38,20 @@ def main() -> None:
     for part in (hits, threads, misses, memory, life):
         print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
         rows += part.measure(chosen.rounds, chosen.seconds, wanted)
+        # Nothing that is measured is lost where a later part fails.
+        if chosen.json:
+            write(chosen.json, chosen.rounds, rows)
 
-    machine = describe()
-    print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    print(", ".join(f"{name} {value}" for name, value in describe().items()))
     print(f"Medians of {chosen.rounds} interleaved rounds; in brackets how many times better Tenure is.\n")
     print(table(rows))
-    if chosen.json:
-        chosen.json.parent.mkdir(parents=True, exist_ok=True)
-        report = {"machine": machine, "rounds": chosen.rounds, "rows": [row.as_json() for row in rows]}
-        chosen.json.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write(path: Path, rounds: int, rows: list[Row]) -> None:
+    """Writes the figures so far."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    report = {"machine": describe(), "rounds": rounds, "rows": [row.as_json() for row in rows]}
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,10 +18,8 @@ import streamlit as st
 
 import tenure
 
-logging.getLogger("streamlit").setLevel(logging.CRITICAL)
-for name in list(logging.root.manager.loggerDict):
-    if name.startswith("streamlit"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+# Streamlit warns at every call outside an app, and sets its own levels again when a script runs.
+logging.disable(logging.CRITICAL)
 
 Function = Callable[..., Any]
 HOUR = 3600.0

@@ -47,12 +47,12 @@ class Row:
 
 def faster(times: float, peer: str) -> Goal:
     """At least this many times faster than the peer."""
-    return Goal(f"≥ {times:g} × {_NAMES[peer]}", lambda figures: figures[peer] >= times * figures["tenure"])
+    return Goal(f"≥ {times:g} × {_CACHES.get(peer, peer)}", lambda figures: figures[peer] >= times * figures["tenure"])
 
 
 def within(times: float, peer: str) -> Goal:
     """At most this many times what the peer needs."""
-    return Goal(f"≤ {times:g} × {_NAMES[peer]}", lambda figures: figures["tenure"] <= times * figures[peer])
+    return Goal(f"≤ {times:g} × {_CACHES.get(peer, peer)}", lambda figures: figures["tenure"] <= times * figures[peer])
 
 
 def at_most(value: float, text: str) -> Goal:
@@ -62,16 +62,15 @@ def at_most(value: float, text: str) -> Goal:
 
 def at_least(times: float, peer: str) -> Goal:
     """At least this share of the peer's figure, where more is better."""
-    return Goal(f"≥ {times:g} × {_NAMES[peer]}", lambda figures: figures["tenure"] >= times * figures[peer])
+    return Goal(f"≥ {times:g} × {_CACHES.get(peer, peer)}", lambda figures: figures["tenure"] >= times * figures[peer])
 
 
-_NAMES = {
+_CACHES = {
+    "tenure": "Tenure",
     "streamlit": "Streamlit",
     "lru_cache": "lru_cache",
     "cachetools": "cachetools",
     "cachebox": "cachebox",
-    "numpy.sum": "numpy.sum",
-    "plain": "plain hit",
 }
 
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
@@ -98,13 +97,15 @@ def _three(value: float) -> str:
 
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table: figures, then how many times better Tenure is."""
-    peers = list(dict.fromkeys(peer for row in rows for peer in row.figures))
+    shown_peers = {peer for row in rows for peer in row.figures}
+    peers = [peer for peer in _CACHES if peer in shown_peers]
     lines = [
-        "| Case | " + " | ".join(_NAMES.get(peer, peer.capitalize()) for peer in peers) + " | Goal | Reached |",
+        "| Case | " + " | ".join(_CACHES[peer] for peer in peers) + " | Goal | Reached |",
         "|---" * (len(peers) + 3) + "|",
     ]
     for row in rows:
-        cells = [row.case]
+        beside = [f"{peer} {shown(figure, row.unit)}" for peer, figure in row.figures.items() if peer not in _CACHES]
+        cells = [row.case + (f" ({', '.join(beside)})" if beside else "")]
         for peer in peers:
             if peer not in row.figures:
                 cells.append("–")
