@@ -31,8 +31,10 @@ STREAMLIT_OLDEST := $(firstword $(STREAMLITS))
 STREAMLIT_NEWEST := $(lastword $(STREAMLITS))
 STREAMLIT ?= $(STREAMLIT_NEWEST)
 STREAMLIT_ENV := .venv-test/streamlit-$(STREAMLIT)
+# The tests that need no host.
+CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host reference browser)
 # Each in a process of its own: they put different things on the stage under the same names.
-STREAMLIT_TESTS := python/tests/streamlit python/tests/reference python/tests/test_docs.py
+STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py
 
 RUST_SOURCES := Cargo.toml $(wildcard Cargo.lock) python/Cargo.toml python/pyproject.toml \
 	$(shell find crates/tenure crates/tenure-macros python/src -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
@@ -118,8 +120,7 @@ test-rust: ## the engine, the macros, the tower layer, the examples, and what th
 
 test-python: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## the Python tests without a host, for one interpreter (PYTHON=, ARGS='-k name')
 	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
-	$(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests \
-		--ignore=python/tests/streamlit --ignore=python/tests/reference --ignore=python/tests/browser $(ARGS)
+	$(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) $(ARGS)
 
 test-pythons: ## the same for every other supported interpreter found
 	@scripts/find-python --all | while read -r minor path; do \
@@ -176,14 +177,12 @@ model-long: ## the same without the bound on time
 	TENURE_TESTS=long $(SHUTTLE) $(ARGS)
 
 stress-long: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## ten million operations on 16 threads
-	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests \
-		--ignore=python/tests/streamlit --ignore=python/tests/reference --ignore=python/tests/browser \
+	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) \
 		-m stress -o timeout=0 $(ARGS)
 
 fuzz: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## the generated tests of both languages, with many more cases
 	PROPTEST_CASES=100000 $(CARGO) test -p tenure --release $(ARGS)
-	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests \
-		--ignore=python/tests/streamlit --ignore=python/tests/reference --ignore=python/tests/browser \
+	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) \
 		-m hypothesis -o timeout=0 $(ARGS)
 
 matrix: ## the Streamlit host with every supported version
