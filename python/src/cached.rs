@@ -15,7 +15,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
-use tenure::{BuildError, Encoder, Error, Function, Interrupt, Lease, Registered, Waiting};
+use tenure::{
+    BuildError, Encoder, Error, Function, Interrupt, Lease, Registered, Spinner, Waiting,
+};
 
 use crate::current::Current;
 use crate::encode::HashFuncs;
@@ -107,7 +109,8 @@ impl Cached {
     fn call(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Py<PyAny>> {
         let function = self.function(py)?;
         let mut encoder = Encoder::new();
-        self.plan.encode(py, &self.fingerprint.name, arguments, &mut encoder)?;
+        self.plan
+            .encode(py, &self.fingerprint.name, arguments, &mut encoder)?;
         if let Some(object) = function.peek(&encoder.finish(), |held| held.clone_ref(py)) {
             return Ok(object);
         }
@@ -154,7 +157,8 @@ impl Cached {
 
     fn key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Encoder> {
         let mut encoder = Encoder::new();
-        self.plan.encode(py, &self.fingerprint.name, arguments, &mut encoder)?;
+        self.plan
+            .encode(py, &self.fingerprint.name, arguments, &mut encoder)?;
         Ok(encoder)
     }
 
@@ -185,9 +189,11 @@ fn register(py: Python<'_>, fingerprint: &Fingerprint, options: &Options) -> PyR
         .register(fingerprint.identity, make)
         .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
     let settings = &options.settings;
-    known
-        .function()
-        .set_looks(settings.spinner.clone(), settings.show_time);
+    let spinner = match &settings.spinner {
+        Spinner::Default => Spinner::Named(fingerprint.title.as_str().into()),
+        chosen => chosen.clone(),
+    };
+    known.function().set_looks(spinner, settings.show_time);
     Ok(known)
 }
 
@@ -195,9 +201,7 @@ fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
     match error {
         Error::Failed(failure) => failure.raise(py),
         Error::Interrupted(interrupt) => raised(interrupt),
-        Error::Cycle(chain) => {
-            errors::raise(py, Kind::Cycle, tenure::cycle_text(&chain), None)
-        }
+        Error::Cycle(chain) => errors::raise(py, Kind::Cycle, tenure::cycle_text(&chain), None),
         Error::NoSession { function } => {
             errors::raise(py, Kind::Scope, tenure::no_session_text(&function), None)
         }
@@ -376,7 +380,12 @@ unsafe extern "C" fn call_bound(
         let given = Arguments::new(arguments, flagged, names);
         let all = given.behind(bound.get().instance.as_ptr());
         let flat = Arguments::new(all.as_ptr(), given.positional() + 1, names);
-        call(bound.get().cached.as_ptr(), flat.first(), flat.positional(), names)
+        call(
+            bound.get().cached.as_ptr(),
+            flat.first(),
+            flat.positional(),
+            names,
+        )
     }
 }
 
@@ -446,7 +455,10 @@ impl BoundCached {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let instance = self.instance.bind(py).repr()?;
-        Ok(format!("<cached method {} of {instance}>", self.cached.get().fingerprint.name))
+        Ok(format!(
+            "<cached method {} of {instance}>",
+            self.cached.get().fingerprint.name
+        ))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -9,6 +9,7 @@ use crate::options::Options;
 /// The function's name for people, and its identity for the registry.
 pub(crate) struct Fingerprint {
     pub(crate) name: String,
+    pub(crate) title: String,
     pub(crate) identity: Identity,
     /// What the identity tells apart by address: kept alive, so that no address is used again.
     pub(crate) pinned: Vec<Py<PyAny>>,
@@ -18,7 +19,11 @@ pub(crate) struct Fingerprint {
 ///
 /// # Errors
 /// What the parts of the function raise when they are read.
-pub(crate) fn of(py: Python<'_>, func: &Bound<'_, PyAny>, options: &Options) -> PyResult<Fingerprint> {
+pub(crate) fn of(
+    py: Python<'_>,
+    func: &Bound<'_, PyAny>,
+    options: &Options,
+) -> PyResult<Fingerprint> {
     let mut source = identity::identify(py, func)?;
     let mut settings = Hasher128::new();
     let set = &options.settings;
@@ -34,7 +39,11 @@ pub(crate) fn of(py: Python<'_>, func: &Bound<'_, PyAny>, options: &Options) -> 
     for (mark, callback) in [(1, &options.validate), (2, &options.on_release)] {
         settings.update(&[mark]);
         if let Some(callback) = callback {
-            absorb(&mut settings, &mut source, identity::identify(py, callback.bind(py))?);
+            absorb(
+                &mut settings,
+                &mut source,
+                identity::identify(py, callback.bind(py))?,
+            );
         }
     }
     if let Some(funcs) = &options.hash_funcs {
@@ -53,6 +62,7 @@ pub(crate) fn of(py: Python<'_>, func: &Bound<'_, PyAny>, options: &Options) -> 
             passing: !source.pinned.is_empty(),
         },
         name: source.name,
+        title: source.title,
         pinned: source.pinned,
     })
 }

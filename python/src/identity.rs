@@ -23,6 +23,8 @@ use crate::encode::{self, Pin};
 pub(crate) struct Source {
     /// Its module and qualified name, for people.
     pub(crate) name: String,
+    /// Its qualified name alone, as a spinner shows it.
+    pub(crate) title: String,
     /// Where it stands: its module, file and name, which stay the same over an edit.
     pub(crate) site: [u8; 16],
     /// What it is made of.
@@ -74,6 +76,7 @@ pub(crate) fn identify(py: Python<'_>, func: &Bound<'_, PyAny>) -> PyResult<Sour
     warn(py, &name, digest(&site), &pins)?;
     Ok(Source {
         name,
+        title: qualname,
         site: digest(&site),
         version: digest(&version),
         stamp: digest(&stamp),

@@ -135,7 +135,12 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 
     /// Tells the host of a build or a wait, and has its spinner shown after the delay.
-    fn begin(&self, nested: bool, waits: bool) -> Result<Option<Shown>, Error<F>> {
+    fn begin(
+        &self,
+        flight: &Flight<V, F>,
+        nested: bool,
+        waits: bool,
+    ) -> Result<Option<Shown>, Error<F>> {
         let Some(host) = &self.host else {
             return Ok(None);
         };
@@ -145,7 +150,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         let text = if nested {
             None
         } else {
-            looks.spinner.text(&shared.name)
+            looks.spinner.text(&shared.name, !flight.key.is_empty())
         };
         let shows = text.is_some();
         let start = BuildStart {
@@ -172,7 +177,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         let edge = self.edge(leader.flight())?;
         let shown = {
             let _inside = Inside::enter(leader.flight());
-            self.begin(edge.is_some(), false)?
+            self.begin(leader.flight(), edge.is_some(), false)?
         };
         let shared = &self.function.shared;
         Ok(Leading {
@@ -187,7 +192,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
     pub(crate) fn wait(&self, flight: &Flight<V, F>) -> Result<Waits<'a>, Error<F>> {
         let edge = self.edge(flight)?;
-        let shown = self.begin(edge.is_some(), true)?;
+        let shown = self.begin(flight, edge.is_some(), true)?;
         Ok(Waits {
             shown,
             _edge: edge,

@@ -330,6 +330,11 @@ impl Key {
         self.view().hash()
     }
 
+    /// Whether nothing was written: a call without arguments.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.0, Repr::Inline(0, _))
+    }
+
     /// The same key, borrowed.
     #[inline]
     pub(crate) fn as_key(&self) -> KeyRef<'_> {

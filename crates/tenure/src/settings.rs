@@ -44,9 +44,11 @@ impl fmt::Display for Scope {
 /// Whether a build shows a spinner, and with what text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Spinner {
-    /// Shows ``Running `name(...)`.``
+    /// Shows ``Running `name(...)`.``, without the dots where no argument is keyed.
     #[default]
     Default,
+    /// The same under a name of its own.
+    Named(Box<str>),
     /// Shows this text.
     Text(Box<str>),
     /// Shows nothing.
@@ -94,9 +96,11 @@ impl Settings {
 
 impl Spinner {
     /// The text to show for the function `name`, if any.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str, has_arguments: bool) -> Option<String> {
+        let dots = if has_arguments { "..." } else { "" };
         match self {
-            Self::Default => Some(format!("Running `{name}(...)`.")),
+            Self::Default => Some(format!("Running `{name}({dots})`.")),
+            Self::Named(name) => Some(format!("Running `{name}({dots})`.")),
             Self::Text(text) => Some(text.to_string()),
             Self::Off => None,
         }
