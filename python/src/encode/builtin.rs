@@ -190,8 +190,8 @@ impl Walk<'_, '_, '_> {
     ///
     /// # Safety
     ///
-    /// `bytes` are the whole content of `owner`, which is an exact `bytes` or `str`.
-    unsafe fn immutable(&mut self, tag: u8, owner: *mut ffi::PyObject, bytes: &[u8]) {
+    /// `bytes` are the content of `owner` or a part of it, and `owner` is an exact `bytes` or `str`.
+    pub(super) unsafe fn immutable(&mut self, tag: u8, owner: *mut ffi::PyObject, bytes: &[u8]) {
         if bytes.len() < memo::WORTH {
             self.enc.framed(tag, bytes);
             return;

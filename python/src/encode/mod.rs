@@ -11,6 +11,7 @@
 //! small; and what was large and is met again in the same argument is not walked twice.
 #![allow(unsafe_code)]
 
+mod buffers;
 mod builtin;
 mod callables;
 mod classes;
@@ -18,8 +19,10 @@ mod containers;
 mod fault;
 mod hash_funcs;
 mod memo;
+mod numpy;
 mod reduce;
 mod stdlib;
+mod stream;
 mod tags;
 mod types;
 
@@ -261,6 +264,8 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             Known::Keys | Known::Items | Known::Values => self.view(known, value),
             Known::Std(kind) => self.standard(kind, value, info),
             Known::Callable(kind) => self.callable(kind, value),
+            Known::Buffer(kind) => self.buffer(kind, value),
+            Known::Numpy(kind) => self.numpy(kind, value, info),
         }
     }
 

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::fault::{Fault, Outcome};
-use super::{callables, classes, stdlib, tags};
+use super::{buffers, callables, classes, numpy, stdlib, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -52,6 +52,8 @@ pub(super) enum Known {
     Singleton(u8),
     Std(stdlib::Kind),
     Callable(callables::Kind),
+    Buffer(buffers::Kind),
+    Numpy(numpy::Kind),
 }
 
 impl Known {
@@ -66,7 +68,17 @@ impl Known {
             | Self::Range
             | Self::Singleton(_) => false,
             Self::Std(kind) => kind.holds(),
+            Self::Buffer(_) => false,
             _ => true,
+        }
+    }
+
+    /// Whether what derives from it is written as it is itself.
+    fn covers_derived(self) -> bool {
+        match self {
+            Self::Callable(kind) => kind.covers_derived(),
+            Self::Numpy(kind) => kind.covers_derived(),
+            _ => false,
         }
     }
 
@@ -95,7 +107,9 @@ impl Known {
             _ => {
                 return stdlib::Kind::from_name(name)
                     .map(Self::Std)
-                    .or_else(|| callables::Kind::from_name(name).map(Self::Callable));
+                    .or_else(|| callables::Kind::from_name(name).map(Self::Callable))
+                    .or_else(|| buffers::Kind::from_name(name).map(Self::Buffer))
+                    .or_else(|| numpy::Kind::from_name(name).map(Self::Numpy));
             }
         })
     }
@@ -193,7 +207,7 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
         if let Some(known) = Known::from_name(&name)
             && is_itself(&base)
         {
-            let covered = matches!(known, Known::Callable(kind) if kind.covers_derived());
+            let covered = known.covers_derived();
             info.exact = depth == 0 || covered;
             info.rule = if info.exact || !classes::pickles_itself(&class, &base)? {
                 Rule::Known(known)
