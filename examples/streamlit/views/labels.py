@@ -69,4 +69,4 @@ with work:
 with side:
     panel.card("label", label, "global: one a person")
     panel.card("note", note, "global: one a person")
-    st.code('hash_funcs={Person: str}\n\nhash_funcs={\n    "__main__.Person": str\n}')
+    st.code('hash_funcs={\n  Person: str,\n}\n\nhash_funcs={\n  "__main__.Person":\n    str,\n}')

@@ -20,7 +20,7 @@ def elapsed(page) -> float:
     return float(found[1])
 
 
-def test_h3_the_spinner_shows_its_text_and_the_elapsed_time(demo, clerk, picture):
+def test_h3_the_spinner_shows_its_text_and_the_elapsed_time(demo, clerk):
     """H3, C1: both clerks who need the model see the spinner; it is trained once."""
     ann = clerk().open("slips")
     spinner = ann.page.get_by_test_id("stSpinner")
@@ -41,7 +41,6 @@ def test_h3_the_spinner_shows_its_text_and_the_elapsed_time(demo, clerk, picture
         }""",
         arg=earlier,
     )
-    picture(ann, "demo-spinner")
 
     demo.open_gate()
     for one in (ann, ben):
