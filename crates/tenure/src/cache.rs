@@ -59,6 +59,9 @@ pub(crate) enum Found<V: Resource, F: Failure> {
     Unseen(Vec<Observed>),
 }
 
+/// Something or nothing, or what the caller has to look at before that can be said.
+type Looked<T> = Result<Option<T>, Vec<Observed>>;
+
 /// What left a cache, to be released outside its lock.
 struct Gone<V: Resource> {
     entry: Lease<V>,
@@ -88,6 +91,12 @@ impl<V: Resource, F> State<V, F> {
         self.remove(&oldest)
     }
 
+    /// The watched deadline, where no entry is left that could have it.
+    fn idle_expiry(&mut self) -> Option<Expiry> {
+        let idle = self.entries.len() == 0;
+        idle.then(|| self.expiry.take()).flatten()
+    }
+
     fn push(&mut self, entry: Lease<V>) {
         if let Some((call, observed)) = entry.entry().observed() {
             self.shapes.add(call, observed);
@@ -96,7 +105,7 @@ impl<V: Resource, F> State<V, F> {
     }
 
     /// The entry of a call, whose key may have to be completed by what the caller sees.
-    fn entry(&self, call: &KeyRef<'_>, seen: &Seen) -> Result<Option<&Lease<V>>, Vec<Observed>> {
+    fn entry(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&Lease<V>> {
         if let Some(entry) = self.entries.get(call) {
             return Ok(Some(entry));
         }
@@ -120,11 +129,7 @@ impl<V: Resource, F> State<V, F> {
     }
 
     /// A build that gives this caller what it asks for, as far as can be known.
-    fn flight(
-        &self,
-        call: &KeyRef<'_>,
-        seen: &Seen,
-    ) -> Result<Option<&Arc<Flight<V, F>>>, Vec<Observed>>
+    fn flight(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&Arc<Flight<V, F>>>
     where
         F: Clone,
     {
@@ -236,8 +241,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Takes out this very entry, if it is still there, and lets go of the caller's lease.
     pub(crate) fn discard(&self, entry: Lease<V>, cause: Cause) {
-        let taken = self.state.lock().remove(&entry);
+        let (taken, idle) = {
+            let mut state = self.state.lock();
+            (state.remove(&entry), state.idle_expiry())
+        };
         drop(entry);
+        self.disarm(idle);
         if let Some(taken) = taken {
             taken.release(cause);
         }
@@ -247,7 +256,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn clear_entry(&self, key: &KeyRef<'_>) {
         let mut flights = Vec::new();
         let mut gone = Vec::new();
-        {
+        let idle = {
             let mut state = self.state.lock();
             while let Ok(there) = state
                 .flights
@@ -266,8 +275,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 let entries: Vec<_> = state.entries.iter().filter(of_call).cloned().collect();
                 gone.extend(entries.iter().filter_map(|entry| state.remove(entry)));
             }
-        }
+            state.idle_expiry()
+        };
         drop(flights);
+        self.disarm(idle);
         for entry in gone {
             entry.release(Cause::Cleared);
         }
@@ -304,10 +315,14 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             )
         };
         drop((flights, shapes));
+        self.disarm(expiry);
+        entries
+    }
+
+    fn disarm(&self, expiry: Option<Expiry>) {
         if let Some(expiry) = expiry {
             self.shared.engine.core().timer.cancel(expiry.timer);
         }
-        entries
     }
 
     /// Takes out one entry that has expired, and asks to be called again for what expires next.
