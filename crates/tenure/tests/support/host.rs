@@ -41,7 +41,12 @@ pub struct TestHost {
     begun: AtomicUsize,
     ended: AtomicUsize,
     gone: Mutex<HashSet<SessionId>>,
+    at_question: Mutex<Option<Errand>>,
+    at_end: Mutex<Option<Errand>>,
 }
+
+/// Something to do once.
+type Errand = Box<dyn FnOnce() + Send>;
 
 impl TestHost {
     pub fn new() -> Arc<Self> {
@@ -51,6 +56,8 @@ impl TestHost {
             begun: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             gone: Mutex::default(),
+            at_question: Mutex::default(),
+            at_end: Mutex::default(),
         })
     }
 
@@ -68,9 +75,24 @@ impl TestHost {
         result
     }
 
-    /// The session is gone for good, as the host knows.
-    pub fn drop_session(&self, session: &str) {
-        lock(&self.gone).insert(session.into());
+    /// The session ends for good just after the host is next asked who is there.
+    pub fn end_at_next_question(
+        &self,
+        session: &'static str,
+        tell: impl FnOnce() + Send + 'static,
+    ) {
+        let host = self.me.clone();
+        let errand = move || {
+            let host = host.upgrade().expect("it is asked");
+            lock(&host.gone).insert(session.into());
+            tell();
+        };
+        *lock(&self.at_question) = Some(Box::new(errand));
+    }
+
+    /// Runs this while a build ends.
+    pub fn at_next_end(&self, errand: impl FnOnce() + Send + 'static) {
+        *lock(&self.at_end) = Some(Box::new(errand));
     }
 
     pub fn check(&self) {
@@ -85,7 +107,12 @@ impl Host for TestHost {
     fn session(&self) -> Result<Option<SessionId>, Interrupt> {
         let own = SESSION.with_borrow(Clone::clone);
         let session = own.unwrap_or_else(|| Some("main".into()));
-        Ok(session.filter(|session| !lock(&self.gone).contains(session)))
+        let answer = session.filter(|session| !lock(&self.gone).contains(session));
+        let errand = lock(&self.at_question).take();
+        if let Some(errand) = errand {
+            errand();
+        }
+        Ok(answer)
     }
 
     fn begin(&self, start: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
@@ -126,6 +153,10 @@ impl HostBuild for Build {
     fn end(&self, built: bool) -> Option<Recording> {
         lock(&self.host.asked).push(Asked::End { built });
         self.host.ended.fetch_add(1, Ordering::SeqCst);
+        let errand = lock(&self.host.at_end).take();
+        if let Some(errand) = errand {
+            errand();
+        }
         if self.waits {
             return None;
         }

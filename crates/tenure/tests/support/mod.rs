@@ -3,6 +3,7 @@
 #![allow(dead_code)] // each test program uses a part of it
 
 pub mod host;
+pub mod lines;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -73,7 +74,10 @@ impl Log {
     }
 
     pub fn causes(&self, number: u64) -> Vec<Cause> {
-        lock(&self.released).get(&number).cloned().unwrap_or_default()
+        lock(&self.released)
+            .get(&number)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// The numbers of what was released, in order.
@@ -92,7 +96,9 @@ impl Log {
 }
 
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 type Validate = dyn Fn(&Thing) -> Result<bool, Interrupt> + Send + Sync;
@@ -209,8 +215,8 @@ impl World {
     }
 
     pub fn function_with(&self, name: &str, settings: Settings, keeper: Keeper) -> Arc<Things> {
-        let function = Function::new(&self.engine, name, settings, Box::new(keeper))
-            .expect("good settings");
+        let function =
+            Function::new(&self.engine, name, settings, Box::new(keeper)).expect("good settings");
         lock(&self.functions).push(Arc::clone(&function));
         function
     }
@@ -269,8 +275,17 @@ impl World {
     pub fn check_all_released(&self) {
         assert!(self.engine.shutdown());
         assert_eq!(self.log.built(), self.log.released());
-        assert_eq!(self.engine.inspect(), tenure::Inspection::default());
         self.check();
+        self.check_idle();
+    }
+
+    /// Nothing is under way, armed or watched.
+    pub fn check_idle(&self) {
+        let idle = tenure::Inspection {
+            places: self.engine.inspect().places,
+            ..tenure::Inspection::default()
+        };
+        assert_eq!(self.engine.inspect(), idle);
     }
 }
 

@@ -1,0 +1,156 @@
+//! The promises of the engine, each test named for the one it keeps, in every scope, with and
+//! without a host. After each test the world looks for leftovers.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod callers;
+mod drain;
+mod life;
+mod orphans;
+mod reentry;
+mod scopes;
+mod shown;
+mod shutdown;
+mod tasks;
+
+use support::World;
+use tenure::Scope;
+
+fn run(scope: Scope, hosted: bool, test: fn(&World)) {
+    let world = World::new(scope, hosted);
+    test(&world);
+    world.check();
+    world.check_all_released();
+}
+
+/// Runs each test in each world that it is for.
+macro_rules! suite {
+    ($($module:ident: $($test:ident)+;)+) => {
+        mod global_bare {
+            $($(#[test] fn $test() { super::run(super::Scope::Global, false, super::$module::$test) })+)+
+        }
+        mod global_hosted {
+            $($(#[test] fn $test() { super::run(super::Scope::Global, true, super::$module::$test) })+)+
+        }
+        mod session_hosted {
+            $($(#[test] fn $test() { super::run(super::Scope::Session, true, super::$module::$test) })+)+
+        }
+    };
+}
+
+suite! {
+    callers:
+        c1_one_build_per_key
+        c1_builds_of_other_keys_go_on
+        c2_waiters_share_the_failure
+        c2_a_failure_is_not_kept
+        c3_its_own_entry_is_a_cycle
+        c3_a_cycle_across_two_threads
+        c3_a_cycle_across_three_threads
+        c3_what_two_need_is_no_cycle
+        c3_a_need_that_is_over_closes_no_circle
+        c4_a_wait_can_be_interrupted
+        c4_a_build_that_dies_hands_on
+        c4_a_build_that_panics_hands_on
+        c4_a_death_with_nobody_waiting_leaves_nothing;
+    tasks:
+        c1_one_build_for_tasks_and_threads
+        c3_a_cycle_across_tasks
+        c4_a_cancelled_task_hands_on
+        c4_a_task_that_stops_waiting_leaves_no_waker;
+    life:
+        l1_evicted
+        l1_expired
+        l1_cleared
+        l1_invalid
+        l1_superseded
+        l1_no_lease_no_call_is_left_out
+        l3_a_release_that_fails_reaches_no_caller
+        l4_expired_is_released_with_nobody_calling
+        l4_expired_is_never_returned
+        l4_expired_during_its_check_is_not_returned
+        l4_a_waiter_that_wakes_late_builds_anew
+        l4_one_deadline_is_watched_at_a_time
+        l9_invalid_is_released_and_built_anew
+        l9_a_check_that_is_interrupted_keeps_the_entry
+        l9_cleared_during_its_check_is_not_returned
+        l10_the_oldest_goes_first
+        l10_nothing_is_kept_for_keys_that_are_gone
+        v1_the_figures_add_up;
+    reentry:
+        l2_a_release_may_ask_for_its_own_entry
+        l2_a_slow_release_delays_nobody
+        l2_a_slow_check_delays_nobody
+        l2_a_failure_is_cloned_without_a_lock
+        l2_a_check_may_clear_its_own_entry;
+    orphans:
+        l8_cleared_while_it_was_built
+        l8_its_entry_cleared_while_it_was_built
+        l8_superseded_while_it_was_built
+        l8_an_orphan_overwrites_nothing
+        l8_an_orphan_waits_until_it_is_let_go;
+    drain:
+        l5_a_lease_keeps_its_resource
+        l5_watched_waits_for_its_users
+        l5_watched_is_released_when_its_time_is_over
+        l5_without_a_drain_release_is_at_once
+        l5_a_late_lease_is_warned_of
+        l5_a_lease_that_is_back_warns_of_nothing
+        l5_the_engines_drain_holds_for_all;
+    shutdown:
+        l6_last_built_first
+        l6_a_callback_finds_what_is_older
+        l6_what_a_callback_builds_is_released_too
+        l6_what_drains_is_released_in_its_place
+        l6_a_build_under_way_becomes_an_orphan
+        l6_the_engine_goes_on_afterwards;
+    scopes:
+        s1_or_s2_one_for_all_who_share_it;
+}
+
+mod hosted {
+    use super::{Scope, run, scopes, shown, shutdown};
+
+    macro_rules! once {
+        ($($module:ident: $($test:ident)+;)+) => {
+            $($(#[test] fn $test() { run(Scope::Session, true, $module::$test) })+)+
+        };
+    }
+
+    once! {
+        scopes:
+            s1_global_is_one_for_all_sessions
+            s2_each_session_has_its_own
+            s2_its_end_releases_what_it_holds
+            s2_a_session_that_ended_before_it_was_joined_leaves_nothing
+            s3_without_a_session_it_is_an_error
+            s4_a_session_that_comes_back_finds_its_resources
+            s4_a_session_that_stays_away_ends
+            s5_the_end_of_one_touches_no_other
+            l8_its_session_ended_while_it_was_built
+            clears_are_for_the_present_session;
+        shown:
+            h3_a_build_that_ends_at_once_shows_nothing
+            h3_a_long_build_shows_its_text_once
+            h3_the_text_can_be_given_or_left_out
+            h3_only_the_outermost_build_shows
+            h3_who_waits_sees_it_too
+            h3_a_build_that_panics_hides_its_spinner
+            h4_a_hit_replays
+            h4_who_waited_replays
+            h4_nested_recordings_are_part_of_the_outer_one
+            l2_a_host_that_needs_the_entry_is_a_cycle;
+        shutdown:
+            l6_sessions_end_with_it;
+    }
+}
+
+#[test]
+fn s3_without_a_host_there_is_no_session() {
+    run(
+        Scope::Global,
+        false,
+        scopes::s3_without_a_session_it_is_an_error,
+    );
+}
