@@ -248,6 +248,11 @@ impl Engine {
         ends.collect()
     }
 
+    /// Runs `work` on a background thread, now.
+    pub(crate) fn in_background(&self, work: impl FnOnce() + Send + 'static) {
+        self.0.timer.at(self.0.clock.now(), Box::new(work));
+    }
+
     /// How many sessions hold entries.
     #[must_use]
     pub fn sessions(&self) -> usize {

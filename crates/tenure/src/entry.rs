@@ -114,6 +114,14 @@ impl<V: Resource> Entry<V> {
     pub(crate) fn end(&self, cause: Cause) {
         let before = self.ended.swap(cause as u8, Ordering::AcqRel);
         debug_assert_eq!(before, LIVE, "an entry ends once");
+        self.retire_hits();
+    }
+
+    /// Hands the hits over to the function's figures: those of entries that have ended are not
+    /// asked for one by one.
+    fn retire_hits(&self) {
+        let hits = self.hits.swap(0, Ordering::Relaxed);
+        self.shared.counters.retire_hits(hits);
     }
 
     /// Notes that the engine is to be told when the last lease is gone.
@@ -133,7 +141,7 @@ impl<V: Resource> Drop for Entry<V> {
         }
         // A live entry that nobody holds was never handed to its cache.
         let cause = Cause::from_number(ended & !LENT).unwrap_or(Cause::Orphaned);
-        self.shared.counters.retire_hits(self.hits());
+        self.retire_hits();
         Draining {
             shared: Arc::clone(&self.shared),
             value,

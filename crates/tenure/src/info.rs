@@ -45,6 +45,23 @@ impl Info {
     pub fn all_released(&self) -> u64 {
         self.releases.iter().sum()
     }
+
+    /// Adds the figures of another cache.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.builds += other.builds;
+        self.build_time += other.build_time;
+        self.failures += other.failures;
+        for (sum, more) in self.releases.iter_mut().zip(&other.releases) {
+            *sum += more;
+        }
+        self.release_failures += other.release_failures;
+        self.entries += other.entries;
+        self.draining += other.draining;
+        self.waiting += other.waiting;
+        self.ages.extend_from_slice(&other.ages);
+    }
 }
 
 #[derive(Default)]

@@ -1,0 +1,352 @@
+//! The settings, as they stand in the attribute.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::{Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, Token, UnOp};
+
+use crate::ttl;
+
+const SETTINGS: [&str; 11] = [
+    "ttl",
+    "max_entries",
+    "validate",
+    "on_release",
+    "scope",
+    "drain",
+    "show_spinner",
+    "show_time",
+    "observes",
+    "associated",
+    "crate",
+];
+
+/// What the attribute says; a setting with a mistake counts as not given.
+#[derive(Default)]
+pub(crate) struct Settings {
+    /// The fields of `front::Definition` that are set.
+    pub(crate) fields: Vec<TokenStream>,
+    /// Items that warn where they stand.
+    pub(crate) warnings: Vec<TokenStream>,
+    pub(crate) validate: Option<Expr>,
+    pub(crate) on_release: Option<Expr>,
+    pub(crate) associated: Option<Span>,
+    krate: Option<Path>,
+}
+
+impl Settings {
+    /// Where `tenure` is.
+    pub(crate) fn krate(&self) -> TokenStream {
+        match &self.krate {
+            Some(path) => quote!(#path),
+            None => quote!(::tenure),
+        }
+    }
+}
+
+struct Setting {
+    name: Ident,
+    value: Option<Expr>,
+}
+
+impl Parse for Setting {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.call(Ident::parse_any)?;
+        let value = if input.is_empty() || input.peek(Token![,]) {
+            None
+        } else if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            Some(input.parse()?)
+        } else {
+            return Err(input.error(format!("write `{name} = …`")));
+        };
+        Ok(Self { name, value })
+    }
+}
+
+/// Reads everything, and gives the mistakes beside what could be read.
+pub(crate) fn read(tokens: TokenStream) -> (Settings, Vec<Error>) {
+    let mut settings = Settings::default();
+    let mut mistakes = Vec::new();
+    let parsed = syn::punctuated::Punctuated::<Setting, Token![,]>::parse_terminated.parse2(tokens);
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return (settings, vec![error]),
+    };
+    let mut seen: Vec<String> = Vec::new();
+    for setting in parsed {
+        let name = setting.name.to_string();
+        if seen.contains(&name) {
+            let twice = format!("`{name}` is set twice");
+            mistakes.push(Error::new(setting.name.span(), twice));
+            continue;
+        }
+        if let Err(mistake) = settings.take(&name, setting) {
+            mistakes.push(mistake);
+        }
+        seen.push(name);
+    }
+    (settings, mistakes)
+}
+
+impl Settings {
+    fn take(&mut self, name: &str, setting: Setting) -> syn::Result<()> {
+        let span = setting.name.span();
+        if name == "associated" {
+            if let Some(value) = setting.value {
+                return Err(Error::new_spanned(value, "`associated` stands alone"));
+            }
+            self.associated = Some(span);
+            return Ok(());
+        }
+        if !SETTINGS.contains(&name) {
+            return Err(Error::new(span, unknown(name)));
+        }
+        let Some(value) = setting.value else {
+            return Err(Error::new(span, format!("write `{name} = …`")));
+        };
+        match name {
+            "ttl" => self.duration(name, quote!(ttl), &value)?,
+            "drain" => self.duration(name, quote!(drain), &value)?,
+            "max_entries" => self.max_entries(&value)?,
+            "validate" => self.validate = Some(callable(name, "|it| it.is_alive()", value)?),
+            "on_release" => self.on_release = Some(callable(name, "|it| it.close()", value)?),
+            "scope" => self.scope(&value)?,
+            "show_spinner" => self.spinner(&value)?,
+            "show_time" => self.switch(name, quote!(show_time), &value)?,
+            "observes" => self.switch(name, quote!(observes), &value)?,
+            _ => self.krate = Some(path(&value)?),
+        }
+        Ok(())
+    }
+
+    fn duration(&mut self, name: &str, field: TokenStream, value: &Expr) -> syn::Result<()> {
+        let wrong = |what: String| {
+            let text = format!(
+                "{name} = {what} is negative or not a number. Accepted are a text like \"1h30m\", \
+                 a number of seconds, and a `Duration`. Example: {name} = \"1h30m\""
+            );
+            Err(Error::new_spanned(value, text))
+        };
+        let nanos = match value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => {
+                let parsed = ttl::parse_duration(name, &text.value())
+                    .map_err(|error| Error::new(text.span(), error))?;
+                if parsed.bare_number {
+                    self.warn(text, name);
+                }
+                parsed.duration
+            }
+            Expr::Lit(ExprLit {
+                lit: Lit::Int(seconds),
+                ..
+            }) if seconds.suffix().is_empty() => {
+                std::time::Duration::from_secs(seconds.base10_parse()?)
+            }
+            Expr::Lit(ExprLit {
+                lit: Lit::Float(seconds),
+                ..
+            }) if seconds.suffix().is_empty() => {
+                match std::time::Duration::try_from_secs_f64(seconds.base10_parse()?) {
+                    Ok(duration) => duration,
+                    Err(_) => return wrong(seconds.to_string()),
+                }
+            }
+            Expr::Lit(_) => return wrong(quote!(#value).to_string()),
+            Expr::Unary(ExprUnary {
+                op: UnOp::Neg(_),
+                expr,
+                ..
+            }) if matches!(**expr, Expr::Lit(_)) => {
+                return wrong(format!("-{}", quote!(#expr)));
+            }
+            Expr::Path(path) if path.path.is_ident("None") => return Ok(()),
+            _ => {
+                self.fields.push(quote_spanned!(value.span()=>
+                    #field: ::core::option::Option::Some(#value)
+                ));
+                return Ok(());
+            }
+        };
+        let (seconds, nanos) = (nanos.as_secs(), nanos.subsec_nanos());
+        self.fields.push(quote! {
+            #field: ::core::option::Option::Some(::core::time::Duration::new(#seconds, #nanos))
+        });
+        Ok(())
+    }
+
+    /// A warning on the literal, by the one means that a stable macro has.
+    fn warn(&mut self, text: &LitStr, name: &str) {
+        let note = format!(
+            "{name} = {:?} has no unit and means nanoseconds; write {:?} for seconds",
+            text.value(),
+            format!("{}s", text.value())
+        );
+        let warning = Ident::new("without_unit", text.span());
+        self.warnings.push(quote! {
+            const _: () = {
+                #[deprecated(note = #note)]
+                const fn #warning() {}
+                #warning()
+            };
+        });
+    }
+
+    fn max_entries(&mut self, value: &Expr) -> syn::Result<()> {
+        let wrong = |what: String| {
+            let text = format!(
+                "max_entries must be at least 1; it is {what}. Example: max_entries = 8. \
+                 Leave it out for no bound"
+            );
+            Err(Error::new_spanned(value, text))
+        };
+        match value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Int(number),
+                ..
+            }) => match number.base10_parse() {
+                Ok(0u64) => return wrong("0".to_owned()),
+                Ok(_) => {}
+                Err(_) => return wrong(number.to_string()),
+            },
+            Expr::Lit(_) => return wrong(quote!(#value).to_string()),
+            Expr::Unary(ExprUnary {
+                op: UnOp::Neg(_),
+                expr,
+                ..
+            }) => {
+                return wrong(format!("-{}", quote!(#expr)));
+            }
+            Expr::Path(path) if path.path.is_ident("None") => return Ok(()),
+            _ => {}
+        }
+        self.fields.push(quote_spanned!(value.span()=>
+            max_entries: ::core::option::Option::Some(#value)
+        ));
+        Ok(())
+    }
+
+    fn scope(&mut self, value: &Expr) -> syn::Result<()> {
+        let session = match value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => match text.value().as_str() {
+                "global" => Some(false),
+                "session" => Some(true),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some(session) = session else {
+            let text = format!(
+                "scope must be \"global\" or \"session\", not {}. Example: scope = \"session\"",
+                quote!(#value)
+            );
+            return Err(Error::new_spanned(value, text));
+        };
+        self.fields.push(quote!(session: #session));
+        Ok(())
+    }
+
+    fn spinner(&mut self, value: &Expr) -> syn::Result<()> {
+        self.fields.push(match value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Bool(shows),
+                ..
+            }) => quote!(shows: #shows),
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => {
+                quote!(spinner: ::core::option::Option::Some(#text))
+            }
+            _ => {
+                let text = "show_spinner must be `true`, `false` or a text. \
+                            Example: show_spinner = \"Loading the model\"";
+                return Err(Error::new_spanned(value, text));
+            }
+        });
+        Ok(())
+    }
+
+    fn switch(&mut self, name: &str, field: TokenStream, value: &Expr) -> syn::Result<()> {
+        let Expr::Lit(ExprLit {
+            lit: Lit::Bool(on), ..
+        }) = value
+        else {
+            let text = format!("{name} must be `true` or `false`. Example: {name} = true");
+            return Err(Error::new_spanned(value, text));
+        };
+        self.fields.push(quote!(#field: #on));
+        Ok(())
+    }
+}
+
+fn callable(name: &str, example: &str, value: Expr) -> syn::Result<Expr> {
+    match value {
+        Expr::Lit(_) | Expr::Array(_) | Expr::Tuple(_) | Expr::Range(_) => {
+            let text = format!(
+                "{name} must be a function or a closure, not {}. Example: {name} = {example}",
+                quote!(#value)
+            );
+            Err(Error::new_spanned(value, text))
+        }
+        value => Ok(value),
+    }
+}
+
+/// A path, or a text that is one.
+pub(crate) fn path(value: &Expr) -> syn::Result<Path> {
+    match value {
+        Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => text.parse(),
+        _ => {
+            let text = "`crate` must be a path. Example: crate = other_name";
+            Err(Error::new_spanned(value, text))
+        }
+    }
+}
+
+fn unknown(name: &str) -> String {
+    if name == "hash_funcs" {
+        return "there is no `hash_funcs` in Rust: put `#[key(with = path)]` on the parameter"
+            .to_owned();
+    }
+    let near = SETTINGS
+        .iter()
+        .map(|known| (distance(name, known), known))
+        .min();
+    match near {
+        Some((distance, known)) if distance <= 2 => {
+            format!("there is no setting `{name}`; did you mean `{known}`?")
+        }
+        _ => format!(
+            "there is no setting `{name}`; there are {}",
+            SETTINGS.map(|known| format!("`{known}`")).join(", ")
+        ),
+    }
+}
+
+/// How many letters have to be changed, added or taken away.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}

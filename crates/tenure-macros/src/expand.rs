@@ -1,0 +1,433 @@
+//! What a cached function becomes.
+//!
+//! | Where it stands | What stands beside it |
+//! |---|---|
+//! | free | `enum name {}` with `clear`, `clear_entry`, `info`: types and functions have names of their own |
+//! | in an `impl` | `name_clear`, `name_clear_entry`, `name_info` |
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, Ident, LitStr};
+
+use crate::attr::Settings;
+use crate::key;
+use crate::signature::{Function, Parameter, Place};
+
+pub(crate) fn expand(function: &Function, settings: &Settings) -> TokenStream {
+    let expansion = Expansion {
+        function,
+        settings,
+        krate: settings.krate(),
+        key: Ident::new("key", Span::mixed_site()),
+        name: function.item.sig.ident.clone(),
+    };
+    match function.place {
+        Place::Free => expansion.free(),
+        Place::Associated => expansion.associated(),
+    }
+}
+
+struct Expansion<'a> {
+    function: &'a Function,
+    settings: &'a Settings,
+    krate: TokenStream,
+    key: Ident,
+    name: Ident,
+}
+
+impl Expansion<'_> {
+    fn free(&self) -> TokenStream {
+        let Self { krate, name, .. } = self;
+        let vis = &self.function.item.vis;
+        let doc = format!("The cache of [`{name}()`]({name}()).");
+        let docs = Docs::of(name, "", "");
+        let call = self.call();
+        let holder = self.holder();
+        let clear_entry = self.clear_entry(&format_ident!("clear_entry"), &docs.clear_entry);
+        let (clear, info) = if self.function.is_family() {
+            let owner = self.owner();
+            (
+                quote!(Self::__family().clear(#owner)),
+                quote!(Self::__family().info(#owner)),
+            )
+        } else {
+            (
+                quote!(Self::__cached().clear()),
+                quote!(Self::__cached().info()),
+            )
+        };
+        let Docs {
+            clear: clear_doc,
+            info: info_doc,
+            ..
+        } = docs;
+        quote! {
+            #call
+
+            #[doc = #doc]
+            #[allow(non_camel_case_types, clippy::empty_enum, clippy::empty_enums)]
+            #vis enum #name {}
+
+            #[allow(dead_code)]
+            impl #name {
+                #holder
+
+                #[doc = #clear_doc]
+                #vis fn clear() {
+                    #clear
+                }
+
+                #clear_entry
+
+                #[doc = #info_doc]
+                #[must_use]
+                #vis fn info() -> #krate::Info {
+                    #info
+                }
+            }
+        }
+    }
+
+    fn associated(&self) -> TokenStream {
+        let Self { krate, name, .. } = self;
+        let vis = &self.function.item.vis;
+        let (clear, clear_entry, info) = (
+            format_ident!("{name}_clear"),
+            format_ident!("{name}_clear_entry"),
+            format_ident!("{name}_info"),
+        );
+        let docs = Docs::of(name, "Self::", " of this type");
+        let call = self.call();
+        let holder = self.holder();
+        let clear_entry = self.clear_entry(&clear_entry, &docs.clear_entry);
+        let (family, owner) = (self.family(), self.owner());
+        let Docs {
+            clear: clear_doc,
+            info: info_doc,
+            ..
+        } = docs;
+        quote! {
+            #call
+
+            #holder
+
+            #[doc = #clear_doc]
+            #[allow(dead_code)]
+            #vis fn #clear() {
+                #family.clear(#owner)
+            }
+
+            #clear_entry
+
+            #[doc = #info_doc]
+            #[allow(dead_code)]
+            #[must_use]
+            #vis fn #info() -> #krate::Info {
+                #family.info(#owner)
+            }
+        }
+    }
+
+    /// The function that takes the place of the one that was written.
+    fn call(&self) -> TokenStream {
+        let Self {
+            function,
+            krate,
+            key,
+            ..
+        } = self;
+        let sig = &function.item.sig;
+        let (vis, attributes) = (&function.item.vis, &function.item.attrs);
+        let (asyncness, ident, generics) = (&sig.asyncness, &sig.ident, &sig.generics);
+        let (inputs, condition) = (self.inputs(), &sig.generics.where_clause);
+        let output = function.returns.leased(krate);
+        let encode = self.encode();
+        let cached = self.cached();
+        let warnings = &self.settings.warnings;
+        let written = &function.returns.written;
+        let rebind = function.parameters.iter().filter_map(Parameter::rebind);
+        let block = &function.item.block;
+        let statements = &block.stmts;
+        let source = function.returns.failure.as_ref().map(|failure| {
+            quote! {{
+                #[allow(unused_imports)]
+                use #krate::front::NoSource as _;
+                #krate::front::Probe::<#failure>(::core::marker::PhantomData).source()
+            },}
+        });
+        let (call, check, closure, finish) = match (function.is_async(), &source) {
+            (false, None) => (quote!(call), None, quote!(move ||), None),
+            (false, Some(_)) => (quote!(try_call), None, quote!(move ||), None),
+            (true, None) => (
+                quote!(call_async),
+                Some(self.check()),
+                quote!(async move ||),
+                Some(quote!(.await)),
+            ),
+            (true, Some(_)) => (
+                quote!(try_call_async),
+                Some(self.check()),
+                quote!(async move ||),
+                Some(quote!(.await)),
+            ),
+        };
+        let build = quote_spanned!(block.brace_token.span.join()=>
+            #closure -> #written { #(#rebind)* #(#statements)* }
+        );
+        quote! {
+            #(#attributes)*
+            #vis #asyncness fn #ident #generics (#(#inputs),*) -> #output #condition {
+                #(#warnings)*
+                #encode
+                #cached.#call(&#key.finish(), #source #check #build) #finish
+            }
+        }
+    }
+
+    fn clear_entry(&self, name: &Ident, doc: &str) -> TokenStream {
+        let Self { function, key, .. } = self;
+        let vis = &function.item.vis;
+        let generics = function.generics();
+        let condition = &generics.where_clause;
+        let inputs = self.inputs();
+        let encode = self.encode();
+        let cached = self.cached();
+        quote! {
+            #[doc = #doc]
+            #[allow(dead_code, unused_variables, clippy::needless_pass_by_value)]
+            #vis fn #name #generics (#(#inputs),*) #condition {
+                #encode
+                #cached.clear_entry(&#key.finish());
+            }
+        }
+    }
+
+    fn inputs(&self) -> Vec<TokenStream> {
+        let receiver = self.function.receiver.iter();
+        let receiver = receiver.map(|(receiver, _)| receiver.to_token_stream());
+        let parameters = self.function.parameters.iter().map(|parameter| {
+            let Parameter {
+                name,
+                ty,
+                attributes,
+                ..
+            } = parameter;
+            quote!(#(#attributes)* #name: #ty)
+        });
+        receiver.chain(parameters).collect()
+    }
+
+    /// What makes the key of a call.
+    fn encode(&self) -> TokenStream {
+        let Self {
+            function,
+            krate,
+            key,
+            ..
+        } = self;
+        let mut parts = TokenStream::new();
+        for name in function.const_parameters() {
+            parts.extend(key::Part::Whole.encode(krate, &quote!(#name), key, name));
+        }
+        if let Some((receiver, part)) = &function.receiver {
+            let this = &receiver.self_token;
+            parts.extend(part.encode(krate, &quote!(#this), key, this));
+        }
+        for parameter in &function.parameters {
+            let name = &parameter.name;
+            parts.extend(
+                parameter
+                    .part
+                    .encode(krate, &quote!(#name), key, &parameter.ty),
+            );
+        }
+        if parts.is_empty() {
+            return quote!(let #key = #krate::front::Encoder::new(););
+        }
+        let imports = key::imports(krate);
+        quote! {
+            let mut #key = #krate::front::Encoder::new();
+            {
+                #imports
+                let #key = &mut #key;
+                #parts
+            }
+        }
+    }
+
+    /// Where the cache is kept.
+    fn holder(&self) -> TokenStream {
+        let krate = &self.krate;
+        if self.function.is_family() {
+            let family = match self.function.place {
+                Place::Free => format_ident!("__family"),
+                Place::Associated => self.family_name(),
+            };
+            return quote! {
+                #[doc(hidden)]
+                fn #family() -> &'static #krate::front::Family {
+                    static FAMILY: #krate::front::Family = #krate::front::Family::new();
+                    &FAMILY
+                }
+            };
+        }
+        let (value, shared) = (
+            &self.function.returns.value,
+            self.function.returns.shared(krate),
+        );
+        let make = self.make();
+        quote! {
+            #[doc(hidden)]
+            #[inline]
+            fn __cached() -> &'static #krate::front::Cached<#value, #shared> {
+                static SLOT: #krate::front::Slot<#value, #shared> = #krate::front::Slot::new();
+                SLOT.get(#make)
+            }
+        }
+    }
+
+    fn family_name(&self) -> Ident {
+        format_ident!("__{}_family", self.name)
+    }
+
+    fn family(&self) -> TokenStream {
+        let name = &self.name;
+        match self.function.place {
+            Place::Free => quote!(#name::__family()),
+            Place::Associated => {
+                let family = self.family_name();
+                quote!(Self::#family())
+            }
+        }
+    }
+
+    /// The type that the function belongs to.
+    fn owner(&self) -> TokenStream {
+        let krate = &self.krate;
+        let owner = match self.function.place {
+            Place::Free => quote!(()),
+            Place::Associated => quote!(Self),
+        };
+        quote!(#krate::front::Types::<#owner>(::core::marker::PhantomData).id())
+    }
+
+    /// The cache of a call.
+    fn cached(&self) -> TokenStream {
+        let (krate, name) = (&self.krate, &self.name);
+        if !self.function.is_family() {
+            return quote!(#name::__cached());
+        }
+        let (value, shared) = (
+            &self.function.returns.value,
+            self.function.returns.shared(krate),
+        );
+        let (family, owner, make) = (self.family(), self.owner(), self.make());
+        let types = self.function.type_parameters();
+        let opaque = self.function.parameters.iter().filter(|it| it.opaque);
+        let opaque = opaque.map(|it| &it.name);
+        quote! {
+            #family.get::<#value, #shared>(
+                #owner,
+                #krate::front::Types::<(#(::core::marker::PhantomData<#types>,)*)>(
+                    ::core::marker::PhantomData
+                )
+                #(.and(&#opaque))*
+                .id(),
+                #make,
+            )
+        }
+    }
+
+    /// What makes the cache at the first call.
+    fn make(&self) -> TokenStream {
+        let krate = &self.krate;
+        let name = LitStr::new(&self.name.to_string(), self.name.span());
+        let fields = &self.settings.fields;
+        let value = &self.function.returns.value;
+        let validate = self.settings.validate.as_ref().map(|validate| {
+            if self.function.is_async() {
+                return quote!(.validate_async());
+            }
+            let check = checked(krate, value, validate);
+            quote_spanned!(validate.span()=> .validate(#check))
+        });
+        let release = self.settings.on_release.as_ref().map(|release| {
+            quote_spanned!(release.span()=> .release({
+                let release = #krate::front::release::<#value, _>(#release);
+                move |value| {
+                    #[allow(unused_imports)]
+                    use #krate::front::DoneLater as _;
+                    #krate::front::Done(release(value)).settled()
+                }
+            }))
+        });
+        quote! {
+            || {
+                #[allow(clippy::needless_update)]
+                #krate::front::Definition {
+                    #(#fields,)*
+                    ..#krate::front::Definition::new(#name)
+                }
+                .cached(#krate::front::Rules::new() #validate #release)
+            }
+        }
+    }
+
+    /// The check that an async call brings along.
+    fn check(&self) -> TokenStream {
+        let krate = &self.krate;
+        let value = &self.function.returns.value;
+        match &self.settings.validate {
+            None => quote!(async |_: &#value| true,),
+            Some(Expr::Closure(closure)) if closure.asyncness.is_some() => {
+                quote_spanned!(closure.span()=> #krate::front::check_async::<#value>(#closure),)
+            }
+            Some(validate @ Expr::Closure(_)) => {
+                let check = checked(krate, value, validate);
+                quote_spanned!(validate.span()=> {
+                    let check = #check;
+                    async move |value: &#value| check(value)
+                },)
+            }
+            Some(validate) => quote_spanned!(validate.span()=> async |value: &#value| {
+                #[allow(unused_imports)]
+                use #krate::front::SaidLater as _;
+                #krate::front::Said(#validate(value)).verdict().await
+            },),
+        }
+    }
+}
+
+fn checked(krate: &TokenStream, value: &TokenStream, validate: &Expr) -> TokenStream {
+    quote_spanned!(validate.span()=> #krate::front::check::<#value>(#validate))
+}
+
+impl Parameter {
+    fn rebind(&self) -> Option<TokenStream> {
+        let (pattern, name) = (self.pattern.as_ref()?, &self.name);
+        Some(quote!(let #pattern = #name;))
+    }
+}
+
+/// What the functions beside a cached one say of themselves.
+struct Docs {
+    clear: String,
+    clear_entry: String,
+    info: String,
+}
+
+impl Docs {
+    fn of(name: &Ident, path: &str, whose: &str) -> Self {
+        let function = format!("[`{name}()`]({path}{name}())");
+        let panics = "\n\n# Panics\n\
+             Where the function has `scope = \"session\"` and this code runs in no session.";
+        Self {
+            clear: format!("Clears every entry of {function}{whose}.{panics}"),
+            clear_entry: format!(
+                "Clears the entry of {function} for these arguments, if there is one.{panics}"
+            ),
+            info: format!("The figures of {function}{whose}."),
+        }
+    }
+}

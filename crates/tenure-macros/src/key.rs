@@ -1,0 +1,118 @@
+//! `#[key(…)]`, on parameters, fields and types.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Expr, Ident, Path, Token};
+
+use crate::attr;
+
+/// How a parameter or a field becomes a part of the key.
+#[derive(Default)]
+pub(crate) enum Part {
+    /// As it is.
+    #[default]
+    Whole,
+    /// Not at all.
+    Skipped,
+    /// As what this makes of it.
+    With(Box<Expr>),
+}
+
+/// Takes the `#[key(…)]` attributes out of a list, and reads them.
+pub(crate) fn take(attributes: &mut Vec<Attribute>) -> syn::Result<Part> {
+    let mut part = Part::default();
+    for attribute in attributes.extract_if(.., |attribute| attribute.path().is_ident("key")) {
+        read(&attribute, |name, value| {
+            if !matches!(part, Part::Whole) {
+                return Err(Error::new(
+                    name.span(),
+                    "one of `skip` and `with` is enough",
+                ));
+            }
+            part = match (name.to_string().as_str(), value) {
+                ("skip", None) => Part::Skipped,
+                ("with", Some(function)) => Part::With(Box::new(function)),
+                _ => {
+                    let text = "write `#[key(skip)]`, or `#[key(with = path)]`";
+                    return Err(Error::new(name.span(), text));
+                }
+            };
+            Ok(())
+        })?;
+    }
+    Ok(part)
+}
+
+/// Reads the `#[key(crate = …)]` of a type.
+pub(crate) fn krate(attributes: &[Attribute]) -> syn::Result<Option<Path>> {
+    let mut krate = None;
+    for attribute in attributes.iter().filter(|it| it.path().is_ident("key")) {
+        read(attribute, |name, value| match value {
+            Some(value) if name == "crate" => {
+                krate = Some(attr::path(&value)?);
+                Ok(())
+            }
+            _ => {
+                let text = "on a type, only `#[key(crate = path)]` has a meaning";
+                Err(Error::new(name.span(), text))
+            }
+        })?;
+    }
+    Ok(krate)
+}
+
+fn read(
+    attribute: &Attribute,
+    mut take: impl FnMut(&Ident, Option<Expr>) -> syn::Result<()>,
+) -> syn::Result<()> {
+    attribute.parse_args_with(|input: syn::parse::ParseStream<'_>| {
+        loop {
+            let name = input.call(Ident::parse_any)?;
+            let value = if input.peek(Token![=]) {
+                input.parse::<Token![=]>()?;
+                Some(input.parse()?)
+            } else {
+                None
+            };
+            take(&name, value)?;
+            if input.is_empty() {
+                return Ok(());
+            }
+            input.parse::<Token![,]>()?;
+        }
+    })
+}
+
+impl Part {
+    /// What writes `value` into `key`; the error of a type that cannot be written stands at `at`.
+    pub(crate) fn encode(
+        &self,
+        krate: &TokenStream,
+        value: &TokenStream,
+        key: &Ident,
+        at: &impl Spanned,
+    ) -> TokenStream {
+        match self {
+            Self::Skipped => TokenStream::new(),
+            Self::Whole => quote_spanned!(at.span()=>
+                (&&#krate::front::Arg(&#value)).encode(&mut *#key);
+            ),
+            Self::With(function) => {
+                let part = quote_spanned!(function.span()=> (#function)(&#value));
+                quote_spanned!(function.span()=>
+                    (&&#krate::front::Arg(&#part)).encode(&mut *#key);
+                )
+            }
+        }
+    }
+}
+
+/// What the encoding of any part needs in scope.
+pub(crate) fn imports(krate: &TokenStream) -> TokenStream {
+    quote! {
+        #[allow(unused_imports)]
+        use #krate::front::{ByHash as _, ByKey as _, ByNothing as _};
+    }
+}

@@ -1,0 +1,84 @@
+//! The macros of `tenure`, which re-exports them; depend on that crate.
+//!
+//! Stages: [`attr`] reads the settings, [`signature`] the function, [`expand`] writes what they
+//! mean; [`derive`] is the other macro. A setting that is wrong gives its error and is left out of
+//! an expansion that is otherwise whole, so that one mistake gives one error.
+
+mod attr;
+mod derive;
+mod expand;
+mod key;
+mod returns;
+mod signature;
+#[allow(dead_code)]
+mod ttl;
+
+use proc_macro::TokenStream;
+use quote::quote;
+
+/// Keeps what a function returns: built once, shared, checked, and released exactly once.
+///
+/// The function is called as before, and gives a `Lease<T>` in the place of a `T`; one that returns
+/// `Result<T, E>` gives `Result<Lease<T>, Shared<E>>`. Beside the function stand `name::clear()`,
+/// `name::clear_entry(…)` with the arguments of a call, and `name::info()`; for a method
+/// `Type::name_clear()`, `name_clear_entry` and `name_info`.
+///
+/// # Settings
+///
+/// | Setting | Values | Meaning |
+/// |---|---|---|
+/// | `ttl` | `"1h30m"`, seconds, a `Duration` expression | the maximum age of an entry; none by default |
+/// | `max_entries` | a number of at least 1 | the most entries at any moment; no bound by default |
+/// | `validate` | `fn(&T) -> bool`, or async in an `async fn` | asked at each access; `false` builds anew |
+/// | `on_release` | `fn(T)`, or async | receives the resource when its entry has ended and nobody holds it |
+/// | `scope` | `"global"`, `"session"` | who shares an entry |
+/// | `drain` | as `ttl` | how long a lease may outlive its entry before a warning is logged |
+/// | `show_spinner` | `true`, `false`, a text | what a terminal shows while a build runs |
+/// | `show_time` | `true`, `false` | the elapsed time next to it |
+/// | `observes` | `true`, `false` | whether inputs that a build observes count as arguments |
+/// | `associated` | alone | says that a function without `self` stands in an `impl` |
+/// | `crate` | a path | where `tenure` is, if it goes by another name |
+///
+/// # Parameters
+///
+/// Every parameter is a part of the key, `self` too. One whose name begins with `_` is left out, and
+/// so is one with `#[key(skip)]`; `#[key(with = path)]` takes what `path(&argument)` returns in its
+/// place.
+#[proc_macro_attribute]
+pub fn cache_resource(attributes: TokenStream, item: TokenStream) -> TokenStream {
+    let item = match syn::parse::<syn::ItemFn>(item.clone()) {
+        Ok(item) => item,
+        Err(error) => {
+            let error = signature::not_a_function(&item.clone().into(), error);
+            let (error, item) = (
+                error.to_compile_error(),
+                proc_macro2::TokenStream::from(item),
+            );
+            return quote!(#error #item).into();
+        }
+    };
+    let (settings, mistakes) = attr::read(attributes.into());
+    let expanded = match signature::read(item, &settings) {
+        Ok(function) => expand::expand(&function, &settings),
+        Err((item, error)) => {
+            let error = error.to_compile_error();
+            quote!(#error #item)
+        }
+    };
+    let mistakes = mistakes.iter().map(syn::Error::to_compile_error);
+    quote!(#(#mistakes)* #expanded).into()
+}
+
+/// Makes a type of your own an argument of cached functions.
+///
+/// Every field is a part of the key, in whichever of these ways its type allows: `CacheKey`, then
+/// `Hash`. `#[key(skip)]` leaves a field out, `#[key(with = path)]` takes what `path(&field)`
+/// returns in its place. `#[key(crate = path)]` on the type says where `tenure` is, if it goes by
+/// another name.
+#[proc_macro_derive(CacheKey, attributes(key))]
+pub fn cache_key(item: TokenStream) -> TokenStream {
+    let item = syn::parse_macro_input!(item as syn::DeriveInput);
+    derive::expand(&item)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
+}

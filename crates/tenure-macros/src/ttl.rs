@@ -1,0 +1,1 @@
+../../tenure/src/ttl.rs

@@ -1,0 +1,169 @@
+//! What a Rust program says to the whole cache at once.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use crate::engine::{Config, Engine};
+use crate::host::Host;
+use crate::later;
+use crate::program::ProgramHost;
+use crate::sync::{Arc, Mutex, OnceLock};
+
+/// The engine of cached functions in Rust. It has a host from its first use on.
+pub(crate) fn engine() -> &'static Engine {
+    static READY: OnceLock<()> = OnceLock::new();
+    let engine = Engine::global();
+    READY.get_or_init(|| {
+        if engine.host().is_none() {
+            engine.set_host(Some(Arc::new(ProgramHost)));
+        }
+    });
+    engine
+}
+
+/// Clears every entry of every cached function, in all scopes.
+///
+/// ```
+/// #[tenure::cache_resource]
+/// fn answer() -> u32 {
+///     42
+/// }
+///
+/// let _ = answer();
+/// tenure::clear_all();
+/// assert_eq!(answer::info().entries, 0);
+/// ```
+pub fn clear_all() {
+    engine().clear_all();
+}
+
+/// Changes what holds for all functions: the default drain time, the grace period of sessions, and
+/// the bound of a shutdown.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// tenure::configure(|config| config.session_grace = Duration::from_secs(30));
+/// ```
+pub fn configure(change: impl FnOnce(&mut Config)) {
+    engine().configure(change);
+}
+
+/// Puts a host of your own in the place of [`ProgramHost`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use tenure::{BuildStart, Host, HostBuild, Interrupt, ProgramHost, Recording, SessionId};
+///
+/// /// Prints what is built, and leaves the rest as it is.
+/// struct Talkative;
+///
+/// impl Host for Talkative {
+///     fn session(&self) -> Result<Option<SessionId>, Interrupt> {
+///         ProgramHost.session()
+///     }
+///     fn begin(&self, start: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
+///         println!("{} is being built", start.function);
+///         ProgramHost.begin(start)
+///     }
+///     fn replay(&self, recording: &Recording) -> Result<(), Interrupt> {
+///         ProgramHost.replay(recording)
+///     }
+/// }
+///
+/// tenure::set_host(Talkative);
+/// ```
+pub fn set_host(host: impl Host) {
+    engine().set_host(Some(Arc::new(host)));
+}
+
+/// Releases everything that is held, last built first, with cause `Shutdown`; callbacks have
+/// [`shutdown_bound`](Config::shutdown_bound) in all. Gives `false` where that ran out.
+///
+/// Rust drops no statics at the end of a process, so a program says when it is over:
+///
+/// ```
+/// fn main() {
+///     let _released = tenure::shutdown_on_drop();
+///     // …
+/// }
+/// ```
+///
+/// Blocks. In a task, use [`shutdown_async`].
+pub fn shutdown() -> bool {
+    let engine = engine();
+    let bound = engine.config().shutdown_bound;
+    let began = std::time::Instant::now();
+    let done = engine.shutdown();
+    later::settle(bound.saturating_sub(began.elapsed())) && done
+}
+
+/// Calls [`shutdown`] when it is dropped: at the end of `main`, by a return or by a panic.
+#[must_use = "the shutdown is when this is dropped"]
+#[derive(Debug)]
+pub struct ShutdownOnDrop(());
+
+/// Has everything released when the value that this gives is dropped.
+pub fn shutdown_on_drop() -> ShutdownOnDrop {
+    ShutdownOnDrop(())
+}
+
+impl Drop for ShutdownOnDrop {
+    fn drop(&mut self) {
+        shutdown();
+    }
+}
+
+/// The same as [`shutdown`] for a task: async callbacks go on while it waits.
+///
+/// ```
+/// # futures_executor::block_on(async {
+/// assert!(tenure::shutdown_async().await);
+/// # });
+/// ```
+pub async fn shutdown_async() -> bool {
+    let shared = Arc::new(Mutex::new(Over {
+        outcome: None,
+        waker: None,
+    }));
+    let told = Arc::clone(&shared);
+    let work = move || {
+        let outcome = shutdown();
+        let waker = {
+            let mut over = told.lock();
+            over.outcome = Some(outcome);
+            over.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    };
+    if thread::Builder::new().spawn(work).is_err() {
+        return shutdown();
+    }
+    Ended(shared).await
+}
+
+struct Over {
+    outcome: Option<bool>,
+    waker: Option<Waker>,
+}
+
+struct Ended(Arc<Mutex<Over>>);
+
+impl Future for Ended {
+    type Output = bool;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        let waker = cx.waker().clone();
+        let mut over = self.0.lock();
+        if let Some(outcome) = over.outcome {
+            return Poll::Ready(outcome);
+        }
+        let before = over.waker.replace(waker);
+        drop(over);
+        drop(before);
+        Poll::Pending
+    }
+}

@@ -1,0 +1,62 @@
+//! Arguments as parts of a key.
+//!
+//! A call's key is what its arguments write, one after the other. Types are known when the program
+//! is compiled, so that a value need not carry its type; but it must carry its extent: no encoding
+//! of a type may be the beginning of another one of the same type. Then two calls write the same
+//! bytes only if their arguments are equal (K1).
+
+mod numbers;
+mod select;
+mod standard;
+
+pub use select::{Arg, ByHash, ByKey, ByNothing};
+
+use crate::key::Encoder;
+
+/// What can be an argument of a cached function.
+///
+/// Implemented for the types of the standard library that have a value: numbers (floats bit for
+/// bit), text, paths, times, references, slices, options, tuples, collections. Any other type
+/// that is [`Hash`](std::hash::Hash) is taken as well, as long as its `Hash` writes everything that
+/// tells its values apart, which a derived one does. For types of your own, derive it:
+///
+/// ```
+/// use tenure::CacheKey;
+///
+/// #[derive(CacheKey)]
+/// struct Model {
+///     name: String,
+///     temperature: f64,
+///     #[key(skip)]
+///     label: String,
+/// }
+/// ```
+///
+/// Why is `Hash` not enough? Floats have none, and two values of one type may compare unequal and
+/// still write the same to a hasher; a key must tell them apart.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be part of a key",
+    label = "this is an argument of a cached function",
+    note = "derive `CacheKey` or `Hash` for `{Self}`, \
+            give the parameter `#[key(with = …)]`, or leave it out with `#[key(skip)]`"
+)]
+pub trait CacheKey {
+    /// Writes the value, so that no other value writes the same bytes or begins with them.
+    fn encode(&self, key: &mut Encoder);
+
+    /// Writes many values at once; plain numbers do it in one piece.
+    #[doc(hidden)]
+    #[inline]
+    fn encode_slice(values: &[Self], key: &mut Encoder)
+    where
+        Self: Sized,
+    {
+        numbers::encode_len(values.len(), key);
+        for value in values {
+            value.encode(key);
+        }
+    }
+}
+
+/// The tag of text and bytes. Types are static, so one tag serves all.
+const BYTES: u8 = 0;
