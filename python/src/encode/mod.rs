@@ -11,10 +11,13 @@
 //! small; and what was large and is met again in the same argument is not walked twice.
 #![allow(unsafe_code)]
 
+mod arrow;
+mod bits;
 mod buffers;
 mod builtin;
 mod callables;
 mod classes;
+mod columns;
 mod containers;
 mod fault;
 mod hash_funcs;
@@ -266,6 +269,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             Known::Callable(kind) => self.callable(kind, value),
             Known::Buffer(kind) => self.buffer(kind, value),
             Known::Numpy(kind) => self.numpy(kind, value, info),
+            Known::Arrow(kind) => self.arrow(kind, value, info),
         }
     }
 

@@ -53,6 +53,10 @@ impl Stream {
         write(&mut self.gathered[start..]);
     }
 
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
     fn flush(&mut self) {
         if !self.gathered.is_empty() {
             self.hasher.get_or_insert_default().update(&self.gathered);

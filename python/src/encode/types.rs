@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::fault::{Fault, Outcome};
-use super::{buffers, callables, classes, numpy, stdlib, tags};
+use super::{arrow, buffers, callables, classes, numpy, stdlib, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -54,6 +54,7 @@ pub(super) enum Known {
     Callable(callables::Kind),
     Buffer(buffers::Kind),
     Numpy(numpy::Kind),
+    Arrow(arrow::Kind),
 }
 
 impl Known {
@@ -68,7 +69,7 @@ impl Known {
             | Self::Range
             | Self::Singleton(_) => false,
             Self::Std(kind) => kind.holds(),
-            Self::Buffer(_) => false,
+            Self::Buffer(_) | Self::Arrow(_) => false,
             _ => true,
         }
     }
@@ -78,6 +79,8 @@ impl Known {
         match self {
             Self::Callable(kind) => kind.covers_derived(),
             Self::Numpy(kind) => kind.covers_derived(),
+            // Each writes its class itself.
+            Self::Arrow(_) => true,
             _ => false,
         }
     }
@@ -109,7 +112,8 @@ impl Known {
                     .map(Self::Std)
                     .or_else(|| callables::Kind::from_name(name).map(Self::Callable))
                     .or_else(|| buffers::Kind::from_name(name).map(Self::Buffer))
-                    .or_else(|| numpy::Kind::from_name(name).map(Self::Numpy));
+                    .or_else(|| numpy::Kind::from_name(name).map(Self::Numpy))
+                    .or_else(|| arrow::Kind::from_name(name).map(Self::Arrow));
             }
         })
     }

@@ -1,0 +1,715 @@
+//! The content of Arrow columns, put together from chunks.
+//!
+//! A column is written the same whichever way its chunks were cut: lengths, not offsets, are
+//! written; bits are lined up anew; what lies under a null counts as zeros or nothing; values of
+//! dictionaries are numbered in the order in which they are first met. Runs of data that are
+//! already in that form are digested where they lie.
+#![allow(unsafe_code)]
+
+use super::arrow::{Array, Schema};
+use super::bits::{Bits, Mask};
+use super::stream::Stream;
+use super::tags;
+use std::collections::HashMap;
+use tenure::Encoder;
+
+/// What a column has been found to hold so far.
+pub(super) struct Column {
+    len: u64,
+    valid: Bits,
+    values: Values,
+}
+
+enum Values {
+    Null,
+    /// Items of one size.
+    Fixed {
+        size: usize,
+        data: Stream,
+    },
+    Bool(Bits),
+    /// Strings or bytes with offsets of 4 or 8 bytes.
+    Bytes {
+        wide: bool,
+        lens: Stream,
+        data: Stream,
+    },
+    /// Strings or bytes behind views of 16 bytes.
+    Views {
+        views: Stream,
+        data: Stream,
+    },
+    /// Lists with offsets of 4 or 8 bytes, or with offsets and lengths.
+    List {
+        wide: bool,
+        lengths: bool,
+        lens: Stream,
+        items: Box<Column>,
+    },
+    FixedList {
+        size: usize,
+        items: Box<Column>,
+    },
+    Struct(Vec<Column>),
+    Dictionary {
+        index: Index,
+        known: Known,
+    },
+    /// Values of one of several types. Dense ones have offsets.
+    Union {
+        dense: bool,
+        ids: Vec<i8>,
+        kinds: Stream,
+        members: Vec<Column>,
+    },
+    /// Values with the row before which the next one begins.
+    Runs {
+        wide: u8,
+        lens: Stream,
+        values: Box<Column>,
+    },
+}
+
+/// How the numbers of a dictionary-encoded column are stored.
+#[derive(Clone, Copy)]
+struct Index {
+    size: usize,
+    signed: bool,
+}
+
+/// The values of dictionaries, numbered as they are first met.
+struct Known {
+    numbers: HashMap<Box<[u8]>, u32>,
+    codes: Stream,
+    values: Stream,
+    /// Where it counts, every value of each dictionary in its order.
+    whole: Option<Encoder>,
+}
+
+impl Column {
+    /// A column of this type without values; the format, if it is not known.
+    pub(super) fn new(schema: &Schema, whole: bool) -> Result<Self, String> {
+        Ok(Self {
+            len: 0,
+            valid: Bits::new(),
+            values: Values::new(schema, whole)?,
+        })
+    }
+
+    /// Adds the values of an array.
+    ///
+    /// # Safety
+    ///
+    /// The array was handed out with this schema, the one that the column was made for.
+    pub(super) unsafe fn append(&mut self, schema: &Schema, array: &Array) {
+        // SAFETY: the caller's promise.
+        unsafe { self.extend(schema, array, 0, array.length as usize, None) }
+    }
+
+    /// Adds `len` values of an array from `from` on. A mask says which of them are under a null
+    /// of something around them.
+    unsafe fn extend(
+        &mut self,
+        schema: &Schema,
+        array: &Array,
+        from: usize,
+        len: usize,
+        outer: Option<&Mask>,
+    ) {
+        if len == 0 {
+            return;
+        }
+        self.len += len as u64;
+        let start = array.offset as usize + from;
+        let own = if self.values.has_validity() && array.null_count != 0 {
+            // SAFETY: the first buffer of such a type is NULL or a bit for each value.
+            unsafe { Mask::of_bits(array.buffer(0), start, len) }
+        } else {
+            None
+        };
+        let mask = match (own, outer) {
+            (Some(own), Some(outer)) => Some(own.and(outer)),
+            (Some(own), None) => Some(own),
+            (None, Some(outer)) => Some(outer.clone()),
+            (None, None) => None,
+        };
+        let mask = mask.filter(|mask| !mask.is_full());
+        match &mask {
+            None => self.valid.push_ones(len),
+            Some(mask) => self.valid.push_mask(mask),
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.values.extend(schema, array, start, len, mask.as_ref()) };
+    }
+
+    /// Writes the column. Gives the number of bytes that were read for it.
+    pub(super) fn finish(self, enc: &mut Encoder) -> u64 {
+        enc.tag(tags::COLUMN);
+        enc.raw(&self.len.to_le_bytes());
+        let mut read = 0;
+        if self.valid.is_full() {
+            enc.tag(tags::ABSENT);
+        } else {
+            read += self.valid.finish(enc, tags::NULLS);
+        }
+        read + self.values.finish(enc)
+    }
+}
+
+impl Values {
+    fn new(schema: &Schema, whole: bool) -> Result<Self, String> {
+        let format = schema.format();
+        if let Some(values) = schema.dictionary() {
+            // The values' own type must be known too.
+            Column::new(values, whole)?;
+            let (size, signed) = match format {
+                b"c" => (1, true),
+                b"C" => (1, false),
+                b"s" => (2, true),
+                b"S" => (2, false),
+                b"i" => (4, true),
+                b"I" => (4, false),
+                b"l" => (8, true),
+                b"L" => (8, false),
+                _ => return Err(String::from_utf8_lossy(format).into_owned()),
+            };
+            return Ok(Self::Dictionary {
+                index: Index { size, signed },
+                known: Known {
+                    numbers: HashMap::new(),
+                    codes: Stream::new(),
+                    values: Stream::new(),
+                    whole: whole.then(Encoder::new),
+                },
+            });
+        }
+        let items = || Column::new(schema.child(0), whole).map(Box::new);
+        let list = |wide, lengths| {
+            Ok::<_, String>(Self::List {
+                wide,
+                lengths,
+                lens: Stream::new(),
+                items: items()?,
+            })
+        };
+        let bytes = |wide| Self::Bytes {
+            wide,
+            lens: Stream::new(),
+            data: Stream::new(),
+        };
+        Ok(match format {
+            b"n" => Self::Null,
+            b"b" => Self::Bool(Bits::new()),
+            b"z" | b"u" => bytes(false),
+            b"Z" | b"U" => bytes(true),
+            b"vz" | b"vu" => Self::Views {
+                views: Stream::new(),
+                data: Stream::new(),
+            },
+            b"+l" | b"+m" => list(false, false)?,
+            b"+L" => list(true, false)?,
+            b"+vl" => list(false, true)?,
+            b"+vL" => list(true, true)?,
+            b"+s" => Self::Struct(members(schema, whole)?),
+            b"+r" => Self::Runs {
+                wide: match schema.child(0).format() {
+                    b"s" => 2,
+                    b"i" => 4,
+                    _ => 8,
+                },
+                lens: Stream::new(),
+                values: Box::new(Column::new(schema.child(1), whole)?),
+            },
+            _ => {
+                let unknown = || String::from_utf8_lossy(format).into_owned();
+                if let Some(size) = format.strip_prefix(b"+w:") {
+                    Self::FixedList {
+                        size: number(size).ok_or_else(unknown)?,
+                        items: items()?,
+                    }
+                } else if let Some(ids) = format
+                    .strip_prefix(b"+ud:")
+                    .or_else(|| format.strip_prefix(b"+us:"))
+                {
+                    Self::Union {
+                        dense: format[2] == b'd',
+                        ids: ids
+                            .split(|&byte| byte == b',')
+                            .map(|id| number(id).and_then(|id| i8::try_from(id).ok()))
+                            .collect::<Option<_>>()
+                            .ok_or_else(unknown)?,
+                        kinds: Stream::new(),
+                        members: members(schema, whole)?,
+                    }
+                } else {
+                    Self::Fixed {
+                        size: item_size(format).ok_or_else(unknown)?,
+                        data: Stream::new(),
+                    }
+                }
+            }
+        })
+    }
+
+    fn has_validity(&self) -> bool {
+        !matches!(self, Self::Null | Self::Union { .. } | Self::Runs { .. })
+    }
+
+    /// Adds the values of an array from `start` on, which counts the array's own offset.
+    unsafe fn extend(
+        &mut self,
+        schema: &Schema,
+        array: &Array,
+        start: usize,
+        len: usize,
+        mask: Option<&Mask>,
+    ) {
+        // SAFETY: the buffers of an array hold what its type says for as many values as it has,
+        // from its offset on; children and dictionaries are arrays of the types that the schema
+        // says. The caller vouches that array and schema belong together.
+        unsafe {
+            match self {
+                Self::Null => {}
+                Self::Fixed { size, data } => fixed(data, array.buffer(1), *size, start, len, mask),
+                Self::Bool(bits) => bits.push_bits(array.buffer(1), start, len, mask),
+                Self::Bytes { wide, lens, data } => {
+                    let offsets = Offsets {
+                        data: array.buffer(1),
+                        wide: *wide,
+                    };
+                    let content = array.buffer(2);
+                    each_run(mask, len, |from, count, valid| {
+                        if !valid {
+                            zeros(lens, count * 8);
+                            return;
+                        }
+                        offsets.push_lens(lens, start + from, count);
+                        let begin = offsets.get(start + from);
+                        let end = offsets.get(start + from + count);
+                        if end > begin {
+                            data.push(std::slice::from_raw_parts(content.add(begin), end - begin));
+                        }
+                    });
+                }
+                Self::Views { views, data } => {
+                    let all = array.buffer(1).cast::<[u8; 16]>();
+                    each_run(mask, len, |from, count, valid| {
+                        if valid {
+                            push_views(views, data, array, all.add(start + from), count);
+                        } else {
+                            zeros(views, count * 16);
+                        }
+                    });
+                }
+                Self::List {
+                    wide,
+                    lengths,
+                    lens,
+                    items,
+                } => {
+                    let offsets = Offsets {
+                        data: array.buffer(1),
+                        wide: *wide,
+                    };
+                    let sizes = Offsets {
+                        data: array.buffer(2),
+                        wide: *wide,
+                    };
+                    each_run(mask, len, |from, count, valid| {
+                        let from = start + from;
+                        if !valid {
+                            zeros(lens, count * 8);
+                        } else if *lengths {
+                            for row in from..from + count {
+                                let size = sizes.get(row);
+                                lens.push(&(size as u64).to_le_bytes());
+                                items.extend(
+                                    schema.child(0),
+                                    array.child(0),
+                                    offsets.get(row),
+                                    size,
+                                    None,
+                                );
+                            }
+                        } else {
+                            offsets.push_lens(lens, from, count);
+                            let begin = offsets.get(from);
+                            let size = offsets.get(from + count) - begin;
+                            items.extend(schema.child(0), array.child(0), begin, size, None);
+                        }
+                    });
+                }
+                Self::FixedList { size, items } => {
+                    let spread = mask.map(|mask| mask.spread(*size));
+                    items.extend(
+                        schema.child(0),
+                        array.child(0),
+                        start * *size,
+                        len * *size,
+                        spread.as_ref(),
+                    );
+                }
+                Self::Struct(members) => {
+                    for (at, member) in members.iter_mut().enumerate() {
+                        member.extend(schema.child(at), array.child(at), start, len, mask);
+                    }
+                }
+                Self::Dictionary { index, known } => {
+                    let (Some(schema), Some(values)) = (schema.dictionary(), array.dictionary())
+                    else {
+                        return;
+                    };
+                    known.extend(*index, schema, values, array.buffer(1), start, len, mask);
+                }
+                Self::Union {
+                    dense,
+                    ids,
+                    kinds,
+                    members,
+                } => {
+                    let types = array.buffer(0).cast::<i8>();
+                    let offsets = array.buffer(1).cast::<i32>();
+                    for row in start..start + len {
+                        let id = *types.add(row);
+                        kinds.push(&id.to_le_bytes());
+                        let Some(at) = ids.iter().position(|&known| known == id) else {
+                            continue;
+                        };
+                        let place = if *dense {
+                            offsets.add(row).read_unaligned() as usize
+                        } else {
+                            row
+                        };
+                        members[at].extend(schema.child(at), array.child(at), place, 1, None);
+                    }
+                }
+                Self::Runs { wide, lens, values } => {
+                    let ends = array.child(0);
+                    let data = ends.buffer(1);
+                    let mut row = start;
+                    for at in 0..ends.length as usize {
+                        let at_end = ends.offset as usize + at;
+                        let end = match *wide {
+                            2 => data.cast::<i16>().add(at_end).read_unaligned() as usize,
+                            4 => data.cast::<i32>().add(at_end).read_unaligned() as usize,
+                            _ => data.cast::<i64>().add(at_end).read_unaligned() as usize,
+                        };
+                        if end <= row {
+                            continue;
+                        }
+                        let until = end.min(start + len);
+                        lens.push(&((until - row) as u64).to_le_bytes());
+                        values.extend(schema.child(1), array.child(1), at, 1, None);
+                        row = until;
+                        if row == start + len {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(self, enc: &mut Encoder) -> u64 {
+        fn end(enc: &mut Encoder, streams: Vec<Stream>) -> u64 {
+            streams
+                .into_iter()
+                .map(|stream| {
+                    let len = stream.len();
+                    stream.finish(enc, tags::DATA);
+                    len
+                })
+                .sum()
+        }
+        match self {
+            Self::Null => 0,
+            Self::Fixed { data, .. } => end(enc, vec![data]),
+            Self::Bool(bits) => bits.finish(enc, tags::DATA),
+            Self::Bytes { lens, data, .. } => end(enc, vec![lens, data]),
+            Self::Views { views, data } => end(enc, vec![views, data]),
+            Self::List { lens, items, .. } => end(enc, vec![lens]) + items.finish(enc),
+            Self::FixedList { items, .. } => items.finish(enc),
+            Self::Struct(members) => members.into_iter().map(|member| member.finish(enc)).sum(),
+            Self::Dictionary { known, .. } => {
+                let read = end(enc, vec![known.codes, known.values]);
+                match known.whole {
+                    Some(whole) => enc.framed(tags::DATA, whole.as_bytes()),
+                    None => enc.tag(tags::ABSENT),
+                }
+                read
+            }
+            Self::Union { kinds, members, .. } => {
+                end(enc, vec![kinds])
+                    + members
+                        .into_iter()
+                        .map(|member| member.finish(enc))
+                        .sum::<u64>()
+            }
+            Self::Runs { lens, values, .. } => end(enc, vec![lens]) + values.finish(enc),
+        }
+    }
+}
+
+impl Known {
+    /// Adds the values that numbers from `start` on refer to.
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn extend(
+        &mut self,
+        index: Index,
+        schema: &Schema,
+        values: &Array,
+        numbers: *const u8,
+        start: usize,
+        len: usize,
+        mask: Option<&Mask>,
+    ) {
+        // SAFETY: the caller vouches for the arrays; numbers under no null are within the values.
+        unsafe {
+            if let Some(whole) = &mut self.whole
+                && let Ok(mut column) = Column::new(schema, true)
+            {
+                let before = whole.as_bytes().to_vec();
+                whole.clear();
+                column.append(schema, values);
+                column.finish(whole);
+                // Chunks mostly share one dictionary, which counts once.
+                if !before.is_empty() && !before.ends_with(whole.as_bytes()) {
+                    let now = whole.as_bytes().to_vec();
+                    whole.clear();
+                    whole.raw(&before);
+                    whole.raw(&now);
+                } else if !before.is_empty() {
+                    whole.clear();
+                    whole.raw(&before);
+                }
+            }
+            let mut seen = vec![UNSEEN; values.length as usize];
+            let Self {
+                numbers: by_value,
+                codes,
+                values: met,
+                ..
+            } = self;
+            let mut meet = |at: usize| {
+                let mut value = Encoder::new();
+                if let Ok(mut column) = Column::new(schema, false) {
+                    column.extend(schema, values, at, 1, None);
+                    column.finish(&mut value);
+                }
+                let next = by_value.len() as u32;
+                *by_value.entry(value.as_bytes().into()).or_insert_with(|| {
+                    met.push(&(value.len() as u64).to_le_bytes());
+                    met.push(value.as_bytes());
+                    next
+                })
+            };
+            each_run(mask, len, |from, count, valid| {
+                if !valid {
+                    zeros(codes, count * 4);
+                    return;
+                }
+                let end = from + count;
+                for from in (from..end).step_by(STEP) {
+                    let count = STEP.min(end - from);
+                    codes.fill(count * 4, |room| {
+                        let (room, _) = room.as_chunks_mut::<4>();
+                        for (i, out) in room.iter_mut().enumerate() {
+                            let at = index.get(numbers, start + from + i);
+                            // No sound array has a number that refers to nothing.
+                            let Some(code) = seen.get_mut(at) else {
+                                continue;
+                            };
+                            if *code == UNSEEN {
+                                *code = meet(at);
+                            }
+                            *out = code.to_le_bytes();
+                        }
+                    });
+                }
+            });
+        }
+    }
+}
+
+/// A value of a dictionary that was not met yet.
+const UNSEEN: u32 = u32::MAX;
+
+/// How many items are put into a stream at once.
+const STEP: usize = 512;
+
+impl Index {
+    unsafe fn get(self, numbers: *const u8, at: usize) -> usize {
+        // SAFETY: the caller vouches that there is a number at this place.
+        unsafe {
+            match (self.size, self.signed) {
+                (1, true) => *numbers.cast::<i8>().add(at) as usize,
+                (1, false) => *numbers.add(at) as usize,
+                (2, true) => numbers.cast::<i16>().add(at).read_unaligned() as usize,
+                (2, false) => numbers.cast::<u16>().add(at).read_unaligned() as usize,
+                (4, true) => numbers.cast::<i32>().add(at).read_unaligned() as usize,
+                (4, false) => numbers.cast::<u32>().add(at).read_unaligned() as usize,
+                _ => numbers.cast::<u64>().add(at).read_unaligned() as usize,
+            }
+        }
+    }
+}
+
+/// Where the values of a column of any length begin.
+struct Offsets {
+    data: *const u8,
+    wide: bool,
+}
+
+impl Offsets {
+    #[inline]
+    unsafe fn get(&self, at: usize) -> usize {
+        if self.data.is_null() {
+            return 0;
+        }
+        // SAFETY: the caller vouches that there is an offset at this place.
+        unsafe {
+            if self.wide {
+                self.data.cast::<i64>().add(at).read_unaligned() as usize
+            } else {
+                self.data.cast::<i32>().add(at).read_unaligned() as usize
+            }
+        }
+    }
+
+    /// Adds the lengths of `count` values from `from` on.
+    unsafe fn push_lens(&self, lens: &mut Stream, from: usize, count: usize) {
+        let mut at = from;
+        while at < from + count {
+            let step = STEP.min(from + count - at);
+            lens.fill(step * 8, |room| {
+                let (room, _) = room.as_chunks_mut::<8>();
+                // SAFETY: the caller vouches that there is one offset more than values.
+                let mut begin = unsafe { self.get(at) };
+                for (i, len) in room.iter_mut().enumerate() {
+                    // SAFETY: as above.
+                    let end = unsafe { self.get(at + i + 1) };
+                    *len = ((end - begin) as u64).to_le_bytes();
+                    begin = end;
+                }
+            });
+            at += step;
+        }
+    }
+}
+
+/// Adds items of one size, with zeros for those under a null.
+unsafe fn fixed(
+    data: &mut Stream,
+    items: *const u8,
+    size: usize,
+    start: usize,
+    len: usize,
+    mask: Option<&Mask>,
+) {
+    each_run(mask, len, |from, count, valid| {
+        if valid && size > 0 {
+            // SAFETY: the caller vouches for the items.
+            data.push(unsafe {
+                std::slice::from_raw_parts(items.add((start + from) * size), count * size)
+            });
+        } else {
+            zeros(data, count * size);
+        }
+    });
+}
+
+/// Adds views of 16 bytes. Short values stand in their views; of long ones the length counts and
+/// what they refer to.
+unsafe fn push_views(
+    views: &mut Stream,
+    data: &mut Stream,
+    array: &Array,
+    first: *const [u8; 16],
+    count: usize,
+) {
+    const INLINE: u32 = 12;
+    let mut at = 0;
+    while at < count {
+        let step = STEP.min(count - at);
+        views.fill(step * 16, |room| {
+            let (room, _) = room.as_chunks_mut::<16>();
+            for (i, out) in room.iter_mut().enumerate() {
+                // SAFETY: the caller vouches for `count` views; a long one says which of the
+                // buffers behind the first two it refers to, and where.
+                unsafe {
+                    let view = u128::from_le_bytes(first.add(at + i).read_unaligned());
+                    let len = view as u32;
+                    if len <= INLINE {
+                        // What lies behind a short value need not be zero.
+                        let used = (4 + len) * 8;
+                        let keep = if used == 128 {
+                            u128::MAX
+                        } else {
+                            (1 << used) - 1
+                        };
+                        *out = (view & keep).to_le_bytes();
+                    } else {
+                        let buffer = (view >> 64) as u32 as usize;
+                        let offset = (view >> 96) as u32 as usize;
+                        data.push(std::slice::from_raw_parts(
+                            array.buffer(2 + buffer).add(offset),
+                            len as usize,
+                        ));
+                        *out = u128::from(len).to_le_bytes();
+                    }
+                }
+            }
+        });
+        at += step;
+    }
+}
+
+/// Calls a function for each run of values that are all under a null or all not.
+fn each_run(mask: Option<&Mask>, len: usize, mut run: impl FnMut(usize, usize, bool)) {
+    match mask {
+        None => run(0, len, true),
+        Some(mask) => mask.each_run(run),
+    }
+}
+
+fn zeros(stream: &mut Stream, mut count: usize) {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    while count > 0 {
+        let step = count.min(ZEROS.len());
+        stream.push(&ZEROS[..step]);
+        count -= step;
+    }
+}
+
+fn members(schema: &Schema, whole: bool) -> Result<Vec<Column>, String> {
+    (0..schema.n_children as usize)
+        .map(|at| Column::new(schema.child(at), whole))
+        .collect()
+}
+
+fn number(text: &[u8]) -> Option<usize> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The size of an item of a type with items of one size.
+fn item_size(format: &[u8]) -> Option<usize> {
+    if let Some(size) = format.strip_prefix(b"w:") {
+        return number(size);
+    }
+    if let Some(decimal) = format.strip_prefix(b"d:") {
+        let mut parts = decimal.split(|&byte| byte == b',');
+        return match parts.nth(2) {
+            None => Some(16),
+            Some(bits) => number(bits).map(|bits| bits / 8),
+        };
+    }
+    Some(match format {
+        b"c" | b"C" => 1,
+        b"s" | b"S" | b"e" => 2,
+        b"i" | b"I" | b"f" | b"tdD" | b"tts" | b"ttm" | b"tiM" => 4,
+        b"l" | b"L" | b"g" | b"tdm" | b"ttu" | b"ttn" | b"tiD" => 8,
+        b"tin" => 16,
+        [b't', b's' | b'D', ..] => 8,
+        _ => return None,
+    })
+}
