@@ -237,6 +237,12 @@ enum View<'a> {
 }
 
 impl KeyRef<'_> {
+    /// Whether nothing was written: a call without arguments.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.0, View::Exact(&[]))
+    }
+
     /// The hash under which tables file this key: keyed per process, and equal to
     /// [`Key::hash`] of an equal key.
     #[inline]

@@ -20,6 +20,8 @@ pub(crate) struct Ordered<V: Resource> {
     newest: u32,
     /// The first of the free nodes, linked through `next`.
     free: u32,
+    /// The entry of a call without arguments, which is found without a hash.
+    bare: u32,
 }
 
 struct Node<V: Resource> {
@@ -36,6 +38,7 @@ impl<V: Resource> Default for Ordered<V> {
             oldest: NONE,
             newest: NONE,
             free: NONE,
+            bare: NONE,
         }
     }
 }
@@ -52,6 +55,9 @@ impl<V: Resource> Ordered<V> {
 
     #[inline]
     pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<&Lease<V>> {
+        if key.is_empty() {
+            return (self.bare != NONE).then(|| self.entry(self.bare));
+        }
         let at = self
             .table
             .find(key.hash(), |&at| key.matches(self.entry(at).entry().key()))?;
@@ -60,7 +66,8 @@ impl<V: Resource> Ordered<V> {
 
     /// Adds an entry as the newest; the key must not be there.
     pub(crate) fn push(&mut self, entry: Lease<V>) {
-        let hash = entry.entry().key().hash();
+        let key = entry.entry().key();
+        let (hash, is_bare) = (key.hash(), key.is_empty());
         let node = Node {
             entry: Some(entry),
             older: self.newest,
@@ -82,6 +89,9 @@ impl<V: Resource> Ordered<V> {
             newest => self.nodes[newest as usize].newer = at,
         }
         self.newest = at;
+        if is_bare {
+            self.bare = at;
+        }
         let nodes = &self.nodes;
         self.table.insert_unique(hash, at, |&at| {
             let entry = nodes[at as usize].entry.as_ref();
@@ -114,6 +124,9 @@ impl<V: Resource> Ordered<V> {
         match newer {
             NONE => self.newest = older,
             newer => self.nodes[newer as usize].older = older,
+        }
+        if self.bare == at {
+            self.bare = NONE;
         }
         let node = &mut self.nodes[at as usize];
         node.newer = self.free;
