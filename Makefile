@@ -43,9 +43,9 @@ DEV_WHEEL := $(TARGET)/wheels/dev-$(PYVER)
 RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
-.PHONY: help demo test lint format bench clean python-found \
+.PHONY: help demo test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-rust model test-docs test-python test-pythons test-streamlit-one test-streamlit test-browser \
-	matrix model-long stress-long fuzz bench-python bench-rust doc
+	matrix model-long stress-long fuzz bench-python bench-rust
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -145,14 +145,47 @@ test-browser: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure ## the dem
 	@scripts/debian chromium chromium
 	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/browser $(ARGS)
 
-lint: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure ## formatting, clippy, ruff, mypy, stubtest, pyright
+lint: lint-format lint-rust lint-python lint-types ## formatting, clippy, ruff, mypy, stubtest, pyright
+
+lint-format: $(LINT_ENV)/.requirements
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path bench/rust/Cargo.toml --check
+	$(LINT_ENV)/bin/ruff format --check python examples scripts
+
+# The minimum Rust version is held by clippy's incompatible_msrv, which reads it from Cargo.toml.
+lint-rust: | python-found
 	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
 	$(CARGO) clippy -p tenure --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --workspace --exclude tenure-python --all-features --no-deps
+
+lint-python: $(LINT_ENV)/.requirements
 	$(LINT_ENV)/bin/ruff check python examples scripts
+
+lint-types: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure
+	@cd python; bin=../$(LINT_ENV)/bin; failed=; \
+	$$bin/mypy || failed=1; \
+	$$bin/mypy typing_tests || failed=1; \
+	MYPYPATH=. $$bin/python -m mypy.stubtest tenure._native --mypy-config-file pyproject.toml || failed=1; \
+	$$bin/pyright --pythonpath $$bin/python || failed=1; \
+	test -z "$$failed"
+
+format: $(LINT_ENV)/.requirements
+	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path bench/rust/Cargo.toml --check
 	$(LINT_ENV)/bin/ruff format --check python examples scripts
+
+# The minimum Rust version is held by clippy's incompatible_msrv, which reads it from Cargo.toml.
+lint-rust: | python-found
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy -p tenure --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --workspace --exclude tenure-python --all-features --no-deps
+
+lint-python: $(LINT_ENV)/.requirements
+	$(LINT_ENV)/bin/ruff check python examples scripts
+
+lint-types: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure
 	cd python && ../$(LINT_ENV)/bin/mypy
-	cd python && ../$(LINT_ENV)/bin/mypy --config-file pyproject.toml typing_tests
+	cd python && ../$(LINT_ENV)/bin/mypy typing_tests
 	MYPYPATH=python $(LINT_ENV)/bin/python -m mypy.stubtest tenure._native --mypy-config-file python/pyproject.toml
 	cd python && ../$(LINT_ENV)/bin/pyright --pythonpath ../$(LINT_ENV)/bin/python
 
@@ -160,9 +193,6 @@ format: $(LINT_ENV)/.requirements ## write the formatting that lint asks for
 	$(CARGO) fmt --all
 	$(LINT_ENV)/bin/ruff format python examples scripts
 	$(LINT_ENV)/bin/ruff check --fix python examples scripts
-
-doc: ## the Rust documentation, as a reader sees it
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --exclude tenure-python --all-features --no-deps
 
 # --- long forms -----------------------------------------------------------------------------------
 
