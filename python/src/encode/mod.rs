@@ -23,6 +23,7 @@ mod fault;
 mod hash_funcs;
 mod memo;
 mod numpy;
+mod pandas;
 mod reduce;
 mod stdlib;
 mod stream;
@@ -270,6 +271,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             Known::Buffer(kind) => self.buffer(kind, value),
             Known::Numpy(kind) => self.numpy(kind, value, info),
             Known::Arrow(kind) => self.arrow(kind, value, info),
+            Known::Pandas(kind) => self.pandas(kind, value, info),
         }
     }
 

@@ -102,6 +102,18 @@ impl Strided {
         self.count() * self.item
     }
 
+    /// A part of one row of data of two dimensions.
+    pub(super) fn part(&self, row: usize, from: usize, len: usize) -> Self {
+        assert!(self.shape.len() == 2 && row < self.shape[0] && from + len <= self.shape[1]);
+        let offset = row as isize * self.strides[0] + from as isize * self.strides[1];
+        Self {
+            data: self.data.wrapping_offset(offset),
+            item: self.item,
+            shape: vec![len],
+            strides: vec![self.strides[1]],
+        }
+    }
+
     /// Whether the items lie one after the other in the order of the indices, the last one
     /// fastest.
     pub(super) fn is_contiguous(&self) -> bool {

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::fault::{Fault, Outcome};
-use super::{arrow, buffers, callables, classes, numpy, stdlib, tags};
+use super::{arrow, buffers, callables, classes, numpy, pandas, stdlib, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -55,6 +55,7 @@ pub(super) enum Known {
     Buffer(buffers::Kind),
     Numpy(numpy::Kind),
     Arrow(arrow::Kind),
+    Pandas(pandas::Kind),
 }
 
 impl Known {
@@ -80,7 +81,7 @@ impl Known {
             Self::Callable(kind) => kind.covers_derived(),
             Self::Numpy(kind) => kind.covers_derived(),
             // Each writes its class itself.
-            Self::Arrow(_) => true,
+            Self::Arrow(_) | Self::Pandas(_) => true,
             _ => false,
         }
     }
@@ -113,7 +114,8 @@ impl Known {
                     .or_else(|| callables::Kind::from_name(name).map(Self::Callable))
                     .or_else(|| buffers::Kind::from_name(name).map(Self::Buffer))
                     .or_else(|| numpy::Kind::from_name(name).map(Self::Numpy))
-                    .or_else(|| arrow::Kind::from_name(name).map(Self::Arrow));
+                    .or_else(|| arrow::Kind::from_name(name).map(Self::Arrow))
+                    .or_else(|| pandas::Kind::from_name(name).map(Self::Pandas));
             }
         })
     }
