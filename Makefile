@@ -169,26 +169,6 @@ lint-types: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure
 	$$bin/pyright --pythonpath $$bin/python || failed=1; \
 	test -z "$$failed"
 
-format: $(LINT_ENV)/.requirements
-	$(CARGO) fmt --all --check
-	$(CARGO) fmt --manifest-path bench/rust/Cargo.toml --check
-	$(LINT_ENV)/bin/ruff format --check python examples scripts
-
-# The minimum Rust version is held by clippy's incompatible_msrv, which reads it from Cargo.toml.
-lint-rust: | python-found
-	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
-	$(CARGO) clippy -p tenure --no-default-features -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --workspace --exclude tenure-python --all-features --no-deps
-
-lint-python: $(LINT_ENV)/.requirements
-	$(LINT_ENV)/bin/ruff check python examples scripts
-
-lint-types: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure
-	cd python && ../$(LINT_ENV)/bin/mypy
-	cd python && ../$(LINT_ENV)/bin/mypy typing_tests
-	MYPYPATH=python $(LINT_ENV)/bin/python -m mypy.stubtest tenure._native --mypy-config-file python/pyproject.toml
-	cd python && ../$(LINT_ENV)/bin/pyright --pythonpath ../$(LINT_ENV)/bin/python
-
 format: $(LINT_ENV)/.requirements ## write the formatting that lint asks for
 	$(CARGO) fmt --all
 	$(LINT_ENV)/bin/ruff format python examples scripts
