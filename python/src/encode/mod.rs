@@ -20,7 +20,9 @@ mod classes;
 mod columns;
 mod containers;
 mod fault;
+mod files;
 mod hash_funcs;
+mod images;
 mod memo;
 mod numpy;
 mod pandas;
@@ -272,6 +274,8 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             Known::Numpy(kind) => self.numpy(kind, value, info),
             Known::Arrow(kind) => self.arrow(kind, value, info),
             Known::Pandas(kind) => self.pandas(kind, value, info),
+            Known::Image(kind) => self.image(kind, value, info),
+            Known::File(kind) => self.file(kind, value, info),
         }
     }
 

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::fault::{Fault, Outcome};
-use super::{arrow, buffers, callables, classes, numpy, pandas, stdlib, tags};
+use super::{arrow, buffers, callables, classes, files, images, numpy, pandas, stdlib, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -56,6 +56,8 @@ pub(super) enum Known {
     Numpy(numpy::Kind),
     Arrow(arrow::Kind),
     Pandas(pandas::Kind),
+    Image(images::Kind),
+    File(files::Kind),
 }
 
 impl Known {
@@ -81,7 +83,7 @@ impl Known {
             Self::Callable(kind) => kind.covers_derived(),
             Self::Numpy(kind) => kind.covers_derived(),
             // Each writes its class itself.
-            Self::Arrow(_) | Self::Pandas(_) => true,
+            Self::Arrow(_) | Self::Pandas(_) | Self::Image(_) | Self::File(_) => true,
             _ => false,
         }
     }
@@ -115,7 +117,9 @@ impl Known {
                     .or_else(|| buffers::Kind::from_name(name).map(Self::Buffer))
                     .or_else(|| numpy::Kind::from_name(name).map(Self::Numpy))
                     .or_else(|| arrow::Kind::from_name(name).map(Self::Arrow))
-                    .or_else(|| pandas::Kind::from_name(name).map(Self::Pandas));
+                    .or_else(|| pandas::Kind::from_name(name).map(Self::Pandas))
+                    .or_else(|| images::Kind::from_name(name).map(Self::Image))
+                    .or_else(|| files::Kind::from_name(name).map(Self::File));
             }
         })
     }

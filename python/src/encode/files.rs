@@ -1,0 +1,136 @@
+//! Files: those on disk count by name, time of change and position, those in memory by content
+//! and position (K14).
+#![allow(unsafe_code)]
+
+use super::fault::{Fault, Outcome};
+use super::types::{TypeInfo, class_of};
+use super::{Walk, tags};
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+use pyo3::types::PyInt;
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Disk,
+    Memory,
+    /// What Streamlit hands out for an uploaded file.
+    Uploaded,
+    /// A temporary file that may be in memory or on disk.
+    Spooled,
+}
+
+impl Kind {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "_io._IOBase" | "tempfile._TemporaryFileWrapper" => Self::Disk,
+            "_io.BytesIO" | "_io.StringIO" => Self::Memory,
+            "streamlit.runtime.uploaded_file_manager.UploadedFile" => Self::Uploaded,
+            "tempfile.SpooledTemporaryFile" => Self::Spooled,
+            _ => return None,
+        })
+    }
+}
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes a file.
+    pub(super) fn file(
+        &mut self,
+        kind: Kind,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
+        match kind {
+            Kind::Disk => self.disk_file(value, info),
+            Kind::Memory => self.memory_file(value, info),
+            Kind::Uploaded => {
+                self.memory_file(value, info)?;
+                for name in ["name", "type"] {
+                    self.value(value.getattr(name)?.as_ptr())?;
+                }
+                Ok(())
+            }
+            Kind::Spooled => self.value(value.getattr("_file")?.as_ptr()),
+        }
+    }
+
+    fn memory_file(&mut self, file: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
+        self.enc.tag(tags::MEMORY_FILE);
+        self.enc.raw(&info.id);
+        if file.getattr("closed")?.is_truthy()? {
+            self.enc.tag(tags::ABSENT);
+            return Ok(());
+        }
+        let failed = |error| Fault::raised(file.py(), class_of(file), "cannot be read", error);
+        // `getvalue` of a BytesIO shares its memory where it can.
+        let content = file.call_method0("getvalue").map_err(failed)?;
+        self.value(content.as_ptr())?;
+        let position = file.call_method0("tell").map_err(failed)?;
+        self.value(position.as_ptr())
+    }
+
+    fn disk_file(&mut self, file: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
+        self.enc.tag(tags::FILE);
+        self.enc.raw(&info.id);
+        let failed = |error| Fault::raised(file.py(), class_of(file), "cannot be read", error);
+        match file.getattr_opt("name").map_err(failed)? {
+            Some(name) => self.value(name.as_ptr())?,
+            None => self.enc.tag(tags::ABSENT),
+        }
+        match file.getattr_opt("mode").map_err(failed)? {
+            Some(mode) => self.value(mode.as_ptr())?,
+            None => self.enc.tag(tags::ABSENT),
+        }
+        if file.getattr("closed").map_err(failed)?.is_truthy()? {
+            self.enc.tag(tags::ABSENT);
+            return Ok(());
+        }
+        // What was written so far must show in the time of change.
+        if truth(file, "writable") {
+            file.call_method0("flush").map_err(failed)?;
+        }
+        let number = match file.call_method0("fileno") {
+            Ok(number) if number.is_instance_of::<PyInt>() => number,
+            Ok(_) => return Err(Fault::no_key(class_of(file), "is no file on disk")),
+            Err(error) => return Err(failed(error)),
+        };
+        let facts = self
+            .py
+            .import("os")?
+            .call_method1("fstat", (number,))
+            .map_err(failed)?;
+        for name in ["st_dev", "st_ino", "st_size", "st_mtime_ns"] {
+            self.value(facts.getattr(name)?.as_ptr())?;
+        }
+        match position(file) {
+            Some(position) => self.value(position.as_ptr()),
+            None => {
+                self.enc.tag(tags::ABSENT);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether a file says so; one that cannot say does not.
+fn truth(file: &Bound<'_, PyAny>, method: &str) -> bool {
+    file.call_method0(method)
+        .and_then(|answer| answer.is_truthy())
+        .unwrap_or(false)
+}
+
+/// Where a file stands. A text file that is being iterated over cannot say, but what it reads
+/// from can; a pipe has no position.
+fn position<'py>(file: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+    let py = file.py();
+    if !truth(file, "seekable") {
+        return None;
+    }
+    match file.call_method0("tell") {
+        Ok(position) => Some(position),
+        Err(error) if error.is_instance_of::<PyException>(py) => {
+            file.getattr("buffer").ok()?.call_method0("tell").ok()
+        }
+        Err(_) => None,
+    }
+}
