@@ -165,7 +165,8 @@ lint-types: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure
 	@cd python; bin=../$(LINT_ENV)/bin; failed=; \
 	$$bin/mypy || failed=1; \
 	$$bin/mypy typing_tests || failed=1; \
-	MYPYPATH=. $$bin/python -m mypy.stubtest tenure._native --mypy-config-file pyproject.toml || failed=1; \
+	(cd ..; MYPYPATH=python $(LINT_ENV)/bin/python -m mypy.stubtest tenure._native \
+		--mypy-config-file python/pyproject.toml) || failed=1; \
 	$$bin/pyright --pythonpath $$bin/python || failed=1; \
 	test -z "$$failed"
 
