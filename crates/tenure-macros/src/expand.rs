@@ -8,7 +8,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, Ident, LitStr};
+use syn::{Expr, Ident, LitStr, Pat};
 
 use crate::attr::Settings;
 use crate::key;
@@ -156,25 +156,23 @@ impl Expansion<'_> {
                 #krate::front::Probe::<#failure>(::core::marker::PhantomData).source()
             },}
         });
-        let (call, check, closure, finish) = match (function.is_async(), &source) {
-            (false, None) => (quote!(call), None, quote!(move ||), None),
-            (false, Some(_)) => (quote!(try_call), None, quote!(move ||), None),
-            (true, None) => (
-                quote!(call_async),
-                Some(self.check()),
-                quote!(async move ||),
-                Some(quote!(.await)),
-            ),
-            (true, Some(_)) => (
-                quote!(try_call_async),
-                Some(self.check()),
-                quote!(async move ||),
-                Some(quote!(.await)),
-            ),
+        let is_async = function.is_async();
+        let call = match (is_async, &source) {
+            (false, None) => quote!(call),
+            (false, Some(_)) => quote!(try_call),
+            (true, None) => quote!(call_async),
+            (true, Some(_)) => quote!(try_call_async),
         };
-        let build = quote_spanned!(block.brace_token.span.join()=>
-            #closure -> #written { #(#rebind)* #(#statements)* }
-        );
+        let check = is_async.then(|| self.check());
+        let finish = is_async.then(|| quote!(.await));
+        let span = block.brace_token.span.join();
+        let body = quote_spanned!(span=> { #(#rebind)* #(#statements)* });
+        let build = if is_async {
+            // The annotation that a closure has in front, an async block has inside.
+            quote_spanned!(span=> #krate::front::future::<#written, _>(async move #body))
+        } else {
+            quote_spanned!(span=> move || -> #written #body)
+        };
         quote! {
             #(#attributes)*
             #vis #asyncness fn #ident #generics (#(#inputs),*) -> #output #condition {
@@ -379,22 +377,27 @@ impl Expansion<'_> {
         let krate = &self.krate;
         let value = &self.function.returns.value;
         match &self.settings.validate {
-            None => quote!(async |_: &#value| true,),
-            Some(Expr::Closure(closure)) if closure.asyncness.is_some() => {
-                quote_spanned!(closure.span()=> #krate::front::check_async::<#value>(#closure),)
-            }
-            Some(validate @ Expr::Closure(_)) => {
-                let check = checked(krate, value, validate);
-                quote_spanned!(validate.span()=> {
-                    let check = #check;
-                    async move |value: &#value| check(value)
+            None => quote!(|_| ::core::future::ready(true),),
+            // A closure's body becomes the body of the future, so that the future is `Send` where
+            // what the body does is.
+            Some(Expr::Closure(closure)) if closure.inputs.len() == 1 => {
+                let (pattern, body) = (&closure.inputs[0], &closure.body);
+                let pattern = match pattern {
+                    Pat::Type(_) => quote!(#pattern),
+                    _ => quote!(#pattern: &#value),
+                };
+                quote_spanned!(closure.span()=> |lease: #krate::Lease<#value>| async move {
+                    let #pattern = &*lease;
+                    #body
                 },)
             }
-            Some(validate) => quote_spanned!(validate.span()=> async |value: &#value| {
-                #[allow(unused_imports)]
-                use #krate::front::SaidLater as _;
-                #krate::front::Said(#validate(value)).verdict().await
-            },),
+            Some(validate) => {
+                quote_spanned!(validate.span()=> |lease: #krate::Lease<#value>| async move {
+                    #[allow(unused_imports)]
+                    use #krate::front::SaidLater as _;
+                    #krate::front::Said((#validate)(&*lease)).verdict().await
+                },)
+            }
         }
     }
 }

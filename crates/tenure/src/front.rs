@@ -289,17 +289,17 @@ impl<V: Resource> Cached<V, Infallible> {
 
     /// A call of an async function that cannot fail.
     #[inline]
-    pub async fn call_async(
+    pub async fn call_async<C: Future<Output = bool>>(
         &self,
         key: &KeyRef<'_>,
-        check: impl AsyncFn(&V) -> bool,
-        build: impl AsyncFnOnce() -> V,
+        check: impl Fn(Lease<V>) -> C,
+        build: impl Future<Output = V>,
     ) -> Lease<V> {
-        let build = async || {
+        let build = async {
             self.place.note();
-            Ok(build().await)
+            Ok(build.await)
         };
-        let check = async |lease: &Lease<V>| guarded_async(check(lease)).await;
+        let check = |lease| guarded_async(check(lease));
         fallible::gave(self.function.get_or_build_async(key, check, build).await)
     }
 }
@@ -327,18 +327,18 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
     /// # Errors
     /// The function's own, a cycle, a missing session.
     #[inline]
-    pub async fn try_call_async(
+    pub async fn try_call_async<C: Future<Output = bool>>(
         &self,
         key: &KeyRef<'_>,
         source: Source<E>,
-        check: impl AsyncFn(&V) -> bool,
-        build: impl AsyncFnOnce() -> Result<V, E>,
+        check: impl Fn(Lease<V>) -> C,
+        build: impl Future<Output = Result<V, E>>,
     ) -> Result<Lease<V>, Shared<E>> {
-        let build = async || {
+        let build = async {
             self.place.note();
-            build().await.map_err(|error| Failed::new(error, source))
+            build.await.map_err(|error| Failed::new(error, source))
         };
-        let check = async |lease: &Lease<V>| guarded_async(check(lease)).await;
+        let check = |lease| guarded_async(check(lease));
         let gave = self.function.get_or_build_async(key, check, build).await;
         gave.map_err(Shared::from_call)
     }
@@ -599,12 +599,13 @@ pub fn check<V>(check: impl Fn(&V) -> bool) -> impl Fn(&V) -> bool {
     check
 }
 
-/// Gives an async closure the type of a check.
-pub fn check_async<V>(check: impl AsyncFn(&V) -> bool) -> impl AsyncFn(&V) -> bool {
-    check
-}
-
 /// Gives a closure the type of a release.
 pub fn release<V, R>(release: impl Fn(V) -> R) -> impl Fn(V) -> R {
     release
+}
+
+/// Says what a future gives.
+#[inline]
+pub fn future<T, B: Future<Output = T>>(build: B) -> B {
+    build
 }

@@ -274,8 +274,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # let pools = Function::<u64, String>::plain(&engine, "pool", Settings::default()).unwrap();
     /// # futures_executor::block_on(async {
     /// let key = Encoder::new();
-    /// let good = async |_: &tenure::Lease<u64>| true;
-    /// let lease = pools.get_or_build_async(&key.finish(), good, async || Ok(7)).await.unwrap();
+    /// let good = async |_: tenure::Lease<u64>| true;
+    /// let lease = pools.get_or_build_async(&key.finish(), good, async { Ok(7) }).await.unwrap();
     /// assert_eq!(*lease, 7);
     /// # });
     /// ```
@@ -283,11 +283,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// The build's failure, a cycle, a missing session.
     #[inline]
-    pub async fn get_or_build_async(
+    pub async fn get_or_build_async<C: Future<Output = bool>>(
         &self,
         key: &KeyRef<'_>,
-        check: impl AsyncFn(&Lease<V>) -> bool,
-        build: impl AsyncFnOnce() -> Result<V, F>,
+        check: impl Fn(Lease<V>) -> C,
+        build: impl Future<Output = Result<V, F>>,
     ) -> Result<Lease<V>, Error<F>> {
         match self.hit(key) {
             Some(lease) => Ok(lease),
@@ -295,17 +295,17 @@ impl<V: Resource, F: Failure> Function<V, F> {
         }
     }
 
-    async fn call_async(
+    async fn call_async<C: Future<Output = bool>>(
         &self,
         key: &KeyRef<'_>,
-        check: impl AsyncFn(&Lease<V>) -> bool,
-        build: impl AsyncFnOnce() -> Result<V, F>,
+        check: impl Fn(Lease<V>) -> C,
+        build: impl Future<Output = Result<V, F>>,
     ) -> Result<Lease<V>, Error<F>> {
         let mut call = Call::new(self)?;
         loop {
             match call.step(key)? {
                 Step::Check(lease) => {
-                    if self.shared.settings.validates && !check(&lease).await {
+                    if self.shared.settings.validates && !check(lease.clone()).await {
                         call.refuse(lease);
                     } else if let Some(lease) = call.accept(lease)? {
                         return Ok(lease);
@@ -314,7 +314,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
                 Step::Build(leader) => {
                     let leading = call.lead(leader)?;
                     let outcome = {
-                        let mut build = pin!(build());
+                        let mut build = pin!(build);
                         poll_fn(|cx| leading.run(|| build.as_mut().poll(cx))).await
                     };
                     return leading.finish(outcome.map_err(BuildError::Failed));
