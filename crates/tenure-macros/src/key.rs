@@ -1,10 +1,10 @@
 //! `#[key(…)]`, on parameters, fields and types.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, Ident, Path, Token};
+use syn::{Attribute, Error, Expr, Ident, Path, Token, Type, TypeReference};
 
 use crate::attr;
 
@@ -86,23 +86,33 @@ fn read(
 }
 
 impl Part {
-    /// What writes `value` into `key`; the error of a type that cannot be written stands at `at`.
+    /// What writes `value`, a place of type `ty`, into `key`.
     pub(crate) fn encode(
         &self,
         krate: &TokenStream,
         value: &TokenStream,
         key: &Ident,
-        at: &impl Spanned,
+        ty: &impl ToTokens,
     ) -> TokenStream {
         match self {
             Self::Skipped => TokenStream::new(),
-            Self::Whole => quote_spanned!(at.span()=>
+            Self::Whole => quote_spanned!(ty.span()=>
                 (&&#krate::front::Arg(&#value)).encode(&mut *#key);
             ),
             Self::With(function) => {
-                let part = quote_spanned!(function.span()=> (#function)(&#value));
+                // What is a reference already is passed on as it is.
+                let is_reference = matches!(
+                    syn::parse2(ty.to_token_stream()),
+                    Ok(Type::Reference(TypeReference { .. }))
+                );
+                let value = if is_reference {
+                    quote!(&*#value)
+                } else {
+                    quote!(&#value)
+                };
                 quote_spanned!(function.span()=>
-                    (&&#krate::front::Arg(&#part)).encode(&mut *#key);
+                    (&&#krate::front::Arg(&#krate::front::with(#value, #function)))
+                        .encode(&mut *#key);
                 )
             }
         }

@@ -609,3 +609,9 @@ pub fn release<V, R>(release: impl Fn(V) -> R) -> impl Fn(V) -> R {
 pub fn future<T, B: Future<Output = T>>(build: B) -> B {
     build
 }
+
+/// What a custom hash function makes of an argument.
+#[inline]
+pub fn with<'a, T: ?Sized, R>(value: &'a T, function: impl FnOnce(&'a T) -> R) -> R {
+    function(value)
+}
