@@ -1,7 +1,12 @@
 //! What a hit costs, on one thread and on two.
 
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use papaya::HashMap as Papaya;
 
+use crate::allocations;
 use crate::loops::{calls_per_second, median, peer, per_call};
 use crate::peers::{self, LOCK, NUMBER, TEXT};
 use crate::table::Row;
@@ -12,6 +17,7 @@ pub fn no_argument(rounds: usize) -> Row {
     let figures = per_call(
         rounds,
         vec![
+            peer("tenure", NUMBER, || peers::tenure_none().number),
             peer("#[once] ttl", NUMBER, || peers::once_with_ttl().number),
             peer("OnceLock clone", NUMBER, || {
                 LOCK.get().expect("set").clone().number
@@ -37,6 +43,7 @@ pub fn number(rounds: usize) -> Row {
     let figures = per_call(
         rounds,
         vec![
+            peer("tenure", NUMBER, || peers::tenure_number(NUMBER).number),
             peer("moka ttl", NUMBER, || {
                 moka.get_with(NUMBER, || peers::build(NUMBER)).number
             }),
@@ -54,6 +61,7 @@ pub fn number(rounds: usize) -> Row {
             }),
         ],
     );
+    allocations::assert_none(|| peers::tenure_number(NUMBER).number);
     Row::nanoseconds("hit, u64", "≤ 20 ns, ≥ 3 × moka", figures)
 }
 
@@ -69,6 +77,7 @@ pub fn text(rounds: usize) -> Row {
     let figures = per_call(
         rounds,
         vec![
+            peer("tenure", expected, || peers::tenure_text(TEXT).number),
             peer("moka ttl", expected, || {
                 moka.get(TEXT).expect("held").number
             }),
@@ -86,7 +95,30 @@ pub fn text(rounds: usize) -> Row {
             }),
         ],
     );
+    allocations::assert_none(|| peers::tenure_text(TEXT).number);
     Row::nanoseconds("hit, &str", "≤ 30 ns, ≥ 3 × moka", figures)
+}
+
+/// A hit in a task, beside the same hit of a blocking caller.
+pub fn in_a_task(rounds: usize) -> Row {
+    let in_a_task = || {
+        let call = pin!(peers::tenure_async(NUMBER));
+        match call.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(resource) => resource.number,
+            Poll::Pending => panic!("a hit is ready at once"),
+        }
+    };
+    in_a_task();
+    let figures = per_call(
+        rounds,
+        vec![
+            peer("tenure", NUMBER, in_a_task),
+            peer("tenure blocking", NUMBER, || {
+                peers::tenure_number(NUMBER).number
+            }),
+        ],
+    );
+    Row::nanoseconds("async hit, u64", "≤ blocking + 10 ns", figures)
 }
 
 /// Two threads on one hot key.
@@ -99,7 +131,8 @@ pub fn two_threads(rounds: usize) -> Row {
     dash.insert(NUMBER, peers::build(NUMBER));
     papaya.pin().insert(NUMBER, peers::build(NUMBER));
     type Call<'a> = &'a (dyn Fn() -> u64 + Sync);
-    let calls: [(&str, Call<'_>); 5] = [
+    let calls: [(&str, Call<'_>); 6] = [
+        ("tenure", &|| peers::tenure_number(NUMBER).number),
         ("moka ttl", &|| moka.get(&NUMBER).expect("held").number),
         ("quick_cache", &|| quick.get(&NUMBER).expect("held").number),
         ("#[cached] ttl", &|| peers::cached_number(NUMBER).number),

@@ -2,6 +2,7 @@
 //!
 //! Every row asserts that the right resource came back; none asserts a time.
 
+mod allocations;
 mod hits;
 mod loops;
 mod misses;
@@ -31,6 +32,7 @@ fn main() {
         hits::no_argument(rounds),
         hits::number(rounds),
         hits::text(rounds),
+        hits::in_a_task(rounds),
         hits::two_threads(rounds),
         misses::one_thread(rounds),
         misses::eight_threads(),

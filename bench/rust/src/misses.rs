@@ -15,7 +15,8 @@ const MISSES: u64 = 20_000;
 
 /// New keys, one after another, in a cache that is empty at first; the build's own cost is subtracted.
 pub fn one_thread(rounds: usize) -> Row {
-    let mut taken: [(&'static str, Vec<f64>); 3] = [
+    let mut taken: [(&'static str, Vec<f64>); 4] = [
+        ("tenure", Vec::new()),
         ("moka ttl", Vec::new()),
         ("quick_cache", Vec::new()),
         ("papaya", Vec::new()),
@@ -24,6 +25,12 @@ pub fn one_thread(rounds: usize) -> Row {
         let build_only = through(|key| peers::build(key).number);
         for (name, values) in &mut taken {
             let gross = match *name {
+                "tenure" => {
+                    peers::tenure_number::clear();
+                    let taken = through(|key| peers::tenure_number(key).number);
+                    peers::tenure_number::clear();
+                    taken
+                }
                 "moka ttl" => {
                     let cache = peers::moka::<u64>();
                     through(|key| cache.get_with(key, || peers::build(key)).number)
@@ -81,6 +88,7 @@ pub fn eight_threads() -> Row {
         peers::build(key)
     };
     let figures = vec![
+        ("tenure", builds_of(|| peers::tenure_slow(1).number)),
         (
             "moka ttl",
             builds_of(|| moka.get_with(1, || slow(1)).number),

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cached::macros::{cached, once};
+use tenure::cache_resource;
 
 /// What is kept. The number tells whether the right one came back.
 pub struct Resource {
@@ -15,9 +16,14 @@ pub struct Resource {
 pub static BUILDS: AtomicU64 = AtomicU64::new(0);
 
 /// Builds one.
-pub fn build(number: u64) -> Arc<Resource> {
+pub fn counted(number: u64) -> Resource {
     BUILDS.fetch_add(1, Ordering::Relaxed);
-    Arc::new(Resource { number })
+    Resource { number }
+}
+
+/// Builds one to share, as the peers want it.
+pub fn build(number: u64) -> Arc<Resource> {
+    Arc::new(counted(number))
 }
 
 /// The number in every resource of the hit cases.
@@ -25,6 +31,32 @@ pub const NUMBER: u64 = 7;
 /// The key of the hit cases with a text.
 pub const TEXT: &str = "postgres://db.example.org/shop";
 const HOUR: Duration = Duration::from_secs(3600);
+
+#[cache_resource(ttl = "1h", show_spinner = false)]
+pub fn tenure_none() -> Resource {
+    counted(NUMBER)
+}
+
+#[cache_resource(ttl = "1h", show_spinner = false)]
+pub fn tenure_number(key: u64) -> Resource {
+    counted(key)
+}
+
+#[cache_resource(ttl = "1h", show_spinner = false)]
+pub fn tenure_text(key: &str) -> Resource {
+    counted(key.len() as u64)
+}
+
+#[cache_resource(ttl = "1h", show_spinner = false)]
+pub fn tenure_slow(key: u64) -> Resource {
+    std::thread::sleep(Duration::from_millis(100));
+    counted(key)
+}
+
+#[cache_resource(ttl = "1h", show_spinner = false)]
+pub async fn tenure_async(key: u64) -> Resource {
+    counted(key)
+}
 
 #[once(ttl_secs = 3600)]
 pub fn once_with_ttl() -> Arc<Resource> {
