@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -49,11 +50,12 @@ class Recording:
 class Capture:
     """The recording of one build under way."""
 
-    __slots__ = ("_calling", "_context", "_ctx", "_token", "fresh", "seen", "statuses")
+    __slots__ = ("_calling", "_context", "_ctx", "_home", "_token", "fresh", "seen", "statuses")
 
     def __init__(self, ctx: ScriptRunContext, func: Callable[..., Any], allow_widgets: bool) -> None:
         outer = _open.get()
         forbidden = in_cached_function.get()
+        self._home = str(id(st._main._active_dg))
         self.fresh: set[int] = set()
         self.statuses: dict[StatusContainer, bool | None] = {}
         self._ctx = ctx
@@ -81,6 +83,10 @@ class Capture:
         return Recording(messages, frozenset(self.fresh), seen)
 
     def save(self, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        used = kwargs.get("used_dg_id")
+        if used in _roots() and used != self._home:
+            # In `with st.sidebar:`, say, of the function's own. Streamlit would replay it where the caller stands.
+            kwargs = {**kwargs, "invoked_dg_id": used}
         getattr(self._context, kind)(*args, **kwargs)
 
 
@@ -118,23 +124,29 @@ def replay(ctx: ScriptRunContext, recording: Recording, func: Callable[..., Any]
         _fresh.reset(token)
 
 
+@functools.cache
+def _roots() -> dict[str, DeltaGenerator]:
+    """The parts of a page beside its body, by the names that messages have for them. They outlive every app."""
+    singletons = get_dg_singleton_instance()
+    return {str(id(root)): root for root in (singletons.sidebar_dg, singletons.bottom_dg, singletons.event_dg)}
+
+
 def _by_root(messages: list[Any]) -> list[tuple[DeltaGenerator, list[Any]]]:
     """The messages of each part of the page. Streamlit's replay knows the page's body and its sidebar only."""
-    singletons = get_dg_singleton_instance()
-    roots = {str(id(root)): root for root in (singletons.bottom_dg, singletons.event_dg)}
     parts: dict[str, tuple[DeltaGenerator, list[Any]]] = {}
     homes: dict[str, DeltaGenerator] = {}
     for message in messages:
         into = message.id_of_dg_called_on
-        root = roots.get(into) or homes.get(into, singletons.main_dg)
+        root = homes.get(into) or _roots().get(into, st._main)
+        root = st._main if root is st.sidebar else root
         homes[message.returned_dgs_id] = root
         parts.setdefault(str(id(root)), (root, []))[1].append(message)
     return list(parts.values())
 
 
 def _replay(root: DeltaGenerator, messages: list[Any], func: Callable[..., Any]) -> None:
-    # A message names the container it went to by `str(id(container))`; the roots outlive every app. What went to the
-    # main container goes to where the caller stands, and so a root that Streamlit does not know is stood in.
+    # What went to the main container goes to where the caller stands, and so a part that Streamlit does not know is
+    # stood in.
     result: CachedResult[None] = CachedResult(
         value=None, messages=messages, main_id=str(id(root)), sidebar_id=str(id(st.sidebar))
     )

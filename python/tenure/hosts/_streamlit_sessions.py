@@ -8,7 +8,7 @@ from typing import Any
 
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import ScriptRunContext, ScriptRunnerEvent
-from streamlit.runtime.state import SessionState
+from streamlit.runtime.state.common import TESTING_KEY
 
 from tenure import _native
 
@@ -18,18 +18,28 @@ _TEST_SESSION = "test session id"
 _test_numbers = itertools.count(1)
 
 
-def _test_session(state: SessionState) -> str:
-    """The session of one AppTest, told apart by its session state, and ended when that is dropped.
+class _Test:
+    """One AppTest's session: it lasts as long as the session state that holds it."""
 
-    AppTest has no connection that could be closed: a session lasts as long as its AppTest object.
-    """
-    known = vars(state).get("_tenure_session")
-    if known is None:
-        name = f"AppTest {next(_test_numbers)}"
-        known = vars(state).setdefault("_tenure_session", name)
-        if known is name:
-            weakref.finalize(state, _native.end_session, name).atexit = False
-    return str(known)
+    __slots__ = ("__weakref__", "name")
+
+    def __init__(self) -> None:
+        self.name = f"AppTest {next(_test_numbers)}"
+        weakref.finalize(self, _native.end_session, self.name).atexit = False
+
+
+def _test_session(ctx: ScriptRunContext) -> str:
+    # AppTest has no connection that could close, and gives all its sessions one id. What it keeps for itself in a
+    # session's state is that session's own, and the app does not see it.
+    with ctx.session_state._lock:
+        try:
+            kept = ctx.session_state._state[TESTING_KEY]
+        except KeyError:
+            return ctx.session_id
+        if "tenure" not in kept:
+            kept["tenure"] = _Test()
+        test = kept["tenure"]
+    return str(test.name)
 
 
 _away: weakref.WeakSet[AppSession] = weakref.WeakSet()
@@ -70,4 +80,4 @@ def watched(session: AppSession) -> None:
 
 def current(ctx: ScriptRunContext) -> str:
     """The id of the session that `ctx` serves."""
-    return _test_session(ctx.session_state._state) if ctx.session_id == _TEST_SESSION else ctx.session_id
+    return _test_session(ctx) if ctx.session_id == _TEST_SESSION else ctx.session_id

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import stage
 from live import Live
+from streamlit.runtime import caching
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
@@ -24,6 +26,8 @@ def _clean() -> Iterator[None]:
     yield
     tenure.streamlit.uninstall()
     _native.clear_all()
+    caching.cache_data.clear()
+    caching.cache_resource.clear()
     _native.set_host(adapter.attach())
     stage.things.clear()
 
@@ -100,7 +104,7 @@ def live(tmp_path: Any) -> Iterator[Callable[[str], Live]]:
 
     def start(script: str) -> Live:
         path = tmp_path / "app.py"
-        path.write_text(script)
+        path.write_text(textwrap.dedent(script))
         servers.append(Live(str(path)))
         return servers[-1]
 

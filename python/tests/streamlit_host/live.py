@@ -80,7 +80,7 @@ class Browser:
         with self._changed:
             before = len(self.messages)
         self.start()
-        self.until(lambda new: any(message.WhichOneof("type") == "script_finished" for message in new), before)
+        self.until(stage.finished, before)
         with self._changed:
             return stage.deltas(self.messages[before:])
 
@@ -91,7 +91,7 @@ class Browser:
             )
 
     def texts(self) -> list[str]:
-        return [delta.proto.new_element.text.body for delta in stage.deltas(self.messages) if delta.what == "text"]
+        return stage.texts(self.messages)
 
     def press_stop(self) -> None:
         message = BackMsg()

@@ -8,10 +8,14 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 # Long beyond what any event here takes: a test that waits for it in vain fails, and says where.
-PATIENCE = 60
+PATIENCE = 20
+
+# Streamlit leaves a session's event loop open when its server stops first, and the collector says so at any later time.
+LEFT_OPEN = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 things: dict[str, Any] = {}
 """Whatever the test under way shares with its apps; emptied after it."""
@@ -19,6 +23,33 @@ things: dict[str, Any] = {}
 
 def wait(event: threading.Event) -> None:
     assert event.wait(PATIENCE), "what was waited for did not happen"
+
+
+_happened = threading.Condition()
+
+
+class Log(list[str]):
+    """Releases as they happen, so that a test can wait for one."""
+
+    def append(self, what: str) -> None:
+        with _happened:
+            super().append(what)
+            _happened.notify_all()
+
+
+def build(name: str) -> str:
+    """What a cached function of an app returns: named, and numbered over all builds."""
+    with _happened:
+        what = f"{name} {len(things['built']) + 1}"
+        things["built"].append(what)
+    return what
+
+
+def released(count: int) -> list[str]:
+    """The first so many releases, once they have happened."""
+    with _happened:
+        assert _happened.wait_for(lambda: len(things["released"]) >= count, PATIENCE), things["released"]
+        return list(things["released"])
 
 
 class Delta:
@@ -51,6 +82,14 @@ class Delta:
 
 def deltas(messages: list[ForwardMsg]) -> list[Delta]:
     return [Delta(message) for message in messages if message.WhichOneof("type") == "delta"]
+
+
+def finished(messages: list[ForwardMsg]) -> bool:
+    return any(message.WhichOneof("type") == "script_finished" for message in messages)
+
+
+def texts(messages: list[ForwardMsg]) -> list[str]:
+    return [delta.proto.new_element.text.body for delta in deltas(messages) if delta.what == "text"]
 
 
 def elements(found: list[Delta]) -> list[Delta]:

@@ -1,0 +1,204 @@
+"""S1 to S4 in Streamlit: what is whose, and when a session's resources go."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import stage
+
+import tenure
+
+pytestmark = [pytest.mark.streamlit, stage.LEFT_OPEN]
+
+APP = """
+import stage
+import streamlit as st
+import tenure
+
+@tenure.cache_resource(on_release=lambda thing: stage.things["released"].append(thing))
+def shared():
+    return stage.build("shared")
+
+@tenure.cache_resource(scope="session", on_release=lambda thing: stage.things["released"].append(thing))
+def own():
+    return stage.build("own")
+
+st.text(shared())
+st.text(own())
+"""
+
+
+@pytest.fixture(autouse=True)
+def _counted() -> None:
+    stage.things.update(released=stage.Log(), built=[])
+
+
+@pytest.fixture
+def grace() -> Any:
+    tenure.configure(session_grace="1h")
+    yield
+    tenure.configure()
+
+
+def test_s1_s2_one_for_all_and_one_for_each(live: Callable[[str], Any]) -> None:
+    server = live(APP)
+    first, second = server.connect(), server.connect()
+    for browser in (first, second, first):
+        browser.run()
+    assert first.texts() == ["shared 1", "own 2"] * 2
+    assert second.texts() == ["shared 1", "own 3"]
+
+
+def test_s2_a_disconnect_releases_at_once(live: Callable[[str], Any]) -> None:
+    """Nothing else has to happen first: no call, no timer."""
+    server = live(APP)
+    first, second = server.connect(), server.connect()
+    first.run()
+    second.run()
+    first.disconnect()
+    assert stage.released(1) == ["own 2"]
+    second.run()
+    assert second.texts()[-2:] == ["shared 1", "own 3"]
+    second.close()
+    assert stage.released(2) == ["own 2", "own 3"]
+
+
+def test_s2_the_end_of_the_server_ends_its_sessions(live: Callable[[str], Any]) -> None:
+    server = live(APP)
+    connected, away = server.connect(), server.connect()
+    connected.run()
+    away.run()
+    away.disconnect()
+    server.stop()
+    assert stage.released(2) == ["own 3", "own 2"]
+
+
+def test_s2_a_script_that_outlives_its_session_leaves_nothing(live: Callable[[str], Any]) -> None:
+    """It builds for a session that is gone, since nothing has stopped it yet; the end of the script ends that too."""
+    server = live(
+        """
+        import stage
+        import tenure
+
+        @tenure.cache_resource(scope="session", on_release=lambda thing: stage.things["released"].append(thing))
+        def own():
+            return stage.build("own")
+
+        stage.things["running"].set()
+        stage.wait(stage.things["disconnected"])
+        own()
+        """
+    )
+    stage.things.update(running=threading.Event(), disconnected=threading.Event())
+    browser = server.connect()
+    browser.start()
+    stage.wait(stage.things["running"])
+    browser.disconnect()
+    stage.things["disconnected"].set()
+    assert stage.released(1) == ["own 1"]
+
+
+def test_s2_a_build_under_way_when_its_session_ends_is_released(live: Callable[[str], Any]) -> None:
+    server = live(
+        """
+        import stage
+        import tenure
+
+        @tenure.cache_resource(scope="session", on_release=lambda thing: stage.things["released"].append(thing))
+        def own():
+            stage.things["running"].set()
+            stage.wait(stage.things["disconnected"])
+            return stage.build("own")
+
+        own()
+        """
+    )
+    stage.things.update(running=threading.Event(), disconnected=threading.Event())
+    browser = server.connect()
+    browser.start()
+    stage.wait(stage.things["running"])
+    browser.disconnect()
+    stage.things["disconnected"].set()
+    assert stage.released(1) == ["own 1"]
+
+
+def test_s3_no_session_is_an_error_that_says_so(app: Callable[..., Any]) -> None:
+    """A thread without a script's context belongs to no session."""
+
+    def script():
+        import threading
+
+        import stage
+
+        import tenure
+
+        @tenure.cache_resource(scope="session")
+        def own():
+            return stage.build("own")
+
+        def use():
+            try:
+                own()
+            except tenure.ScopeError as error:
+                stage.things["error"] = str(error)
+
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
+
+    page = app(script)
+    page.run()
+    page.fine()
+    assert "session" in stage.things["error"]
+    assert stage.things["built"] == []
+
+
+def test_s2_a_thread_with_the_scripts_context_serves_its_session(app: Callable[..., Any]) -> None:
+    def script():
+        import threading
+
+        import stage
+        from streamlit.runtime.scriptrunner import add_script_run_ctx
+
+        import tenure
+
+        @tenure.cache_resource(scope="session")
+        def own():
+            return stage.build("own")
+
+        own()
+        thread = threading.Thread(target=lambda: stage.things.update(there=own()))
+        add_script_run_ctx(thread)
+        thread.start()
+        thread.join()
+
+    page = app(script)
+    page.run()
+    page.fine()
+    assert stage.things["there"] == "own 1"
+
+
+def test_s4_a_session_that_comes_back_in_time_finds_its_resources(live: Callable[[str], Any], grace: Any) -> None:
+    browser = live(APP).connect()
+    browser.run()
+    for _ in range(3):
+        browser.disconnect()
+        assert stage.things["released"] == []
+        browser.reconnect()
+        browser.run()
+    assert set(browser.texts()) == {"shared 1", "own 2"}
+    assert stage.things["released"] == []
+
+
+def test_s4_without_grace_a_session_that_comes_back_builds_anew(live: Callable[[str], Any]) -> None:
+    browser = live(APP).connect()
+    browser.run()
+    browser.disconnect()
+    assert stage.released(1) == ["own 2"]
+    browser.reconnect()
+    browser.run()
+    assert browser.texts()[-1] == "own 3"
+    assert stage.things["released"] == ["own 2"]
