@@ -55,6 +55,63 @@ pub(super) fn close<E: Engine>(engine: E, secret: &Secret, mut sum: Sum, len: u6
     engine.reduce(sum) ^ secret.mask
 }
 
+/// Writes out [`Engine`] for a type whose values prove that the processor has some features.
+///
+/// The functions `multiply` and `reduce` in scope and the one named for blocks need no more than
+/// these features.
+macro_rules! native_engine {
+    ($engine:ident, $features:literal, $block:ident) => {
+        impl super::engine::Engine for $engine {
+            #[inline(always)]
+            fn block(self, keys: &[u128; FAN], bytes: &[u8]) -> Sum {
+                // SAFETY: `self` proves the features.
+                unsafe { $block(keys, bytes) }
+            }
+
+            #[inline(always)]
+            fn multiply(self, a: u128, b: u128) -> Sum {
+                // SAFETY: `self` proves the features.
+                unsafe { multiply(a, b) }
+            }
+
+            #[inline(always)]
+            fn reduce(self, sum: Sum) -> u128 {
+                // SAFETY: `self` proves the features.
+                unsafe { reduce(sum) }
+            }
+
+            fn digest(self, secret: &super::secret::Secret, bytes: &[u8]) -> u128 {
+                #[target_feature(enable = $features)]
+                fn run(engine: $engine, secret: &super::secret::Secret, bytes: &[u8]) -> u128 {
+                    super::engine::digest(engine, secret, bytes)
+                }
+                // SAFETY: `self` proves the features.
+                unsafe { run(self, secret, bytes) }
+            }
+
+            fn grow(
+                self,
+                secret: &super::secret::Secret,
+                tree: &mut super::stream::Tree,
+                blocks: &[u8],
+            ) {
+                #[target_feature(enable = $features)]
+                fn run(
+                    engine: $engine,
+                    secret: &super::secret::Secret,
+                    tree: &mut super::stream::Tree,
+                    blocks: &[u8],
+                ) {
+                    super::engine::grow(engine, secret, tree, blocks);
+                }
+                // SAFETY: `self` proves the features.
+                unsafe { run(self, secret, tree, blocks) }
+            }
+        }
+    };
+}
+pub(super) use native_engine;
+
 /// Arithmetic without help from the processor.
 #[derive(Clone, Copy)]
 pub(super) struct Portable;

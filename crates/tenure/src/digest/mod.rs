@@ -10,6 +10,8 @@
 //! Digests mean nothing outside this process, and none may leave it: the bound does not hold
 //! against someone who sees them.
 
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+mod aarch64;
 mod engine;
 mod field;
 mod path;

@@ -1,5 +1,7 @@
 //! Which arithmetic this processor has: chosen once, when the secret is drawn.
 
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+use super::aarch64::Pmull;
 use super::engine::{Engine, Portable};
 use super::secret::Secret;
 use super::stream::Hasher128;
@@ -13,6 +15,8 @@ pub(super) enum Path {
     Wide(Wide),
     #[cfg(target_arch = "x86_64")]
     Narrow(Narrow),
+    #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+    Pmull(Pmull),
     Portable(Portable),
 }
 
@@ -23,6 +27,8 @@ macro_rules! dispatch {
             Path::Wide($engine) => $body,
             #[cfg(target_arch = "x86_64")]
             Path::Narrow($engine) => $body,
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Path::Pmull($engine) => $body,
             Path::Portable($engine) => $body,
         }
     };
@@ -31,14 +37,17 @@ macro_rules! dispatch {
 impl Path {
     /// All that this processor has, the fastest first.
     pub(super) fn available() -> impl Iterator<Item = Self> {
-        #[cfg(target_arch = "x86_64")]
-        let native = Wide::detect()
-            .map(Path::Wide)
-            .into_iter()
-            .chain(Narrow::detect().map(Path::Narrow));
-        #[cfg(not(target_arch = "x86_64"))]
-        let native = std::iter::empty();
-        native.chain([Path::Portable(Portable)])
+        [
+            #[cfg(target_arch = "x86_64")]
+            Wide::detect().map(Path::Wide),
+            #[cfg(target_arch = "x86_64")]
+            Narrow::detect().map(Path::Narrow),
+            #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+            Pmull::detect().map(Path::Pmull),
+            Some(Path::Portable(Portable)),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     #[inline]

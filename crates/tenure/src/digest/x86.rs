@@ -9,10 +9,8 @@
 
 use std::arch::x86_64::*;
 
-use super::engine::{self, Engine};
+use super::engine::native_engine;
 use super::field::Sum;
-use super::secret::Secret;
-use super::stream::Tree;
 use super::{BLOCK, FAN, STRIPE};
 
 /// How far ahead a long input is asked for. Where an input is not aligned to cache lines, each
@@ -45,50 +43,8 @@ impl Wide {
     }
 }
 
-macro_rules! engine {
-    ($engine:ident, $features:literal, $block:ident) => {
-        impl Engine for $engine {
-            #[inline(always)]
-            fn block(self, keys: &[u128; FAN], bytes: &[u8]) -> Sum {
-                // SAFETY: `self` proves the features.
-                unsafe { $block(keys, bytes) }
-            }
-
-            #[inline(always)]
-            fn multiply(self, a: u128, b: u128) -> Sum {
-                // SAFETY: `self` proves the features.
-                unsafe { multiply(a, b) }
-            }
-
-            #[inline(always)]
-            fn reduce(self, sum: Sum) -> u128 {
-                // SAFETY: `self` proves the features.
-                unsafe { reduce(sum) }
-            }
-
-            fn digest(self, secret: &Secret, bytes: &[u8]) -> u128 {
-                #[target_feature(enable = $features)]
-                fn run(engine: $engine, secret: &Secret, bytes: &[u8]) -> u128 {
-                    engine::digest(engine, secret, bytes)
-                }
-                // SAFETY: `self` proves the features.
-                unsafe { run(self, secret, bytes) }
-            }
-
-            fn grow(self, secret: &Secret, tree: &mut Tree, blocks: &[u8]) {
-                #[target_feature(enable = $features)]
-                fn run(engine: $engine, secret: &Secret, tree: &mut Tree, blocks: &[u8]) {
-                    engine::grow(engine, secret, tree, blocks);
-                }
-                // SAFETY: `self` proves the features.
-                unsafe { run(self, secret, tree, blocks) }
-            }
-        }
-    };
-}
-
-engine!(Narrow, "pclmulqdq,sse4.1", block_narrow);
-engine!(
+native_engine!(Narrow, "pclmulqdq,sse4.1", block_narrow);
+native_engine!(
     Wide,
     "pclmulqdq,vpclmulqdq,avx512f,avx512bw,avx512vl",
     block_wide
