@@ -6,10 +6,10 @@ use pyo3::types::PyDict;
 use tenure::Encoder;
 
 use crate::encode::{self, Context, HashFuncs};
-use crate::{cached, errors, host, info, options, process};
+use crate::{cached, errors, events, exit, host, info, options, process, testing};
 
 /// The native half of the package `tenure`.
-#[pymodule]
+#[pymodule(gil_used = true)]
 pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     errors::register(module)?;
@@ -17,6 +17,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<cached::BoundCached>()?;
     module.add_class::<cached::Leased>()?;
     module.add_class::<info::Info>()?;
+    module.add_class::<testing::Clock>()?;
     module.add_function(wrap_pyfunction!(cached::cache, module)?)?;
     module.add_function(wrap_pyfunction!(cached::check, module)?)?;
     module.add_function(wrap_pyfunction!(clear_all, module)?)?;
@@ -26,11 +27,13 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
     module.add_function(wrap_pyfunction!(get_host, module)?)?;
     module.add_function(wrap_pyfunction!(parse_ttl, module)?)?;
-    module.add_function(wrap_pyfunction!(shutdown, module)?)?;
+    module.add_function(wrap_pyfunction!(exit::shutdown, module)?)?;
+    module.add_function(wrap_pyfunction!(_inspect, module)?)?;
     module.add_function(wrap_pyfunction!(_encode, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     // PyO3's list of names, which nobody imports by star.
     module.delattr("__all__")?;
+    events::forward();
     watch_the_process(py)
 }
 
@@ -43,8 +46,8 @@ fn watch_the_process(py: Python<'_>) -> PyResult<()> {
     if os.hasattr("register_at_fork")? {
         os.call_method("register_at_fork", (), Some(&options))?;
     }
-    let shutdown = wrap_pyfunction!(shutdown, py)?;
-    py.import("atexit")?.call_method1("register", (shutdown,))?;
+    let at_exit = wrap_pyfunction!(exit::at_exit, py)?;
+    py.import("atexit")?.call_method1("register", (at_exit,))?;
     Ok(())
 }
 
@@ -57,38 +60,40 @@ fn clear_all() {
 /// Changes what holds for all functions.
 #[pyfunction]
 #[pyo3(signature = (**settings))]
-fn configure(settings: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-    let Some(settings) = settings else {
-        return Ok(());
-    };
-    let mut changes: Vec<(String, Option<std::time::Duration>)> = Vec::new();
-    for (name, value) in settings.iter() {
+fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+    let mut config = process::config();
+    let mut signals = None;
+    for (name, value) in settings.into_iter().flatten() {
         let name: String = name.extract()?;
-        if !matches!(name.as_str(), "drain" | "session_grace" | "shutdown_timeout") {
-            return Err(PyTypeError::new_err(format!(
-                "configure() knows no {name}. Known are drain, session_grace and shutdown_timeout. \
-                 Example: tenure.configure(session_grace=\"30s\")"
-            )));
-        }
-        let duration = options::duration(&name, &value)?;
-        if name == "shutdown_timeout" && duration.is_none() {
-            return Err(PyValueError::new_err(
-                "shutdown_timeout needs a time, so that a process can end. \
-                 Example: tenure.configure(shutdown_timeout=\"5s\")",
-            ));
-        }
-        changes.push((name, duration));
-    }
-    process::engine().configure(|config| {
-        for (name, duration) in changes {
-            match name.as_str() {
-                "drain" => config.drain = duration,
-                "session_grace" => config.session_grace = duration.unwrap_or_default(),
-                _ => config.shutdown_bound = duration.unwrap_or_default(),
+        match name.as_str() {
+            "drain" => config.drain = options::duration(&name, &value)?,
+            "session_grace" => {
+                config.session_grace = options::duration(&name, &value)?.unwrap_or_default();
+            }
+            "shutdown_timeout" => {
+                let bound = options::duration(&name, &value)?;
+                config.shutdown_bound = bound.ok_or_else(|| {
+                    PyValueError::new_err(
+                        "shutdown_timeout needs a time, so that a process can end. \
+                         Example: tenure.configure(shutdown_timeout=\"5s\")",
+                    )
+                })?;
+            }
+            "handle_signals" => signals = Some(options::flag(&name, &value)?),
+            _ => {
+                return Err(PyTypeError::new_err(format!(
+                    "configure() knows no {name}. Known are drain, session_grace, \
+                     shutdown_timeout and handle_signals. \
+                     Example: tenure.configure(session_grace=\"30s\")"
+                )));
             }
         }
-    });
-    Ok(())
+    }
+    process::configure(config);
+    match signals {
+        Some(allowed) => exit::signals::allow(py, allowed),
+        None => Ok(()),
+    }
 }
 
 /// The session is gone.
@@ -124,10 +129,24 @@ fn parse_ttl(text: &str) -> PyResult<(u128, bool)> {
     Ok((parsed.duration.as_nanos(), parsed.bare_number))
 }
 
-/// Releases everything that is held, last built first. `False`: the time ran out.
+/// Counts what the engine in force has under way, for tests that look for leftovers.
 #[pyfunction]
-fn shutdown(py: Python<'_>) -> bool {
-    py.detach(|| process::engine().shutdown())
+fn _inspect(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let counts = process::engine().inspect();
+    let all = [
+        ("flights", counts.flights),
+        ("waits", counts.waits),
+        ("expiries", counts.expiries),
+        ("endings", counts.endings),
+        ("drains", counts.drains),
+        ("jobs", counts.jobs),
+        ("sessions", process::engine().sessions()),
+    ];
+    let dict = PyDict::new(py);
+    for (name, count) in all {
+        dict.set_item(name, count)?;
+    }
+    Ok(dict)
 }
 
 /// The canonical bytes of one argument, for tests.

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::{PyException, PyTypeError};
@@ -15,33 +15,30 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
-use tenure::{
-    BuildError, Encoder, Error, Function, Interrupt, Lease, Registered, Spinner, Waiting,
-};
+use tenure::{BuildError, Encoder, Error, Function, Interrupt, Lease, Spinner, Waiting};
 
 use crate::current::Current;
 use crate::encode::HashFuncs;
 use crate::errors::{self, Kind};
+use crate::exit;
 use crate::fingerprint::{self, Fingerprint};
 use crate::flat::Flat;
+use crate::foreign;
 use crate::host;
 use crate::info::Info;
 use crate::options::{Options, Written, is_coroutine_function};
 use crate::plan::{Arguments, Plan};
 use crate::process;
-use crate::resource::{Callbacks, Failure, Held, interrupt, raised};
+use crate::registration::{Known, KnownFunction, Registration};
+use crate::resource::{Callbacks, Claim, Failure, Held, interrupt, raised};
 use crate::vectorcall::{self, guarded};
-
-type Known = Registered<Held, Failure>;
 
 /// A function whose results are kept. Made by `tenure.cache_resource`.
 #[pyclass(frozen, dict, weakref, module = "tenure", name = "CachedFunction")]
 pub(crate) struct Cached {
     vectorcall: ffi::vectorcallfunc,
     plan: Plan,
-    /// What the engine keeps for it. Replaced, and the old one leaked, in a child process.
-    known: AtomicPtr<Known>,
-    generation: AtomicU32,
+    registration: Registration,
     fingerprint: Fingerprint,
     func: Py<PyAny>,
     options: Options,
@@ -62,47 +59,27 @@ impl Cached {
         Ok(Self {
             vectorcall: call,
             plan,
-            known: AtomicPtr::new(Box::into_raw(Box::new(known))),
-            generation: AtomicU32::new(process::generation()),
+            registration: Registration::new(known),
             fingerprint,
             func: func.unbind(),
             options,
         })
     }
 
-    /// What the engine keeps for this function in this process.
-    #[inline]
-    fn function(&self, py: Python<'_>) -> PyResult<&Function<Held, Failure>> {
-        if self.generation.load(Ordering::Acquire) != process::generation() {
-            self.register_again(py)?;
-        }
-        // SAFETY: the pointer came from a box that lives until this object is dropped, or, in a
-        // child process, for good.
-        Ok(unsafe { &*self.known.load(Ordering::Acquire) }.function())
-    }
-
-    #[cold]
-    fn register_again(&self, py: Python<'_>) -> PyResult<()> {
-        let known = register(py, &self.fingerprint, &self.options)?;
-        // What stood here belongs to the parent process, locks and all: it is not even dropped.
-        self.known
-            .store(Box::into_raw(Box::new(known)), Ordering::Release);
-        self.generation
-            .store(process::generation(), Ordering::Release);
-        Ok(())
+    /// What the engine in force keeps for this function.
+    fn function(&self, py: Python<'_>) -> PyResult<Arc<KnownFunction>> {
+        self.registration
+            .get(py, || register(py, &self.fingerprint, &self.options))
     }
 
     /// The short way to an entry: `None` where the longer one has to be gone.
     #[inline]
     fn hit(&self, py: Python<'_>, arguments: Arguments) -> Option<Py<PyAny>> {
-        if self.generation.load(Ordering::Relaxed) != process::generation() {
-            return None;
-        }
+        let function = self.registration.peek(py)?;
         let mut encoder = Encoder::new();
         if !self.plan.encode_short(arguments, &mut encoder) {
             return None;
         }
-        let function = self.function(py).ok()?;
         function.peek(&encoder.finish(), |held| held.clone_ref(py))
     }
 
@@ -114,14 +91,14 @@ impl Cached {
         if let Some(object) = function.peek(&encoder.finish(), |held| held.clone_ref(py)) {
             return Ok(object);
         }
-        let lease = self.obtain(py, function, &encoder, arguments)?;
+        let lease = self.obtain(py, &function, &encoder, arguments)?;
         Ok(lease.clone_ref(py))
     }
 
     fn obtain(
         &self,
         py: Python<'_>,
-        function: &Function<Held, Failure>,
+        function: &KnownFunction,
         encoder: &Encoder,
         arguments: Arguments,
     ) -> PyResult<Lease<Held>> {
@@ -138,13 +115,12 @@ impl Cached {
         // SAFETY: the caller holds its arguments; the flag that lets the callee write before the
         // first of them is not passed on.
         let outcome = unsafe {
-            let result = ffi::PyObject_Vectorcall(
-                self.func.as_ptr(),
+            foreign::call(
+                self.func.bind(py),
                 arguments.first(),
                 arguments.positional(),
                 arguments.names(),
-            );
-            Bound::from_owned_ptr_or_err(py, result)
+            )
         };
         match outcome {
             Ok(object) => Ok(Held::new(object)),
@@ -188,6 +164,7 @@ fn register(py: Python<'_>, fingerprint: &Fingerprint, options: &Options) -> PyR
     let known = engine
         .register(fingerprint.identity, make)
         .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
+    exit::watch(py)?;
     let settings = &options.settings;
     let spinner = match &settings.spinner {
         Spinner::Default => Spinner::Named(fingerprint.title.as_str().into()),
@@ -301,7 +278,7 @@ impl Cached {
             cached: slf.clone().unbind(),
             args: args.unbind(),
             kwargs: kwargs.map(Bound::unbind),
-            held: std::sync::Mutex::new(None),
+            claims: std::sync::Mutex::new(Vec::new()),
         }
     }
 
@@ -345,16 +322,6 @@ impl Cached {
         visit.call(&self.func)?;
         self.plan.traverse(&visit)?;
         self.options.traverse(&visit)
-    }
-}
-
-impl Drop for Cached {
-    fn drop(&mut self) {
-        let known = self.known.load(Ordering::Acquire);
-        if self.generation.load(Ordering::Acquire) == process::generation() {
-            // SAFETY: the pointer came from a box, and this object was its only owner.
-            drop(unsafe { Box::from_raw(known) });
-        }
     }
 }
 
@@ -473,13 +440,12 @@ pub(crate) struct Leased {
     cached: Py<Cached>,
     args: Py<PyTuple>,
     kwargs: Option<Py<PyDict>>,
-    held: std::sync::Mutex<Option<Lease<Held>>>,
+    claims: std::sync::Mutex<Vec<Claim>>,
 }
 
 impl Leased {
-    fn swap(&self, lease: Option<Lease<Held>>) -> Option<Lease<Held>> {
-        let mut held = self.held.lock().expect("nothing panics under this lock");
-        std::mem::replace(&mut *held, lease)
+    fn claims(&self) -> std::sync::MutexGuard<'_, Vec<Claim>> {
+        self.claims.lock().expect("nothing panics under this lock")
     }
 }
 
@@ -491,10 +457,11 @@ impl Leased {
         let flat = Flat::new(None, self.args.bind(py), kwargs)?;
         let encoder = cached.key(py, flat.arguments())?;
         let function = cached.function(py)?;
-        let lease = cached.obtain(py, function, &encoder, flat.arguments())?;
+        let lease = cached.obtain(py, &function, &encoder, flat.arguments())?;
+        // Before the lease of the engine ends, so that nothing can come in between.
+        let claim = lease.claim(py);
         let object = lease.clone_ref(py);
-        let before = self.swap(Some(lease));
-        drop(before);
+        self.claims().push(claim);
         Ok(object)
     }
 
@@ -504,8 +471,8 @@ impl Leased {
         _error: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) {
-        let lease = self.swap(None);
-        drop(lease);
+        let claim = self.claims().pop();
+        drop(claim);
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -6,9 +6,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use tenure::{
-    BuildStart, Encoder, Host, HostBuild, Interrupt, Observed, Recording, SessionId,
-};
+use tenure::{BuildStart, Encoder, Host, HostBuild, Interrupt, Observed, Recording, SessionId};
 
 use crate::current::Current;
 use crate::encode::{self, Context};
@@ -22,10 +20,7 @@ pub(crate) struct PyHost {
 impl Host for PyHost {
     fn session(&self) -> Result<Option<SessionId>, Interrupt> {
         Python::attach(|py| {
-            let answer = self
-                .adapter
-                .bind(py)
-                .call_method0(intern!(py, "session"))?;
+            let answer = self.adapter.bind(py).call_method0(intern!(py, "session"))?;
             let id: Option<String> = answer.extract()?;
             Ok(id.map(SessionId::from))
         })
@@ -102,7 +97,10 @@ impl HostBuild for PyBuild {
 
     fn end(&self, built: bool) -> Option<Recording> {
         Python::attach(|py| {
-            let ended = self.build.bind(py).call_method1(intern!(py, "end"), (built,));
+            let ended = self
+                .build
+                .bind(py)
+                .call_method1(intern!(py, "end"), (built,));
             match ended {
                 Ok(recording) if recording.is_none() => None,
                 Ok(recording) => match recorded(&recording) {
@@ -151,6 +149,11 @@ static ADAPTER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
     let engine = crate::process::engine();
     if engine.host().is_some() {
+        return Ok(());
+    }
+    if let Some(adapter) = get(py) {
+        // A child process has an engine of its own.
+        set(py, Some(adapter));
         return Ok(());
     }
     if is_imported(py, intern!(py, "streamlit.runtime")) {

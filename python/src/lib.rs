@@ -6,8 +6,11 @@ mod cached;
 mod current;
 mod encode;
 mod errors;
+mod events;
+mod exit;
 mod fingerprint;
 mod flat;
+mod foreign;
 mod host;
 mod identity;
 mod info;
@@ -15,7 +18,11 @@ mod log;
 mod options;
 mod plan;
 mod process;
+mod registration;
 mod resource;
+#[cfg(unix)]
+mod signals;
+mod testing;
 mod vectorcall;
 
 pub use api::_native;

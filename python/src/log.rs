@@ -20,3 +20,16 @@ pub(crate) fn error(py: Python<'_>, text: &str, error: PyErr) {
         broken.write_unraisable(py, None);
     }
 }
+
+/// Logs one line, as a warning or as an error. Never raises.
+pub(crate) fn line(py: Python<'_>, is_error: bool, text: &str) {
+    let level = if is_error {
+        intern!(py, "error")
+    } else {
+        intern!(py, "warning")
+    };
+    let logged = logger(py).and_then(|logger| logger.call_method1(level, ("%s", text)));
+    if let Err(broken) = logged {
+        broken.write_unraisable(py, None);
+    }
+}

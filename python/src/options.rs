@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyUserWarning, PyValueError};
 use pyo3::prelude::*;
-use pyo3::{PyTraverseError, PyVisit};
 use pyo3::types::{PyBool, PyDelta, PyString};
+use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Scope, Settings, Spinner};
 
 /// What a decorator was given, checked.
@@ -64,7 +64,11 @@ impl Written<'_> {
                 ..Settings::default()
             },
             hash_funcs: (!self.hash_funcs.is_none()).then(|| self.hash_funcs.unbind()),
-            validate: callback("validate", "validate=lambda resource: resource.ok()", self.validate)?,
+            validate: callback(
+                "validate",
+                "validate=lambda resource: resource.ok()",
+                self.validate,
+            )?,
             on_release: callback(
                 "on_release",
                 "on_release=lambda resource: resource.close()",
@@ -83,7 +87,8 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<
         return Ok(None);
     }
     if let Ok(text) = value.cast::<PyString>() {
-        let parsed = tenure::parse_duration(name, text.to_str()?).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let parsed = tenure::parse_duration(name, text.to_str()?)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
         if parsed.bare_number {
             let text = format!(
                 "{name}={value:?} has no unit and means nanoseconds. Write the unit, as in \
@@ -95,7 +100,10 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<
         return Ok(Some(parsed.duration));
     }
     if value.is_instance_of::<PyDelta>() {
-        return value.extract().map(Some).map_err(|_| unusable(name, value, "is negative"));
+        return value
+            .extract()
+            .map(Some)
+            .map_err(|_| unusable(name, value, "is negative"));
     }
     if value.is_instance_of::<PyBool>() {
         return Err(wrong_type(name, value));
@@ -130,7 +138,8 @@ fn max_entries(value: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
     if value.is_none() {
         return Ok(None);
     }
-    let forms = "Accepted are None for no bound, or a whole number from 1 on. Example: max_entries=8";
+    let forms =
+        "Accepted are None for no bound, or a whole number from 1 on. Example: max_entries=8";
     let number: Result<i128, _> = value.extract();
     match number {
         Ok(number) if !value.is_instance_of::<PyBool>() => match usize::try_from(number) {
@@ -157,7 +166,11 @@ fn scope(value: &Bound<'_, PyAny>) -> PyResult<Scope> {
 
 fn spinner(value: &Bound<'_, PyAny>) -> PyResult<Spinner> {
     if let Ok(shown) = value.cast::<PyBool>() {
-        return Ok(if shown.is_true() { Spinner::Default } else { Spinner::Off });
+        return Ok(if shown.is_true() {
+            Spinner::Default
+        } else {
+            Spinner::Off
+        });
     }
     match value.extract::<String>() {
         Ok(text) => Ok(Spinner::Text(text.into())),
@@ -168,7 +181,7 @@ fn spinner(value: &Bound<'_, PyAny>) -> PyResult<Spinner> {
     }
 }
 
-fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     match value.cast::<PyBool>() {
         Ok(flag) => Ok(flag.is_true()),
         Err(_) => Err(PyTypeError::new_err(format!(
@@ -177,11 +190,7 @@ fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     }
 }
 
-fn callback(
-    name: &str,
-    example: &str,
-    value: Bound<'_, PyAny>,
-) -> PyResult<Option<Py<PyAny>>> {
+fn callback(name: &str, example: &str, value: Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
     if value.is_none() {
         return Ok(None);
     }

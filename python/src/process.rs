@@ -1,45 +1,145 @@
-//! The engine of this process.
+//! The engines of this process, and which of them is in force.
+//!
+//! There is one for the program, another one after each fork, so that a child never touches a lock
+//! that some thread of its parent held, and one for each hand-driven clock, in force while that
+//! lives. A *generation* is the number of the engine in force; what was registered under another
+//! number is registered anew.
+#![allow(unsafe_code)]
 
 use std::ptr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use pyo3::prelude::*;
-use tenure::Engine;
+use tenure::{Config, Engine};
 
-/// Leaked engines: one for the process, another after each fork, so that a child never touches a
-/// lock that some thread of its parent held.
-static ENGINE: AtomicPtr<Engine> = AtomicPtr::new(ptr::null_mut());
+use crate::{exit, testing};
+
+/// Leaked, since anyone may hold a reference.
+static IN_FORCE: AtomicPtr<Engine> = AtomicPtr::new(ptr::null_mut());
+
+/// The program's own engine, which stands aside while a hand-driven clock lives.
+static OWN: AtomicPtr<Engine> = AtomicPtr::new(ptr::null_mut());
+
+/// The number of the engine in force, of the program's own one, and the last one given.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+static OWN_GENERATION: AtomicU32 = AtomicU32::new(0);
+static LAST_GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// The engine in force.
 pub(crate) fn engine() -> &'static Engine {
-    let engine = ENGINE.load(Ordering::Acquire);
-    if engine.is_null() { first() } else { leaked(engine) }
+    let engine = IN_FORCE.load(Ordering::Acquire);
+    if engine.is_null() {
+        first()
+    } else {
+        leaked(engine)
+    }
 }
 
-/// How many forks lie between this process and the first one.
-static GENERATION: AtomicU32 = AtomicU32::new(0);
-
-/// Tells whether what was made earlier belongs to this process.
+/// The number of the engine in force.
 #[inline]
 pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+/// What a generation is to this process now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The program's own engine.
+    Own,
+    /// Of a hand-driven clock.
+    Temporary,
+    /// Of a parent process: not even to be dropped.
+    Foreign,
+}
+
+pub(crate) fn standing(generation: u32) -> Standing {
+    match generation.cmp(&OWN_GENERATION.load(Ordering::Relaxed)) {
+        std::cmp::Ordering::Less => Standing::Foreign,
+        std::cmp::Ordering::Equal => Standing::Own,
+        std::cmp::Ordering::Greater => Standing::Temporary,
+    }
+}
+
+fn next_generation() -> u32 {
+    LAST_GENERATION.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 /// In a child process: forgets everything, since what is cached belongs to the parent.
 #[pyfunction]
 pub(crate) fn after_fork() {
-    GENERATION.fetch_add(1, Ordering::Relaxed);
-    ENGINE.store(ptr::null_mut(), Ordering::Release);
+    let generation = next_generation();
+    OWN_GENERATION.store(generation, Ordering::Relaxed);
+    GENERATION.store(generation, Ordering::Relaxed);
+    for held in [&IN_FORCE, &OWN] {
+        held.store(ptr::null_mut(), Ordering::Release);
+    }
+    testing::after_fork();
+    exit::after_fork();
+}
+
+/// Puts another engine in force, until [`reinstate`].
+pub(crate) fn supplant(engine: &Engine) -> u32 {
+    self::engine();
+    let engine = Box::into_raw(Box::new(engine.clone()));
+    IN_FORCE.store(engine, Ordering::Release);
+    let generation = next_generation();
+    GENERATION.store(generation, Ordering::Release);
+    generation
+}
+
+/// Puts the program's own engine in force again.
+pub(crate) fn reinstate() {
+    let own = OWN.load(Ordering::Acquire);
+    IN_FORCE.store(own, Ordering::Release);
+    let generation = OWN_GENERATION.load(Ordering::Relaxed);
+    GENERATION.store(generation, Ordering::Release);
+}
+
+/// What the engine in force is configured to. Locked only by who holds the interpreter, so that it
+/// is free after a fork.
+static CONFIG: Mutex<Option<Config>> = Mutex::new(None);
+
+pub(crate) fn config() -> Config {
+    let config = CONFIG.lock().expect("nothing panics under this lock");
+    config.clone().unwrap_or_default()
+}
+
+/// Configures the engine in force, and those of child processes to come.
+pub(crate) fn configure(config: Config) {
+    {
+        let mut kept = CONFIG.lock().expect("nothing panics under this lock");
+        *kept = Some(config.clone());
+    }
+    engine().configure(|there| *there = config);
+}
+
+/// Releases everything that is held in this process. `false`: the time ran out.
+pub(crate) fn shutdown() -> bool {
+    let in_force = IN_FORCE.load(Ordering::Acquire);
+    let own = OWN.load(Ordering::Acquire);
+    let mut all = true;
+    if !in_force.is_null() {
+        all &= leaked(in_force).shutdown();
+    }
+    if !own.is_null() && own != in_force {
+        all &= leaked(own).shutdown();
+    }
+    all
 }
 
 fn first() -> &'static Engine {
-    let made = Box::into_raw(Box::new(Engine::new()));
+    let made = Engine::new();
+    made.configure(|there| *there = config());
+    let made = Box::into_raw(Box::new(made));
     let null = ptr::null_mut();
-    match ENGINE.compare_exchange(null, made, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => leaked(made),
+    match OWN.compare_exchange(null, made, Ordering::AcqRel, Ordering::Acquire) {
+        Ok(_) => {
+            IN_FORCE.store(made, Ordering::Release);
+            leaked(made)
+        }
         Err(there) => {
             // SAFETY: `made` came from a box and nobody else has seen it.
-            #[allow(unsafe_code)]
             drop(unsafe { Box::from_raw(made) });
             leaked(there)
         }
@@ -47,9 +147,6 @@ fn first() -> &'static Engine {
 }
 
 fn leaked(engine: *mut Engine) -> &'static Engine {
-    // SAFETY: what `ENGINE` has held comes from a box and is never freed.
-    #[allow(unsafe_code)]
-    unsafe {
-        &*engine
-    }
+    // SAFETY: what the two pointers have held comes from a box and is never freed.
+    unsafe { &*engine }
 }

@@ -1,6 +1,12 @@
 //! A Python object as a resource of the engine: how it is handed out, checked, watched, released.
+//!
+//! Who uses a resource? Whoever holds a reference beyond those that existed when it was built, and
+//! whoever is in a `with` block over a lease of it. The first is what a drain waits for; the second
+//! delays a release in any case.
+#![allow(unsafe_code)]
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::ffi;
@@ -8,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyTraceback};
 use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
 
-use crate::log;
+use crate::{foreign, log};
 
 /// A cached object, and how many references to it there were before the cache handed it out.
 pub(crate) struct Held {
@@ -32,14 +38,54 @@ impl Held {
     pub(crate) fn clone_ref(&self, py: Python<'_>) -> Py<PyAny> {
         self.object.clone_ref(py)
     }
+
+    /// Keeps it from being released until the claim is dropped.
+    pub(crate) fn claim(&self, py: Python<'_>) -> Claim {
+        let object = self.object.clone_ref(py);
+        *claims().entry(address(&object)).or_default() += 1;
+        Claim { object }
+    }
+
+    fn is_claimed(&self, _: Python<'_>) -> bool {
+        claims().contains_key(&address(&self.object))
+    }
+}
+
+/// How many claims there are on each object that has any, by address: a claim holds a reference,
+/// so no other object can come to stand there. Locked only by who holds the interpreter, so that it
+/// is free after a fork.
+static CLAIMS: LazyLock<Mutex<HashMap<usize, usize>>> = LazyLock::new(Mutex::default);
+
+fn claims() -> MutexGuard<'static, HashMap<usize, usize>> {
+    CLAIMS.lock().expect("nothing panics under this lock")
+}
+
+fn address(object: &Py<PyAny>) -> usize {
+    object.as_ptr().addr()
+}
+
+/// A caller's wish that an object stay.
+pub(crate) struct Claim {
+    object: Py<PyAny>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // The object itself is let go after the lock.
+        let mut claims = claims();
+        let address = address(&self.object);
+        if let Some(count) = claims.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                claims.remove(&address);
+            }
+        }
+    }
 }
 
 fn references(object: &Bound<'_, PyAny>) -> isize {
     // SAFETY: a live object.
-    #[allow(unsafe_code)]
-    unsafe {
-        ffi::Py_REFCNT(object.as_ptr())
-    }
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
 }
 
 /// What a failed build gives to everyone who waited: the exception itself.
@@ -79,7 +125,7 @@ impl Behaviour<Held> for Callbacks {
             return Ok(true);
         };
         Python::attach(|py| {
-            let verdict = match validate.bind(py).call1((value.object.bind(py),)) {
+            let verdict = match foreign::call1(validate.bind(py), value.object.bind(py)) {
                 Ok(verdict) => verdict,
                 Err(error) if error.is_instance_of::<PyException>(py) => {
                     log::error(py, &format!("validate of {} raised", self.name), error);
@@ -100,7 +146,7 @@ impl Behaviour<Held> for Callbacks {
             let Some(on_release) = &self.on_release else {
                 return Ok(());
             };
-            on_release.bind(py).call1((object,)).map_or_else(
+            foreign::call1(on_release.bind(py), &object).map_or_else(
                 |error| {
                     let text = format!("on_release of {} raised (cause: {cause})", self.name);
                     log::error(py, &text, error);
@@ -120,16 +166,20 @@ impl Behaviour<Held> for Callbacks {
     fn in_use(&self, value: &Held) -> bool {
         Python::try_attach(|py| {
             let object = value.object.bind(py);
-            is_counted(object) && references(object) - 1 > value.baseline as isize
+            let counted = is_counted(object) && references(object) - 1 > value.baseline as isize;
+            counted || value.is_claimed(py)
         })
         .unwrap_or(false)
+    }
+
+    fn is_claimed(&self, value: &Held) -> bool {
+        Python::try_attach(|py| value.is_claimed(py)).unwrap_or(false)
     }
 }
 
 /// Whether references to an object say anything: those to shared constants do not.
 fn is_counted(object: &Bound<'_, PyAny>) -> bool {
     // SAFETY: only the type of a live object is read.
-    #[allow(unsafe_code)]
     unsafe {
         let class = ffi::Py_TYPE(object.as_ptr());
         let shared = [

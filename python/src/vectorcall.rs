@@ -7,10 +7,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
+use pyo3::PyClass;
 use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
-use pyo3::PyClass;
 
 /// Has calls of a class's objects go through the function pointer that `T` holds at `field`, from
 /// its first object on.
@@ -50,10 +50,8 @@ unsafe fn add_flags(class: *mut ffi::PyTypeObject, flags: std::ffi::c_ulong) {
 }
 
 /// Runs `work` and gives what a C function must: a new reference, or null with an exception set.
-pub(crate) fn guarded(
-    work: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>,
-) -> *mut ffi::PyObject {
-    Python::attach(|py| {
+pub(crate) fn guarded(work: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>) -> *mut ffi::PyObject {
+    let work = |py: Python<'_>| {
         let outcome = catch_unwind(AssertUnwindSafe(|| work(py)));
         let error = match outcome {
             Ok(Ok(object)) => return object.into_ptr(),
@@ -69,5 +67,7 @@ pub(crate) fn guarded(
         };
         error.restore(py);
         ptr::null_mut()
-    })
+    };
+    // SAFETY: whoever calls has the interpreter; while it ends too, when `attach` would refuse.
+    unsafe { Python::attach_unchecked(work) }
 }

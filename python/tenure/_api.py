@@ -152,6 +152,7 @@ def configure(
     drain: float | timedelta | str | None = None,
     session_grace: float | timedelta | str | None = None,
     shutdown_timeout: float | timedelta | str = 5.0,
+    handle_signals: bool = True,
 ) -> None:
     """Set what holds for all functions that do not say otherwise. Each call sets all of it.
 
@@ -163,6 +164,9 @@ def configure(
         How long the entries of a session that has disconnected stay, in case it comes back.
     shutdown_timeout
         How long the releases at the end of the process may take in all.
+    handle_signals
+        Whether a SIGTERM or SIGHUP that nobody handles, which would end the process at once, has everything released
+        first. A handler that the program sets is never touched.
 
     Examples
     --------
@@ -170,4 +174,9 @@ def configure(
     >>> tenure.configure(drain="2s", session_grace="30s")
     >>> tenure.configure()
     """
-    _native.configure(drain=drain, session_grace=session_grace, shutdown_timeout=shutdown_timeout)
+    _native.configure(
+        drain=drain,
+        session_grace=session_grace,
+        shutdown_timeout=shutdown_timeout,
+        handle_signals=handle_signals,
+    )

@@ -143,6 +143,15 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Forgets every registered function: whoever holds one may go on with it, and the next
+    /// [`register`](Self::register) begins anew. For an engine that has had its time.
+    pub fn retire(&self) {
+        let sites = std::mem::take(&mut *self.core().registry.sites.lock());
+        drop(sites);
+    }
+}
+
 type Joined<V, F> = (Arc<Function<V, F>>, Vec<Version>);
 
 impl Registry {

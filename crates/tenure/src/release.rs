@@ -124,6 +124,13 @@ pub trait Behaviour<V>: Send + Sync + 'static {
         let _ = value;
         false
     }
+
+    /// Whether someone who uses it has asked for it to stay meanwhile, where leases do not tell.
+    /// It then stays without a drain too.
+    fn is_claimed(&self, value: &V) -> bool {
+        let _ = value;
+        false
+    }
 }
 
 /// How it is known that a caller still uses a resource.
@@ -131,7 +138,8 @@ pub trait Behaviour<V>: Send + Sync + 'static {
 pub enum Holding {
     /// Only through a [`Lease`].
     Leases,
-    /// Also in ways that only [`Behaviour::in_use`] sees; it is asked again and again.
+    /// Also in ways that only [`Behaviour::in_use`] and [`Behaviour::is_claimed`] see; they are
+    /// asked again and again.
     Watched,
 }
 
@@ -166,24 +174,44 @@ pub(crate) struct Draining<V: Resource> {
 impl<V: Resource> Draining<V> {
     /// Called by the drop of what held the resource and nowhere else.
     pub(crate) fn begin(self) {
-        let bound = match self.cause {
-            Cause::Shutdown => None,
-            // Whoever waited for an orphan has only just received it.
-            Cause::Orphaned => Some(self.shared.drain().map_or(NEVER, nanos)),
-            _ => self.shared.drain().map(nanos),
-        };
-        let waits =
-            bound.is_some() && self.shared.behaviour.holding() == Holding::Watched && self.in_use();
-        match bound {
-            Some(bound) if waits => {
+        match self.users() {
+            Some((users, bound)) if self.has(users) => {
                 let shared = Arc::clone(&self.shared);
                 let engine = &shared.engine;
                 let until = engine.core().clock.now().saturating_add(bound);
                 let drains = &engine.core().drains;
-                drains.hold(engine, Box::new(self), until, FIRST_LOOK);
+                let used = Used {
+                    draining: self,
+                    users,
+                };
+                drains.hold(engine, Box::new(used), until, FIRST_LOOK);
             }
             _ => self.settle(),
         }
+    }
+
+    /// Whose use delays the release, and for how long at most.
+    fn users(&self) -> Option<(Users, Nanos)> {
+        if self.shared.behaviour.holding() == Holding::Leases || self.cause == Cause::Shutdown {
+            return None;
+        }
+        match self.shared.drain() {
+            Some(bound) => Some((Users::All, nanos(bound))),
+            // Whoever waited for an orphan has only just received it.
+            None if self.cause == Cause::Orphaned => Some((Users::All, NEVER)),
+            None => Some((Users::Claiming, NEVER)),
+        }
+    }
+
+    fn has(&self, users: Users) -> bool {
+        let look = || match users {
+            Users::All => self.shared.behaviour.in_use(&self.value),
+            Users::Claiming => self.shared.behaviour.is_claimed(&self.value),
+        };
+        catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
+            tracing::error!(function = %self.shared.name, "the look for its users panicked");
+            false
+        })
     }
 
     fn settle(self) {
@@ -236,6 +264,20 @@ impl<V: Resource> Drop for Unkept<V> {
 const FIRST_LOOK: Nanos = 5_000_000;
 const LAST_LOOK: Nanos = 100_000_000;
 
+/// Whose use of a resource delays its release.
+#[derive(Clone, Copy)]
+enum Users {
+    All,
+    /// Only those who have asked for it to stay.
+    Claiming,
+}
+
+/// A resource that is released once these users are gone.
+struct Used<V: Resource> {
+    draining: Draining<V>,
+    users: Users,
+}
+
 /// A draining resource of any type.
 trait Watched: Send {
     fn in_use(&self) -> bool;
@@ -244,25 +286,21 @@ trait Watched: Send {
     fn release(self: Box<Self>);
 }
 
-impl<V: Resource> Watched for Draining<V> {
+impl<V: Resource> Watched for Used<V> {
     fn in_use(&self) -> bool {
-        let look = || self.shared.behaviour.in_use(&self.value);
-        catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
-            tracing::error!(function = %self.shared.name, "the look for its users panicked");
-            false
-        })
+        self.draining.has(self.users)
     }
 
     fn function(&self) -> &str {
-        &self.shared.name
+        &self.draining.shared.name
     }
 
     fn built_at(&self) -> Nanos {
-        self.built_at
+        self.draining.built_at
     }
 
     fn release(self: Box<Self>) {
-        self.settle();
+        self.draining.settle();
     }
 }
 

@@ -1,0 +1,114 @@
+//! Calls of what the program wrote, which may never come back.
+//!
+//! While Python ends, and before Python 3.14, a thread that asks for the interpreter is ended where
+//! it stands: its stack is unwound. A Rust frame on the way would abort the whole process, so the
+//! innermost one holds such a thread until the process is gone.
+#![allow(unsafe_code)]
+
+use std::hint::black_box;
+use std::mem;
+use std::ptr;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+/// Why not the types of `pyo3::ffi`? They promise that nothing unwinds through them.
+type Vectorcall = unsafe extern "C-unwind" fn(
+    *mut ffi::PyObject,
+    *const *mut ffi::PyObject,
+    ffi::Py_ssize_t,
+    *mut ffi::PyObject,
+) -> *mut ffi::PyObject;
+
+type Call = unsafe extern "C-unwind" fn(
+    *mut ffi::PyObject,
+    *mut ffi::PyObject,
+    *mut ffi::PyObject,
+) -> *mut ffi::PyObject;
+
+/// Holds a thread that is being unwound. A call that comes back forgets it.
+struct Lost;
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// Calls `callable` as a vectorcall does.
+///
+/// # Safety
+///
+/// `first` points to `positional` live objects and as many more as `names`, a tuple of strings or
+/// null, has items; the caller holds them all.
+pub(crate) unsafe fn call<'py>(
+    callable: &Bound<'py, PyAny>,
+    first: *const *mut ffi::PyObject,
+    positional: usize,
+    names: *mut ffi::PyObject,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = callable.py();
+    // SAFETY: live objects, as the caller vouches; the function pointers differ from what they
+    // are cast to only in that they may unwind. `black_box` keeps that from being reasoned away.
+    unsafe {
+        let result = match ffi::PyVectorcall_Function(callable.as_ptr()) {
+            Some(direct) => {
+                let direct: Vectorcall = mem::transmute(black_box(direct));
+                let lost = Lost;
+                let result = direct(callable.as_ptr(), first, positional as _, names);
+                mem::forget(lost);
+                result
+            }
+            None => {
+                let (args, kwargs) = packed(py, first, positional, names)?;
+                let plain: unsafe extern "C" fn(_, _, _) -> _ = ffi::PyObject_Call;
+                let plain: Call = mem::transmute(black_box(plain));
+                let kwargs = kwargs.as_ref().map_or(ptr::null_mut(), Bound::as_ptr);
+                let lost = Lost;
+                let result = plain(callable.as_ptr(), args.as_ptr(), kwargs);
+                mem::forget(lost);
+                result
+            }
+        };
+        Bound::from_owned_ptr_or_err(py, result)
+    }
+}
+
+/// Calls `callable` with one argument.
+pub(crate) fn call1<'py>(
+    callable: &Bound<'py, PyAny>,
+    argument: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let arguments = [argument.as_ptr()];
+    // SAFETY: one live object, and no names.
+    unsafe { call(callable, arguments.as_ptr(), 1, ptr::null_mut()) }
+}
+
+type Packed<'py> = (Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>);
+
+/// # Safety
+///
+/// As for [`call`].
+unsafe fn packed<'py>(
+    py: Python<'py>,
+    first: *const *mut ffi::PyObject,
+    positional: usize,
+    names: *mut ffi::PyObject,
+) -> PyResult<Packed<'py>> {
+    // SAFETY: what the caller vouches for.
+    let at = |at: usize| unsafe { Bound::<PyAny>::from_borrowed_ptr(py, *first.add(at)) };
+    let args = PyTuple::new(py, (0..positional).map(at).collect::<Vec<_>>())?;
+    // SAFETY: null, or a live tuple.
+    let names = unsafe { Bound::<PyAny>::from_borrowed_ptr_or_opt(py, names) };
+    let Some(names) = names else {
+        return Ok((args, None));
+    };
+    let kwargs = PyDict::new(py);
+    for (place, name) in names.try_iter()?.enumerate() {
+        kwargs.set_item(name?, at(positional + place))?;
+    }
+    Ok((args, Some(kwargs)))
+}

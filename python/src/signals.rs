@@ -1,0 +1,229 @@
+//! Signals that end the process because nobody handles them.
+//!
+//! Only a signal whose disposition is the default one is taken over, and its meaning stays: what is
+//! held is released first, then the process ends by that signal. A handler that stands, or that
+//! somebody sets later, is never touched.
+//!
+//! 1. In signal context one byte is written into a pipe, and nothing else happens.
+//! 2. A thread of its own reads it, releases what is held, and ends the process within the bound:
+//!    also where the main thread is busy in C code, or waits.
+//! 3. From the main thread, Python's own table gets a handler that writes the same byte. Why both?
+//!    Servers set handlers of their own while they run, put back what stood in the table, and then
+//!    raise the signal again.
+#![allow(unsafe_code)]
+
+use std::mem;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Duration;
+
+use libc::c_int;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::process;
+
+const TAKEN: [c_int; 3] = [libc::SIGTERM, libc::SIGHUP, libc::SIGINT];
+
+/// The process that the pipe and the thread belong to; 0 where there is none.
+static OWNER: AtomicI32 = AtomicI32::new(0);
+static PIPE: AtomicI32 = AtomicI32::new(-1);
+
+static ALLOWED: AtomicBool = AtomicBool::new(true);
+
+/// A signal has come, and the process is about to end by it.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+fn is_owner() -> bool {
+    // SAFETY: only asks for a number.
+    OWNER.load(Ordering::Acquire) == unsafe { libc::getpid() }
+}
+
+/// Takes over the signals that nobody handles.
+pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
+    if !ALLOWED.load(Ordering::Relaxed) || !TAKEN.into_iter().any(is_default) {
+        return Ok(());
+    }
+    if !is_owner() && !start() {
+        return Ok(());
+    }
+    let module = py.import(intern!(py, "signal"))?;
+    let default = module.getattr(intern!(py, "SIG_DFL"))?;
+    let handler = wrap_pyfunction!(end_by_signal, py)?;
+    for signal in TAKEN.into_iter().filter(|&signal| is_default(signal)) {
+        let in_table = module.call_method1(intern!(py, "getsignal"), (signal,))?;
+        if in_table.eq(&default)? {
+            // Refused outside the main thread: the table stays as it is.
+            let _ = module.call_method1(intern!(py, "signal"), (signal, &handler));
+        }
+        set(signal, on_signal as *const () as usize);
+    }
+    Ok(())
+}
+
+/// Whether signals may be taken over from now on; where not, those that were are given back.
+pub(crate) fn allow(py: Python<'_>, allowed: bool) -> PyResult<()> {
+    if ALLOWED.swap(allowed, Ordering::Relaxed) == allowed {
+        return Ok(());
+    }
+    if allowed {
+        return watch(py);
+    }
+    let module = py.import(intern!(py, "signal"))?;
+    let default = module.getattr(intern!(py, "SIG_DFL"))?;
+    for signal in TAKEN {
+        let in_table = module.call_method1(intern!(py, "getsignal"), (signal,))?;
+        if is_ours(&in_table) {
+            let _ = module.call_method1(intern!(py, "signal"), (signal, &default));
+        }
+        if disposition(signal) == on_signal as *const () as usize {
+            set(signal, libc::SIG_DFL);
+        }
+    }
+    Ok(())
+}
+
+fn is_ours(handler: &Bound<'_, PyAny>) -> bool {
+    let module = handler.getattr("__module__").ok();
+    let name = handler.getattr("__name__").ok();
+    let is = |it: Option<Bound<'_, PyAny>>, text: &str| {
+        it.is_some_and(|it| it.extract::<String>().is_ok_and(|it| it == text))
+    };
+    is(name, "end_by_signal") && is(module, "tenure._native")
+}
+
+/// A child process takes over its signals when something is registered in it. Until then they end
+/// it at once: it holds nothing.
+pub(crate) fn after_fork() {
+    ENDING.store(false, Ordering::Relaxed);
+}
+
+/// Where a signal is ending the process, waits for that, so that the exit status is the signal's.
+pub(crate) fn await_end() {
+    while ENDING.load(Ordering::Acquire) && is_owner() {
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
+/// The handler in Python's table.
+#[pyfunction]
+fn end_by_signal(signal: c_int, _frame: &Bound<'_, PyAny>) {
+    tell(signal);
+}
+
+extern "C" fn on_signal(signal: c_int) {
+    // SAFETY: the error number of this thread, which the interrupted code may be about to read.
+    unsafe {
+        let place = error_number();
+        let before = *place;
+        tell(signal);
+        *place = before;
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "emscripten"))]
+unsafe fn error_number() -> *mut c_int {
+    // SAFETY: always valid.
+    unsafe { libc::__errno_location() }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "emscripten")))]
+unsafe fn error_number() -> *mut c_int {
+    // SAFETY: always valid.
+    unsafe { libc::__error() }
+}
+
+/// Tells the thread. Async-signal-safe.
+fn tell(signal: c_int) {
+    if is_owner() {
+        let byte = signal as u8;
+        // SAFETY: one byte of this frame. A pipe that is full has told the thread already.
+        unsafe { libc::write(PIPE.load(Ordering::Relaxed), (&raw const byte).cast(), 1) };
+    } else {
+        // A child process that has taken over nothing yet.
+        end(signal);
+    }
+}
+
+/// Ends the process by the signal's default action. Async-signal-safe.
+fn end(signal: c_int) {
+    set(signal, libc::SIG_DFL);
+    // SAFETY: sends a signal to this process.
+    unsafe { libc::kill(libc::getpid(), signal) };
+}
+
+fn set(signal: c_int, handler: libc::sighandler_t) {
+    // SAFETY: all zeros is an action; the handler is a function that stays, or the default.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        action.sa_sigaction = handler;
+        action.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+        libc::sigemptyset(&raw mut action.sa_mask);
+        libc::sigaction(signal, &raw const action, ptr::null_mut());
+    }
+}
+
+fn disposition(signal: c_int) -> libc::sighandler_t {
+    // SAFETY: reads the action of a signal that exists.
+    unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        libc::sigaction(signal, ptr::null(), &raw mut action);
+        action.sa_sigaction
+    }
+}
+
+fn is_default(signal: c_int) -> bool {
+    disposition(signal) == libc::SIG_DFL
+}
+
+/// Starts the thread, and has the pipe lead to it.
+fn start() -> bool {
+    let mut ends = [-1; 2];
+    // SAFETY: room for two descriptors.
+    if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
+        return false;
+    }
+    for end in ends {
+        // SAFETY: descriptors of our own.
+        unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    let [source, target] = ends;
+    // SAFETY: as above. What is written in signal context must not wait.
+    unsafe { libc::fcntl(target, libc::F_SETFL, libc::O_NONBLOCK) };
+    let thread = std::thread::Builder::new().name("tenure-signals".to_owned());
+    if thread.spawn(move || listen(source)).is_err() {
+        for end in ends {
+            // SAFETY: nobody else knows them.
+            unsafe { libc::close(end) };
+        }
+        return false;
+    }
+    let before = PIPE.swap(target, Ordering::AcqRel);
+    if before >= 0 {
+        // SAFETY: the copy of the parent's, which leads nowhere here.
+        unsafe { libc::close(before) };
+    }
+    // SAFETY: only asks for a number.
+    OWNER.store(unsafe { libc::getpid() }, Ordering::Release);
+    true
+}
+
+fn listen(source: c_int) {
+    // SAFETY: a set of this frame; signals for the program must not land on this thread.
+    unsafe {
+        let mut all: libc::sigset_t = mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, ptr::null_mut());
+    }
+    let mut byte = 0_u8;
+    loop {
+        // SAFETY: room for one byte; a descriptor that is ours for good.
+        let read = unsafe { libc::read(source, (&raw mut byte).cast(), 1) };
+        if read == 1 {
+            break;
+        }
+    }
+    ENDING.store(true, Ordering::Release);
+    process::shutdown();
+    end(c_int::from(byte));
+}
