@@ -72,19 +72,19 @@ def _missing(target: str) -> str | None:
 def _busy(options: Mapping[str, Any]) -> str | None:
     """What is wrong with the port, or None.
 
-    A port that nobody chose is Streamlit's to choose: it takes the next free one.
+    A port that nobody chose is Streamlit's to choose: it takes the next free one. A configuration file is not read
+    here, since Streamlit takes options that come after it for changes at run time.
     """
-    from streamlit import config
-
-    port, address = options.get("server_port"), options.get("server_address")
-    if port is None and config.is_manually_set("server.port"):
-        port = config.get_option("server.port")
-    if address is None:
-        address = config.get_option("server.address")
-    if not port or _can_bind(address, int(port)):
+    port = options.get("server_port") or os.environ.get("STREAMLIT_SERVER_PORT")
+    address = options.get("server_address") or os.environ.get("STREAMLIT_SERVER_ADDRESS")
+    try:
+        number = int(port or 0)
+    except ValueError:
+        return None  # Streamlit will say what it makes of it.
+    if number == 0 or _can_bind(address, number):
         return None
-    other = int(port) + 1 if int(port) < 65535 else 8501
-    return f"port {port} is in use. Choose another with --server.port, as in --server.port {other}"
+    other = number + 1 if number < 65535 else 8501
+    return f"port {number} is in use. Choose another with --server.port, as in --server.port {other}"
 
 
 def _can_bind(address: str | None, port: int) -> bool:

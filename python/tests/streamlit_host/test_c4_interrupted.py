@@ -81,9 +81,7 @@ def test_c4_a_disconnected_waiter_goes(two: Any) -> None:
     assert waiter.texts() == []
 
 
-def test_c4_a_stop_during_a_build_loses_nothing_that_was_built(
-    live: Callable[[str], Any], watched: stage.Watched
-) -> None:
+def test_c4_a_stop_during_a_build_loses_nothing_built(live: Callable[[str], Any], watched: stage.Watched) -> None:
     """The stop is asked for while the function runs and no `st` command is left in it: the spinner's end must not
     raise it, or the resource would be lost. It takes effect at the script's next command."""
     stage.things.update(released=stage.Log(), built=[], begun=threading.Event())

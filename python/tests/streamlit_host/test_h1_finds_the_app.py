@@ -20,12 +20,8 @@ pytestmark = pytest.mark.streamlit
 
 
 def _python(code: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", "-c", code, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=stage.PATIENCE,
-    )
+    command = [sys.executable, "-W", "error::UserWarning", "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=stage.PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

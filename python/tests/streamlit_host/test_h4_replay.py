@@ -1,4 +1,7 @@
-"""H4: what a cached function puts on the page is there again on every hit. Element by element: `test_h4_every_element`."""
+"""H4: what a cached function puts on the page is there again on every hit.
+
+Element by element: `test_h4_every_element`.
+"""
 
 from __future__ import annotations
 
