@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,9 +36,11 @@ def _clean() -> Iterator[None]:
 class App:
     """An AppTest that also gives the messages of its last run."""
 
-    def __init__(self, test: AppTest, sent: list[Any]) -> None:
+    runner: LocalScriptRunner
+
+    def __init__(self, test: AppTest) -> None:
         self.test = test
-        self._sent = sent
+        self.sent: list[list[Any]] = []
 
     def run(self, step: Callable[[AppTest], Any] | None = None) -> list[stage.Delta]:
         """Runs the app, or the widget step that is given, and returns what the run put out."""
@@ -45,7 +48,11 @@ class App:
             self.test.run(timeout=stage.PATIENCE)
         else:
             step(self.test).run(timeout=stage.PATIENCE)
-        return stage.deltas(self._sent[-1])
+        return stage.deltas(self.sent[-1])
+
+    def sent_so_far(self) -> list[Any]:
+        """The messages of the run under way; for what the app calls while it runs."""
+        return list(self.runner.forward_msgs())
 
     def texts(self) -> list[str]:
         return [text.value for text in self.test.text]
@@ -59,20 +66,21 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., App]:
     """Makes an App of a function, whose body is the script; what else is given reaches the script by keyword."""
     run = LocalScriptRunner.run
 
+    def watched(self: LocalScriptRunner, *args: Any, **options: Any) -> Any:
+        page = made[id(self._session_state._state)]
+        page.runner = self
+        tree = run(self, *args, **options)
+        page.sent.append(list(self.forward_msgs()))
+        return tree
+
     def make(script: Callable[..., Any], **kwargs: Any) -> App:
-        sent: list[Any] = []
         test = AppTest.from_function(script, kwargs=kwargs, default_timeout=stage.PATIENCE)
+        page = App(test)
+        made[id(_state(test))] = page
+        return page
 
-        def watched(self: LocalScriptRunner, *args: Any, **options: Any) -> Any:
-            tree = run(self, *args, **options)
-            made[id(self._session_state._state)].append(list(self.forward_msgs()))
-            return tree
-
-        made[id(_state(test))] = sent
-        monkeypatch.setattr(LocalScriptRunner, "run", watched)
-        return App(test, sent)
-
-    made: dict[int, list[Any]] = {}
+    made: weakref.WeakValueDictionary[int, App] = weakref.WeakValueDictionary()
+    monkeypatch.setattr(LocalScriptRunner, "run", watched)
     return make
 
 

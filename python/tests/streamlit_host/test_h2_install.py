@@ -145,10 +145,16 @@ def _visit(port: int) -> None:
     assert urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=stage.PATIENCE).status == 200
     with socket.create_connection(("127.0.0.1", port), stage.PATIENCE) as line:
         key = base64.b64encode(os.urandom(16)).decode()
-        line.sendall(
-            f"GET /_stcore/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: streamlit\r\n\r\n".encode()
-        )
+        headers = {
+            "Host": f"127.0.0.1:{port}",
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Key": key,
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Protocol": "streamlit",
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        line.sendall(f"GET /_stcore/stream HTTP/1.1\r\n{head}\r\n".encode())
         stream = line.makefile("rb")
         while stream.readline().strip():
             pass

@@ -10,6 +10,8 @@ import pytest
 import stage
 from stage import Watched
 
+import tenure.testing
+
 pytestmark = [pytest.mark.streamlit, stage.LEFT_OPEN]
 
 
@@ -42,6 +44,24 @@ def test_h3_a_build_that_ends_at_once_sends_no_spinner_messages(app: Callable[..
     assert [delta.what for delta in miss] == ["text", "text"]
     assert [delta.path for delta in miss] == [[0, 0], [0, 1]]
     assert page.run() == miss
+
+
+def test_h3_the_spinner_is_due_after_a_tenth_of_a_second(app: Callable[..., Any]) -> None:
+    """By a clock that the test drives: not before, once, and gone with the build."""
+    with tenure.testing.clock() as clock:
+
+        def build() -> None:
+            clock.advance(0.099)
+            stage.things["before"] = _spinners(stage.deltas(page.sent_so_far()))
+            clock.advance(0.001)
+            clock.advance(5)
+
+        stage.things["build"] = build
+        page = app(_one, settings={"show_spinner": "Due"})
+        miss = page.run()
+        page.fine()
+    assert stage.things["before"] == []
+    assert [[spinner.text for spinner in shown] for shown in _spinners(miss)] == [["Due"], []]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +220,7 @@ def test_h3_nothing_shows_after_the_end(app: Callable[..., Any], quiet: Watched)
     page.run()
     before = len(page.test.main)
     quiet.builds[0].show()
-    assert _spinners(stage.deltas(page._sent[-1])) == []
+    assert _spinners(stage.deltas(page.sent[-1])) == []
     assert len(page.test.main) == before
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import stage
 
-import tenure
+import tenure.testing
 
 pytestmark = [pytest.mark.streamlit, stage.LEFT_OPEN]
 
 APP = """
 import stage
 import streamlit as st
-import tenure
+import tenure.testing
 
 @tenure.cache_resource(on_release=lambda thing: stage.things["released"].append(thing))
 def shared():
@@ -81,7 +81,7 @@ def test_s2_a_script_that_outlives_its_session_leaves_nothing(live: Callable[[st
     server = live(
         """
         import stage
-        import tenure
+        import tenure.testing
 
         @tenure.cache_resource(scope="session", on_release=lambda thing: stage.things["released"].append(thing))
         def own():
@@ -105,7 +105,7 @@ def test_s2_a_build_under_way_when_its_session_ends_is_released(live: Callable[[
     server = live(
         """
         import stage
-        import tenure
+        import tenure.testing
 
         @tenure.cache_resource(scope="session", on_release=lambda thing: stage.things["released"].append(thing))
         def own():
@@ -133,7 +133,7 @@ def test_s3_no_session_is_an_error_that_says_so(app: Callable[..., Any]) -> None
 
         import stage
 
-        import tenure
+        import tenure.testing
 
         @tenure.cache_resource(scope="session")
         def own():
@@ -163,7 +163,7 @@ def test_s2_a_thread_with_the_scripts_context_serves_its_session(app: Callable[.
         import stage
         from streamlit.runtime.scriptrunner import add_script_run_ctx
 
-        import tenure
+        import tenure.testing
 
         @tenure.cache_resource(scope="session")
         def own():
@@ -191,6 +191,24 @@ def test_s4_a_session_that_comes_back_in_time_finds_its_resources(live: Callable
         browser.run()
     assert set(browser.texts()) == {"shared 1", "own 2"}
     assert stage.things["released"] == []
+
+
+def test_s4_a_session_that_does_not_come_back_in_time_is_released(live: Callable[[str], Any]) -> None:
+    with tenure.testing.clock() as clock:
+        tenure.configure(session_grace="30s")
+        try:
+            browser = live(APP).connect()
+            browser.run()
+            browser.disconnect()
+            clock.advance("29s")
+            assert stage.things["released"] == []
+            clock.advance("1s")
+            assert stage.things["released"] == ["own 2"]
+            browser.reconnect()
+            browser.run()
+            assert browser.texts()[-2:] == ["shared 1", "own 3"]
+        finally:
+            tenure.configure()
 
 
 def test_s4_without_grace_a_session_that_comes_back_builds_anew(live: Callable[[str], Any]) -> None:
