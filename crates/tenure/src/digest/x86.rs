@@ -153,9 +153,14 @@ fn stripe_narrow(sums: &mut [__m128i; 3], stripe: &[u8; STRIPE], keys: &[u128; S
 #[target_feature(enable = "pclmulqdq,vpclmulqdq,avx512f,avx512bw,avx512vl")]
 fn block_wide(keys: &[u128; FAN], bytes: &[u8]) -> Sum {
     assert!(bytes.len() <= BLOCK, "a block is {BLOCK} bytes at most");
+    if let Ok(block) = bytes.try_into() {
+        let shift = bytes.as_ptr().addr() % 64;
+        if shift % 16 == 0 && shift > 0 {
+            return block_shifted(keys, block, shift);
+        }
+    }
     let keys = keys.as_ptr().cast::<__m512i>();
-    let zero = _mm512_setzero_si512();
-    let mut sums = [zero; 3];
+    let mut sums = [_mm512_setzero_si512(); 3];
     let (stripes, rest) = bytes.as_chunks::<STRIPE>();
     for (i, stripe) in stripes.iter().enumerate() {
         let stripe = stripe.as_ptr().cast::<__m512i>();
@@ -207,7 +212,59 @@ fn block_wide(keys: &[u128; FAN], bytes: &[u8]) -> Sum {
             _mm512_xor_si512(b, key_b),
         );
     }
-    let [low, middle, high] = sums;
+    finish_wide(sums)
+}
+
+/// The sum over a whole block that begins `shift` bytes behind a border of cache lines.
+///
+/// Loads that cross lines are slow where memory is the limit; so here they lie on lines, and hold
+/// the last elements of one half of a stripe before the first of the next half. Those in front
+/// pair with the vector before the last, the others with the last one: each with what is four
+/// elements away, as everywhere.
+#[inline]
+#[target_feature(enable = "pclmulqdq,vpclmulqdq,avx512f,avx512bw,avx512vl")]
+fn block_shifted(keys: &[u128; FAN], bytes: &[u8; BLOCK], shift: usize) -> Sum {
+    const VECTORS: usize = BLOCK / 64;
+    const ALL: __mmask8 = !0;
+    let front: __mmask8 = (1 << (shift / 8)) - 1;
+    // Both begin `shift` bytes early, so that each element is loaded beside its key.
+    let bytes = bytes.as_ptr().wrapping_sub(shift).cast::<__m512i>();
+    let keys = keys.as_ptr().wrapping_byte_sub(shift).cast::<__m512i>();
+    let masked = |i: usize, mask: __mmask8| {
+        let (bytes, keys) = (bytes.wrapping_add(i), keys.wrapping_add(i));
+        // SAFETY: the masks leave out what lies before and behind the block and its keys, and
+        // what is left out is not read, nor does it fault.
+        unsafe {
+            _mm512_xor_si512(
+                _mm512_maskz_loadu_epi64(mask, bytes.cast()),
+                _mm512_maskz_loadu_epi64(mask, keys.cast()),
+            )
+        }
+    };
+    let mut sums = [_mm512_setzero_si512(); 3];
+    let mut first = masked(0, !front);
+    let mut before = _mm512_setzero_si512();
+    for i in (1..VECTORS).step_by(2) {
+        let second = masked(i, ALL);
+        accumulate_wide(
+            &mut sums,
+            first,
+            _mm512_mask_blend_epi64(front, second, before),
+        );
+        before = second;
+        first = if i + 1 < VECTORS {
+            masked(i + 1, ALL)
+        } else {
+            masked(i + 1, front)
+        };
+    }
+    accumulate_wide(&mut sums, first, before);
+    finish_wide(sums)
+}
+
+#[inline]
+#[target_feature(enable = "pclmulqdq,vpclmulqdq,avx512f,avx512bw,avx512vl")]
+fn finish_wide([low, middle, high]: [__m512i; 3]) -> Sum {
     Sum {
         low: store(fold(low)),
         middle: store(fold(middle)),
