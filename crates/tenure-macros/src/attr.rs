@@ -1,6 +1,6 @@
 //! The settings, as they stand in the attribute.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
@@ -9,19 +9,26 @@ use syn::{Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, Token, UnOp
 
 use crate::ttl;
 
-const SETTINGS: [&str; 11] = [
-    "ttl",
-    "max_entries",
-    "validate",
-    "on_release",
-    "scope",
-    "drain",
-    "show_spinner",
-    "show_time",
-    "observes",
-    "associated",
-    "crate",
+/// The settings, each with a value to show.
+const SETTINGS: [(&str, &str); 11] = [
+    ("ttl", "\"1h30m\""),
+    ("max_entries", "8"),
+    ("validate", "|it| it.is_alive()"),
+    ("on_release", "|it| it.close()"),
+    ("scope", "\"session\""),
+    ("drain", "\"30s\""),
+    ("show_spinner", "\"Loading the model\""),
+    ("show_time", "true"),
+    ("observes", "true"),
+    ("associated", ""),
+    ("crate", "other_name"),
 ];
+
+/// An example of a setting.
+fn example(name: &str) -> String {
+    let value = SETTINGS.iter().find(|(known, _)| *known == name);
+    format!("{name} = {}", value.map_or("…", |(_, value)| value))
+}
 
 /// What the attribute says; a setting with a mistake counts as not given.
 #[derive(Default)]
@@ -54,13 +61,21 @@ struct Setting {
 impl Parse for Setting {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name = input.call(Ident::parse_any)?;
+        if !SETTINGS.iter().any(|(known, _)| name == known) {
+            // Whatever its value is written like, the name is the mistake.
+            while !input.is_empty() && !input.peek(Token![,]) {
+                input.parse::<TokenTree>()?;
+            }
+            return Ok(Self { name, value: None });
+        }
         let value = if input.is_empty() || input.peek(Token![,]) {
             None
         } else if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             Some(input.parse()?)
         } else {
-            return Err(input.error(format!("write `{name} = …`")));
+            let example = example(&name.to_string());
+            return Err(input.error(format!("write `{example}`")));
         };
         Ok(Self { name, value })
     }
@@ -101,18 +116,18 @@ impl Settings {
             self.associated = Some(span);
             return Ok(());
         }
-        if !SETTINGS.contains(&name) {
+        if !SETTINGS.iter().any(|(known, _)| *known == name) {
             return Err(Error::new(span, unknown(name)));
         }
         let Some(value) = setting.value else {
-            return Err(Error::new(span, format!("write `{name} = …`")));
+            return Err(Error::new(span, format!("write `{}`", example(name))));
         };
         match name {
             "ttl" => self.duration(name, quote!(ttl), &value)?,
             "drain" => self.duration(name, quote!(drain), &value)?,
             "max_entries" => self.max_entries(&value)?,
-            "validate" => self.validate = Some(callable(name, "|it| it.is_alive()", value)?),
-            "on_release" => self.on_release = Some(callable(name, "|it| it.close()", value)?),
+            "validate" => self.validate = Some(callable(name, value)?),
+            "on_release" => self.on_release = Some(callable(name, value)?),
             "scope" => self.scope(&value)?,
             "show_spinner" => self.spinner(&value)?,
             "show_time" => self.switch(name, quote!(show_time), &value)?,
@@ -123,10 +138,11 @@ impl Settings {
     }
 
     fn duration(&mut self, name: &str, field: TokenStream, value: &Expr) -> syn::Result<()> {
-        let wrong = |what: String| {
+        let wrong = |what: String, problem: &str| {
             let text = format!(
-                "{name} = {what} is negative or not a number. Accepted are a text like \"1h30m\", \
-                 a number of seconds, and a `Duration`. Example: {name} = \"1h30m\""
+                "{name} = {what} is {problem}. Accepted are a text like \"1h30m\", a number of \
+                 seconds, and a `Duration`. Example: {}",
+                example(name)
             );
             Err(Error::new_spanned(value, text))
         };
@@ -154,16 +170,16 @@ impl Settings {
             }) if seconds.suffix().is_empty() => {
                 match std::time::Duration::try_from_secs_f64(seconds.base10_parse()?) {
                     Ok(duration) => duration,
-                    Err(_) => return wrong(seconds.to_string()),
+                    Err(_) => return wrong(seconds.to_string(), "too long"),
                 }
             }
-            Expr::Lit(_) => return wrong(quote!(#value).to_string()),
+            Expr::Lit(_) => return wrong(quote!(#value).to_string(), "not a time"),
             Expr::Unary(ExprUnary {
                 op: UnOp::Neg(_),
                 expr,
                 ..
             }) if matches!(**expr, Expr::Lit(_)) => {
-                return wrong(format!("-{}", quote!(#expr)));
+                return wrong(format!("-{}", quote!(#expr)), "negative");
             }
             Expr::Path(path) if path.path.is_ident("None") => return Ok(()),
             _ => {
@@ -288,12 +304,13 @@ impl Settings {
     }
 }
 
-fn callable(name: &str, example: &str, value: Expr) -> syn::Result<Expr> {
+fn callable(name: &str, value: Expr) -> syn::Result<Expr> {
     match value {
         Expr::Lit(_) | Expr::Array(_) | Expr::Tuple(_) | Expr::Range(_) => {
             let text = format!(
-                "{name} must be a function or a closure, not {}. Example: {name} = {example}",
-                quote!(#value)
+                "{name} must be a function or a closure, not {}. Example: {}",
+                quote!(#value),
+                example(name)
             );
             Err(Error::new_spanned(value, text))
         }
@@ -323,7 +340,7 @@ fn unknown(name: &str) -> String {
     }
     let near = SETTINGS
         .iter()
-        .map(|known| (distance(name, known), known))
+        .map(|(known, _)| (distance(name, known), known))
         .min();
     match near {
         Some((distance, known)) if distance <= 2 => {
@@ -331,7 +348,7 @@ fn unknown(name: &str) -> String {
         }
         _ => format!(
             "there is no setting `{name}`; there are {}",
-            SETTINGS.map(|known| format!("`{known}`")).join(", ")
+            SETTINGS.map(|(known, _)| format!("`{known}`")).join(", ")
         ),
     }
 }

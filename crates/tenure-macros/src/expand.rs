@@ -347,12 +347,12 @@ impl Expansion<'_> {
             if self.function.is_async() {
                 return quote!(.validate_async());
             }
-            let check = checked(krate, value, validate);
-            quote_spanned!(validate.span()=> .validate(#check))
+            quote_spanned!(validate.span()=> .validate(#validate))
         });
         let release = self.settings.on_release.as_ref().map(|release| {
+            let release = typed(release, value);
             quote_spanned!(release.span()=> .release({
-                let release = #krate::front::release::<#value, _>(#release);
+                let release = #release;
                 move |value| {
                     #[allow(unused_imports)]
                     use #krate::front::DoneLater as _;
@@ -367,7 +367,7 @@ impl Expansion<'_> {
                     #(#fields,)*
                     ..#krate::front::Definition::new(#name)
                 }
-                .cached(#krate::front::Rules::new() #validate #release)
+                .cached(#krate::front::Rules::<#value>::new() #validate #release)
             }
         }
     }
@@ -382,9 +382,10 @@ impl Expansion<'_> {
             // what the body does is.
             Some(Expr::Closure(closure)) if closure.inputs.len() == 1 => {
                 let (pattern, body) = (&closure.inputs[0], &closure.body);
-                let pattern = match pattern {
-                    Pat::Type(_) => quote!(#pattern),
-                    _ => quote!(#pattern: &#value),
+                let pattern = if is_typed(pattern) {
+                    quote!(#pattern)
+                } else {
+                    quote!(#pattern: &#value)
                 };
                 quote_spanned!(closure.span()=> |lease: #krate::Lease<#value>| async move {
                     let #pattern = &*lease;
@@ -402,8 +403,21 @@ impl Expansion<'_> {
     }
 }
 
-fn checked(krate: &TokenStream, value: &TokenStream, validate: &Expr) -> TokenStream {
-    quote_spanned!(validate.span()=> #krate::front::check::<#value>(#validate))
+/// A closure with the type of its parameter, so that its body can be checked where it stands.
+fn typed(function: &Expr, parameter: &TokenStream) -> TokenStream {
+    match function {
+        Expr::Closure(closure) if matches!(closure.inputs.first(), Some(it) if !is_typed(it)) => {
+            let mut closure = closure.clone();
+            let pattern = &closure.inputs[0];
+            closure.inputs[0] = Pat::Verbatim(quote!(#pattern: #parameter));
+            quote!(#closure)
+        }
+        function => quote!(#function),
+    }
+}
+
+fn is_typed(pattern: &Pat) -> bool {
+    matches!(pattern, Pat::Type(_))
 }
 
 impl Parameter {

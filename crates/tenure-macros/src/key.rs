@@ -1,7 +1,7 @@
 //! `#[key(…)]`, on parameters, fields and types.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, Ident, Path, Token, Type, TypeReference};
@@ -96,9 +96,10 @@ impl Part {
     ) -> TokenStream {
         match self {
             Self::Skipped => TokenStream::new(),
-            Self::Whole => quote_spanned!(ty.span()=>
-                (&&#krate::front::Arg(&#value)).encode(&mut *#key);
-            ),
+            Self::Whole => {
+                let encode = quote!((&&#krate::front::Arg(&#value)).encode(&mut *#key););
+                located_at(head(ty.to_token_stream()), encode)
+            }
             Self::With(function) => {
                 // What is a reference already is passed on as it is.
                 let is_reference = matches!(
@@ -110,13 +111,42 @@ impl Part {
                 } else {
                     quote!(&#value)
                 };
-                quote_spanned!(function.span()=>
-                    (&&#krate::front::Arg(&#krate::front::with(#value, #function)))
-                        .encode(&mut *#key);
-                )
+                let part = quote!(#krate::front::with(#value, #function));
+                let encode = quote!((&&#krate::front::Arg(&#part)).encode(&mut *#key););
+                located_at(function.span(), encode)
             }
         }
     }
+}
+
+/// The token that names a type: the last one outside its generic arguments.
+fn head(ty: TokenStream) -> Span {
+    let mut depth = 0;
+    let mut head = None;
+    for token in ty {
+        match &token {
+            TokenTree::Punct(punct) if punct.as_char() == '<' => depth += 1,
+            TokenTree::Punct(punct) if punct.as_char() == '>' => depth -= 1,
+            TokenTree::Punct(_) => {}
+            _ if depth == 0 => head = Some(token.span()),
+            _ => {}
+        }
+    }
+    head.unwrap_or_else(Span::call_site)
+}
+
+/// The same tokens, all at one place: an error in any part of them is shown there. Their names
+/// still mean what they meant.
+fn located_at(place: Span, tokens: TokenStream) -> TokenStream {
+    let moved = tokens.into_iter().map(|mut token| {
+        if let TokenTree::Group(group) = &token {
+            let inner = located_at(place, group.stream());
+            token = TokenTree::Group(Group::new(group.delimiter(), inner));
+        }
+        token.set_span(token.span().located_at(place));
+        token
+    });
+    moved.collect()
 }
 
 /// What the encoding of any part needs in scope.

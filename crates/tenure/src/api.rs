@@ -84,10 +84,8 @@ pub fn set_host(host: impl Host) {
 /// Rust drops no statics at the end of a process, so a program says when it is over:
 ///
 /// ```
-/// fn main() {
-///     let _released = tenure::shutdown_on_drop();
-///     // …
-/// }
+/// // At the top of `main`:
+/// let _released = tenure::shutdown_on_drop();
 /// ```
 ///
 /// Blocks. In a task, use [`shutdown_async`].

@@ -70,10 +70,10 @@ impl Session {
     #[must_use]
     pub fn named(name: &str) -> Self {
         let mut named = NAMED.lock();
-        if let Some(there) = named.get(name).and_then(Weak::upgrade) {
-            if !there.ended.load(Ordering::Acquire) {
-                return Self(there);
-            }
+        if let Some(there) = named.get(name).and_then(Weak::upgrade)
+            && !there.ended.load(Ordering::Acquire)
+        {
+            return Self(there);
         }
         let session = Self::with_id(Arc::from(name), true);
         named.insert(Arc::clone(&session.0.id), Arc::downgrade(&session.0));

@@ -452,3 +452,57 @@ fn c1_threads_share_one_build() {
     });
     assert_eq!(model::info().builds, 1);
 }
+
+mod elsewhere {
+    pub use tenure as renamed;
+}
+
+#[test]
+fn r3_the_crate_may_go_by_another_name() {
+    #[elsewhere::renamed::cache_resource(crate = elsewhere::renamed)]
+    fn answer(of: &str) -> usize {
+        of.len()
+    }
+
+    #[derive(tenure::CacheKey)]
+    #[key(crate = elsewhere::renamed)]
+    struct Point(f32);
+
+    #[tenure::cache_resource(crate = "elsewhere::renamed")]
+    fn at(point: &Point) -> f32 {
+        point.0
+    }
+
+    assert_eq!((*answer("ab"), *at(&Point(0.5))), (2, 0.5));
+}
+
+#[test]
+fn r1_a_ttl_is_a_text_seconds_or_an_expression() {
+    const NOW: std::time::Duration = std::time::Duration::ZERO;
+
+    #[cache_resource(ttl = "0 days 00:00:00")]
+    fn by_text() -> u8 {
+        1
+    }
+
+    #[cache_resource(ttl = 0.0)]
+    fn by_seconds() -> u8 {
+        1
+    }
+
+    #[cache_resource(ttl = NOW, max_entries = None, show_spinner = false, show_time = true)]
+    fn by_duration() -> u8 {
+        1
+    }
+
+    #[cache_resource(ttl = "1h", drain = "5s", show_spinner = "Loading", scope = "global")]
+    fn long() -> u8 {
+        1
+    }
+
+    for f in [by_text, by_seconds, by_duration] {
+        assert!(!f().same_entry(&f()));
+    }
+    assert!(long().same_entry(&long()));
+    assert_eq!(by_text::info().builds, 2);
+}

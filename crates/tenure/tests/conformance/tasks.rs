@@ -48,13 +48,13 @@ fn poll<F: Future>(future: Pin<&mut F>, wakes: &Arc<Wakes>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(&waker))
 }
 
-async fn good(_: &Lease<Thing>) -> bool {
+async fn good(_: Lease<Thing>) -> bool {
     true
 }
 
 async fn call(world: &World, f: &Things, until: Arc<AtomicUsize>) -> Got {
     let key = key(1);
-    let build = async || {
+    let build = async {
         Until(until).await;
         Ok(world.log.thing())
     };
@@ -98,7 +98,7 @@ pub fn c3_a_cycle_across_tasks(world: &World) {
     let both_build = Arc::new(AtomicUsize::new(0));
     let needs = async |mine: &Things, other: &Things| {
         let mine_key = key(1);
-        let build = async || {
+        let build = async {
             Until(Arc::clone(&both_build)).await;
             let inner_key = key(1);
             let build = async || unreachable!();

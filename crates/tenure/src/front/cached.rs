@@ -1,0 +1,141 @@
+//! Calls of a cached function.
+
+use std::convert::Infallible;
+
+use crate::bounds::{Failure, Resource};
+use crate::entry::Lease;
+use crate::error::Error;
+use crate::fallible::{self, Failed, Shared};
+use crate::front::Source;
+use crate::front::rules::guarded_async;
+use crate::function::Function;
+use crate::info::Info;
+use crate::key::KeyRef;
+use crate::later::Place;
+use crate::sync::{Arc, OnceLock};
+
+/// A cached function of the program.
+pub struct Cached<V: Resource, F: Failure> {
+    pub(super) function: Arc<Function<V, F>>,
+    pub(super) place: Arc<Place>,
+}
+
+impl<V: Resource, F: Failure> Cached<V, F> {
+    /// `name::clear()`.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    pub fn clear(&self) {
+        expect_session(self.function.clear());
+    }
+
+    /// `name::clear_entry(…)`.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    pub fn clear_entry(&self, key: &KeyRef<'_>) {
+        expect_session(self.function.clear_entry(key));
+    }
+
+    /// `name::info()`.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        self.function.info()
+    }
+}
+
+fn expect_session<F>(outcome: Result<(), Error<F>>) {
+    if let Err(Error::NoSession { function }) = outcome {
+        panic!("{}", crate::error::no_session_text(&function));
+    }
+}
+
+impl<V: Resource> Cached<V, Infallible> {
+    /// A call of a function that cannot fail.
+    #[inline]
+    pub fn call(&self, key: &KeyRef<'_>, build: impl FnOnce() -> V) -> Lease<V> {
+        fallible::gave(self.function.get_or_build(key, || Ok(build())))
+    }
+
+    /// A call of an async function that cannot fail.
+    #[inline]
+    pub async fn call_async<C: Future<Output = bool>>(
+        &self,
+        key: &KeyRef<'_>,
+        check: impl Fn(Lease<V>) -> C,
+        build: impl Future<Output = V>,
+    ) -> Lease<V> {
+        let build = async {
+            self.place.note();
+            Ok(build.await)
+        };
+        let check = |lease| guarded_async(check(lease));
+        fallible::gave(self.function.get_or_build_async(key, check, build).await)
+    }
+}
+
+impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
+    /// A call of a function that can fail.
+    ///
+    /// # Errors
+    /// The function's own, a cycle, a missing session.
+    #[inline]
+    pub fn try_call(
+        &self,
+        key: &KeyRef<'_>,
+        source: Source<E>,
+        build: impl FnOnce() -> Result<V, E>,
+    ) -> Result<Lease<V>, Shared<E>> {
+        let build = || build().map_err(|error| Failed::new(error, source));
+        self.function
+            .get_or_build(key, build)
+            .map_err(Shared::from_call)
+    }
+
+    /// A call of an async function that can fail.
+    ///
+    /// # Errors
+    /// The function's own, a cycle, a missing session.
+    #[inline]
+    pub async fn try_call_async<C: Future<Output = bool>>(
+        &self,
+        key: &KeyRef<'_>,
+        source: Source<E>,
+        check: impl Fn(Lease<V>) -> C,
+        build: impl Future<Output = Result<V, E>>,
+    ) -> Result<Lease<V>, Shared<E>> {
+        let build = async {
+            self.place.note();
+            build.await.map_err(|error| Failed::new(error, source))
+        };
+        let check = |lease| guarded_async(check(lease));
+        let gave = self.function.get_or_build_async(key, check, build).await;
+        gave.map_err(Shared::from_call)
+    }
+}
+
+/// The cache of a function without type parameters.
+pub struct Slot<V: Resource, F: Failure>(OnceLock<Cached<V, F>>);
+
+impl<V: Resource, F: Failure> Slot<V, F> {
+    /// One that nobody has called yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// The cache, made by the first call.
+    #[inline]
+    pub fn get(&self, make: fn() -> Cached<V, F>) -> &Cached<V, F> {
+        match self.0.get() {
+            Some(cached) => cached,
+            None => self.0.get_or_init(make),
+        }
+    }
+}
+
+impl<V: Resource, F: Failure> Default for Slot<V, F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,124 @@
+//! Questions about types, asked at compile time: inherent methods win over those of a trait, so
+//! that what is known of a type decides which method a name means.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+
+use crate::front::Settled;
+use crate::release::ReleaseFailed;
+
+/// How to find the cause of an `E`.
+pub type Source<E> = fn(&E) -> Option<&(dyn StdError + 'static)>;
+
+/// Asks what a type is, at compile time: inherent methods win over those of a trait.
+pub struct Probe<T: ?Sized>(pub PhantomData<T>);
+
+impl<E: StdError + 'static> Probe<E> {
+    /// An error knows its source.
+    #[must_use]
+    pub fn source(self) -> Source<E> {
+        |error| error.source()
+    }
+}
+
+/// Errors that do not say what caused them.
+pub trait NoSource<E> {
+    /// No cause is known.
+    fn source(self) -> Source<E>;
+}
+
+impl<E> NoSource<E> for Probe<E> {
+    fn source(self) -> Source<E> {
+        |_| None
+    }
+}
+
+/// What a `validate` returned.
+pub struct Said<T>(pub T);
+
+impl Said<bool> {
+    /// The verdict.
+    pub fn verdict(self) -> Ready<bool> {
+        ready(self.0)
+    }
+}
+
+/// A verdict that has to be awaited.
+pub trait SaidLater {
+    /// The future of it.
+    type Verdict: Future<Output = bool>;
+    /// The future of the verdict.
+    fn verdict(self) -> Self::Verdict;
+}
+
+impl<T: Future<Output = bool>> SaidLater for Said<T> {
+    type Verdict = T;
+    fn verdict(self) -> T {
+        self.0
+    }
+}
+
+/// What an `on_release` may return.
+#[diagnostic::on_unimplemented(
+    message = "`on_release` returns `{Self}`",
+    note = "it must return `()`, or a `Result<(), E>` whose error is logged"
+)]
+pub trait Released {
+    /// What there is to count.
+    fn outcome(self) -> Result<(), ReleaseFailed>;
+}
+
+impl Released for () {
+    fn outcome(self) -> Result<(), ReleaseFailed> {
+        Ok(())
+    }
+}
+
+impl<E: fmt::Debug> Released for Result<(), E> {
+    fn outcome(self) -> Result<(), ReleaseFailed> {
+        self.map_err(|error| {
+            tracing::error!(?error, "on_release failed");
+            ReleaseFailed
+        })
+    }
+}
+
+/// What an `on_release` returned.
+pub struct Done<T>(pub T);
+
+impl<T: Released> Done<T> {
+    /// The release is over.
+    #[must_use]
+    pub fn settled(self) -> Settled {
+        Settled::Now(self.0.outcome())
+    }
+}
+
+/// A release that has to be awaited.
+pub trait DoneLater {
+    /// The release is on its way.
+    fn settled(self) -> Settled;
+}
+
+impl<T> DoneLater for Done<T>
+where
+    T: Future<Output: Released> + Send + 'static,
+{
+    fn settled(self) -> Settled {
+        Settled::Later(Box::pin(async { self.0.await.outcome() }))
+    }
+}
+
+/// Says what a future gives.
+#[inline]
+pub fn future<T, B: Future<Output = T>>(build: B) -> B {
+    build
+}
+
+/// What a custom hash function makes of an argument.
+#[inline]
+pub fn with<'a, T: ?Sized, R>(value: &'a T, function: impl FnOnce(&'a T) -> R) -> R {
+    function(value)
+}

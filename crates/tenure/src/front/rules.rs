@@ -1,0 +1,146 @@
+//! `validate` and `on_release`, as the attribute gives them.
+
+use std::pin::Pin;
+
+use crate::bounds::{Failure, Resource};
+use crate::error::Interrupt;
+use crate::function::Function;
+use crate::later::Place;
+use crate::release::{Behaviour, Cause, ReleaseFailed};
+use crate::sync::{Arc, OnceLock, Weak};
+
+pub(super) trait CountsFailures: Send + Sync {
+    fn release_failed(&self);
+}
+
+impl<V: Resource, F: Failure> CountsFailures for Function<V, F> {
+    fn release_failed(&self) {
+        self.shared.counters.release_failed();
+    }
+}
+
+/// What releases a resource, now or later.
+pub enum Settled {
+    /// It has been released.
+    Now(Result<(), ReleaseFailed>),
+    /// It is released by this future.
+    Later(Pin<Box<dyn Future<Output = Result<(), ReleaseFailed>> + Send>>),
+}
+
+type Validate<V> = Box<dyn Fn(&V) -> bool + Send + Sync>;
+type Release<V> = Box<dyn Fn(V) -> Settled + Send + Sync>;
+
+/// `validate` and `on_release`, as the attribute gives them.
+pub struct Rules<V: Resource> {
+    pub(super) validates: bool,
+    validate: Option<Validate<V>>,
+    release: Option<Release<V>>,
+    pub(super) place: Arc<Place>,
+    pub(super) failures: Arc<OnceLock<Weak<dyn CountsFailures>>>,
+}
+
+impl<V: Resource> Rules<V> {
+    /// No rules.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            validates: false,
+            validate: None,
+            release: None,
+            place: Arc::default(),
+            failures: Arc::default(),
+        }
+    }
+
+    /// A check that blocks.
+    #[must_use]
+    pub fn validate(mut self, validate: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
+        self.validates = true;
+        self.validate = Some(Box::new(validate));
+        self
+    }
+
+    /// A check that the async call brings along.
+    #[must_use]
+    pub fn validate_async(mut self) -> Self {
+        self.validates = true;
+        self
+    }
+
+    /// A callback for what is released.
+    #[must_use]
+    pub fn release(mut self, release: impl Fn(V) -> Settled + Send + Sync + 'static) -> Self {
+        self.release = Some(Box::new(release));
+        self
+    }
+}
+
+impl<V: Resource> Default for Rules<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<V: Resource> Behaviour<V> for Rules<V> {
+    fn validate(&self, value: &V) -> Result<bool, Interrupt> {
+        Ok(match &self.validate {
+            None => true,
+            Some(validate) => guarded(validate, value),
+        })
+    }
+
+    fn release(&self, value: V, _cause: Cause) -> Result<(), ReleaseFailed> {
+        let Some(release) = &self.release else {
+            drop(value);
+            return Ok(());
+        };
+        match release(value) {
+            Settled::Now(outcome) => outcome,
+            Settled::Later(future) => {
+                let failures = Arc::clone(&self.failures);
+                let panicked = Arc::clone(&failures);
+                let counted = async move {
+                    if future.await.is_err() {
+                        count_failure(&failures);
+                    }
+                };
+                self.place.run(counted, move || {
+                    tracing::error!("an async on_release panicked");
+                    count_failure(&panicked);
+                });
+                Ok(())
+            }
+        }
+    }
+}
+
+fn count_failure(failures: &OnceLock<Weak<dyn CountsFailures>>) {
+    if let Some(function) = failures.get().and_then(Weak::upgrade) {
+        function.release_failed();
+    }
+}
+
+/// A check that panics counts as one that says no (L9).
+fn guarded<V>(validate: &dyn Fn(&V) -> bool, value: &V) -> bool {
+    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| validate(value)));
+    checked.unwrap_or_else(|_| {
+        tracing::error!("validate panicked; the entry is built anew");
+        false
+    })
+}
+
+/// The same for a check that is awaited.
+pub(super) async fn guarded_async(check: impl Future<Output = bool>) -> bool {
+    let mut check = std::pin::pin!(check);
+    let checked = std::future::poll_fn(|cx| {
+        let poll = std::panic::AssertUnwindSafe(|| check.as_mut().poll(cx));
+        match std::panic::catch_unwind(poll) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => std::task::Poll::Ready(None),
+        }
+    });
+    checked.await.unwrap_or_else(|| {
+        tracing::error!("validate panicked; the entry is built anew");
+        false
+    })
+}

@@ -1,0 +1,6 @@
+#[tenure::cache_resource]
+fn pool(#[key(ignore)] url: &str) -> usize {
+    url.len()
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[tenure::cache_resource]
+unsafe fn pool() -> u32 {
+    1
+}
+
+fn main() {}

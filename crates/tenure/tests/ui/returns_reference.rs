@@ -1,0 +1,6 @@
+#[tenure::cache_resource]
+fn pool(url: &str) -> &str {
+    url
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#[tenure::cache_resource(ttl: "1h")]
+fn pool() -> u32 {
+    1
+}
+
+fn main() {
+    let _: tenure::Lease<u32> = pool();
+}
