@@ -234,9 +234,10 @@ fn warn(py: Python<'_>, name: &str, site: [u8; 16], pins: &[Pin]) -> PyResult<()
         };
         if new {
             let text = format!(
-                "the cached function `{name}` holds `{variable}`, {reason}. It is told apart by \
-                 its identity: another run of this code builds anew. To avoid that, pass it as \
-                 an argument whose name begins with an underscore, or keep it in a module.",
+                "`{name}` holds `{variable}`, {reason}. It is told apart by its identity, so \
+                 another run of this code finds nothing of what this one caches. To avoid that, \
+                 pass it as an argument whose name begins with an underscore, or keep it in a \
+                 module.",
                 variable = pin.name,
                 reason = pin.reason,
             );

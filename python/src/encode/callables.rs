@@ -24,6 +24,8 @@ pub(super) enum Kind {
     Property,
     Wrapper,
     Partial,
+    /// A function that this package keeps the results of.
+    Cached,
 }
 
 impl Kind {
@@ -46,6 +48,7 @@ impl Kind {
             "builtins.property" => Self::Property,
             "builtins.staticmethod" | "builtins.classmethod" => Self::Wrapper,
             "functools.partial" => Self::Partial,
+            "tenure.CachedFunction" => Self::Cached,
             _ => return None,
         })
     }
@@ -132,6 +135,12 @@ impl<'py> Walk<'_, '_, 'py> {
                 self.enc.tag(tags::WRAPPED);
                 types::write_id(self.enc, &value.get_type())?;
                 self.value(value.getattr("__func__")?.as_ptr())
+                    .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))
+            }
+            Kind::Cached => {
+                self.enc.tag(tags::WRAPPED);
+                types::write_id(self.enc, &value.get_type())?;
+                self.value(value.getattr("__wrapped__")?.as_ptr())
                     .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))
             }
             Kind::Partial => {

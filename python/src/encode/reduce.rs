@@ -20,6 +20,13 @@ impl<'py> Walk<'_, '_, 'py> {
         let reduced = reduction(value)
             .map_err(|error| Fault::raised(self.py, class_of(value), "cannot be pickled", error))?;
         if let Ok(name) = reduced.cast::<PyString>() {
+            // As pickle does: a name that does not lead to the object says nothing about it.
+            if !is_global(value, name)? {
+                return Err(Fault::no_key(
+                    class_of(value),
+                    format!("cannot be pickled: it is not what is found as `{name}`"),
+                ));
+            }
             self.enc.tag(tags::GLOBAL);
             return self.global(value, name);
         }
@@ -125,6 +132,28 @@ impl<'py> Walk<'_, '_, 'py> {
             .framed(tags::QUALNAME, name.to_string_lossy().as_bytes());
         Ok(())
     }
+}
+
+/// Whether an object is found under a name in its module, or in any where it names none.
+fn is_global(value: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<bool> {
+    let py = value.py();
+    let module = match value.getattr_opt("__module__")? {
+        Some(module) if !module.is_none() => module,
+        _ => py
+            .import("pickle")?
+            .call_method1("whichmodule", (value, name))?,
+    };
+    let modules = py.import("sys")?.getattr("modules")?;
+    let Some(mut found) = modules.cast::<PyDict>()?.get_item(module)? else {
+        return Ok(false);
+    };
+    for part in name.to_string_lossy().split('.') {
+        match found.getattr_opt(part)? {
+            Some(next) => found = next,
+            None => return Ok(false),
+        }
+    }
+    Ok(found.is(value))
 }
 
 fn reduction<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

@@ -1,0 +1,352 @@
+"""F1 to F6: which function it is, by what a call finds."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import itertools
+import linecache
+import os
+import queue
+import threading
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tenure
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[Callable[..., types.SimpleNamespace]]:
+    """Runs the source of a script as its host does: the same file each time, in a fresh namespace."""
+    path = tmp_path / "script.py"
+    ticks = itertools.count(1_700_000_000)
+
+    def run(source: str, **given: Any) -> types.SimpleNamespace:
+        if not path.exists() or path.read_text() != source:
+            path.write_text(source)
+            # A later time of change, however coarse the file system's clock is.
+            tick = next(ticks)
+            os.utime(path, (tick, tick))
+        names: dict[str, Any] = {"__name__": "__main__", "cache_resource": tenure.cache_resource, **given}
+        exec(compile(source, str(path), "exec", dont_inherit=True), names)
+        return types.SimpleNamespace(**names)
+
+    yield run
+    linecache.checkcache()
+
+
+def execute(source: str, file: str = "<string>") -> types.SimpleNamespace:
+    names: dict[str, Any] = {"__name__": "somewhere", "cache_resource": tenure.cache_resource, "functools": functools}
+    exec(compile(source, file, "exec", dont_inherit=True), names)
+    return types.SimpleNamespace(**names)
+
+
+def connector(tenant: Any) -> Callable[[], Any]:
+    @tenure.cache_resource
+    def connect() -> list[Any]:
+        return [tenant]
+
+    return connect
+
+
+# --- F1 -------------------------------------------------------------------------------------------
+
+
+def test_f1_closures_of_one_factory_are_separate() -> None:
+    """F1: tenant B never gets tenant A's connection."""
+    a, b, again = connector("a"), connector("b"), connector("a")
+    assert a() == ["a"]
+    assert b() == ["b"]
+    assert again() is a()
+
+
+@pytest.mark.parametrize(("one", "two"), [(1, True), (1, 1.0), ("1", 1), ([1], (1,)), ({"a": 1}, {"a": 2}), (len, max)])
+def test_f1_captured_values_are_told_apart_as_arguments_are(one: Any, two: Any) -> None:
+    """F1, K2"""
+    assert connector(one)() is not connector(two)()
+    assert connector(one)() is connector(one)()
+
+
+def test_f1_captured_functions_count_by_what_they_are() -> None:
+    """F1, K8"""
+    doubled, tripled = connector(lambda x: 2 * x), connector(lambda x: 3 * x)
+    assert doubled() is not tripled()
+    assert doubled()[0](1) == 2
+
+
+def test_f1_what_has_no_key_is_told_apart_by_identity_with_one_warning() -> None:
+    """F1: each object its own entry; the warning names the variable, once."""
+    one, two = threading.Lock(), threading.Lock()
+
+    def make(lock: Any) -> Callable[[], Any]:
+        @tenure.cache_resource
+        def connect() -> list[Any]:
+            return [lock]
+
+        return connect
+
+    with pytest.warns(UserWarning, match="`lock`.*_thread.lock") as caught:
+        first = make(one)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        second, third = make(two), make(one)
+    assert first()[0] is one
+    assert second()[0] is two
+    assert third()[0] is one
+    assert first() is not second()
+
+
+# --- F2 -------------------------------------------------------------------------------------------
+
+
+def test_f2_lambdas_on_one_line_are_separate() -> None:
+    """F2"""
+    one, two = tenure.cache_resource(lambda: ["one"]), tenure.cache_resource(lambda: ["two"])
+    assert one() == ["one"]
+    assert two() == ["two"]
+    assert one() == ["one"]
+
+
+def test_f2_executed_functions_are_separate_where_they_differ() -> None:
+    """F2: one name, one file name, other code, constants or defaults; and one where they do not."""
+    bodies = ["return ['a']", "return ['b']", "return ['a', None]", "return list('a')", "return [x]"]
+    heads = ["x=1", "x=2", "x=1.0", "*, x=1", "*, x=2"]
+    sources = [f"@cache_resource\ndef f({head}): {body}" for head in heads for body in bodies]
+    made = [execute(source).f for source in sources]
+    results = [f() for f in made]
+    assert len({id(result) for result in results}) == len(sources)
+    assert [execute(source).f() for source in sources] == results
+    assert all(execute(source).f() is result for source, result in zip(sources, results, strict=True))
+
+
+def test_f2_functions_of_one_name_in_two_files_are_separate(tmp_path: Path) -> None:
+    """F2: two pages of an app have a function of one name, even with the same code."""
+    source = "@cache_resource\ndef load(): return ['model']"
+    pages = []
+    for name in ("one.py", "two.py"):
+        path = tmp_path / name
+        path.write_text(source)
+        pages.append(execute(source, str(path)))
+    assert pages[0].load() is not pages[1].load()
+
+
+def test_f2_wrappers_around_one_function_are_separate() -> None:
+    """F2: `functools.wraps` gives both the name of what they wrap."""
+    made = execute(
+        """
+def plain():
+    return ["result"]
+
+def once(func):
+    @functools.wraps(func)
+    def wrapper(): return func()
+    return wrapper
+
+def twice(func):
+    @functools.wraps(func)
+    def wrapper(): return func() * 2
+    return wrapper
+
+one, two, three = (cache_resource(f) for f in (plain, once(plain), twice(plain)))
+again = cache_resource(twice(plain))
+"""
+    )
+    results = [made.one(), made.two(), made.three()]
+    assert results == [["result"], ["result"], ["result", "result"]]
+    assert len({id(result) for result in results}) == 3
+    assert made.again() is made.three()
+
+
+def test_f2_wrappers_around_two_functions_are_separate() -> None:
+    """F2, F1: one wrapper's code around functions that differ."""
+
+    def wrap(func: Callable[[], Any]) -> Callable[[], Any]:
+        @functools.wraps(func)
+        def wrapper() -> Any:
+            return func()
+
+        return wrapper
+
+    one, two = (tenure.cache_resource(wrap(func)) for func in (lambda: ["one"], lambda: ["two"]))
+    assert [one(), two(), one()] == [["one"], ["two"], ["one"]]
+
+
+# --- F3 -------------------------------------------------------------------------------------------
+
+SCRIPT = """
+import dataclasses
+
+@dataclasses.dataclass
+class Settings:
+    url: str
+
+settings = Settings("db")
+
+def factory(settings):
+    @cache_resource
+    def connect(table, limit=10):
+        return [settings.url, table, limit]
+    return connect
+
+connect = factory(settings)
+
+@cache_resource
+def model(name):
+    return {"name": name}
+"""
+
+
+def test_f3_a_script_that_runs_again_finds_its_entries(script: Callable[..., types.SimpleNamespace]) -> None:
+    """F3: with a user class in a closure, which the second run defines anew."""
+    first = script(SCRIPT)
+    connection, model = first.connect("t"), first.model("m")
+    del first
+    second = script(SCRIPT)
+    assert second.connect("t") is connection
+    assert second.model("m") is model
+    assert second.model.info().builds == 1
+
+
+def test_f3_an_edit_elsewhere_in_the_file_keeps_the_entries(script: Callable[..., types.SimpleNamespace]) -> None:
+    """F3, F6: only what was edited begins anew, wherever it stands in the file now."""
+    model = script(SCRIPT).model("m")
+    assert script("\n# A comment.\n\n" + SCRIPT + "\nx = 1\n").model("m") is model
+
+
+# --- F4 -------------------------------------------------------------------------------------------
+
+
+class Service:
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @tenure.cache_resource
+    def connect(self, table: str) -> list[str]:
+        return [self.url, table]
+
+    @tenure.cache_resource
+    def shared(_self, table: str) -> list[str]:  # noqa: N805
+        return [table]
+
+    @classmethod
+    @tenure.cache_resource
+    def of_class(cls) -> list[str]:
+        return [cls.__name__]
+
+    @staticmethod
+    @tenure.cache_resource
+    def of_none() -> list[str]:
+        return ["none"]
+
+    @property
+    @tenure.cache_resource
+    def pool(self) -> list[str]:
+        return [self.url]
+
+
+class Mail(Service):
+    pass
+
+
+class Chat(Service):
+    pass
+
+
+def test_f4_self_is_an_argument_and_underscored_self_is_not() -> None:
+    """F4"""
+    one, two, equal = Service("one"), Service("two"), Service("one")
+    assert one.connect("t") == ["one", "t"]
+    assert two.connect("t") == ["two", "t"]
+    assert equal.connect("t") is one.connect("t")
+    assert one.shared("t") is two.shared("t")
+
+
+def test_f4_what_two_classes_inherit_is_told_apart() -> None:
+    """F4: class methods by class, methods by the class of `self`, properties by `self`."""
+    assert [Mail.of_class(), Chat.of_class(), Service.of_class()] == [["Mail"], ["Chat"], ["Service"]]
+    assert Mail.of_class() is Mail("x").of_class()
+    assert Mail("one").connect("t") is not Chat("one").connect("t")
+    assert Mail.of_none() is Chat.of_none()
+    assert Service("one").pool is Service("one").pool
+    assert Service("one").pool is not Service("two").pool
+
+
+# --- F5 -------------------------------------------------------------------------------------------
+
+
+class Loader:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, part: str = "all") -> list[str]:
+        return [self.name, part]
+
+
+def test_f5_callable_instances_can_be_decorated() -> None:
+    """F5: by their class's code and by their state."""
+    one, two = tenure.cache_resource(Loader("one")), tenure.cache_resource(Loader("two"))
+    assert one() == ["one", "all"]
+    assert two() == ["two", "all"]
+    assert tenure.cache_resource(Loader("one"))() is one()
+    assert one("all") is one()
+
+
+def test_f5_partials_can_be_decorated() -> None:
+    """F5: by their function and by what they bind."""
+
+    def load(name: str, part: str = "all") -> list[str]:
+        return [name, part]
+
+    one, two, three = (
+        tenure.cache_resource(functools.partial(load, *args, **kwargs))
+        for args, kwargs in ((("one",), {}), (("two",), {}), (("one",), {"part": "all"}))
+    )
+    assert [one(), two(), three()] == [["one", "all"], ["two", "all"], ["one", "all"]]
+    assert one() is not two()
+    assert tenure.cache_resource(functools.partial(load, "one"))() is one()
+
+
+def test_f5_bound_methods_can_be_decorated() -> None:
+    """F5, K8"""
+    one, two = (tenure.cache_resource(Loader(name).__call__) for name in ("one", "two"))
+    assert [one(), two(), one()] == [["one", "all"], ["two", "all"], ["one", "all"]]
+
+
+# --- F6 -------------------------------------------------------------------------------------------
+
+RELEASED: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+
+def release(resource: Any) -> None:
+    RELEASED.put(resource)
+
+
+RELEASING = """
+@cache_resource(on_release=released)
+def connect(n=1):
+    return ["{text}"]
+
+def default(n={default}):
+    return [n]
+
+default = cache_resource(on_release=released)(default)
+"""
+
+
+def test_f6_an_edit_begins_anew_and_releases_the_old(script: Callable[..., types.SimpleNamespace]) -> None:
+    """F6: of the code and of a default; what the old ones held is released without anyone asking, once."""
+    first = script(RELEASING.format(text="old", default=1), released=release)
+    assert [first.connect(), first.default()] == [["old"], [1]]
+    del first
+    gc.collect()
+    second = script(RELEASING.format(text="new", default=2), released=release)
+    assert [second.connect(), second.default()] == [["new"], [2]]
+    old = [RELEASED.get(timeout=60) for _ in range(2)]
+    assert sorted(old, key=str) == [["old"], [1]]
+    assert RELEASED.empty()
