@@ -38,10 +38,10 @@ from tenure.hosts import _streamlit_widgets
 class Recording:
     """What one build put out: Streamlit's own messages, and the widgets among them."""
 
-    __slots__ = ("fresh", "messages", "observed", "seen")
+    __slots__ = ("fresh", "observed", "parts", "seen")
 
     def __init__(self, messages: list[Any], fresh: frozenset[int], seen: _streamlit_widgets.Seen | None) -> None:
-        self.messages = messages
+        self.parts = _by_root(messages)
         self.fresh = fresh
         self.seen = seen
         self.observed = None if seen is None else _streamlit_widgets.Inputs(seen.widgets)
@@ -112,14 +112,15 @@ Streamlit's replay does not say so to the front end, and an element that looks a
 
 def replay(ctx: ScriptRunContext, recording: Recording, func: Callable[..., Any]) -> None:
     """Puts a recording out for the session of `ctx`, where its script stands now."""
-    messages, fresh = recording.messages, recording.fresh
+    parts, fresh = recording.parts, recording.fresh
     if recording.seen is not None:
-        messages, more = _streamlit_widgets.register(ctx, recording.seen, messages)
-        fresh = fresh | more
+        values = _streamlit_widgets.register(ctx, recording.seen)
+        parts = [(root, _streamlit_widgets.for_session(messages, values)) for root, messages in parts]
+        fresh = fresh | _streamlit_widgets.set_here(parts)
     token = _fresh.set(fresh)
     try:
-        for root, part in _by_root(messages):
-            _replay(root, part, func)
+        for root, messages in parts:
+            _replay(root, messages, func)
     finally:
         _fresh.reset(token)
 

@@ -12,7 +12,6 @@ Why are the values read, and not registered, before it is known whether the call
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 from streamlit.elements.lib import utils
@@ -20,7 +19,7 @@ from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.runtime.scriptrunner_utils import script_run_context
 from streamlit.runtime.state import SessionState, widgets
-from streamlit.runtime.state.common import TESTING_KEY, WidgetMetadata, user_key_from_element_id
+from streamlit.runtime.state.common import TESTING_KEY, RegisterWidgetResult, WidgetMetadata, user_key_from_element_id
 
 _REFUSED = ("file_uploader", "camera_input")
 
@@ -99,14 +98,14 @@ def _value(ctx: ScriptRunContext, state: SessionState, metadata: WidgetMetadata[
     return metadata.deserializer(None)
 
 
-def register(ctx: ScriptRunContext, seen: Seen, messages: Sequence[Any]) -> tuple[list[Any], set[int]]:
-    """Registers what a build put on the page, as if it ran now.
+Values = dict[str, tuple[WidgetMetadata[Any], RegisterWidgetResult[Any]]]
+"""Widgets as they are registered in this run, by id."""
 
-    Returns its messages for this session, and the identities of the elements among them that carry a value which the
-    front end must take.
-    """
+
+def register(ctx: ScriptRunContext, seen: Seen) -> Values:
+    """Registers what a build put on the page, as if it ran now."""
     fragment = _fragment(ctx)
-    values = {}
+    values: Values = {}
     for element_type, element in seen.elements:
         utils._register_element_id(ctx, element_type, element)
     for widget, metadata in seen.widgets.items():
@@ -114,20 +113,32 @@ def register(ctx: ScriptRunContext, seen: Seen, messages: Sequence[Any]) -> tupl
         values[widget] = now, widgets.register_widget_from_metadata(now, ctx)
     for widget, known in seen.for_tests.items():
         utils.save_for_app_testing(ctx, widget, known)
-    mine = [_for_session(message, values) for message in messages]
-    set_here = {id(message.message) for message in mine if getattr(message.message, "set_value", False)}
-    return mine, set_here
+    return values
+
+
+def for_session(messages: list[Any], values: Values) -> list[Any]:
+    """The messages with a value for the front end exactly where this session's value came from elsewhere."""
+    return [_for_session(message, values) for message in messages]
+
+
+def set_here(parts: list[tuple[Any, list[Any]]]) -> set[int]:
+    """The identities of the elements that carry such a value."""
+    return {
+        id(message.message)
+        for _, messages in parts
+        for message in messages
+        if getattr(message.message, "set_value", False)
+    }
 
 
 def _fragment(ctx: ScriptRunContext) -> str | None:
     # Up to Streamlit 1.57 on the context, from 1.58 on beside it.
     if hasattr(ctx, "current_fragment_id"):
-        return ctx.current_fragment_id
+        return str(ctx.current_fragment_id) if ctx.current_fragment_id else None
     return script_run_context.ThreadState.get().fragment_id
 
 
-def _for_session(message: Any, values: dict[str, Any]) -> Any:
-    """The message with a value for the front end exactly if this session's value came from elsewhere."""
+def _for_session(message: Any, values: Values) -> Any:
     element = message.message
     found = values.get(getattr(element, "id", ""))
     if found is None or "set_value" not in element.DESCRIPTOR.fields_by_name:

@@ -19,7 +19,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib import utils
 from streamlit.elements.lib.mutable_status_container import StatusContainer
-from streamlit.runtime import caching
+from streamlit.runtime import caching, connection_factory
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state import widgets
@@ -146,23 +146,32 @@ def _afterwards(owner: type, name: str, tell: Callable[[Any], None]) -> None:
     _replace(owner, name, make)
 
 
-_installed: Any = None
+_FRONTS: tuple[Any, ...] = (st, connection_factory)
+"""Where apps find `cache_resource`, and where `st.connection` does: cleared together, they are replaced together."""
+
+_theirs: Any = None
+"""Streamlit's own decorator, while Tenure's is in its place."""
 
 
 def install() -> None:
-    """Makes `st.cache_resource` Tenure's for the process."""
-    global _installed
+    """Makes `st.cache_resource` Tenure's for the process, and keeps what `st.connection` makes with Tenure too.
+
+    Call it before the app's modules are imported: decorators that have already run keep what they had.
+    """
+    global _theirs
     from tenure import cache_resource
 
     _native.set_host(attach())
-    if st.cache_resource is not cache_resource:
-        _installed = st.cache_resource
-        st.cache_resource = cache_resource
+    if _theirs is None:
+        _theirs = st.cache_resource
+        for front in _FRONTS:
+            front.cache_resource = cache_resource
 
 
 def uninstall() -> None:
     """Gives `st.cache_resource` back to Streamlit. Functions that are decorated already stay as they are."""
-    global _installed
-    if _installed is not None:
-        st.cache_resource = _installed
-        _installed = None
+    global _theirs
+    if _theirs is not None:
+        for front in _FRONTS:
+            front.cache_resource = _theirs
+        _theirs = None

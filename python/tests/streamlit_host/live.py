@@ -30,6 +30,10 @@ class Live:
         await self.runtime.start()
         self._ready.set()
         await self.runtime.stopped
+        # What runs for sessions that are gone tells this loop when it ends.
+        for thread in threading.enumerate():
+            if thread.name == "ScriptRunner.scriptThread":
+                await asyncio.to_thread(thread.join, stage.PATIENCE)
 
     def on_loop(self, act: Callable[[], Any]) -> Any:
         """Does something on the event loop, where the web server would, and returns what it gives."""

@@ -76,6 +76,36 @@ def test_h2_an_unchanged_app_runs_on_tenure(app: Callable[..., Any]) -> None:
         assert page.texts() == ["loading a", "loading a", "True", "1"]
 
 
+def test_h2_st_connection_is_kept_and_cleared_with_the_rest(app: Callable[..., Any]) -> None:
+    def script():
+        import stage
+        import streamlit as st
+        from streamlit.connections import BaseConnection
+
+        class Wire(BaseConnection):
+            def _connect(self, **kwargs):
+                return kwargs
+
+        def wire(ttl=None):
+            return st.connection("wire", type=Wire, ttl=ttl, host="db")
+
+        st.button("Clear", on_click=st.cache_resource.clear)
+        st.text(str(wire() is wire()))
+        st.text(str(wire() is wire(60)))
+        stage.things["wire"] = wire()
+
+    tenure.streamlit.install()
+    page = app(script)
+    kept = []
+    for step in (None, None, lambda test: test.button[0].click()):
+        page.run(step)
+        page.fine()
+        assert page.texts() == ["True", "False"]
+        kept.append(stage.things["wire"])
+    assert kept[0] is kept[1]
+    assert kept[1] is not kept[2]
+
+
 def test_h2_tenure_run_serves_an_unchanged_app(tmp_path: Path) -> None:
     """The real command, its server, and a session that it runs the app for."""
     seen = tmp_path / "seen"
