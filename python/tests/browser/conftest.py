@@ -4,8 +4,7 @@ Needs `pip install playwright` (its own browsers are not downloaded) and a Chrom
 `apt-get install chromium`, or the one that `TENURE_CHROMIUM` names. Without them the tests are
 skipped and say so; with `TENURE_BROWSER_REQUIRED=1` they fail instead.
 
-Nothing here sleeps. The demo writes its ledger to a named pipe, and its training waits at another:
-a test waits for lines and opens the gate, so the order of events is the test's and not the clock's.
+`serving` has the processes and the tabs; here are the fixtures, and what is the demo's alone.
 """
 
 from __future__ import annotations
@@ -14,27 +13,16 @@ import json
 import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import threading
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from serving import PATIENCE, TENURE, App, Server, Tab
 
 ROOT = Path(__file__).parents[3]
 APP = ROOT / "examples" / "streamlit" / "app.py"
 IMAGES = ROOT / "docs" / "images"
-
-# How long a test waits for what must come; it says how patient we are, not how fast the demo is.
-PATIENCE = 60.0
-
-# The line that ends the ledger's pipe, which has no end of its own.
-END = "end\n"
 
 FLAGS = [
     "--headless",
@@ -54,96 +42,13 @@ def _missing(what: str) -> None:
     pytest.skip(what)
 
 
-class Lines:
-    """Lines that arrive from a stream on a thread of their own, and can be waited for."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._lines: list[str] = []
-        self._changed = threading.Condition()
-        self._ended = False
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        for line in self._stream:
-            if line == END:
-                break
-            with self._changed:
-                self._lines.append(line.rstrip("\n"))
-                self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        """Wait for the end of the stream and close it."""
-        self._thread.join(PATIENCE)
-        self._stream.close()
-
-    def text(self) -> str:
-        """All that arrived so far."""
-        with self._changed:
-            return "\n".join(self._lines)
-
-    def first(self, wanted: Callable[[str], bool], patience: float = PATIENCE) -> str | None:
-        """The first line that is wanted, once it is there; None if the stream ended without."""
-
-        def found() -> list[str]:
-            return [line for line in self._lines if wanted(line)]
-
-        with self._changed:
-            self._changed.wait_for(lambda: found() or self._ended, patience)
-            return next(iter(found()), None)
-
-
-class Demo:
+class Demo(Server):
     """The demo as a process, with its ledger and the gate in front of its training."""
 
     def __init__(self, folder: Path) -> None:
-        self._events_path, self._gate_path = folder / "events", folder / "gate"
-        os.mkfifo(self._events_path)
-        os.mkfifo(self._gate_path)
-        # Both ends are open here, so that the demo never waits for someone to open the other.
-        self._events = os.open(self._events_path, os.O_RDWR)
-        self._gate = os.open(self._gate_path, os.O_RDWR)
-        self.events = Lines(open(os.dup(self._events), encoding="utf-8"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        options = {
-            "server.port": port,
-            "server.address": "127.0.0.1",
-            "server.headless": "true",
-            "server.fileWatcherType": "none",
-            "browser.gatherUsageStats": "false",
-        }
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tenure", "run", str(APP)),
-                *(part for name, value in options.items() for part in (f"--{name}", str(value))),
-            ],
-            env={
-                **os.environ,
-                "SHOP_DATABASE": str(folder / "shop.db"),
-                "SHOP_EVENTS": str(self._events_path),
-                "SHOP_GATE": str(self._gate_path),
-                # Many threads on a small network wait for each other more than they compute.
-                "OPENBLAS_NUM_THREADS": "1",
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.output = Lines(self.process.stdout)
-
-    def wait_until_healthy(self) -> None:
-        """Wait until the server answers."""
-        if self.output.first(lambda line: "URL:" in line) is None:
-            pytest.fail(f"the demo did not start:\n{self.output.text()}")
-        with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=PATIENCE) as answer:
-            assert answer.read() == b"ok"
+        # Many threads on a small network wait for each other more than they compute.
+        env = {"SHOP_DATABASE": str(folder / "shop.db"), "OPENBLAS_NUM_THREADS": "1"}
+        super().__init__(folder, TENURE, APP, ("SHOP_EVENTS", "SHOP_GATE"), env)
 
     def event(self, event: str, kind: str, number: int) -> dict[str, Any]:
         """The ledger's line on this build of this kind, once it is there."""
@@ -155,25 +60,6 @@ class Demo:
         line = self.events.first(wanted)
         assert line is not None, f"no {want} in\n{self.events.text()}\n{self.output.text()}"
         return json.loads(line)
-
-    def open_gate(self) -> None:
-        """Let one training go on: the one that waits, or the next."""
-        os.write(self._gate, b".")
-
-    def stop(self) -> None:
-        """Stop the server, and the threads that read what it writes."""
-        self.open_gate()
-        self.process.terminate()
-        try:
-            self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.output.close()
-        os.write(self._events, END.encode())
-        self.events.close()
-        os.close(self._events)
-        os.close(self._gate)
 
 
 @pytest.fixture
@@ -205,20 +91,8 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-class Clerk:
-    """Someone with a browser of their own: one Streamlit session for each page they load."""
-
-    def __init__(self, browser: Any, url: str) -> None:
-        self._url = url
-        self._context = browser.new_context(viewport={"width": 1280, "height": 800})
-        self._context.set_default_timeout(PATIENCE * 1000)
-        self.page = self._context.new_page()
-
-    def open(self, name: str = "") -> Clerk:
-        """Load a page of the demo: a new session."""
-        self.page.goto(f"{self._url}/{name}")
-        self.page.get_by_role("heading", level=1).wait_for()
-        return self
+class Clerk(Tab):
+    """Someone at the demo."""
 
     def go(self, title: str) -> Clerk:
         """Go to a page through the sidebar: the same session."""
@@ -227,13 +101,6 @@ class Clerk:
         self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=title).click()
         expect(self.page.get_by_role("heading", name=title, level=1)).to_be_visible()
         return self.settle()
-
-    def settle(self) -> Clerk:
-        """Wait until no run of the script is under way and all of it is drawn."""
-        self.page.locator(
-            '[data-testid="stApp"][data-test-script-state="notRunning"][data-test-connection-state="CONNECTED"]'
-        ).wait_for()
-        return self
 
     def card(self, kind: str) -> Any:
         """The card of a resource."""
@@ -253,16 +120,6 @@ class Clerk:
         assert found, text
         return int(found[1]), int(found[2])
 
-    def close_tab(self) -> float:
-        """Close the tab; the time just before, in seconds since the epoch."""
-        before = time.time()
-        self.page.close()
-        return before
-
-    def leave(self) -> None:
-        """Close the browser."""
-        self._context.close()
-
 
 @pytest.fixture
 def clerk(demo: Demo, browser: Any) -> Iterator[Callable[[], Clerk]]:
@@ -276,6 +133,24 @@ def clerk(demo: Demo, browser: Any) -> Iterator[Callable[[], Clerk]]:
     yield hire
     for one in clerks:
         one.leave()
+
+
+@pytest.fixture
+def serve(tmp_path: Path, browser: Any) -> Iterator[Callable[..., App]]:
+    """Starts an app of `apps/` on a server of the test's own."""
+    running: list[App] = []
+
+    def start(name: str, **options: Any) -> App:
+        folder = tmp_path / f"server {len(running)}"
+        folder.mkdir()
+        app = App(folder, browser, name, **options)
+        running.append(app)
+        app.wait_until_healthy()
+        return app
+
+    yield start
+    for app in running:
+        app.stop()
 
 
 @pytest.fixture

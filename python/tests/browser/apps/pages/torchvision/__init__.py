@@ -1,0 +1,1 @@
+"""Stands in for the library of this name, whose models need a download."""
