@@ -155,7 +155,7 @@ fn block_wide(keys: &[u128; FAN], bytes: &[u8]) -> Sum {
     assert!(bytes.len() <= BLOCK, "a block is {BLOCK} bytes at most");
     if let Ok(block) = bytes.try_into() {
         let shift = bytes.as_ptr().addr() % 64;
-        if shift % 16 == 0 && shift > 0 {
+        if shift > 0 && shift.is_multiple_of(16) {
             return block_shifted(keys, block, shift);
         }
     }
