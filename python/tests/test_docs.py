@@ -45,7 +45,8 @@ def test_page_runs(page: Path, tmp_path: Path):
     if re.search(r"^\s*(import|from) streamlit\b|tenure\.streamlit", program, re.MULTILINE):
         if not HAS_STREAMLIT:
             pytest.skip("this page uses Streamlit: `make test-streamlit` runs it")
-    script = tmp_path / f"{page.stem}.py"
+    # Not by the page's own name: a script called streamlit.py would be what `import streamlit` finds.
+    script = tmp_path / f"page_{page.stem}.py"
     script.write_text(program, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
