@@ -13,7 +13,7 @@ fn logger(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 pub(crate) fn error(py: Python<'_>, text: &str, error: PyErr) {
     let logged = logger(py).and_then(|logger| {
         let options = PyDict::new(py);
-        options.set_item(intern!(py, "exc_info"), error.value(py))?;
+        options.set_item(intern!(py, "exc_info"), error.into_value(py))?;
         logger.call_method(intern!(py, "error"), ("%s", text), Some(&options))
     });
     if let Err(broken) = logged {

@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+from world import Ledger, TestHost
+
+import tenure.testing
+from tenure import _native
 
 settings.register_profile("short", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", settings.get_profile("short"), max_examples=20_000)
 settings.load_profile(os.environ.get("TENURE_TESTS", "short"))
+
+
+@pytest.fixture
+def clock() -> Iterator[tenure.testing.Clock]:
+    """Time that stands still until the test moves it, and caches that begin empty."""
+    with tenure.testing.clock() as clock:
+        yield clock
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+def host() -> Iterator[TestHost]:
+    host = TestHost()
+    before = _native.get_host()
+    _native.set_host(host)
+    yield host
+    _native.set_host(before)

@@ -1,0 +1,98 @@
+"""L11: bad settings fail where the decorator stands, with the value, the accepted forms and an example."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import pytest
+
+import tenure
+
+BAD = [
+    # setting, value, error, what the text must hold
+    ("ttl", -1, ValueError, ["-1", "negative", 'ttl="1h30m"']),
+    ("ttl", -0.5, ValueError, ["-0.5", "negative"]),
+    ("ttl", math.nan, ValueError, ["nan", "ttl="]),
+    ("ttl", timedelta(seconds=-1), ValueError, ["timedelta", "negative"]),
+    ("ttl", "soon", ValueError, ["soon", "ttl="]),
+    ("ttl", "-5m", ValueError, ["-5m"]),
+    ("ttl", "NaT", ValueError, ["NaT"]),
+    ("ttl", "", ValueError, ["ttl"]),
+    ("ttl", True, TypeError, ["True", "timedelta"]),
+    ("ttl", [60], TypeError, ["[60]", "timedelta"]),
+    ("ttl", b"1h", TypeError, ["b'1h'"]),
+    ("drain", -1, ValueError, ["-1", "drain="]),
+    ("drain", "later", ValueError, ["later", "drain"]),
+    ("drain", object, TypeError, ["drain="]),
+    ("max_entries", 0, ValueError, ["0", "from 1 on", "max_entries=8"]),
+    ("max_entries", -3, ValueError, ["-3", "max_entries=8"]),
+    ("max_entries", 2.5, TypeError, ["2.5", "max_entries=8"]),
+    ("max_entries", "8", TypeError, ["'8'", "max_entries=8"]),
+    ("max_entries", True, TypeError, ["True", "max_entries=8"]),
+    ("scope", "user", ValueError, ["user", '"global"', '"session"']),
+    ("scope", "Session", ValueError, ["Session", '"session"']),
+    ("scope", None, TypeError, ["None", '"global"']),
+    ("scope", 1, TypeError, ["1", '"global"']),
+    ("validate", True, TypeError, ["True", "validate=lambda"]),
+    ("validate", "ping", TypeError, ["'ping'", "validate=lambda"]),
+    ("on_release", "close", TypeError, ["'close'", "on_release=lambda"]),
+    ("on_release", 1, TypeError, ["1", "on_release=lambda"]),
+    ("show_spinner", 1, TypeError, ["1", "show_spinner="]),
+    ("show_spinner", None, TypeError, ["None", "show_spinner="]),
+    ("show_time", "yes", TypeError, ["'yes'", "show_time=True"]),
+    ("experimental_allow_widgets", 1, TypeError, ["1", "experimental_allow_widgets=True"]),
+]
+
+
+@pytest.mark.parametrize(("setting", "value", "error", "said"), BAD)
+def test_l11_fails_where_the_decorator_stands(
+    setting: str, value: object, error: type[Exception], said: list[str]
+) -> None:
+    with pytest.raises(error) as raised:
+        # With arguments: before there is a function to decorate.
+        tenure.cache_resource(**{setting: value})
+    assert type(raised.value) is error
+    for part in [setting, *said]:
+        assert part in str(raised.value)
+    with pytest.raises(error):
+        tenure.cache_resource(lambda: None, **{setting: value})
+
+
+def test_l11_hash_funcs_has_types_and_functions() -> None:
+    for wrong in ({1: str}, {int: "str"}, [int], "int"):
+        with pytest.raises(TypeError, match="hash_funcs"):
+            tenure.cache_resource(lambda: None, hash_funcs=wrong)
+
+
+@pytest.mark.parametrize("setting", ["drain", "session_grace", "shutdown_timeout"])
+@pytest.mark.parametrize(("value", "error"), [(-1, ValueError), ("soon", ValueError), ([], TypeError)])
+def test_l11_configure_says_the_same(setting: str, value: object, error: type[Exception]) -> None:
+    with pytest.raises(error, match=setting):
+        tenure.configure(**{setting: value})
+
+
+def test_l11_configure_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(TypeError, match="grace"):
+        tenure.configure(grace=1)
+    with pytest.raises(ValueError, match="shutdown_timeout needs a time"):
+        tenure.configure(shutdown_timeout=None)
+    with pytest.raises(TypeError, match="handle_signals must be True or False"):
+        tenure.configure(handle_signals="no")
+
+
+def test_l11_a_setting_that_fails_changes_nothing() -> None:
+    with pytest.raises(ValueError, match="session_grace"):
+        tenure.configure(drain="1h", session_grace=-1)
+    thing = tenure.cache_resource(lambda: [])
+    held = thing()
+    thing.clear()
+    assert sum(thing.info().releases.values()) == 1
+    assert held == []
+
+
+def test_l11_what_is_not_a_function_is_refused() -> None:
+    with pytest.raises(TypeError, match="decorates a function"):
+        tenure.cache_resource(5)
+    with pytest.raises(TypeError, match="decorates a function"):
+        tenure.cache_resource(ttl=5)(5)

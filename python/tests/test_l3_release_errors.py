@@ -1,0 +1,86 @@
+"""L3: an `on_release` that raises is logged, counted, and reaches nobody."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import pytest
+from world import Ledger, releases
+
+import tenure
+from tenure import _native
+from tenure.testing import Clock
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
+
+
+def failing(ledger: Ledger, error: BaseException) -> object:
+    def release(it: object) -> None:
+        ledger.release(it)
+        if it.name == 1:
+            raise error
+
+    @tenure.cache_resource(on_release=release, max_entries=3, ttl="1h")
+    def connection_pool(key: int) -> object:
+        return ledger.build(key)
+
+    for key in (1, 2, 3):
+        connection_pool(key)
+    return connection_pool
+
+
+@pytest.mark.parametrize("error", [OSError("the server is gone"), SystemExit(3), KeyboardInterrupt()])
+@pytest.mark.parametrize("how", ["clear", "clear all", "evict", "expire", "shutdown"])
+def test_l3_a_failing_release_reaches_no_caller_and_stops_no_other(
+    clock: Clock, ledger: Ledger, caplog: pytest.LogCaptureFixture, how: str, error: BaseException
+) -> None:
+    pool = failing(ledger, error)
+    with caplog.at_level(logging.ERROR, "tenure"):
+        match how:
+            case "clear":
+                pool.clear()
+            case "clear all":
+                tenure.cache_resource.clear()
+            case "evict":
+                assert pool(4).name == 4
+            case "expire":
+                clock.advance("1h")
+            case "shutdown":
+                assert _native.shutdown()
+    assert ledger.names() == ([1] if how == "evict" else [3, 2, 1] if how == "shutdown" else [1, 2, 3])
+    assert pool.info().release_failures == 1
+    assert sum(releases(pool).values()) == len(ledger.released)
+    (record,) = [record for record in caplog.records if record.name == "tenure"]
+    assert record.levelno == logging.ERROR
+    assert "connection_pool" in record.getMessage()
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
+    # The traceback leads into the callback.
+    assert record.exc_info[2] is not None
+    assert record.exc_info[2].tb_frame.f_code.co_name == "release"
+
+
+def test_l3_a_destructor_that_raises_reaches_no_caller(clock: Clock) -> None:
+    class Breaks:
+        def __del__(self) -> None:
+            raise OSError("in a destructor")
+
+    thing = tenure.cache_resource(Breaks)
+    thing()
+    with Unraisable() as seen:
+        thing.clear()
+    assert [type(it.exc_value) for it in seen] == [OSError]
+    assert releases(thing) == {"cleared": 1}
+
+
+class Unraisable:
+    """Takes what Python reports of destructors."""
+
+    def __enter__(self) -> list[object]:
+        self.before, seen = sys.unraisablehook, []
+        sys.unraisablehook = seen.append
+        return seen
+
+    def __exit__(self, *_: object) -> None:
+        sys.unraisablehook = self.before
