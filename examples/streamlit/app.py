@@ -1,6 +1,6 @@
-"""The entry of the demo: a seed shop's order desk, in six pages.
+"""The entry of the demo: a seed shop's order desk, in seven pages.
 
-Nothing here knows Tenure: the pages use `st.cache_resource`. Run it with
+Almost nothing here knows Tenure: the pages use `st.cache_resource`. Run it with
 
     tenure run examples/streamlit/app.py
 """
@@ -16,6 +16,7 @@ pages = {
         st.Page("views/catalogue.py", title="Catalogue", icon=":material/search:"),
         st.Page("views/slips.py", title="Paper slips", icon=":material/draw:"),
         st.Page("views/labels.py", title="Labels", icon=":material/local_shipping:"),
+        st.Page("views/meadow.py", title="Meadow mix", icon=":material/grass:"),
     ],
     "Behind it": [
         st.Page("views/inside.py", title="What was built", icon=":material/inventory_2:"),

@@ -29,7 +29,7 @@ def let_go(made: StockList) -> None:
     ledger.released("stock list", made)
 
 
-# The one function of the demo that names Tenure: `info()` is not Streamlit's.
+# This page names Tenure, because `info()` is not Streamlit's.
 @cache_resource(ttl="10m", max_entries=2, on_release=let_go)
 def stock_list(category: str) -> StockList:
     """What is left of a category, at most ten minutes old."""

@@ -187,3 +187,29 @@ def test_h5_the_reference_pages_example_as_printed(serve):
     assert ann.tick("Use pre-trained model:").ran(3).told("model") == plain
     expect(ben.page.get_by_role("checkbox", name="Use pre-trained model:")).to_be_checked()
     expect(ann.page.get_by_role("checkbox", name="Use pre-trained model:")).not_to_be_checked()
+
+
+def test_h5_the_demos_meadow_is_shared_by_who_sets_the_same(demo, clerk, picture):
+    """H5, L10: sliders, a checkbox and a form in a cached function; picture and price stand on hits."""
+    ann, ben = clerk().open("meadow").settle(), clerk().open("meadow").settle()
+    first = ann.object("mix")
+    assert ben.object("mix") == first
+
+    ann.tick("Grasses between them")
+    expect(ann.card("mix")).to_contain_text("build 2")
+    ann.settle().slide("Field poppy")
+    expect(ann.card("mix")).to_contain_text("build 3")
+    expect(ann.settle().page.get_by_text("13 packets and 2 of grass")).to_be_visible()
+    ann.write("On the packet", "Lower field", enter=False).press("Print it")
+    expect(ann.page.get_by_text("Lower field")).to_be_visible()
+    expect(ann.settle().page.get_by_test_id("stImage")).to_have_count(1)
+    picture(ann, "demo-meadow")
+    assert ben.object("mix") == first
+
+    mine = ann.press("Run the page again").settle()
+    expect(mine.page.get_by_text("Lower field")).to_be_visible()
+    ben.tick("Grasses between them")
+    expect(ben.card("mix")).to_contain_text("build 2")
+    expect(ben.settle().page.get_by_test_id("stSlider")).to_have_count(4)
+    expect(ben.page.get_by_test_id("stImage").locator("img")).to_be_visible()
+    expect(ben.page.get_by_label("On the packet")).to_have_value("Our own meadow")
