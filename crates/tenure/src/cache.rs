@@ -291,7 +291,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// All live entries; the builds under way become orphans.
+    /// All live entries.
+    pub(crate) fn held(&self) -> Vec<Lease<V>> {
+        self.state.lock().entries.iter().cloned().collect()
+    }
+
+    /// The same; the builds under way become orphans.
     pub(crate) fn hold_all(&self) -> Vec<Lease<V>> {
         let (entries, flights) = {
             let mut state = self.state.lock();
@@ -461,6 +466,11 @@ impl<V: Resource, F: Failure> Leader<V, F> {
     pub(crate) fn fill(mut self, value: V, recording: Option<Recording>) -> Lease<V> {
         let flight = self.flight.take().expect("a leader lands once");
         let lease = self.entry(&flight, value, recording);
+        if self.is_abandoned() {
+            // The caller may keep it; the cache is that of a parent process.
+            std::mem::forget(lease.clone());
+            return lease;
+        }
         let admitted = self.cache.admit(&flight, &lease);
         flight.land(Landing::Filled(lease.clone()));
         match admitted {
@@ -473,6 +483,10 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         }
         self.cache.shared.engine.core().timer.report();
         lease
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.cache.shared.engine.core().timer.is_abandoned()
     }
 
     fn entry(&self, flight: &Flight<V, F>, value: V, recording: Option<Recording>) -> Lease<V> {
@@ -498,6 +512,9 @@ impl<V: Resource, F: Failure> Leader<V, F> {
     /// The build failed; whoever waited and sees the same inputs gets the same failure.
     pub(crate) fn fail(mut self, failure: F, observed: Option<Observed>) {
         let flight = self.flight.take().expect("a leader lands once");
+        if self.is_abandoned() {
+            return;
+        }
         self.cache.strike(&flight);
         flight.land(Landing::Failed(failure, observed));
     }
@@ -505,7 +522,9 @@ impl<V: Resource, F: Failure> Leader<V, F> {
 
 impl<V: Resource, F: Failure> Drop for Leader<V, F> {
     fn drop(&mut self) {
-        if let Some(flight) = self.flight.take() {
+        if let Some(flight) = self.flight.take()
+            && !self.is_abandoned()
+        {
             self.cache.strike(&flight);
             flight.land(Landing::Abandoned);
         }

@@ -125,13 +125,23 @@ impl Engine {
             graph: WaitGraph::default(),
             drains: Drains::default(),
             registry: Registry::default(),
-            numbers: AtomicU64::new(0),
+            numbers: AtomicU64::new(first_number()),
             last_stamp: AtomicU64::new(0),
             host: Mutex::new(None),
             config: Mutex::new(Config::default()),
             functions: Mutex::new(Vec::new()),
             sessions: Mutex::new(HashMap::new()),
         }))
+    }
+
+    /// Gives the engine up, in a child process after a fork: what it holds belongs to the parent,
+    /// and threads that are not there may hold its locks. What was under way on the forking thread
+    /// can still end, and then touches neither: a build gives its resource to its caller, and
+    /// nothing is released.
+    ///
+    /// The engine must not be used or dropped any more. A new one begins empty.
+    pub fn abandon(&self) {
+        self.0.timer.abandon();
     }
 
     pub(crate) fn core(&self) -> &Core {
@@ -347,6 +357,14 @@ impl Engine {
         let there = sessions.entry(Arc::clone(session)).or_default();
         there.functions.push(function);
     }
+}
+
+/// The numbers of two engines never meet: code that belongs to a build of one may call the other,
+/// in a child process or in a test.
+fn first_number() -> u64 {
+    // Not behind `sync.rs`: no order of events depends on it.
+    static ENGINES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    ENGINES.fetch_add(1, std::sync::atomic::Ordering::Relaxed) << 40
 }
 
 impl Drop for Core {

@@ -174,6 +174,10 @@ pub(crate) struct Draining<V: Resource> {
 impl<V: Resource> Draining<V> {
     /// Called by the drop of what held the resource and nowhere else.
     pub(crate) fn begin(self) {
+        if self.shared.engine.core().timer.is_abandoned() {
+            // It belongs to the parent process.
+            return std::mem::forget(self);
+        }
         match self.users() {
             Some((users, bound)) if self.has(users) => {
                 let shared = Arc::clone(&self.shared);

@@ -45,6 +45,8 @@ pub(crate) struct Timer {
     quiet: Condvar,
     /// A thread could not be started; told by whoever next holds no lock.
     failed: AtomicBool,
+    /// In a child process: a thread that is not there may hold the lock.
+    abandoned: AtomicBool,
 }
 
 #[derive(Default)]
@@ -79,11 +81,16 @@ impl Timer {
             stand_ins: Condvar::new(),
             quiet: Condvar::new(),
             failed: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
         })
     }
 
     /// Runs `job` on a background thread once `when` has come.
     pub(crate) fn at(self: &Arc<Self>, when: Nanos, job: Job) -> TimerId {
+        if self.is_abandoned() {
+            std::mem::forget(job);
+            return TimerId { when, number: 0 };
+        }
         let mut state = self.state.lock();
         state.numbers += 1;
         let id = TimerId {
@@ -99,8 +106,20 @@ impl Timer {
 
     /// Takes a job back. `false`: it has begun, or has run.
     pub(crate) fn cancel(&self, id: TimerId) -> bool {
+        if self.is_abandoned() {
+            return false;
+        }
         let job = self.state.lock().jobs.remove(&id);
         job.is_some()
+    }
+
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed)
     }
 
     /// Runs everything that is due, on this thread.
