@@ -174,7 +174,9 @@ fn file(layer: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
 /// first asked for, because its code stays as it is when the file changes under it, and now for a
 /// script.
 fn source_state(layer: &Bound<'_, PyAny>, file: &str) -> PyResult<[u8; 16]> {
-    static SEEN: Mutex<Option<HashMap<String, (Py<PyAny>, [u8; 16])>>> = Mutex::new(None);
+    /// By file: the module's spec, and the state of the file when it was first asked for.
+    type Seen = HashMap<String, (Py<PyAny>, [u8; 16])>;
+    static SEEN: Mutex<Option<Seen>> = Mutex::new(None);
     let py = layer.py();
     let spec = match layer.getattr_opt("__globals__")? {
         Some(globals) => globals.call_method1("get", ("__spec__",))?,
@@ -224,7 +226,9 @@ fn digest(enc: &Encoder) -> [u8; 16] {
 
 /// Says once per site and variable that something is told apart by its address.
 fn warn(py: Python<'_>, name: &str, site: [u8; 16], pins: &[Pin]) -> PyResult<()> {
-    static WARNED: Mutex<Option<HashSet<([u8; 16], String)>>> = Mutex::new(None);
+    /// The sites and the names of their variables.
+    type Warned = HashSet<([u8; 16], String)>;
+    static WARNED: Mutex<Option<Warned>> = Mutex::new(None);
     for pin in pins {
         let new = {
             let mut warned = WARNED.lock().unwrap_or_else(|poison| poison.into_inner());

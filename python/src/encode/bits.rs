@@ -55,7 +55,15 @@ impl Mask {
         Self { words, len }
     }
 
-    fn get(&self, at: usize) -> bool {
+    /// The words with the number of the value that each begins at.
+    pub(super) fn words(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.words
+            .iter()
+            .enumerate()
+            .map(|(at, &word)| (at * 64, word))
+    }
+
+    pub(super) fn get(&self, at: usize) -> bool {
         self.words[at / 64] >> (at % 64) & 1 == 1
     }
 

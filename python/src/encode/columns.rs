@@ -53,7 +53,7 @@ enum Values {
     Struct(Vec<Column>),
     Dictionary {
         index: Index,
-        known: Known,
+        known: Box<Known>,
     },
     /// Values of one of several types. Dense ones have offsets.
     Union {
@@ -175,12 +175,12 @@ impl Values {
             };
             return Ok(Self::Dictionary {
                 index: Index { size, signed },
-                known: Known {
+                known: Box::new(Known {
                     numbers: HashMap::new(),
                     codes: Stream::new(),
                     values: Stream::new(),
                     whole: whole.then(Encoder::new),
-                },
+                }),
             });
         }
         let items = || Column::new(schema.child(0), whole).map(Box::new);
@@ -292,14 +292,7 @@ impl Values {
                     });
                 }
                 Self::Views { views, data } => {
-                    let all = array.buffer(1).cast::<[u8; 16]>();
-                    each_run(mask, len, |from, count, valid| {
-                        if valid {
-                            push_views(views, data, array, all.add(start + from), count);
-                        } else {
-                            zeros(views, count * 16);
-                        }
-                    });
+                    push_views(views, data, array, start, len, mask);
                 }
                 Self::List {
                     wide,
@@ -513,17 +506,16 @@ impl Known {
                     let count = STEP.min(end - from);
                     codes.fill(count * 4, |room| {
                         let (room, _) = room.as_chunks_mut::<4>();
-                        for (i, out) in room.iter_mut().enumerate() {
-                            let at = index.get(numbers, start + from + i);
+                        index.each(numbers, start + from, room, |at| {
                             // No sound array has a number that refers to nothing.
                             let Some(code) = seen.get_mut(at) else {
-                                continue;
+                                return [0; 4];
                             };
                             if *code == UNSEEN {
                                 *code = meet(at);
                             }
-                            *out = code.to_le_bytes();
-                        }
+                            code.to_le_bytes()
+                        });
                     });
                 }
             });
@@ -538,18 +530,32 @@ const UNSEEN: u32 = u32::MAX;
 const STEP: usize = 512;
 
 impl Index {
-    unsafe fn get(self, numbers: *const u8, at: usize) -> usize {
-        // SAFETY: the caller vouches that there is a number at this place.
-        unsafe {
-            match (self.size, self.signed) {
-                (1, true) => *numbers.cast::<i8>().add(at) as usize,
-                (1, false) => *numbers.add(at) as usize,
-                (2, true) => numbers.cast::<i16>().add(at).read_unaligned() as usize,
-                (2, false) => numbers.cast::<u16>().add(at).read_unaligned() as usize,
-                (4, true) => numbers.cast::<i32>().add(at).read_unaligned() as usize,
-                (4, false) => numbers.cast::<u32>().add(at).read_unaligned() as usize,
-                _ => numbers.cast::<u64>().add(at).read_unaligned() as usize,
-            }
+    /// Puts what a function makes of each number from `start` on into a room.
+    unsafe fn each(
+        self,
+        numbers: *const u8,
+        start: usize,
+        room: &mut [[u8; 4]],
+        mut code: impl FnMut(usize) -> [u8; 4],
+    ) {
+        macro_rules! each {
+            ($number:ty) => {
+                for (i, out) in room.iter_mut().enumerate() {
+                    // SAFETY: the caller vouches that there is a number for each place.
+                    let number =
+                        unsafe { numbers.cast::<$number>().add(start + i).read_unaligned() };
+                    *out = code(number as usize);
+                }
+            };
+        }
+        match (self.size, self.signed) {
+            (1, true) => each!(i8),
+            (1, false) => each!(u8),
+            (2, true) => each!(i16),
+            (2, false) => each!(u16),
+            (4, true) => each!(i32),
+            (4, false) => each!(u32),
+            _ => each!(u64),
         }
     }
 }
@@ -606,16 +612,34 @@ unsafe fn fixed(
     len: usize,
     mask: Option<&Mask>,
 ) {
-    each_run(mask, len, |from, count, valid| {
-        if valid && size > 0 {
-            // SAFETY: the caller vouches for the items.
-            data.push(unsafe {
-                std::slice::from_raw_parts(items.add((start + from) * size), count * size)
-            });
-        } else {
-            zeros(data, count * size);
-        }
-    });
+    if size == 0 {
+        return;
+    }
+    let items = items.wrapping_add(start * size);
+    let Some(mask) = mask else {
+        // SAFETY: the caller vouches for the items.
+        data.push(unsafe { std::slice::from_raw_parts(items, len * size) });
+        return;
+    };
+    for (at, valid) in mask.words() {
+        let count = (len - at).min(64);
+        data.fill(count * size, |room| {
+            // SAFETY: as above, and the room is as large.
+            unsafe {
+                std::ptr::copy_nonoverlapping(
+                    items.add(at * size),
+                    room.as_mut_ptr(),
+                    count * size,
+                );
+            }
+            let mut nulls = !valid & (u64::MAX >> (64 - count));
+            while nulls != 0 {
+                let i = nulls.trailing_zeros() as usize;
+                room[i * size..(i + 1) * size].fill(0);
+                nulls &= nulls - 1;
+            }
+        });
+    }
 }
 
 /// Adds views of 16 bytes. Short values stand in their views; of long ones the length counts and
@@ -624,30 +648,29 @@ unsafe fn push_views(
     views: &mut Stream,
     data: &mut Stream,
     array: &Array,
-    first: *const [u8; 16],
-    count: usize,
+    start: usize,
+    len: usize,
+    mask: Option<&Mask>,
 ) {
     const INLINE: u32 = 12;
-    let mut at = 0;
-    while at < count {
-        let step = STEP.min(count - at);
-        views.fill(step * 16, |room| {
+    let first = array.buffer(1).cast::<[u8; 16]>().wrapping_add(start);
+    for at in (0..len).step_by(STEP) {
+        let count = STEP.min(len - at);
+        views.fill(count * 16, |room| {
             let (room, _) = room.as_chunks_mut::<16>();
             for (i, out) in room.iter_mut().enumerate() {
-                // SAFETY: the caller vouches for `count` views; a long one says which of the
+                if mask.is_some_and(|mask| !mask.get(at + i)) {
+                    continue;
+                }
+                // SAFETY: the caller vouches for `len` views; a long one says which of the
                 // buffers behind the first two it refers to, and where.
                 unsafe {
                     let view = u128::from_le_bytes(first.add(at + i).read_unaligned());
                     let len = view as u32;
                     if len <= INLINE {
                         // What lies behind a short value need not be zero.
-                        let used = (4 + len) * 8;
-                        let keep = if used == 128 {
-                            u128::MAX
-                        } else {
-                            (1 << used) - 1
-                        };
-                        *out = (view & keep).to_le_bytes();
+                        let unused = 96 - 8 * len;
+                        *out = (view << unused >> unused).to_le_bytes();
                     } else {
                         let buffer = (view >> 64) as u32 as usize;
                         let offset = (view >> 96) as u32 as usize;
@@ -660,7 +683,6 @@ unsafe fn push_views(
                 }
             }
         });
-        at += step;
     }
 }
 

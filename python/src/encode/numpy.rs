@@ -12,7 +12,7 @@ use super::types::{TypeInfo, class_of};
 use super::{Walk, memo, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple};
+use pyo3::types::PyTuple;
 use std::ffi::{c_char, c_int};
 
 /// Which of them.
@@ -302,13 +302,15 @@ impl<'py> Walk<'_, '_, 'py> {
             return Ok(());
         }
         match kind {
-            'O' | 'T' => {
-                // The items are objects, or strings that are kept elsewhere.
+            'O' => self.objects(array, &layout),
+            'T' => {
+                // The items say where strings are that are kept elsewhere.
                 let list = array
                     .call_method1("astype", ("O",))?
                     .call_method1("ravel", ("C",))?
                     .call_method0("tolist")?;
-                self.objects(array, &list)
+                self.value(list.as_ptr())
+                    .map_err(|fault| fault.at(class_of(array), "its items".to_owned()))
             }
             'U' | 'S' | 'V' | 'M' | 'm' => {
                 let used = layout.item;
@@ -357,20 +359,63 @@ impl<'py> Walk<'_, '_, 'py> {
         }
         let kind: char = dtype.getattr("kind")?.extract()?;
         if kind == 'O' {
-            let items = PyList::empty(self.py);
-            // SAFETY: the items of such a field are pointers to objects that the array holds; the
-            // list takes references before anything else runs.
-            unsafe { collect_objects(&layout, layout.data, 0, &items)? };
-            return self.objects(array, items.as_any());
+            return self.objects(array, &layout);
         }
         self.items_of(array, &dtype, layout)
     }
 
-    /// Writes objects by what they contain.
-    fn objects(&mut self, array: &Bound<'py, PyAny>, list: &Bound<'py, PyAny>) -> Outcome {
-        let list = list.cast::<PyList>().map_err(PyErr::from)?;
-        self.list(list.as_ptr())
-            .map_err(|fault| fault.at(class_of(array), "its items".to_owned()))
+    /// Writes items that are pointers to objects, by what those contain.
+    fn objects(&mut self, array: &Bound<'py, PyAny>, layout: &Strided) -> Outcome {
+        self.enc.tag(tags::LIST);
+        let mut piece = self.enc.len();
+        if layout.count() > 0 {
+            // SAFETY: the array is held, and with it its data, whose items are objects.
+            unsafe { self.objects_of(layout, layout.data, 0, &mut piece) }
+                .map_err(|fault| fault.at(class_of(array), "its items".to_owned()))?;
+        }
+        self.enc.tag(tags::END);
+        Ok(())
+    }
+
+    /// Goes through the dimensions from the first to the last.
+    ///
+    /// # Safety
+    ///
+    /// The items from `data` on in this dimension are pointers to live objects or NULL.
+    unsafe fn objects_of(
+        &mut self,
+        layout: &Strided,
+        data: *const u8,
+        dim: usize,
+        piece: &mut usize,
+    ) -> Outcome {
+        let (len, stride) = match layout.shape.get(dim) {
+            Some(&len) => (len, layout.strides[dim]),
+            // An array without dimensions has one item.
+            None => (1, 0),
+        };
+        for at in 0..len {
+            // SAFETY: the index is within the shape. Code that runs for an item may put another
+            // one in its place, so it is held meanwhile; an item that was never set is NULL and
+            // stands for `None`.
+            unsafe {
+                let data = data.offset(at as isize * stride);
+                if dim + 1 < layout.shape.len() {
+                    self.objects_of(layout, data, dim + 1, piece)?;
+                    continue;
+                }
+                let mut item = data.cast::<*mut ffi::PyObject>().read_unaligned();
+                if item.is_null() {
+                    item = ffi::Py_None();
+                }
+                if !self.simple(item) {
+                    let item = Bound::from_borrowed_ptr(self.py, item);
+                    self.value(item.as_ptr())?;
+                }
+                *piece = self.piece(*piece);
+            }
+        }
+        Ok(())
     }
 
     /// Writes what a dtype is.
@@ -431,36 +476,4 @@ unsafe fn memory_owner(array: *mut ffi::PyObject, run: &[u8]) -> Option<*mut ffi
         let part = run.as_ptr_range();
         (whole.start <= part.start && part.end <= whole.end).then_some(owner)
     }
-}
-
-/// Adds the objects of a field to a list.
-///
-/// # Safety
-///
-/// The items of the layout are pointers to live objects, or NULL.
-unsafe fn collect_objects(
-    layout: &Strided,
-    data: *const u8,
-    dim: usize,
-    list: &Bound<'_, PyList>,
-) -> PyResult<()> {
-    let Some(&len) = layout.shape.get(dim) else {
-        // SAFETY: the caller's promise; a NULL stands for `None`.
-        unsafe {
-            let item = data.cast::<*mut ffi::PyObject>().read_unaligned();
-            let item = Bound::from_borrowed_ptr_or_opt(list.py(), item);
-            return match item {
-                Some(item) => list.append(item),
-                None => list.append(list.py().None()),
-            };
-        }
-    };
-    for at in 0..len {
-        // SAFETY: the index is within the shape.
-        unsafe {
-            let data = data.offset(at as isize * layout.strides[dim]);
-            collect_objects(layout, data, dim + 1, list)?;
-        }
-    }
-    Ok(())
 }

@@ -191,7 +191,7 @@ impl<'py> Walk<'_, '_, 'py> {
         self.enc.tag(tags::DATETIME);
         self.enc.raw(&year.to_le_bytes());
         self.enc.raw(&[month as u8, day as u8]);
-        self.clock(value, clock, fold as u8, zone)
+        self.clock(value, clock, fold, zone)
     }
 
     fn time(&mut self, value: &Bound<'py, PyAny>) -> Outcome {
@@ -210,7 +210,7 @@ impl<'py> Walk<'_, '_, 'py> {
             )
         };
         self.enc.tag(tags::TIME);
-        self.clock(value, clock, fold as u8, zone)
+        self.clock(value, clock, fold, zone)
     }
 
     /// Writes a time of day and its zone, which the value keeps alive.

@@ -172,8 +172,8 @@ fn learn(
     at: usize,
 ) -> Outcome<Arc<TypeInfo>> {
     let py = value.py();
-    // A look at any attribute has CPython give the class a version.
-    value.get_type().getattr_opt("__module__")?;
+    // A look at an attribute that the metaclass has not has CPython give the class a version.
+    value.get_type().getattr_opt("__slots__")?;
     let before = version(py, class);
     let info = Arc::new(classify(value)?);
     if before != 0 && before == version(py, class) {
@@ -189,12 +189,12 @@ fn learn(
 /// The number of the present state of a class, or 0 if it has none now.
 fn version(py: Python<'_>, class: *mut ffi::PyTypeObject) -> u32 {
     /// Before Python 3.13 a flag says whether the number is valid.
-    const VALID: u64 = 1 << 19;
+    const VALID: std::ffi::c_ulong = 1 << 19;
     static FLAGGED: PyOnceLock<bool> = PyOnceLock::new();
     let flagged = *FLAGGED.get_or_init(py, || py.version_info() < (3, 13));
     // SAFETY: callers pass the class of a live object, with the interpreter attached.
     let (flags, version) = unsafe { ((*class).tp_flags, (*class).tp_version_tag) };
-    if flagged && u64::from(flags) & VALID == 0 {
+    if flagged && flags & VALID == 0 {
         0
     } else {
         version
