@@ -30,7 +30,7 @@ use crate::options::{Options, Written, is_coroutine_function};
 use crate::plan::{Arguments, Plan};
 use crate::process;
 use crate::registration::{Known, KnownFunction, Registration};
-use crate::resource::{Callbacks, Claim, Failure, Held, interrupt, raised};
+use crate::resource::{Callbacks, Claim, Failure, Forked, Held, interrupt, raised};
 use crate::vectorcall::{self, guarded};
 
 /// A function whose results are kept. Made by `tenure.cache_resource`.
@@ -103,11 +103,47 @@ impl Cached {
         arguments: Arguments,
     ) -> PyResult<Lease<Held>> {
         host::find(py)?;
+        exit::watch_child(py)?;
         let _current = Current::set(&self.func);
-        let build = || self.build(py, arguments);
-        function
-            .get_or_build_while(&encoder.finish(), &Interruptible, build)
-            .map_err(|error| to_python(py, error))
+        let generation = process::generation();
+        let mut built = None;
+        let build = || {
+            let outcome = self.build(py, arguments);
+            if process::is_left_behind(generation) {
+                built = outcome.as_ref().ok().map(|held| held.clone_ref(py));
+            }
+            outcome
+        };
+        let outcome = function.get_or_build_while(&encoder.finish(), &Interruptible, build);
+        if process::is_left_behind(generation) {
+            return self.obtain_in_child(py, encoder, arguments, built, outcome);
+        }
+        outcome.map_err(|error| to_python(py, error))
+    }
+
+    /// Goes on in a child process that was forked meanwhile: what was built here is kept here, and
+    /// anything else is asked for again.
+    #[cold]
+    fn obtain_in_child(
+        &self,
+        py: Python<'_>,
+        encoder: &Encoder,
+        arguments: Arguments,
+        built: Option<Py<PyAny>>,
+        outcome: Result<Lease<Held>, Error<Failure>>,
+    ) -> PyResult<Lease<Held>> {
+        let function = self.function(py)?;
+        match (built, outcome) {
+            (Some(object), _) => function
+                .get_or_build_while(&encoder.finish(), &Interruptible, || {
+                    Ok(Held::new(object.into_bound(py)))
+                })
+                .map_err(|error| to_python(py, error)),
+            (None, Err(error)) if !matches!(&error, Error::Interrupted(it) if it.0.is::<Forked>()) => {
+                Err(to_python(py, error))
+            }
+            (None, _) => self.obtain(py, &function, encoder, arguments),
+        }
     }
 
     /// Runs the function itself.
@@ -164,7 +200,7 @@ fn register(py: Python<'_>, fingerprint: &Fingerprint, options: &Options) -> PyR
     let known = engine
         .register(fingerprint.identity, make)
         .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
-    exit::watch(py)?;
+    exit::watch_signals(py)?;
     let settings = &options.settings;
     let spinner = match &settings.spinner {
         Spinner::Default => Spinner::Named(fingerprint.title.as_str().into()),
@@ -190,6 +226,7 @@ struct Interruptible;
 
 impl Waiting for Interruptible {
     fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
+        let generation = process::generation();
         Python::attach(|py| {
             loop {
                 let turn = Turn(landing);
@@ -199,6 +236,9 @@ impl Waiting for Interruptible {
                 py.check_signals().map_err(interrupt)?;
                 if let Some(host) = process::engine().host() {
                     host.interrupted()?;
+                }
+                if process::is_left_behind(generation) {
+                    return Err(Interrupt(Box::new(Forked)));
                 }
             }
         })

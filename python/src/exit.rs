@@ -7,17 +7,45 @@
 //! | a signal that nobody handles: SIGTERM, SIGHUP, a SIGINT set to its default | [`signals`] |
 //! | `os._exit`, SIGKILL, a crash | nothing: there is no moment for it |
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::{log, process};
+use crate::{host, log, process};
 
-/// Has the end of this process release everything. Asked again in each process where something is
-/// registered.
-pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
-    signals::watch(py)?;
-    watch_multiprocessing(py)
+/// Takes over the signals that would end this process at once. Asked in each process where
+/// something is registered.
+pub(crate) fn watch_signals(py: Python<'_>) -> PyResult<()> {
+    signals::watch(py)
+}
+
+/// Has the end of a child of `multiprocessing` release everything; a forked one ends without
+/// `atexit`. Asked at each build: it becomes such a child only after its modules were imported.
+pub(crate) fn watch_child(py: Python<'_>) -> PyResult<()> {
+    static WATCHED: AtomicU32 = AtomicU32::new(u32::MAX);
+    let process = process::own_generation();
+    if WATCHED.load(Ordering::Relaxed) == process {
+        return Ok(());
+    }
+    let Some(module) = host::imported(py, intern!(py, "multiprocessing.process")) else {
+        return Ok(());
+    };
+    let Some(parent) = module.getattr_opt(intern!(py, "parent_process"))? else {
+        return Ok(());
+    };
+    if parent.call0()?.is_none() || WATCHED.swap(process, Ordering::Relaxed) == process {
+        return Ok(());
+    }
+    let options = PyDict::new(py);
+    options.set_item(intern!(py, "exitpriority"), 0)?;
+    let finalizer = py
+        .import(intern!(py, "multiprocessing.util"))?
+        .getattr(intern!(py, "Finalize"))?;
+    let shutdown = wrap_pyfunction!(shutdown, py)?;
+    finalizer.call((py.None(), shutdown), Some(&options))?;
+    Ok(())
 }
 
 /// A child process begins with nothing watched.
@@ -45,46 +73,6 @@ pub(crate) fn at_exit(py: Python<'_>) {
 
 const LATE: &str = "the process ends before everything was released: the time is over \
                     (see shutdown_timeout of tenure.configure)";
-
-/// A child that `multiprocessing` has forked ends without `atexit`.
-fn watch_multiprocessing(py: Python<'_>) -> PyResult<()> {
-    let modules = py
-        .import(intern!(py, "sys"))?
-        .getattr(intern!(py, "modules"))?;
-    let modules = modules.cast_into::<PyDict>()?;
-    let Some(process) = modules.get_item(intern!(py, "multiprocessing.process"))? else {
-        return Ok(());
-    };
-    let parent = process.call_method0(intern!(py, "parent_process"))?;
-    if parent.is_none() || !WATCHED.is_new() {
-        return Ok(());
-    }
-    let options = PyDict::new(py);
-    options.set_item(intern!(py, "exitpriority"), 0)?;
-    let finalizer = py
-        .import(intern!(py, "multiprocessing.util"))?
-        .getattr(intern!(py, "Finalize"))?;
-    let shutdown = wrap_pyfunction!(shutdown, py)?;
-    finalizer.call((py.None(), shutdown), Some(&options))?;
-    Ok(())
-}
-
-static WATCHED: Once = Once::new();
-
-/// Something done once in each process.
-struct Once(std::sync::atomic::AtomicU32);
-
-impl Once {
-    const fn new() -> Self {
-        Self(std::sync::atomic::AtomicU32::new(0))
-    }
-
-    /// Whether this process asks for the first time.
-    fn is_new(&self) -> bool {
-        let process = std::process::id();
-        self.0.swap(process, std::sync::atomic::Ordering::Relaxed) != process
-    }
-}
 
 #[cfg(unix)]
 pub(crate) use crate::signals;

@@ -156,7 +156,7 @@ pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
         set(py, Some(adapter));
         return Ok(());
     }
-    if is_imported(py, intern!(py, "streamlit.runtime")) {
+    if imported(py, intern!(py, "streamlit.runtime")).is_some() {
         let found = py
             .import(intern!(py, "tenure.hosts"))?
             .call_method0(intern!(py, "find"))?;
@@ -167,16 +167,19 @@ pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Whether a module has been imported, without a Python frame.
-fn is_imported(py: Python<'_>, name: &Bound<'_, PyString>) -> bool {
+/// A module that the program has imported, without a Python frame.
+pub(crate) fn imported<'py>(
+    py: Python<'py>,
+    name: &Bound<'py, PyString>,
+) -> Option<Bound<'py, PyAny>> {
     // SAFETY: the interpreter's own dict of modules, borrowed, and a live string; a missing name
     // gives null without an exception.
     #[allow(unsafe_code)]
-    let found = unsafe {
+    let found: Option<Bound<'_, PyAny>> = unsafe {
         let modules = ffi::PyImport_GetModuleDict();
         Bound::from_borrowed_ptr_or_opt(py, ffi::PyDict_GetItemWithError(modules, name.as_ptr()))
     };
-    found.is_some_and(|module: Bound<'_, PyAny>| !module.is_none())
+    found.filter(|module| !module.is_none())
 }
 
 /// Sets the host, or takes it away.

@@ -42,6 +42,11 @@ pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+/// The number of the program's own engine: another one in each process.
+pub(crate) fn own_generation() -> u32 {
+    OWN_GENERATION.load(Ordering::Relaxed)
+}
+
 /// What a generation is to this process now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -61,6 +66,11 @@ pub(crate) fn standing(generation: u32) -> Standing {
     }
 }
 
+/// Whether the engine of this generation is that of a parent process by now.
+pub(crate) fn is_left_behind(generation: u32) -> bool {
+    standing(generation) == Standing::Foreign
+}
+
 fn next_generation() -> u32 {
     LAST_GENERATION.fetch_add(1, Ordering::Relaxed) + 1
 }
@@ -72,7 +82,10 @@ pub(crate) fn after_fork() {
     OWN_GENERATION.store(generation, Ordering::Relaxed);
     GENERATION.store(generation, Ordering::Relaxed);
     for held in [&IN_FORCE, &OWN] {
-        held.store(ptr::null_mut(), Ordering::Release);
+        let engine = held.swap(ptr::null_mut(), Ordering::AcqRel);
+        if !engine.is_null() {
+            leaked(engine).abandon();
+        }
     }
     testing::after_fork();
     exit::after_fork();

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyTraceback};
 use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
 
-use crate::{foreign, log};
+use crate::{foreign, log, process};
 
 /// A cached object, and how many references to it there were before the cache handed it out.
 pub(crate) struct Held {
@@ -125,7 +125,12 @@ impl Behaviour<Held> for Callbacks {
             return Ok(true);
         };
         Python::attach(|py| {
-            let verdict = match foreign::call1(validate.bind(py), value.object.bind(py)) {
+            let generation = process::generation();
+            let verdict = foreign::call1(validate.bind(py), value.object.bind(py));
+            if process::is_left_behind(generation) {
+                return Err(Interrupt(Box::new(Forked)));
+            }
+            let verdict = match verdict {
                 Ok(verdict) => verdict,
                 Err(error) if error.is_instance_of::<PyException>(py) => {
                     log::error(py, &format!("validate of {} raised", self.name), error);
@@ -213,4 +218,7 @@ pub(crate) fn raised(interrupt: Interrupt) -> PyErr {
         Ok(error) => *error,
         Err(_) => unreachable!("only Python exceptions are sent through the engine here"),
     }
+/// This process was forked while the engine of its parent was busy for the caller.
+pub(crate) struct Forked;
+
 }
