@@ -22,8 +22,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PIP_INSTALL := -m pip install --quiet --no-compile
 
 APP_ENV := .venv
-TOOLS_ENV := .venv-tools
-LINT_ENV := .venv-lint
+# maturin builds for any interpreter, so one is enough.
+TOOLS_ENV := .venv-tools/maturin
+LINT_ENV := .venv-tools/lint-py$(PYVER)
 TEST_ENV := .venv-test/py$(PYVER)
 
 STREAMLITS := $(shell grep -v '^\#' python/tests/streamlit-versions.txt)
@@ -55,11 +56,13 @@ python-found:
 
 # --- environments ---------------------------------------------------------------------------------
 
+# The version is in every stamp of an environment whose folder has none, so that another PYTHON makes it anew.
 %/.made-$(PYVER): | python-found
 	scripts/make-venv $(PYTHON) $*
 	touch $@
 
-$(TOOLS_ENV)/.maturin: | $(TOOLS_ENV)/.made-$(PYVER)
+$(TOOLS_ENV)/.maturin: | python-found
+	scripts/make-venv $(PYTHON) $(TOOLS_ENV)
 	$(TOOLS_ENV)/bin/python $(PIP_INSTALL) 'maturin>=1.9,<2'
 	touch $@
 
@@ -71,15 +74,15 @@ $(RELEASE_WHEEL)/.built: $(RUST_SOURCES) $(PY_SOURCES) | $(TOOLS_ENV)/.maturin
 	scripts/build-wheel $(PYTHON) release $(TOOLS_ENV)/bin/maturin $(@D)
 	touch $@
 
-$(APP_ENV)/.tenure: $(RELEASE_WHEEL)/.built | $(APP_ENV)/.made-$(PYVER)
+$(APP_ENV)/.tenure-$(PYVER): $(RELEASE_WHEEL)/.built | $(APP_ENV)/.made-$(PYVER)
 	$(APP_ENV)/bin/python $(INSTALL_WHEEL) $(RELEASE_WHEEL)/*.whl
 	touch $@
 
-$(APP_ENV)/.demo: examples/streamlit/requirements.txt | $(APP_ENV)/.made-$(PYVER)
+$(APP_ENV)/.demo-$(PYVER): examples/streamlit/requirements.txt | $(APP_ENV)/.made-$(PYVER)
 	$(APP_ENV)/bin/python $(PIP_INSTALL) -r examples/streamlit/requirements.txt
 	touch $@
 
-$(APP_ENV)/.bench: python/bench/requirements.txt | $(APP_ENV)/.made-$(PYVER)
+$(APP_ENV)/.bench-$(PYVER): python/bench/requirements.txt | $(APP_ENV)/.made-$(PYVER)
 	$(APP_ENV)/bin/python $(PIP_INSTALL) -r python/bench/requirements.txt
 	touch $@
 
@@ -110,7 +113,7 @@ $(LINT_ENV)/.tenure: $(DEV_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
 
 # --- what people run ------------------------------------------------------------------------------
 
-demo: $(APP_ENV)/.demo $(APP_ENV)/.tenure ## the demo app, on port 8501 or PORT=
+demo: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo app, on port 8501 or PORT=
 	@scripts/demo $(APP_ENV)/bin/python $(PORT)
 
 test: test-rust model test-python test-pythons test-streamlit test-browser ## every test, bounded for CI
@@ -203,7 +206,7 @@ matrix: ## the Streamlit host with every supported version
 
 bench: bench-rust bench-python ## the peers beside Tenure, as one table of ratios each
 
-bench-python: $(APP_ENV)/.bench $(APP_ENV)/.tenure
+bench-python: $(APP_ENV)/.bench-$(PYVER) $(APP_ENV)/.tenure-$(PYVER)
 	$(APP_ENV)/bin/python python/bench --json $(TARGET)/bench/python.json $(ARGS)
 
 bench-rust:
