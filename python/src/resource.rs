@@ -207,6 +207,9 @@ fn not_a_boolean(name: &str, verdict: &Bound<'_, PyAny>) -> PyErr {
     ))
 }
 
+/// This process was forked while the engine of its parent was busy for the caller.
+pub(crate) struct Forked;
+
 /// A Python exception on its way through the engine.
 pub(crate) fn interrupt(error: PyErr) -> Interrupt {
     Interrupt(Box::new(error))
@@ -218,7 +221,4 @@ pub(crate) fn raised(interrupt: Interrupt) -> PyErr {
         Ok(error) => *error,
         Err(_) => unreachable!("only Python exceptions are sent through the engine here"),
     }
-/// This process was forked while the engine of its parent was busy for the caller.
-pub(crate) struct Forked;
-
 }
