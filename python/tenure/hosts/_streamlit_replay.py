@@ -63,11 +63,10 @@ class Capture:
         self._token = _open.set((*outer, self))
         self._calling = self._context.calling_cached_function(func)
         self._calling.__enter__()
-        self.seen: _streamlit_widgets.Seen | None = None
+        self.seen = _streamlit_widgets.Seen() if allow_widgets else None
         if allow_widgets and not forbidden:
             # Streamlit's warning about widgets hangs on this flag. An outer function that forbids them has the say.
             in_cached_function.set(False)
-            self.seen = _streamlit_widgets.Seen()
 
     def close(self) -> Recording | None:
         self._calling.__exit__(None, None, None)
@@ -235,7 +234,10 @@ def noting_widgets(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _seen(builds: tuple[Capture, ...]) -> list[_streamlit_widgets.Seen]:
-    """Where the open builds note their widgets; nowhere if one of them forbids widgets."""
-    if in_cached_function.get():
-        return []
-    return [build.seen for build in builds if build.seen is not None]
+    """Where the open builds note a widget: from the innermost out, up to one that forbids widgets."""
+    noting: list[_streamlit_widgets.Seen] = []
+    for build in reversed(builds):
+        if build.seen is None:
+            break
+        noting.append(build.seen)
+    return noting

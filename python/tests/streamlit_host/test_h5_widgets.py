@@ -236,11 +236,20 @@ def test_h5_an_outer_function_that_forbids_widgets_has_the_say(app: Callable[...
         def outer():
             return inner()
 
-        outer()
+        if not st.toggle("By itself"):
+            outer()
+        else:
+            st.text(str(inner()))
 
     page = app(script)
     page.run()
     assert [error.message for error in page.test.exception if "widget" in error.message.lower()]
+    # The entry that the inner function has from there is one of a widget all the same.
+    page.run(lambda test: test.toggle[0].set_value(True))
+    assert page.texts() == ["False"]
+    page.run(lambda test: test.checkbox[0].check())
+    assert page.texts() == ["True"]
+    assert page.test.checkbox[0].value is True
 
 
 def test_h5_static_functions_are_not_asked_for_widgets(app: Callable[..., Any]) -> None:
