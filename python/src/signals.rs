@@ -20,6 +20,7 @@ use std::time::Duration;
 use libc::c_int;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 use crate::process;
 
@@ -41,20 +42,17 @@ fn is_owner() -> bool {
 
 /// Takes over the signals that nobody handles.
 pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
-    if !ALLOWED.load(Ordering::Relaxed) || !TAKEN.into_iter().any(is_default) {
+    let wanted = |&signal: &c_int| is_default(signal) || is_taken(signal) && !is_owner();
+    if !ALLOWED.load(Ordering::Relaxed) || !TAKEN.iter().any(wanted) {
         return Ok(());
     }
     if !is_owner() && !start() {
         return Ok(());
     }
-    let module = py.import(intern!(py, "signal"))?;
-    let default = module.getattr(intern!(py, "SIG_DFL"))?;
-    let handler = wrap_pyfunction!(end_by_signal, py)?;
+    let table = Table::new(py)?;
     for signal in TAKEN.into_iter().filter(|&signal| is_default(signal)) {
-        let in_table = module.call_method1(intern!(py, "getsignal"), (signal,))?;
-        if in_table.eq(&default)? {
-            // Refused outside the main thread: the table stays as it is.
-            let _ = module.call_method1(intern!(py, "signal"), (signal, &handler));
+        if table.holds(signal, &table.default)? {
+            table.put(signal, &table.ours);
         }
         set(signal, on_signal as *const () as usize);
     }
@@ -69,27 +67,48 @@ pub(crate) fn allow(py: Python<'_>, allowed: bool) -> PyResult<()> {
     if allowed {
         return watch(py);
     }
-    let module = py.import(intern!(py, "signal"))?;
-    let default = module.getattr(intern!(py, "SIG_DFL"))?;
+    let table = Table::new(py)?;
     for signal in TAKEN {
-        let in_table = module.call_method1(intern!(py, "getsignal"), (signal,))?;
-        if is_ours(&in_table) {
-            let _ = module.call_method1(intern!(py, "signal"), (signal, &default));
+        if table.holds(signal, &table.ours)? {
+            table.put(signal, &table.default);
         }
-        if disposition(signal) == on_signal as *const () as usize {
+        if is_taken(signal) {
             set(signal, libc::SIG_DFL);
         }
     }
     Ok(())
 }
 
-fn is_ours(handler: &Bound<'_, PyAny>) -> bool {
-    let module = handler.getattr("__module__").ok();
-    let name = handler.getattr("__name__").ok();
-    let is = |it: Option<Bound<'_, PyAny>>, text: &str| {
-        it.is_some_and(|it| it.extract::<String>().is_ok_and(|it| it == text))
-    };
-    is(name, "end_by_signal") && is(module, "tenure._native")
+/// Python's own table of handlers.
+struct Table<'py> {
+    module: Bound<'py, PyModule>,
+    default: Bound<'py, PyAny>,
+    ours: Bound<'py, PyAny>,
+}
+
+impl<'py> Table<'py> {
+    fn new(py: Python<'py>) -> PyResult<Self> {
+        static OURS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let make = || Ok::<_, PyErr>(wrap_pyfunction!(end_by_signal, py)?.into_any().unbind());
+        let module = py.import(intern!(py, "signal"))?;
+        Ok(Self {
+            default: module.getattr(intern!(py, "SIG_DFL"))?,
+            ours: OURS.get_or_try_init(py, make)?.bind(py).clone(),
+            module,
+        })
+    }
+
+    fn holds(&self, signal: c_int, handler: &Bound<'py, PyAny>) -> PyResult<bool> {
+        let get = intern!(self.module.py(), "getsignal");
+        let there = self.module.call_method1(get, (signal,))?;
+        Ok(there.is(handler) || !handler.is_callable() && there.eq(handler)?)
+    }
+
+    /// Refused outside the main thread: the table then stays as it is.
+    fn put(&self, signal: c_int, handler: &Bound<'py, PyAny>) {
+        let set = intern!(self.module.py(), "signal");
+        let _ = self.module.call_method1(set, (signal, handler));
+    }
 }
 
 /// A child process takes over its signals when something is registered in it. Until then they end
@@ -174,6 +193,10 @@ fn disposition(signal: c_int) -> libc::sighandler_t {
 
 fn is_default(signal: c_int) -> bool {
     disposition(signal) == libc::SIG_DFL
+}
+
+fn is_taken(signal: c_int) -> bool {
+    disposition(signal) == on_signal as *const () as usize
 }
 
 /// Starts the thread, and has the pipe lead to it.
