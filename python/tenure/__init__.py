@@ -1,13 +1,13 @@
 """Tenure keeps expensive things (connections, models, clients): built once, shared safely, released exactly once.
 
-    >>> import tenure
-    >>> @tenure.cache_resource
-    ... def connect(url):
-    ...     return {"url": url}
-    >>> connect("db.example") is connect("db.example")
-    True
-    >>> connect.info().builds
-    1
+>>> import tenure
+>>> @tenure.cache_resource
+... def connect(url):
+...     return {"url": url}
+>>> connect("db.example") is connect("db.example")
+True
+>>> connect.info().builds
+1
 """
 
 from tenure._api import cache_resource, configure

@@ -1,17 +1,17 @@
 """For the tests of programs that use Tenure: time that a test moves by hand.
 
-    >>> import tenure, tenure.testing
-    >>> @tenure.cache_resource(ttl="1h")
-    ... def token():
-    ...     return object()
-    >>> with tenure.testing.clock() as clock:
-    ...     first = token()
-    ...     clock.advance("59m")
-    ...     assert token() is first
-    ...     clock.advance("1m")
-    ...     assert token() is not first
-    ...     token.info().releases["expired"]
-    1
+>>> import tenure, tenure.testing
+>>> @tenure.cache_resource(ttl="1h")
+... def token():
+...     return object()
+>>> with tenure.testing.clock() as clock:
+...     first = token()
+...     clock.advance("59m")
+...     assert token() is first
+...     clock.advance("1m")
+...     assert token() is not first
+...     token.info().releases["expired"]
+1
 """
 
 from __future__ import annotations

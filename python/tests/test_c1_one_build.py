@@ -6,10 +6,10 @@ import threading
 import traceback
 
 import pytest
-from world import Job, Ledger, together
 
 import tenure
 from tenure.testing import Clock
+from world import Job, Ledger, together
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

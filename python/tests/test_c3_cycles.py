@@ -7,11 +7,11 @@ import re
 import threading
 
 import pytest
-from world import Job, Ledger, together, wait
 
 import tenure
 from tenure import CacheCycleError
 from tenure.testing import Clock
+from world import Job, Ledger, together, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

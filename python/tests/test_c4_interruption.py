@@ -9,10 +9,10 @@ import sys
 import threading
 
 import pytest
-from world import LOST, Job, Ledger, TestHost, wait
 
 import tenure
 from tenure.testing import Clock
+from world import LOST, Job, Ledger, TestHost, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

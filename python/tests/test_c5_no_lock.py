@@ -11,11 +11,11 @@ import gc
 import weakref
 
 import pytest
-from world import Ledger, together
 
 import tenure
 from tenure import _native
 from tenure.testing import Clock
+from world import Ledger, together
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

@@ -8,10 +8,10 @@ import threading
 import tracemalloc
 
 import pytest
-from world import Job, Ledger, TestHost, releases, together, wait
 
 import tenure
 from tenure.testing import Clock
+from world import Job, Ledger, TestHost, releases, together, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable
 
 import pytest
-from world import Ledger, TestHost, releases, settled, together
 
 import tenure
 from tenure import _native
 from tenure.testing import Clock
+from world import Ledger, TestHost, releases, settled, together
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

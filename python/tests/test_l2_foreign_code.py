@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from world import Job, Ledger, TestHost, together, wait
 
 import tenure
 from tenure.testing import Clock
+from world import Job, Ledger, TestHost, together, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

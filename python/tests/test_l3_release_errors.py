@@ -6,11 +6,11 @@ import logging
 import sys
 
 import pytest
-from world import Ledger, releases
 
 import tenure
 from tenure import _native
 from tenure.testing import Clock
+from world import Ledger, releases
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

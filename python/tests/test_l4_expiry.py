@@ -6,11 +6,11 @@ import threading
 from datetime import timedelta
 
 import pytest
-from world import Ledger, TestHost, releases, together, wait
 
 import tenure
 from tenure import _native
 from tenure.testing import Clock
+from world import Ledger, TestHost, releases, together, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

@@ -7,11 +7,11 @@ import logging
 import threading
 
 import pytest
-from world import Job, Ledger, TestHost, Thing, releases, settled, wait
 
 import tenure
 from tenure import _native
 from tenure.testing import Clock
+from world import Job, Ledger, TestHost, Thing, releases, settled, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

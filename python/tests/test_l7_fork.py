@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from world import LOST
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
@@ -400,7 +401,7 @@ def test_l7_multiprocessing_workers_release_their_own(tmp_path: Path, method: st
     script = tmp_path / "program.py"
     log = tmp_path / "log"
     script.write_text(
-        f'''
+        f"""
 import multiprocessing, os, sys
 import tenure
 
@@ -428,7 +429,7 @@ if __name__ == "__main__":
     process.join()
     assert process.exitcode == 0
     note("end")
-'''
+"""
     )
     done = subprocess.run([sys.executable, str(script)], timeout=LOST, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
-from world import Job, Ledger, TestHost, releases, settled, wait
 
 import tenure
 from tenure import _native
 from tenure.testing import Clock
+from world import Job, Ledger, TestHost, releases, settled, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

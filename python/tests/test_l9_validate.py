@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 
 import pytest
-from world import Ledger, releases
 
 import tenure
 from tenure.testing import Clock
+from world import Ledger, releases
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

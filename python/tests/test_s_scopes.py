@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from world import Ledger, TestHost, releases, together
 
 import tenure
 from tenure import ScopeError, _native
 from tenure.testing import Clock
+from world import Ledger, TestHost, releases, together
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 
@@ -98,9 +98,7 @@ def test_s3_without_a_session_there_is_an_error_that_says_what_to_do(clock: Cloc
     assert diary.info().entries == 0
 
 
-def test_s4_a_session_that_comes_back_in_time_finds_its_resources(
-    clock: Clock, host: TestHost, ledger: Ledger
-) -> None:
+def test_s4_a_session_that_comes_back_in_time_finds_its_resources(clock: Clock, host: TestHost, ledger: Ledger) -> None:
     tenure.configure(session_grace="30s")
     thing = tenure.cache_resource(scope="session", on_release=ledger.release)(lambda: ledger.build())
     with host.serving("ada"):

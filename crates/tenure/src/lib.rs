@@ -45,8 +45,8 @@ pub use api::{
 pub use args::CacheKey;
 pub use bounds::{Failure, Resource};
 pub use clock::ManualClock;
-pub use digest::Hasher128;
 pub use context::{Attached, Entered, carry};
+pub use digest::Hasher128;
 pub use engine::{Config, Engine};
 pub use entry::Lease;
 pub use error::{BuildError, Error, Interrupt, SettingError, cycle_text, no_session_text};
