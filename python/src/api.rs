@@ -2,10 +2,11 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyFrozenSet};
 use tenure::Encoder;
 
 use crate::encode::{self, Context, HashFuncs};
+use crate::resource::Held;
 use crate::{cached, errors, events, exit, host, info, options, process, testing};
 
 /// The native half of the package `tenure`.
@@ -24,6 +25,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(end_session, module)?)?;
     module.add_function(wrap_pyfunction!(resume_session, module)?)?;
+    module.add_function(wrap_pyfunction!(supersede_modules, module)?)?;
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
     module.add_function(wrap_pyfunction!(get_host, module)?)?;
     module.add_function(wrap_pyfunction!(parse_ttl, module)?)?;
@@ -106,6 +108,16 @@ fn end_session(session: &str) {
 #[pyfunction]
 fn resume_session(session: &str) {
     process::engine().resume_session(session);
+}
+
+/// Modules have been unloaded, to be loaded again: what is made of their classes is released.
+#[pyfunction]
+fn supersede_modules(names: &Bound<'_, PyFrozenSet>) {
+    let names: &Py<PyFrozenSet> = names.as_unbound();
+    process::engine().supersede(&|resource| {
+        let held = resource.downcast_ref::<Held>();
+        held.is_some_and(|held| Python::attach(|py| held.is_made_of(names.bind(py))))
+    });
 }
 
 /// Sets the host, or takes it away.

@@ -10,8 +10,9 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyTraceback};
+use pyo3::types::{PyBool, PyFrozenSet, PyTraceback};
 use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
 
 use crate::{foreign, log, process};
@@ -44,6 +45,16 @@ impl Held {
         let object = self.object.clone_ref(py);
         *claims().entry(address(&object)).or_default() += 1;
         Claim { object }
+    }
+
+    /// Whether its class, or one that this inherits from, is of one of these modules.
+    pub(crate) fn is_made_of(&self, modules: &Bound<'_, PyFrozenSet>) -> bool {
+        let py = modules.py();
+        let classes = self.object.bind(py).get_type().mro();
+        classes.iter().any(|class| {
+            let module = class.getattr(intern!(py, "__module__"));
+            module.is_ok_and(|module| modules.contains(module).unwrap_or(false))
+        })
     }
 
     fn is_claimed(&self, _: Python<'_>) -> bool {

@@ -2,6 +2,7 @@
 //!
 //! Lock order: `sessions`, then a function's sessions. No foreign code runs under either.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -79,6 +80,8 @@ const SHUTDOWN_ROUNDS: usize = 8;
 /// A function, whatever its types.
 pub(crate) trait AnyFunction: Send + Sync {
     fn clear(&self, cause: Cause);
+    /// Releases, with cause `Superseded`, the resources of which this is true.
+    fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool);
     /// Forgets the session's cache, and gives what releases it.
     fn leave_session(&self, session: &SessionId) -> Option<End>;
     /// Everything that is held, with the time each was built at; the builds under way become
@@ -179,6 +182,14 @@ impl Engine {
     pub fn clear_all(&self) {
         for function in self.functions() {
             function.clear(Cause::Cleared);
+        }
+    }
+
+    /// Releases, with cause `Superseded`, every resource that `is_outdated` says is made of code
+    /// that has been replaced since. It is asked outside every lock.
+    pub fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool) {
+        for function in self.functions() {
+            function.supersede(is_outdated);
         }
     }
 

@@ -1,5 +1,6 @@
 //! A cached function: its settings, its caches in every scope, and the call that ties them.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -433,6 +434,16 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     fn clear(&self, cause: Cause) {
         for cache in self.caches() {
             cache.clear(cause);
+        }
+    }
+
+    fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool) {
+        for cache in self.caches() {
+            for entry in cache.held() {
+                if is_outdated(&*entry) {
+                    cache.discard(entry, Cause::Superseded);
+                }
+            }
         }
     }
 

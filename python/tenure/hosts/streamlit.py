@@ -23,8 +23,10 @@ from streamlit.runtime import caching, connection_factory
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state import widgets
+from streamlit.watcher.local_sources_watcher import LocalSourcesWatcher
 
 from tenure import _native
+from tenure.hosts import _streamlit_reload as reload
 from tenure.hosts import _streamlit_replay as replay
 from tenure.hosts import _streamlit_sessions as sessions
 from tenure.hosts import _streamlit_widgets
@@ -108,6 +110,7 @@ def attach() -> StreamlitHost:
             _replace(StatusContainer, "update", replay.noting_statuses)
             _replace(utils, "_register_element_id", replay.noting_elements)
             _replace(widgets, "register_widget_from_metadata", replay.noting_widgets)
+            _replace(LocalSourcesWatcher, reload.UNLOADS, reload.minding_classes)
             _afterwards(AppSession, "clear_session_caches", sessions.ended)
             _afterwards(AppSession, "register_file_watchers", sessions.watched)
             _afterwards(AppSession, "_handle_clear_cache_request", lambda _: _native.clear_all())

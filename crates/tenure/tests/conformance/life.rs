@@ -9,7 +9,7 @@ use std::time::Duration;
 use tenure::{Cause, Error, Interrupt, ReleaseFailed, Settings, Waiting};
 
 use crate::support::lines::logged;
-use crate::support::{PAST, Things, World, gate, interrupt, key, receive};
+use crate::support::{PAST, Thing, Things, World, gate, interrupt, key, receive};
 
 const TTL: Duration = Duration::from_secs(10);
 
@@ -82,6 +82,22 @@ pub fn l1_superseded(world: &World) {
     world.number(&f, 1);
     f.release_all(Cause::Superseded);
     assert_eq!(world.causes(0), [Cause::Superseded]);
+}
+
+pub fn f6_superseded_by_what_it_is_made_of(world: &World) {
+    let f = world.function(world.settings());
+    for key in 0..3 {
+        world.number(&f, key);
+    }
+    // The judge may call the cache: it is asked outside every lock.
+    world.engine.supersede(&|resource| {
+        let thing: &Thing = resource.downcast_ref().unwrap();
+        world.number(&f, thing.number) == 1
+    });
+    assert_eq!(world.causes(1), [Cause::Superseded]);
+    assert_eq!(world.log.released(), 1);
+    assert_eq!(world.number(&f, 2), 2);
+    assert_eq!(world.number(&f, 1), 3);
 }
 
 pub fn l1_no_lease_no_call_is_left_out(world: &World) {

@@ -65,6 +65,7 @@ suite! {
         l1_cleared
         l1_invalid
         l1_superseded
+        f6_superseded_by_what_it_is_made_of
         l1_no_lease_no_call_is_left_out
         l3_a_release_that_fails_reaches_no_caller
         l4_expired_is_released_with_nobody_calling

@@ -101,7 +101,7 @@ pub fn c3_a_cycle_across_tasks(world: &World) {
         let build = async {
             Until(Arc::clone(&both_build)).await;
             let inner_key = key(1);
-            let build = async || unreachable!();
+            let build = async { unreachable!() };
             match other
                 .get_or_build_async(&inner_key.finish(), good, build)
                 .await
