@@ -171,7 +171,15 @@ class App(Server):
     Each app says what it does through the module `book`: events are JSON objects with the name of what was done.
     """
 
-    def __init__(self, folder: Path, browser: Any, name: str, command: tuple[str, ...] = TENURE, **more: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        browser: Any,
+        name: str,
+        command: tuple[str, ...] = TENURE,
+        env: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
         self.folder = folder / "app"
         shutil.copytree(APPS / name, self.folder)
         (folder / "book").mkdir()
@@ -180,7 +188,8 @@ class App(Server):
         self._browser = browser
         self._tabs: list[Tab] = []
         self.excused = ""
-        super().__init__(folder, command, self.folder / "app.py", ("BOOK", "GATE"), env={"PYTHONPATH": path}, **more)
+        env = {"PYTHONPATH": path, **(env or {})}
+        super().__init__(folder, command, self.folder / "app.py", ("BOOK", "GATE"), env, **more)
 
     def edit(self, file: str, old: str, new: str) -> None:
         """Change the app's source, as an editor does that saves in one step."""

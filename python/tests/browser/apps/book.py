@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ import streamlit as st
 
 def note(event: str, **about: Any) -> None:
     """Tell the test what happened."""
-    line = json.dumps({"event": event, **about}) + "\n"
+    line = json.dumps({"event": event, "at": time.time(), **about}) + "\n"
     with open(os.environ["BOOK"], "ab", buffering=0) as pipe:
         pipe.write(line.encode())
 
