@@ -51,7 +51,7 @@ def test_f6_changed_settings_begin_a_new_cache(app):
 
 
 def test_f6_instances_follow_the_class_of_a_reloaded_module(app):
-    """F6, L1: the module is edited and loaded anew; `isinstance` holds, the new code runs, the old ones are released."""
+    """F6, L1: a module is edited and loaded anew; `isinstance` holds, new code runs, the old ones are released."""
     ann, ben = app.tab().ran(1), app.tab().ran(1)
     assert ann.told("valve") == ben.told("valve")
     assert ann.told("valve").endswith(" red True")
