@@ -1,0 +1,230 @@
+"""L1, L2, C1, C5, L10 under load: every operation on 16 threads at once, with collections forced at random, and
+callbacks that call back, block, raise and clear.
+
+The bounded form does 120,000 operations; `TENURE_TESTS=long` does ten million, `TENURE_OPERATIONS` as many as it says.
+`TENURE_SEED` repeats the dice of an earlier run, which a failure prints.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import random
+import sys
+import threading
+from collections import Counter
+from typing import Any
+
+import pytest
+from world import TestHost, releases, settled
+
+import tenure
+from tenure import CacheCycleError, ScopeError, _native
+
+THREADS = 16
+OPERATIONS = int(
+    os.environ.get("TENURE_OPERATIONS", 10_000_000 if os.environ.get("TENURE_TESTS") == "long" else 120_000)
+)
+SEED = int(os.environ.get("TENURE_SEED", random.SystemRandom().randrange(2**32)))
+#: What a thread waits for another one at most: they block on each other, and any may be the last.
+PATIENCE = 0.002
+
+
+class Count:
+    """Counts from any thread, without a lock that a callback could meet."""
+
+    def __init__(self) -> None:
+        self._made: list[None] = []
+
+    def one_more(self) -> None:
+        self._made.append(None)
+
+    def __int__(self) -> int:
+        return len(self._made)
+
+
+class Thing:
+    """A resource that knows whether it was released."""
+
+    __slots__ = ("__weakref__", "cycle", "is_open", "key")
+
+    def __init__(self, key: int, cyclic: bool) -> None:
+        self.key, self.is_open = key, True
+        self.cycle = self if cyclic else None
+
+
+class World:
+    """The functions, and what goes on with their resources."""
+
+    def __init__(self, host: TestHost) -> None:
+        self.host = host
+        self.built, self.released, self.twice = Count(), Count(), Count()
+        self.meeting = threading.Event()
+        cache = tenure.cache_resource
+        self.functions: list[Any] = [
+            cache(on_release=self.release)(lambda key: self.build(key)),
+            cache(max_entries=3, on_release=self.release)(lambda key: self.build(key)),
+            cache(ttl=0.005, on_release=self.release)(lambda key: self.build(key)),
+            cache(validate=self.validate, on_release=self.release)(lambda key: self.build(key)),
+            cache(max_entries=5, ttl=0.02, drain=0.01, validate=self.validate, on_release=self.release)(
+                lambda key: self.build(key)
+            ),
+            cache(scope="session", max_entries=4, on_release=self.release)(lambda key: self.build(key)),
+            cache(on_release=self.release, max_entries=10)(lambda key: self.nested(key)),
+        ]
+
+    def build(self, key: int) -> Thing:
+        dice = random.random()
+        if dice < 0.02:
+            raise OSError("a build that fails")
+        if dice < 0.025:
+            raise SystemExit("a build that dies")
+        if dice < 0.03:
+            self.block()
+        thing = Thing(key, cyclic=dice < 0.1)
+        self.built.one_more()
+        return thing
+
+    def nested(self, key: int) -> Thing:
+        """Needs others, and now and then one that needs it."""
+        for other in random.sample(self.functions, 2):
+            try:
+                other((key + 1) % 8)
+            except (CacheCycleError, OSError, ScopeError):
+                pass
+        return self.build(key)
+
+    def release(self, thing: Thing) -> None:
+        if not thing.is_open:
+            self.twice.one_more()
+        thing.is_open = False
+        self.released.one_more()
+        dice = random.random()
+        if dice < 0.02:
+            self.use(random.choice(self.functions), thing.key)
+        elif dice < 0.03:
+            random.choice(self.functions).clear()
+        elif dice < 0.035:
+            self.block()
+        elif dice < 0.05:
+            raise OSError("a release that fails")
+
+    def validate(self, thing: Thing) -> bool:
+        dice = random.random()
+        if dice < 0.01:
+            self.use(random.choice(self.functions), thing.key)
+        elif dice < 0.015:
+            self.block()
+        elif dice < 0.02:
+            raise OSError("a check that fails")
+        return dice < 0.95
+
+    def block(self) -> None:
+        """Waits for another thread that comes here, or gives up."""
+        self.meeting.wait(PATIENCE)
+        self.meeting.set()
+        self.meeting.clear()
+
+    def use(self, function: Any, key: int) -> None:
+        try:
+            function(key)
+        except (OSError, CacheCycleError, ScopeError, SystemExit):
+            pass
+
+    def work(self, number: int, operations: int) -> None:
+        dice = random.Random(SEED + number)
+        held: list[Any] = []
+        session = f"session {number % 5}"
+        with self.host.serving(session):
+            for _ in range(operations):
+                function, key = dice.choice(self.functions), dice.randrange(12)
+                match dice.randrange(1000):
+                    case it if it < 2:
+                        function.clear()
+                    case it if it < 60:
+                        function.clear(key)
+                    case it if it < 62:
+                        gc.collect()
+                    case it if it < 63:
+                        tenure.cache_resource.clear()
+                    case it if it < 70:
+                        _native.end_session(session)
+                    case it if it < 80:
+                        function.info()
+                    case it if it < 120:
+                        self.leased(function, key)
+                    case it if it < 200:
+                        self.holding(function, key, held)
+                    case it if it < 220:
+                        held.clear()
+                    case _:
+                        self.use(function, key)
+
+    def leased(self, function: Any, key: int) -> None:
+        try:
+            with function.lease(key) as thing:
+                function.clear(key)
+                assert thing.key == key
+        except (OSError, CacheCycleError, SystemExit):
+            pass
+
+    def holding(self, function: Any, key: int, held: list[Any]) -> None:
+        try:
+            held.append(function(key))
+        except (OSError, CacheCycleError, SystemExit):
+            pass
+
+
+@pytest.mark.stress
+@pytest.mark.filterwarnings("ignore:.*told apart by its identity")
+def test_l1_under_load_built_is_released(host: TestHost) -> None:
+    print(f"TENURE_SEED={SEED} TENURE_OPERATIONS={OPERATIONS}")
+    random.seed(SEED)
+    logging.getLogger("tenure").disabled = True
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.001)
+    world = World(host)
+    # Infos are summed over functions, so each has to be one of its own.
+    assert len({id(function) for function in world.functions}) == len(world.functions)
+    threads = [
+        threading.Thread(target=world.work, args=(number, OPERATIONS // THREADS), daemon=True)
+        for number in range(THREADS)
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        check(world)
+    finally:
+        sys.setswitchinterval(interval)
+        logging.getLogger("tenure").disabled = False
+
+
+def check(world: World) -> None:
+    for session in range(5):
+        _native.end_session(f"session {session}")
+    # What a release builds is cleared in another round. Drains and orphans are let go by the
+    # background thread, which is waited for.
+    turn = threading.Event()
+    for _ in range(6000):
+        gc.collect()
+        for function in world.functions:
+            try:
+                function.clear()
+            except ScopeError:
+                _native.end_session("session 0")
+        infos = [function.info() for function in world.functions]
+        if all(info.entries == info.draining == 0 for info in infos):
+            break
+        turn.wait(0.01)
+    assert int(world.twice) == 0
+    assert [(info.entries, info.draining, info.waiting) for info in infos] == [(0, 0, 0)] * len(infos)
+    assert all(settled(function) for function in world.functions)
+    built, released = int(world.built), int(world.released)
+    causes = sum((releases(it) for it in world.functions), start=Counter())
+    print(f"built {built}, released {released}: {dict(causes)}")
+    assert built == released == sum(info.builds for info in infos)
+    counts = _native._inspect()
+    assert (counts["flights"], counts["waits"], counts["drains"], counts["sessions"]) == (0, 0, 0, 0)
