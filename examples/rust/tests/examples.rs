@@ -1,0 +1,185 @@
+//! The examples, run as programs (R5, R6, R7).
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use futures_util::{SinkExt, StreamExt};
+use reqwest::{Client, StatusCode};
+
+/// A server that ends with the test.
+struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut address = String::new();
+        let out = process.stdout.take().unwrap();
+        BufReader::new(out).read_line(&mut address).unwrap();
+        let address = address.trim().to_owned();
+        assert!(address.starts_with("http://"), "{address}");
+        Self { process, address }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+#[test]
+fn r1_the_search_tool_indexes_once() {
+    let folder = tempdir("search");
+    std::fs::write(folder.join("a.txt"), "one two\nthree two\n").unwrap();
+    std::fs::write(folder.join("b.txt"), "two\n").unwrap();
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_search"))
+        .arg(&folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut questions = tool.stdin.take().unwrap();
+    let missing = folder.join("missing");
+    write!(
+        questions,
+        "two\nThree\n:clear\none\n:info\n:folder {}\none\n",
+        missing.display()
+    )
+    .unwrap();
+    drop(questions);
+    let output = tool.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    let gone = format!("(the index of {} is gone)", folder.display());
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        lines[..4],
+        ["two: 3 places", "  a.txt:1", "  a.txt:2", "  b.txt:1"]
+    );
+    assert_eq!(
+        lines[4..9],
+        [
+            "Three: 1 places",
+            "  a.txt:2",
+            &gone,
+            "one: 1 places",
+            "  a.txt:1"
+        ]
+    );
+    assert!(lines[9].starts_with("2 builds in "), "{said}");
+    assert!(lines[9].ends_with(" 1 hits, 1 entries"), "{said}");
+    assert!(
+        lines[10].starts_with(&missing.display().to_string()),
+        "{said}"
+    );
+    // At the end of `main`.
+    assert_eq!(lines[11..], [gone.as_str()]);
+    // R6: no terminal, no spinner.
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+fn tempdir(name: &str) -> std::path::PathBuf {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+async fn text(request: reqwest::RequestBuilder) -> String {
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    answer.text().await.unwrap()
+}
+
+#[tokio::test]
+async fn r5_the_service_shares_the_pool_and_gives_each_user_a_connection() {
+    let database = tempdir("service").join("notes.db");
+    let server = Server::start(
+        Command::new(env!("CARGO_BIN_EXE_service"))
+            .arg("127.0.0.1:0")
+            .arg(&database),
+    );
+    let user = || Client::builder().cookie_store(true).build().unwrap();
+    let (alice, bob) = (user(), user());
+    let add = async |user: &Client, text_: &'static str| {
+        text(user.post(server.url("/drafts")).body(text_)).await;
+    };
+    let info = async || text(bob.get(server.url("/info"))).await;
+    add(&alice, "a rose").await;
+    add(&alice, "a lily").await;
+    add(&bob, "a fern").await;
+    assert_eq!(
+        text(alice.get(server.url("/drafts"))).await,
+        "a rose\na lily"
+    );
+    assert_eq!(text(bob.get(server.url("/drafts"))).await, "a fern");
+    text(alice.post(server.url("/publish"))).await;
+    assert_eq!(text(alice.get(server.url("/drafts"))).await, "");
+    assert_eq!(text(bob.get(server.url("/notes"))).await, "a rose\na lily");
+    assert_eq!(
+        info().await,
+        "pools 1 of 1 built, connections 2 of 2 built\n"
+    );
+
+    // A socket has a connection of its own, which goes with it.
+    let url = server.url("/live").replace("http", "ws");
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    socket.send("lil".into()).await.unwrap();
+    let found = socket.next().await.unwrap().unwrap();
+    assert_eq!(found.into_text().unwrap().as_str(), "a lily");
+    assert_eq!(
+        info().await,
+        "pools 1 of 1 built, connections 3 of 3 built\n"
+    );
+    drop(socket);
+    while info().await != "pools 1 of 1 built, connections 2 of 3 built\n" {
+        tokio::task::yield_now().await;
+    }
+
+    // Bob goes, and his drafts with him.
+    text(bob.post(server.url("/out"))).await;
+    assert_eq!(
+        info().await,
+        "pools 1 of 1 built, connections 1 of 3 built\n"
+    );
+    assert_eq!(text(bob.get(server.url("/drafts"))).await, "");
+}
+
+#[tokio::test]
+async fn r7_the_page_is_put_together_from_recordings() {
+    let server = Server::start(Command::new(env!("CARGO_BIN_EXE_page")).arg("127.0.0.1:0"));
+    let client = Client::new();
+    let page = async |query: &str| text(client.get(server.url(&format!("/{query}")))).await;
+    let first = page("").await;
+    assert!(first.contains("<title>30</title>"), "{first}");
+    let places = [
+        "<h2>",
+        "<form>powers",
+        "<svg",
+        "<p>30 of them",
+        "counted 1 times",
+    ];
+    let places = places.map(|part| {
+        first
+            .find(part)
+            .unwrap_or_else(|| panic!("{part}: {first}"))
+    });
+    assert!(places.is_sorted());
+    assert_eq!(page("").await, first);
+    // Another value of the field is another page, and is made once too.
+    let longer = page("?powers=1000").await;
+    assert!(longer.contains("<p>301 of them"), "{longer}");
+    assert!(longer.contains("value=1000"), "{longer}");
+    assert_eq!(page("?powers=1000&unknown=1").await, longer);
+    // The first one is still there; only the counter tells.
+    assert_eq!(page("").await, first.replace("counted 1", "counted 2"));
+}
