@@ -239,11 +239,11 @@ impl<'py> Walk<'_, '_, 'py> {
                     .py
                     .get_type::<pyo3::types::PyMemoryView>()
                     .call1((value,))?;
-                self.value(view.as_ptr())
+                self.own(view.as_ptr())
             }
             Kind::PolarsFrame => self.polars_frame(value),
             Kind::PolarsSeries => {
-                self.value(value.getattr("name")?.as_ptr())?;
+                self.inner(&value.getattr("name")?)?;
                 self.polars_series(value)
             }
         }
@@ -251,11 +251,11 @@ impl<'py> Walk<'_, '_, 'py> {
 
     /// Writes the columns of a Polars frame, each by itself: some may hold Python objects.
     fn polars_frame(&mut self, frame: &Bound<'py, PyAny>) -> Outcome {
-        self.value(frame.getattr("height")?.as_ptr())?;
+        self.inner(&frame.getattr("height")?)?;
         for series in frame.call_method0("get_columns")?.try_iter()? {
             let series = series?;
             let name = series.getattr("name")?;
-            self.value(name.as_ptr())?;
+            self.inner(&name)?;
             self.polars_series(&series)
                 .map_err(|fault| fault.at(class_of(frame), format!("its column {name}")))?;
         }
@@ -268,7 +268,7 @@ impl<'py> Walk<'_, '_, 'py> {
         if dtype.str()?.to_string_lossy().contains("Object") {
             self.enc.framed(tags::DTYPE, b"Object");
             let list = series.call_method0("to_list")?;
-            return self.value(list.as_ptr());
+            return self.own(list.as_ptr());
         }
         // Which categories there are besides those that occur may depend on other columns of the
         // process, so only those that occur count.

@@ -106,7 +106,7 @@ impl<'py> Walk<'_, '_, 'py> {
             Kind::Array => self.enc.framed(tags::ARRAY, export.format()),
             Kind::Map => {
                 self.enc.tag(tags::MEMORY_FILE);
-                self.value(value.call_method0("tell")?.as_ptr())?;
+                self.inner(&value.call_method0("tell")?)?;
             }
             Kind::View => {
                 if export

@@ -221,7 +221,8 @@ impl Walk<'_, '_, '_> {
     pub(super) fn bounds(&mut self, tag: u8, value: &Bound<'_, PyAny>) -> Outcome {
         self.enc.tag(tag);
         for name in ["start", "stop", "step"] {
-            self.value(value.getattr(name)?.as_ptr())
+            let bound = value.getattr(name)?;
+            self.value(bound.as_ptr())
                 .map_err(|fault| fault.at(super::types::class_of(value), format!("its {name}")))?;
         }
         Ok(())

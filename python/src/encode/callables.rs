@@ -83,7 +83,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 self.enc.tag(tags::MODULE_OBJECT);
                 for name in ["__name__", "__file__"] {
                     match value.getattr_opt(name)? {
-                        Some(text) => self.value(text.as_ptr())?,
+                        Some(text) => self.inner(&text)?,
                         None => self.enc.tag(tags::ABSENT),
                     }
                 }
@@ -104,7 +104,7 @@ impl<'py> Walk<'_, '_, 'py> {
             }
             Kind::Method => {
                 self.enc.tag(tags::METHOD);
-                self.value(value.getattr("__func__")?.as_ptr())
+                self.own(value.getattr("__func__")?.as_ptr())
                     .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))?;
                 self.or_pinned(value, "__self__", &value.getattr("__self__")?)
             }
@@ -121,12 +121,12 @@ impl<'py> Walk<'_, '_, 'py> {
             Kind::Descriptor => {
                 self.enc.tag(tags::DESCRIPTOR);
                 self.text(value, "__name__")?;
-                self.value(value.getattr("__objclass__")?.as_ptr())
+                self.inner(&value.getattr("__objclass__")?)
             }
             Kind::Property => {
                 self.enc.tag(tags::WRAPPED);
                 for name in ["fget", "fset", "fdel"] {
-                    self.value(value.getattr(name)?.as_ptr())
+                    self.own(value.getattr(name)?.as_ptr())
                         .map_err(|fault| fault.at(class_of(value), name.to_owned()))?;
                 }
                 Ok(())
@@ -134,13 +134,13 @@ impl<'py> Walk<'_, '_, 'py> {
             Kind::Wrapper => {
                 self.enc.tag(tags::WRAPPED);
                 types::write_id(self.enc, &value.get_type())?;
-                self.value(value.getattr("__func__")?.as_ptr())
+                self.own(value.getattr("__func__")?.as_ptr())
                     .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))
             }
             Kind::Cached => {
                 self.enc.tag(tags::WRAPPED);
                 types::write_id(self.enc, &value.get_type())?;
-                self.value(value.getattr("__wrapped__")?.as_ptr())
+                self.own(value.getattr("__wrapped__")?.as_ptr())
                     .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))
             }
             Kind::Partial => {
@@ -152,7 +152,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     self.or_pinned(value, "args", &arg)?;
                 }
                 self.enc.tag(tags::END);
-                self.or_pinned(value, "keywords", &value.getattr("keywords")?)
+                self.part_or_pinned(value, "keywords", &value.getattr("keywords")?)
             }
         }
     }
@@ -163,9 +163,9 @@ impl<'py> Walk<'_, '_, 'py> {
         self.text(func, "__module__")?;
         self.text(func, "__qualname__")?;
         let code = func.getattr("__code__")?;
-        self.value(code.as_ptr())?;
+        self.inner(&code)?;
         for name in ["__defaults__", "__kwdefaults__"] {
-            self.or_pinned(func, name, &func.getattr(name)?)?;
+            self.part_or_pinned(func, name, &func.getattr(name)?)?;
         }
         let cells = func.getattr("__closure__")?;
         if let Ok(cells) = cells.cast::<PyTuple>() {
@@ -222,7 +222,7 @@ impl<'py> Walk<'_, '_, 'py> {
             return Ok(());
         }
         for base in class.getattr("__bases__")?.try_iter()? {
-            self.value(base?.as_ptr())?;
+            self.own(base?.as_ptr())?;
         }
         self.enc.tag(tags::END);
         let mut members = Vec::new();
@@ -239,7 +239,7 @@ impl<'py> Walk<'_, '_, 'py> {
         }
         self.sorted(members.len(), |walk, at| {
             let (name, member) = &members[at];
-            walk.value(name.as_ptr())?;
+            walk.inner(name)?;
             let start = walk.enc.len();
             match walk.value(member.as_ptr()) {
                 Err(fault) if fault.is_no_key() => {
@@ -266,7 +266,7 @@ impl<'py> Walk<'_, '_, 'py> {
         self.enc.truncate(start);
         self.enc.tag(tags::WRAPPED);
         types::write_id(self.enc, &value.get_type())?;
-        self.value(inner.as_ptr())
+        self.own(inner.as_ptr())
             .map_err(|fault| fault.at(class_of(value), "what it wraps".to_owned()))?;
         Ok(true)
     }
@@ -280,7 +280,31 @@ impl<'py> Walk<'_, '_, 'py> {
         value: &Bound<'py, PyAny>,
     ) -> Outcome {
         let start = self.enc.len();
-        let fault = match self.value(value.as_ptr()) {
+        let outcome = self.value(value.as_ptr());
+        self.pin(start, outcome, owner, name, value)
+    }
+
+    /// The same for what is part of the callable itself.
+    fn part_or_pinned(
+        &mut self,
+        owner: &Bound<'py, PyAny>,
+        name: &str,
+        value: &Bound<'py, PyAny>,
+    ) -> Outcome {
+        let start = self.enc.len();
+        let outcome = self.own(value.as_ptr());
+        self.pin(start, outcome, owner, name, value)
+    }
+
+    fn pin(
+        &mut self,
+        start: usize,
+        outcome: Outcome,
+        owner: &Bound<'py, PyAny>,
+        name: &str,
+        value: &Bound<'py, PyAny>,
+    ) -> Outcome {
+        let fault = match outcome {
             Ok(()) => return Ok(()),
             Err(fault) => fault,
         };
@@ -302,7 +326,7 @@ impl<'py> Walk<'_, '_, 'py> {
 
     fn text(&mut self, value: &Bound<'py, PyAny>, name: &str) -> Outcome {
         match value.getattr_opt(name)? {
-            Some(text) => self.value(text.as_ptr()),
+            Some(text) => self.inner(&text),
             None => {
                 self.enc.tag(tags::ABSENT);
                 Ok(())

@@ -6,6 +6,7 @@
 //! itself when one is read.
 #![allow(unsafe_code)]
 
+use super::containers::Keys;
 use super::fault::Outcome;
 use super::types::{TypeInfo, class_of};
 use super::{Walk, builtin, tags};
@@ -28,7 +29,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 Bound::from_owned_ptr_or_err(py, found)?.cast_into_unchecked::<PyDict>()
             };
             let start = self.enc.len();
-            self.pairs(found.as_ptr(), &info.skip)
+            self.pairs(found.as_ptr(), Keys::Names(&info.skip))
                 .map_err(|fault| fault.at(class_of(value), "its attributes".to_owned()))?;
             self.piece(start);
             dict = Some(found);
@@ -71,7 +72,7 @@ impl<'py> Walk<'_, '_, 'py> {
         for name in ["_name_", "_value_"] {
             let part = value.getattr(name)?;
             let start = self.enc.len();
-            match self.value(part.as_ptr()) {
+            match self.inner(&part) {
                 Err(fault) if fault.is_no_key() => {
                     self.enc.truncate(start);
                     self.enc.tag(tags::OPAQUE);

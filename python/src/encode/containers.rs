@@ -7,7 +7,7 @@
 
 use super::fault::Outcome;
 use super::types::{Known, class_of};
-use super::{Walk, tags};
+use super::{Walk, encode_scalar, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -18,6 +18,15 @@ const KEY_SHOWN: usize = 40;
 
 /// A key with its value, and the hash that Python keeps for the key.
 type Pair = (isize, *mut ffi::PyObject, *mut ffi::PyObject);
+
+/// What the keys of a dict are.
+#[derive(Clone, Copy)]
+pub(super) enum Keys<'a> {
+    /// Values like others.
+    Values,
+    /// Names of attributes, without those to skip.
+    Names(&'a [Py<PyAny>]),
+}
 
 /// A pair whose members are held while Python code may run.
 type HeldPair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
@@ -85,17 +94,19 @@ impl<'py> Walk<'_, '_, 'py> {
     pub(super) fn dict(&mut self, tag: u8, dict: *mut ffi::PyObject) -> Outcome {
         self.enc.tag(tag);
         let start = self.enc.len();
-        self.pairs(dict, &[])?;
+        self.pairs(dict, Keys::Values)?;
         self.piece(start);
         self.enc.tag(tags::END);
         Ok(())
     }
 
-    /// Writes the pairs of a dict in an order that depends on the content alone, without those
-    /// whose key is one of the names to skip.
-    pub(super) fn pairs(&mut self, dict: *mut ffi::PyObject, skip: &[Py<PyAny>]) -> Outcome {
+    /// Writes the pairs of a dict in an order that depends on the content alone.
+    pub(super) fn pairs(&mut self, dict: *mut ffi::PyObject, keys: Keys<'_>) -> Outcome {
         let mut pairs: SmallVec<[Pair; 24]> = SmallVec::new();
-        let mut all_str = self.cx.hash_funcs.is_none();
+        let (mut all_str, skip) = match keys {
+            Keys::Values => (self.rules.is_none(), &[][..]),
+            Keys::Names(skip) => (true, skip),
+        };
         let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
         let mut position = 0;
         // SAFETY: the caller keeps the dict alive, and no Python code runs while it is read: the
@@ -149,7 +160,7 @@ impl<'py> Walk<'_, '_, 'py> {
             // SAFETY: up to the first held pair nothing has run since the pairs were read, and
             // from there on they are held.
             unsafe {
-                if !self.simple(key) {
+                if !encode_scalar(self.enc, key) {
                     if held.is_empty() {
                         first_held = at;
                         held = self.hold(&pairs[at..]);
@@ -264,14 +275,14 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Writes the members of a deque and its greatest length.
     pub(super) fn deque(&mut self, deque: &Bound<'py, PyAny>) -> Outcome {
         self.members(tags::DEQUE, deque)?;
-        self.value(deque.getattr("maxlen")?.as_ptr())
+        self.inner(&deque.getattr("maxlen")?)
     }
 
     /// Writes the mapping behind a read-only view of it.
     pub(super) fn proxy(&mut self, proxy: &Bound<'py, PyAny>) -> Outcome {
         self.enc.tag(tags::PROXY);
         let copy = proxy.call_method0("copy")?;
-        self.value(copy.as_ptr())
+        self.own(copy.as_ptr())
     }
 
     /// Writes what a view of a dict's keys, values or items shows.
@@ -286,8 +297,12 @@ impl<'py> Walk<'_, '_, 'py> {
         };
         self.enc.raw(&[tags::VIEW, tag]);
         let member = |walk: &mut Self, at: usize| {
-            walk.value(items[at].as_ptr())
-                .map_err(|fault| fault.at(class.clone(), "a member".to_owned()))
+            let member = match known {
+                // A pair is made for the iteration.
+                Known::Items => walk.own(items[at].as_ptr()),
+                _ => walk.value(items[at].as_ptr()),
+            };
+            member.map_err(|fault| fault.at(class.clone(), "a member".to_owned()))
         };
         if matches!(known, Known::Values) {
             for at in 0..items.len() {

@@ -46,11 +46,11 @@ impl<'py> Walk<'_, '_, 'py> {
             Kind::Uploaded => {
                 self.memory_file(value, info)?;
                 for name in ["name", "type"] {
-                    self.value(value.getattr(name)?.as_ptr())?;
+                    self.inner(&value.getattr(name)?)?;
                 }
                 Ok(())
             }
-            Kind::Spooled => self.value(value.getattr("_file")?.as_ptr()),
+            Kind::Spooled => self.own(value.getattr("_file")?.as_ptr()),
         }
     }
 
@@ -64,9 +64,9 @@ impl<'py> Walk<'_, '_, 'py> {
         let failed = |error| Fault::raised(file.py(), class_of(file), "cannot be read", error);
         // `getvalue` of a BytesIO shares its memory where it can.
         let content = file.call_method0("getvalue").map_err(failed)?;
-        self.value(content.as_ptr())?;
+        self.inner(&content)?;
         let position = file.call_method0("tell").map_err(failed)?;
-        self.value(position.as_ptr())
+        self.inner(&position)
     }
 
     fn disk_file(&mut self, file: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
@@ -74,11 +74,11 @@ impl<'py> Walk<'_, '_, 'py> {
         self.enc.raw(&info.id);
         let failed = |error| Fault::raised(file.py(), class_of(file), "cannot be read", error);
         match file.getattr_opt("name").map_err(failed)? {
-            Some(name) => self.value(name.as_ptr())?,
+            Some(name) => self.inner(&name)?,
             None => self.enc.tag(tags::ABSENT),
         }
         match file.getattr_opt("mode").map_err(failed)? {
-            Some(mode) => self.value(mode.as_ptr())?,
+            Some(mode) => self.inner(&mode)?,
             None => self.enc.tag(tags::ABSENT),
         }
         if file.getattr("closed").map_err(failed)?.is_truthy()? {
@@ -100,10 +100,10 @@ impl<'py> Walk<'_, '_, 'py> {
             .call_method1("fstat", (number,))
             .map_err(failed)?;
         for name in ["st_dev", "st_ino", "st_size", "st_mtime_ns"] {
-            self.value(facts.getattr(name)?.as_ptr())?;
+            self.inner(&facts.getattr(name)?)?;
         }
         match position(file) {
-            Some(position) => self.value(position.as_ptr()),
+            Some(position) => self.inner(&position),
             None => {
                 self.enc.tag(tags::ABSENT);
                 Ok(())

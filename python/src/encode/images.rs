@@ -74,7 +74,7 @@ impl<'py> Walk<'_, '_, 'py> {
             return self.picture_frame(image);
         }
         let at = image.call_method0("tell").map_err(failed)?;
-        self.value(at.as_ptr())?;
+        self.inner(&at)?;
         let mut outcome = Ok(());
         for frame in 0..frames {
             outcome = image
@@ -97,20 +97,20 @@ impl<'py> Walk<'_, '_, 'py> {
         // The palette and the facts of a file are complete once its pixels were loaded.
         let pixels = image.call_method0("tobytes").map_err(failed)?;
         for name in ["mode", "size"] {
-            self.value(image.getattr(name)?.as_ptr())?;
+            self.inner(&image.getattr(name)?)?;
         }
         match image.getattr_opt("palette")? {
             Some(palette) if !palette.is_none() => {
-                self.value(palette.getattr("mode")?.as_ptr())?;
+                self.inner(&palette.getattr("mode")?)?;
                 let colours = palette.call_method0("tobytes").map_err(failed)?;
-                self.value(colours.as_ptr())?;
+                self.inner(&colours)?;
             }
             _ => self.enc.tag(tags::ABSENT),
         }
         let facts = image.getattr("info")?.cast_into::<PyDict>();
-        self.value(facts.map_err(PyErr::from)?.as_ptr())
+        self.own(facts.map_err(PyErr::from)?.as_ptr())
             .map_err(|fault| fault.at(class_of(image), "its info".to_owned()))?;
-        self.value(pixels.as_ptr())
+        self.inner(&pixels)
     }
 
     /// Writes a tensor's dtype, shape and items, read through DLPack where they are.
@@ -133,9 +133,9 @@ impl<'py> Walk<'_, '_, 'py> {
         self.enc.tag(tags::TENSOR);
         self.enc.raw(&info.id);
         for name in ["dtype", "device"] {
-            self.value(tensor.getattr(name)?.str()?.as_ptr())?;
+            self.inner(tensor.getattr(name)?.str()?.as_any())?;
         }
-        self.value(tensor.getattr("requires_grad")?.as_ptr())?;
+        self.inner(&tensor.getattr("requires_grad")?)?;
         let mut plain = tensor.call_method0("detach").map_err(failed)?;
         for name in ["resolve_conj", "resolve_neg"] {
             if plain.hasattr(name)? {

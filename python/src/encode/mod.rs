@@ -109,7 +109,8 @@ pub(crate) fn encode_callable(
 struct Walk<'e, 'a, 'py> {
     py: Python<'py>,
     enc: &'e mut Encoder,
-    cx: &'a Context<'a>,
+    /// The user's own rules, where they apply.
+    rules: Option<&'a HashFuncs>,
     /// The containers that are being written, outermost first.
     open: SmallVec<[*mut ffi::PyObject; 16]>,
     /// The outermost open container that what was written since points back to.
@@ -139,7 +140,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         Self {
             py,
             enc,
-            cx,
+            rules: cx.hash_funcs,
             open: SmallVec::new(),
             lowest: usize::MAX,
             digested: 0,
@@ -152,16 +153,31 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
 
     /// Writes any value. The caller keeps it alive.
     fn value(&mut self, value: *mut ffi::PyObject) -> Outcome {
-        if let Some(funcs) = self.cx.hash_funcs
+        if let Some(funcs) = self.rules
             && self.convert(funcs, value)?
         {
             return Ok(());
         }
+        self.own(value)
+    }
+
+    /// Writes a value that is part of what holds it and no argument of the user's by itself: the
+    /// user's rules apply to what it holds only.
+    fn own(&mut self, value: *mut ffi::PyObject) -> Outcome {
         // SAFETY: the caller keeps the value alive.
         if unsafe { encode_scalar(self.enc, value) } {
             return Ok(());
         }
         self.compound(value)
+    }
+
+    /// Writes a name, a number or the like that says what a value is: the user's rules have no
+    /// part in it.
+    fn inner(&mut self, value: &Bound<'py, PyAny>) -> Outcome {
+        let rules = self.rules.take();
+        let outcome = self.own(value.as_ptr());
+        self.rules = rules;
+        outcome
     }
 
     /// Writes a value that may be short and simple: `true` if it was. With `hash_funcs` nothing
@@ -173,7 +189,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
     #[inline(always)]
     unsafe fn simple(&mut self, value: *mut ffi::PyObject) -> bool {
         // SAFETY: the caller's promise.
-        self.cx.hash_funcs.is_none() && unsafe { encode_scalar(self.enc, value) }
+        self.rules.is_none() && unsafe { encode_scalar(self.enc, value) }
     }
 
     fn compound(&mut self, value: *mut ffi::PyObject) -> Outcome {

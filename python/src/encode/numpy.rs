@@ -214,7 +214,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 self.enc.raw(&info.id);
                 self.array(value)?;
                 for name in ["mask", "fill_value"] {
-                    self.value(value.getattr(name)?.as_ptr())
+                    self.own(value.getattr(name)?.as_ptr())
                         .map_err(|fault| fault.at(class_of(value), format!("its {name}")))?;
                 }
                 Ok(())
@@ -309,7 +309,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     .call_method1("astype", ("O",))?
                     .call_method1("ravel", ("C",))?
                     .call_method0("tolist")?;
-                self.value(list.as_ptr())
+                self.own(list.as_ptr())
                     .map_err(|fault| fault.at(class_of(array), "its items".to_owned()))
             }
             'U' | 'S' | 'V' | 'M' | 'm' => {
@@ -426,22 +426,22 @@ impl<'py> Walk<'_, '_, 'py> {
         } else {
             self.enc.raw(&[0]);
             super::types::write_id(self.enc, &dtype.get_type())?;
-            self.value(dtype.getattr("str")?.as_ptr())?;
-            self.value(dtype.getattr("alignment")?.as_ptr())?;
+            self.inner(&dtype.getattr("str")?)?;
+            self.inner(&dtype.getattr("alignment")?)?;
             if let Ok(inner) = dtype.getattr("subdtype")?.cast::<PyTuple>() {
                 self.dtype(&inner.get_item(0)?)?;
-                self.value(inner.get_item(1)?.as_ptr())?;
+                self.inner(&inner.get_item(1)?)?;
             }
             self.enc.tag(tags::END);
             if let Ok(names) = dtype.getattr("names")?.cast::<PyTuple>() {
                 let fields = dtype.getattr("fields")?;
                 for name in names {
-                    self.value(name.as_ptr())?;
+                    self.inner(&name)?;
                     let field = fields.get_item(&name)?.cast_into::<PyTuple>();
                     let field = field.map_err(PyErr::from)?;
                     self.dtype(&field.get_item(0)?)?;
                     for at in 1..field.len() {
-                        self.value(field.get_item(at)?.as_ptr())?;
+                        self.inner(&field.get_item(at)?)?;
                     }
                     self.enc.tag(tags::END);
                 }
@@ -449,7 +449,7 @@ impl<'py> Walk<'_, '_, 'py> {
             self.enc.tag(tags::END);
             // Only strings of any length have it.
             match dtype.getattr_opt("na_object")? {
-                Some(missing) => self.value(missing.as_ptr())?,
+                Some(missing) => self.inner(&missing)?,
                 None => self.enc.tag(tags::ABSENT),
             }
         }

@@ -84,27 +84,31 @@ impl<'py> Walk<'_, '_, 'py> {
         match kind {
             Kind::Frame => self.frame(value),
             Kind::Series => {
-                self.parts(value, &["name", "index"])?;
+                self.value(value.getattr("name")?.as_ptr())?;
+                self.parts(value, &["index"])?;
                 self.attached(value)?;
                 self.column(&value.getattr("_values")?)
             }
             Kind::Index => {
                 let names = value.getattr("names")?.try_iter()?;
                 let names = PyList::new(self.py, names.collect::<PyResult<Vec<_>>>()?)?;
-                self.value(names.as_ptr())?;
+                self.own(names.as_ptr())?;
                 match value.getattr_opt("freqstr")? {
-                    Some(freq) => self.value(freq.as_ptr())?,
+                    Some(freq) => self.inner(&freq)?,
                     None => self.enc.tag(tags::ABSENT),
                 }
                 self.column(&value.getattr("_values")?)
             }
-            Kind::RangeIndex => self.parts(value, &["name", "start", "stop", "step"]),
+            Kind::RangeIndex => {
+                self.value(value.getattr("name")?.as_ptr())?;
+                self.parts(value, &["start", "stop", "step"])
+            }
             Kind::MultiIndex => {
                 // Which values its levels hold besides those that occur makes no difference.
                 let levels: usize = value.getattr("nlevels")?.extract()?;
                 for at in 0..levels {
                     let level = value.call_method1("get_level_values", (at,))?;
-                    self.value(level.as_ptr())
+                    self.own(level.as_ptr())
                         .map_err(|fault| fault.at(class_of(value), format!("its level {at}")))?;
                 }
                 self.enc.tag(tags::END);
@@ -117,10 +121,10 @@ impl<'py> Walk<'_, '_, 'py> {
                     Some(nanos) => nanos,
                     None => value.getattr("value")?,
                 };
-                self.value(nanos.as_ptr())?;
+                self.inner(&nanos)?;
                 for name in ["unit", "tz", "fold"] {
                     match value.getattr_opt(name)? {
-                        Some(part) => self.value(part.as_ptr())?,
+                        Some(part) => self.own(part.as_ptr())?,
                         None => self.enc.tag(tags::ABSENT),
                     }
                 }
@@ -134,7 +138,7 @@ impl<'py> Walk<'_, '_, 'py> {
 
     fn parts(&mut self, value: &Bound<'py, PyAny>, names: &[&str]) -> Outcome {
         for name in names {
-            self.value(value.getattr(*name)?.as_ptr())
+            self.own(value.getattr(*name)?.as_ptr())
                 .map_err(|fault| fault.at(class_of(value), format!("its {name}")))?;
         }
         Ok(())
@@ -145,12 +149,12 @@ impl<'py> Walk<'_, '_, 'py> {
     fn attached(&mut self, value: &Bound<'py, PyAny>) -> Outcome {
         match value.getattr_opt("attrs")? {
             Some(attrs) => self
-                .value(attrs.as_ptr())
+                .own(attrs.as_ptr())
                 .map_err(|fault| fault.at(class_of(value), "its attrs".to_owned()))?,
             None => self.enc.tag(tags::ABSENT),
         }
         match value.getattr_opt("flags")? {
-            Some(flags) => self.value(flags.getattr("allows_duplicate_labels")?.as_ptr())?,
+            Some(flags) => self.inner(&flags.getattr("allows_duplicate_labels")?)?,
             None => self.enc.tag(tags::ABSENT),
         }
         if let Some(names) = value.getattr_opt("_metadata")? {
@@ -161,7 +165,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     continue;
                 }
                 if let Some(part) = value.getattr_opt(&name)? {
-                    self.value(name.as_ptr())?;
+                    self.inner(name.as_any())?;
                     self.value(part.as_ptr())
                         .map_err(|fault| fault.at(class_of(value), format!("its {text}")))?;
                 }
@@ -173,9 +177,9 @@ impl<'py> Walk<'_, '_, 'py> {
 
     fn frame(&mut self, frame: &Bound<'py, PyAny>) -> Outcome {
         let columns = frame.getattr("columns")?;
-        self.value(columns.as_ptr())
+        self.own(columns.as_ptr())
             .map_err(|fault| fault.at(class_of(frame), "its columns".to_owned()))?;
-        self.value(frame.getattr("index")?.as_ptr())
+        self.own(frame.getattr("index")?.as_ptr())
             .map_err(|fault| fault.at(class_of(frame), "its index".to_owned()))?;
         self.attached(frame)?;
         let count = columns.len()?;
@@ -281,13 +285,13 @@ impl<'py> Walk<'_, '_, 'py> {
 
     /// Writes the values of a column or an index: an array of NumPy's or of an extension.
     fn column(&mut self, values: &Bound<'py, PyAny>) -> Outcome {
-        self.value(values.as_ptr())
+        self.own(values.as_ptr())
     }
 
     /// Writes an extension array.
     fn extension(&mut self, array: &Bound<'py, PyAny>) -> Outcome {
         let dtype = array.getattr("dtype")?;
-        self.value(dtype.as_ptr())
+        self.own(dtype.as_ptr())
             .map_err(|fault| fault.at(class_of(array), "its dtype".to_owned()))?;
         let part = |name: &str| array.getattr_opt(name);
         if let Some(data) = part("_pa_array")?
@@ -305,33 +309,33 @@ impl<'py> Walk<'_, '_, 'py> {
                 data = data.call_method0("copy")?;
                 data.set_item(&mask, 0)?;
             }
-            self.value(mask.as_ptr())?;
-            return self.value(data.as_ptr());
+            self.own(mask.as_ptr())?;
+            return self.own(data.as_ptr());
         }
         if part("categories")?.is_some() {
-            return self.value(array.getattr("codes")?.as_ptr());
+            return self.own(array.getattr("codes")?.as_ptr());
         }
         if let Some(data) = part("_ndarray")?
             && is_array(&data)
         {
-            return self.value(data.as_ptr());
+            return self.own(data.as_ptr());
         }
         if let (Some(left), Some(right)) = (part("_left")?, part("_right")?) {
-            self.value(left.as_ptr())?;
-            return self.value(right.as_ptr());
+            self.own(left.as_ptr())?;
+            return self.own(right.as_ptr());
         }
         if let (Some(values), Some(index)) = (part("sp_values")?, part("sp_index")?) {
             let index = index.call_method0("to_int_index")?;
-            self.value(index.getattr("indices")?.as_ptr())?;
-            self.value(index.getattr("length")?.as_ptr())?;
-            self.value(array.getattr("fill_value")?.as_ptr())?;
-            return self.value(values.as_ptr());
+            self.own(index.getattr("indices")?.as_ptr())?;
+            self.own(index.getattr("length")?.as_ptr())?;
+            self.own(array.getattr("fill_value")?.as_ptr())?;
+            return self.own(values.as_ptr());
         }
         self.reduce(array)
     }
 
     fn extension_dtype(&mut self, dtype: &Bound<'py, PyAny>) -> Outcome {
-        self.value(dtype.str()?.as_ptr())?;
+        self.inner(dtype.str()?.as_any())?;
         for name in [
             "categories",
             "ordered",
@@ -345,7 +349,7 @@ impl<'py> Walk<'_, '_, 'py> {
         ] {
             match dtype.getattr_opt(name)? {
                 Some(part) => self
-                    .value(part.as_ptr())
+                    .own(part.as_ptr())
                     .map_err(|fault| fault.at(class_of(dtype), format!("its {name}")))?,
                 None => self.enc.tag(tags::ABSENT),
             }

@@ -4,6 +4,7 @@
 //! sets and who shares what make no difference.
 #![allow(unsafe_code)]
 
+use super::containers::Keys;
 use super::fault::{Fault, Outcome};
 use super::types::{class_of, importable, unreadable};
 use super::{Walk, tags};
@@ -51,7 +52,7 @@ impl<'py> Walk<'_, '_, 'py> {
             .map_err(|fault| inside(fault, "its arguments"))?;
         match part(2) {
             Some(state) => self
-                .value(state.as_ptr())
+                .state(&state)
                 .map_err(|fault| inside(fault, "its state"))?,
             None => self.enc.tag(tags::ABSENT),
         }
@@ -69,7 +70,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     .map_err(|error| unreadable(value, error))?;
                 self.enc.tag(tags::DICT);
                 let start = self.enc.len();
-                self.sorted(pairs.len(), |walk, at| walk.value(pairs[at].as_ptr()))
+                self.sorted(pairs.len(), |walk, at| walk.own(pairs[at].as_ptr()))
                     .map_err(|fault| inside(fault, "its items"))?;
                 self.piece(start);
                 self.enc.tag(tags::END);
@@ -87,10 +88,40 @@ impl<'py> Walk<'_, '_, 'py> {
         }
     }
 
+    /// Writes the state of a reduction: mostly a dict of attributes, and another for slots.
+    fn state(&mut self, state: &Bound<'py, PyAny>) -> Outcome {
+        if state.is_exact_instance_of::<PyDict>() {
+            self.enc.tag(tags::DICT);
+            self.pairs(state.as_ptr(), Keys::Names(&[]))?;
+            self.enc.tag(tags::END);
+            return Ok(());
+        }
+        match state.cast_exact::<PyTuple>() {
+            Ok(parts)
+                if parts.len() == 2
+                    && parts
+                        .iter()
+                        .all(|part| part.is_none() || part.is_exact_instance_of::<PyDict>()) =>
+            {
+                self.enc.tag(tags::TUPLE);
+                for part in parts.iter() {
+                    if part.is_none() {
+                        self.enc.tag(tags::NONE);
+                    } else {
+                        self.state(&part)?;
+                    }
+                }
+                self.enc.tag(tags::END);
+                Ok(())
+            }
+            _ => self.own(state.as_ptr()),
+        }
+    }
+
     /// Writes the arguments of a reduction, whose first may be the class.
     fn arguments(&mut self, args: &Bound<'py, PyAny>) -> Outcome {
         let Ok(args) = args.cast::<PyTuple>() else {
-            return self.value(args.as_ptr());
+            return self.own(args.as_ptr());
         };
         self.enc.tag(tags::TUPLE);
         for (at, arg) in args.iter().enumerate() {

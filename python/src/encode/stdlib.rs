@@ -102,7 +102,7 @@ impl<'py> Walk<'_, '_, 'py> {
             }
             Kind::FixedZone => {
                 self.enc.tag(tags::ZONE);
-                self.value(value.call_method0("__getinitargs__")?.as_ptr())
+                self.inner(&value.call_method0("__getinitargs__")?)
             }
             Kind::NamedZone => {
                 let key = value.getattr("key")?;
@@ -113,7 +113,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     ));
                 }
                 self.enc.tag(tags::ZONE);
-                self.value(key.as_ptr())
+                self.inner(&key)
             }
             Kind::Decimal => {
                 static TEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -134,17 +134,17 @@ impl<'py> Walk<'_, '_, 'py> {
             }
             Kind::Uuid => {
                 self.enc.tag(tags::UUID);
-                self.value(value.getattr("int")?.as_ptr())
+                self.inner(&value.getattr("int")?)
             }
             Kind::Path => {
                 self.enc.tag(tags::PATH);
                 self.enc.raw(&info.id);
-                self.value(value.str()?.as_ptr())
+                self.inner(value.str()?.as_any())
             }
             Kind::Pattern => {
                 self.enc.tag(tags::PATTERN);
-                self.value(value.getattr("pattern")?.as_ptr())?;
-                self.value(value.getattr("flags")?.as_ptr())
+                self.inner(&value.getattr("pattern")?)?;
+                self.inner(&value.getattr("flags")?)
             }
             Kind::Weak => {
                 self.enc.tag(tags::WEAK);

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import collections
+import decimal
+import enum
+import functools
 import gc
+import io
+import re
 import sys
 import threading
 import tracemalloc
+import types
+import uuid
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 from tenure._native import NestingError, UnhashableParamError, UserHashError, _encode
@@ -24,6 +35,17 @@ class Person:
 class Other:
     def __init__(self, name: Any) -> None:
         self.name = name
+
+
+class Side(enum.Enum):
+    LEFT = 1
+    RIGHT = 2
+
+
+def with_attribute(value: Any, **attributes: Any) -> Any:
+    for name, attribute in attributes.items():
+        setattr(value, name, attribute)
+    return value
 
 
 def nested(depth: int, wrap: Callable[[Any], Any] = lambda inner: [inner]) -> Any:
@@ -282,6 +304,58 @@ def test_k12_bytes_keep_their_own_rule() -> None:
     """K12"""
     rules = {bytes: lambda _: "same"}
     assert _encode(b"a", rules) != _encode(b"b", rules)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (Path("a"), Path("b")),
+        (Other(1), with_attribute(Other(1), extra=1), with_attribute(Other(1), other=1)),
+        (lambda x: x + 1, lambda x: x + 2, lambda x: x.a, lambda x: x.b),
+        (decimal.Decimal(1), decimal.Decimal(2)),
+        (uuid.UUID(int=1), uuid.UUID(int=2)),
+        (re.compile("a"), re.compile("b")),
+        (np.zeros(2), np.zeros(3), np.zeros(2, "i8"), np.ones(2)),
+        (pd.DataFrame({"a": [1]}), pd.DataFrame({"a": [2]}), pd.DataFrame({"a": [1.0]})),
+        (pd.Series([1], dtype="category"), pd.Series([2], dtype="category")),
+        (pl.Series([1]), pl.Series([2])),
+        (io.BytesIO(b"a"), io.BytesIO(b"b")),
+        (ValueError(Other(1)), KeyError(Other(1))),
+        (Side.LEFT, Side.RIGHT),
+    ],
+    ids=lambda values: type(values[0]).__name__,
+)
+def test_k12_a_rule_does_not_reach_into_what_a_value_is_made_of(values: tuple[Any, ...]) -> None:
+    """K12: a rule for strings is for strings that were passed, not for names of attributes or the text of a path."""
+    classes = [str, int, tuple, dict, np.ndarray, pd.Index, pd.RangeIndex, type(Other.__init__.__code__)]
+    rules: Any = {kind: lambda _: "same" for kind in classes if kind is not type(values[0])}
+    assert len({_encode(value, rules) for value in values}) == len(values)
+
+
+def test_k12_a_rule_reaches_what_a_value_holds() -> None:
+    """K12"""
+    rules = {Person: lambda person: "same"}
+    one, two = Person("a"), Person("b")
+    holders: list[Callable[[Any], Any]] = [
+        lambda p: functools.partial(len, p),
+        lambda p: functools.partial(len, key=p),
+        lambda p: lambda: p,
+        lambda p: lambda x=p: x,
+        lambda p: pd.Series([p], dtype=object),
+        lambda p: pd.DataFrame({"a": [1], "b": pd.Series([p], dtype=object)}),
+        lambda p: np.array([(1, p)], "i4,O"),
+        lambda p: ValueError(p),
+        lambda p: {"a": p}.items(),
+        lambda p: types.MappingProxyType({"a": p}),
+        lambda p: types.SimpleNamespace(a=p),
+        lambda p: collections.OrderedDict(a=p),
+        lambda p: slice(p),
+        lambda p: weakref.ref(p),
+        lambda p: with_attribute(pd.DataFrame({"a": [1]}), attrs={"p": p}),
+    ]
+    for hold in holders:
+        assert _encode(hold(one), rules) == _encode(hold(two), rules)
+        assert _encode(hold(one)) != _encode(hold(two))
 
 
 def test_k12_a_rule_is_for_its_class_only() -> None:
