@@ -365,7 +365,8 @@ impl Cached {
     }
 }
 
-/// A cached method in the hands of an instance: the instance is the first argument.
+// A cached method in the hands of an instance: the instance is the first argument. Not a doc comment,
+// which would stand where the method's own is looked for.
 #[pyclass(frozen, module = "tenure", name = "BoundCachedFunction")]
 pub(crate) struct BoundCached {
     vectorcall: ffi::vectorcallfunc,
@@ -414,6 +415,42 @@ impl BoundCached {
     #[getter]
     fn __self__(&self, py: Python<'_>) -> Py<PyAny> {
         self.instance.clone_ref(py)
+    }
+
+    #[getter]
+    fn __doc__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.cached.getattr(py, intern!(py, "__doc__"))
+    }
+
+    /// What `inspect.signature` gives: without the instance.
+    #[getter]
+    fn __signature__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let method = py
+            .import(intern!(py, "types"))?
+            .getattr(intern!(py, "MethodType"))?
+            .call1((&self.cached, &self.instance))?;
+        py.import(intern!(py, "inspect"))?
+            .call_method1(intern!(py, "signature"), (method,))
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| {
+            let other = other.get();
+            self.cached.is(&other.cached) && self.instance.is(&other.instance)
+        })
+    }
+
+    fn __hash__(&self) -> usize {
+        let parts = (self.cached.as_ptr().addr(), self.instance.as_ptr().addr());
+        parts.0 ^ parts.1.rotate_left(20)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Py<PyAny>)> {
+        // Like a method: found again on its instance.
+        let getattr = py.import(intern!(py, "builtins"))?.getattr("getattr")?;
+        let name = self.cached.getattr(py, intern!(py, "__name__"))?;
+        let place = (&self.instance, name).into_pyobject(py)?;
+        Ok((getattr, place.into_any().unbind()))
     }
 
     /// The cached function that the class holds.

@@ -2,11 +2,17 @@
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
-fn logger(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    py.import(intern!(py, "logging"))?
-        .call_method1(intern!(py, "getLogger"), (intern!(py, "tenure"),))
+fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let find = || {
+        py.import(intern!(py, "logging"))?
+            .call_method1(intern!(py, "getLogger"), (intern!(py, "tenure"),))
+            .map(Bound::unbind)
+    };
+    LOGGER.get_or_try_init(py, find).map(|it| it.bind(py))
 }
 
 /// Logs what foreign code raised, with its traceback. Never raises.
