@@ -132,7 +132,11 @@ impl Plan {
             short: hash_funcs.is_none(),
             hash_funcs,
         };
-        for param in signature.getattr("parameters")?.call_method0("values")?.try_iter()? {
+        for param in signature
+            .getattr("parameters")?
+            .call_method0("values")?
+            .try_iter()?
+        {
             plan.add(&param?, &empty)?;
         }
         Ok(plan)
@@ -258,12 +262,14 @@ impl Plan {
 
     /// Which parameter a keyword names.
     fn find(&self, py: Python<'_>, name: *mut ffi::PyObject) -> Option<usize> {
-        let same = self.params.iter().position(|param| param.name.as_ptr() == name);
+        let same = self
+            .params
+            .iter()
+            .position(|param| param.name.as_ptr() == name);
         let found = same.or_else(|| {
             // SAFETY: both are live strings.
-            let equal = |param: &Param| unsafe {
-                ffi::PyUnicode_Compare(param.name.as_ptr(), name) == 0
-            };
+            let equal =
+                |param: &Param| unsafe { ffi::PyUnicode_Compare(param.name.as_ptr(), name) == 0 };
             let _ = py;
             self.params.iter().position(equal)
         })?;

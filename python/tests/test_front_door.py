@@ -320,7 +320,9 @@ def test_a_function_that_goes_takes_the_entries_along_that_no_other_run_could_fi
 
 def test_entries_stay_between_two_runs_of_one_script(clock: Clock) -> None:
     """Nobody holds the function meanwhile (F3)."""
-    code = compile("import tenure\n@tenure.cache_resource\ndef thing(): return [1]\nresult = thing()\n", "app.py", "exec")
+    code = compile(
+        "import tenure\n@tenure.cache_resource\ndef thing(): return [1]\nresult = thing()\n", "app.py", "exec"
+    )
 
     def run() -> object:
         module = types.ModuleType("app")

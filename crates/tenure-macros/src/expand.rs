@@ -175,6 +175,8 @@ impl Expansion<'_> {
         };
         quote! {
             #(#attributes)*
+            // The author wrote a simple type; the lease and the carrier of failures are ours.
+            #[allow(clippy::type_complexity)]
             #vis #asyncness fn #ident #generics (#(#inputs),*) -> #output #condition {
                 #(#warnings)*
                 #encode
@@ -277,6 +279,7 @@ impl Expansion<'_> {
         let make = self.make();
         quote! {
             #[doc(hidden)]
+            #[allow(clippy::type_complexity)]
             #[inline]
             fn __cached() -> &'static #krate::front::Cached<#value, #shared> {
                 static SLOT: #krate::front::Slot<#value, #shared> = #krate::front::Slot::new();

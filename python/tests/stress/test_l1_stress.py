@@ -17,10 +17,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from world import TestHost, releases, settled
 
 import tenure
 from tenure import CacheCycleError, ScopeError, _native
+from world import TestHost, releases, settled
 
 THREADS = 16
 OPERATIONS = int(
