@@ -8,9 +8,10 @@
 
 use super::arrow::{Array, Schema};
 use super::bits::{Bits, Mask};
+use super::dictionaries::{Index, Known};
+use super::runs::{Offsets, each_run, fixed, push_views, zeros};
 use super::stream::Stream;
 use super::tags;
-use std::collections::HashMap;
 use tenure::Encoder;
 
 /// What a column has been found to hold so far.
@@ -70,22 +71,6 @@ enum Values {
     },
 }
 
-/// How the numbers of a dictionary-encoded column are stored.
-#[derive(Clone, Copy)]
-struct Index {
-    size: usize,
-    signed: bool,
-}
-
-/// The values of dictionaries, numbered as they are first met.
-struct Known {
-    numbers: HashMap<Box<[u8]>, u32>,
-    codes: Stream,
-    values: Stream,
-    /// Where it counts, every value of each dictionary in its order.
-    whole: Option<Encoder>,
-}
-
 impl Column {
     /// A column of this type without values; the format, if it is not known.
     pub(super) fn new(schema: &Schema, whole: bool) -> Result<Self, String> {
@@ -108,7 +93,7 @@ impl Column {
 
     /// Adds `len` values of an array from `from` on. A mask says which of them are under a null
     /// of something around them.
-    unsafe fn extend(
+    pub(super) unsafe fn extend(
         &mut self,
         schema: &Schema,
         array: &Array,
@@ -175,12 +160,7 @@ impl Values {
             };
             return Ok(Self::Dictionary {
                 index: Index { size, signed },
-                known: Box::new(Known {
-                    numbers: HashMap::new(),
-                    codes: Stream::new(),
-                    values: Stream::new(),
-                    whole: whole.then(Encoder::new),
-                }),
+                known: Box::new(Known::new(whole)),
             });
         }
         let items = || Column::new(schema.child(0), whole).map(Box::new);
@@ -423,14 +403,7 @@ impl Values {
             Self::List { lens, items, .. } => end(enc, vec![lens]) + items.finish(enc),
             Self::FixedList { items, .. } => items.finish(enc),
             Self::Struct(members) => members.into_iter().map(|member| member.finish(enc)).sum(),
-            Self::Dictionary { known, .. } => {
-                let read = end(enc, vec![known.codes, known.values]);
-                match known.whole {
-                    Some(whole) => enc.framed(tags::DATA, whole.as_bytes()),
-                    None => enc.tag(tags::ABSENT),
-                }
-                read
-            }
+            Self::Dictionary { known, .. } => known.finish(enc),
             Self::Union { kinds, members, .. } => {
                 end(enc, vec![kinds])
                     + members
@@ -440,266 +413,6 @@ impl Values {
             }
             Self::Runs { lens, values, .. } => end(enc, vec![lens]) + values.finish(enc),
         }
-    }
-}
-
-impl Known {
-    /// Adds the values that numbers from `start` on refer to.
-    #[allow(clippy::too_many_arguments)]
-    unsafe fn extend(
-        &mut self,
-        index: Index,
-        schema: &Schema,
-        values: &Array,
-        numbers: *const u8,
-        start: usize,
-        len: usize,
-        mask: Option<&Mask>,
-    ) {
-        // SAFETY: the caller vouches for the arrays; numbers under no null are within the values.
-        unsafe {
-            if let Some(whole) = &mut self.whole
-                && let Ok(mut column) = Column::new(schema, true)
-            {
-                let before = whole.as_bytes().to_vec();
-                whole.clear();
-                column.append(schema, values);
-                column.finish(whole);
-                // Chunks mostly share one dictionary, which counts once.
-                if !before.is_empty() && !before.ends_with(whole.as_bytes()) {
-                    let now = whole.as_bytes().to_vec();
-                    whole.clear();
-                    whole.raw(&before);
-                    whole.raw(&now);
-                } else if !before.is_empty() {
-                    whole.clear();
-                    whole.raw(&before);
-                }
-            }
-            let mut seen = vec![UNSEEN; values.length as usize];
-            let Self {
-                numbers: by_value,
-                codes,
-                values: met,
-                ..
-            } = self;
-            let mut meet = |at: usize| {
-                let mut value = Encoder::new();
-                if let Ok(mut column) = Column::new(schema, false) {
-                    column.extend(schema, values, at, 1, None);
-                    column.finish(&mut value);
-                }
-                let next = by_value.len() as u32;
-                *by_value.entry(value.as_bytes().into()).or_insert_with(|| {
-                    met.push(&(value.len() as u64).to_le_bytes());
-                    met.push(value.as_bytes());
-                    next
-                })
-            };
-            each_run(mask, len, |from, count, valid| {
-                if !valid {
-                    zeros(codes, count * 4);
-                    return;
-                }
-                let end = from + count;
-                for from in (from..end).step_by(STEP) {
-                    let count = STEP.min(end - from);
-                    codes.fill(count * 4, |room| {
-                        let (room, _) = room.as_chunks_mut::<4>();
-                        index.each(numbers, start + from, room, |at| {
-                            // No sound array has a number that refers to nothing.
-                            let Some(code) = seen.get_mut(at) else {
-                                return [0; 4];
-                            };
-                            if *code == UNSEEN {
-                                *code = meet(at);
-                            }
-                            code.to_le_bytes()
-                        });
-                    });
-                }
-            });
-        }
-    }
-}
-
-/// A value of a dictionary that was not met yet.
-const UNSEEN: u32 = u32::MAX;
-
-/// How many items are put into a stream at once.
-const STEP: usize = 512;
-
-impl Index {
-    /// Puts what a function makes of each number from `start` on into a room.
-    unsafe fn each(
-        self,
-        numbers: *const u8,
-        start: usize,
-        room: &mut [[u8; 4]],
-        mut code: impl FnMut(usize) -> [u8; 4],
-    ) {
-        macro_rules! each {
-            ($number:ty) => {
-                for (i, out) in room.iter_mut().enumerate() {
-                    // SAFETY: the caller vouches that there is a number for each place.
-                    let number =
-                        unsafe { numbers.cast::<$number>().add(start + i).read_unaligned() };
-                    *out = code(number as usize);
-                }
-            };
-        }
-        match (self.size, self.signed) {
-            (1, true) => each!(i8),
-            (1, false) => each!(u8),
-            (2, true) => each!(i16),
-            (2, false) => each!(u16),
-            (4, true) => each!(i32),
-            (4, false) => each!(u32),
-            _ => each!(u64),
-        }
-    }
-}
-
-/// Where the values of a column of any length begin.
-struct Offsets {
-    data: *const u8,
-    wide: bool,
-}
-
-impl Offsets {
-    #[inline]
-    unsafe fn get(&self, at: usize) -> usize {
-        if self.data.is_null() {
-            return 0;
-        }
-        // SAFETY: the caller vouches that there is an offset at this place.
-        unsafe {
-            if self.wide {
-                self.data.cast::<i64>().add(at).read_unaligned() as usize
-            } else {
-                self.data.cast::<i32>().add(at).read_unaligned() as usize
-            }
-        }
-    }
-
-    /// Adds the lengths of `count` values from `from` on.
-    unsafe fn push_lens(&self, lens: &mut Stream, from: usize, count: usize) {
-        let mut at = from;
-        while at < from + count {
-            let step = STEP.min(from + count - at);
-            lens.fill(step * 8, |room| {
-                let (room, _) = room.as_chunks_mut::<8>();
-                // SAFETY: the caller vouches that there is one offset more than values.
-                let mut begin = unsafe { self.get(at) };
-                for (i, len) in room.iter_mut().enumerate() {
-                    // SAFETY: as above.
-                    let end = unsafe { self.get(at + i + 1) };
-                    *len = ((end - begin) as u64).to_le_bytes();
-                    begin = end;
-                }
-            });
-            at += step;
-        }
-    }
-}
-
-/// Adds items of one size, with zeros for those under a null.
-unsafe fn fixed(
-    data: &mut Stream,
-    items: *const u8,
-    size: usize,
-    start: usize,
-    len: usize,
-    mask: Option<&Mask>,
-) {
-    if size == 0 {
-        return;
-    }
-    let items = items.wrapping_add(start * size);
-    let Some(mask) = mask else {
-        // SAFETY: the caller vouches for the items.
-        data.push(unsafe { std::slice::from_raw_parts(items, len * size) });
-        return;
-    };
-    for (at, valid) in mask.words() {
-        let count = (len - at).min(64);
-        data.fill(count * size, |room| {
-            // SAFETY: as above, and the room is as large.
-            unsafe {
-                std::ptr::copy_nonoverlapping(
-                    items.add(at * size),
-                    room.as_mut_ptr(),
-                    count * size,
-                );
-            }
-            let mut nulls = !valid & (u64::MAX >> (64 - count));
-            while nulls != 0 {
-                let i = nulls.trailing_zeros() as usize;
-                room[i * size..(i + 1) * size].fill(0);
-                nulls &= nulls - 1;
-            }
-        });
-    }
-}
-
-/// Adds views of 16 bytes. Short values stand in their views; of long ones the length counts and
-/// what they refer to.
-unsafe fn push_views(
-    views: &mut Stream,
-    data: &mut Stream,
-    array: &Array,
-    start: usize,
-    len: usize,
-    mask: Option<&Mask>,
-) {
-    const INLINE: u32 = 12;
-    let first = array.buffer(1).cast::<[u8; 16]>().wrapping_add(start);
-    for at in (0..len).step_by(STEP) {
-        let count = STEP.min(len - at);
-        views.fill(count * 16, |room| {
-            let (room, _) = room.as_chunks_mut::<16>();
-            for (i, out) in room.iter_mut().enumerate() {
-                if mask.is_some_and(|mask| !mask.get(at + i)) {
-                    continue;
-                }
-                // SAFETY: the caller vouches for `len` views; a long one says which of the
-                // buffers behind the first two it refers to, and where.
-                unsafe {
-                    let view = u128::from_le_bytes(first.add(at + i).read_unaligned());
-                    let len = view as u32;
-                    if len <= INLINE {
-                        // What lies behind a short value need not be zero.
-                        let unused = 96 - 8 * len;
-                        *out = (view << unused >> unused).to_le_bytes();
-                    } else {
-                        let buffer = (view >> 64) as u32 as usize;
-                        let offset = (view >> 96) as u32 as usize;
-                        data.push(std::slice::from_raw_parts(
-                            array.buffer(2 + buffer).add(offset),
-                            len as usize,
-                        ));
-                        *out = u128::from(len).to_le_bytes();
-                    }
-                }
-            }
-        });
-    }
-}
-
-/// Calls a function for each run of values that are all under a null or all not.
-fn each_run(mask: Option<&Mask>, len: usize, mut run: impl FnMut(usize, usize, bool)) {
-    match mask {
-        None => run(0, len, true),
-        Some(mask) => mask.each_run(run),
-    }
-}
-
-fn zeros(stream: &mut Stream, mut count: usize) {
-    const ZEROS: [u8; 4096] = [0; 4096];
-    while count > 0 {
-        let step = count.min(ZEROS.len());
-        stream.push(&ZEROS[..step]);
-        count -= step;
     }
 }
 
