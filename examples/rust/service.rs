@@ -35,14 +35,15 @@ use tower_sessions::{Expiry, MemoryStore, SessionManagerLayer};
 #[derive(Clone, tenure::CacheKey)]
 struct Database(std::sync::Arc<str>);
 
+/// What every connection makes sure of, whichever comes first.
+const SCHEMA: &str =
+    "pragma journal_mode = wal; create table if not exists notes (text text not null);";
+
 /// The pool that all requests share: renewed each hour, and at once when it no longer answers.
 #[cache_resource(ttl = "1h", validate = answers, drain = "10s", show_spinner = false)]
 fn pool(database: &Database) -> Result<Pool<SqliteConnectionManager>, r2d2::Error> {
-    let manager = SqliteConnectionManager::file(&*database.0).with_init(|connection| {
-        connection.execute_batch(
-            "pragma journal_mode = wal; create table if not exists notes (text text not null);",
-        )
-    });
+    let manager = SqliteConnectionManager::file(&*database.0)
+        .with_init(|connection| connection.execute_batch(SCHEMA));
     Pool::builder().max_size(4).build(manager)
 }
 
@@ -55,6 +56,7 @@ fn answers(pool: &Pool<SqliteConnectionManager>) -> bool {
 #[cache_resource(scope = "session", on_release = close, show_spinner = false)]
 fn own_connection(database: &Database) -> rusqlite::Result<Mutex<Connection>> {
     let connection = Connection::open(&*database.0)?;
+    connection.execute_batch(SCHEMA)?;
     connection.execute_batch("create temporary table drafts (text text not null);")?;
     Ok(Mutex::new(connection))
 }
