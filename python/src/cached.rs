@@ -360,6 +360,9 @@ impl Cached {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.func)?;
+        for pinned in &self.fingerprint.pinned {
+            visit.call(pinned)?;
+        }
         self.plan.traverse(&visit)?;
         self.options.traverse(&visit)
     }

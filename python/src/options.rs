@@ -61,7 +61,6 @@ impl Written<'_> {
                     &self.experimental_allow_widgets,
                 )?,
                 validates,
-                ..Settings::default()
             },
             hash_funcs: (!self.hash_funcs.is_none()).then(|| self.hash_funcs.unbind()),
             validate: callback(

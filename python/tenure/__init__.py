@@ -19,6 +19,7 @@ from tenure._native import (
     UnhashableParamError,
     UserHashError,
     __version__,
+    shutdown,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "__version__",
     "cache_resource",
     "configure",
+    "shutdown",
 ]

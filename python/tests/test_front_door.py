@@ -13,11 +13,11 @@ import weakref
 from typing import Any
 
 import pytest
-from world import Ledger, releases, together
 
 import tenure
 from tenure import _native
 from tenure.testing import Clock
+from world import Ledger, releases, together
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 

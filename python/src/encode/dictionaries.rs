@@ -136,6 +136,8 @@ const UNSEEN: u32 = u32::MAX;
 
 impl Index {
     /// Puts what a function makes of each number from `start` on into a room.
+    // The lint does not see a comment inside a macro.
+    #[allow(clippy::undocumented_unsafe_blocks)]
     unsafe fn each(
         self,
         numbers: *const u8,

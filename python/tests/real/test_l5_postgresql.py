@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from load import LOST, Seen, await_no_drains, work
 from postgres import Missing, Server, server
-from world import releases
 
 import tenure
+from world import releases
 
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed")
 
@@ -67,9 +67,7 @@ def test_l5_no_query_meets_a_closed_connection(
         connection.close()
         seen.note(closed=1)
 
-    @tenure.cache_resource(
-        drain="30s", validate=lambda connection: not connection.closed, on_release=close, **settings
-    )
+    @tenure.cache_resource(drain="30s", validate=lambda connection: not connection.closed, on_release=close, **settings)
     def connect(key: int) -> Any:
         seen.note(opened=1)
         return psycopg.connect(address, autocommit=True)

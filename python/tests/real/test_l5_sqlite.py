@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from load import Seen, await_no_drains, work
-from world import releases
 
 import tenure
+from world import releases
 
 pytestmark = [
     pytest.mark.stress,
