@@ -150,7 +150,7 @@ fn r3_aliases_of_result_are_known_by_their_name() {
 
     #[cache_resource]
     fn half(of: u32) -> Result<u32> {
-        if of % 2 == 0 {
+        if of.is_multiple_of(2) {
             Ok(of / 2)
         } else {
             Err(format!("{of} is odd"))
@@ -407,7 +407,7 @@ fn r9_a_panic_reaches_the_caller_and_poisons_nothing() {
 fn c3_a_function_that_needs_its_own_entry_says_so() {
     #[cache_resource]
     fn first(n: u32) -> Result<u32, Shared<u32>> {
-        Ok(*second(n).map_err(|error| error)? + 1)
+        Ok(*second(n)? + 1)
     }
 
     #[cache_resource]
