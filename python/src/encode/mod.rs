@@ -113,6 +113,8 @@ struct Walk<'e, 'a, 'py> {
     enc: &'e mut Encoder,
     /// The user's own rules, where they apply.
     rules: Option<&'a HashFuncs>,
+    /// Whether there are any.
+    ruled: bool,
     /// The containers that are being written, outermost first.
     open: SmallVec<[*mut ffi::PyObject; 16]>,
     /// The outermost open container that what was written since points back to.
@@ -143,6 +145,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             py,
             enc,
             rules: cx.hash_funcs,
+            ruled: cx.hash_funcs.is_some(),
             open: SmallVec::new(),
             lowest: usize::MAX,
             digested: 0,
@@ -282,6 +285,11 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             Known::Dict => self.dict(tags::DICT, ptr),
             Known::Set => self.set(tags::SET, value),
             Known::FrozenSet => self.set(tags::FROZENSET, value),
+            Known::Counter => self.dict(tags::COUNTER, ptr),
+            Known::Defaulting => {
+                self.dict(tags::DEFAULTING, ptr)?;
+                self.value(value.getattr("default_factory")?.as_ptr())
+            }
             Known::Ordered => self.ordered(value),
             Known::Deque => self.deque(value),
             Known::Proxy => self.proxy(value),
@@ -310,8 +318,9 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             builtin::small_int(self.enc, (level - at) as i64);
             return Ok(());
         }
-        // What a user's function is at work on may be written differently here and elsewhere.
-        let sharing = self.converting.is_empty();
+        // Where a user's function is at work, and where the user's rules are out of force, the
+        // same object may be written differently than elsewhere.
+        let sharing = self.converting.is_empty() && self.rules.is_some() == self.ruled;
         if sharing && !self.shared.is_empty() && self.again(value, level) {
             return Ok(());
         }

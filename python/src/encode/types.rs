@@ -42,6 +42,8 @@ pub(super) enum Known {
     Set,
     FrozenSet,
     Ordered,
+    Counter,
+    Defaulting,
     Deque,
     Proxy,
     Keys,
@@ -109,6 +111,8 @@ impl Known {
             "builtins.ellipsis" => Self::Singleton(tags::ELLIPSIS),
             "builtins.NotImplementedType" => Self::Singleton(tags::NOT_IMPLEMENTED),
             "collections.OrderedDict" => Self::Ordered,
+            "collections.Counter" => Self::Counter,
+            "collections.defaultdict" => Self::Defaulting,
             "collections.deque" => Self::Deque,
             _ => {
                 return stdlib::Kind::from_name(name)

@@ -77,6 +77,45 @@ class Name(str):
     pass
 
 
+class Counts(collections.Counter):
+    pass
+
+
+class Lists(collections.defaultdict):
+    pass
+
+
+class Sorted(collections.OrderedDict):
+    pass
+
+
+#: Classes derived from built-in and standard ones, with what makes an instance.
+DERIVED = [
+    (type(f"My{base.__name__}", (base,), {"__module__": __name__}), given)
+    for base, given in (
+        (int, (1,)),
+        (float, (1.0,)),
+        (complex, (1j,)),
+        (bytes, (b"a",)),
+        (bytearray, (b"a",)),
+        (tuple, ((1,),)),
+        (set, ((1,),)),
+        (frozenset, ((1,),)),
+        (collections.deque, ((1,),)),
+        (array.array, ("i", [1])),
+        (dt.datetime, (2024, 1, 1)),
+        (dt.date, (2024, 1, 1)),
+        (dt.timedelta, (1,)),
+        (decimal.Decimal, (1,)),
+        (fractions.Fraction, (1, 2)),
+        (functools.partial, (max,)),
+        (ValueError, (1,)),
+        (types.SimpleNamespace, ()),
+        (collections.UserDict, ()),
+    )
+]
+
+
 class Colour(enum.Enum):
     RED = 1
     BLUE = 2
@@ -338,6 +377,9 @@ DIFFERENT: list[Line] = [
     ("K7", "a class and those derived from it", (lambda: [1], lambda: Words([1]), lambda: (1, 2), lambda: Point(1, 2))),
     ("K7", "attributes of a list", (lambda: Words([1]), lambda: with_attribute(Words([1]), lang="de"), lambda: with_attribute(Words([1]), lang="en"))),
     ("K7", "attributes of a dict", (lambda: Table(a=1), lambda: with_attribute(Table(a=1), key="x"))),
+    ("K7", "attributes of other dicts", tuple(functools.partial(lambda kind, n: with_attribute(kind(), key=n), kind, n) for kind in (Counts, Lists, Sorted) for n in (1, 2))),
+    ("K7", "attributes of other values", tuple(functools.partial(lambda kind, given, n: with_attribute(kind(*given), key=n), kind, given, n)
+                                               for kind, given in DERIVED for n in (1, 2))),
     ("K7", "attributes of a string", (lambda: Name("a"), lambda: with_attribute(Name("a"), key="x"), lambda: "a")),
     ("K7", "attributes of an instance", (lambda: Plain(a=1), lambda: Plain(b=1), lambda: Plain(a=2), lambda: Plain())),
     ("K7", "fields", (lambda: Config("a"), lambda: Config("b"), lambda: Config("a", 1), lambda: Slotted("a"), lambda: Slotted("a", 1))),
