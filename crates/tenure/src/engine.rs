@@ -3,7 +3,6 @@
 //! Lock order: `sessions`, then a function's sessions. No foreign code runs under either.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::clock::{Clock, ManualClock, Nanos, nanos};
@@ -12,7 +11,7 @@ use crate::host::{Host, SessionId};
 use crate::inspect::Inspection;
 use crate::registry::Registry;
 use crate::release::{Cause, Drains};
-use crate::sync::{Arc, AtomicU64, Mutex, OnceLock, Ordering, Weak};
+use crate::sync::{Arc, Figure, HashMap, Mutex, OnceLock, Ordering, Weak};
 use crate::timer::{Timer, TimerId};
 
 /// Functions, sessions, deadlines and the host of one process; cheap to clone.
@@ -27,8 +26,8 @@ pub(crate) struct Core {
     pub(crate) graph: WaitGraph,
     pub(crate) drains: Drains,
     pub(crate) registry: Registry,
-    numbers: AtomicU64,
-    last_stamp: AtomicU64,
+    numbers: Figure,
+    last_stamp: Figure,
     host: Mutex<Option<Arc<dyn Host>>>,
     config: Mutex<Config>,
     functions: Mutex<Vec<Weak<dyn AnyFunction>>>,
@@ -128,12 +127,12 @@ impl Engine {
             graph: WaitGraph::default(),
             drains: Drains::default(),
             registry: Registry::default(),
-            numbers: AtomicU64::new(first_number()),
-            last_stamp: AtomicU64::new(0),
+            numbers: Figure::new(first_number()),
+            last_stamp: Figure::new(0),
             host: Mutex::new(None),
             config: Mutex::new(Config::default()),
             functions: Mutex::new(Vec::new()),
-            sessions: Mutex::new(HashMap::new()),
+            sessions: Mutex::default(),
         }))
     }
 

@@ -14,7 +14,7 @@ use crate::function::Shared;
 use crate::key::Key;
 use crate::record::{Observed, Recording};
 use crate::release::{Cause, Draining};
-use crate::sync::{Arc, AtomicU8, AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU8, Figure, Ordering};
 
 const LIVE: u8 = u8::MAX;
 
@@ -26,7 +26,7 @@ pub(crate) struct Entry<V: Resource> {
     value: Option<V>,
     /// A time that no other entry of the engine has: the order of builds.
     built_at: Nanos,
-    hits: AtomicU64,
+    hits: Figure,
     recorded: Option<Box<Recorded>>,
     shared: Arc<Shared<V>>,
     ended: AtomicU8,
@@ -50,7 +50,7 @@ impl<V: Resource> Entry<V> {
             key,
             value: Some(value),
             built_at: shared.engine.core().stamp(),
-            hits: AtomicU64::new(0),
+            hits: Figure::new(0),
             recorded: recorded.map(Box::new),
             shared,
             ended: AtomicU8::new(LIVE),
@@ -124,6 +124,11 @@ impl<V: Resource> Entry<V> {
         self.shared.counters.retire_hits(hits);
     }
 
+    /// What was written to `ended` last, by whichever thread.
+    fn last_word(&self) -> u8 {
+        self.ended.fetch_or(0, Ordering::AcqRel)
+    }
+
     /// Notes that the engine is to be told when the last lease is gone.
     pub(crate) fn lend(&self) {
         self.ended.fetch_or(LENT, Ordering::AcqRel);
@@ -135,7 +140,7 @@ impl<V: Resource> Drop for Entry<V> {
         let Some(value) = self.value.take() else {
             return;
         };
-        let ended = self.ended.load(Ordering::Acquire);
+        let ended = self.last_word();
         if ended != LIVE && ended & LENT != 0 {
             self.shared.engine.core().drains.returned(self);
         }
@@ -203,5 +208,13 @@ impl<V: Resource> Deref for Lease<V> {
 impl<V: fmt::Debug + Send + Sync + 'static> fmt::Debug for Lease<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Lease").field(&**self).finish()
+    }
+}
+
+/// What the last drop of a reference count orders is unseen by a model checker: here it is told.
+#[cfg(loom)]
+impl<V: Resource> Drop for Lease<V> {
+    fn drop(&mut self) {
+        self.0.last_word();
     }
 }

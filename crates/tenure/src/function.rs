@@ -1,7 +1,6 @@
 //! A cached function: its settings, its caches in every scope, and the call that ties them.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use crate::inspect::Inspection;
 use crate::key::KeyRef;
 use crate::release::{Behaviour, Cause, release};
 use crate::settings::{Scope, Settings, Spinner};
-use crate::sync::{Arc, Mutex, Weak};
+use crate::sync::{Arc, HashMap, Mutex, Weak};
 
 /// What all entries of one function share.
 pub(crate) struct Shared<V: Resource> {
@@ -130,7 +129,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         });
         let function = Arc::new_cyclic(|me| Self {
             global: Cache::new(Arc::clone(&shared)),
-            sessions: Mutex::new(HashMap::new()),
+            sessions: Mutex::default(),
             me: Weak::clone(me),
             shared,
         });

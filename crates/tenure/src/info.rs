@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::release::Cause;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{Figure, Ordering};
 
 /// The figures of one function, over all its scopes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,14 +66,14 @@ impl Info {
 
 #[derive(Default)]
 pub(crate) struct Counters {
-    retired_hits: AtomicU64,
-    misses: AtomicU64,
-    builds: AtomicU64,
-    build_nanos: AtomicU64,
-    failures: AtomicU64,
-    releases: [AtomicU64; 9],
-    release_failures: AtomicU64,
-    waiting: AtomicU64,
+    retired_hits: Figure,
+    misses: Figure,
+    builds: Figure,
+    build_nanos: Figure,
+    failures: Figure,
+    releases: [Figure; 9],
+    release_failures: Figure,
+    waiting: Figure,
 }
 
 impl Counters {
@@ -109,7 +109,7 @@ impl Counters {
 
     /// The figures so far; the hits of live entries and what is live are the caller's to add.
     pub(crate) fn read(&self) -> Info {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let get = |counter: &Figure| counter.load(Ordering::Relaxed);
         let mut releases = [0; 9];
         for (slot, counter) in releases.iter_mut().zip(&self.releases) {
             *slot = get(counter);

@@ -21,7 +21,7 @@ pub type ReleaseFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 type Spawner = Arc<dyn Fn(ReleaseFuture) + Send + Sync>;
 
-static SPAWNER: Mutex<Option<Spawner>> = Mutex::new(None);
+static SPAWNER: LazyLock<Mutex<Option<Spawner>>> = LazyLock::new(Mutex::default);
 
 /// How many have not ended yet.
 static UNDER_WAY: LazyLock<(Mutex<usize>, Condvar)> = LazyLock::new(Default::default);

@@ -23,6 +23,8 @@ mod info;
 mod inspect;
 mod key;
 mod later;
+#[cfg(all(test, any(loom, shuttle)))]
+mod model;
 mod observe;
 mod order;
 mod program;

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use crate::context::{Attached, Entered, Serving};
 use crate::engine::Engine;
 use crate::host::SessionId;
-use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, Weak};
+use crate::sync::{Arc, AtomicBool, Figure, Mutex, Ordering, Weak};
 
 /// A session: resources with `scope = "session"` are kept for it, and released when it ends.
 ///
@@ -52,7 +52,7 @@ impl Session {
     /// A session of its own.
     #[must_use]
     pub fn new() -> Self {
-        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        static NUMBERS: Figure = Figure::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         // A name cannot begin so.
         Self::with_id(format!("\0{number}").into(), false)

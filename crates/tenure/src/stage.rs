@@ -16,7 +16,7 @@ use crate::args::CacheKey;
 use crate::context::{Attached, Entered, Serving};
 use crate::key::{Encoder, Key};
 use crate::record::{Observed, Recording};
-use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering};
+use crate::sync::{Arc, Figure, Mutex, Ordering, Switch};
 
 /// What a program shows, and what it reads: a page, a report, a terminal.
 ///
@@ -86,7 +86,7 @@ impl<S: Stage> AnyStage for S {
 
 /// Whether the program has ever had a stage. From then on every build is recorded, also one that
 /// runs without a stage, for those who hit it with one.
-static USED: AtomicBool = AtomicBool::new(false);
+static USED: Switch = Switch::new(false);
 
 pub(crate) fn is_used() -> bool {
     USED.load(Ordering::Relaxed)
@@ -180,7 +180,7 @@ impl Taken {
     }
 
     fn observed(&self) -> Option<Observed> {
-        static TORN: AtomicU64 = AtomicU64::new(0);
+        static TORN: Figure = Figure::new(0);
         if self.inputs.is_empty() {
             return None;
         }

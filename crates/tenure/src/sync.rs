@@ -13,27 +13,49 @@ use std::sync::{LockResult, PoisonError};
 use std::time::Duration;
 
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+pub(crate) use std::collections::HashMap;
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 #[cfg(not(any(loom, shuttle)))]
 use std::sync::{Condvar as Cv, Mutex as Mx, MutexGuard as Guard};
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::thread_local;
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 #[cfg(loom)]
 use loom::sync::{Condvar as Cv, Mutex as Mx, MutexGuard as Guard};
-#[cfg(loom)]
-pub(crate) use loom::thread_local;
 
 #[cfg(shuttle)]
-pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 #[cfg(shuttle)]
 use shuttle::sync::{Condvar as Cv, Mutex as Mx, MutexGuard as Guard};
-#[cfg(shuttle)]
-pub(crate) use shuttle::thread_local;
+
+/// The checkers' macros do not know `const` initial values.
+#[cfg(any(loom, shuttle))]
+macro_rules! model_thread_local {
+    ($(#[$doc:meta])* static $name:ident: $type:ty = const { $value:expr };) => {
+        #[cfg(loom)]
+        loom::thread_local! { $(#[$doc])* static $name: $type = $value; }
+        #[cfg(shuttle)]
+        shuttle::thread_local! { $(#[$doc])* static $name: $type = $value; }
+    };
+}
+#[cfg(any(loom, shuttle))]
+pub(crate) use model_thread_local as thread_local;
+
+/// A map that every run walks in the same order, so that a run can be repeated.
+#[cfg(any(loom, shuttle))]
+pub(crate) type HashMap<K, V> =
+    std::collections::HashMap<K, V, std::hash::BuildHasherDefault<std::hash::DefaultHasher>>;
 
 pub(crate) use std::sync::{Arc, OnceLock, Weak};
+
+/// A figure or a number: it steers nothing, so no model checker has to look at it.
+pub(crate) use std::sync::atomic::AtomicU64 as Figure;
+
+/// A switch of the whole process, in a static that stands before any model runs.
+pub(crate) use std::sync::atomic::AtomicBool as Switch;
 
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(Mx<T>);

@@ -6,7 +6,7 @@ pub mod host;
 pub mod lines;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -31,23 +31,23 @@ pub type Got = Result<Lease<Thing>, Error<String>>;
 #[derive(Debug)]
 pub struct Thing {
     pub number: u64,
-    used: Arc<AtomicBool>,
+    users: Arc<AtomicU64>,
 }
 
 impl Thing {
     /// What a caller keeps who goes on using the resource without a lease.
     pub fn hold(&self) -> Used {
-        self.used.store(true, Ordering::SeqCst);
-        Used(Arc::clone(&self.used))
+        self.users.fetch_add(1, Ordering::SeqCst);
+        Used(Arc::clone(&self.users))
     }
 }
 
 /// Use of a resource that only a watching cache sees.
-pub struct Used(Arc<AtomicBool>);
+pub struct Used(Arc<AtomicU64>);
 
 impl Drop for Used {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -64,7 +64,7 @@ impl Log {
         let number = self.numbers.fetch_add(1, Ordering::SeqCst);
         Thing {
             number,
-            used: Arc::default(),
+            users: Arc::default(),
         }
     }
 
@@ -167,7 +167,7 @@ impl Behaviour<Thing> for Keeper {
     }
 
     fn in_use(&self, value: &Thing) -> bool {
-        value.used.load(Ordering::SeqCst)
+        value.users.load(Ordering::SeqCst) > 0
     }
 }
 

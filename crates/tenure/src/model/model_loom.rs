@@ -1,0 +1,515 @@
+//! loom on the flight and on the way out: every interleaving within the bound on preemptions.
+//!
+//! `LOOM_MAX_PREEMPTIONS` sets the bound, 3 unless told otherwise.
+
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use loom::thread::spawn;
+
+use super::world::{Got, PAST_TTL, TTL, Thing, Things, World, key};
+use crate::sync::{Arc, Condvar, Mutex};
+use crate::{BuildError, Cause, Error, Holding, Interrupt, Lease, Patiently, Settings};
+
+fn model(program: impl Fn() + Send + Sync + 'static) {
+    let mut checker = loom::model::Builder::new();
+    checker.preemption_bound.get_or_insert(3);
+    checker.check(program);
+}
+
+/// Runs these on two threads, and gives what both gave.
+fn both<A: 'static, B: 'static>(
+    one: impl FnOnce() -> A + 'static,
+    other: impl FnOnce() -> B + 'static,
+) -> (A, B) {
+    let one = spawn(one);
+    let other = other();
+    (one.join().unwrap(), other)
+}
+
+type Shared = (Arc<World>, Arc<Things>);
+
+fn with(settings: Settings) -> Shared {
+    let world = World::new();
+    let function = world.function(settings);
+    (world, function)
+}
+
+fn with_ttl() -> Settings {
+    Settings {
+        ttl: Some(TTL),
+        ..Settings::default()
+    }
+}
+
+/// A call as a thread of its own makes it.
+fn gets((world, function): &Shared) -> impl FnOnce() -> Got + 'static {
+    let (world, function) = (Arc::clone(world), Arc::clone(function));
+    move || world.get(&function, 1)
+}
+
+fn dies((_, function): &Shared) -> impl FnOnce() -> Got + 'static {
+    let function = Arc::clone(function);
+    move || {
+        let build = || Err(BuildError::Died(Interrupt(Box::new(()))));
+        function.get_or_build_while(&key(1).finish(), &Patiently, build)
+    }
+}
+
+fn does<T>(
+    (world, function): &Shared,
+    what: impl FnOnce(&World, &Things) -> T + 'static,
+) -> impl FnOnce() -> T + 'static {
+    let (world, function) = (Arc::clone(world), Arc::clone(function));
+    move || what(&world, &function)
+}
+
+#[test]
+fn c1_two_callers_one_build() {
+    model(|| {
+        let shared = with(Settings::default());
+        let (one, other) = both(gets(&shared), gets(&shared));
+        assert!(one.unwrap().same_entry(&other.unwrap()));
+        assert_eq!(shared.0.log.built(), 1);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn c1_three_callers_one_build() {
+    model(|| {
+        let shared = with(Settings::default());
+        let third = spawn(gets(&shared));
+        let (one, other) = both(gets(&shared), gets(&shared));
+        assert!(one.unwrap().same_entry(&other.unwrap()));
+        third.join().unwrap().unwrap();
+        assert_eq!(shared.0.log.built(), 1);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn c2_a_failure_is_shared_or_built_anew() {
+    model(|| {
+        let shared = with(Settings::default());
+        let fails = does(&shared, |_, f| f.get_or_build(&key(1).finish(), || Err(7)));
+        let (failed, other) = both(fails, gets(&shared));
+        // Who came first decides: a shared failure, a build after it, or a shared resource.
+        match (failed, other) {
+            (Err(Error::Failed(7)), Err(Error::Failed(7))) => assert_eq!(shared.0.log.built(), 0),
+            (Err(Error::Failed(7)), Ok(_)) => assert_eq!(shared.0.log.built(), 1),
+            (Ok(one), Ok(other)) => assert!(one.same_entry(&other)),
+            _ => panic!("no other outcome"),
+        }
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn c4_a_build_that_dies_hands_on() {
+    model(|| {
+        let shared = with(Settings::default());
+        let second = spawn(gets(&shared));
+        let (died, other) = both(dies(&shared), gets(&shared));
+        let second = second.join().unwrap().unwrap();
+        assert!(other.unwrap().same_entry(&second));
+        if let Ok(lease) = died {
+            assert!(lease.same_entry(&second));
+        }
+        assert_eq!(shared.0.log.built(), 1);
+        drop(second);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+/// Wakes a thread that polls.
+#[derive(Default)]
+struct Bell {
+    rang: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        *self.rang.lock() = true;
+        self.changed.notify_all();
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let bell: Arc<Bell> = Arc::default();
+    let waker = Waker::from(Arc::clone(&bell));
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return value;
+        }
+        let mut rang = bell.rang.lock();
+        while !std::mem::take(&mut *rang) {
+            bell.changed.wait(&mut rang);
+        }
+    }
+}
+
+async fn good(_: Lease<Thing>) -> bool {
+    true
+}
+
+#[test]
+fn c1_a_task_and_a_thread_one_build() {
+    model(|| {
+        let shared = with(Settings::default());
+        let task = does(&shared, |world, f| {
+            let key = key(1);
+            let build = async { Ok(world.log.thing()) };
+            block_on(f.get_or_build_async(&key.finish(), good, build)).unwrap()
+        });
+        let (one, other) = both(task, gets(&shared));
+        assert!(one.same_entry(&other.unwrap()));
+        assert_eq!(shared.0.log.built(), 1);
+        drop(one);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn c4_a_cancelled_task_hands_on() {
+    model(|| {
+        let shared = with(Settings::default());
+        let cancelled = does(&shared, |_, f| {
+            let key = key(1);
+            let build = std::future::pending();
+            let waker = Waker::noop();
+            let key = key.finish();
+            let mut future = Box::pin(f.get_or_build_async(&key, good, build));
+            let polled = future.as_mut().poll(&mut Context::from_waker(waker));
+            drop(future);
+            polled.is_ready()
+        });
+        let task = does(&shared, |world, f| {
+            let key = key(1);
+            let build = async { Ok(world.log.thing()) };
+            block_on(f.get_or_build_async(&key.finish(), good, build)).unwrap()
+        });
+        let (_, lease) = both(cancelled, task);
+        assert_eq!(lease.number, 0);
+        drop(lease);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn c3_two_waits_that_close_a_circle() {
+    model(|| {
+        let world = World::new();
+        let functions = [(); 2].map(|()| world.function(Settings::default()));
+        let [f, g] = functions.clone();
+        let needs = |mine: Arc<Things>, other: Arc<Things>, world: Arc<World>| {
+            move || {
+                mine.get_or_build(&key(1).finish(), || {
+                    let inner = other.get_or_build(&key(1).finish(), || Ok(world.log.thing()));
+                    match inner {
+                        Ok(_) => Ok(world.log.thing()),
+                        Err(Error::Cycle(chain)) => Err(chain.len() as u64),
+                        Err(Error::Failed(failure)) => Err(failure),
+                        Err(_) => panic!("no other outcome"),
+                    }
+                })
+            }
+        };
+        let first = needs(Arc::clone(&f), Arc::clone(&g), Arc::clone(&world));
+        let second = needs(g, f, Arc::clone(&world));
+        let (one, other) = both(first, second);
+        // A chain of three names, or no circle at all where one came late.
+        for failure in [&one, &other]
+            .into_iter()
+            .filter_map(|it| it.as_ref().err())
+        {
+            assert!(matches!(failure, Error::Failed(3)));
+        }
+        drop((one, other));
+        world.check_to_the_end(&[&functions[0], &functions[1]]);
+    });
+}
+
+#[test]
+fn l8_a_clear_races_with_a_build() {
+    model(|| {
+        let shared = with(Settings::default());
+        let clears = does(&shared, |_, f| f.clear().unwrap());
+        let ((), got) = both(clears, gets(&shared));
+        drop(got.unwrap());
+        let (world, f) = &shared;
+        let cause = world.log.cause(0);
+        let entries = f.info().entries;
+        assert!(match cause {
+            None => entries == 1,
+            Some(cause) => entries == 0 && [Cause::Cleared, Cause::Orphaned].contains(&cause),
+        });
+        world.check_to_the_end(&[f]);
+    });
+}
+
+#[test]
+fn l8_a_clear_races_with_a_build_and_a_wait() {
+    model(|| {
+        let shared = with(Settings::default());
+        let waiter = spawn(gets(&shared));
+        let clears = does(&shared, |_, f| f.clear_entry(&key(1).finish()).unwrap());
+        let ((), got) = both(clears, gets(&shared));
+        drop(got.unwrap());
+        drop(waiter.join().unwrap().unwrap());
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l8_a_supersede_races_with_a_build() {
+    model(|| {
+        let shared = with(Settings::default());
+        let ends = does(&shared, |_, f| f.release_all(Cause::Superseded));
+        let ((), got) = both(ends, gets(&shared));
+        drop(got.unwrap());
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l8_a_session_ends_while_it_is_built_for() {
+    model(|| {
+        let world = World::new();
+        let f = world.function(world.in_session());
+        let shared = (world, f);
+        let ends = does(&shared, |world, _| world.end_session(0));
+        let ((), got) = both(ends, gets(&shared));
+        let lease = match got {
+            Ok(lease) => Some(lease),
+            // The session was gone before the call asked for it.
+            Err(Error::NoSession { .. }) => None,
+            Err(_) => panic!("no other outcome"),
+        };
+        if let Some(lease) = lease {
+            let number = lease.number;
+            drop(lease);
+            let cause = shared.0.log.cause(number).unwrap();
+            assert!([Cause::SessionEnded, Cause::Orphaned].contains(&cause));
+        }
+        // Nothing is left behind for a session that has ended.
+        assert_eq!(shared.0.engine.sessions(), 0);
+        assert_eq!(shared.1.info().entries, 0);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l1_a_clear_races_with_a_hit() {
+    model(|| {
+        let shared = with(Settings::default());
+        shared.0.number(&shared.1, 1);
+        let clears = does(&shared, |_, f| f.clear().unwrap());
+        let ((), got) = both(clears, gets(&shared));
+        let lease = got.unwrap();
+        // Held, so not released: whichever came first.
+        assert_eq!(shared.0.log.cause(lease.number), None);
+        drop(lease);
+        assert_eq!(shared.0.log.cause(0), Some(Cause::Cleared));
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l1_two_clears_release_once() {
+    model(|| {
+        let shared = with(Settings::default());
+        shared.0.number(&shared.1, 1);
+        let one = does(&shared, |_, f| f.clear().unwrap());
+        let other = does(&shared, |_, f| f.clear_entry(&key(1).finish()).unwrap());
+        both(one, other);
+        assert_eq!(shared.0.log.cause(0), Some(Cause::Cleared));
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l4_an_expiry_races_with_a_caller() {
+    model(|| {
+        let shared = with(with_ttl());
+        shared.0.number(&shared.1, 1);
+        shared.0.clock.advance(PAST_TTL);
+        let expires = does(&shared, |world, _| world.engine.run_due());
+        let ((), got) = both(expires, gets(&shared));
+        assert_eq!(got.unwrap().number, 1);
+        assert_eq!(shared.0.log.cause(0), Some(Cause::Expired));
+        shared.0.check(&[&shared.1]);
+        // Whoever was first, the successor's own deadline is watched.
+        shared.0.clock.advance(PAST_TTL);
+        shared.0.engine.run_due();
+        assert_eq!(shared.0.log.cause(1), Some(Cause::Expired));
+        assert_eq!(shared.0.engine.inspect().jobs, 0);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l4_an_expiry_races_with_a_clear_and_the_next_build() {
+    model(|| {
+        let shared = with(with_ttl());
+        shared.0.number(&shared.1, 1);
+        shared.0.clock.advance(PAST_TTL);
+        let expires = does(&shared, |world, _| world.engine.run_due());
+        let clears = does(&shared, |world, f| {
+            f.clear().unwrap();
+            world.number(f, 2)
+        });
+        both(expires, clears);
+        // One job for the one deadline, whether or not the old job was taken back in time.
+        shared.0.check(&[&shared.1]);
+        shared.0.clock.advance(PAST_TTL);
+        shared.0.engine.run_due();
+        assert_eq!(shared.0.log.cause(1), Some(Cause::Expired));
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l9_two_callers_turn_down_one_entry() {
+    model(|| {
+        let world = World::new();
+        let settings = Settings {
+            validates: true,
+            ..Settings::default()
+        };
+        let f = world.with(settings, Holding::Leases, 1);
+        let shared = (world, f);
+        shared.0.number(&shared.1, 1);
+        let (one, other) = both(gets(&shared), gets(&shared));
+        assert!(one.unwrap().same_entry(&other.unwrap()));
+        assert_eq!(shared.0.log.cause(0), Some(Cause::Invalid));
+        assert_eq!(shared.0.log.built(), 2);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l9_a_clear_races_with_a_check() {
+    model(|| {
+        let world = World::new();
+        let settings = Settings {
+            validates: true,
+            ..Settings::default()
+        };
+        let f = world.with(settings, Holding::Leases, 1);
+        let shared = (world, f);
+        shared.0.number(&shared.1, 1);
+        let clears = does(&shared, |_, f| f.clear().unwrap());
+        let ((), got) = both(clears, gets(&shared));
+        drop(got.unwrap());
+        let cause = shared.0.log.cause(0).unwrap();
+        assert!([Cause::Cleared, Cause::Invalid].contains(&cause));
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l10_two_builds_for_one_place() {
+    model(|| {
+        let shared = with(Settings {
+            max_entries: Some(1),
+            ..Settings::default()
+        });
+        let second = does(&shared, |world, f| world.number(f, 2));
+        let (_, got) = both(second, gets(&shared));
+        drop(got.unwrap());
+        assert_eq!(shared.1.info().entries, 1);
+        assert_eq!(shared.1.info().released(Cause::Evicted), 1);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l5_a_drain_races_with_its_user_and_a_shutdown() {
+    model(|| {
+        let world = World::new();
+        let settings = Settings {
+            drain: Some(Duration::from_secs(60)),
+            ..Settings::default()
+        };
+        let f = world.with(settings, Holding::Watched, 0);
+        let shared = (world, f);
+        let used = shared.0.get(&shared.1, 1).unwrap().hold();
+        shared.1.clear().unwrap();
+        shared.0.clock.advance(Duration::from_millis(100));
+        let lets_go = does(&shared, move |world, _| {
+            drop(used);
+            world.engine.run_due();
+        });
+        let ends = does(&shared, |world, _| {
+            world.engine.shutdown();
+        });
+        both(lets_go, ends);
+        assert_eq!(shared.0.log.cause(0), Some(Cause::Cleared));
+        assert_eq!(shared.0.engine.inspect().drains, 0);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l6_a_shutdown_races_with_a_build() {
+    model(|| {
+        let shared = with(with_ttl());
+        let ends = does(&shared, |world, _| world.engine.shutdown());
+        let (done, got) = both(ends, gets(&shared));
+        assert!(done);
+        drop(got.unwrap());
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn s4_a_session_comes_back_in_the_nick_of_time() {
+    model(|| {
+        let world = World::new();
+        let settings = world.in_session();
+        world.engine.configure(|it| it.session_grace = TTL);
+        let f = world.function(settings);
+        let shared = (world, f);
+        shared.0.number(&shared.1, 1);
+        shared.0.engine.end_session("a");
+        shared.0.clock.advance(PAST_TTL);
+        let over = does(&shared, |world, _| world.engine.run_due());
+        let back = does(&shared, |world, f| {
+            world.engine.resume_session("a");
+            // What was kept then stays kept.
+            let kept = f.info().entries;
+            (kept, world.engine.sessions())
+        });
+        let ((), (kept, sessions)) = both(over, back);
+        let released = shared.0.log.cause(0).is_some();
+        assert!(sessions == 0 || !released, "kept: {kept}, and released");
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn timer_a_job_runs_or_is_taken_back() {
+    use crate::clock::Clock;
+    use crate::timer::Timer;
+    model(|| {
+        let timer = Timer::new(Clock::Manual(crate::ManualClock::new()));
+        let ran: Arc<std::sync::atomic::AtomicU64> = Arc::default();
+        let counts = Arc::clone(&ran);
+        let count = move || _ = counts.fetch_add(1, Ordering::SeqCst);
+        let id = timer.at(0, Box::new(count));
+        let (one, other) = (Arc::clone(&timer), Arc::clone(&timer));
+        let third = spawn({
+            let timer = Arc::clone(&timer);
+            move || timer.run_due()
+        });
+        let ((), taken_back) = both(move || one.run_due(), move || other.cancel(id));
+        third.join().unwrap();
+        assert_eq!(ran.load(Ordering::SeqCst), u64::from(!taken_back));
+        assert_eq!(timer.armed(), 0);
+        timer.settle();
+    });
+}

@@ -1,0 +1,308 @@
+//! shuttle on the whole cache: threads that do anything at random, under random schedules.
+//!
+//! A failure prints its schedule. `TENURE_REPLAY=<schedule>` runs that one again, and
+//! `SHUTTLE_RANDOM_SEED=<number>` the whole sequence of schedules that the number gives.
+//! `TENURE_TESTS=long` runs many more.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shuttle::rand::{Rng, thread_rng};
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::thread;
+
+use super::world::{Got, SESSIONS, TTL, Thing, Things, Used, World, key};
+use crate::{
+    BuildError, Cause, Error, Holding, Identity, Interrupt, Lease, Patiently, Registered, Settings,
+};
+
+fn check(schedules: usize, program: fn()) {
+    if let Ok(schedule) = std::env::var("TENURE_REPLAY") {
+        return shuttle::replay(program, &schedule);
+    }
+    let long = std::env::var("TENURE_TESTS").is_ok_and(|it| it == "long");
+    let schedules = if long { schedules * 100 } else { schedules };
+    run(RandomScheduler::new(schedules), program);
+    run(PctScheduler::new(3, schedules), program);
+}
+
+fn run(scheduler: impl Scheduler + 'static, program: fn()) {
+    let mut config = shuttle::Config::new();
+    config.stack_size = 1 << 19;
+    config.silence_warnings = true;
+    shuttle::Runner::new(scheduler, config).run(program);
+}
+
+/// What the threads of one run share.
+struct Stage {
+    world: Arc<World>,
+    functions: Vec<Arc<Things>>,
+    /// Whether a release may come before the last use: at a shutdown, and without a drain.
+    strict: bool,
+}
+
+impl Stage {
+    fn any(&self) -> &Arc<Things> {
+        &self.functions[thread_rng().gen_range(0..self.functions.len())]
+    }
+
+    /// A call of any kind, with a key of three.
+    fn call(&self, depth: u32) -> Option<Lease<Thing>> {
+        let f = self.any();
+        let number = thread_rng().gen_range(0..3);
+        let got = match thread_rng().gen_range(0..10) {
+            0 => f.get_or_build(&key(number).finish(), || Err(number)),
+            1 => self.dying(f, number),
+            2 | 3 if depth < 2 => f.get_or_build(&key(number).finish(), || {
+                // A need of anything, its own entry included.
+                drop(self.call(depth + 1));
+                Ok(self.world.log.thing())
+            }),
+            4 => self.cancelled(f, number),
+            5 => self.task(f, number),
+            _ => self.world.get(f, number),
+        };
+        match got {
+            Ok(lease) => Some(lease),
+            Err(Error::Failed(_) | Error::Cycle(_) | Error::NoSession { .. }) => None,
+            Err(Error::Interrupted(_)) => None,
+        }
+    }
+
+    fn dying(&self, f: &Things, number: u64) -> Got {
+        let build = || Err(BuildError::Died(Interrupt(Box::new(()))));
+        f.get_or_build_while(&key(number).finish(), &Patiently, build)
+    }
+
+    fn task(&self, f: &Things, number: u64) -> Got {
+        let key = key(number);
+        let build = async { Ok(self.world.log.thing()) };
+        let check = async |lease: Lease<Thing>| lease.number % 5 != 0;
+        shuttle::future::block_on(f.get_or_build_async(&key.finish(), check, build))
+    }
+
+    /// A task that gives up at its first wait, which may be within its own build.
+    fn cancelled(&self, f: &Things, number: u64) -> Got {
+        let key = key(number);
+        let key = key.finish();
+        let build = async {
+            let mut first = true;
+            std::future::poll_fn(|_| {
+                if std::mem::take(&mut first) {
+                    std::task::Poll::Pending
+                } else {
+                    std::task::Poll::Ready(())
+                }
+            })
+            .await;
+            Ok(self.world.log.thing())
+        };
+        let check = async |_: Lease<Thing>| true;
+        let future = pin!(f.get_or_build_async(&key, check, build));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        match future.poll(&mut cx) {
+            std::task::Poll::Ready(got) => got,
+            std::task::Poll::Pending => Err(Error::Failed(0)),
+        }
+    }
+
+    /// One thing of all that can be done.
+    fn act(&self, uses: &mut Vec<Used>, leases: &mut Vec<Lease<Thing>>) {
+        let (world, f) = (&self.world, self.any());
+        let number = thread_rng().gen_range(0..3);
+        match thread_rng().gen_range(0..24) {
+            0..8 => {
+                if let Some(lease) = self.call(0) {
+                    self.is_held(&lease);
+                    leases.push(lease);
+                }
+            }
+            8..11 => drop(leases.pop()),
+            11 => {
+                if let Some(lease) = self.call(0) {
+                    uses.push(lease.hold());
+                }
+            }
+            12 => drop(uses.pop()),
+            13 => _ = f.clear_entry(&key(number).finish()),
+            14 => _ = f.clear(),
+            15 => world.engine.clear_all(),
+            16 => f.release_all(Cause::Superseded),
+            17..20 => {
+                world.clock.advance(TTL / 3);
+                world.engine.run_due();
+            }
+            20 => World::serve(thread_rng().gen_range(0..SESSIONS.len())),
+            21 => {
+                if thread_rng().gen_bool(0.3) {
+                    world.end_session(thread_rng().gen_range(0..SESSIONS.len()));
+                }
+            }
+            22 => _ = f.info(),
+            _ => {
+                if !self.strict && thread_rng().gen_bool(0.2) {
+                    assert!(world.engine.shutdown());
+                }
+            }
+        }
+        leases.iter().for_each(|lease| self.is_held(lease));
+    }
+
+    /// No lease is ever of something released, whoever ended its entry.
+    fn is_held(&self, lease: &Lease<Thing>) {
+        assert_eq!(self.world.log.cause(lease.number), None);
+    }
+}
+
+/// Three threads do as they like with these functions; then everything has its one end.
+fn anything(world: Arc<World>, functions: Vec<Arc<Things>>, strict: bool) {
+    let stage = Arc::new(Stage {
+        world,
+        functions,
+        strict,
+    });
+    let threads: Vec<_> = (0..3)
+        .map(|_| {
+            let stage = Arc::clone(&stage);
+            thread::spawn(move || {
+                let (mut uses, mut leases) = (Vec::new(), Vec::new());
+                for _ in 0..8 {
+                    stage.act(&mut uses, &mut leases);
+                }
+                drop(leases);
+                if stage.strict {
+                    // Long enough drains: what is still used has not been released.
+                    for used in &uses {
+                        assert_eq!(stage.world.log.cause(used.number), None);
+                    }
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let functions: Vec<_> = stage.functions.iter().collect();
+    stage.world.check(&functions);
+    // Nobody uses anything any more: what drained is released.
+    stage.world.clock.advance(TTL);
+    stage.world.engine.run_due();
+    assert!(functions.iter().all(|it| it.info().draining == 0));
+    stage.world.check_to_the_end(&functions);
+}
+
+fn settings() -> Settings {
+    Settings {
+        ttl: Some(TTL),
+        max_entries: Some(2),
+        ..Settings::default()
+    }
+}
+
+#[test]
+fn l1_leased_resources_under_everything() {
+    check(2000, || {
+        let world = World::new();
+        let validating = Settings {
+            validates: true,
+            ..settings()
+        };
+        let functions = vec![
+            world.function(settings()),
+            world.with(validating, Holding::Leases, 4),
+        ];
+        anything(world, functions, false);
+    });
+}
+
+#[test]
+fn l1_sessions_under_everything() {
+    check(2000, || {
+        let world = World::new();
+        world.engine.configure(|it| it.session_grace = TTL / 2);
+        let functions = vec![
+            world.function(world.in_session()),
+            world.function(settings()),
+        ];
+        anything(world, functions, false);
+    });
+}
+
+#[test]
+fn l5_watched_resources_under_everything() {
+    check(2000, || {
+        let world = World::new();
+        let drained = Settings {
+            drain: Some(Duration::from_secs(3600)),
+            ..settings()
+        };
+        let functions = vec![world.with(drained, Holding::Watched, 0)];
+        anything(world, functions, true);
+    });
+}
+
+#[test]
+fn l5_watched_resources_under_everything_and_a_shutdown() {
+    check(2000, || {
+        let world = World::new();
+        let drained = Settings {
+            drain: Some(TTL / 2),
+            ..settings()
+        };
+        let functions = vec![
+            world.with(drained, Holding::Watched, 0),
+            world.with(settings(), Holding::Watched, 0),
+        ];
+        anything(world, functions, false);
+    });
+}
+
+fn identity(settings: u8) -> Identity {
+    Identity {
+        site: [1; 16],
+        version: [1; 16],
+        settings: [settings; 16],
+        stamp: [1; 16],
+        passing: false,
+    }
+}
+
+#[test]
+fn f6_settings_change_under_load() {
+    check(2000, || {
+        let world = World::new();
+        let threads: Vec<_> = (0..3)
+            .map(|_| {
+                let world = Arc::clone(&world);
+                thread::spawn(move || {
+                    for _ in 0..5 {
+                        let version = thread_rng().gen_range(0..3);
+                        let make = || Ok(world.function(settings()));
+                        let user: Registered<Thing, u64> =
+                            world.engine.register(identity(version), make).unwrap();
+                        for _ in 0..2 {
+                            let got = world.get(user.function(), thread_rng().gen_range(0..2));
+                            drop(got.unwrap());
+                        }
+                        drop(user);
+                        world.engine.run_due();
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        world.engine.run_due();
+        // The last version stands; what the others held is gone.
+        let user: Registered<Thing, u64> = world
+            .engine
+            .register(identity(9), || Ok(world.function(settings())))
+            .unwrap();
+        world.engine.run_due();
+        assert_eq!(world.log.built(), world.log.released());
+        drop(user);
+        assert!(world.engine.shutdown());
+    });
+}

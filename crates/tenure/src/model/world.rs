@@ -1,0 +1,229 @@
+//! An engine whose resources keep a log. The log itself is no part of what is checked, so it uses
+//! the standard library's locks, under which nothing gives way to another thread.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::sync::{AtomicBool, AtomicU8, thread_local};
+use crate::{
+    Behaviour, BuildStart, Cause, Encoder, Engine, Error, Function, Holding, Host, HostBuild,
+    Interrupt, Lease, ManualClock, Recording, ReleaseFailed, Scope, SessionId, Settings,
+};
+
+pub(super) const TTL: Duration = Duration::from_secs(1);
+/// Build times are made unique by nanoseconds.
+pub(super) const PAST_TTL: Duration = Duration::from_millis(1001);
+
+pub(super) type Things = Function<Thing, u64>;
+pub(super) type Got = Result<Lease<Thing>, Error<u64>>;
+
+pub(super) struct Thing {
+    pub(super) number: u64,
+    users: Arc<AtomicU8>,
+}
+
+impl Thing {
+    /// Use that only a watching cache sees.
+    pub(super) fn hold(&self) -> Used {
+        self.users.fetch_add(1, Ordering::SeqCst);
+        Used {
+            number: self.number,
+            users: Arc::clone(&self.users),
+        }
+    }
+}
+
+/// Use of a resource without a lease.
+pub(super) struct Used {
+    pub(super) number: u64,
+    users: Arc<AtomicU8>,
+}
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        self.users.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Log {
+    built: AtomicU64,
+    released: Mutex<BTreeMap<u64, Cause>>,
+}
+
+impl Log {
+    pub(super) fn thing(&self) -> Thing {
+        Thing {
+            number: self.built.fetch_add(1, Ordering::SeqCst),
+            users: Arc::new(AtomicU8::new(0)),
+        }
+    }
+
+    pub(super) fn built(&self) -> u64 {
+        self.built.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn cause(&self, number: u64) -> Option<Cause> {
+        self.released.lock().unwrap().get(&number).copied()
+    }
+
+    pub(super) fn released(&self) -> u64 {
+        self.released.lock().unwrap().len() as u64
+    }
+}
+
+pub(super) struct Keeper {
+    log: Arc<Log>,
+    holding: Holding,
+    /// Resources with smaller numbers are turned down.
+    valid_from: u64,
+}
+
+impl Behaviour<Thing> for Keeper {
+    fn validate(&self, value: &Thing) -> Result<bool, Interrupt> {
+        Ok(value.number >= self.valid_from)
+    }
+
+    fn release(&self, value: Thing, cause: Cause) -> Result<(), ReleaseFailed> {
+        let before = self
+            .log
+            .released
+            .lock()
+            .unwrap()
+            .insert(value.number, cause);
+        assert_eq!(before, None, "{} is released once", value.number);
+        Ok(())
+    }
+
+    fn holding(&self) -> Holding {
+        self.holding
+    }
+
+    fn in_use(&self, value: &Thing) -> bool {
+        value.users.load(Ordering::SeqCst) > 0
+    }
+}
+
+pub(super) const SESSIONS: [&str; 3] = ["a", "b", "c"];
+
+thread_local! {
+    /// Which of the sessions this thread serves.
+    static SERVES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A host with a few sessions, each of which may be gone for good.
+struct Sessions(Arc<[AtomicBool; 3]>);
+
+impl Host for Sessions {
+    fn session(&self) -> Result<Option<SessionId>, Interrupt> {
+        let serves = SERVES.with(Cell::get);
+        let gone = self.0[serves].load(Ordering::SeqCst);
+        Ok((!gone).then(|| SESSIONS[serves].into()))
+    }
+
+    fn begin(&self, _: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
+        Ok(None)
+    }
+
+    fn replay(&self, _: &Recording) -> Result<(), Interrupt> {
+        Ok(())
+    }
+}
+
+pub(super) struct World {
+    pub(super) engine: Engine,
+    pub(super) clock: ManualClock,
+    pub(super) log: Arc<Log>,
+    gone: Arc<[AtomicBool; 3]>,
+}
+
+impl World {
+    pub(super) fn new() -> Arc<Self> {
+        let clock = ManualClock::new();
+        let world = Self {
+            engine: Engine::with_clock(clock.clone()),
+            clock,
+            log: Arc::default(),
+            gone: Arc::new([(); 3].map(|()| AtomicBool::new(false))),
+        };
+        Arc::new(world)
+    }
+
+    /// This thread serves that session from here on.
+    pub(super) fn serve(session: usize) {
+        SERVES.with(|serves| serves.set(session));
+    }
+
+    /// The settings of a function that has its entries per session.
+    pub(super) fn in_session(&self) -> Settings {
+        let gone = Arc::clone(&self.gone);
+        self.engine.set_host(Some(Arc::new(Sessions(gone))));
+        Settings {
+            scope: Scope::Session,
+            ..Settings::default()
+        }
+    }
+
+    /// The session is gone, as the host sees it and then as the engine is told.
+    pub(super) fn end_session(&self, session: usize) {
+        self.gone[session].store(true, Ordering::SeqCst);
+        self.engine.end_session(SESSIONS[session]);
+    }
+
+    pub(super) fn function(&self, settings: Settings) -> Arc<Things> {
+        self.with(settings, Holding::Leases, 0)
+    }
+
+    pub(super) fn with(
+        &self,
+        settings: Settings,
+        holding: Holding,
+        valid_from: u64,
+    ) -> Arc<Things> {
+        let keeper = Keeper {
+            log: Arc::clone(&self.log),
+            holding,
+            valid_from,
+        };
+        Function::new(&self.engine, "f", settings, Box::new(keeper)).unwrap()
+    }
+
+    pub(super) fn get(&self, function: &Things, key: u64) -> Got {
+        function.get_or_build(&self::key(key).finish(), || Ok(self.log.thing()))
+    }
+
+    /// The number that a call gives; no lease is kept.
+    pub(super) fn number(&self, function: &Things, key: u64) -> u64 {
+        self.get(function, key).unwrap().number
+    }
+
+    /// What holds when nobody calls any more and no lease is out.
+    pub(super) fn check(&self, functions: &[&Arc<Things>]) {
+        let counts = self.engine.inspect();
+        assert_eq!((counts.flights, counts.waits), (0, 0), "{counts:?}");
+        let armed = counts.expiries + counts.endings + counts.drains;
+        assert_eq!(counts.jobs, armed, "{counts:?}");
+        let infos: Vec<_> = functions.iter().map(|it| it.info()).collect();
+        let entries: u64 = infos.iter().map(|it| it.entries).sum();
+        let draining: u64 = infos.iter().map(|it| it.draining).sum();
+        assert!(infos.iter().all(|it| it.waiting == 0));
+        assert_eq!(self.log.built(), self.log.released() + entries + draining);
+    }
+
+    /// Everything ends, and is released.
+    pub(super) fn check_to_the_end(&self, functions: &[&Arc<Things>]) {
+        self.check(functions);
+        assert!(self.engine.shutdown());
+        self.check(functions);
+        assert_eq!(self.log.built(), self.log.released());
+    }
+}
+
+pub(super) fn key(number: u64) -> Encoder {
+    let mut key = Encoder::new();
+    key.framed(1, &number.to_le_bytes());
+    key
+}
