@@ -15,6 +15,9 @@ use std::time::Duration;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::collections::HashMap;
 #[cfg(not(any(loom, shuttle)))]
+#[allow(unused_imports)]
+pub(crate) use std::sync::atomic::AtomicU64;
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 #[cfg(not(any(loom, shuttle)))]
 use std::sync::{Condvar as Cv, Mutex as Mx, MutexGuard as Guard};
@@ -22,10 +25,16 @@ use std::sync::{Condvar as Cv, Mutex as Mx, MutexGuard as Guard};
 pub(crate) use std::thread_local;
 
 #[cfg(loom)]
+#[allow(unused_imports)]
+pub(crate) use loom::sync::atomic::AtomicU64;
+#[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 #[cfg(loom)]
 use loom::sync::{Condvar as Cv, Mutex as Mx, MutexGuard as Guard};
 
+#[cfg(shuttle)]
+#[allow(unused_imports)]
+pub(crate) use shuttle::sync::atomic::AtomicU64;
 #[cfg(shuttle)]
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 #[cfg(shuttle)]
