@@ -117,7 +117,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     continue;
                 }
                 let hash = if ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type {
-                    ffi::PyObject_Hash(key)
+                    str_hash(key)
                 } else {
                     all_str = false;
                     0
@@ -326,6 +326,18 @@ fn set_items<'py>(set: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let iter = ffi::PySet_Type.tp_iter.expect("sets can be iterated")(set.as_ptr());
         let iter = Bound::from_owned_ptr_or_err(py, iter)?;
         iter.try_iter()?.collect()
+    }
+}
+
+/// The hash of an exact `str`: a key of a dict has it ready.
+#[inline(always)]
+unsafe fn str_hash(text: *mut ffi::PyObject) -> isize {
+    // SAFETY: the caller passes a live `str`; its hash runs no other code.
+    unsafe {
+        match (*text.cast::<ffi::PyASCIIObject>()).hash {
+            -1 => ffi::PyObject_Hash(text),
+            hash => hash,
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::Context;
 use crate::errors::{self, Kind};
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
 use std::fmt::Write;
 
@@ -25,6 +25,8 @@ pub(super) struct Fault {
 enum Cause {
     /// Raised by something that is not ours to translate: `KeyboardInterrupt`, a lack of memory.
     Raised(PyErr),
+    /// An object that raised when it was read.
+    Unread(PyErr),
     /// An object without a key: its class, why, and what was raised if anything was.
     NoKey(String, String, Option<PyErr>),
     /// More levels than are read.
@@ -35,8 +37,19 @@ enum Cause {
 
 impl From<PyErr> for Box<Fault> {
     fn from(error: PyErr) -> Self {
-        Fault::new(Cause::Raised(error))
+        Python::attach(|py| {
+            Fault::new(if is_translated(py, &error) {
+                Cause::Unread(error)
+            } else {
+                Cause::Raised(error)
+            })
+        })
     }
+}
+
+/// Whether an error means that something has no key, and is no interrupt or its like.
+fn is_translated(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyException>(py) && !error.is_instance_of::<PyMemoryError>(py)
 }
 
 impl Fault {
@@ -55,7 +68,7 @@ impl Fault {
     /// Reading an object of this class raised. Only an `Exception` means that it has no key;
     /// anything else goes on as it is.
     pub(super) fn raised(py: Python<'_>, class: String, why: &str, error: PyErr) -> Box<Self> {
-        if error.is_instance_of::<PyException>(py) {
+        if is_translated(py, &error) {
             let why = format!("{why} ({})", one_line(py, &error));
             Self::new(Cause::NoKey(class, why, Some(error)))
         } else {
@@ -75,7 +88,7 @@ impl Fault {
         class: String,
         error: PyErr,
     ) -> Box<Self> {
-        if error.is_instance_of::<PyException>(py) {
+        if is_translated(py, &error) {
             Self::new(Cause::HashFunc(func, class, error))
         } else {
             Self::new(Cause::Raised(error))
@@ -90,7 +103,10 @@ impl Fault {
 
     /// Whether this says that something has no key, as opposed to an interrupt and its like.
     pub(super) fn is_no_key(&self) -> bool {
-        matches!(self.cause, Cause::NoKey(..) | Cause::TooDeep)
+        matches!(
+            self.cause,
+            Cause::NoKey(..) | Cause::TooDeep | Cause::Unread(_)
+        )
     }
 
     /// The sentence without the function's part, for a warning about a closure.
@@ -98,7 +114,7 @@ impl Fault {
         match &self.cause {
             Cause::NoKey(class, why, _) => format!("a `{class}`{}, which {why}", self.inside()),
             Cause::TooDeep => "something nested too deeply".to_owned(),
-            Cause::Raised(_) => "something that could not be read".to_owned(),
+            Cause::Raised(_) | Cause::Unread(_) => "something that could not be read".to_owned(),
             Cause::HashFunc(func, class, _) => {
                 format!("a `{class}`{}, for which `{func}` raised", self.inside())
             }
@@ -107,25 +123,30 @@ impl Fault {
 
     /// The Python exception for this fault.
     pub(super) fn raise(self, py: Python<'_>, param: &str, cx: &Context<'_>) -> PyErr {
-        let way = self.way(param);
+        let way = self.way();
         let function = cx.function;
         match self.cause {
             Cause::Raised(error) => error,
+            Cause::Unread(error) => {
+                let text = format!(
+                    "no key can be made of the argument `{param}` of `{function}`: {way} \
+                     something that could not be read ({}).\n{}",
+                    one_line(py, &error),
+                    leave_out(param)
+                );
+                errors::raise(py, Kind::Unhashable, text, Some(error))
+            }
             Cause::NoKey(class, why, cause) => {
-                let name = param.trim_start_matches('*');
-                let leave_out = match name.chars().next() {
-                    Some(first) if first.is_alphabetic() => format!(
-                        "To leave it out of the key, begin the parameter's name with an \
-                         underscore: `_{name}`."
-                    ),
-                    _ => "To leave it out of the key, pass it as a parameter whose name begins \
-                          with an underscore."
-                        .to_owned(),
+                let leave_out = leave_out(param);
+                let rule = if class.contains('.') {
+                    class.clone()
+                } else {
+                    format!("builtins.{class}")
                 };
                 let text = format!(
                     "no key can be made of the argument `{param}` of `{function}`: {way} a \
                      `{class}`, which {why}.\n{leave_out}\nTo say what it is keyed by, give the \
-                     decorator hash_funcs={{\"{class}\": function}}, where the function takes \
+                     decorator hash_funcs={{\"{rule}\": function}}, where the function takes \
                      the object and returns something simple, such as a str or a tuple."
                 );
                 errors::raise(py, Kind::Unhashable, text, cause)
@@ -154,7 +175,7 @@ impl Fault {
 
     /// The chain of objects from the argument down to the one that failed, as the beginning of a
     /// sentence that ends with that object.
-    fn way(&self, _param: &str) -> String {
+    fn way(&self) -> String {
         if self.steps.is_empty() {
             return "it is".to_owned();
         }
@@ -178,6 +199,19 @@ impl Fault {
             Some((class, _)) => format!(" inside a `{class}`"),
             None => String::new(),
         }
+    }
+}
+
+/// How to leave a parameter out of the key.
+fn leave_out(param: &str) -> String {
+    let name = param.trim_start_matches('*');
+    match name.chars().next() {
+        Some(first) if first.is_alphabetic() => format!(
+            "To leave it out of the key, begin the parameter's name with an underscore: `_{name}`."
+        ),
+        _ => "To leave it out of the key, pass it as a parameter whose name begins with an \
+              underscore."
+            .to_owned(),
     }
 }
 

@@ -82,6 +82,21 @@ def test_k9_a_reduction_that_raises_is_no_key(error: type[Exception]) -> None:
     assert type(caught.value.__cause__) is error
 
 
+def test_k9_what_raises_when_it_is_looked_at_is_no_key() -> None:
+    """K9: also where a class raises before anything is asked of the object."""
+
+    class Odd(type):
+        def __getattr__(cls, name: str) -> Any:
+            raise ValueError(f"odd {name}")
+
+    class Thing(metaclass=Odd):
+        pass
+
+    with pytest.raises(UnhashableParamError, match=r"'thing'.*could not be read \(ValueError: odd") as caught:
+        _encode({"thing": Thing()})
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
 def test_k9_an_interrupt_is_no_matter_of_keys() -> None:
     """K9: what is no Exception goes through as it is."""
 
@@ -91,6 +106,13 @@ def test_k9_an_interrupt_is_no_matter_of_keys() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         _encode([Stopped()])
+
+    class Starved:
+        def __reduce_ex__(self, protocol: int) -> Any:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        _encode([Starved()])
 
 
 def test_k9_a_reduction_is_walked_not_pickled() -> None:
