@@ -7,7 +7,7 @@ use tenure::Encoder;
 
 use crate::encode::{self, Context, HashFuncs};
 use crate::resource::Held;
-use crate::{cached, errors, events, exit, host, info, options, process, testing};
+use crate::{attach, cached, errors, events, exit, host, info, options, process, testing};
 
 /// The native half of the package `tenure`.
 #[pymodule(gil_used = true)]
@@ -41,12 +41,16 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Has the end of the process release everything, and a child process forget it.
 fn watch_the_process(py: Python<'_>) -> PyResult<()> {
-    let after_fork = wrap_pyfunction!(process::after_fork, py)?;
-    let options = PyDict::new(py);
-    options.set_item("after_in_child", after_fork)?;
+    let hooks = PyDict::new(py);
+    hooks.set_item("after_in_child", wrap_pyfunction!(process::after_fork, py)?)?;
+    if py.version_info() < (3, 12) {
+        hooks.set_item("before", wrap_pyfunction!(attach::before_fork, py)?)?;
+        let after = wrap_pyfunction!(attach::after_fork_in_parent, py)?;
+        hooks.set_item("after_in_parent", after)?;
+    }
     let os = py.import("os")?;
     if os.hasattr("register_at_fork")? {
-        os.call_method("register_at_fork", (), Some(&options))?;
+        os.call_method("register_at_fork", (), Some(&hooks))?;
     }
     let at_exit = wrap_pyfunction!(exit::at_exit, py)?;
     py.import("atexit")?.call_method1("register", (at_exit,))?;

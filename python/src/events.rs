@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::log;
+use crate::{attach, log};
 
 /// Has the engine's events go to the logger `tenure` from now on.
 pub(crate) fn forward() {
@@ -31,7 +31,7 @@ impl Subscriber for Forward {
         let mut text = Text::default();
         event.record(&mut text);
         let is_error = *event.metadata().level() == Level::ERROR;
-        let _ = Python::try_attach(|py| log::line(py, is_error, &text.finish()));
+        let _ = attach::with(|py| log::line(py, is_error, &text.finish()));
     }
 
     // Spans are never enabled.

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use tenure::{BuildStart, Encoder, Host, HostBuild, Interrupt, Observed, Recording, SessionId};
 
+use crate::attach;
 use crate::current::Current;
 use crate::encode::{self, Context};
 use crate::log;
@@ -88,7 +89,8 @@ struct PyBuild {
 
 impl HostBuild for PyBuild {
     fn show(&self) {
-        Python::attach(|py| {
+        // On a thread of the engine's own.
+        attach::with(|py| {
             if let Err(error) = self.build.bind(py).call_method0(intern!(py, "show")) {
                 log::error(py, "the host could not show a spinner", error);
             }

@@ -2,6 +2,7 @@
 //! of its own.
 
 mod api;
+mod attach;
 mod cached;
 mod current;
 mod encode;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use pyo3::prelude::*;
 use tenure::{Config, Engine};
 
-use crate::{exit, testing};
+use crate::{attach, exit, testing};
 
 /// Leaked, since anyone may hold a reference.
 static IN_FORCE: AtomicPtr<Engine> = AtomicPtr::new(ptr::null_mut());
@@ -87,6 +87,7 @@ pub(crate) fn after_fork() {
             leaked(engine).abandon();
         }
     }
+    attach::after_fork_in_child();
     testing::after_fork();
     exit::after_fork();
 }

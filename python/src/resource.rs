@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFrozenSet, PyTraceback};
 use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
 
-use crate::{foreign, log, process};
+use crate::{attach, foreign, log, process};
 
 /// A cached object, and how many references to it there were before the cache handed it out.
 pub(crate) struct Held {
@@ -157,7 +157,7 @@ impl Behaviour<Held> for Callbacks {
     }
 
     fn release(&self, value: Held, cause: Cause) -> Result<(), ReleaseFailed> {
-        Python::try_attach(|py| {
+        attach::with(|py| {
             let object = value.object.into_bound(py);
             let Some(on_release) = &self.on_release else {
                 return Ok(());
@@ -180,7 +180,7 @@ impl Behaviour<Held> for Callbacks {
     }
 
     fn in_use(&self, value: &Held) -> bool {
-        Python::try_attach(|py| {
+        attach::with(|py| {
             let object = value.object.bind(py);
             let counted = is_counted(object) && references(object) - 1 > value.baseline as isize;
             counted || value.is_claimed(py)
@@ -189,7 +189,7 @@ impl Behaviour<Held> for Callbacks {
     }
 
     fn is_claimed(&self, value: &Held) -> bool {
-        Python::try_attach(|py| value.is_claimed(py)).unwrap_or(false)
+        attach::with(|py| value.is_claimed(py)).unwrap_or(false)
     }
 }
 

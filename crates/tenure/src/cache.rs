@@ -24,6 +24,7 @@ use crate::record::{Observed, Recording};
 use crate::release::{Cause, release};
 use crate::sync::{Arc, Mutex, Weak};
 use crate::timer::TimerId;
+use crate::underway::Begun;
 
 use hashbrown::HashTable;
 
@@ -190,6 +191,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// of observed inputs.
     pub(crate) fn find(self: &Arc<Self>, key: &KeyRef<'_>, seen: &Seen) -> Found<V, F> {
         loop {
+            let _under_way = self.begin_release();
             let expired = {
                 let mut state = self.state.lock();
                 match state.entry(key, seen) {
@@ -241,6 +243,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Takes out this very entry, if it is still there, and lets go of the caller's lease.
     pub(crate) fn discard(&self, entry: Lease<V>, cause: Cause) {
+        let _under_way = self.begin_release();
         let (taken, idle) = {
             let mut state = self.state.lock();
             (state.remove(&entry), state.idle_expiry())
@@ -254,6 +257,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Takes out what is under `key`, whatever it observed, and orphans the builds of it.
     pub(crate) fn clear_entry(&self, key: &KeyRef<'_>) {
+        let _under_way = self.begin_release();
         let mut flights = Vec::new();
         let mut gone = Vec::new();
         let idle = {
@@ -286,6 +290,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Takes out everything, and orphans every build.
     pub(crate) fn clear(&self, cause: Cause) {
+        let _under_way = self.begin_release();
         for entry in self.take_all(false) {
             release(entry, cause);
         }
@@ -324,6 +329,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         entries
     }
 
+    /// Marks what leaves the cache from here on as being released, for a shutdown to wait for.
+    fn begin_release(&self) -> Begun<'_> {
+        self.shared.engine.core().under_way.begin()
+    }
+
     fn disarm(&self, expiry: Option<Expiry>) {
         if let Some(expiry) = expiry {
             self.shared.engine.core().timer.cancel(expiry.timer);
@@ -332,6 +342,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Takes out one entry that has expired, and asks to be called again for what expires next.
     fn expire(self: &Arc<Self>, number: u64) {
+        let _under_way = self.begin_release();
         let expired = {
             let mut state = self.state.lock();
             if state.expiry.as_ref().is_none_or(|it| it.number != number) {
@@ -466,6 +477,7 @@ impl<V: Resource, F: Failure> Leader<V, F> {
     pub(crate) fn fill(mut self, value: V, recording: Option<Recording>) -> Lease<V> {
         let flight = self.flight.take().expect("a leader lands once");
         let lease = self.entry(&flight, value, recording);
+        let _under_way = self.cache.begin_release();
         if self.is_abandoned() {
             // The caller may keep it; the cache is that of a parent process.
             std::mem::forget(lease.clone());

@@ -13,6 +13,7 @@ use crate::registry::Registry;
 use crate::release::{Cause, Drains};
 use crate::sync::{Arc, Figure, HashMap, Mutex, OnceLock, Ordering, Weak};
 use crate::timer::{Timer, TimerId};
+use crate::underway::{self, Mine, UnderWay};
 
 /// Functions, sessions, deadlines and the host of one process; cheap to clone.
 ///
@@ -26,6 +27,7 @@ pub(crate) struct Core {
     pub(crate) graph: WaitGraph,
     pub(crate) drains: Drains,
     pub(crate) registry: Registry,
+    pub(crate) under_way: UnderWay,
     numbers: Figure,
     last_stamp: Figure,
     host: Mutex<Option<Arc<dyn Host>>>,
@@ -127,6 +129,7 @@ impl Engine {
             graph: WaitGraph::default(),
             drains: Drains::default(),
             registry: Registry::default(),
+            under_way: UnderWay::default(),
             numbers: Figure::new(first_number()),
             last_stamp: Figure::new(0),
             host: Mutex::new(None),
@@ -194,6 +197,7 @@ impl Engine {
 
     /// The session is gone: its entries are released, after the grace period if one is set.
     pub fn end_session(&self, session: &str) {
+        let _under_way = self.0.under_way.begin();
         for end in self.begin_end_of_session(session) {
             end();
         }
@@ -293,8 +297,10 @@ impl Engine {
         let done = Arc::new((Mutex::new(false), crate::sync::Condvar::new()));
         let engine = self.clone();
         let told = Arc::clone(&done);
+        // What this thread is releasing itself cannot be waited for.
+        let mine = underway::mine();
         let work = move || {
-            engine.release_everything();
+            engine.release_everything(mine);
             *told.0.lock() = true;
             told.1.notify_all();
         };
@@ -313,9 +319,10 @@ impl Engine {
         true
     }
 
-    fn release_everything(&self) {
-        let mut settled = self.0.clock.is_manual();
+    fn release_everything(&self, mine: Mine) {
+        let mut settled = false;
         for _ in 0..SHUTDOWN_ROUNDS {
+            let under_way = self.0.under_way.begin();
             let mut held = self.0.drains.take_all(self);
             for function in self.functions() {
                 held.extend(function.hold_all());
@@ -329,8 +336,13 @@ impl Engine {
             for (_, end) in held {
                 end();
             }
+            // Another shutdown may wait for this one, as this one does for the other.
+            drop(under_way);
             if !settled {
-                self.0.timer.settle();
+                if mine == Mine::default() && !self.0.clock.is_manual() {
+                    self.0.timer.settle();
+                }
+                self.0.under_way.settle(mine);
                 settled = true;
             }
         }

@@ -40,6 +40,7 @@ mod sync;
 mod terminal;
 mod timer;
 mod ttl;
+mod underway;
 
 pub use api::{
     ShutdownOnDrop, clear_all, configure, set_host, shutdown, shutdown_async, shutdown_on_drop,

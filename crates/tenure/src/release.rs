@@ -225,6 +225,7 @@ impl<V: Resource> Draining<V> {
             cause,
             built_at: _,
         } = self;
+        let _under_way = shared.engine.core().under_way.begin_once();
         shared.counters.released(cause);
         let outcome = catch_unwind(AssertUnwindSafe(|| shared.behaviour.release(value, cause)));
         match outcome {
@@ -343,6 +344,7 @@ impl Drains {
 
     /// Looks again at one resource: keeps it or lets it go.
     fn look(&self, engine: &Engine, number: u64, until: Nanos, pause: Nanos) {
+        let _under_way = engine.core().under_way.begin();
         let Some((entry, _)) = self.held.lock().entries.remove(&number) else {
             return;
         };

@@ -188,6 +188,66 @@ slow()
     assert program.released() == ["slow"]
 
 
+UNDER_WAY = """
+began, go_on = threading.Event(), threading.Event()
+
+def release_slowly(it):
+    began.set()
+    go_on.wait(60)
+    release(it)
+
+@tenure.cache_resource(on_release=release_slowly, ttl=TTL)
+def slow(name):
+    return name
+
+for name in ("one", "two", "three"):
+    slow(name)
+"""
+
+
+@pytest.mark.parametrize("way", ["slow.clear()", "slow.clear('one')", "tenure.cache_resource.clear()", "pass  # expiry"])
+def test_l6_a_release_that_another_thread_has_begun_is_waited_for(tmp_path: Path, way: str) -> None:
+    """Also what it has taken out of the cache and not come to yet."""
+    text = UNDER_WAY.replace("TTL", "0.01" if "expiry" in way else "None")
+    text += f"""
+def other():
+    {way}
+
+threading.Thread(target=other, daemon=True).start()
+began.wait(60)
+import atexit
+atexit.register(go_on.set)  # as the last thing before the releases at the end
+"""
+    program = run(tmp_path, text)
+    assert sorted(program.released()) == ["one", "three", "two"], program.errors
+
+
+def test_l6_two_ends_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    """A signal comes while the program's own end releases already, as when a pool ends its workers."""
+    text = UNDER_WAY.replace("TTL", "None").replace("began.set()", "ready(); began.set()")
+    text = text.replace("go_on.wait(60)", "go_on.wait(0.3)")
+    with Program(tmp_path, text) as program:
+        program.await_ready()
+        program.send(signal.SIGTERM)
+        assert program.end() == -signal.SIGTERM
+        assert program.released() == ["three", "two", "one"]
+
+
+def test_l6_a_release_that_shuts_down_does_not_wait_for_itself(tmp_path: Path) -> None:
+    text = """
+@tenure.cache_resource(on_release=lambda it: (note("all in time", tenure.shutdown()), release(it)), ttl=TTL)
+def thing_of_it(name):
+    return name
+
+thing("first")
+thing_of_it("second")
+"""
+    for ttl, clear in (("None", "thing_of_it.clear()"), ("0.01", "while not thing.info().releases['shutdown']: pass")):
+        (tmp_path / "log").unlink(missing_ok=True)
+        program = run(tmp_path, text.replace("TTL", ttl) + clear)
+        assert program.notes() == ["built first", "released first", "all in time True", "released second"]
+
+
 @pytest.mark.parametrize("work", ["thing(number % 7)", "thing.clear()", "slow()", "thing.info()"])
 def test_l6_daemon_threads_in_the_middle_of_everything_do_not_break_the_end(tmp_path: Path, work: str) -> None:
     """Python ends them where they stand: inside a build, a release, a check, a hit."""

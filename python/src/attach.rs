@@ -1,0 +1,90 @@
+//! The interpreter for threads that are not Python's.
+//!
+//! A thread that Python does not know yet makes itself known before it waits for the interpreter,
+//! under a lock of Python's own. Up to Python 3.11 a child that is forked at that moment inherits
+//! the lock, and hangs. So who forks first waits until no thread of ours is about to do that, and
+//! keeps them out meanwhile.
+#![allow(unsafe_code)]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// How many threads are making themselves known, and whether one is about to fork.
+static GATE: AtomicU32 = AtomicU32::new(0);
+const FORKING: u32 = 1 << 31;
+
+/// Something is wrong if threads do not get the interpreter for so long; the fork has its way.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A look at the gate.
+const PAUSE: Duration = Duration::from_micros(50);
+
+/// Inside the gate, until dropped.
+struct Inside;
+
+impl Inside {
+    fn enter() -> Self {
+        loop {
+            let seen = GATE.load(Ordering::Acquire);
+            if seen & FORKING != 0 {
+                thread::sleep(PAUSE);
+                continue;
+            }
+            let swap =
+                GATE.compare_exchange_weak(seen, seen + 1, Ordering::AcqRel, Ordering::Relaxed);
+            if swap.is_ok() {
+                return Self;
+            }
+        }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        GATE.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Runs `work` with the interpreter, on whatever thread. `None`: it has ended.
+pub(crate) fn with<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
+    // SAFETY: may be asked on any thread.
+    let is_known = unsafe { !ffi::PyGILState_GetThisThreadState().is_null() };
+    if is_known {
+        return Python::try_attach(work);
+    }
+    let inside = Inside::enter();
+    Python::try_attach(|py| {
+        drop(inside);
+        work(py)
+    })
+}
+
+/// Before a fork, on the thread that forks.
+#[pyfunction]
+pub(crate) fn before_fork(py: Python<'_>) {
+    let began = Instant::now();
+    // Another thread that has forked may open the gate, but not while this one has the interpreter.
+    while GATE.fetch_or(FORKING, Ordering::AcqRel) != FORKING && began.elapsed() < PATIENCE {
+        // Those inside wait for the interpreter.
+        py.detach(|| {
+            while GATE.load(Ordering::Acquire) & !FORKING != 0 && began.elapsed() < PATIENCE {
+                thread::sleep(PAUSE);
+            }
+        });
+    }
+}
+
+/// After a fork, in the parent.
+#[pyfunction]
+pub(crate) fn after_fork_in_parent() {
+    GATE.fetch_and(!FORKING, Ordering::AcqRel);
+}
+
+/// After a fork, in the child, which has no other thread.
+pub(crate) fn after_fork_in_child() {
+    GATE.store(0, Ordering::Release);
+}
