@@ -165,6 +165,20 @@ impl Expansion<'_> {
         };
         let check = is_async.then(|| self.check());
         let finish = is_async.then(|| quote!(.await));
+        let local = Ident::new("cached", Span::mixed_site());
+        // A hit makes no future of the build.
+        let quick = is_async.then(|| {
+            let lease = Ident::new("lease", Span::mixed_site());
+            let hit = match &source {
+                None => quote!(#lease),
+                Some(_) => quote!(::core::result::Result::Ok(#lease)),
+            };
+            quote! {
+                if let ::core::option::Option::Some(#lease) = #local.hit(&#key) {
+                    return #hit;
+                }
+            }
+        });
         let span = block.brace_token.span.join();
         let body = quote_spanned!(span=> { #(#rebind)* #(#statements)* });
         let build = if is_async {
@@ -180,7 +194,9 @@ impl Expansion<'_> {
             #vis #asyncness fn #ident #generics (#(#inputs),*) -> #output #condition {
                 #(#warnings)*
                 #encode
-                #cached.#call(&#key.finish(), #source #check #build) #finish
+                let #local = #cached;
+                #quick
+                #local.#call(&#key, #source #check #build) #finish
             }
         }
     }
@@ -198,7 +214,7 @@ impl Expansion<'_> {
             #[allow(dead_code, unused_variables, clippy::needless_pass_by_value)]
             #vis fn #name #generics (#(#inputs),*) #condition {
                 #encode
-                #cached.clear_entry(&#key.finish());
+                #cached.clear_entry(&#key);
             }
         }
     }
@@ -243,7 +259,7 @@ impl Expansion<'_> {
             );
         }
         if parts.is_empty() {
-            return quote!(let #key = #krate::front::Encoder::new(););
+            return quote!(let #key = #krate::front::KeyRef::EMPTY;);
         }
         let imports = key::imports(krate);
         quote! {
@@ -253,6 +269,7 @@ impl Expansion<'_> {
                 let #key = &mut #key;
                 #parts
             }
+            let #key = #key.finish();
         }
     }
 
@@ -384,14 +401,15 @@ impl Expansion<'_> {
             // A closure's body becomes the body of the future, so that the future is `Send` where
             // what the body does is.
             Some(Expr::Closure(closure)) if closure.inputs.len() == 1 => {
+                let lease = Ident::new("lease", Span::mixed_site());
                 let (pattern, body) = (&closure.inputs[0], &closure.body);
                 let pattern = if is_typed(pattern) {
                     quote!(#pattern)
                 } else {
                     quote!(#pattern: &#value)
                 };
-                quote_spanned!(closure.span()=> |lease: #krate::Lease<#value>| async move {
-                    let #pattern = &*lease;
+                quote_spanned!(closure.span()=> |#lease: #krate::Lease<#value>| async move {
+                    let #pattern = &*#lease;
                     #body
                 },)
             }

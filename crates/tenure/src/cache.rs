@@ -6,7 +6,8 @@
 //! 3. An entry leaves the cache by being moved out under the lock; it is released after the lock.
 //! 4. A flight that is no longer in `flights` when it lands is an orphan, and adds nothing.
 //! 5. After `ended` nothing is added any more.
-//! 6. `shapes` counts the live entries whose keys are completed by observed inputs, and no others.
+//! 6. An entry is `hot` only while it is in `entries`.
+//! 7. `shapes` counts the live entries whose keys are completed by observed inputs, and no others.
 //!
 //! Lock order: a cache's lock, then the timer's. Nothing foreign runs under either.
 
@@ -14,9 +15,11 @@ use std::time::Duration;
 
 use crate::bounds::{Failure, Resource};
 use crate::clock::Nanos;
+use crate::counted::Counted;
 use crate::entry::{Entry, Lease, Recorded};
 use crate::flight::{Flight, Landing};
 use crate::function::Shared;
+use crate::hot::{Hot, Turns};
 use crate::key::KeyRef;
 use crate::observe::{Likeness, Seen, Shapes, completed};
 use crate::order::Ordered;
@@ -30,6 +33,7 @@ use hashbrown::HashTable;
 
 pub(crate) struct Cache<V: Resource, F> {
     shared: Arc<Shared<V>>,
+    hot: Hot<V>,
     state: Mutex<State<V, F>>,
 }
 
@@ -37,6 +41,7 @@ struct State<V: Resource, F> {
     entries: Ordered<V>,
     flights: HashTable<Arc<Flight<V, F>>>,
     shapes: Shapes,
+    turns: Turns,
     /// The job that takes out what expires next.
     expiry: Option<Expiry>,
     ended: bool,
@@ -77,7 +82,8 @@ impl<V: Resource> Gone<V> {
 
 impl<V: Resource, F> State<V, F> {
     /// Takes out this very entry, if it is there.
-    fn remove(&mut self, entry: &Lease<V>) -> Option<Gone<V>> {
+    fn remove(&mut self, hot: &Hot<V>, entry: &Lease<V>) -> Option<Gone<V>> {
+        hot.forget(entry);
         let entry = self.entries.remove(entry)?;
         let observed = entry.entry().observed();
         let shape = observed.and_then(|(call, observed)| self.shapes.remove(call, observed));
@@ -87,9 +93,9 @@ impl<V: Resource, F> State<V, F> {
         })
     }
 
-    fn pop_oldest(&mut self) -> Option<Gone<V>> {
+    fn pop_oldest(&mut self, hot: &Hot<V>) -> Option<Gone<V>> {
         let oldest = self.entries.oldest()?.clone();
-        self.remove(&oldest)
+        self.remove(hot, &oldest)
     }
 
     /// The watched deadline, where no entry is left that could have it.
@@ -156,35 +162,35 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn new(shared: Arc<Shared<V>>) -> Arc<Self> {
         Arc::new(Self {
             shared,
+            hot: Hot::new(),
             state: Mutex::new(State {
                 entries: Ordered::default(),
                 flights: HashTable::new(),
                 shapes: Shapes::default(),
+                turns: Turns::default(),
                 expiry: None,
                 ended: false,
             }),
         })
     }
 
-    /// Looks at a live entry under the lock. `look` must not run foreign code.
+    /// Finds a live entry that was not recorded, and counts the hit.
     #[inline]
-    pub(crate) fn peek<T>(
-        &self,
-        key: &KeyRef<'_>,
-        look: impl FnOnce(&Lease<V>) -> Option<T>,
-    ) -> Option<T> {
-        let state = self.state.lock();
-        let lease = state.entries.get(key)?;
-        if lease.entry().has_expired() {
-            return None;
-        }
-        look(lease)
+    pub(crate) fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+        self.hot.get(key).or_else(|| self.cool_hit(key))
     }
 
-    /// Finds a live entry, and nothing else.
-    #[inline]
-    pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
-        self.peek(key, |lease| Some(lease.clone()))
+    #[inline(never)]
+    fn cool_hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let lease = state.entries.get(key)?;
+        if lease.entry().has_expired() || lease.recording().is_some() {
+            return None;
+        }
+        lease.entry().count_hit();
+        self.hot.offer(&mut state.turns, key, lease);
+        Some(lease.clone())
     }
 
     /// Finds an entry, a flight to wait for, or the duty to build. `seen` is what the caller knows
@@ -201,7 +207,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                     }
                     Ok(Some(entry)) => {
                         let entry = entry.clone();
-                        state.remove(&entry)
+                        state.remove(&self.hot, &entry)
                     }
                     Ok(None) => {
                         return match state.flight(key, seen) {
@@ -246,7 +252,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let _under_way = self.begin_release();
         let (taken, idle) = {
             let mut state = self.state.lock();
-            (state.remove(&entry), state.idle_expiry())
+            (state.remove(&self.hot, &entry), state.idle_expiry())
         };
         drop(entry);
         self.disarm(idle);
@@ -269,7 +275,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 flights.push(there.remove().0);
             }
             if let Some(entry) = state.entries.get(key).cloned() {
-                gone.extend(state.remove(&entry));
+                gone.extend(state.remove(&self.hot, &entry));
             }
             if !state.shapes.of(key).is_empty() {
                 let of_call = |it: &&Lease<V>| {
@@ -277,7 +283,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                     observed.is_some_and(|(call, _)| key.matches(call))
                 };
                 let entries: Vec<_> = state.entries.iter().filter(of_call).cloned().collect();
-                gone.extend(entries.iter().filter_map(|entry| state.remove(entry)));
+                gone.extend(
+                    entries
+                        .iter()
+                        .filter_map(|entry| state.remove(&self.hot, entry)),
+                );
             }
             state.idle_expiry()
         };
@@ -317,6 +327,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let (entries, flights, shapes, expiry) = {
             let mut state = self.state.lock();
             state.ended |= end;
+            self.hot.clear();
             (
                 state.entries.take_all(),
                 std::mem::take(&mut state.flights),
@@ -351,7 +362,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             state.expiry = None;
             let oldest = state.entries.oldest().cloned();
             let expired = oldest.filter(|it| it.entry().has_expired());
-            let expired = expired.and_then(|entry| state.remove(&entry));
+            let expired = expired.and_then(|entry| state.remove(&self.hot, &entry));
             // The next one does not wait for what the release of this one does.
             self.arm(&mut state);
             expired
@@ -403,7 +414,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
         let most = self.shared.settings.max_entries.unwrap_or(usize::MAX);
         while state.entries.len() >= most {
-            evicted.extend(state.pop_oldest());
+            evicted.extend(state.pop_oldest(&self.hot));
         }
         state.push(entry.clone());
         self.arm(&mut state);
@@ -417,6 +428,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn read(&self, info: &mut crate::info::Info) {
         let now = self.shared.engine.core().clock.now();
         let state = self.state.lock();
+        self.hot.clear();
         for lease in state.entries.iter() {
             info.entries += 1;
             info.hits += lease.entry().hits();
@@ -437,6 +449,7 @@ impl<V: Resource, F> Drop for Cache<V, F> {
     fn drop(&mut self) {
         let (entries, expiry) = {
             let mut state = self.state.lock();
+            self.hot.clear();
             (state.entries.take_all(), state.expiry.take())
         };
         if let Some(expiry) = expiry {
@@ -513,7 +526,7 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             _ => (flight.key.clone(), None),
         };
         let recorded = recording.map(|recording| Recorded { recording, call });
-        Lease::new(Arc::new(Entry::new(
+        Lease::new(Counted::new(Entry::new(
             key,
             value,
             recorded,

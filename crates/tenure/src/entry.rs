@@ -9,7 +9,8 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::bounds::Resource;
-use crate::clock::{NEVER, Nanos, nanos};
+use crate::clock::{NEVER, Nanos};
+use crate::counted::Counted;
 use crate::function::Shared;
 use crate::key::Key;
 use crate::record::{Observed, Recording};
@@ -85,16 +86,12 @@ impl<V: Resource> Entry<V> {
 
     #[inline]
     pub(crate) fn deadline(&self) -> Nanos {
-        match self.shared.settings.ttl {
-            None => NEVER,
-            Some(ttl) => self.built_at.saturating_add(nanos(ttl)),
-        }
+        self.built_at.saturating_add(self.shared.ttl)
     }
 
     #[inline]
     pub(crate) fn has_expired(&self) -> bool {
-        self.shared.settings.ttl.is_some()
-            && self.shared.engine.core().clock.has_come(self.deadline())
+        self.shared.ttl != NEVER && self.shared.engine.core().clock.has_come(self.deadline())
     }
 
     /// Whether a cache holds it, and may hand it out.
@@ -104,11 +101,24 @@ impl<V: Resource> Entry<V> {
 
     #[inline]
     pub(crate) fn count_hit(&self) {
-        self.hits.fetch_add(1, Ordering::Relaxed);
+        self.count_hits(1);
+    }
+
+    pub(crate) fn count_hits(&self, hits: u64) {
+        self.hits.fetch_add(hits, Ordering::Relaxed);
+    }
+
+    /// What was about to be a hit is none. It may be taken off before it was added.
+    pub(crate) fn uncount_hit(&self) {
+        self.hits.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn hits(&self) -> u64 {
-        self.hits.load(Ordering::Relaxed)
+        self.hits
+            .load(Ordering::Relaxed)
+            .cast_signed()
+            .max(0)
+            .cast_unsigned()
     }
 
     pub(crate) fn end(&self, cause: Cause) {
@@ -167,14 +177,16 @@ impl<V: Resource> Drop for Entry<V> {
 /// let lease = pools.get_or_build(&key.finish(), || Ok("a pool".to_owned())).unwrap();
 /// assert_eq!(lease.len(), 6); // derefs to the resource
 /// ```
-pub struct Lease<V: Resource>(Arc<Entry<V>>);
+pub struct Lease<V: Resource>(Counted<Entry<V>>);
 
 impl<V: Resource> Lease<V> {
-    pub(crate) fn new(entry: Arc<Entry<V>>) -> Self {
+    #[inline]
+    pub(crate) fn new(entry: Counted<Entry<V>>) -> Self {
         Self(entry)
     }
 
-    pub(crate) fn entry(&self) -> &Arc<Entry<V>> {
+    #[inline]
+    pub(crate) fn entry(&self) -> &Counted<Entry<V>> {
         &self.0
     }
 
@@ -187,19 +199,20 @@ impl<V: Resource> Lease<V> {
     /// Whether two leases are of one entry.
     #[must_use]
     pub fn same_entry(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        self.0.ptr_eq(&other.0)
     }
 }
 
 impl<V: Resource> Clone for Lease<V> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(self.0.clone())
     }
 }
 
 impl<V: Resource> Deref for Lease<V> {
     type Target = V;
 
+    #[inline]
     fn deref(&self) -> &V {
         self.0.value()
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::bounds::{Failure, Resource};
 use crate::cache::Cache;
 use crate::call::{Call, Step};
-use crate::clock::Nanos;
+use crate::clock::{NEVER, Nanos, nanos};
 use crate::engine::{AnyFunction, End, Engine};
 use crate::entry::Lease;
 use crate::error::{BuildError, Error, Interrupt, SettingError};
@@ -24,6 +24,8 @@ use crate::sync::{Arc, HashMap, Mutex, Weak};
 pub(crate) struct Shared<V: Resource> {
     pub(crate) name: Arc<str>,
     pub(crate) settings: Settings,
+    /// The maximum age of an entry.
+    pub(crate) ttl: Nanos,
     pub(crate) behaviour: Box<dyn Behaviour<V>>,
     pub(crate) engine: Engine,
     pub(crate) counters: Counters,
@@ -62,6 +64,8 @@ impl<V: Resource> Shared<V> {
 /// ```
 pub struct Function<V: Resource, F: Failure> {
     pub(crate) shared: Arc<Shared<V>>,
+    /// Whether a hit needs neither a check nor a session.
+    quick: bool,
     global: Arc<Cache<V, F>>,
     sessions: Mutex<HashMap<SessionId, Arc<Cache<V, F>>>>,
     me: Weak<Self>,
@@ -122,12 +126,14 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let shared = Arc::new(Shared {
             name: Arc::from(name),
             looks: Mutex::new(looks),
+            ttl: settings.ttl.map_or(NEVER, nanos),
             settings,
             behaviour,
             engine: engine.clone(),
             counters: Counters::default(),
         });
         let function = Arc::new_cyclic(|me| Self {
+            quick: !shared.settings.validates && shared.settings.scope == Scope::Global,
             global: Cache::new(Arc::clone(&shared)),
             sessions: Mutex::default(),
             me: Weak::clone(me),
@@ -157,22 +163,13 @@ impl<V: Resource, F: Failure> Function<V, F> {
         &self.shared.settings
     }
 
-    /// Looks at the live entry of a global function, and counts a hit where `look` takes it.
+    /// Looks at the live entry of a global function, and counts a hit.
     ///
-    /// The short way for a front door: no lease is made. `look` runs under a lock, so it must not
-    /// run foreign code, and it is not asked where an access has to be validated or replayed.
+    /// The short way for a front door: `None` where there is no entry, and where an access has to
+    /// be validated or replayed. No lock is held while `look` runs.
     #[inline]
     pub fn peek<T>(&self, key: &KeyRef<'_>, look: impl FnOnce(&V) -> T) -> Option<T> {
-        if self.shared.settings.validates || self.shared.settings.scope != Scope::Global {
-            return None;
-        }
-        self.global.peek(key, |lease| {
-            if lease.recording().is_some() {
-                return None;
-            }
-            lease.entry().count_hit();
-            Some(look(lease))
-        })
+        self.hit(key).map(|lease| look(&lease))
     }
 
     /// The resource under `key`; `build` runs where there is none, once for all who ask.
@@ -210,16 +207,12 @@ impl<V: Resource, F: Failure> Function<V, F> {
 
     /// A hit that needs neither a check nor the host.
     #[inline]
-    fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
-        if self.shared.settings.validates || self.shared.settings.scope != Scope::Global {
-            return None;
+    pub(crate) fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+        if self.quick {
+            self.global.hit(key)
+        } else {
+            None
         }
-        let lease = self.global.get(key)?;
-        if lease.recording().is_some() {
-            return None;
-        }
-        lease.entry().count_hit();
-        Some(lease)
     }
 
     #[cold]
@@ -295,7 +288,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         }
     }
 
-    async fn call_async<C: Future<Output = bool>>(
+    pub(crate) async fn call_async<C: Future<Output = bool>>(
         &self,
         key: &KeyRef<'_>,
         check: impl Fn(Lease<V>) -> C,

@@ -236,6 +236,11 @@ enum View<'a> {
     Digest([u64; 2]),
 }
 
+impl KeyRef<'static> {
+    /// The key of a call without arguments.
+    pub const EMPTY: Self = Self(View::Exact(&[]));
+}
+
 impl KeyRef<'_> {
     /// Whether nothing was written: a call without arguments.
     #[inline]

@@ -1,5 +1,115 @@
 //! Tenure keeps expensive things for programs that run the same code again and again: built once,
 //! shared safely, checked, and released exactly once.
+//!
+//! Connections, pools, models, indexes, clients: what is slow to make, is used by many, and has to
+//! be given back. A cache of values forgets them; Tenure looks after them.
+//!
+//! # A first example
+//!
+//! ```
+//! use std::io;
+//! use tenure::{Lease, cache_resource};
+//!
+//! # struct Pool { url: String }
+//! # impl Pool {
+//! #     fn connect(url: &str) -> io::Result<Self> { Ok(Self { url: url.to_owned() }) }
+//! #     fn is_alive(&self) -> bool { true }
+//! #     fn close(self) {}
+//! #     fn query(&self, text: &str) -> usize { text.len() }
+//! # }
+//! #[cache_resource(ttl = "1h", max_entries = 8, validate = Pool::is_alive, on_release = Pool::close)]
+//! fn pool(url: &str) -> io::Result<Pool> {
+//!     Pool::connect(url)
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let _released = tenure::shutdown_on_drop();
+//!     let one: Lease<Pool> = pool("db://here")?;
+//!     one.query("select 1"); // a lease derefs to the resource
+//!     let two = pool("db://here")?; // a hit: nothing is built
+//!     assert!(two.same_entry(&one));
+//!     pool::clear(); // both leases go on: the pool is closed after the last of them
+//!     println!("{:?}", pool::info());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What is promised
+//!
+//! - **Built once.** However many threads and tasks ask for a key at once, one of them builds, and
+//!   the others wait. A build that fails gives its error to all who waited, and the next call
+//!   builds again; one that panics or is cancelled hands on.
+//! - **Released once.** Every resource that was built is passed to `on_release`, or dropped,
+//!   exactly once, when its cache has let go of it and the last [`Lease`] is gone. Nobody who holds
+//!   a lease ever meets a closed connection.
+//! - **Never late.** What has expired is never handed out again, and is released by a background
+//!   thread with nobody calling. `max_entries` holds at every moment.
+//! - **Keys are exact.** Different arguments never share an entry. Nothing is sampled or truncated,
+//!   floats count bit for bit, and whoever controls the arguments cannot make two calls collide.
+//! - **Nothing foreign under a lock.** A slow or re-entrant build, check, release or `Drop` delays
+//!   nobody else.
+//!
+//! # How the rest is organised
+//!
+//! | You want to | Look at |
+//! |---|---|
+//! | set a time to live, a bound, a check, a callback, a spinner | [`cache_resource`] |
+//! | pass arguments of your own types | [`CacheKey`] |
+//! | handle an error that was shared | [`Shared`] |
+//! | keep one resource for each user, connection or job | [`Session`], and the crate `tenure-tower` for axum |
+//! | clear, configure, shut down | [`clear_all`], [`configure`], [`shutdown`] |
+//! | see what happened | `name::info()`, which gives an [`Info`], and the `tracing` span `build` |
+//! | show again what a build has shown | [`stage`] |
+//! | show builds in your own way | [`Host`], [`set_host`] |
+//! | go without the macro | [`Engine`], [`Function`], [`Encoder`] |
+//!
+//! # Features
+//!
+//! | Feature | Default | Adds |
+//! |---|---|---|
+//! | `macros` | yes | [`cache_resource`] and `#[derive(CacheKey)]` |
+//! | `terminal` | no | a spinner with text and elapsed time where standard error is a terminal, through indicatif |
+//! | `tokio` | no | async `on_release` runs on the runtime that built the resource |
+//!
+//! Async functions work on every runtime, with no feature.
+//!
+//! # Questions
+//!
+//! **Why must a resource be `Send`, `Sync` and `'static`?** Any thread may be the one that asks for
+//! it next, and any may be the one that drops the last lease. A connection that is only `Send` goes
+//! into a `Mutex`.
+//!
+//! **Why a [`Lease`] and not a reference?** The cache may let go at any time: the entry expires, is
+//! evicted or cleared. A lease keeps what it holds until you are done. Do not keep one longer than
+//! you use it: call the function again, which costs a few nanoseconds.
+//!
+//! **What happens to an entry that expires while I hold a lease?** Nobody gets it any more, and the
+//! next call builds a new one. Yours stays good until you drop it. With `drain = "30s"` a warning is
+//! logged where that takes longer.
+//!
+//! **My function returns `Result`. Is an error kept?** No. It goes to everyone who waited for that
+//! build, as a [`Shared`] that works with `?`, and the next call builds again.
+//!
+//! **What if a function that cannot fail is called in a circle, or without a session?** It panics,
+//! with a message that names the circle or says what to do. One that returns `Result` gives an error
+//! with [`is_cycle`](Shared::is_cycle) or [`is_no_session`](Shared::is_no_session) instead.
+//!
+//! **What does the name of the function stand for twice?** `pool(…)` is the function; `pool::clear()`
+//! belongs to a type of the same name that holds no value. Both are imported together. For methods
+//! the functions are `Type::name_clear()`, `name_clear_entry(…)` and `name_info()`.
+//!
+//! **May a blocking function wait for an async one?** Both wait for the same builds. But a thread
+//! that blocks for a build which only that very thread could poll waits for ever: in async code,
+//! call async cached functions.
+//!
+//! **Where do async callbacks run?** See [`set_spawner`].
+//!
+//! **What runs at the end of the process?** Statics are not dropped, so say when the program is
+//! over: [`shutdown_on_drop`] in `main`.
+//!
+//! **How does it compare with `moka`, `quick_cache`, `cached`?** They keep values, and are good at
+//! it: many small entries, weights, admission by frequency. None of them knows when a value is no
+//! longer in use, checks one before it hands it out, or keeps one per session.
 #![deny(missing_docs)]
 
 mod api;
@@ -9,6 +119,7 @@ mod cache;
 mod call;
 mod clock;
 mod context;
+mod counted;
 pub mod digest;
 mod engine;
 mod entry;
@@ -19,6 +130,7 @@ mod flight;
 pub mod front;
 mod function;
 mod host;
+mod hot;
 mod info;
 mod inspect;
 mod key;

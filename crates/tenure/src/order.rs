@@ -179,6 +179,7 @@ impl<V: Resource> Ordered<V> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
+    use crate::counted::Counted;
     use crate::entry::Entry;
     use crate::function::Function;
     use crate::key::Encoder;
@@ -192,7 +193,7 @@ mod tests {
             let mut key = Encoder::new();
             key.framed(1, &number.to_le_bytes());
             let shared = Arc::clone(&function.shared);
-            Lease::new(Arc::new(Entry::new(
+            Lease::new(Counted::new(Entry::new(
                 key.finish().to_key(),
                 number,
                 None,

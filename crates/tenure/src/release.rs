@@ -21,7 +21,7 @@ use crate::engine::{End, Engine};
 use crate::entry::{Entry, Lease};
 use crate::error::Interrupt;
 use crate::function::Shared;
-use crate::sync::{Arc, Mutex, Weak};
+use crate::sync::{Arc, Mutex};
 use crate::timer::TimerId;
 
 /// Why an entry ended.
@@ -156,7 +156,7 @@ pub(crate) fn release<V: Resource>(entry: Lease<V>, cause: Cause) {
     let shared = entry.entry().shared();
     if let Some(bound) = shared.drain()
         && shared.behaviour.holding() == Holding::Leases
-        && Arc::strong_count(entry.entry()) > 1
+        && entry.entry().count() > 1
     {
         shared.engine.core().drains.lend(&entry, bound);
     }
@@ -316,7 +316,7 @@ impl<V: Resource> Watched for Used<V> {
 pub(crate) struct Drains {
     held: Mutex<Held>,
     /// Entries that callers lease beyond their end: the jobs that will warn, by address.
-    lent: Mutex<HashMap<usize, TimerId>>,
+    lent: Mutex<HashMap<usize, (u64, TimerId)>>,
 }
 
 #[derive(Default)]
@@ -376,24 +376,34 @@ impl Drains {
     fn lend<V: Resource>(&self, entry: &Lease<V>, bound: Duration) {
         let core = entry.entry().shared().engine.core();
         let when = core.clock.now().saturating_add(nanos(bound));
-        let leased: Weak<Entry<V>> = Arc::downgrade(entry.entry());
+        let number = core.number();
+        let address = address(entry.entry());
+        let name = Arc::clone(&entry.entry().shared().name);
+        let engine = entry.entry().shared().engine.downgrade();
         let warn = Box::new(move || {
-            if let Some(entry) = leased.upgrade() {
+            let Some(engine) = engine.upgrade() else {
+                return;
+            };
+            let mut lent = engine.core().drains.lent.lock();
+            // Another entry may have come to stand there.
+            if lent.get(&address).is_some_and(|it| it.0 == number) {
+                lent.remove(&address);
+                drop(lent);
                 tracing::warn!(
-                    function = %entry.shared().name,
+                    function = %name,
                     "a resource is still leased after its drain time; it is released with its last lease"
                 );
             }
         });
         entry.entry().lend();
         let mut lent = self.lent.lock();
-        lent.insert(address(entry.entry()), core.timer.at(when, warn));
+        lent.insert(address, (number, core.timer.at(when, warn)));
     }
 
     /// The last lease of a lent entry is gone.
     pub(crate) fn returned<V: Resource>(&self, entry: &Entry<V>) {
         let warning = self.lent.lock().remove(&address(entry));
-        if let Some(warning) = warning {
+        if let Some((_, warning)) = warning {
             entry.shared().engine.core().timer.cancel(warning);
         }
     }

@@ -50,6 +50,14 @@ fn expect_session<F>(outcome: Result<(), Error<F>>) {
     }
 }
 
+impl<V: Resource, F: Failure> Cached<V, F> {
+    /// A hit that an async function need not wait for.
+    #[inline]
+    pub fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+        self.function.hit(key)
+    }
+}
+
 impl<V: Resource> Cached<V, Infallible> {
     /// A call of a function that cannot fail.
     #[inline]
@@ -57,8 +65,7 @@ impl<V: Resource> Cached<V, Infallible> {
         fallible::gave(self.function.get_or_build(key, || Ok(build())))
     }
 
-    /// A call of an async function that cannot fail.
-    #[inline]
+    /// A call of an async function that cannot fail, after [`hit`](Self::hit).
     pub async fn call_async<C: Future<Output = bool>>(
         &self,
         key: &KeyRef<'_>,
@@ -70,7 +77,7 @@ impl<V: Resource> Cached<V, Infallible> {
             Ok(build.await)
         };
         let check = |lease| guarded_async(check(lease));
-        fallible::gave(self.function.get_or_build_async(key, check, build).await)
+        fallible::gave(self.function.call_async(key, check, build).await)
     }
 }
 
@@ -92,11 +99,10 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
             .map_err(Shared::from_call)
     }
 
-    /// A call of an async function that can fail.
+    /// A call of an async function that can fail, after [`hit`](Self::hit).
     ///
     /// # Errors
     /// The function's own, a cycle, a missing session.
-    #[inline]
     pub async fn try_call_async<C: Future<Output = bool>>(
         &self,
         key: &KeyRef<'_>,
@@ -109,7 +115,7 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
             build.await.map_err(|error| Failed::new(error, source))
         };
         let check = |lease| guarded_async(check(lease));
-        let gave = self.function.get_or_build_async(key, check, build).await;
+        let gave = self.function.call_async(key, check, build).await;
         gave.map_err(Shared::from_call)
     }
 }

@@ -9,7 +9,7 @@ mod rules;
 
 pub use crate::args::{Arg, ByHash, ByKey, ByNothing};
 pub use crate::fallible::{Failed, Outcome, Shared};
-pub use crate::key::Encoder;
+pub use crate::key::{Encoder, KeyRef};
 pub use cached::{Cached, Slot};
 pub use family::{Family, Types};
 pub use probe::{
