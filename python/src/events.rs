@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Write};
 
-use pyo3::prelude::*;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};

@@ -116,7 +116,7 @@ impl<V: Resource> Hot<V> {
         let named = slot.word.load(Ordering::Acquire) & ADDRESS;
         if named != 0 && named != address {
             turns.0 = turns.0.wrapping_add(1);
-            if turns.0 % PATIENCE != 0 {
+            if !turns.0.is_multiple_of(PATIENCE) {
                 return;
             }
         }

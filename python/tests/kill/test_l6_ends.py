@@ -205,7 +205,9 @@ for name in ("one", "two", "three"):
 """
 
 
-@pytest.mark.parametrize("way", ["slow.clear()", "slow.clear('one')", "tenure.cache_resource.clear()", "pass  # expiry"])
+@pytest.mark.parametrize(
+    "way", ["slow.clear()", "slow.clear('one')", "tenure.cache_resource.clear()", "pass  # expiry"]
+)
 def test_l6_a_release_that_another_thread_has_begun_is_waited_for(tmp_path: Path, way: str) -> None:
     """Also what it has taken out of the cache and not come to yet."""
     text = UNDER_WAY.replace("TTL", "0.01" if "expiry" in way else "None")
