@@ -204,7 +204,8 @@ fuzz: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## the generated tests of bo
 matrix: ## the Streamlit host with every supported version
 	$(foreach version,$(STREAMLITS),$(MAKE) test-streamlit-one STREAMLIT=$(version) &&) true
 
-bench: bench-rust bench-python ## the peers beside Tenure, as one table of ratios each
+bench: bench-rust bench-python ## the peers beside Tenure in one run, as one table of ratios
+	@$(APP_ENV)/bin/python python/bench/summary.py $(TARGET)/bench
 
 bench-python: $(APP_ENV)/.bench-$(PYVER) $(APP_ENV)/.tenure-$(PYVER)
 	$(APP_ENV)/bin/python python/bench --json $(TARGET)/bench/python.json $(ARGS)

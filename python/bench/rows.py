@@ -47,12 +47,12 @@ class Row:
 
 def faster(times: float, peer: str) -> Goal:
     """At least this many times faster than the peer."""
-    return Goal(f"≥ {times:g} × {_CACHES.get(peer, peer)}", lambda figures: figures[peer] >= times * figures["tenure"])
+    return Goal(f"≥ {times:g} × {NAMES.get(peer, peer)}", lambda figures: figures[peer] >= times * figures["tenure"])
 
 
 def within(times: float, peer: str) -> Goal:
     """At most this many times what the peer needs."""
-    return Goal(f"≤ {times:g} × {_CACHES.get(peer, peer)}", lambda figures: figures["tenure"] <= times * figures[peer])
+    return Goal(f"≤ {times:g} × {NAMES.get(peer, peer)}", lambda figures: figures["tenure"] <= times * figures[peer])
 
 
 def at_most(value: float, text: str) -> Goal:
@@ -62,10 +62,10 @@ def at_most(value: float, text: str) -> Goal:
 
 def at_least(times: float, peer: str) -> Goal:
     """At least this share of the peer's figure, where more is better."""
-    return Goal(f"≥ {times:g} × {_CACHES.get(peer, peer)}", lambda figures: figures["tenure"] >= times * figures[peer])
+    return Goal(f"≥ {times:g} × {NAMES.get(peer, peer)}", lambda figures: figures["tenure"] >= times * figures[peer])
 
 
-_CACHES = {
+NAMES = {
     "tenure": "Tenure",
     "streamlit": "Streamlit",
     "lru_cache": "lru_cache",
@@ -81,13 +81,14 @@ def shown(value: float, unit: str) -> str:
     if unit == "s":
         for size, name in _TIMES:
             if abs(value) >= size or name == "ns":
-                return f"{_three(value / size)} {name}"
+                return f"{digits(value / size)} {name}"
     if unit == "calls/s":
-        return f"{_three(value / 1e6)} M/s" if value >= 1e6 else f"{_three(value / 1e3)} k/s"
-    return f"{_three(value)} {unit}"
+        return f"{digits(value / 1e6)} M/s" if value >= 1e6 else f"{digits(value / 1e3)} k/s"
+    return f"{digits(value)} {unit}"
 
 
-def _three(value: float) -> str:
+def digits(value: float) -> str:
+    """A number with three digits."""
     if value == float("inf"):
         return "∞"
     if abs(value) >= 100:
@@ -98,20 +99,20 @@ def _three(value: float) -> str:
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table: figures, then how many times better Tenure is."""
     shown_peers = {peer for row in rows for peer in row.figures}
-    peers = [peer for peer in _CACHES if peer in shown_peers]
+    peers = [peer for peer in NAMES if peer in shown_peers]
     lines = [
-        "| Case | " + " | ".join(_CACHES[peer] for peer in peers) + " | Goal | Reached |",
+        "| Case | " + " | ".join(NAMES[peer] for peer in peers) + " | Goal | Reached |",
         "|---" * (len(peers) + 3) + "|",
     ]
     for row in rows:
-        beside = [f"{peer} {shown(figure, row.unit)}" for peer, figure in row.figures.items() if peer not in _CACHES]
+        beside = [f"{peer} {shown(figure, row.unit)}" for peer, figure in row.figures.items() if peer not in NAMES]
         cells = [row.case + (f" ({', '.join(beside)})" if beside else "")]
         for peer in peers:
             if peer not in row.figures:
                 cells.append("–")
                 continue
             ratio = row.ratio(peer)
-            share = f" ({_three(ratio)} ×)" if ratio is not None else ""
+            share = f" ({digits(ratio)} ×)" if ratio is not None else ""
             cells.append(shown(row.figures[peer], row.unit) + share)
         cells.append("; ".join(goal.text for goal in row.goals) or "–")
         cells.append("; ".join("yes" if goal.reached(row.figures) else "no" for goal in row.goals) or "–")

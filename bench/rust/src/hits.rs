@@ -9,7 +9,7 @@ use papaya::HashMap as Papaya;
 use crate::allocations;
 use crate::loops::{calls_per_second, median, peer, per_call};
 use crate::peers::{self, LOCK, NUMBER, TEXT};
-use crate::table::Row;
+use crate::table::{Goal, Row};
 
 /// No argument.
 pub fn no_argument(rounds: usize) -> Row {
@@ -27,7 +27,7 @@ pub fn no_argument(rounds: usize) -> Row {
     );
     Row::nanoseconds(
         "hit, no argument",
-        "≤ 8 ns, faster than #[once] ttl",
+        vec![Goal::AtMost(8.0), Goal::Better(1.0, "#[once] ttl")],
         figures,
     )
 }
@@ -62,7 +62,11 @@ pub fn number(rounds: usize) -> Row {
         ],
     );
     allocations::assert_none(|| peers::tenure_number(NUMBER).number);
-    Row::nanoseconds("hit, u64", "≤ 20 ns, ≥ 3 × moka", figures)
+    Row::nanoseconds(
+        "hit, u64",
+        vec![Goal::AtMost(20.0), Goal::Better(3.0, "moka ttl")],
+        figures,
+    )
 }
 
 /// One text, looked up without an allocation where the peer can.
@@ -96,7 +100,11 @@ pub fn text(rounds: usize) -> Row {
         ],
     );
     allocations::assert_none(|| peers::tenure_text(TEXT).number);
-    Row::nanoseconds("hit, &str", "≤ 30 ns, ≥ 3 × moka", figures)
+    Row::nanoseconds(
+        "hit, &str",
+        vec![Goal::AtMost(30.0), Goal::Better(3.0, "moka ttl")],
+        figures,
+    )
 }
 
 /// A hit in a task, beside the same hit of a blocking caller.
@@ -118,7 +126,11 @@ pub fn in_a_task(rounds: usize) -> Row {
             }),
         ],
     );
-    Row::nanoseconds("async hit, u64", "≤ blocking + 10 ns", figures)
+    Row::nanoseconds(
+        "async hit, u64",
+        vec![Goal::Above(10.0, "tenure blocking")],
+        figures,
+    )
 }
 
 /// Two threads on one hot key.
@@ -158,7 +170,7 @@ pub fn two_threads(rounds: usize) -> Row {
         case: "two threads on one hot u64",
         unit: "M calls/s",
         figures,
-        goal: "≥ papaya, ≥ 4 × moka",
+        goals: vec![Goal::Better(1.0, "papaya"), Goal::Better(4.0, "moka ttl")],
         more_is_better: true,
     }
 }

@@ -7,22 +7,32 @@ pub struct Row {
     pub case: &'static str,
     pub unit: &'static str,
     pub figures: Vec<(&'static str, f64)>,
-    pub goal: &'static str,
+    pub goals: Vec<Goal>,
     pub more_is_better: bool,
+}
+
+/// What is asked of Tenure's figure. It is printed with whether it was reached, and asserts nothing.
+pub enum Goal {
+    /// At most this, in the row's unit.
+    AtMost(f64),
+    /// At most this above a peer's.
+    Above(f64, &'static str),
+    /// At least so many times better than a peer's.
+    Better(f64, &'static str),
 }
 
 impl Row {
     /// A row of nanoseconds.
     pub fn nanoseconds(
         case: &'static str,
-        goal: &'static str,
+        goals: Vec<Goal>,
         figures: Vec<(&'static str, f64)>,
     ) -> Self {
         Self {
             case,
             unit: "ns",
             figures,
-            goal,
+            goals,
             more_is_better: false,
         }
     }
@@ -44,6 +54,24 @@ impl Row {
         })
     }
 
+    /// Whether a goal is reached; `None` where a figure is missing.
+    fn reaches(&self, goal: &Goal) -> Option<bool> {
+        let ours = self.figure("tenure")?;
+        Some(match goal {
+            Goal::AtMost(most) => ours <= *most,
+            Goal::Above(most, peer) => ours <= self.figure(peer)? + most,
+            Goal::Better(times, peer) => self.ratio(peer)? >= *times,
+        })
+    }
+
+    fn text(&self, goal: &Goal) -> String {
+        match goal {
+            Goal::AtMost(most) => format!("≤ {most} {}", self.unit),
+            Goal::Above(most, peer) => format!("≤ {peer} + {most} {}", self.unit),
+            Goal::Better(times, peer) => format!("≥ {times} × {peer}"),
+        }
+    }
+
     /// The row for the report.
     pub fn as_json(&self) -> Value {
         let figures: serde_json::Map<_, _> = self
@@ -51,7 +79,18 @@ impl Row {
             .iter()
             .map(|(name, figure)| ((*name).to_owned(), json!(figure)))
             .collect();
-        json!({"case": self.case, "unit": self.unit, "goal": self.goal, "figures": figures})
+        let goals: Vec<_> = self
+            .goals
+            .iter()
+            .map(|goal| json!({"goal": self.text(goal), "reached": self.reaches(goal)}))
+            .collect();
+        json!({
+            "case": self.case,
+            "unit": self.unit,
+            "figures": figures,
+            "goals": goals,
+            "more_is_better": self.more_is_better,
+        })
     }
 }
 
@@ -71,7 +110,7 @@ pub fn print(rows: &[Row]) {
             peers.push(name);
         }
     }
-    println!("| Case | {} | Goal |", peers.join(" | "));
+    println!("| Case | {} | Goals |", peers.join(" | "));
     println!("{}|", "|---".repeat(peers.len() + 2));
     for row in rows {
         let cells: Vec<String> = peers
@@ -84,6 +123,16 @@ pub fn print(rows: &[Row]) {
                 (Some(figure), _) => format!("{} {}", three(figure), row.unit),
             })
             .collect();
-        println!("| {} | {} | {} |", row.case, cells.join(" | "), row.goal);
+        let goals: Vec<String> = row
+            .goals
+            .iter()
+            .map(|goal| match row.reaches(goal) {
+                Some(true) => format!("{}: yes", row.text(goal)),
+                Some(false) => format!("{}: no", row.text(goal)),
+                None => row.text(goal),
+            })
+            .collect();
+        let (cells, goals) = (cells.join(" | "), goals.join("; "));
+        println!("| {} | {cells} | {goals} |", row.case);
     }
 }
