@@ -194,6 +194,7 @@ fn register(py: Python<'_>, fingerprint: &Fingerprint, options: &Options) -> PyR
             name: name.clone(),
             validate: options.validate.as_ref().map(|it| it.clone_ref(py)),
             on_release: options.on_release.as_ref().map(|it| it.clone_ref(py)),
+            _firsts: Arc::clone(&fingerprint.firsts),
         };
         Function::new(engine, name, options.settings.clone(), Box::new(callbacks))
     };

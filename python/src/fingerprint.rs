@@ -1,8 +1,11 @@
 //! What the engine's registry tells functions apart by: identity and settings, as digests.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use tenure::{Hasher128, Identity, Scope};
 
+use crate::encode::{First, Role};
 use crate::identity::{self, Source};
 use crate::options::Options;
 
@@ -13,7 +16,12 @@ pub(crate) struct Fingerprint {
     pub(crate) identity: Identity,
     /// What the identity tells apart by address: kept alive, so that no address is used again.
     pub(crate) pinned: Vec<Py<PyAny>>,
+    /// What callbacks hold and counts as it was when it was first met: kept while this is, and
+    /// while the callbacks are.
+    pub(crate) firsts: Firsts,
 }
+
+pub(crate) type Firsts = Arc<[Arc<First>]>;
 
 /// Reads all that tells `func`, decorated with `options`, from others.
 ///
@@ -24,7 +32,8 @@ pub(crate) fn of(
     func: &Bound<'_, PyAny>,
     options: &Options,
 ) -> PyResult<Fingerprint> {
-    let mut source = identity::identify(py, func)?;
+    let source = identity::identify(py, func, Role::Function)?;
+    let mut firsts = Vec::new();
     let mut settings = Hasher128::new();
     let set = &options.settings;
     let plain = format!(
@@ -41,8 +50,8 @@ pub(crate) fn of(
         if let Some(callback) = callback {
             absorb(
                 &mut settings,
-                &mut source,
-                identity::identify(py, callback.bind(py))?,
+                &mut firsts,
+                identity::identify(py, callback.bind(py), Role::Callback)?,
             );
         }
     }
@@ -50,7 +59,11 @@ pub(crate) fn of(
         for item in funcs.bind(py).call_method0("items")?.try_iter()? {
             let (key, func): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
             settings.update(key.repr()?.to_str()?.as_bytes());
-            absorb(&mut settings, &mut source, identity::identify(py, &func)?);
+            absorb(
+                &mut settings,
+                &mut firsts,
+                identity::identify(py, &func, Role::Callback)?,
+            );
         }
     }
     Ok(Fingerprint {
@@ -64,11 +77,12 @@ pub(crate) fn of(
         name: source.name,
         title: source.title,
         pinned: source.pinned,
+        firsts: firsts.into(),
     })
 }
 
-fn absorb(settings: &mut Hasher128, source: &mut Source, callback: Source) {
+fn absorb(settings: &mut Hasher128, firsts: &mut Vec<Arc<First>>, callback: Source) {
     settings.update(&callback.site);
     settings.update(&callback.version);
-    source.pinned.extend(callback.pinned);
+    firsts.extend(callback.firsts);
 }

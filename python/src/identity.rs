@@ -7,9 +7,9 @@
 //! cannot make an equal one.
 #![allow(unsafe_code)]
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::UNIX_EPOCH;
 
 use pyo3::exceptions::PyUserWarning;
@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyFunction, PyString, PyType};
 use tenure::{Encoder, Hasher128};
 
-use crate::encode::{self, Pin};
+use crate::encode::{self, First, Holds, Pin, Role};
 
 /// What tells a function from others; each digest means something in this process only.
 pub(crate) struct Source {
@@ -33,6 +33,8 @@ pub(crate) struct Source {
     pub(crate) stamp: [u8; 16],
     /// What is told apart by its address, and so must stay alive.
     pub(crate) pinned: Vec<Py<PyAny>>,
+    /// What counts as it was when it was first met, and so must stay alive.
+    pub(crate) firsts: Vec<Arc<First>>,
 }
 
 /// How many wrappers are followed to the function inside.
@@ -46,7 +48,7 @@ const STACK_LEVEL: usize = 3;
 /// # Errors
 ///
 /// What its parts raise when they are read.
-pub(crate) fn identify(py: Python<'_>, func: &Bound<'_, PyAny>) -> PyResult<Source> {
+pub(crate) fn identify(py: Python<'_>, func: &Bound<'_, PyAny>, role: Role) -> PyResult<Source> {
     let layers = layers(func)?;
     let (module, qualname) = named(&layers)?;
     let name = match module.as_str() {
@@ -69,18 +71,27 @@ pub(crate) fn identify(py: Python<'_>, func: &Bound<'_, PyAny>) -> PyResult<Sour
         }
     }
     let mut version = Encoder::new();
-    let mut pins = encode::encode_callable(py, &mut version, func, &name)?;
+    let Holds {
+        mut pins,
+        mut firsts,
+    } = encode::encode_callable(py, &mut version, func, &name, role)?;
     for method in methods(&layers)? {
-        pins.extend(encode::encode_callable(py, &mut version, &method, &name)?);
+        let held = encode::encode_callable(py, &mut version, &method, &name, role)?;
+        pins.extend(held.pins);
+        firsts.extend(held.firsts);
     }
-    warn(py, &name, digest(&site), &pins)?;
+    warn(py, &name, digest(&site), &pins, role)?;
     Ok(Source {
         name,
         title: qualname,
         site: digest(&site),
         version: digest(&version),
         stamp: digest(&stamp),
-        pinned: pins.into_iter().map(|pin| pin.value).collect(),
+        pinned: match role {
+            Role::Function => pins.into_iter().map(|pin| pin.value).collect(),
+            Role::Callback => Vec::new(),
+        },
+        firsts,
     })
 }
 
@@ -224,19 +235,27 @@ fn digest(enc: &Encoder) -> [u8; 16] {
     hasher.finish().to_le_bytes()
 }
 
-/// Says once per site and variable that something is told apart by its address.
-fn warn(py: Python<'_>, name: &str, site: [u8; 16], pins: &[Pin]) -> PyResult<()> {
-    /// The sites and the names of their variables.
-    type Warned = HashSet<([u8; 16], String)>;
+/// Says once per site and variable that something is told apart by which object it is. In a
+/// callback that does no harm while it is one object, so there the second one gives the warning.
+fn warn(py: Python<'_>, name: &str, site: [u8; 16], pins: &[Pin], role: Role) -> PyResult<()> {
+    /// The sites with the names of their variables, and how many objects each has held.
+    type Warned = HashMap<([u8; 16], String), u8>;
     static WARNED: Mutex<Option<Warned>> = Mutex::new(None);
+    let at = match role {
+        Role::Function => 1,
+        Role::Callback => 2,
+    };
     for pin in pins {
-        let new = {
+        let met = {
             let mut warned = WARNED.lock().unwrap_or_else(|poison| poison.into_inner());
-            warned
+            let met = warned
                 .get_or_insert_default()
-                .insert((site, pin.name.clone()))
+                .entry((site, pin.name.clone()))
+                .or_default();
+            *met = met.saturating_add(1);
+            *met
         };
-        if new {
+        if met == at {
             let text = format!(
                 "`{name}` holds `{variable}`, {reason}. It is told apart by its identity, so \
                  another run of this code finds nothing of what this one caches. To avoid that, \

@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFrozenSet, PyTraceback};
 use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
 
+use crate::fingerprint::Firsts;
 use crate::{attach, foreign, log, process};
 
 /// A cached object, and how many references to it there were before the cache handed it out.
@@ -128,6 +129,8 @@ pub(crate) struct Callbacks {
     pub(crate) name: String,
     pub(crate) validate: Option<Py<PyAny>>,
     pub(crate) on_release: Option<Py<PyAny>>,
+    /// What they hold, for which what it was at first goes on counting.
+    pub(crate) _firsts: Firsts,
 }
 
 impl Behaviour<Held> for Callbacks {

@@ -350,3 +350,142 @@ def test_f6_an_edit_begins_anew_and_releases_the_old(script: Callable[..., types
     old = [RELEASED.get(timeout=60) for _ in range(2)]
     assert sorted(old, key=str) == [["old"], [1]]
     assert RELEASED.empty()
+
+
+# --- F6: callbacks --------------------------------------------------------------------------------
+
+COLLECTING = """
+@cache_resource(validate=check, on_release=released.append)
+def connect(n=1):
+    return [n]
+"""
+
+
+class Checks:
+    """Callbacks that change what they are bound to, as collectors and counters do."""
+
+    def __init__(self, log: list[Any] | None = None) -> None:
+        self.log: list[Any] = [] if log is None else log
+
+    def __call__(self, resource: Any) -> bool:
+        self.log.append(resource)
+        return True
+
+    def check(self, resource: Any) -> bool:
+        return self(resource)
+
+
+def closing_over(log: list[Any]) -> Callable[[Any], bool]:
+    def check(resource: Any) -> bool:
+        log.append(resource)
+        return True
+
+    return check
+
+
+def defaulting_to(log: list[Any]) -> Callable[[Any], bool]:
+    def check(resource: Any, log: list[Any] = log) -> bool:
+        log.append(resource)
+        return True
+
+    return check
+
+
+def note(log: list[Any], resource: Any) -> bool:
+    log.append(resource)
+    return True
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda log: Checks(log).check,
+        lambda log: Checks(log),
+        closing_over,
+        defaulting_to,
+        lambda log: functools.partial(note, log),
+        lambda log: functools.partial(closing_over(log)),
+        lambda log: functools.partial(lambda both, resource: note(both["log"], resource), {"log": log}),
+    ],
+    ids=["method", "instance", "closure", "default", "partial", "partial-closure", "nested"],
+)
+def test_f6_a_callback_that_changes_what_it_holds_supersedes_nothing(
+    script: Callable[..., types.SimpleNamespace], make: Callable[[list[Any]], Callable[[Any], bool]]
+) -> None:
+    """F6, F3: the script runs again with the same object, which meanwhile holds something else."""
+    log: list[Any] = []
+    released: list[Any] = []
+    first = script(COLLECTING, check=make(log), released=released)
+    one = first.connect()
+    assert first.connect() is one
+    first.connect.clear(2)
+    first.connect(2)
+    first.connect.clear(2)
+    assert released == [[2]]
+    assert log
+    del first
+    for _ in range(3):
+        gc.collect()
+        again = script(COLLECTING, check=make(log), released=released)
+        assert again.connect() is one
+    assert sum(again.connect.info().releases.values()) == 1
+    assert released == [[2]]
+
+
+def test_f6_a_script_that_makes_its_callbacks_object_anew_finds_its_entries(
+    script: Callable[..., types.SimpleNamespace],
+) -> None:
+    """F6, F3: an equal object in the place of the first, whatever became of that one."""
+    source = "released = []\nseen = {'n': 0}\n" + COLLECTING.replace("check", "lambda it: seen.update(n=1) is None")
+    first = script(source)
+    one = first.connect()
+    assert first.connect() is one
+    first.connect(2)
+    first.connect.clear(2)
+    assert first.released == [[2]]
+    assert first.seen == {"n": 1}
+    del first
+    gc.collect()
+    assert script(source).connect() is one
+
+
+def test_f6_callbacks_bound_to_objects_that_differ_at_first_are_told_apart(
+    script: Callable[..., types.SimpleNamespace],
+) -> None:
+    """F6: what was decorated with another object is another cache, though both change alike."""
+    one, two = Checks([1]), Checks([2])
+    source = "@cache_resource(on_release=it.check)\ndef connect(): return []"
+    first = script(source, it=one)
+    resource = first.connect()
+    one.log[:] = [2]
+    assert script(source, it=two).connect() is not resource
+    assert script(source, it=one).connect() is resource
+
+
+def test_f6_a_callback_bound_to_what_has_no_key_supersedes_nothing(
+    script: Callable[..., types.SimpleNamespace], recwarn: pytest.WarningsRecorder
+) -> None:
+    """F6, F3: a pool with a lock, as it is kept in a module, with nobody holding the function between two runs."""
+
+    class Pool:
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.back: list[Any] = []
+
+        def put(self, resource: Any) -> None:
+            self.back.append(resource)
+
+    pool = Pool()
+    source = "@cache_resource(on_release=pool.put)\ndef connect(n=1): return [n]"
+    first = script(source, pool=pool)
+    one = first.connect()
+    first.connect(2)
+    first.connect.clear(2)
+    assert pool.back == [[2]]
+    del first
+    gc.collect()
+    assert script(source, pool=pool).connect() is one
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="`__self__`.*`.*Pool`"):
+        other = script(source, pool=Pool())
+    assert other.connect() is not one

@@ -4,11 +4,12 @@
 //! left out, so that a script that runs again, or that was edited elsewhere, makes an equal one.
 #![allow(unsafe_code)]
 
+use super::containers::Keys;
 use super::fault::Outcome;
 use super::types::{self, class_of, importable};
-use super::{Walk, tags};
+use super::{Role, Walk, first, tags};
 use pyo3::prelude::*;
-use pyo3::types::{PyCode, PyFunction, PyMapping, PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{PyCode, PyDict, PyFunction, PyMapping, PyModule, PyString, PyTuple, PyType};
 
 /// Which kind of callable, or part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,7 @@ pub(super) enum Kind {
     Builtin,
     Descriptor,
     Property,
+    KeptProperty,
     Wrapper,
     Partial,
     /// A function that this package keeps the results of.
@@ -47,6 +49,7 @@ impl Kind {
             | "builtins.member_descriptor" => Self::Descriptor,
             "builtins.property" => Self::Property,
             "builtins.staticmethod" | "builtins.classmethod" => Self::Wrapper,
+            "functools.cached_property" => Self::KeptProperty,
             "functools.partial" => Self::Partial,
             "tenure.CachedFunction" => Self::Cached,
             _ => return None,
@@ -131,18 +134,9 @@ impl<'py> Walk<'_, '_, 'py> {
                 }
                 Ok(())
             }
-            Kind::Wrapper => {
-                self.enc.tag(tags::WRAPPED);
-                types::write_id(self.enc, &value.get_type())?;
-                self.own(value.getattr("__func__")?.as_ptr())
-                    .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))
-            }
-            Kind::Cached => {
-                self.enc.tag(tags::WRAPPED);
-                types::write_id(self.enc, &value.get_type())?;
-                self.own(value.getattr("__wrapped__")?.as_ptr())
-                    .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))
-            }
+            Kind::Wrapper => self.around(value, "__func__"),
+            Kind::KeptProperty => self.around(value, "func"),
+            Kind::Cached => self.around(value, "__wrapped__"),
             Kind::Partial => {
                 self.enc.tag(tags::PARTIAL);
                 self.value(value.getattr("func")?.as_ptr())
@@ -152,7 +146,8 @@ impl<'py> Walk<'_, '_, 'py> {
                     self.or_pinned(value, "args", &arg)?;
                 }
                 self.enc.tag(tags::END);
-                self.part_or_pinned(value, "keywords", &value.getattr("keywords")?)
+                self.part_or_pinned(value, "keywords", &value.getattr("keywords")?)?;
+                self.given(value, false)
             }
         }
     }
@@ -191,7 +186,39 @@ impl<'py> Walk<'_, '_, 'py> {
             }
         }
         self.enc.tag(tags::END);
+        self.given(func, true)
+    }
+
+    /// Writes the attributes that an argument that can be called was given, of which few have any.
+    /// They say nothing about which function is decorated, and often count its calls.
+    fn given(&mut self, value: &Bound<'py, PyAny>, is_function: bool) -> Outcome {
+        if self.role.is_some() {
+            return Ok(());
+        }
+        let attributes = value.getattr("__dict__")?;
+        let attributes = attributes.cast::<PyDict>().map_err(PyErr::from)?;
+        let start = self.enc.len();
+        if !attributes.is_empty() {
+            match self.pairs(attributes.as_ptr(), Keys::Names(&[])) {
+                Err(fault) if is_function && fault.is_no_key() && importable(value)? => {
+                    self.enc.truncate(start);
+                    self.enc.tag(tags::OPAQUE);
+                }
+                outcome => outcome
+                    .map_err(|fault| fault.at(class_of(value), "its attributes".to_owned()))?,
+            }
+        }
+        self.piece(start);
+        self.enc.tag(tags::END);
         Ok(())
+    }
+
+    /// Writes something that is a function and how it is wrapped.
+    fn around(&mut self, value: &Bound<'py, PyAny>, name: &str) -> Outcome {
+        self.enc.tag(tags::WRAPPED);
+        types::write_id(self.enc, &value.get_type())?;
+        self.own(value.getattr(name)?.as_ptr())
+            .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))
     }
 
     fn code(&mut self, code: &Bound<'py, PyAny>) -> Outcome {
@@ -212,13 +239,12 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes a class: by its name, and where it is not found under that name, by what it is made
-    /// of as far as that has keys, because a function can make many classes of one name.
+    /// of as far as that has keys, because there can be many classes of one name.
     fn class(&mut self, class: &Bound<'py, PyAny>) -> Outcome {
         let class = class.cast::<PyType>().map_err(PyErr::from)?;
         self.enc.tag(tags::CLASS);
         types::write_id(self.enc, class)?;
-        let qualname = class.getattr("__qualname__")?.str()?;
-        if !qualname.to_string_lossy().contains("<locals>") || importable(class)? {
+        if importable(class)? {
             return Ok(());
         }
         for base in class.getattr("__bases__")?.try_iter()? {
@@ -272,7 +298,7 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes something that a callable holds under a name. Where a function's identity is made
-    /// and it has no key, the object's address stands for it, and the object is kept alive.
+    /// and it has no key, which object it is stands for it, and the object is kept alive.
     pub(super) fn or_pinned(
         &mut self,
         owner: &Bound<'py, PyAny>,
@@ -308,20 +334,33 @@ impl<'py> Walk<'_, '_, 'py> {
             Ok(()) => return Ok(()),
             Err(fault) => fault,
         };
-        match &mut self.pins {
-            Some(pins) if fault.is_no_key() => {
-                pins.push(Pin {
-                    value: value.clone().unbind(),
-                    name: name.to_owned(),
-                    reason: fault.reason(),
-                });
-                self.enc.truncate(start);
+        let Some(role) = self.role.filter(|_| fault.is_no_key()) else {
+            return Err(fault.at(class_of(owner), format!("its `{name}`")));
+        };
+        let pin = || Pin {
+            value: value.clone().unbind(),
+            name: name.to_owned(),
+            reason: fault.reason(),
+        };
+        self.enc.truncate(start);
+        match role {
+            Role::Function => {
+                self.holds.pins.push(pin());
                 self.enc.tag(tags::OPAQUE);
                 self.enc.raw(&(value.as_ptr() as usize).to_le_bytes());
-                Ok(())
             }
-            _ => Err(fault.at(class_of(owner), format!("its `{name}`"))),
+            Role::Callback => {
+                let first = match first::find(self.py, value.as_ptr()) {
+                    Some(first) => first,
+                    None => {
+                        self.holds.pins.push(pin());
+                        first::meet(value, first::number())
+                    }
+                };
+                self.count_first(first);
+            }
         }
+        Ok(())
     }
 
     fn text(&mut self, value: &Bound<'py, PyAny>, name: &str) -> Outcome {
@@ -335,7 +374,8 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 }
 
-/// Something without a key in what a function is made of, told apart by its address.
+/// Something without a key in what a function is made of; in a callback, one that was not met
+/// before.
 pub(crate) struct Pin {
     /// The object, which must stay alive as long as its address counts.
     pub(crate) value: Py<PyAny>,
@@ -358,5 +398,9 @@ fn is_bookkeeping(name: &Bound<'_, PyString>) -> bool {
             | "__static_attributes__"
             | "__slotnames__"
             | "_abc_impl"
-    )
+    ) || {
+        // What pydantic makes of the fields names objects by their address.
+        let name = name.to_string_lossy();
+        name.starts_with("__pydantic_") && name != "__pydantic_fields__"
+    }
 }

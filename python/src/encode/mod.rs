@@ -22,6 +22,7 @@ mod containers;
 mod dictionaries;
 mod fault;
 mod files;
+mod first;
 mod hash_funcs;
 mod images;
 mod memo;
@@ -36,12 +37,14 @@ mod types;
 
 pub(crate) use builtin::encode_scalar;
 pub(crate) use callables::Pin;
+pub(crate) use first::First;
 pub(crate) use hash_funcs::HashFuncs;
 
 use fault::{Fault, Outcome};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use smallvec::SmallVec;
+use std::sync::Arc;
 use tenure::{Encoder, Hasher128};
 use types::{Known, Rule, TypeInfo};
 
@@ -86,25 +89,44 @@ pub(crate) fn encode(
         .map_err(|fault| fault.raise(py, param, cx))
 }
 
+/// What a callable is to the function that is decorated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The function itself: what it holds counts as arguments do.
+    Function,
+    /// One of its settings: what it holds counts as it was when it was [first met](first).
+    Callback,
+}
+
+/// What a callable holds that must be kept alive for what was written of it to mean it.
+#[derive(Default)]
+pub(crate) struct Holds {
+    /// What has no key.
+    pub(crate) pins: Vec<Pin>,
+    /// What counts as it was when it was first met.
+    pub(crate) firsts: Vec<Arc<First>>,
+}
+
 /// Writes what makes a callable what it is. What it closes over or is bound to and has no key is
-/// told apart by its address; the objects are given back, and must be kept alive.
+/// told apart by which object it is. What must be kept alive is given back.
 pub(crate) fn encode_callable(
     py: Python<'_>,
     enc: &mut Encoder,
     callable: &Bound<'_, PyAny>,
     name: &str,
-) -> PyResult<Vec<Pin>> {
+    role: Role,
+) -> PyResult<Holds> {
     let cx = Context {
         function: name,
         hash_funcs: None,
     };
     let mut walk = Walk::new(py, enc, &cx);
-    walk.pins = Some(Vec::new());
+    walk.role = Some(role);
     // SAFETY: the interpreter is attached, and the caller's reference keeps the callable alive.
     let callable = unsafe { Bound::from_borrowed_ptr(py, callable.as_ptr()) };
     walk.or_pinned(&callable, "the object itself", &callable)
         .map_err(|fault| fault.raise(py, name, &cx))?;
-    Ok(walk.pins.take().unwrap_or_default())
+    Ok(walk.holds)
 }
 
 /// One walk through one argument.
@@ -127,8 +149,10 @@ struct Walk<'e, 'a, 'py> {
     converted: *mut ffi::PyTypeObject,
     /// The objects that users' functions are at work on.
     converting: SmallVec<[*mut ffi::PyObject; 4]>,
-    /// What has no key and is told apart by its address, where that is allowed.
-    pins: Option<Vec<Pin>>,
+    /// What the callable is whose parts are written, if this is no argument.
+    role: Option<Role>,
+    /// What of it must be kept alive.
+    holds: Holds,
 }
 
 /// A container that was written before in this walk.
@@ -152,7 +176,8 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             shared: Vec::new(),
             converted: std::ptr::null_mut(),
             converting: SmallVec::new(),
-            pins: None,
+            role: None,
+            holds: Holds::default(),
         }
     }
 
@@ -318,6 +343,9 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             builtin::small_int(self.enc, (level - at) as i64);
             return Ok(());
         }
+        if self.role == Some(Role::Callback) && may_change(value) {
+            return self.first_met(value, level, write);
+        }
         // Where a user's function is at work, and where the user's rules are out of force, the
         // same object may be written differently than elsewhere.
         let sharing = self.converting.is_empty() && self.rules.is_some() == self.ruled;
@@ -336,6 +364,39 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             });
         }
         Ok(())
+    }
+
+    /// Writes what counts for something that a callback holds: its content when it was first met.
+    fn first_met(
+        &mut self,
+        value: *mut ffi::PyObject,
+        level: usize,
+        write: impl FnOnce(&mut Self) -> Outcome,
+    ) -> Outcome {
+        let first = match first::find(self.py, value) {
+            Some(first) => first,
+            None => {
+                let start = self.enc.len();
+                let lowest = self.deeper(value, write)?;
+                if lowest < level {
+                    // Part of a cycle: what is around it counts as a whole.
+                    return Ok(());
+                }
+                let content = keyed(&self.enc.as_bytes()[start..]);
+                self.enc.truncate(start);
+                // SAFETY: the caller keeps the value alive.
+                let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+                first::meet(&value, content)
+            }
+        };
+        self.count_first(first);
+        Ok(())
+    }
+
+    fn count_first(&mut self, first: Arc<First>) {
+        self.enc.tag(tags::FIRST);
+        self.enc.raw(&first.counts().to_le_bytes());
+        self.holds.firsts.push(first);
     }
 
     /// Goes one level down. Gives the outermost level that what was written points back to.
@@ -429,6 +490,18 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             self.py.detach(|| keyed(bytes))
         }
     }
+}
+
+/// Whether an object that holds others can come to hold other ones.
+fn may_change(value: *mut ffi::PyObject) -> bool {
+    // SAFETY: callers pass live objects; the addresses of the built-in classes are only compared.
+    let class = unsafe { ffi::Py_TYPE(value) };
+    ![
+        &raw mut ffi::PyTuple_Type,
+        &raw mut ffi::PyFrozenSet_Type,
+        &raw mut ffi::PyCode_Type,
+    ]
+    .contains(&class)
 }
 
 /// The digest of long data.
