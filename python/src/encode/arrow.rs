@@ -44,6 +44,17 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Which attributes instances keep for the class; `None` where a derived class adds none.
+    pub(super) fn keeps(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::PolarsFrame => Some(&["_df"]),
+            Self::PolarsSeries => Some(&["_s"]),
+            _ => None,
+        }
+    }
+}
+
 /// `struct ArrowSchema` of the C data interface.
 #[repr(C)]
 pub(super) struct Schema {
@@ -264,8 +275,8 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     fn polars_series(&mut self, series: &Bound<'py, PyAny>) -> Outcome {
-        let dtype = series.getattr("dtype")?;
-        if dtype.str()?.to_string_lossy().contains("Object") {
+        // Where objects stand inside other types, no data is handed out.
+        if class_of(&series.getattr("dtype")?) == "polars.datatypes.classes.Object" {
             self.enc.framed(tags::DTYPE, b"Object");
             let list = series.call_method0("to_list")?;
             return self.own(list.as_ptr());

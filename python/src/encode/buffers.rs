@@ -13,6 +13,8 @@ use pyo3::prelude::*;
 pub(super) enum Kind {
     ByteArray,
     View,
+    /// What pickle hands over beside its bytes.
+    Pickled,
     Array,
     Map,
 }
@@ -21,7 +23,8 @@ impl Kind {
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "builtins.bytearray" => Self::ByteArray,
-            "builtins.memoryview" | "pickle.PickleBuffer" => Self::View,
+            "builtins.memoryview" => Self::View,
+            "pickle.PickleBuffer" => Self::Pickled,
             "array.array" => Self::Array,
             "mmap.mmap" => Self::Map,
             _ => return None,
@@ -108,7 +111,10 @@ impl<'py> Walk<'_, '_, 'py> {
                 self.enc.tag(tags::MEMORY_FILE);
                 self.inner(&value.call_method0("tell")?)?;
             }
-            Kind::View => {
+            Kind::View | Kind::Pickled => {
+                if kind == Kind::Pickled {
+                    self.enc.tag(tags::WRAPPED);
+                }
                 if export
                     .format()
                     .iter()

@@ -84,6 +84,9 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 }
 
+/// The classes by which pandas and Polars find accessors such as `.str`; some keep them.
+const ACCESSORS: [&str; 3] = ["CachedAccessor", "Accessor", "NameSpace"];
+
 /// An attribute that need not be set.
 fn attribute<'py>(
     value: &Bound<'py, PyAny>,
@@ -96,7 +99,18 @@ fn attribute<'py>(
     }
 }
 
-/// The names of the attributes that only keep what a `cached_property` of the class gave.
+/// Whether instances hold nothing but attributes, in their dict and in slots: no compiled class
+/// but `object` is among the bases.
+fn is_made_of_attributes(class: &Bound<'_, PyType>) -> bool {
+    let object = class.py().get_type::<PyAny>();
+    class
+        .mro()
+        .iter()
+        .all(|base| base.is(&object) || base.cast::<PyType>().is_ok_and(super::types::is_heap))
+}
+
+/// The names of the attributes that only keep what a `cached_property` of the class gave, and of
+/// those that a data library keeps on its frames for itself.
 pub(super) fn kept_results(class: &Bound<'_, PyType>) -> PyResult<Vec<Py<PyAny>>> {
     let mut names = Vec::new();
     for base in class.mro() {
@@ -104,7 +118,8 @@ pub(super) fn kept_results(class: &Bound<'_, PyType>) -> PyResult<Vec<Py<PyAny>>
             let (name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
             // SAFETY: the member is held, and with it its class.
             let kind = unsafe { super::types::type_name(member.get_type().as_type_ptr()) };
-            if kind == "cached_property" && name.is_exact_instance_of::<PyString>() {
+            let kept = kind == "cached_property" || ACCESSORS.contains(&kind);
+            if kept && name.is_exact_instance_of::<PyString>() {
                 names.push(name.unbind());
             }
         }
@@ -139,10 +154,14 @@ pub(super) fn own_slots(
     Ok(own)
 }
 
-/// The attributes that a dataclass, an attrs class or a pydantic model declares; `None` for
-/// another class.
+/// The attributes that a dataclass, an attrs class or a pydantic model declares, and those that
+/// it has in slots besides; `None` for another class, and for one whose instances hold more than
+/// attributes, as exceptions do.
 pub(super) fn declared_fields(class: &Bound<'_, PyType>) -> PyResult<Option<Vec<Py<PyString>>>> {
     let py = class.py();
+    if !is_made_of_attributes(class) {
+        return Ok(None);
+    }
     if let Some(fields) = class.getattr_opt("__dataclass_fields__")? {
         let mut names = Vec::new();
         for (name, field) in fields.cast::<PyDict>()? {
@@ -176,6 +195,14 @@ pub(super) fn declared_fields(class: &Bound<'_, PyType>) -> PyResult<Option<Vec<
         let mut names = Vec::new();
         for field in fields.try_iter()? {
             names.push(field?.getattr("name")?.cast_into::<PyString>()?.unbind());
+        }
+        // attrs adds slots for the results that a `cached_property` keeps, which do not count.
+        for base in class.mro() {
+            let own = base.getattr("__dict__")?;
+            if own.contains("__attrs_attrs__")? || !own.contains("__slots__")? {
+                continue;
+            }
+            names.append(&mut slots(&base.cast_into::<PyType>()?)?);
         }
         return Ok(Some(names));
     }

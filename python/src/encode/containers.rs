@@ -274,7 +274,16 @@ impl<'py> Walk<'_, '_, 'py> {
 
     /// Writes the members of a deque and its greatest length.
     pub(super) fn deque(&mut self, deque: &Bound<'py, PyAny>) -> Outcome {
-        self.members(tags::DEQUE, deque)?;
+        // Past whatever a subclass makes of iteration.
+        static ITERATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let items = ITERATE
+            .get_or_try_init(self.py, || {
+                let class = self.py.import("collections")?.getattr("deque")?;
+                class.getattr("__iter__").map(Bound::unbind)
+            })?
+            .bind(self.py)
+            .call1((deque,))?;
+        self.members(tags::DEQUE, &items)?;
         self.inner(&deque.getattr("maxlen")?)
     }
 

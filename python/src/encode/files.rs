@@ -92,7 +92,7 @@ impl<'py> Walk<'_, '_, 'py> {
         let number = match file.call_method0("fileno") {
             Ok(number) if number.is_instance_of::<PyInt>() => number,
             Ok(_) => return Err(Fault::no_key(class_of(file), "is no file on disk")),
-            Err(error) => return Err(failed(error)),
+            Err(error) => return self.layer(file, error),
         };
         let facts = self
             .py
@@ -109,6 +109,31 @@ impl<'py> Walk<'_, '_, 'py> {
                 Ok(())
             }
         }
+    }
+}
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes a file that has no number of its own by what it reads from, which may lie in memory.
+    fn layer(&mut self, file: &Bound<'py, PyAny>, error: PyErr) -> Outcome {
+        for name in ["buffer", "raw"] {
+            // The base class of files has neither; a file that was detached raises.
+            let Ok(inner) = file.getattr(name) else {
+                continue;
+            };
+            self.own(inner.as_ptr())
+                .map_err(|fault| fault.at(class_of(file), format!("its {name}")))?;
+            match position(file) {
+                Some(position) => self.inner(&position)?,
+                None => self.enc.tag(tags::ABSENT),
+            }
+            return Ok(());
+        }
+        Err(Fault::raised(
+            file.py(),
+            class_of(file),
+            "cannot be read",
+            error,
+        ))
     }
 }
 

@@ -251,7 +251,12 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         let start = self.enc.len();
         let outcome = match info.rule {
             Rule::Known(known) if info.exact => {
-                return if known.holds() {
+                return if info.attached {
+                    self.nested(value.as_ptr(), |walk| {
+                        walk.content(known, &value, &info)?;
+                        walk.attributes(&value, &info)
+                    })
+                } else if known.holds() {
                     self.nested(value.as_ptr(), |walk| walk.content(known, &value, &info))
                 } else {
                     self.content(known, &value, &info)

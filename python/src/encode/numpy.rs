@@ -22,6 +22,8 @@ pub(super) enum Kind {
     /// An array on a file, whose class keeps more than its content in its attributes.
     FileArray,
     Masked,
+    /// The one masked value, which cannot even be read.
+    MaskedItem,
     Scalar,
     Dtype,
 }
@@ -32,17 +34,38 @@ impl Kind {
             "numpy.ndarray" => Self::Array,
             "numpy.memmap" => Self::FileArray,
             "numpy.ma.MaskedArray" | "numpy.ma.core.MaskedArray" => Self::Masked,
+            "numpy.ma.MaskedConstant" | "numpy.ma.core.MaskedConstant" => Self::MaskedItem,
             "numpy.generic" => Self::Scalar,
             "numpy.dtype" => Self::Dtype,
             _ => return None,
         })
     }
 
+    /// Which attributes instances keep for the class; `None` where a derived class adds none.
+    pub(super) fn keeps(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Scalar => Some(&[]),
+            Self::FileArray => Some(&["_mmap", "filename", "offset", "mode"]),
+            Self::Masked => Some(&[
+                "_mask",
+                "_data",
+                "_fill_value",
+                "_hardmask",
+                "_sharedmask",
+                "_isfield",
+                "_baseclass",
+                "_optinfo",
+                "_basedict",
+            ]),
+            _ => None,
+        }
+    }
+
     /// Whether what derives from it is written as it is itself, with its class.
     pub(super) fn covers_derived(self) -> bool {
         matches!(
             self,
-            Self::Scalar | Self::Dtype | Self::FileArray | Self::Masked
+            Self::Scalar | Self::Dtype | Self::FileArray | Self::Masked | Self::MaskedItem
         )
     }
 }
@@ -217,6 +240,11 @@ impl<'py> Walk<'_, '_, 'py> {
                     self.own(value.getattr(name)?.as_ptr())
                         .map_err(|fault| fault.at(class_of(value), format!("its {name}")))?;
                 }
+                Ok(())
+            }
+            Kind::MaskedItem => {
+                self.enc.tag(tags::SCALAR);
+                self.enc.raw(&info.id);
                 Ok(())
             }
             Kind::Scalar => {

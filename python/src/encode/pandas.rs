@@ -52,6 +52,26 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Which attributes instances keep for the class; `None` where those that a derived class
+    /// adds do not count.
+    pub(super) fn keeps(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Frame | Self::Series => Some(&[
+                "_mgr",
+                "_attrs",
+                "_flags",
+                "_name",
+                "_cache",
+                "_cacher",
+                "_item_cache",
+                "_is_copy",
+            ]),
+            _ => None,
+        }
+    }
+}
+
 /// Blocks with at most this many columns that lie row by row are read in one pass.
 const PASS_COLUMNS: usize = 256;
 
@@ -290,6 +310,10 @@ impl<'py> Walk<'_, '_, 'py> {
 
     /// Writes an extension array.
     fn extension(&mut self, array: &Bound<'py, PyAny>) -> Outcome {
+        // What others derive may keep more than its parts say.
+        if !class_of(array).starts_with("pandas.") {
+            return self.reduce(array);
+        }
         let dtype = array.getattr("dtype")?;
         self.own(dtype.as_ptr())
             .map_err(|fault| fault.at(class_of(array), "its dtype".to_owned()))?;
@@ -335,6 +359,9 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     fn extension_dtype(&mut self, dtype: &Bound<'py, PyAny>) -> Outcome {
+        if !class_of(dtype).starts_with("pandas.") {
+            return self.reduce(dtype);
+        }
         self.inner(dtype.str()?.as_any())?;
         for name in [
             "categories",

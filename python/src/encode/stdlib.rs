@@ -105,32 +105,23 @@ impl<'py> Walk<'_, '_, 'py> {
                 self.inner(&value.call_method0("__getinitargs__")?)
             }
             Kind::NamedZone => {
-                let key = value.getattr("key")?;
-                if key.is_none() {
-                    return Err(Fault::no_key(
-                        class_of(value),
-                        "was read from a file and has no name",
-                    ));
-                }
+                // One that was read from a file has whatever name it was given: it refuses.
+                value.call_method0("__reduce__").map_err(|error| {
+                    Fault::raised(self.py, class_of(value), "cannot be pickled", error)
+                })?;
                 self.enc.tag(tags::ZONE);
-                self.inner(&key)
+                self.inner(&value.getattr("key")?)
             }
             Kind::Decimal => {
                 static TEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-                let text = TEXT
-                    .get_or_try_init(self.py, || {
-                        let class = self.py.import("decimal")?.getattr("Decimal")?;
-                        class.getattr("__str__").map(Bound::unbind)
-                    })?
-                    .bind(self.py)
-                    .call1((value,))?;
+                let text = text_of(&TEXT, value, "decimal", "Decimal")?;
                 self.enc.tag(tags::DECIMAL);
                 self.string(text.as_ptr())
             }
             Kind::Fraction => {
                 self.enc.tag(tags::FRACTION);
-                self.integer(value.getattr("numerator")?.as_ptr())?;
-                self.integer(value.getattr("denominator")?.as_ptr())
+                self.integer(value.getattr("_numerator")?.as_ptr())?;
+                self.integer(value.getattr("_denominator")?.as_ptr())
             }
             Kind::Uuid => {
                 self.enc.tag(tags::UUID);
@@ -139,7 +130,9 @@ impl<'py> Walk<'_, '_, 'py> {
             Kind::Path => {
                 self.enc.tag(tags::PATH);
                 self.enc.raw(&info.id);
-                self.inner(value.str()?.as_any())
+                static TEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                let text = text_of(&TEXT, value, "pathlib", "PurePath")?;
+                self.inner(&text)
             }
             Kind::Pattern => {
                 self.enc.tag(tags::PATTERN);
@@ -148,12 +141,14 @@ impl<'py> Walk<'_, '_, 'py> {
             }
             Kind::Weak => {
                 self.enc.tag(tags::WEAK);
+                self.enc.raw(&info.id);
                 let target = value.call0()?;
                 self.value(target.as_ptr())
                     .map_err(|fault| fault.at(class_of(value), "what it refers to".to_owned()))
             }
             Kind::WeakProxy => {
                 self.enc.tag(tags::WEAK);
+                self.enc.raw(&info.id);
                 // SAFETY: the rule is given to proxies only.
                 let proxy = unsafe { value.cast_unchecked::<PyWeakrefProxy>() };
                 match proxy.upgrade() {
@@ -227,6 +222,23 @@ impl<'py> Walk<'_, '_, 'py> {
         self.value(zone)
             .map_err(|fault| fault.at(class_of(value), "its tzinfo".to_owned()))
     }
+}
+
+/// What `__str__` of a class gives for an instance, whatever a derived class makes of it.
+fn text_of<'py>(
+    method: &PyOnceLock<Py<PyAny>>,
+    value: &Bound<'py, PyAny>,
+    module: &str,
+    class: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    method
+        .get_or_try_init(py, || {
+            let class = py.import(module)?.getattr(class)?;
+            class.getattr("__str__").map(Bound::unbind)
+        })?
+        .bind(py)
+        .call1((value,))
 }
 
 /// The year, month and day of a date.

@@ -90,6 +90,17 @@ impl Known {
         }
     }
 
+    /// Where attributes that a derived class gives its instances count beside what they are
+    /// written as, the names of those that the known class keeps in their dict for itself.
+    fn keeps(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Numpy(kind) => kind.keeps(),
+            Self::Pandas(kind) => kind.keeps(),
+            Self::Arrow(kind) => kind.keeps(),
+            _ => None,
+        }
+    }
+
     fn from_name(name: &str) -> Option<Self> {
         Some(match name {
             "builtins.int" => Self::Int,
@@ -134,6 +145,8 @@ pub(super) struct TypeInfo {
     pub rule: Rule,
     /// Whether it is the known class itself, not one derived from it.
     pub exact: bool,
+    /// Whether it is written as a known class, with the attributes of the derived one.
+    pub attached: bool,
     /// Its module and qualified name, as they are written.
     pub id: Box<[u8]>,
     /// Whether its instances have a dict of attributes.
@@ -210,6 +223,7 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
     let mut info = TypeInfo {
         rule: Rule::Reduce,
         exact: false,
+        attached: false,
         id: id(&class)?,
         has_dict: has_dict(&class),
         fields: Vec::new(),
@@ -230,6 +244,15 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
             };
             if !info.exact {
                 info.fields = classes::own_slots(&class, &base)?;
+            } else if let Some(kept) = known.keeps()
+                && info.has_dict
+                && depth > 0
+            {
+                info.attached = true;
+                let py = value.py();
+                let kept = kept.iter();
+                info.skip
+                    .extend(kept.map(|name| PyString::intern(py, name).unbind().into_any()));
             }
             return Ok(info);
         }
@@ -257,8 +280,12 @@ pub(super) fn is_itself(class: &Bound<'_, PyType>) -> bool {
 /// Whether an object with a module and a qualified name is what is found there.
 pub(super) fn importable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = value.py();
-    let module = value.getattr("__module__")?;
-    let name = value.getattr("__qualname__")?;
+    let (Some(module), Some(name)) = (
+        value.getattr_opt("__module__")?,
+        value.getattr_opt("__qualname__")?,
+    ) else {
+        return Ok(false);
+    };
     let name = name.cast::<PyString>()?.to_str()?;
     let modules = py.import("sys")?.getattr("modules")?;
     let modules = modules.cast::<PyDict>()?;
@@ -275,7 +302,7 @@ pub(super) fn importable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// Whether a class was made while the program ran, by a `class` statement or its like.
-fn is_heap(class: &Bound<'_, PyType>) -> bool {
+pub(super) fn is_heap(class: &Bound<'_, PyType>) -> bool {
     // SAFETY: the class lives.
     unsafe { (*class.as_type_ptr()).tp_flags & ffi::Py_TPFLAGS_HEAPTYPE != 0 }
 }

@@ -17,6 +17,7 @@ import io
 import math
 import operator
 import pathlib
+import pickle
 import re
 import struct
 import types
@@ -24,7 +25,7 @@ import uuid
 import weakref
 import zoneinfo
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from typing import Any, NamedTuple
 
 import attrs
@@ -154,6 +155,96 @@ class Person(pydantic.BaseModel):
     age: int = 30
 
 
+class Slots:
+    __slots__ = ("url",)
+
+
+@attrs.define
+class SlottedClient(Slots):
+    retries: int = 3
+
+
+@attrs.define
+class Measured:
+    text: str
+
+    @functools.cached_property
+    def size(self) -> int:
+        return len(self.text)
+
+
+@dataclass
+class Refusal(Exception):
+    code: int
+
+
+class Units(pd.DataFrame):
+    pass
+
+
+class Readings(pd.Series):
+    pass
+
+
+class Sheet(pl.DataFrame):
+    pass
+
+
+class Metres(np.float64):
+    pass
+
+
+class Masked(np.ma.MaskedArray):
+    pass
+
+
+class UnitType(pd.api.extensions.ExtensionDtype):
+    name = "unit"
+    type = float
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+
+
+class UnitArray(pd.api.extensions.ExtensionArray):
+    def __init__(self, values: list[float], unit: str) -> None:
+        self._ndarray = np.asarray(values)
+        self._dtype = UnitType(unit)
+
+    dtype = property(lambda self: self._dtype)
+    nbytes = 8
+
+    def __len__(self) -> int:
+        return len(self._ndarray)
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._ndarray[at]
+
+    def copy(self) -> UnitArray:
+        return UnitArray(list(self._ndarray), self._dtype.unit)
+
+
+class LyingQueue(collections.deque):
+    def __iter__(self) -> Any:
+        return iter(())
+
+
+class LyingPath(pathlib.PurePosixPath):
+    def __str__(self) -> str:
+        return "a"
+
+
+class LyingFraction(fractions.Fraction):
+    numerator = denominator = 1  # type: ignore[assignment]
+
+
+def function(**attributes: Any) -> Callable[[], Any]:
+    def made() -> Any:
+        return vars(made)
+
+    return with_attribute(made, **attributes)
+
+
 class Plain:
     def __init__(self, **attributes: Any) -> None:
         vars(self).update(attributes)
@@ -254,6 +345,8 @@ def held(value: Any) -> weakref.ref[Any]:
 
 keep: list[Any] = []
 
+REFERRED = Plain(a=1)
+
 #: Values of one line are all told apart.
 DIFFERENT: list[Line] = [
     ("K1", "two strings and one that looks like them", (lambda: ("foo", "bar"), lambda: ("foostr:ystr:bar",))),
@@ -350,6 +443,12 @@ DIFFERENT: list[Line] = [
       lambda: polars_frame().with_columns(pl.col("b").fill_null(False)), lambda: polars_frame().reverse(), lambda: polars_frame()[:39])),
     ("K5", "a Polars series", (lambda: pl.Series("a", [1]), lambda: pl.Series("b", [1]), lambda: pl.Series("a", [1], pl.Int8),
                                lambda: pl.Series("a", [[1]]), lambda: pl.Series("a", [None], pl.Int64))),
+    ("K5", "a Polars type that has Object in its name",
+     (lambda: pl.Series([{"ObjectId": 1}], dtype=pl.Struct({"ObjectId": pl.Int64})), lambda: pl.Series([{"ObjectId": 1}], dtype=pl.Struct({"ObjectId": pl.Int32})),
+      lambda: pl.Series(["Object"], dtype=pl.Enum(["Object"])), lambda: pl.Series(["Object"], dtype=pl.Enum(["Object", "x"])), lambda: pl.Series(["Object"], dtype=pl.Object))),
+    ("K5", "extension arrays that pandas does not know", (lambda: pd.Series(UnitArray([1.0], "m")), lambda: pd.Series(UnitArray([1.0], "s")), lambda: pd.Series(UnitArray([2.0], "m")),
+                                                          lambda: UnitType("m"), lambda: UnitType("s"))),
+    ("K5", "what is masked", (lambda: np.ma.masked, lambda: np.ma.array([1, 2], mask=[0, 1]), lambda: np.ma.array([1, 2], mask=[1, 0]), lambda: np.array([1, 2]))),
     ("K5", "Polars categories", (lambda: pl.Series(["x"], dtype=pl.Enum(["x"])), lambda: pl.Series(["x"], dtype=pl.Enum(["x", "y"])))),
     ("K5", "Arrow tables", (lambda: pa.table({"a": [1]}), lambda: pa.table({"b": [1]}), lambda: pa.table({"a": [2]}),
                             lambda: pa.table({"a": [1]}).replace_schema_metadata({"k": "v"}), lambda: pa.table({"a": [None]}),
@@ -387,6 +486,13 @@ DIFFERENT: list[Line] = [
     ("K7", "attrs fields", (lambda: Client("a"), lambda: Client("b"), lambda: Client("a", 1))),
     ("K7", "pydantic fields", (lambda: Person(name="a"), lambda: Person(name="b"), lambda: Person(name="a", age=1))),
     ("K7", "members", (lambda: Colour.RED, lambda: Colour.BLUE, lambda: Mode.READ, lambda: Mode.READ | Mode.WRITE, lambda: 1)),
+    ("K7", "attributes of frames, series and arrays that derive from them",
+     tuple(functools.partial(lambda kind, given, n: with_attribute(kind(given), unit=n), kind, given, n)
+           for kind, given in ((Units, {"a": [1]}), (Readings, [1]), (Sheet, {"a": [1]}), (Metres, 1), (Masked, [1])) for n in (1, 2))),
+    ("K7", "slots that an attrs class inherits", (lambda: with_attribute(SlottedClient(), url="a"), lambda: with_attribute(SlottedClient(), url="b"), SlottedClient)),
+    ("K7", "what an exception holds beside its fields", (lambda: with_attribute(Refusal(1), args=(1,)), lambda: with_attribute(Refusal(1), args=(2,)))),
+    ("K7", "instances that lie about what they hold", (lambda: LyingQueue([1]), lambda: LyingQueue([2]), lambda: LyingPath("a"), lambda: LyingPath("b"),
+                                                       lambda: LyingFraction(1, 2), lambda: LyingFraction(1, 3))),
     ("K8", "functions of one name in two modules", (lambda: math.pow, lambda: pow, lambda: operator.pow)),
     ("K8", "methods of two lists", (lambda: [1].append, lambda: [2].append, lambda: [1].extend)),
     ("K8", "code", (lambda: lambda x: x + x, lambda: lambda x: x * x)),
@@ -404,13 +510,26 @@ DIFFERENT: list[Line] = [
     ("K8", "modules", (lambda: math, lambda: operator)),
     ("K8", "classes", (lambda: int, lambda: float, lambda: Plain, lambda: type)),
     ("K8", "classes that one function makes", tuple(functools.partial(lambda n: type("A", (), {"__qualname__": "f.<locals>.A", "n": n}), n) for n in (1, 2))),
+    ("K8", "classes of one name that are made at run time",
+     (lambda: type("A", (), {"n": 1}), lambda: type("A", (), {"n": 2}), lambda: collections.namedtuple("A", "x"), lambda: collections.namedtuple("A", "y"),
+      lambda: make_dataclass("A", ["x"]), lambda: make_dataclass("A", ["x", "y"]), lambda: enum.Enum("A", "x"), lambda: enum.Enum("A", "y"),
+      lambda: pydantic.create_model("A", x=(int, 1)), lambda: pydantic.create_model("A", x=(int, 2)), lambda: pydantic.create_model("A", x=(str, "1")))),
+    ("K8", "kept properties in classes that are made at run time",
+     tuple(functools.partial(lambda text: eval(text, {"functools": functools}), f"type('A', (), {{'size': functools.cached_property(lambda self: {n})}})") for n in (1, 2))),
+    ("K8", "attributes of functions and partials", (lambda: function(), lambda: function(weight=1), lambda: function(weight=2), lambda: functools.partial(max),
+                                                    lambda: with_attribute(functools.partial(max), weight=1), lambda: with_attribute(functools.partial(max), weight=2))),
     ("K8", "types with parameters", (lambda: list[int], lambda: list[str], lambda: dict[str, int], lambda: int | None)),
     ("K8", "what is looked up", (lambda: operator.itemgetter(1), lambda: operator.itemgetter(2), lambda: operator.attrgetter("a"))),
     ("K9", "exceptions", (lambda: ValueError(1), lambda: ValueError(2), lambda: TypeError(1))),
     ("K9", "random state", (lambda: np.random.default_rng(1), lambda: np.random.default_rng(2))),
+    ("K2", "ways to refer to one object", tuple(functools.partial(lambda refer: refer(REFERRED), refer) for refer in (
+        weakref.ref, weakref.proxy, lambda it: it, lambda it: weakref.WeakMethod(it.method), lambda it: held(it.method)))),
+    ("K2", "ways to show bytes", (lambda: memoryview(b"a"), lambda: pickle.PickleBuffer(b"a"), lambda: b"a", lambda: bytearray(b"a"))),
     ("K9", "weak references", (lambda: held(Plain(a=1)), lambda: held(Plain(a=2)))),
     ("K10", "cycles of other lengths", tuple(functools.partial(lambda n: cycle(n), n) for n in (1, 2, 3))),
     ("K14", "content in memory", (lambda: io.BytesIO(b"a"), lambda: io.BytesIO(b"b"), lambda: io.StringIO("a"), lambda: b"a")),
+    ("K14", "content behind layers", (lambda: io.BufferedReader(io.BytesIO(b"a")), lambda: io.BufferedReader(io.BytesIO(b"b")), lambda: io.TextIOWrapper(io.BytesIO(b"a")),
+                                      lambda: io.TextIOWrapper(io.BytesIO(b"b")), lambda: (f := io.BufferedReader(io.BytesIO(b"a")), f.read(1))[0])),
     ("K14", "position in memory", (lambda: io.BytesIO(b"ab"), lambda: (f := io.BytesIO(b"ab"), f.seek(1))[0])),
 ]  # fmt: skip
 
@@ -435,6 +554,22 @@ def accessed() -> Plain:
     assert plain.size == 1
     return plain
 
+
+#: Classes as scripts define them.
+CLASSES = [
+    "class A: x = 1",
+    "class A:\n def f(self): return super().f()",
+    "import enum\nclass A(enum.Enum): X = 1",
+    "import enum\nclass A(enum.Flag): X = 1; Y = 2",
+    "import abc\nclass A(abc.ABC):\n @abc.abstractmethod\n def f(self): ...",
+    "import attrs\n@attrs.define\nclass A: x: int = 1",
+    "import dataclasses\n@dataclasses.dataclass(slots=True)\nclass A: x: int = 1",
+    "import typing\nclass A(typing.NamedTuple): x: int = 1",
+    "import typing\nclass A(typing.Protocol):\n def f(self): ...",
+    "import typing\nclass A(typing.TypedDict): x: int",
+    "import pydantic\nclass A(pydantic.BaseModel): x: int = 1",
+    "import functools\nclass A:\n @functools.cache\n def f(self): return 1\n @functools.cached_property\n def g(self): return 1",
+]
 
 #: Values of one line all have one key.
 EQUAL: list[Line] = [
@@ -474,6 +609,7 @@ EQUAL: list[Line] = [
     ("K6", "equal objects at other addresses", (lambda: np.array([f"{n}x" for n in range(9)], object), lambda: np.array([f"{n}x" for n in range(9)], object))),
     ("K6", "equal strings at other addresses", (lambda: pd.Series([f"{n}x" for n in range(9)], dtype=object), lambda: pd.Series([f"{n}x" for n in range(9)], dtype=object))),
     ("K7", "a result that was kept", (lambda: Plain(a=1), accessed)),
+    ("K7", "a result that attrs keeps in a slot", (lambda: Measured("a"), lambda: (it := Measured("a"), it.size)[0])),
     ("K7", "a default left out", (lambda: Person(name="a"), lambda: Person(name="a", age=30))),
     ("K8", "equal closures", (lambda: closure([1]), lambda: closure([1]))),
     ("K8", "functions from equal source", (lambda: module("m", "def f(x=1): return [y for y in x]").f, lambda: module("m", "\n\ndef f(x=1): return [y for y in x]").f)),
@@ -483,6 +619,9 @@ EQUAL: list[Line] = [
      tuple(lambda: module("m", "import dataclasses\n@dataclasses.dataclass\nclass A: x: int = 1").A() for _ in range(2))),
     ("K9", "members of a script that runs again", tuple(lambda: module("m", "import enum\nclass A(enum.Enum): X = 1").A.X for _ in range(2))),
     ("K9", "classes that a function makes again", tuple(lambda: type("A", (), {"__qualname__": "f.<locals>.A", "n": 1}) for _ in range(2))),
+    ("K9", "models that are made at run time again", (lambda: pydantic.create_model("A", x=(int, 1)), lambda: pydantic.create_model("A", x=(int, 1)))),
+    *(("K9", f"a class of a script that runs again: {source.splitlines()[-1]}", tuple(functools.partial(lambda source: module("m", source).A, source) for _ in range(2)))
+      for source in CLASSES),
     ("K10", "equal cycles", (lambda: cycle(3), lambda: cycle(3))),
     ("K14", "equal files in memory", (lambda: io.BytesIO(b"ab"), lambda: io.BytesIO(b"ab"))),
 ]  # fmt: skip
