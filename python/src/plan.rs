@@ -42,6 +42,7 @@ struct Param {
 
 /// What `*args` or `**kwargs` takes.
 struct Rest {
+    /// As it is written in the signature.
     name: String,
     skipped: bool,
 }
@@ -151,6 +152,7 @@ impl Plan {
             1 => (true, true),
             3 => (false, true),
             2 => {
+                let name = format!("*{name}");
                 self.extra = Some(Rest { name, skipped });
                 return Ok(());
             }

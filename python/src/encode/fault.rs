@@ -124,6 +124,7 @@ impl Fault {
     /// The Python exception for this fault.
     pub(super) fn raise(self, py: Python<'_>, param: &str, cx: &Context<'_>) -> PyErr {
         let way = self.way();
+        let meant = self.owner();
         let function = cx.function;
         match self.cause {
             Cause::Raised(error) => error,
@@ -138,10 +139,11 @@ impl Fault {
             }
             Cause::NoKey(class, why, cause) => {
                 let leave_out = leave_out(param);
-                let rule = if class.contains('.') {
-                    class.clone()
+                let meant = meant.unwrap_or_else(|| class.clone());
+                let rule = if meant.contains('.') {
+                    meant
                 } else {
-                    format!("builtins.{class}")
+                    format!("builtins.{meant}")
                 };
                 let text = format!(
                     "no key can be made of the argument `{param}` of `{function}`: {way} a \
@@ -194,6 +196,14 @@ impl Fault {
         text
     }
 
+    /// The class of the outermost object on the way that holds the rest as attributes: what users
+    /// can say of their own class they seldom can of a lock inside it.
+    fn owner(&self) -> Option<String> {
+        let holds = |step: &str| step.starts_with("its attribute") || step == "its state";
+        let owner = self.steps.iter().rev().find(|(_, step)| holds(step))?;
+        Some(owner.0.clone())
+    }
+
     fn inside(&self) -> String {
         match self.steps.last() {
             Some((class, _)) => format!(" inside a `{class}`"),
@@ -205,9 +215,11 @@ impl Fault {
 /// How to leave a parameter out of the key.
 fn leave_out(param: &str) -> String {
     let name = param.trim_start_matches('*');
+    let stars = &param[..param.len() - name.len()];
     match name.chars().next() {
         Some(first) if first.is_alphabetic() => format!(
-            "To leave it out of the key, begin the parameter's name with an underscore: `_{name}`."
+            "To leave it out of the key, begin the parameter's name with an underscore: \
+             `{stars}_{name}`."
         ),
         _ => "To leave it out of the key, pass it as a parameter whose name begins with an \
               underscore."

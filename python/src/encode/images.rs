@@ -99,13 +99,18 @@ impl<'py> Walk<'_, '_, 'py> {
         for name in ["mode", "size"] {
             self.inner(&image.getattr(name)?)?;
         }
-        match image.getattr_opt("palette")? {
-            Some(palette) if !palette.is_none() => {
-                self.inner(&palette.getattr("mode")?)?;
-                let colours = palette.call_method0("tobytes").map_err(failed)?;
-                self.inner(&colours)?;
-            }
-            _ => self.enc.tag(tags::ABSENT),
+        let mode: String = image.getattr("mode")?.extract()?;
+        if mode.starts_with('P') {
+            // The colours that the pixels have; the object beside them need not be there.
+            let core = image.getattr("im")?;
+            let mode = core.call_method0("getpalettemode").map_err(failed)?;
+            let colours = core
+                .call_method1("getpalette", (&mode, &mode))
+                .map_err(failed)?;
+            self.inner(&mode)?;
+            self.inner(&colours)?;
+        } else {
+            self.enc.tag(tags::ABSENT);
         }
         let facts = image.getattr("info")?.cast_into::<PyDict>();
         self.own(facts.map_err(PyErr::from)?.as_ptr())

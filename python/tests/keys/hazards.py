@@ -604,6 +604,7 @@ EQUAL: list[Line] = [
     ("K5", "where in its memory an array begins", (lambda: pa.array([True, None, False]), lambda: pa.array([None] * 9 + [True, None, False]).slice(9))),
     ("K5", "chunks of a Polars frame", (polars_frame, lambda: pl.concat([polars_frame()[:7], polars_frame()[7:]], rechunk=False), lambda: polars_frame().clone())),
     ("K5", "categories of other Polars columns", (lambda: pl.Series(["z", "x"], dtype=pl.Categorical), lambda: pl.Series(["q", "x", "z", "x"], dtype=pl.Categorical)[2:])),
+    ("K5", "a copied image with colours of its mode", (lambda: Image.new("P", (2, 2)), lambda: Image.new("P", (2, 2)).copy(), lambda: pickle.loads(pickle.dumps(Image.new("P", (2, 2)))))),
     ("K5", "a copied image", (lambda: palette(6), lambda: palette(6).copy())),
     ("K5", "an animation", (lambda: animation(9), lambda: animation(9))),
     ("K6", "equal objects at other addresses", (lambda: np.array([f"{n}x" for n in range(9)], object), lambda: np.array([f"{n}x" for n in range(9)], object))),

@@ -9,12 +9,14 @@ import functools
 import gc
 import io
 import re
+import struct
 import sys
 import threading
 import tracemalloc
 import types
 import uuid
 import weakref
+import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+import tenure
 from tenure._native import NestingError, UnhashableParamError, UserHashError, _encode
 
 
@@ -67,6 +70,36 @@ def test_k9_what_cannot_be_keyed_names_everything() -> None:
         assert part in text
     assert isinstance(caught.value, TypeError)
     assert isinstance(caught.value.__cause__, TypeError)
+
+
+def test_k9_the_way_out_is_for_the_class_that_holds_what_has_no_key() -> None:
+    """K9: a rule for the user's own class, not for the lock inside it."""
+    with pytest.raises(UnhashableParamError, match="`_thread.lock`") as caught:
+        _encode([Other({"pool": Person(threading.Lock())})])  # type: ignore[arg-type]
+    assert f'hash_funcs={{"{__name__}.Other": function}}' in str(caught.value)
+
+
+def test_k9_what_takes_the_rest_is_named_as_it_is_written() -> None:
+    """K9: the parameter that would be left out by an underscore."""
+
+    @tenure.cache_resource
+    def connect(*hosts: Any, **options: Any) -> None: ...
+
+    with pytest.raises(
+        tenure.UnhashableParamError, match=r"`\*hosts` of `.*connect`[^`]*`_thread.lock`[^`]*`\*_hosts`"
+    ):
+        connect("a", threading.Lock())
+    with pytest.raises(tenure.UnhashableParamError, match=r"`pool`[^`]*`.*connect`[^`]*`_thread.lock`[^`]*`_pool`"):
+        connect(pool=threading.Lock())
+
+
+def test_k9_a_zone_from_a_file_is_refused_whatever_its_name() -> None:
+    """K9, K1: as pickle refuses it, because two of one name may hold other rules."""
+    for offset in (3600, 7200):
+        head = b"TZif" + bytes(16) + struct.pack(">6l", 0, 0, 0, 0, 1, 4)
+        file = io.BytesIO(head + struct.pack(">lbb", offset, 0, 0) + b"CET\0")
+        with pytest.raises(UnhashableParamError, match="ZoneInfo"):
+            _encode(zoneinfo.ZoneInfo.from_file(file, key="Europe/Berlin"))
 
 
 @pytest.mark.parametrize("error", [ValueError, AttributeError, NotImplementedError, RecursionError])
