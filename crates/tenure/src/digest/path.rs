@@ -6,13 +6,15 @@ use super::engine::{Engine, Portable};
 use super::secret::Secret;
 use super::stream::Hasher128;
 #[cfg(target_arch = "x86_64")]
-use super::x86::{Narrow, Wide};
+use super::x86::{Middle, Narrow, Wide};
 
 /// The arithmetic in use.
 #[derive(Clone, Copy)]
 pub(super) enum Path {
     #[cfg(target_arch = "x86_64")]
     Wide(Wide),
+    #[cfg(target_arch = "x86_64")]
+    Middle(Middle),
     #[cfg(target_arch = "x86_64")]
     Narrow(Narrow),
     #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
@@ -25,6 +27,8 @@ macro_rules! dispatch {
         match $path {
             #[cfg(target_arch = "x86_64")]
             Path::Wide($engine) => $body,
+            #[cfg(target_arch = "x86_64")]
+            Path::Middle($engine) => $body,
             #[cfg(target_arch = "x86_64")]
             Path::Narrow($engine) => $body,
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
@@ -40,6 +44,8 @@ impl Path {
         [
             #[cfg(target_arch = "x86_64")]
             Wide::detect().map(Path::Wide),
+            #[cfg(target_arch = "x86_64")]
+            Middle::detect().map(Path::Middle),
             #[cfg(target_arch = "x86_64")]
             Narrow::detect().map(Path::Narrow),
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]

@@ -1,7 +1,7 @@
 //! The digest's arithmetic with the carry-less multiplication of x86-64 processors: sixteen bytes
-//! at a time, or sixty-four.
+//! at a time, thirty-two, or sixty-four.
 //!
-//! A value of [`Narrow`] or [`Wide`] is the proof that this processor has the instructions:
+//! A value of [`Narrow`], [`Middle`] or [`Wide`] is the proof that this processor has the instructions:
 //! `detect` is the only way to get one. Every `unsafe` call of a function with target features
 //! rests on that.
 
@@ -21,6 +21,10 @@ const AHEAD: usize = 384;
 #[derive(Clone, Copy)]
 pub(super) struct Narrow(());
 
+/// Processors with VPCLMULQDQ and AVX2.
+#[derive(Clone, Copy)]
+pub(super) struct Middle(());
+
 /// Processors with VPCLMULQDQ and AVX-512.
 #[derive(Clone, Copy)]
 pub(super) struct Wide(());
@@ -32,18 +36,27 @@ impl Narrow {
     }
 }
 
-impl Wide {
+impl Middle {
     pub(super) fn detect() -> Option<Self> {
         (Narrow::detect().is_some()
-            && is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("vpclmulqdq"))
         .then_some(Self(()))
     }
 }
 
+impl Wide {
+    pub(super) fn detect() -> Option<Self> {
+        (Middle::detect().is_some()
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl"))
+        .then_some(Self(()))
+    }
+}
+
 native_engine!(Narrow, "pclmulqdq,sse4.1", block_narrow);
+native_engine!(Middle, "pclmulqdq,vpclmulqdq,avx2", block_middle);
 native_engine!(
     Wide,
     "pclmulqdq,vpclmulqdq,avx512f,avx512bw,avx512vl",
@@ -146,6 +159,70 @@ fn stripe_narrow(sums: &mut [__m128i; 3], stripe: &[u8; STRIPE], keys: &[u128; S
         sums[0] = _mm_xor_si128(sums[0], _mm_clmulepi64_si128::<0x00>(a, b));
         sums[1] = _mm_xor_si128(sums[1], middle);
         sums[2] = _mm_xor_si128(sums[2], _mm_clmulepi64_si128::<0x11>(a, b));
+    }
+}
+
+#[inline]
+#[target_feature(enable = "pclmulqdq,vpclmulqdq,avx2")]
+fn block_middle(keys: &[u128; FAN], bytes: &[u8]) -> Sum {
+    let mut sums = [_mm256_setzero_si256(); 3];
+    let (stripes, rest) = bytes.as_chunks::<STRIPE>();
+    let (key_stripes, _) = keys.as_chunks::<{ STRIPE / 16 }>();
+    for (stripe, keys) in stripes.iter().zip(key_stripes) {
+        for line in [AHEAD, AHEAD + 64] {
+            // SAFETY: a prefetch may name any address.
+            #[allow(unused_unsafe, reason = "newer compilers take it for safe")]
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(stripe.as_ptr().wrapping_add(line).cast())
+            };
+        }
+        stripe_middle(&mut sums, stripe, keys);
+    }
+    if !rest.is_empty() {
+        let mut padded = [0; STRIPE];
+        padded[..rest.len()].copy_from_slice(rest);
+        stripe_middle(&mut sums, &padded, &key_stripes[stripes.len()]);
+    }
+    let fold = |sum| {
+        _mm_xor_si128(
+            _mm256_castsi256_si128(sum),
+            _mm256_extracti128_si256::<1>(sum),
+        )
+    };
+    let [low, all, high] = sums;
+    let middle = _mm256_xor_si256(all, _mm256_xor_si256(low, high));
+    Sum {
+        low: store(fold(low)),
+        middle: store(fold(middle)),
+        high: store(fold(high)),
+    }
+}
+
+/// Three products instead of four, after Karatsuba, because these processors are slow at them: the
+/// product of the sums of the halves is all three parts together.
+#[inline]
+#[target_feature(enable = "pclmulqdq,vpclmulqdq,avx2")]
+fn stripe_middle(sums: &mut [__m256i; 3], stripe: &[u8; STRIPE], keys: &[u128; STRIPE / 16]) {
+    let (stripe, keys) = (
+        stripe.as_ptr().cast::<__m256i>(),
+        keys.as_ptr().cast::<__m256i>(),
+    );
+    for i in 0..2 {
+        // SAFETY: both arrays hold four vectors, and these loads need no alignment.
+        let (a, b, key_a, key_b) = unsafe {
+            (
+                _mm256_loadu_si256(stripe.add(i)),
+                _mm256_loadu_si256(stripe.add(i + 2)),
+                _mm256_loadu_si256(keys.add(i)),
+                _mm256_loadu_si256(keys.add(i + 2)),
+            )
+        };
+        let (a, b) = (_mm256_xor_si256(a, key_a), _mm256_xor_si256(b, key_b));
+        let halves = _mm256_xor_si256(_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+        let all = _mm256_clmulepi64_epi128::<0x01>(halves, halves);
+        sums[0] = _mm256_xor_si256(sums[0], _mm256_clmulepi64_epi128::<0x00>(a, b));
+        sums[1] = _mm256_xor_si256(sums[1], all);
+        sums[2] = _mm256_xor_si256(sums[2], _mm256_clmulepi64_epi128::<0x11>(a, b));
     }
 }
 
