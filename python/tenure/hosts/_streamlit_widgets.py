@@ -7,6 +7,10 @@ ids are registered, with the same callbacks, and the front end is told of a valu
 Why are the values read, and not registered, before it is known whether the call is a hit?
     Registering tells Streamlit that a widget is on the page. A widget that stands in a branch which this session's
     values do not take must not appear there.
+
+Why is the place observed too?
+    Streamlit tells equal widgets on two pages, in the body and in the sidebar, and in two forms apart. What was recorded
+    in one of them is not what a run would put into another: there the function runs once more.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from streamlit.delta_generator_singletons import get_dg_singleton_instance
 from streamlit.elements.lib import utils
+from streamlit.elements.lib.form_utils import current_form_id
 from streamlit.errors import StreamlitAPIException
 from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.runtime.scriptrunner_utils import script_run_context
@@ -79,12 +85,20 @@ def refuse(element_type: str) -> None:
 
 
 def observe(ctx: ScriptRunContext | None, inputs: Inputs) -> object:
-    """The ids and present values of these widgets, for the session of `ctx`."""
+    """The place, and the ids and present values of these widgets, for the session of `ctx`."""
     if ctx is None:
-        return tuple((widget, metadata.deserializer(None)) for widget, metadata in inputs)
+        return None, tuple((widget, metadata.deserializer(None)) for widget, metadata in inputs)
     with ctx.session_state._lock:
         state = ctx.session_state._state
-        return tuple((widget, _value(ctx, state, metadata)) for widget, metadata in inputs)
+        return _place(ctx), tuple((widget, _value(ctx, state, metadata)) for widget, metadata in inputs)
+
+
+def _place(ctx: ScriptRunContext) -> tuple[str, int | None, str]:
+    """The page, the part of it and the form that a widget would stand in."""
+    # Up to Streamlit 1.57 on the context, from 1.58 on beside it.
+    state = ctx if hasattr(ctx, "active_script_hash") else script_run_context.ThreadState.get()
+    main = get_dg_singleton_instance().main_dg
+    return str(state.active_script_hash), main._active_dg._root_container, current_form_id(main)
 
 
 def _value(ctx: ScriptRunContext, state: SessionState, metadata: WidgetMetadata[Any]) -> Any:

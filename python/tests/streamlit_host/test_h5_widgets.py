@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import stage
+from streamlit.testing.v1 import AppTest
 
 pytestmark = [pytest.mark.streamlit, stage.LEFT_OPEN]
 
@@ -250,6 +253,100 @@ def test_h5_an_outer_function_that_forbids_widgets_has_the_say(app: Callable[...
     page.run(lambda test: test.checkbox[0].check())
     assert page.texts() == ["True"]
     assert page.test.checkbox[0].value is True
+
+
+def test_h5_a_part_of_the_page_has_widgets_of_its_own(app: Callable[..., Any]) -> None:
+    """Called in the body and in the sidebar, with the same arguments, as Streamlit allows it uncached."""
+
+    def script():
+        import stage
+        import streamlit as st
+
+        import tenure
+
+        @tenure.cache_resource(experimental_allow_widgets=True, show_spinner=False)
+        def load():
+            size = st.slider("Size", 0, 10, 3)
+            stage.things["built"].append(size)
+            return size
+
+        st.text(str(load()))
+        with st.sidebar:
+            st.text(str(load()))
+
+    page = app(script)
+    for _ in range(2):
+        page.run()
+        page.fine()
+        assert page.texts() == ["3", "3"]
+    page.run(lambda test: test.sidebar.slider[0].set_value(5))
+    page.fine()
+    assert [page.test.main.slider[0].value, page.test.sidebar.slider[0].value] == [3, 5]
+    page.run(lambda test: test.main.slider[0].set_value(5))
+    assert page.texts() == ["5", "5"]
+    page.run(lambda test: test.main.slider[0].set_value(3))
+    assert page.texts() == ["3", "5"]
+    assert stage.things["built"] == [3, 3, 5, 5]
+
+
+def test_h5_a_page_has_widgets_of_its_own(tmp_path: Path) -> None:
+    """The same function on two pages: what is set on one is not set on the other, as uncached."""
+    (tmp_path / "h5_shared_part.py").write_text(
+        textwrap.dedent("""
+        import stage
+        import streamlit as st
+        import tenure
+
+        @tenure.cache_resource(experimental_allow_widgets=True, show_spinner=False)
+        def load():
+            size = st.slider("Size", 0, 10, 3)
+            stage.things["built"].append(size)
+            return size
+        """)
+    )
+    page = f"""
+import sys
+sys.path[:0] = [{str(tmp_path)!r}] * ({str(tmp_path)!r} not in sys.path)
+import h5_shared_part, streamlit as st
+st.text(str(h5_shared_part.load()))
+"""
+    (tmp_path / "pages").mkdir()
+    for name in ("front.py", "pages/back.py"):
+        (tmp_path / name).write_text(page)
+    test = AppTest.from_file(str(tmp_path / "front.py"), default_timeout=stage.PATIENCE).run()
+    test.slider[0].set_value(5).run()
+    assert test.text[0].value == "5"
+    test.switch_page("pages/back.py").run()
+    assert (test.text[0].value, test.slider[0].value) == ("3", 3)
+    test.run()
+    test.slider[0].set_value(5).run()
+    test.run()
+    assert not test.exception
+    assert (test.text[0].value, test.slider[0].value) == ("5", 5)
+    assert stage.things["built"] == [3, 5, 3, 5]
+
+
+def test_h5_a_form_of_the_callers_has_widgets_of_its_own(live: Callable[[str], Any]) -> None:
+    """Called in two forms: each form's submission is about the widget that stands in it."""
+    tab = live(
+        """
+        import streamlit as st
+        import tenure
+
+        @tenure.cache_resource(experimental_allow_widgets=True, show_spinner=False)
+        def load():
+            return st.slider("Size", 0, 10, 3)
+
+        for name in ("first", "second"):
+            with st.form(name):
+                load()
+                st.form_submit_button("Send")
+        """
+    ).connect()
+    for _ in range(2):
+        sliders = [delta.proto.new_element.slider for delta in tab.run() if delta.what == "slider"]
+        assert [slider.form_id for slider in sliders] == ["first", "second"]
+        assert len({slider.id for slider in sliders}) == 2
 
 
 def test_h5_static_functions_are_not_asked_for_widgets(app: Callable[..., Any]) -> None:
