@@ -17,6 +17,7 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 use tenure::{BuildError, Encoder, Error, Function, Interrupt, Lease, Spinner, Waiting};
 
+use crate::awaited::{is_async_function, is_coroutine, refused_coroutine, refused_function};
 use crate::current::Current;
 use crate::encode::HashFuncs;
 use crate::errors::{self, Kind};
@@ -26,7 +27,7 @@ use crate::flat::Flat;
 use crate::foreign;
 use crate::host;
 use crate::info::Info;
-use crate::options::{Options, Written, is_coroutine_function};
+use crate::options::{Options, Written};
 use crate::plan::{Arguments, Plan};
 use crate::process;
 use crate::registration::{Known, KnownFunction, Registration};
@@ -159,6 +160,10 @@ impl Cached {
             )
         };
         match outcome {
+            Ok(object) if is_coroutine(&object) => {
+                let error = refused_coroutine(&self.fingerprint.name, &object);
+                Err(BuildError::Failed(Failure::new(py, error)))
+            }
             Ok(object) => Ok(Held::new(object)),
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 Err(BuildError::Failed(Failure::new(py, error)))
@@ -179,7 +184,12 @@ impl Cached {
         host::find(py)?;
         let _current = Current::set(&self.func);
         match arguments {
-            Some(arguments) => function.clear_entry(&self.key(py, arguments)?.finish()),
+            Some(arguments) => {
+                let mut encoder = Encoder::new();
+                self.plan
+                    .encode_named(py, &self.fingerprint.name, arguments, &mut encoder)?;
+                function.clear_entry(&encoder.finish())
+            }
             None => function.clear(),
         }
         .map_err(|error| to_python(py, error))
@@ -581,11 +591,8 @@ pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py
              @cache_resource(ttl=\"1h\")"
         )));
     }
-    if is_coroutine_function(&func)? {
-        return Err(PyTypeError::new_err(format!(
-            "{func:?} is an async function: what it returns can be awaited only once, so it cannot \
-             be kept. Cache a function that makes the resource without await, and await its methods"
-        )));
+    if is_async_function(&func)? {
+        return Err(refused_function(&func));
     }
     let cached = Cached::make(py, func.clone(), written.check()?)?;
     let cached = Bound::new(py, cached)?;

@@ -3,6 +3,7 @@
 
 mod api;
 mod attach;
+mod awaited;
 mod cached;
 mod current;
 mod encode;

@@ -9,6 +9,8 @@ use pyo3::types::{PyBool, PyDelta, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Scope, Settings, Spinner};
 
+use crate::awaited::is_async_function;
+
 /// What a decorator was given, checked.
 pub(crate) struct Options {
     pub(crate) settings: Settings,
@@ -199,19 +201,11 @@ fn callback(name: &str, example: &str, value: Bound<'_, PyAny>) -> PyResult<Opti
              Example: {example}"
         )));
     }
-    if is_coroutine_function(&value)? {
+    if is_async_function(&value)? {
         return Err(PyTypeError::new_err(format!(
             "{name} cannot be an async function, since nothing awaits it here: {value:?}. \
              Example: {example}"
         )));
     }
     Ok(Some(value.unbind()))
-}
-
-/// Whether calling `func` gives a coroutine, which can be awaited only once.
-pub(crate) fn is_coroutine_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
-    func.py()
-        .import("inspect")?
-        .call_method1("iscoroutinefunction", (func,))?
-        .extract()
 }

@@ -183,11 +183,37 @@ impl Plan {
         arguments: Arguments,
         encoder: &mut Encoder,
     ) -> PyResult<()> {
+        self.encode_as(py, function, arguments, encoder, Needed::Call)
+    }
+
+    /// Writes the key of an entry that is named and not called.
+    ///
+    /// # Errors
+    /// Arguments that do not fit the signature, or that have no key. What is left out of the key
+    /// may be left out of the arguments too.
+    pub(crate) fn encode_named(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        arguments: Arguments,
+        encoder: &mut Encoder,
+    ) -> PyResult<()> {
+        self.encode_as(py, function, arguments, encoder, Needed::Key)
+    }
+
+    fn encode_as(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        arguments: Arguments,
+        encoder: &mut Encoder,
+        needed: Needed,
+    ) -> PyResult<()> {
         if self.encode_short(arguments, encoder) {
             return Ok(());
         }
         encoder.clear();
-        let bound = self.bind(py, function, arguments)?;
+        let bound = self.bind(py, function, arguments, needed)?;
         let cx = Context {
             function,
             hash_funcs: self.hash_funcs.as_ref(),
@@ -228,7 +254,13 @@ impl Plan {
         true
     }
 
-    fn bind(&self, py: Python<'_>, function: &str, arguments: Arguments) -> PyResult<Placed> {
+    fn bind(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        arguments: Arguments,
+        needed: Needed,
+    ) -> PyResult<Placed> {
         let mut values: SmallVec<[*mut ffi::PyObject; 8]> =
             smallvec::smallvec![ptr::null_mut(); self.params.len()];
         if arguments.positional > self.positional && self.extra.is_none() {
@@ -253,7 +285,8 @@ impl Plan {
             }
         }
         let missing = |(param, value): (&Param, &*mut ffi::PyObject)| {
-            value.is_null() && param.default.is_none()
+            let asked = !param.skipped || needed == Needed::Call;
+            asked && value.is_null() && param.default.is_none()
         };
         if self.params.iter().zip(&values).any(missing) {
             return Err(self.mismatch(py, function, arguments));
@@ -349,6 +382,15 @@ impl Plan {
             None => Ok(()),
         }
     }
+}
+
+/// Which parameters without a default must have a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// All of them: the function may run.
+    Call,
+    /// Those that count.
+    Key,
 }
 
 /// Arguments in the order of the parameters; null where the default stands.

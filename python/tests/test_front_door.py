@@ -10,6 +10,7 @@ import pickle
 import sys
 import types
 import weakref
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -140,6 +141,48 @@ def test_arguments_that_do_not_fit_are_a_type_error_as_ever(call: Any, said: str
             call(use)
         assert "thing" in str(raised.value)
     assert thing.info().misses == 0
+
+
+async def _awaited() -> None:
+    """What is awaited once."""
+
+
+async def _streamed() -> AsyncIterator[int]:
+    yield 1
+
+
+class _Awaited:
+    async def __call__(self) -> None:
+        """What is awaited once."""
+
+
+@pytest.mark.parametrize(
+    "func",
+    [_awaited, _streamed, _Awaited(), functools.partial(_awaited)],
+    ids=["function", "generator", "object", "partial"],
+)
+def test_async_functions_are_refused_where_the_decorator_stands(func: Any) -> None:
+    with pytest.raises(TypeError, match="is an async function"):
+        tenure.cache_resource(func)
+    for setting in ("validate", "on_release"):
+        with pytest.raises(TypeError, match=f"{setting} cannot be an async function"):
+            tenure.cache_resource(**{setting: func})
+
+
+def test_a_coroutine_that_a_build_returns_is_refused() -> None:
+    """Nothing is kept, the next call builds again, and Python has no coroutine to warn of."""
+    made: list[object] = []
+
+    @tenure.cache_resource(on_release=made.append)
+    def thing() -> object:
+        return _awaited()
+
+    for _ in range(2):
+        with pytest.raises(TypeError, match="thing returned a coroutine"):
+            thing()
+    gc.collect()
+    info = thing.info()
+    assert (info.misses, info.entries, made) == (2, 0, [])
 
 
 def test_positional_only_parameters() -> None:

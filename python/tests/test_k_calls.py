@@ -138,6 +138,20 @@ def test_k3_clear_finds_the_entry_however_it_is_written() -> None:
         assert cached(1) is not cleared
 
 
+def test_k11_clear_needs_no_argument_that_does_not_count() -> None:
+    """K11, K3: an entry is named by what is in its key; a call needs everything, a hit too."""
+    cached = tenure.cache_resource(lambda _pool, url, *, _log: object())
+    kept, cleared = cached(1, "a", _log=2), cached(1, "b", _log=2)
+    cached.clear(url="b")
+    assert cached(3, "a", _log=4) is kept
+    assert cached(3, "b", _log=4) is not cleared
+    cached.clear(None, "a", _log=None)
+    assert cached(3, "a", _log=4) is not kept
+    for call in (lambda: cached(url="a", _log=4), lambda: cached(1, "a"), lambda: cached.clear(_pool=1)):
+        with pytest.raises(TypeError, match="missing a required"):
+            call()
+
+
 @pytest.mark.parametrize(
     "call",
     [
