@@ -17,6 +17,7 @@ import hits
 import life
 import memory
 import misses
+import server
 import threads
 from machine import describe
 from rows import Row, table
@@ -35,7 +36,7 @@ def main() -> None:
         return chosen.only.lower() in name.lower()
 
     rows: list[Row] = []
-    for part in (hits, threads, misses, memory, life):
+    for part in (hits, threads, misses, memory, life, server):
         print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
         rows += part.measure(chosen.rounds, chosen.seconds, wanted)
         # Nothing that is measured is lost where a later part fails.
