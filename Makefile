@@ -46,7 +46,7 @@ INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
 .PHONY: help demo test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-rust model test-docs test-python test-pythons test-streamlit-one test-streamlit test-browser \
-	matrix model-long stress-long fuzz bench-python bench-rust
+	matrix browser-long model-long stress-long fuzz bench-python bench-rust
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -147,6 +147,11 @@ test-streamlit: ## the Streamlit host with the oldest and the newest supported v
 test-browser: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure ## the demo in headless Chromium
 	@scripts/debian chromium chromium
 	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/browser $(ARGS)
+
+browser-long: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure ## fifty browser sessions that come and go for a minute
+	@scripts/debian chromium chromium
+	TENURE_TESTS=long TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml \
+		python/tests/browser/test_browser_soak.py -o timeout=0 -s $(ARGS)
 
 lint: lint-format lint-rust lint-python lint-types ## formatting, clippy, ruff, mypy, stubtest, pyright
 

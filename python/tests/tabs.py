@@ -19,9 +19,9 @@ def free_port() -> int:
 
 
 class Tab:
-    """Connects and asks for a run of the app. What the server sends is left unread."""
+    """Connects, and asks for a run of the app unless told not to. What the server sends is left unread."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, run: bool = True) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         key = base64.b64encode(os.urandom(16)).decode()
         request = (
@@ -32,8 +32,15 @@ class Tab:
         self._socket.sendall(request.encode())
         answer = self._socket.recv(65536)
         assert b" 101 " in answer.splitlines()[0], answer
+        if run:
+            message = BackMsg()
+            message.rerun_script.query_string = ""
+            self._send(message.SerializeToString())
+
+    def clear_caches(self) -> None:
+        """What the app's menu asks for."""
         message = BackMsg()
-        message.rerun_script.query_string = ""
+        message.clear_cache = True
         self._send(message.SerializeToString())
 
     def _send(self, payload: bytes) -> None:

@@ -24,7 +24,7 @@ class Person(BaseModel):
     postcode: str
 
 
-@st.cache_resource(hash_funcs={Person: str}, max_entries=50)
+@st.cache_resource(hash_funcs={Person: str}, max_entries=50, on_release=lambda label: ledger.released("label", label))
 def draw_label(person: Person) -> Image.Image:
     """The label for the parcel; `Person` is named by its type."""
     label = Image.new("RGB", (460, 200), "#ffffff")
@@ -38,7 +38,9 @@ def draw_label(person: Person) -> Image.Image:
     return ledger.built("label", label)
 
 
-@st.cache_resource(hash_funcs={"__main__.Person": str}, max_entries=50)
+@st.cache_resource(
+    hash_funcs={"__main__.Person": str}, max_entries=50, on_release=lambda note: ledger.released("note", note)
+)
 def draw_note(person: Person) -> Image.Image:
     """The note in the parcel; `Person` is named by its full name."""
     note = Image.new("RGB", (460, 130), "#f3f6f3")

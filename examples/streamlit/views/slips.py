@@ -40,7 +40,12 @@ def contact_sheet(samples: np.ndarray, readings: np.ndarray) -> Image.Image:
     return sheet
 
 
-@st.cache_resource(show_spinner="Training the slip reader…", show_time=True)
+def let_go(model):
+    """Note that the reader is gone."""
+    ledger.released("slip reader", model)
+
+
+@st.cache_resource(show_spinner="Training the slip reader…", show_time=True, on_release=let_go)
 def load_model():
     """The slip reader: trained on three quarters of scikit-learn's handwritten digits."""
     model = make_pipeline(MinMaxScaler(), MLPClassifier(random_state=7, tol=0.001))
@@ -75,5 +80,5 @@ with work:
 
 with side:
     panel.card("slip reader", model, "global: one for all clerks")
-    panel.decorator('show_spinner="…"', "show_time=True")
+    panel.decorator('show_spinner="…"', "show_time=True", "on_release=let_go")
     st.caption("The message, the picture and the list on the left were written while it trained.")

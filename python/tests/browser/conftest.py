@@ -1,4 +1,4 @@
-"""The running demo and the browser that looks at it.
+"""The running demo and the browsers that look at it.
 
 Needs `pip install playwright` (its own browsers are not downloaded) and a Chromium: Debian's
 `apt-get install chromium`, or the one that `TENURE_CHROMIUM` names. Without them the tests are
@@ -13,12 +13,14 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import PATIENCE, TENURE, App, Server, Tab
+import tabs
+from serving import PATIENCE, TENURE, App, Browsers, Server, Tab
 
 ROOT = Path(__file__).parents[3]
 APP = ROOT / "examples" / "streamlit" / "app.py"
@@ -43,16 +45,41 @@ def _missing(what: str) -> None:
 
 
 class Demo(Server):
-    """The demo as a process, with its ledger and the gate in front of its training."""
+    """The demo as a process, with its ledger and the gate in front of its training.
+
+    Tests share one, since most of their time would go into starting it. Each begins with empty caches and counts from
+    there: what was built and released `before` is no part of it.
+    """
 
     def __init__(self, folder: Path) -> None:
         # Many threads on a small network wait for each other more than they compute.
         env = {"SHOP_DATABASE": str(folder / "shop.db"), "OPENBLAS_NUM_THREADS": "1"}
         super().__init__(folder, TENURE, APP, ("SHOP_EVENTS", "SHOP_GATE"), env)
+        self.before: Counter[str] = Counter()
+        self._said = 0
+
+    def begin(self) -> None:
+        """A test begins: nothing is cached, nobody is there, the gate is closed."""
+
+        def nothing_is_held(lines: list[str]) -> bool:
+            events = [json.loads(line) for line in lines]
+            return _count(events, "built") == _count(events, "released")
+
+        self.close_gate()
+        with tabs.Tab(self.port, run=False) as menu:
+            menu.clear_caches()
+            assert self.events.until(nothing_is_held), self.events.text()
+        self.before = _count([json.loads(line) for line in self.events.all()], "built")
+
+    def end(self) -> None:
+        """A test ends: nothing that the server has said meanwhile is an error."""
+        said = self.output.all()[self._said :]
+        self._said += len(said)
+        assert not any("Traceback" in line for line in said), "\n".join(said)
 
     def event(self, event: str, kind: str, number: int) -> dict[str, Any]:
-        """The ledger's line on this build of this kind, once it is there."""
-        want = {"event": event, "kind": kind, "number": number}
+        """The ledger's line on this build of this kind in this test, once it is there."""
+        want = {"event": event, "kind": kind, "number": number + self.before[kind]}
 
         def wanted(line: str) -> bool:
             return want.items() <= json.loads(line).items()
@@ -62,21 +89,38 @@ class Demo(Server):
         return json.loads(line)
 
 
-@pytest.fixture
-def demo(tmp_path: Path) -> Iterator[Demo]:
-    """A server of the test's own: its counts begin at nought."""
-    running = Demo(tmp_path)
-    try:
-        running.wait_until_healthy()
-        yield running
-    finally:
-        running.stop()
-    assert "Traceback" not in running.output.text(), running.output.text()
+def _count(events: list[dict[str, Any]], event: str) -> Counter[str]:
+    return Counter(line["kind"] for line in events if line["event"] == event)
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Headless Chromium."""
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Demo]]:
+    """The server of the demo; another one where a test has stopped it."""
+    running: list[Demo] = []
+
+    def serve() -> Demo:
+        if not running or running[-1].process.poll() is not None:
+            running.append(Demo(tmp_path_factory.mktemp("shop")))
+            running[-1].wait_until_healthy()
+        return running[-1]
+
+    yield serve
+    for demo in running:
+        demo.stop()
+
+
+@pytest.fixture
+def demo(shop: Callable[[], Demo]) -> Iterator[Demo]:
+    """The demo with nothing built."""
+    running = shop()
+    running.begin()
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browsers]:
+    """Headless Chromium, as many browsers as there are people."""
     try:
         from playwright.sync_api import expect, sync_playwright
     except ImportError:
@@ -87,12 +131,16 @@ def browser() -> Iterator[Any]:
     expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield opened
+        yield Browsers(opened)
         opened.close()
 
 
 class Clerk(Tab):
     """Someone at the demo."""
+
+    def __init__(self, browser: Browsers, demo: Demo) -> None:
+        super().__init__(browser, demo.url)
+        self._demo = demo
 
     def go(self, title: str) -> Clerk:
         """Go to a page through the sidebar: the same session."""
@@ -111,32 +159,52 @@ class Clerk(Tab):
         text = self.card(kind).inner_text()
         found = re.search(r"([0-9a-f]{6})\s*·\s*build (\d+)", text)
         assert found, text
-        return found[1], int(found[2])
+        return found[1], int(found[2]) - self._demo.before[kind]
 
     def counts(self, kind: str) -> tuple[int, int]:
-        """How often the kind was built and released, as this clerk's page says."""
+        """How often the kind was built and released in this test, as this clerk's page says."""
         text = self.card(kind).inner_text()
         found = re.search(r"built (\d+) × · released (\d+) ×", text)
         assert found, text
-        return int(found[1]), int(found[2])
+        before = self._demo.before[kind]
+        return int(found[1]) - before, int(found[2]) - before
+
+    def sees_build(self, kind: str, number: int) -> Clerk:
+        """Wait until the page shows this build of the kind, and the run is over."""
+        from playwright.sync_api import expect
+
+        shown = re.compile(rf"build {number + self._demo.before[kind]}\b")
+        expect(self.card(kind)).to_contain_text(shown)
+        return self.settle()
+
+    def sees_counts(self, kind: str, built: int, released: int) -> Clerk:
+        """Wait until the page says that so many were built and released, and the run is over."""
+        from playwright.sync_api import expect
+
+        before = self._demo.before[kind]
+        text = f"built {built + before} × · released {released + before} ×"
+        expect(self.card(kind)).to_contain_text(text)
+        return self.settle()
 
 
 @pytest.fixture
-def clerk(demo: Demo, browser: Any) -> Iterator[Callable[[], Clerk]]:
-    """Makes clerks, each with a browser context of their own."""
+def clerk(demo: Demo, browser: Browsers) -> Iterator[Callable[[], Clerk]]:
+    """Makes clerks, each with a browser of their own."""
     clerks: list[Clerk] = []
 
     def hire() -> Clerk:
-        clerks.append(Clerk(browser, demo.url))
+        clerks.append(Clerk(browser, demo))
         return clerks[-1]
 
     yield hire
     for one in clerks:
+        if demo.process.poll() is None and not one.page.is_closed():
+            one.settle()  # So that no run of this test builds anything in the next.
         one.leave()
 
 
 @pytest.fixture
-def serve(tmp_path: Path, browser: Any) -> Iterator[Callable[..., App]]:
+def serve(tmp_path: Path, browser: Browsers) -> Iterator[Callable[..., App]]:
     """Starts an app of `apps/` on a server of the test's own."""
     running: list[App] = []
 

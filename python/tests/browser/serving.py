@@ -23,8 +23,9 @@ import pytest
 
 APPS = Path(__file__).parent / "apps"
 
-# How long a test waits for what must come; it says how patient we are, not how fast the server is.
-PATIENCE = 60.0
+# How long a test waits for what must come; it says how patient we are, not how fast the server is. A server that loads
+# scikit-learn for the first time beside many other processes needs its time.
+PATIENCE = 120.0
 
 # The line that ends an app's pipe, which has no end of its own.
 END = "end\n"
@@ -142,6 +143,17 @@ class Server:
         """Let one build go on: the one that waits, or the next."""
         os.write(self._gate, b".")
 
+    def close_gate(self) -> None:
+        """Forget who was let through and has not come."""
+        os.set_blocking(self._gate, False)
+        try:
+            while os.read(self._gate, 64):
+                pass
+        except BlockingIOError:
+            pass
+        finally:
+            os.set_blocking(self._gate, True)
+
     def terminate(self) -> int:
         """Stop the server, and wait until all it wrote is here."""
         self.process.terminate()
@@ -174,7 +186,7 @@ class App(Server):
     def __init__(
         self,
         folder: Path,
-        browser: Any,
+        browsers: Browsers,
         name: str,
         command: tuple[str, ...] = TENURE,
         env: Mapping[str, str] | None = None,
@@ -185,7 +197,7 @@ class App(Server):
         (folder / "book").mkdir()
         shutil.copy(APPS / "book.py", folder / "book")
         path = os.pathsep.join(filter(None, (str(folder / "book"), os.environ.get("PYTHONPATH"))))
-        self._browser = browser
+        self._browsers = browsers
         self._tabs: list[Tab] = []
         self.excused = ""
         env = {"PYTHONPATH": path, **(env or {})}
@@ -205,7 +217,7 @@ class App(Server):
 
     def tab(self, page: str = "", url: str | None = None) -> Tab:
         """Open a page in a browser of its own: a new session."""
-        tab = Tab(self._browser, url or self.url)
+        tab = Tab(self._browsers, url or self.url)
         self._tabs.append(tab)
         tab.open(page)
         return tab
@@ -238,14 +250,39 @@ def _select(lines: list[str], event: str, about: Mapping[str, Any]) -> list[dict
     return [line for line in read if line["event"] == event and about.items() <= line.items()]
 
 
+class Browsers:
+    """Browsers, each with an identity and a cache of its own.
+
+    They are used again: what one has loaded from a server it need not load again.
+    """
+
+    def __init__(self, chromium: Any) -> None:
+        self._chromium = chromium
+        self._free: list[Any] = []
+
+    def take(self) -> Any:
+        """A browser that nobody uses."""
+        if self._free:
+            return self._free.pop()
+        context = self._chromium.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(PATIENCE * 1000)
+        return context
+
+    def give_back(self, context: Any) -> None:
+        """Close its tabs; the browser stays."""
+        for page in context.pages:
+            page.close()
+        self._free.append(context)
+
+
 class Tab:
     """Someone with a browser of their own: one Streamlit session for each page they load."""
 
-    def __init__(self, browser: Any, url: str) -> None:
+    def __init__(self, browsers: Browsers, url: str) -> None:
         self._url = url
-        self.context = browser.new_context(viewport={"width": 1280, "height": 800})
-        self.context.set_default_timeout(PATIENCE * 1000)
-        self.page = self.context.new_page()
+        self._browsers = browsers
+        self._browser = browsers.take()
+        self.page = self._browser.new_page()
 
     def open(self, name: str = "") -> Tab:
         """Load a page of the app: a new session."""
@@ -267,8 +304,8 @@ class Tab:
         return before
 
     def leave(self) -> None:
-        """Close the browser."""
-        self.context.close()
+        """Close what is open."""
+        self._browsers.give_back(self._browser)
 
     # What follows is for the apps in `apps/`, whose pages end with `book.end_of_run`.
 

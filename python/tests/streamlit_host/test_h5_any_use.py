@@ -41,14 +41,15 @@ def _page(cached: bool) -> None:
         more = st.checkbox("More", key=f"{name} more", on_change=note, args=("more", name), kwargs={"why": "asked"})
         if more:
             with st.container():
-                size = st.slider("Size", 0, 5, 2, key=f"{name} size", on_change=note, args=("size",))
+                # No default: older versions say once for a process that the app has set such a widget too.
+                size = st.slider("Size", 0, 5, key=f"{name} size", on_change=note, args=("size",))
             options = [f"option {n}" for n in range(size + 1)]
             made.append(st.selectbox("One", options, key=f"{name} one"))
             made.append(st.multiselect("Many", options) if size % 2 else size)
         way = st.radio("Way", ["plain", "form", "button"], disabled=more)
         if way == "form":
             with st.form(f"{name} form"):
-                made.append(st.text_input("Text", "first", key=f"{name} text"))
+                made.append(st.text_input("Text", key=f"{name} text"))
                 made.append(st.number_input("Number", 0, 9, 1))
                 made.append(st.form_submit_button("Send", on_click=note, args=("sent",)))
         elif way == "button" and st.button("Press", key=f"{name} press", on_click=note, args=("pressed",)):

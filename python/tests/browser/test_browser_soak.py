@@ -1,0 +1,127 @@
+"""L1, S2, S4: many browser sessions that connect and drop at random leave nothing behind.
+
+`TENURE_TESTS=long` has fifty sessions at least, for a minute at least. The seed is printed, and `TENURE_SEED` sets it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import time
+from collections import Counter
+
+import pytest
+
+pytest.importorskip("playwright", reason="pip install playwright")
+from line import Line
+from playwright.sync_api import Error as BrowserError
+
+LONG = os.environ.get("TENURE_TESTS") == "long"
+SEED = int(os.environ.get("TENURE_SEED", random.SystemRandom().randrange(2**32)))
+SESSIONS = 50 if LONG else 12
+PEOPLE = 5 if LONG else 2
+TABS_AT_A_TIME = 50 if LONG else 6
+# What happens, and how often in comparison.
+STEPS = {"slide": 6, "reload": 1, "close": 3, "cut": 1, "mend": 3}
+
+FOCUS = "n => { const all = document.querySelectorAll('[role=slider]'); all[n % all.length]?.focus(); }"
+
+
+class Person:
+    """Someone with a browser on a network line of their own, and many tabs."""
+
+    def __init__(self, browser, app, chance):
+        self._line = Line(app.port)
+        self._browsers = browser
+        self._browser = browser.take()
+        self._chance = chance
+        self.tabs = []
+
+    def do(self, step):
+        """Do a step on one of the tabs, which may have connected by then or not."""
+        try:
+            getattr(self, step)(self._chance.choice(self.tabs))
+        except BrowserError as error:
+            # Where the line is cut, pages do not load; and they go away under a step.
+            assert "ERR_" in str(error) or "navigation" in str(error), error
+
+    def open(self):
+        """A new session, once the page has come so far."""
+        self.tabs.append(self._browser.new_page())
+        with contextlib.suppress(BrowserError):
+            self.tabs[-1].goto(self._line.url, wait_until="commit")
+
+    def slide(self, tab):
+        tab.evaluate(FOCUS, self._chance.randrange(2))
+        tab.keyboard.press(self._chance.choice(["ArrowRight", "ArrowLeft"]))
+
+    def reload(self, tab):
+        """A new session in the same tab."""
+        tab.goto(self._line.url, wait_until="commit")
+
+    def close(self, tab):
+        self.tabs.remove(tab)
+        tab.close()
+
+    def cut(self, _):
+        self._line.cut()
+
+    def mend(self, _):
+        self._line.mend()
+
+    def leave(self):
+        self._browsers.give_back(self._browser)
+        self._line.close()
+
+
+def counted(app, event):
+    """How many objects of each kind were built or released."""
+    return Counter(line["kind"] for line in app.noted(event))
+
+
+def test_l1_s2_sessions_that_come_and_go_leak_nothing(serve, browser):
+    """L1, S2, S4, L10: built = released + live while the server runs, built = released when it has stopped."""
+    print(f"TENURE_SEED={SEED}")
+    chance = random.Random(SEED)
+    app = serve("soak")
+    people = [Person(browser, app, chance) for _ in range(PEOPLE)]
+    until = time.monotonic() + 60
+
+    def goes_on():
+        enough = len(app.noted("session")) >= SESSIONS
+        return not enough or (LONG and time.monotonic() < until)
+
+    while goes_on():
+        one = chance.choice(people)
+        if len(one.tabs) < TABS_AT_A_TIME / PEOPLE:
+            one.open()
+        (step,) = chance.choices(list(STEPS), STEPS.values())
+        one.do(step)
+    for one in people:
+        one.leave()
+
+    # All sessions end, and what is theirs goes with them; the lamp's time is over with nobody calling.
+    ended = ("desk", "drawer", "lamp")
+
+    def is_over(lines):
+        read = [json.loads(line) for line in lines]
+        kinds = Counter((line["event"], line["kind"]) for line in read if "kind" in line)
+        return all(kinds["built", kind] == kinds["released", kind] > 0 for kind in ended)
+
+    assert app.events.until(is_over), app.events.text()
+    mixes = sum((counted(app, "built") - counted(app, "released")).values())
+    assert 1 <= mixes <= 3
+
+    # The engine counts what is left as the book does.
+    ann = app.tab().ran(1)
+    entries = dict(part.split("=") for part in ann.told("entries").split())
+    live = counted(app, "built") - counted(app, "released")
+    assert {kind: int(count) for kind, count in entries.items()} == {**live, "lamp": 1}
+
+    app.terminate()
+    names = [line["name"] for line in app.noted("released")]
+    assert len(names) == len(set(names))
+    assert set(names) == {line["name"] for line in app.noted("built")}
+    assert len(app.noted("session")) > SESSIONS
