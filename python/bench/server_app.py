@@ -1,4 +1,4 @@
-"""The app that `server.py` measures: does one case on the peer that `PEER` names, and writes on the page what it took."""
+"""The app that `server.py` measures: does one case on the peer that `PEER` names, and writes what it took."""
 
 from __future__ import annotations
 

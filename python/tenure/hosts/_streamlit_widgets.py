@@ -9,8 +9,8 @@ Why are the values read, and not registered, before it is known whether the call
     values do not take must not appear there.
 
 Why is the place observed too?
-    Streamlit tells equal widgets on two pages, in the body and in the sidebar, and in two forms apart. What was recorded
-    in one of them is not what a run would put into another: there the function runs once more.
+    Streamlit tells equal widgets on two pages, in the body and in the sidebar, and in two forms apart. What was
+    recorded in one of them is not what a run would put into another: there the function runs once more.
 """
 
 from __future__ import annotations

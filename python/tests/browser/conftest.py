@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tabs
 from serving import PATIENCE, TENURE, App, Browsers, Server, Tab
+
+import tabs
 
 ROOT = Path(__file__).parents[3]
 APP = ROOT / "examples" / "streamlit" / "app.py"

@@ -96,7 +96,7 @@ def _step(test: Any, chance: random.Random) -> Callable[[Any], Any]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_h5_a_part_in_a_cached_function_is_what_it_would_be_uncached(app: Callable[..., Any], seed: int) -> None:
-    """H5, H4, L10: values, branches, forms, callbacks, keys that the app sets, and a cache that is cleared meanwhile."""
+    """H5, H4, L10: values, branches, forms, callbacks, keys that the app sets, a cache that is cleared meanwhile."""
     chance = random.Random(seed)
     twins = [(app(_page, cached=False), app(_page, cached=True)) for _ in range(2)]
     for plain, cached in twins:

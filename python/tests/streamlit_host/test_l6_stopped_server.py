@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from tabs import PATIENCE, Tab, free_port
 
 pytestmark = [
@@ -43,7 +44,7 @@ def of_session():
 everyones("first")
 of_session()
 everyones("last")
-st.write("done")
+note("ran", "script")
 """
 
 FRONTS = {
@@ -70,7 +71,8 @@ class App:
             self.await_serving()
             for _ in range(sessions):
                 self.tabs.enter_context(Tab(port))
-            self.await_built(2 + sessions)
+            # Not until all is built: what a function notes it notes before it has returned.
+            self.await_noted("ran", sessions)
         except BaseException:
             self.kill()
             raise
@@ -83,10 +85,10 @@ class App:
                 return
         raise AssertionError(f"the server ended: {self.process.returncode}")
 
-    def await_built(self, count: int) -> None:
+    def await_noted(self, what: str, count: int) -> None:
         turn = threading.Event()
         for _ in range(int(PATIENCE / 0.01)):
-            if len(self.names("built")) >= count:
+            if len(self.names(what)) >= count:
                 return
             assert self.process.poll() is None, self.process.communicate()[0]
             turn.wait(0.01)
