@@ -8,8 +8,8 @@ import pickle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from kinds import KINDS, SPECS, Spec, build, of, strided
+
 from tenure._native import _encode
 
 few = settings(max_examples=40 if settings.default.max_examples <= 100 else settings.default.max_examples // 10)
