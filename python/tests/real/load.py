@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ class Seen:
     """What became of the queries, and of the connections."""
 
     queries: int = 0
-    errors: list[BaseException] = field(default_factory=list)
+    #: As text: an exception's traceback would hold the connection that it met.
+    errors: list[str] = field(default_factory=list)
     opened: int = 0
     closed: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -54,8 +56,8 @@ def work(connect: Any, query: Callable[[Any, int], None], seen: Seen, rounds: in
                     for _ in range(3):
                         query(connection, round)
                         seen.note(queries=1)
-            except BaseException as error:
-                seen.errors.append(error)
+            except BaseException:
+                seen.errors.append(traceback.format_exc())
                 return
             if round % 23 == number:
                 connect.clear(key)
