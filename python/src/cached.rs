@@ -103,6 +103,9 @@ impl Cached {
         encoder: &Encoder,
         arguments: Arguments,
     ) -> PyResult<Lease<Held>> {
+        if process::is_over() {
+            process::stay(py);
+        }
         host::find(py)?;
         exit::watch_child(py)?;
         let _current = Current::set(&self.func);
@@ -116,6 +119,11 @@ impl Cached {
             outcome
         };
         let outcome = function.get_or_build_while(&encoder.finish(), &Interruptible, build);
+        if process::is_over() {
+            // The end waits for the lease in it.
+            drop(outcome);
+            process::stay(py);
+        }
         if process::is_left_behind(generation) {
             return self.obtain_in_child(py, encoder, arguments, built, outcome);
         }

@@ -8,8 +8,12 @@
 
 use std::ptr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::thread;
+use std::time::Instant;
 
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use tenure::{Config, Engine};
 
@@ -34,6 +38,18 @@ pub(crate) fn engine() -> &'static Engine {
     } else {
         leaked(engine)
     }
+}
+
+/// There is one engine for a process, and its resources belong to one interpreter: the main one.
+pub(crate) fn refuse_other_interpreters() -> PyResult<()> {
+    // SAFETY: asked with an interpreter attached, as every import is.
+    if unsafe { ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() } {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "tenure works in the main interpreter only: what it keeps is shared by the whole process, \
+         and objects of one interpreter must not reach another. Import it in the main interpreter",
+    ))
 }
 
 /// The number of the engine in force.
@@ -87,6 +103,7 @@ pub(crate) fn after_fork() {
             leaked(engine).abandon();
         }
     }
+    OVER.store(false, Ordering::Relaxed);
     attach::after_fork_in_child();
     testing::after_fork();
     exit::after_fork();
@@ -130,16 +147,54 @@ pub(crate) fn configure(config: Config) {
 
 /// Releases everything that is held in this process. `false`: the time ran out.
 pub(crate) fn shutdown() -> bool {
+    shutdown_by(Instant::now())
+}
+
+/// The same for what began then; the engine in force says how long it may take.
+fn shutdown_by(began: Instant) -> bool {
     let in_force = IN_FORCE.load(Ordering::Acquire);
     let own = OWN.load(Ordering::Acquire);
-    let mut all = true;
-    if !in_force.is_null() {
-        all &= leaked(in_force).shutdown();
+    if in_force.is_null() {
+        return true;
     }
-    if !own.is_null() && own != in_force {
-        all &= leaked(own).shutdown();
+    let bound = leaked(in_force).config().shutdown_bound;
+    let rest = || bound.saturating_sub(began.elapsed());
+    let mut all = leaked(in_force).shutdown_within(rest());
+    if own != in_force {
+        all &= leaked(own).shutdown_within(rest());
     }
     all
+}
+
+/// The process ends as soon as everything is released: nothing that is built now has a future.
+static OVER: AtomicBool = AtomicBool::new(false);
+
+/// The same where the process ends right after it, whatever its threads are doing. They go on
+/// meanwhile, so that a lock which a callback needs comes free; what they build in that time is
+/// released in the end.
+pub(crate) fn shutdown_at_last() -> bool {
+    let began = Instant::now();
+    let in_time = shutdown_by(began);
+    OVER.store(true, Ordering::SeqCst);
+    in_time && shutdown_by(began)
+}
+
+/// Whether all is over for a thread that is about to build, or has built. Not for one that releases:
+/// the end waits for it.
+#[inline]
+pub(crate) fn is_over() -> bool {
+    OVER.load(Ordering::SeqCst) && !tenure::is_releasing()
+}
+
+/// Releases what this thread may have built, and goes nowhere.
+#[cold]
+pub(crate) fn stay(py: Python<'_>) -> ! {
+    py.detach(|| {
+        shutdown();
+        loop {
+            thread::park();
+        }
+    })
 }
 
 fn first() -> &'static Engine {

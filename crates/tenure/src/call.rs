@@ -232,7 +232,10 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
             span: _,
         } = self;
         let shared = &call.function.shared;
-        let now = shared.engine.core().clock.now();
+        let core = shared.engine.core();
+        let now = core.clock.now();
+        // A shutdown waits for what has been built and is no entry yet.
+        let _under_way = outcome.is_ok().then(|| core.under_way.begin());
         let outcome = match outcome {
             Ok(value) => {
                 shared.counters.built(now.saturating_sub(started));

@@ -16,11 +16,18 @@ use crate::key::Key;
 use crate::record::{Observed, Recording};
 use crate::release::{Cause, Draining};
 use crate::sync::{Arc, AtomicU8, Figure, Ordering};
+use crate::underway::Side;
 
 const LIVE: u8 = u8::MAX;
 
 /// Beside the cause: a warning is armed for the case that the leases stay out too long.
 const LENT: u8 = 0x40;
+
+/// Beside the cause: where the release is counted as one that a shutdown waits for.
+const LEAVING: [(Side, u8); 2] = [(Side::Even, 0x10), (Side::Odd, 0x20)];
+
+/// The part that is the cause.
+const CAUSE: u8 = 0x0f;
 
 pub(crate) struct Entry<V: Resource> {
     key: Key,
@@ -121,8 +128,12 @@ impl<V: Resource> Entry<V> {
             .cast_unsigned()
     }
 
-    pub(crate) fn end(&self, cause: Cause) {
-        let before = self.ended.swap(cause as u8, Ordering::AcqRel);
+    /// Ends it. Where leases do not tell who uses the resource, they are short, and a shutdown waits
+    /// for the last of them: it is counted on the side given.
+    pub(crate) fn end(&self, cause: Cause, leaving: Option<Side>) {
+        let place = LEAVING.iter().find(|it| Some(it.0) == leaving);
+        let ended = cause as u8 | place.map_or(0, |it| it.1);
+        let before = self.ended.swap(ended, Ordering::AcqRel);
         debug_assert_eq!(before, LIVE, "an entry ends once");
         self.retire_hits();
     }
@@ -155,13 +166,15 @@ impl<V: Resource> Drop for Entry<V> {
             self.shared.engine.core().drains.returned(self);
         }
         // A live entry that nobody holds was never handed to its cache.
-        let cause = Cause::from_number(ended & !LENT).unwrap_or(Cause::Orphaned);
+        let cause = Cause::from_number(ended & CAUSE).unwrap_or(Cause::Orphaned);
+        let leaving = LEAVING.iter().find(|it| ended != LIVE && ended & it.1 != 0);
         self.retire_hits();
         Draining {
             shared: Arc::clone(&self.shared),
             value,
             cause,
             built_at: self.built_at,
+            leaving: leaving.map(|it| it.0),
         }
         .begin();
     }

@@ -328,6 +328,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
         if !self.shared.settings.validates {
             return Ok(true);
         }
+        // A shutdown waits for the check, since it cannot release what is being checked.
+        let _under_way = self.shared.engine.core().under_way.begin();
         let verdict = self.shared.behaviour.validate(lease);
         verdict.map_err(Error::Interrupted)
     }

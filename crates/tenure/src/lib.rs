@@ -182,3 +182,4 @@ pub use stage::Stage;
 #[cfg(feature = "macros")]
 pub use tenure_macros::{CacheKey, cache_resource};
 pub use ttl::{Parsed, TtlError, parse_duration};
+pub use underway::{after_releases, is_releasing};

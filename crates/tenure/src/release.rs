@@ -23,6 +23,7 @@ use crate::error::Interrupt;
 use crate::function::Shared;
 use crate::sync::{Arc, Mutex};
 use crate::timer::TimerId;
+use crate::underway::{Counted, Side};
 
 /// Why an entry ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -152,13 +153,18 @@ pub struct ReleaseFailed;
 /// The entry must have been taken out of its cache, and no lock may be held. What follows happens
 /// when the last lease is gone, which may be now.
 pub(crate) fn release<V: Resource>(entry: Lease<V>, cause: Cause) {
-    entry.entry().end(cause);
     let shared = entry.entry().shared();
-    if let Some(bound) = shared.drain()
-        && shared.behaviour.holding() == Holding::Leases
-        && entry.entry().count() > 1
-    {
-        shared.engine.core().drains.lend(&entry, bound);
+    let core = shared.engine.core();
+    match shared.behaviour.holding() {
+        Holding::Watched => entry.entry().end(cause, Some(core.leaving.count())),
+        Holding::Leases => {
+            entry.entry().end(cause, None);
+            if let Some(bound) = shared.drain()
+                && entry.entry().count() > 1
+            {
+                core.drains.lend(&entry, bound);
+            }
+        }
     }
     drop(entry);
 }
@@ -169,6 +175,8 @@ pub(crate) struct Draining<V: Resource> {
     pub(crate) value: V,
     pub(crate) cause: Cause,
     pub(crate) built_at: Nanos,
+    /// Where a shutdown waits for it until it is released, or in `Drains`.
+    pub(crate) leaving: Option<Side>,
 }
 
 impl<V: Resource> Draining<V> {
@@ -178,10 +186,11 @@ impl<V: Resource> Draining<V> {
             // It belongs to the parent process.
             return std::mem::forget(self);
         }
+        let shared = Arc::clone(&self.shared);
+        let engine = &shared.engine;
+        let leaving = self.leaving.map(|side| engine.core().leaving.counted(side));
         match self.users() {
             Some((users, bound)) if self.has(users) => {
-                let shared = Arc::clone(&self.shared);
-                let engine = &shared.engine;
                 let until = engine.core().clock.now().saturating_add(bound);
                 let drains = &engine.core().drains;
                 let used = Used {
@@ -190,7 +199,7 @@ impl<V: Resource> Draining<V> {
                 };
                 drains.hold(engine, Box::new(used), until, FIRST_LOOK);
             }
-            _ => self.settle(),
+            _ => self.settle(leaving),
         }
     }
 
@@ -218,14 +227,16 @@ impl<V: Resource> Draining<V> {
         })
     }
 
-    fn settle(self) {
+    fn settle(self, leaving: Option<Counted<'_>>) {
         let Self {
             shared,
             value,
             cause,
             built_at: _,
+            leaving: _,
         } = self;
         let _under_way = shared.engine.core().under_way.begin_once();
+        drop(leaving);
         shared.counters.released(cause);
         let outcome = catch_unwind(AssertUnwindSafe(|| shared.behaviour.release(value, cause)));
         match outcome {
@@ -249,6 +260,7 @@ impl<V: Resource> Unkept<V> {
             value,
             cause: Cause::Orphaned,
             built_at: shared.engine.core().stamp(),
+            leaving: None,
         }))
     }
 
@@ -305,7 +317,7 @@ impl<V: Resource> Watched for Used<V> {
     }
 
     fn release(self: Box<Self>) {
-        self.draining.settle();
+        self.draining.settle(None);
     }
 }
 

@@ -42,7 +42,6 @@ pub(crate) struct Timer {
     state: Mutex<State>,
     leader: Condvar,
     stand_ins: Condvar,
-    quiet: Condvar,
     /// A thread could not be started; told by whoever next holds no lock.
     failed: AtomicBool,
     /// In a child process: a thread that is not there may hold the lock.
@@ -56,8 +55,6 @@ struct State {
     threads: usize,
     /// Threads on their way to their first look.
     starting: usize,
-    /// Jobs under way.
-    running: usize,
     /// When the leader wakes by itself; `None` while it is busy.
     leader_wakes: Option<Nanos>,
     /// Stand-ins asleep, and a time before which one of them is known to wake by itself.
@@ -79,7 +76,6 @@ impl Timer {
             state: Mutex::new(State::default()),
             leader: Condvar::new(),
             stand_ins: Condvar::new(),
-            quiet: Condvar::new(),
             failed: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
         })
@@ -126,19 +122,9 @@ impl Timer {
     pub(crate) fn run_due(&self) {
         let mut state = self.state.lock();
         while let Some(job) = take_due(&mut state, self.clock.now()) {
-            state.running += 1;
             drop(state);
             job();
             state = self.state.lock();
-            self.has_run(&mut state);
-        }
-    }
-
-    /// Waits until no job is under way. Not for a thread that runs one.
-    pub(crate) fn settle(&self) {
-        let mut state = self.state.lock();
-        while state.running > 0 {
-            self.quiet.wait(&mut state);
         }
     }
 
@@ -213,11 +199,9 @@ impl Timer {
                     let when = next.when;
                     self.have_watched(&mut state, when);
                 }
-                state.running += 1;
                 drop(state);
                 run(job);
                 state = self.state.lock();
-                self.has_run(&mut state);
                 continue;
             }
             let next = state.jobs.keys().next();
@@ -260,13 +244,6 @@ impl Timer {
                 // The others may wake later than this one did; a notice too many does no harm.
                 state.stand_in_wakes = NEVER;
             }
-        }
-    }
-
-    fn has_run(&self, state: &mut State) {
-        state.running -= 1;
-        if state.running == 0 {
-            self.quiet.notify_all();
         }
     }
 
@@ -440,23 +417,5 @@ mod tests {
         while gone.strong_count() > 0 {
             std::thread::yield_now();
         }
-    }
-
-    #[test]
-    fn a_settled_timer_has_nothing_under_way() {
-        let timer = timer();
-        let (has_begun, go_on) = blocking(&timer);
-        has_begun.recv_timeout(LOST).unwrap();
-        let (done, finished) = channel();
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                timer.settle();
-                done.send(()).unwrap();
-            });
-            assert!(finished.try_recv().is_err());
-            drop(go_on);
-        });
-        finished.recv_timeout(LOST).unwrap();
-        assert_eq!(timer.state.lock().running, 0);
     }
 }

@@ -33,11 +33,28 @@ thread_local! {
     static MINE: Cell<Mine> = const { Cell::new([0; 2]) };
 }
 
+thread_local! {
+    static AFTERWARDS: Cell<Option<fn()>> = const { Cell::new(None) };
+}
+
 /// Releases are under way on this thread for as long as it lives.
 pub(crate) struct Begun<'a> {
-    under_way: &'a UnderWay,
-    side: usize,
+    _counted: Counted<'a>,
+    side: Side,
     _not_send: PhantomData<*const ()>,
+}
+
+/// One that is counted, on whatever thread, until this is dropped.
+pub(crate) struct Counted<'a> {
+    under_way: &'a UnderWay,
+    side: Side,
+}
+
+/// Where something is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Even,
+    Odd,
 }
 
 /// What this thread has under way: inside a callback that it runs, or a check of one.
@@ -46,22 +63,40 @@ pub(crate) fn mine() -> Mine {
     MINE.try_with(Cell::get).unwrap_or_default()
 }
 
-fn count(side: usize, change: impl FnOnce(u64) -> u64) {
-    let _ = MINE.try_with(|cell| {
+/// Whether the present code belongs to a release, or to a check, that this thread runs.
+#[must_use]
+pub fn is_releasing() -> bool {
+    mine() != Mine::default()
+}
+
+/// Has `work` done once this thread has released everything that it is about to release; now, where
+/// that is nothing. For what a callback learns and may not act on: it would disturb the next one.
+pub fn after_releases(work: fn()) {
+    if is_releasing() {
+        let _ = AFTERWARDS.try_with(|cell| cell.set(Some(work)));
+    } else {
+        work();
+    }
+}
+
+/// Changes this thread's part of a side's count, and gives what is left on both.
+fn change_mine(side: Side, change: impl FnOnce(u64) -> u64) -> Mine {
+    let changed = MINE.try_with(|cell| {
         let mut mine = cell.get();
-        mine[side] = change(mine[side]);
+        mine[side as usize] = change(mine[side as usize]);
         cell.set(mine);
+        mine
     });
+    changed.unwrap_or_default()
 }
 
 impl UnderWay {
     #[inline]
     pub(crate) fn begin(&self) -> Begun<'_> {
-        let side = (self.turn.load(Ordering::SeqCst) % 2) as usize;
-        self.counts[side].fetch_add(1, Ordering::SeqCst);
-        count(side, |mine| mine + 1);
+        let side = self.count();
+        change_mine(side, |mine| mine + 1);
         Begun {
-            under_way: self,
+            _counted: self.counted(side),
             side,
             _not_send: PhantomData,
         }
@@ -70,7 +105,27 @@ impl UnderWay {
     /// The same, where this thread has not begun already.
     #[inline]
     pub(crate) fn begin_once(&self) -> Option<Begun<'_>> {
-        (mine() == [0; 2]).then(|| self.begin())
+        (!is_releasing()).then(|| self.begin())
+    }
+
+    /// Counts one that no thread has begun yet, until it is [taken over](Self::counted).
+    #[inline]
+    pub(crate) fn count(&self) -> Side {
+        let side = match self.turn.load(Ordering::SeqCst) % 2 {
+            0 => Side::Even,
+            _ => Side::Odd,
+        };
+        self.counts[side as usize].fetch_add(1, Ordering::SeqCst);
+        side
+    }
+
+    /// Takes over one that was counted on this side.
+    #[inline]
+    pub(crate) fn counted(&self, side: Side) -> Counted<'_> {
+        Counted {
+            under_way: self,
+            side,
+        }
     }
 
     /// Waits until everything that has begun is over, but for `mine`.
@@ -87,14 +142,29 @@ impl UnderWay {
             self.waiting.fetch_sub(1, Ordering::SeqCst);
         }
     }
+
+    /// In a child process: the threads that waited are not there, and may have held the locks.
+    pub(crate) fn abandon(&self) {
+        self.waiting.store(0, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Begun<'_> {
     #[inline]
     fn drop(&mut self) {
-        count(self.side, |mine| mine - 1);
+        if change_mine(self.side, |mine| mine - 1) == Mine::default()
+            && let Ok(Some(work)) = AFTERWARDS.try_with(Cell::take)
+        {
+            work();
+        }
+    }
+}
+
+impl Drop for Counted<'_> {
+    #[inline]
+    fn drop(&mut self) {
         let under_way = self.under_way;
-        under_way.counts[self.side].fetch_sub(1, Ordering::SeqCst);
+        under_way.counts[self.side as usize].fetch_sub(1, Ordering::SeqCst);
         if under_way.waiting.load(Ordering::SeqCst) > 0 {
             // Whoever saw the count before this is asleep by now.
             drop(under_way.changed.0.lock());
@@ -144,6 +214,43 @@ mod tests {
         let _inner = under_way.begin();
         assert!(under_way.begin_once().is_none());
         under_way.settle(mine());
+    }
+
+    #[test]
+    fn l6_what_no_thread_has_begun_yet_is_waited_for_too() {
+        let leaving = UnderWay::default();
+        let side = leaving.count();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| leaving.settle([0; 2]));
+            while leaving.waiting.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            assert!(!waits.is_finished());
+            assert!(!is_releasing());
+            drop(leaving.counted(side));
+            waits.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn l3_what_is_put_off_is_done_once_after_the_last_release_of_the_thread() {
+        thread_local! {
+            static DONE: Cell<u64> = const { Cell::new(0) };
+        }
+        let done = || DONE.with(Cell::get);
+        let under_way = UnderWay::default();
+        let outer = under_way.begin();
+        let inner = under_way.begin();
+        after_releases(|| DONE.with(|it| it.set(it.get() + 1)));
+        after_releases(|| DONE.with(|it| it.set(it.get() + 1)));
+        drop(inner);
+        assert_eq!(done(), 0);
+        drop(outer);
+        assert_eq!(done(), 1);
+        drop(under_way.begin());
+        assert_eq!(done(), 1);
+        after_releases(|| DONE.with(|it| it.set(it.get() + 1)));
+        assert_eq!(done(), 2);
     }
 
     #[test]

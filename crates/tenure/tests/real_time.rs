@@ -4,13 +4,17 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use tenure::{Cause, Engine, Function, ReleaseFailed, Settings};
+use tenure::{
+    BuildStart, Cause, Engine, Function, Host, HostBuild, Interrupt, Recording, ReleaseFailed,
+    Scope, SessionId, Settings,
+};
 
 use support::host::{Asked, TestHost};
-use support::{Keeper, Log, Thing, Things, gate, key, receive};
+use support::{Keeper, Keyhole, Log, Thing, Things, gate, key, receive};
 
 const TTL: Duration = Duration::from_millis(20);
 
@@ -159,4 +163,156 @@ fn l6_a_shutdown_waits_for_a_release_that_has_begun() {
         // Not later than that.
         assert_eq!(released.try_recv(), Ok((0, Cause::Expired)));
     });
+}
+
+/// Gives a thread that need not wait every chance to show it.
+fn still_waits(over: &AtomicBool) {
+    for _ in 0..2_000 {
+        assert!(!over.load(Ordering::SeqCst));
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn l6_a_shutdown_waits_for_a_caller_who_is_the_last_to_look_at_a_watched_resource() {
+    let (engine, log) = (Engine::new(), Arc::default());
+    engine.configure(|config| config.shutdown_bound = support::NEVER_COMES);
+    let (keeper, released) = telling(&log);
+    let f = function(&engine, Settings::default(), keeper.watched());
+    let build = || Ok(log.thing());
+    let lease = f.get_or_build(&key(1).finish(), build).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let ends = scope.spawn(|| {
+            let in_time = engine.shutdown();
+            over.store(true, Ordering::SeqCst);
+            in_time
+        });
+        while f.info().entries > 0 {
+            std::thread::yield_now();
+        }
+        still_waits(&over);
+        assert!(released.try_recv().is_err());
+        drop(lease);
+        assert!(ends.join().unwrap());
+        assert_eq!(released.try_recv(), Ok((0, Cause::Shutdown)));
+    });
+}
+
+#[test]
+fn l6_a_shutdown_waits_for_what_has_been_built_and_is_no_entry_yet() {
+    let (engine, log) = (Engine::new(), Arc::default());
+    engine.configure(|config| config.shutdown_bound = support::NEVER_COMES);
+    let (gate, keyhole) = gate();
+    let host = TestHost::new();
+    host.at_next_end(move || keyhole.pass());
+    engine.set_host(Some(Arc::clone(&host) as Arc<dyn Host>));
+    let (keeper, released) = telling(&log);
+    let f = function(&engine, Settings::default(), keeper);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let builds = scope.spawn(|| build(&f, &log, 1));
+        gate.reached();
+        let ends = scope.spawn(|| {
+            let in_time = engine.shutdown();
+            over.store(true, Ordering::SeqCst);
+            in_time
+        });
+        still_waits(&over);
+        gate.open();
+        builds.join().unwrap();
+        assert!(ends.join().unwrap());
+        let (number, _) = receive(&released);
+        assert_eq!(number, 0);
+    });
+}
+
+#[test]
+fn l6_a_shutdown_waits_for_a_session_whose_grace_is_over() {
+    let (engine, log) = (Engine::new(), Arc::default());
+    engine.configure(|config| {
+        config.shutdown_bound = support::NEVER_COMES;
+        config.session_grace = Duration::from_millis(1);
+    });
+    let host = TestHost::new();
+    engine.set_host(Some(Arc::clone(&host) as Arc<dyn Host>));
+    let (gate, keyhole) = gate();
+    let (told, released) = channel();
+    let tells = tell(told);
+    let keeper = Keeper::new(&log).releasing(move |thing, cause| {
+        keyhole.pass();
+        tells(thing, cause)
+    });
+    let settings = Settings {
+        scope: Scope::Session,
+        ..Settings::default()
+    };
+    let f = function(&engine, settings, keeper);
+    build(&f, &log, 1);
+    engine.end_session("main");
+    gate.reached();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let ends = scope.spawn(|| {
+            let in_time = engine.shutdown();
+            over.store(true, Ordering::SeqCst);
+            in_time
+        });
+        still_waits(&over);
+        gate.open();
+        assert!(ends.join().unwrap());
+        assert_eq!(released.try_recv(), Ok((0, Cause::SessionEnded)));
+    });
+}
+
+#[test]
+fn l6_a_shutdown_waits_for_no_background_work_that_releases_nothing() {
+    let (engine, log) = (Engine::new(), Log::default());
+    engine.configure(|config| config.shutdown_bound = support::NEVER_COMES);
+    let (shows, keyhole) = gate();
+    engine.set_host(Some(Arc::new(Slow(Arc::new(keyhole)))));
+    let (builds, keyhole) = gate();
+    let f = Things::plain(&engine, "f", Settings::default()).expect("good settings");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let build = || {
+                keyhole.pass();
+                Ok(log.thing())
+            };
+            f.get_or_build(&key(1).finish(), build).unwrap();
+        });
+        builds.reached();
+        // A spinner that takes for ever to show.
+        shows.reached();
+        assert!(engine.shutdown());
+        shows.open();
+        builds.open();
+    });
+}
+
+/// A host that is slow to show a build.
+struct Slow(Arc<Keyhole>);
+
+impl Host for Slow {
+    fn session(&self) -> Result<Option<SessionId>, Interrupt> {
+        Ok(None)
+    }
+
+    fn begin(&self, _: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
+        Ok(Some(Arc::new(Self(Arc::clone(&self.0)))))
+    }
+
+    fn replay(&self, _: &Recording) -> Result<(), Interrupt> {
+        Ok(())
+    }
+}
+
+impl HostBuild for Slow {
+    fn show(&self) {
+        self.0.pass();
+    }
+
+    fn end(&self, _: bool) -> Option<Recording> {
+        None
+    }
 }
