@@ -13,6 +13,7 @@ use crate::{attach, cached, errors, events, exit, host, info, options, process, 
 #[pymodule(gil_used = true)]
 pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
+    process::refuse_other_interpreters()?;
     errors::register(module)?;
     module.add_class::<cached::Cached>()?;
     module.add_class::<cached::BoundCached>()?;
@@ -53,6 +54,8 @@ fn watch_the_process(py: Python<'_>) -> PyResult<()> {
         os.call_method("register_at_fork", (), Some(&hooks))?;
     }
     let at_exit = wrap_pyfunction!(exit::at_exit, py)?;
+    // What goes last is what was registered first: callbacks may log until the end.
+    py.import("logging")?;
     py.import("atexit")?.call_method1("register", (at_exit,))?;
     Ok(())
 }

@@ -58,9 +58,13 @@ pub(crate) fn after_fork() {
 pub(crate) fn shutdown(py: Python<'_>) -> bool {
     let in_time = py.detach(process::shutdown);
     if !in_time {
-        log::line(py, false, LATE);
+        tell_late(py);
     }
     in_time
+}
+
+pub(crate) fn tell_late(py: Python<'_>) {
+    log::line(py, false, LATE);
 }
 
 /// The same at the end of the process.

@@ -6,15 +6,18 @@
 //!
 //! 1. In signal context one byte is written into a pipe, and nothing else happens.
 //! 2. A thread of its own reads it, releases what is held, and ends the process within the bound:
-//!    also where the main thread is busy in C code, or waits.
+//!    also where the main thread is busy in C code, or waits. The others go on meanwhile.
 //! 3. From the main thread, Python's own table gets a handler that writes the same byte. Why both?
 //!    Servers set handlers of their own while they run, put back what stood in the table, and then
 //!    raise the signal again.
 #![allow(unsafe_code)]
 
+use std::io;
 use std::mem;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use libc::c_int;
@@ -22,13 +25,18 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::process;
+use crate::{attach, exit, process};
 
 const TAKEN: [c_int; 3] = [libc::SIGTERM, libc::SIGHUP, libc::SIGINT];
 
 /// The process that the pipe and the thread belong to; 0 where there is none.
 static OWNER: AtomicI32 = AtomicI32::new(0);
-static PIPE: AtomicI32 = AtomicI32::new(-1);
+static SOURCE: AtomicI32 = AtomicI32::new(-1);
+static TARGET: AtomicI32 = AtomicI32::new(-1);
+
+/// The pipe's own number, which tells whether the descriptor still leads to it: a program may close
+/// what it did not open, and have its number given to something else.
+static PIPE: AtomicU64 = AtomicU64::new(0);
 
 static ALLOWED: AtomicBool = AtomicBool::new(true);
 
@@ -42,11 +50,12 @@ fn is_owner() -> bool {
 
 /// Takes over the signals that nobody handles.
 pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
-    let wanted = |&signal: &c_int| is_default(signal) || is_taken(signal) && !is_owner();
+    let is_heard = is_heard(TARGET.load(Ordering::Acquire));
+    let wanted = |&signal: &c_int| is_default(signal) || is_taken(signal) && !is_heard;
     if !ALLOWED.load(Ordering::Relaxed) || !TAKEN.iter().any(wanted) {
         return Ok(());
     }
-    if !is_owner() && !start() {
+    if !is_heard && !start() {
         return Ok(());
     }
     let table = Table::new(py)?;
@@ -114,13 +123,26 @@ impl<'py> Table<'py> {
 /// A child process takes over its signals when something is registered in it. Until then they end
 /// it at once: it holds nothing.
 pub(crate) fn after_fork() {
+    OWNER.store(0, Ordering::Release);
     ENDING.store(false, Ordering::Relaxed);
+    // Now, while nobody else can have been given their numbers.
+    for end in [&SOURCE, &TARGET] {
+        let end = end.swap(-1, Ordering::AcqRel);
+        if pipe_of(end) == Some(PIPE.load(Ordering::Relaxed)) {
+            close(end);
+        }
+    }
+}
+
+fn close(end: c_int) {
+    // SAFETY: a descriptor of our own, which nobody uses any more.
+    unsafe { libc::close(end) };
 }
 
 /// Where a signal is ending the process, waits for that, so that the exit status is the signal's.
 pub(crate) fn await_end() {
     while ENDING.load(Ordering::Acquire) && is_owner() {
-        std::thread::park_timeout(Duration::from_millis(50));
+        thread::park_timeout(Duration::from_millis(50));
     }
 }
 
@@ -154,13 +176,30 @@ unsafe fn error_number() -> *mut c_int {
 
 /// Tells the thread. Async-signal-safe.
 fn tell(signal: c_int) {
-    if is_owner() {
+    let target = TARGET.load(Ordering::Acquire);
+    if is_heard(target) {
         let byte = signal as u8;
         // SAFETY: one byte of this frame. A pipe that is full has told the thread already.
-        unsafe { libc::write(PIPE.load(Ordering::Relaxed), (&raw const byte).cast(), 1) };
+        unsafe { libc::write(target, (&raw const byte).cast(), 1) };
     } else {
-        // A child process that has taken over nothing yet.
+        // A child process that has taken over nothing yet, or a program that has closed the pipe.
         end(signal);
+    }
+}
+
+/// Whether what is written there reaches the thread. Async-signal-safe.
+fn is_heard(target: c_int) -> bool {
+    is_owner() && pipe_of(target) == Some(PIPE.load(Ordering::Relaxed))
+}
+
+/// The number of the pipe that a descriptor leads to. Async-signal-safe.
+fn pipe_of(end: c_int) -> Option<u64> {
+    // SAFETY: all zeros is a value, and there is room for it.
+    unsafe {
+        let mut seen: libc::stat = mem::zeroed();
+        let is_pipe =
+            libc::fstat(end, &raw mut seen) == 0 && seen.st_mode & libc::S_IFMT == libc::S_IFIFO;
+        is_pipe.then_some(seen.st_ino as u64)
     }
 }
 
@@ -211,42 +250,84 @@ fn start() -> bool {
         unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
     }
     let [source, target] = ends;
+    let Some(pipe) = pipe_of(target) else {
+        ends.into_iter().for_each(close);
+        return false;
+    };
     // SAFETY: as above. What is written in signal context must not wait.
     unsafe { libc::fcntl(target, libc::F_SETFL, libc::O_NONBLOCK) };
-    let thread = std::thread::Builder::new().name("tenure-signals".to_owned());
+    let thread = thread::Builder::new().name("tenure-signals".to_owned());
     if thread.spawn(move || listen(source)).is_err() {
-        for end in ends {
-            // SAFETY: nobody else knows them.
-            unsafe { libc::close(end) };
-        }
+        ends.into_iter().for_each(close);
         return false;
     }
-    let before = PIPE.swap(target, Ordering::AcqRel);
-    if before >= 0 {
-        // SAFETY: the copy of the parent's, which leads nowhere here.
-        unsafe { libc::close(before) };
-    }
+    PIPE.store(pipe, Ordering::Relaxed);
+    SOURCE.store(source, Ordering::Release);
+    TARGET.store(target, Ordering::Release);
     // SAFETY: only asks for a number.
     OWNER.store(unsafe { libc::getpid() }, Ordering::Release);
     true
 }
 
 fn listen(source: c_int) {
-    // SAFETY: a set of this frame; signals for the program must not land on this thread.
+    block_all();
+    let mut byte = 0_u8;
+    loop {
+        // SAFETY: room for one byte; a descriptor that is ours.
+        let read = unsafe { libc::read(source, (&raw mut byte).cast(), 1) };
+        if read == 1 {
+            break;
+        }
+        if read == 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            // The program has closed what it did not open. Signals end it at once from now on.
+            OWNER.store(0, Ordering::Release);
+            return;
+        }
+    }
+    ENDING.store(true, Ordering::Release);
+    if !process::shutdown_at_last() {
+        tell_late();
+    }
+    let signal = c_int::from(byte);
+    // It may be blocked on all other threads by now.
+    unblock(signal);
+    end(signal);
+    // Still here: the first process of a container, which no default action ends.
+    // SAFETY: ends the process, with the status by which a shell shows a signal.
+    unsafe { libc::_exit(128 + signal) };
+}
+
+/// Signals for the program must not land on this thread.
+fn block_all() {
+    // SAFETY: a set of this frame.
     unsafe {
         let mut all: libc::sigset_t = mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::pthread_sigmask(libc::SIG_BLOCK, &raw const all, ptr::null_mut());
     }
-    let mut byte = 0_u8;
-    loop {
-        // SAFETY: room for one byte; a descriptor that is ours for good.
-        let read = unsafe { libc::read(source, (&raw mut byte).cast(), 1) };
-        if read == 1 {
-            break;
-        }
+}
+
+fn unblock(signal: c_int) {
+    // SAFETY: as above.
+    unsafe {
+        let mut one: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut one);
+        libc::sigaddset(&raw mut one, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const one, ptr::null_mut());
     }
-    ENDING.store(true, Ordering::Release);
-    process::shutdown();
-    end(c_int::from(byte));
+}
+
+/// How long the line may take that says that the time is over.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// Says that the time is over, unless the interpreter is what everything waits for.
+fn tell_late() {
+    let (told, hears) = channel();
+    let tell = move || {
+        attach::with(exit::tell_late);
+        told.send(())
+    };
+    if thread::Builder::new().spawn(tell).is_ok() {
+        let _ = hears.recv_timeout(LAST_WORDS);
+    }
 }

@@ -7,6 +7,7 @@ import functools
 import gc
 import inspect
 import pickle
+import subprocess
 import sys
 import types
 import weakref
@@ -507,3 +508,32 @@ def test_many_clocks_leave_nothing_behind() -> None:
         round()
     gc.collect()
     assert sys.getallocatedblocks() - before < 100
+
+
+def test_l6_another_interpreter_of_the_process_is_refused_with_the_reason() -> None:
+    """Its objects must not reach this one, and its end would be the end of everything that is held."""
+    program = """
+import sys
+try:
+    import _interpreters as interpreters
+    run = interpreters.exec
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    run = interpreters.run_string
+
+code = '''
+try:
+    import tenure
+except ImportError as error:
+    print(error, flush=True)
+'''
+for config in (None, "legacy") if sys.version_info >= (3, 13) else (None,):
+    run(interpreters.create(*filter(None, [config])), code)
+    import tenure
+    tenure.cache_resource(lambda: 1)()
+"""
+    done = subprocess.run([sys.executable, "-c", program], timeout=60, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    refusals = done.stdout.splitlines()
+    assert refusals
+    assert all("interpreter" in refusal for refusal in refusals)

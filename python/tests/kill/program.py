@@ -43,10 +43,18 @@ def wait_for_the_end():
 class Program:
     """A program under way, or after its end. It is killed with the test."""
 
-    def __init__(self, folder: Path, text: str, *, begin: str = BEGIN, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        text: str,
+        *,
+        begin: str = BEGIN,
+        arguments: tuple[str, ...] = (),
+        under: tuple[str, ...] = (),
+    ) -> None:
         self.log = folder / "log"
         self.process = subprocess.Popen(
-            [sys.executable, *arguments, "-c", begin + text, str(self.log)],
+            [*under, sys.executable, *arguments, "-c", begin + text, str(self.log)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -76,10 +78,14 @@ def test_l6_also_while_the_main_thread_is_in_c_code(tmp_path: Path) -> None:
 
 
 def test_l6_c_code_that_never_gives_up_the_interpreter_does_not_keep_the_process(tmp_path: Path) -> None:
-    text = BUILT + "tenure.configure(shutdown_timeout=0.2)\nready()\nsum(range(10**13))"
-    with Program(tmp_path, text) as program:
-        program.await_ready()
-        program.send(signal.SIGTERM)
+    """The signal comes from that very code, so that there is no moment before it at which releases could run."""
+    text = """
+import itertools
+tenure.configure(shutdown_timeout=0.2)
+kill = map(os.kill, [os.getpid()], [signal.SIGTERM])
+sum(itertools.chain(filter(None, kill), range(10**13)))
+"""
+    with Program(tmp_path, BUILT + text) as program:
         assert program.end() == -signal.SIGTERM
         assert program.released() == []
 
@@ -409,3 +415,279 @@ note(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True
     with Program(tmp_path, BUILT + text) as program:
         assert program.end() == 0
         assert "True" in program.notes()
+
+
+# --- what the program is doing meanwhile ---
+
+
+BUSY = {
+    "hits": "got(thing('one'))",
+    "clears": "got(thing('one')); thing.clear()",
+    "evictions": "got(few(number))",
+    "leases": "with few.lease(number) as it: got(it)",
+}
+
+
+@pytest.mark.parametrize("work", BUSY.values(), ids=BUSY.keys())
+@pytest.mark.parametrize("where", ["main", "other"])
+def test_l6_whatever_the_program_is_doing_no_caller_has_what_is_not_released(
+    tmp_path: Path, work: str, where: str
+) -> None:
+    """Rounds, since a signal may come at any moment; that nothing is lost holds at each."""
+    text = f"""
+@tenure.cache_resource(on_release=release, max_entries=2)
+def few(number):
+    return number
+
+@tenure.cache_resource(on_release=release)
+def thing(name):
+    return name
+
+last = None
+
+def got(it):
+    global last
+    if it != last:
+        note("got", it)
+    last = it
+
+def work():
+    global last
+    number = 0
+    while True:
+        number += 1
+        {work}
+        if number == 3:
+            ready()
+        if {work!r}.endswith("clear()"):
+            last = None
+
+if {where!r} == "main":
+    work()
+threading.Thread(target=work, daemon=True).start()
+wait_for_the_end()
+"""
+    for round in range(5):
+        folder = tmp_path / str(round)
+        folder.mkdir()
+        with Program(folder, text) as program:
+            program.await_ready()
+            program.send(signal.SIGTERM)
+            assert program.end() == -signal.SIGTERM
+            assert program.errors == ""
+            notes = program.notes()
+            got = Counter(note.split()[1] for note in notes if note.startswith("got "))
+            released = Counter(program.released())
+            assert got, "nothing was built"
+            assert got - released == Counter()
+
+
+HOST = """
+from tenure import _native
+
+class Build:
+    observed = None
+    def show(self): pass
+    def end(self, ok):
+        END
+
+class Host:
+    name = "test"
+    def session(self): return None
+    def begin(self, *_): return Build()
+    def wait(self, *_): return None
+    def interrupted(self): pass
+
+other_released = threading.Event()
+
+@tenure.cache_resource(on_release=lambda it: other_released.set())
+def other():
+    return "other"
+
+other()
+_native.set_host(Host())
+"""
+
+
+def test_l6_what_has_been_built_and_is_no_entry_yet_is_released(tmp_path: Path) -> None:
+    """The end of the build comes while the releases are under way already."""
+    text = HOST.replace("END", "ready(); other_released.wait(60); note('ends')")
+    with Program(tmp_path, text + "thing('one')\nwait_for_the_end()") as program:
+        program.await_ready()
+        program.send(signal.SIGTERM)
+        assert program.end() == -signal.SIGTERM
+        assert program.notes()[-2:] == ["ends", "released one"]
+
+
+def test_l6_what_is_built_during_the_releases_is_released_too(tmp_path: Path) -> None:
+    text = """
+released = threading.Event()
+
+@tenure.cache_resource(on_release=lambda it: (released.set(), go_on.wait(60)))
+def first():
+    return "first"
+
+go_on = threading.Event()
+first()
+ready()
+released.wait(60)
+thing("late")
+note("got late")
+go_on.set()
+while True:
+    note("got", thing("later"))
+"""
+    with Program(tmp_path, text) as program:
+        program.await_ready()
+        program.send(signal.SIGTERM)
+        assert program.end() == -signal.SIGTERM
+        notes = program.notes()
+        assert "got late" in notes
+        assert "late" in program.released()
+        assert ("got later" in notes) <= ("later" in program.released())
+
+
+SLOW = """
+began = threading.Event()
+
+@tenure.cache_resource(on_release=lambda it: (began.set(), print("began", flush=True), wait_a_little(), release(it)))
+def slow(name):
+    return name
+
+def wait_a_little():
+    threading.Event().wait(0.3)
+
+slow("slow")
+"""
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP] if os.name == "posix" else [])
+def test_l6_a_second_signal_cuts_nothing_short(tmp_path: Path, second: signal.Signals) -> None:
+    with Program(tmp_path, BUILT + SLOW + WAITS) as program:
+        program.await_ready()
+        program.send(signal.SIGTERM)
+        assert program.process.stdout is not None
+        assert program.process.stdout.readline() == "began\n"
+        program.send(second)
+        assert program.end() == -signal.SIGTERM
+        assert program.released() == ["slow", *LAST_FIRST]
+
+
+def test_l6_a_ctrl_c_and_then_a_signal(tmp_path: Path) -> None:
+    with Program(tmp_path, BUILT + SLOW + WAITS) as program:
+        program.await_ready()
+        program.send(signal.SIGINT)
+        assert program.process.stdout is not None
+        assert program.process.stdout.readline() == "began\n"
+        program.send(signal.SIGTERM)
+        assert program.end() == -signal.SIGTERM
+        assert program.released() == ["slow", *LAST_FIRST]
+
+
+def test_l6_when_the_time_is_over_a_line_says_so(tmp_path: Path) -> None:
+    text = """
+tenure.configure(shutdown_timeout="200ms")
+
+@tenure.cache_resource(on_release=lambda it: wait_for_the_end())
+def endless():
+    return "endless"
+
+endless()
+"""
+    with Program(tmp_path, text + WAITS) as program:
+        program.await_ready()
+        program.send(signal.SIGTERM)
+        assert program.end() == -signal.SIGTERM
+        assert "shutdown_timeout" in program.errors
+
+
+def test_l6_a_signal_that_every_thread_blocks_by_then_still_ends_the_process(tmp_path: Path) -> None:
+    text = """
+began, go_on = threading.Event(), threading.Event()
+
+@tenure.cache_resource(on_release=lambda it: (began.set(), go_on.wait(60), release(it)))
+def slow():
+    return "slow"
+
+slow()
+ready()
+began.wait(60)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+go_on.set()
+wait_for_the_end()
+"""
+    with Program(tmp_path, text) as program:
+        program.await_ready()
+        program.send(signal.SIGTERM)
+        assert program.end() == -signal.SIGTERM
+        assert program.released() == ["slow"]
+
+
+def test_l6_a_wakeup_descriptor_changes_nothing(tmp_path: Path) -> None:
+    """As an event loop sets one, without handlers of its own."""
+    text = """
+import socket
+source, target = socket.socketpair()
+target.setblocking(False)
+signal.set_wakeup_fd(target.fileno())
+"""
+    for before, after in ((text + BUILT, ""), (BUILT, text)):
+        (tmp_path / "log").unlink(missing_ok=True)
+        with Program(tmp_path, before + after + WAITS) as program:
+            program.await_ready()
+            program.send(signal.SIGTERM)
+            assert program.end() == -signal.SIGTERM
+            assert program.released() == LAST_FIRST
+
+
+def test_l6_a_program_that_closes_what_it_did_not_open_ends_as_ever(tmp_path: Path) -> None:
+    """As a daemon does. Nothing can be released then; nothing hangs, and nothing lands in its own files."""
+    text = f"""
+os.closerange(3, 256)
+mine = [os.open({str(tmp_path)!r} + f"/mine-{{number}}", os.O_RDWR | os.O_CREAT) for number in range(32)]
+print("ready", flush=True)
+wait_for_the_end()
+"""
+    with Program(tmp_path, BUILT + text) as program:
+        program.await_ready()
+        program.send(signal.SIGTERM)
+        assert program.end() == -signal.SIGTERM
+    assert [path.stat().st_size for path in tmp_path.glob("mine-*")] == [0] * 32
+
+
+def test_l6_a_child_closes_nothing_but_its_copy_of_the_pipe(tmp_path: Path) -> None:
+    """A daemon closes all that it has inherited; the numbers are then given to files of its own."""
+    text = f"""
+child = os.fork()
+if child == 0:
+    os.closerange(3, 256)
+    mine = [os.open({str(tmp_path)!r} + f"/mine-{{number}}", os.O_RDWR | os.O_CREAT) for number in range(32)]
+    log = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    thing("child's")
+    for number in mine:
+        os.fstat(number)
+    sys.exit(3)
+_, status = os.waitpid(child, 0)
+note("child", os.waitstatus_to_exitcode(status))
+"""
+    with Program(tmp_path, BUILT + text) as program:
+        assert program.end() == 0, program.errors
+        assert "child 3" in program.notes()
+        assert program.released() == ["child's", *LAST_FIRST]
+
+
+def test_l6_the_first_process_of_a_container(tmp_path: Path) -> None:
+    """No default action ends it, so a signal that nobody handles is not its end unless it was taken over."""
+    unshare = shutil.which("unshare")
+    apart = [unshare or "", "--pid", "--fork", "--kill-child"]
+    if unshare is None or subprocess.run([*apart, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no namespace of processes can be made here")
+    text = "print(os.readlink('/proc/self'), os.getpid(), flush=True)\n" + BUILT + WAITS
+    with Program(tmp_path, text, under=tuple(apart)) as program:
+        assert program.process.stdout is not None
+        outside, inside = program.process.stdout.readline().split()
+        assert inside == "1"
+        program.await_ready()
+        os.kill(int(outside), signal.SIGTERM)
+        assert program.end() == 128 + signal.SIGTERM
+        assert program.released() == LAST_FIRST
