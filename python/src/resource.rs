@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
-use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -167,6 +167,9 @@ impl Behaviour<Held> for Callbacks {
             };
             foreign::call1(on_release.bind(py), &object).map_or_else(
                 |error| {
+                    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+                        pass_on_interrupt(py);
+                    }
                     let text = format!("on_release of {} raised (cause: {cause})", self.name);
                     log::error(py, &text, error);
                     Err(ReleaseFailed)
@@ -210,6 +213,21 @@ fn is_counted(object: &Bound<'_, PyAny>) -> bool {
             &raw mut ffi::PyBytes_Type,
         ];
         !shared.contains(&class)
+    }
+}
+
+/// A Ctrl-C that came during a callback of the main thread is for the program: it comes again once
+/// this thread has nothing more to release.
+fn pass_on_interrupt(py: Python<'_>) {
+    let is_main = || {
+        let threading = py.import(intern!(py, "threading"))?;
+        let main = threading.call_method0(intern!(py, "main_thread"))?;
+        let here = threading.call_method0(intern!(py, "current_thread"))?;
+        Ok::<_, PyErr>(main.is(&here))
+    };
+    if is_main().unwrap_or(false) {
+        // SAFETY: only notes that the signal has come.
+        tenure::after_releases(|| unsafe { ffi::PyErr_SetInterrupt() });
     }
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import tenure
 from tenure import _native
 from tenure.testing import Clock
-from world import Ledger, releases
+from world import Job, Ledger, releases
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 
@@ -30,7 +31,7 @@ def failing(ledger: Ledger, error: BaseException) -> object:
     return connection_pool
 
 
-@pytest.mark.parametrize("error", [OSError("the server is gone"), SystemExit(3), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [OSError("the server is gone"), SystemExit(3), GeneratorExit()])
 @pytest.mark.parametrize("how", ["clear", "clear all", "evict", "expire", "shutdown"])
 def test_l3_a_failing_release_reaches_no_caller_and_stops_no_other(
     clock: Clock, ledger: Ledger, caplog: pytest.LogCaptureFixture, how: str, error: BaseException
@@ -59,6 +60,49 @@ def test_l3_a_failing_release_reaches_no_caller_and_stops_no_other(
     # The traceback leads into the callback.
     assert record.exc_info[2] is not None
     assert record.exc_info[2].tb_frame.f_code.co_name == "release"
+
+
+@pytest.mark.parametrize("how", ["clear", "evict"])
+def test_l3_a_ctrl_c_during_a_callback_reaches_the_program_after_the_releases(
+    clock: Clock, ledger: Ledger, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """It is not the callback's own, so it is not lost; and it cuts no other callback short."""
+
+    def release(it: object) -> None:
+        if it.name == 1:
+            signal.raise_signal(signal.SIGINT)
+        ledger.release(it)
+
+    @tenure.cache_resource(on_release=release, max_entries=3)
+    def pool(key: int) -> object:
+        return ledger.build(key)
+
+    for key in (1, 2, 3):
+        pool(key)
+    with pytest.raises(KeyboardInterrupt):
+        if how == "clear":
+            pool.clear()
+        else:
+            pool(4)
+        for _ in range(1_000_000):  # the interpreter looks for signals now and then
+            pass
+    assert pool.info().release_failures == 1
+    assert ledger.names() == ([2, 3] if how == "clear" else [])
+    assert sum(releases(pool).values()) == (3 if how == "clear" else 1)
+    (record,) = [record for record in caplog.records if record.name == "tenure"]
+    assert record.exc_info is not None
+    assert record.exc_info[0] is KeyboardInterrupt
+
+
+def test_l3_a_ctrl_c_that_another_thread_makes_up_stays_there(
+    clock: Clock, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = failing(ledger, KeyboardInterrupt())
+    Job(pool.clear).result()
+    for _ in range(1_000_000):
+        pass
+    assert ledger.names() == [1, 2, 3]
+    assert pool.info().release_failures == 1
 
 
 def test_l3_a_destructor_that_raises_reaches_no_caller(clock: Clock) -> None:
