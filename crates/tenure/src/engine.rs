@@ -303,6 +303,12 @@ impl Engine {
     }
 
     /// The same within another bound.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let engine = tenure::Engine::new();
+    /// assert!(engine.shutdown_within(Duration::from_secs(1)));
+    /// ```
     pub fn shutdown_within(&self, bound: Duration) -> bool {
         let done = Arc::new((Mutex::new(false), crate::sync::Condvar::new()));
         let engine = self.clone();

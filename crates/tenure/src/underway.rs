@@ -64,6 +64,19 @@ pub(crate) fn mine() -> Mine {
 }
 
 /// Whether the present code belongs to a release, or to a check, that this thread runs.
+///
+/// ```
+/// use tenure::cache_resource;
+///
+/// #[cache_resource(on_release = |_| assert!(tenure::is_releasing()))]
+/// fn pool() -> u32 {
+///     7
+/// }
+///
+/// drop(pool());
+/// pool::clear();
+/// assert!(!tenure::is_releasing());
+/// ```
 #[must_use]
 pub fn is_releasing() -> bool {
     mine() != Mine::default()
@@ -71,6 +84,15 @@ pub fn is_releasing() -> bool {
 
 /// Has `work` done once this thread has released everything that it is about to release; now, where
 /// that is nothing. For what a callback learns and may not act on: it would disturb the next one.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// static STOP: AtomicBool = AtomicBool::new(false);
+///
+/// tenure::after_releases(|| STOP.store(true, Ordering::Relaxed));
+/// assert!(STOP.load(Ordering::Relaxed));
+/// ```
 pub fn after_releases(work: fn()) {
     if is_releasing() {
         let _ = AFTERWARDS.try_with(|cell| cell.set(Some(work)));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -40,6 +41,11 @@ def wait_for_the_end():
 """
 
 
+def can_be_interrupted() -> None:
+    """Where the tests run in the background, a shell has Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Program:
     """A program under way, or after its end. It is killed with the test."""
 
@@ -58,6 +64,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=can_be_interrupted if os.name == "posix" else None,
         )
         self.errors = ""
 
