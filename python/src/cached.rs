@@ -611,6 +611,11 @@ pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py
     });
     let functools = py.import(intern!(py, "functools"))?;
     functools.call_method1(intern!(py, "update_wrapper"), (&cached, func))?;
+    // What a class or an instance has under the names of the methods here does not hide them.
+    let attributes = cached.getattr(intern!(py, "__dict__"))?;
+    for name in ["clear", "info", "lease"] {
+        attributes.call_method1(intern!(py, "pop"), (name, py.None()))?;
+    }
     Ok(cached.into_any().unbind())
 }
 

@@ -32,10 +32,12 @@ pub(crate) fn watch_child(py: Python<'_>) -> PyResult<()> {
     let Some(module) = host::imported(py, intern!(py, "multiprocessing.process")) else {
         return Ok(());
     };
-    let Some(parent) = module.getattr_opt(intern!(py, "parent_process"))? else {
-        return Ok(());
+    // What `parent_process()` gives, without a Python frame where it can be seen.
+    let parent = match module.getattr_opt(intern!(py, "_parent_process"))? {
+        Some(parent) => parent,
+        None => module.call_method0(intern!(py, "parent_process"))?,
     };
-    if parent.call0()?.is_none() || WATCHED.swap(process, Ordering::Relaxed) == process {
+    if parent.is_none() || WATCHED.swap(process, Ordering::Relaxed) == process {
         return Ok(());
     }
     let options = PyDict::new(py);

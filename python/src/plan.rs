@@ -10,7 +10,7 @@
 
 use std::ptr;
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -122,7 +122,14 @@ impl Plan {
         hash_funcs: Option<HashFuncs>,
     ) -> PyResult<Self> {
         let inspect = py.import(intern!(py, "inspect"))?;
-        let signature = inspect.call_method1(intern!(py, "signature"), (func,))?;
+        let signature = match inspect.call_method1(intern!(py, "signature"), (func,)) {
+            // Some built-in callables do not tell: their arguments are taken as they come.
+            Err(error) if error.is_instance_of::<PyValueError>(py) => {
+                let any = py.eval(c"lambda *args, **kwargs: None", None, None)?;
+                inspect.call_method1(intern!(py, "signature"), (any,))?
+            }
+            signature => signature?,
+        };
         let empty = inspect.getattr("Parameter")?.getattr("empty")?;
         let mut plan = Self {
             signature: signature.clone().unbind(),
@@ -271,15 +278,15 @@ impl Plan {
                 *value = arguments.get(at);
             }
         }
-        let mut rest: SmallVec<[(String, *mut ffi::PyObject); 4]> = SmallVec::new();
+        let mut rest: SmallVec<[(Vec<u8>, *mut ffi::PyObject); 4]> = SmallVec::new();
         for at in 0..arguments.keywords() {
             let (name, value) = arguments.keyword(at);
             match self.find(py, name) {
                 Some(at) if values[at].is_null() => values[at] = value,
                 None if self.keywords.is_some() => {
                     // SAFETY: the name is a live str of the caller's tuple.
-                    let name = unsafe { Bound::from_borrowed_ptr(py, name) };
-                    rest.push((name.extract()?, value));
+                    let name = unsafe { Bound::<PyAny>::from_borrowed_ptr(py, name) };
+                    rest.push((text(name.cast()?)?, value));
                 }
                 _ => return Err(self.mismatch(py, function, arguments)),
             }
@@ -328,11 +335,14 @@ impl Plan {
             }
         }
         if self.keywords.as_ref().is_some_and(|rest| !rest.skipped) {
-            let kept = || bound.rest.iter().filter(|(name, _)| !name.starts_with('_'));
+            let kept = || {
+                let rest = bound.rest.iter();
+                rest.filter(|(name, _)| !name.starts_with(b"_"))
+            };
             encoder.framed(KEYWORDS, &kept().count().to_le_bytes());
             for (name, value) in kept() {
-                encoder.framed(KEYWORDS, name.as_bytes());
-                encode::encode(py, encoder, *value, name, cx)?;
+                encoder.framed(KEYWORDS, name);
+                encode::encode(py, encoder, *value, &String::from_utf8_lossy(name), cx)?;
             }
         }
         Ok(())
@@ -396,5 +406,15 @@ enum Needed {
 /// Arguments in the order of the parameters; null where the default stands.
 struct Placed {
     values: SmallVec<[*mut ffi::PyObject; 8]>,
-    rest: SmallVec<[(String, *mut ffi::PyObject); 4]>,
+    rest: SmallVec<[(Vec<u8>, *mut ffi::PyObject); 4]>,
+}
+
+/// The characters of a keyword, which need not be text that can be written out.
+fn text(name: &Bound<'_, PyString>) -> PyResult<Vec<u8>> {
+    match name.to_str() {
+        Ok(text) => Ok(text.as_bytes().to_vec()),
+        Err(_) => name
+            .call_method1("encode", ("utf-8", "surrogatepass"))?
+            .extract(),
+    }
 }

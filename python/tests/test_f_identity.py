@@ -297,6 +297,29 @@ def test_f5_callable_instances_can_be_decorated() -> None:
     assert one("all") is one()
 
 
+def test_f5_what_is_decorated_hides_no_method_of_the_cache() -> None:
+    """F5: classes and instances that have a `clear`, an `info` or a `lease` of their own."""
+
+    class Busy:
+        def __call__(self) -> list[str]:
+            return ["busy"]
+
+        def clear(self) -> None:
+            raise AssertionError("not the cache's")
+
+        info = lease = clear
+
+    busy = Busy()
+    vars(busy).update(info="told", clear=None)
+    for cached in (tenure.cache_resource(busy), tenure.cache_resource(Busy), tenure.cache_resource(dict)):
+        first = cached()
+        with cached.lease() as leased:
+            assert leased is first
+        cached.clear()
+        assert cached() is not first
+        assert cached.info().entries == 1
+
+
 def test_f5_partials_can_be_decorated() -> None:
     """F5: by their function and by what they bind."""
 

@@ -32,6 +32,10 @@ def variadic(*args: Any) -> object:
     return object()
 
 
+def keywords(**more: Any) -> object:
+    return object()
+
+
 def full(a: Any, b: Any = 2, /, c: Any = 3, *rest: Any, d: Any = 4, e: Any = None, **more: Any) -> object:
     return object()
 
@@ -113,6 +117,18 @@ def test_k3_keywords_in_any_order_share() -> None:
     given = {"c": 5, "d": 6, "e": [7], "f": 8, "g": {"h": 9}}
     calls = [(lambda f, order=order: f(1, **dict(order))) for order in itertools.permutations(given.items())]
     assert entries(full, *calls) == [0] * len(calls)
+
+
+def test_k3_keywords_that_cannot_be_written_out_are_keywords() -> None:
+    """K3, K1: lone surrogates in names, which JSON can bring in."""
+    names: list[dict[str, Any]] = [{"\ud800": 1}, {"\ud801": 1}, {"\ud800": 1}, {"\ufffd": 1}, {"_\ud800": 1}, {}]
+    calls: list[Call] = [lambda f, given=given: f(**given) for given in names]  # type: ignore[misc]
+    assert entries(keywords, *calls) == [0, 1, 0, 2, 3, 3]
+
+
+def test_f5_callables_without_a_signature_take_what_is_given() -> None:
+    """F5, K1: some built-in ones do not tell theirs."""
+    assert entries(dict, lambda f: f(a=1), lambda f: f(a=2), lambda f: f(a=1), lambda f: f([("a", 1)])) == [0, 1, 0, 2]
 
 
 def test_k3_spelled_out_defaults_share() -> None:

@@ -12,6 +12,7 @@ use super::types::{TypeInfo, class_of};
 use super::{Walk, memo, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use std::ffi::{c_char, c_int};
 
@@ -250,8 +251,18 @@ impl<'py> Walk<'_, '_, 'py> {
             Kind::Scalar => {
                 self.enc.tag(tags::SCALAR);
                 self.enc.raw(&info.id);
-                // A scalar is an array without dimensions.
-                let array = value.call_method0("__array__")?;
+                // A scalar is an array without dimensions, whatever a derived class makes of it.
+                static ARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                let array = ARRAY
+                    .get_or_try_init(self.py, || {
+                        let class = self.py.import("numpy")?.getattr("generic")?;
+                        class.getattr("__array__").map(Bound::unbind)
+                    })?
+                    .bind(self.py)
+                    .call1((value,))?;
+                if !is_array(&array) {
+                    return Err(Fault::no_key(class_of(value), "gave no array"));
+                }
                 self.array(&array)
             }
             Kind::Dtype => {

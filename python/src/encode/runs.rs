@@ -100,10 +100,17 @@ pub(super) unsafe fn push_views(
     len: usize,
     mask: Option<&Mask>,
 ) {
-    const INLINE: u32 = 12;
     let first = array.buffer(1).cast::<[u8; 16]>().wrapping_add(start);
-    for at in (0..len).step_by(STEP) {
-        let count = STEP.min(len - at);
+    for at in (0..len).step_by(VIEWS) {
+        let count = VIEWS.min(len - at);
+        if mask.is_none() {
+            // SAFETY: the caller vouches for `len` views.
+            let run = unsafe { std::slice::from_raw_parts(first.add(at), count) };
+            if all_inline(run) {
+                views.push(run.as_flattened());
+                continue;
+            }
+        }
         views.fill(count * 16, |room| {
             let (room, _) = room.as_chunks_mut::<16>();
             for (i, out) in room.iter_mut().enumerate() {
@@ -132,6 +139,35 @@ pub(super) unsafe fn push_views(
             }
         });
     }
+}
+
+/// Values up to this length stand in their views.
+const INLINE: u32 = 12;
+
+/// How many views are looked at together: so many that they are digested where they lie.
+const VIEWS: usize = 1 << 12;
+
+/// Whether the values of all views stand in them, with zeros behind.
+fn all_inline(views: &[[u8; 16]]) -> bool {
+    /// What lies behind a value of each length.
+    const BEHIND: [u128; INLINE as usize + 1] = {
+        let mut behind = [0; INLINE as usize + 1];
+        let mut len = 0;
+        while len < INLINE as usize {
+            behind[len] = u128::MAX << (32 + 8 * len);
+            len += 1;
+        }
+        behind
+    };
+    let mut found = 0;
+    for view in views {
+        let view = u128::from_le_bytes(*view);
+        let Some(behind) = BEHIND.get(view as u32 as usize) else {
+            return false;
+        };
+        found |= view & behind;
+    }
+    found == 0
 }
 
 /// Calls a function for each run of values that are all under a null or all not.

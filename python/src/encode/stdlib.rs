@@ -120,8 +120,8 @@ impl<'py> Walk<'_, '_, 'py> {
             }
             Kind::Fraction => {
                 self.enc.tag(tags::FRACTION);
-                self.integer(value.getattr("_numerator")?.as_ptr())?;
-                self.integer(value.getattr("_denominator")?.as_ptr())
+                self.inner(&value.getattr("_numerator")?)?;
+                self.inner(&value.getattr("_denominator")?)
             }
             Kind::Uuid => {
                 self.enc.tag(tags::UUID);

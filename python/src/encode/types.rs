@@ -229,7 +229,16 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
         fields: Vec::new(),
         skip: classes::kept_results(&class)?,
     };
-    for (depth, base) in class.mro().iter().enumerate() {
+    let bases = class.mro();
+    // What members mix in, `int` say, says nothing that their class and name do not.
+    if bases
+        .iter()
+        .any(|base| full_name(base.as_ptr().cast()) == "enum.Enum")
+    {
+        info.rule = Rule::Enum;
+        return Ok(info);
+    }
+    for (depth, base) in bases.iter().enumerate() {
         let base = base.cast_into::<PyType>().map_err(PyErr::from)?;
         let name = full_name(base.as_type_ptr());
         if let Some(known) = Known::from_name(&name)
@@ -254,10 +263,6 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
                 info.skip
                     .extend(kept.map(|name| PyString::intern(py, name).unbind().into_any()));
             }
-            return Ok(info);
-        }
-        if name == "enum.Enum" {
-            info.rule = Rule::Enum;
             return Ok(info);
         }
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import decimal
 import enum
+import fractions
 import functools
 import gc
 import io
@@ -91,6 +92,40 @@ def test_k9_what_takes_the_rest_is_named_as_it_is_written() -> None:
         connect("a", threading.Lock())
     with pytest.raises(tenure.UnhashableParamError, match=r"`pool`[^`]*`.*connect`[^`]*`_thread.lock`[^`]*`_pool`"):
         connect(pool=threading.Lock())
+
+
+def test_k9_a_scalar_that_lies_about_its_array_is_read_all_the_same() -> None:
+    """K9, K2: memory is read of arrays only, whatever a derived class gives for one."""
+
+    class Lying(np.float64):
+        def __array__(self, *args: Any, **kwargs: Any) -> Any:
+            return [1]
+
+    assert _encode(Lying(1)) == _encode(Lying(1))
+    assert _encode(Lying(1)) != _encode(Lying(2))
+
+
+def test_k9_a_number_that_was_tampered_with_raises_nothing_odd() -> None:
+    """K9: what stands in the place of a number is keyed as what it is."""
+    one, two = fractions.Fraction(1, 2), fractions.Fraction(1, 2)
+    one._numerator = "x"  # type: ignore[attr-defined]
+    assert _encode(one) != _encode(two)
+
+
+def test_k7_members_are_keyed_without_what_their_class_is_made_of() -> None:
+    """K7: by class, name and value, also where they are numbers and the class is not found under its name."""
+
+    def members(extra: str) -> list[Any]:
+        names: dict[str, Any] = {"__name__": "page", "enum": enum}
+        exec(f"class Level(enum.IntEnum):\n LOW = 1\n HIGH = 2\n def f(self): return {extra}", names)
+        exec("class Mode(enum.IntFlag):\n READ = 1\n WRITE = 2", names)
+        exec("class Name(str, enum.Enum):\n A = 'a'", names)
+        level, mode = names["Level"], names["Mode"]
+        return [*level, *mode, mode.READ | mode.WRITE, mode(0), names["Name"].A, 1, 2, "a"]
+
+    keys = [_encode(member) for member in members("1")]
+    assert len(set(keys)) == len(keys)
+    assert keys == [_encode(member) for member in members("2")]
 
 
 def test_k9_a_zone_from_a_file_is_refused_whatever_its_name() -> None:
