@@ -201,10 +201,11 @@ stress-long: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## ten million operat
 	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) \
 		-m stress -o timeout=0 $(ARGS)
 
-fuzz: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## the generated tests of both languages, with many more cases
+fuzz: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## the generated tests with many more cases, then the fuzzers (SECONDS= for each)
 	PROPTEST_CASES=100000 $(CARGO) test -p tenure --release $(ARGS)
 	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) \
 		-m hypothesis -o timeout=0 $(ARGS)
+	scripts/fuzz $(or $(SECONDS),60)
 
 matrix: ## the Streamlit host with every supported version
 	$(foreach version,$(STREAMLITS),$(MAKE) test-streamlit-one STREAMLIT=$(version) &&) true
