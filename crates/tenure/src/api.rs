@@ -98,11 +98,21 @@ pub fn shutdown() -> bool {
 }
 
 /// Calls [`shutdown`] when it is dropped: at the end of `main`, by a return or by a panic.
+///
+/// ```
+/// let released = tenure::shutdown_on_drop();
+/// drop(released); // what the end of `main` does
+/// ```
 #[must_use = "the shutdown is when this is dropped"]
 #[derive(Debug)]
 pub struct ShutdownOnDrop(());
 
 /// Has everything released when the value that this gives is dropped.
+///
+/// ```
+/// // At the top of `main`:
+/// let _released = tenure::shutdown_on_drop();
+/// ```
 pub fn shutdown_on_drop() -> ShutdownOnDrop {
     ShutdownOnDrop(())
 }

@@ -6,7 +6,7 @@
 //! 3. An entry leaves the cache by being moved out under the lock; it is released after the lock.
 //! 4. A flight that is no longer in `flights` when it lands is an orphan, and adds nothing.
 //! 5. After `ended` nothing is added any more.
-//! 6. An entry is `hot` only while it is in `entries`.
+//! 6. An entry is hot only while it is in the `entries` of its function's global cache.
 //! 7. `shapes` counts the live entries whose keys are completed by observed inputs, and no others.
 //!
 //! Lock order: a cache's lock, then the timer's. Nothing foreign runs under either.
@@ -16,11 +16,12 @@ use std::time::Duration;
 use crate::bounds::{Failure, Resource};
 use crate::clock::Nanos;
 use crate::counted::Counted;
-use crate::entry::{Entry, Lease, Recorded};
+use crate::entry::{Entry, Held, Recorded};
 use crate::flight::{Flight, Landing};
 use crate::function::Shared;
 use crate::hot::{Hot, Turns};
 use crate::key::KeyRef;
+use crate::lease::Lease;
 use crate::observe::{Likeness, Seen, Shapes, completed};
 use crate::order::Ordered;
 use crate::record::{Observed, Recording};
@@ -33,7 +34,6 @@ use hashbrown::HashTable;
 
 pub(crate) struct Cache<V: Resource, F> {
     shared: Arc<Shared<V>>,
-    hot: Hot<V>,
     state: Mutex<State<V, F>>,
 }
 
@@ -54,13 +54,13 @@ struct Expiry {
 }
 
 /// What a look into the cache found.
-pub(crate) enum Found<V: Resource, F: Failure> {
+pub(crate) enum Found<'c, V: Resource, F: Failure> {
     /// An entry that has not expired.
-    Entry(Lease<V>),
+    Entry(Held<V>),
     /// A build of the same key; the caller may wait for it.
     Flight(Arc<Flight<V, F>>),
     /// Nothing; the caller leads now.
-    Leads(Leader<V, F>),
+    Leads(Leader<'c, V, F>),
     /// It depends on the present values of these, which the caller has to look at first.
     Unseen(Vec<Observed>),
 }
@@ -70,7 +70,7 @@ type Looked<T> = Result<Option<T>, Vec<Observed>>;
 
 /// What left a cache, to be released outside its lock.
 struct Gone<V: Resource> {
-    entry: Lease<V>,
+    entry: Held<V>,
     _shape: Option<Observed>,
 }
 
@@ -82,10 +82,11 @@ impl<V: Resource> Gone<V> {
 
 impl<V: Resource, F> State<V, F> {
     /// Takes out this very entry, if it is there.
-    fn remove(&mut self, hot: &Hot<V>, entry: &Lease<V>) -> Option<Gone<V>> {
-        hot.forget(entry);
-        let entry = self.entries.remove(entry)?;
-        let observed = entry.entry().observed();
+    fn remove(&mut self, hot: &Hot, entry: &Held<V>) -> Option<Gone<V>> {
+        let key = entry.key().as_key();
+        hot.forget(&key, entry);
+        let entry = self.entries.remove(key.hash(), entry)?;
+        let observed = entry.observed();
         let shape = observed.and_then(|(call, observed)| self.shapes.remove(call, observed));
         Some(Gone {
             entry,
@@ -93,7 +94,7 @@ impl<V: Resource, F> State<V, F> {
         })
     }
 
-    fn pop_oldest(&mut self, hot: &Hot<V>) -> Option<Gone<V>> {
+    fn pop_oldest(&mut self, hot: &Hot) -> Option<Gone<V>> {
         let oldest = self.entries.oldest()?.clone();
         self.remove(hot, &oldest)
     }
@@ -104,15 +105,15 @@ impl<V: Resource, F> State<V, F> {
         idle.then(|| self.expiry.take()).flatten()
     }
 
-    fn push(&mut self, entry: Lease<V>) {
-        if let Some((call, observed)) = entry.entry().observed() {
+    fn push(&mut self, hash: u64, entry: Held<V>) {
+        if let Some((call, observed)) = entry.observed() {
             self.shapes.add(call, observed);
         }
-        self.entries.push(entry);
+        self.entries.push(hash, entry);
     }
 
     /// The entry of a call, whose key may have to be completed by what the caller sees.
-    fn entry(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&Lease<V>> {
+    fn entry(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&Held<V>> {
         if let Some(entry) = self.entries.get(call) {
             return Ok(Some(entry));
         }
@@ -162,7 +163,6 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn new(shared: Arc<Shared<V>>) -> Arc<Self> {
         Arc::new(Self {
             shared,
-            hot: Hot::new(),
             state: Mutex::new(State {
                 entries: Ordered::default(),
                 flights: HashTable::new(),
@@ -174,50 +174,51 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         })
     }
 
-    /// Finds a live entry that was not recorded, and counts the hit.
-    #[inline]
-    pub(crate) fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
-        self.hot.get(key).or_else(|| self.cool_hit(key))
-    }
-
+    /// Finds a live entry that was not recorded, and counts the hit. For quick functions.
     #[inline(never)]
-    fn cool_hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+    pub(crate) fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
         let mut state = self.state.lock();
         let state = &mut *state;
-        let lease = state.entries.get(key)?;
-        if lease.entry().has_expired() || lease.recording().is_some() {
+        let entry = state.entries.get(key)?;
+        if entry.has_expired() || entry.recording().is_some() {
             return None;
         }
-        lease.entry().count_hit();
-        self.hot.offer(&mut state.turns, key, lease);
-        Some(lease.clone())
+        entry.count_hits(1);
+        self.warm(&mut state.turns, key, entry);
+        Some(Lease::new(entry.clone()))
+    }
+
+    /// Has later calls find the entry without a lock, where they need nothing but it.
+    fn warm(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &Held<V>) {
+        if self.shared.settings.is_quick() && entry.recording().is_none() {
+            self.shared.hot.offer(turns, key, entry);
+        }
     }
 
     /// Finds an entry, a flight to wait for, or the duty to build. `seen` is what the caller knows
     /// of observed inputs.
-    pub(crate) fn find(self: &Arc<Self>, key: &KeyRef<'_>, seen: &Seen) -> Found<V, F> {
+    pub(crate) fn find(self: &Arc<Self>, key: &KeyRef<'_>, seen: &Seen) -> Found<'_, V, F> {
         loop {
-            let _under_way = self.begin_release();
-            let expired = {
-                let mut state = self.state.lock();
-                match state.entry(key, seen) {
-                    Err(unseen) => return Found::Unseen(unseen),
-                    Ok(Some(entry)) if !entry.entry().has_expired() => {
-                        return Found::Entry(entry.clone());
-                    }
-                    Ok(Some(entry)) => {
-                        let entry = entry.clone();
-                        state.remove(&self.hot, &entry)
-                    }
-                    Ok(None) => {
-                        return match state.flight(key, seen) {
-                            Err(unseen) => Found::Unseen(unseen),
-                            Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
-                            Ok(None) => Found::Leads(self.lead(&mut state, key, seen)),
-                        };
-                    }
+            let mut state = self.state.lock();
+            let entry = match state.entry(key, seen) {
+                Err(unseen) => return Found::Unseen(unseen),
+                Ok(Some(entry)) => entry.clone(),
+                Ok(None) => {
+                    return match state.flight(key, seen) {
+                        Err(unseen) => Found::Unseen(unseen),
+                        Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
+                        Ok(None) => Found::Leads(self.lead(&mut state, key, seen)),
+                    };
                 }
             };
+            if !entry.has_expired() {
+                self.warm(&mut state.turns, key, &entry);
+                return Found::Entry(entry);
+            }
+            let _under_way = self.begin_release();
+            let expired = state.remove(&self.shared.hot, &entry);
+            drop(state);
+            drop(entry);
             // What the release runs may need this very entry, so nothing is led yet.
             if let Some(expired) = expired {
                 expired.release(Cause::Expired);
@@ -230,29 +231,25 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         state: &mut State<V, F>,
         key: &KeyRef<'_>,
         seen: &Seen,
-    ) -> Leader<V, F> {
-        let flight = Arc::new(Flight::new(
-            self.shared.engine.core().number(),
-            key.to_key(),
-            Arc::clone(&self.shared.name),
-            seen.of(state.shapes.of(key)),
-        ));
+    ) -> Leader<'_, V, F> {
+        let number = self.shared.engine.core().number();
+        let flight = Arc::new(Flight::new(number, key, seen.of(state.shapes.of(key))));
         let added = Arc::clone(&flight);
         state
             .flights
-            .insert_unique(key.hash(), added, |flight| flight.key.hash());
+            .insert_unique(key.hash(), added, |flight| flight.hash);
         Leader {
-            cache: Arc::clone(self),
+            cache: self,
             flight: Some(flight),
         }
     }
 
     /// Takes out this very entry, if it is still there, and lets go of the caller's lease.
-    pub(crate) fn discard(&self, entry: Lease<V>, cause: Cause) {
+    pub(crate) fn discard(&self, entry: Held<V>, cause: Cause) {
         let _under_way = self.begin_release();
         let (taken, idle) = {
             let mut state = self.state.lock();
-            (state.remove(&self.hot, &entry), state.idle_expiry())
+            (state.remove(&self.shared.hot, &entry), state.idle_expiry())
         };
         drop(entry);
         self.disarm(idle);
@@ -275,18 +272,18 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 flights.push(there.remove().0);
             }
             if let Some(entry) = state.entries.get(key).cloned() {
-                gone.extend(state.remove(&self.hot, &entry));
+                gone.extend(state.remove(&self.shared.hot, &entry));
             }
             if !state.shapes.of(key).is_empty() {
-                let of_call = |it: &&Lease<V>| {
-                    let observed = it.entry().observed();
+                let of_call = |it: &&Held<V>| {
+                    let observed = it.observed();
                     observed.is_some_and(|(call, _)| key.matches(call))
                 };
                 let entries: Vec<_> = state.entries.iter().filter(of_call).cloned().collect();
                 gone.extend(
                     entries
                         .iter()
-                        .filter_map(|entry| state.remove(&self.hot, entry)),
+                        .filter_map(|entry| state.remove(&self.shared.hot, entry)),
                 );
             }
             state.idle_expiry()
@@ -307,12 +304,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// All live entries.
-    pub(crate) fn held(&self) -> Vec<Lease<V>> {
+    pub(crate) fn held(&self) -> Vec<Held<V>> {
         self.state.lock().entries.iter().cloned().collect()
     }
 
     /// The same; the builds under way become orphans.
-    pub(crate) fn hold_all(&self) -> Vec<Lease<V>> {
+    pub(crate) fn hold_all(&self) -> Vec<Held<V>> {
         let (entries, flights) = {
             let mut state = self.state.lock();
             let entries = state.entries.iter().cloned().collect();
@@ -323,11 +320,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// Moves everything out, for the caller to release; with `end`, for good.
-    pub(crate) fn take_all(&self, end: bool) -> Vec<Lease<V>> {
+    pub(crate) fn take_all(&self, end: bool) -> Vec<Held<V>> {
         let (entries, flights, shapes, expiry) = {
             let mut state = self.state.lock();
             state.ended |= end;
-            self.hot.clear();
+            self.shared.hot.clear::<V>();
             (
                 state.entries.take_all(),
                 std::mem::take(&mut state.flights),
@@ -361,8 +358,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             }
             state.expiry = None;
             let oldest = state.entries.oldest().cloned();
-            let expired = oldest.filter(|it| it.entry().has_expired());
-            let expired = expired.and_then(|entry| state.remove(&self.hot, &entry));
+            let expired = oldest.filter(|it| it.has_expired());
+            let expired = expired.and_then(|entry| state.remove(&self.shared.hot, &entry));
             // The next one does not wait for what the release of this one does.
             self.arm(&mut state);
             expired
@@ -394,29 +391,36 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     fn next_deadline(&self, state: &State<V, F>) -> Option<Nanos> {
         self.shared.settings.ttl?;
-        state.entries.oldest().map(|it| it.entry().deadline())
+        state.entries.oldest().map(|it| it.deadline())
     }
 
     /// Adds what a flight built, unless the flight has become an orphan. Gives what had to go.
     fn admit(
         self: &Arc<Self>,
         flight: &Arc<Flight<V, F>>,
-        entry: &Lease<V>,
-    ) -> Result<Vec<Gone<V>>, Orphaned> {
+        entry: &Held<V>,
+        again: Held<V>,
+    ) -> Result<Vec<Gone<V>>, Orphaned<V>> {
         let mut evicted = Vec::new();
         let mut state = self.state.lock();
-        if !remove_flight(&mut state, flight) || state.ended {
-            return Err(Orphaned);
-        }
-        // Builds under other values of inputs that turned out not to matter end under one key.
-        if state.entries.get(&entry.entry().key().as_key()).is_some() {
-            return Err(Orphaned);
+        // Where observed inputs complete the key it is another one than the flight's.
+        let completed = entry.observed().map(|_| entry.key().as_key());
+        let orphaned = !remove_flight(&mut state, flight)
+            || state.ended
+            // Builds under other values of inputs that turned out not to matter end under one key.
+            || match &completed {
+                Some(key) => state.entries.get(key).is_some(),
+                None => state.entries.get_at(flight.hash, &flight.key).is_some(),
+            };
+        if orphaned {
+            return Err(Orphaned(again));
         }
         let most = self.shared.settings.max_entries.unwrap_or(usize::MAX);
         while state.entries.len() >= most {
-            evicted.extend(state.pop_oldest(&self.hot));
+            evicted.extend(state.pop_oldest(&self.shared.hot));
         }
-        state.push(entry.clone());
+        let hash = completed.map_or(flight.hash, |key| key.hash());
+        state.push(hash, again);
         self.arm(&mut state);
         Ok(evicted)
     }
@@ -428,11 +432,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn read(&self, info: &mut crate::info::Info) {
         let now = self.shared.engine.core().clock.now();
         let state = self.state.lock();
-        self.hot.clear();
-        for lease in state.entries.iter() {
+        self.shared.hot.clear::<V>();
+        for entry in state.entries.iter() {
             info.entries += 1;
-            info.hits += lease.entry().hits();
-            let age = now.saturating_sub(lease.entry().built_at());
+            info.hits += entry.hits();
+            let age = now.saturating_sub(entry.built_at());
             info.ages.push(Duration::from_nanos(age));
         }
     }
@@ -449,7 +453,7 @@ impl<V: Resource, F> Drop for Cache<V, F> {
     fn drop(&mut self) {
         let (entries, expiry) = {
             let mut state = self.state.lock();
-            self.hot.clear();
+            self.shared.hot.clear::<V>();
             (state.entries.take_all(), state.expiry.take())
         };
         if let Some(expiry) = expiry {
@@ -461,14 +465,13 @@ impl<V: Resource, F> Drop for Cache<V, F> {
     }
 }
 
-/// The flight was taken out of its cache while it was under way.
-struct Orphaned;
+/// The flight was taken out of its cache while it was under way: this stands in none.
+struct Orphaned<V: Resource>(Held<V>);
 
 fn remove_flight<V: Resource, F>(state: &mut State<V, F>, flight: &Arc<Flight<V, F>>) -> bool {
-    let hash = flight.key.hash();
     let there = state
         .flights
-        .find_entry(hash, |other| Arc::ptr_eq(other, flight));
+        .find_entry(flight.hash, |other| Arc::ptr_eq(other, flight));
     there.is_ok_and(|there| {
         there.remove();
         true
@@ -476,45 +479,55 @@ fn remove_flight<V: Resource, F>(state: &mut State<V, F>, flight: &Arc<Flight<V,
 }
 
 /// The duty to build under one key. Dropped without a result, it hands the duty on.
-pub(crate) struct Leader<V: Resource, F: Failure> {
-    cache: Arc<Cache<V, F>>,
+pub(crate) struct Leader<'c, V: Resource, F: Failure> {
+    cache: &'c Arc<Cache<V, F>>,
     flight: Option<Arc<Flight<V, F>>>,
 }
 
-impl<V: Resource, F: Failure> Leader<V, F> {
+impl<V: Resource, F: Failure> Leader<'_, V, F> {
     pub(crate) fn flight(&self) -> &Arc<Flight<V, F>> {
         self.flight.as_ref().expect("a leader leads until it lands")
     }
 
-    /// The build gave a resource.
-    pub(crate) fn fill(mut self, value: V, recording: Option<Recording>) -> Lease<V> {
+    /// The build gave a resource. Its caller has begun a release, for what has to go.
+    pub(crate) fn fill(
+        mut self,
+        value: V,
+        built_at: Nanos,
+        recording: Option<Recording>,
+    ) -> Lease<V> {
         let flight = self.flight.take().expect("a leader lands once");
-        let lease = self.entry(&flight, value, recording);
-        let _under_way = self.cache.begin_release();
+        let [entry, again] = Counted::pair(self.entry(&flight, value, built_at, recording));
         if self.is_abandoned() {
             // The caller may keep it; the cache is that of a parent process.
-            std::mem::forget(lease.clone());
-            return lease;
+            std::mem::forget(again);
+            return Lease::new(entry);
         }
-        let admitted = self.cache.admit(&flight, &lease);
-        flight.land(Landing::Filled(lease.clone()));
+        let admitted = self.cache.admit(&flight, &entry, again);
+        Flight::land(flight, || Landing::Filled(entry.clone()));
         match admitted {
             Ok(evicted) => {
                 for entry in evicted {
                     entry.release(Cause::Evicted);
                 }
             }
-            Err(Orphaned) => release(lease.clone(), Cause::Orphaned),
+            Err(Orphaned(again)) => release(again, Cause::Orphaned),
         }
         self.cache.shared.engine.core().timer.report();
-        lease
+        Lease::new(entry)
     }
 
     fn is_abandoned(&self) -> bool {
         self.cache.shared.engine.core().timer.is_abandoned()
     }
 
-    fn entry(&self, flight: &Flight<V, F>, value: V, recording: Option<Recording>) -> Lease<V> {
+    fn entry(
+        &self,
+        flight: &Flight<V, F>,
+        value: V,
+        built_at: Nanos,
+        recording: Option<Recording>,
+    ) -> Entry<V> {
         let shared = &self.cache.shared;
         let observed = recording.as_ref().and_then(Recording::observed);
         let values = observed.and_then(|it| Some((it.shape(), it.values()?)));
@@ -526,12 +539,7 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             _ => (flight.key.clone(), None),
         };
         let recorded = recording.map(|recording| Recorded { recording, call });
-        Lease::new(Counted::new(Entry::new(
-            key,
-            value,
-            recorded,
-            Arc::clone(shared),
-        )))
+        Entry::new(key, value, built_at, recorded, Arc::clone(shared))
     }
 
     /// The build failed; whoever waited and sees the same inputs gets the same failure.
@@ -541,17 +549,17 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             return;
         }
         self.cache.strike(&flight);
-        flight.land(Landing::Failed(failure, observed));
+        Flight::land(flight, || Landing::Failed(failure, observed));
     }
 }
 
-impl<V: Resource, F: Failure> Drop for Leader<V, F> {
+impl<V: Resource, F: Failure> Drop for Leader<'_, V, F> {
     fn drop(&mut self) {
         if let Some(flight) = self.flight.take()
             && !self.is_abandoned()
         {
             self.cache.strike(&flight);
-            flight.land(Landing::Abandoned);
+            Flight::land(flight, || Landing::Abandoned);
         }
     }
 }

@@ -7,13 +7,13 @@
 use crate::bounds::{Failure, Resource};
 use crate::cache::{Cache, Found, Leader};
 use crate::clock::Nanos;
-use crate::entry::Lease;
 use crate::error::{BuildError, Error};
 use crate::flight::{Edge, Flight, Inside, Landing};
 use crate::function::Function;
 use crate::host::{BuildStart, Host};
 use crate::info;
 use crate::key::{Encoder, Key, KeyRef};
+use crate::lease::Lease;
 use crate::observe::Seen;
 use crate::record::{Observed, Recording};
 use crate::release::{Cause, Unkept};
@@ -24,16 +24,30 @@ use crate::sync::Arc;
 pub(crate) struct Call<'a, V: Resource, F: Failure> {
     function: &'a Function<V, F>,
     host: Option<Arc<dyn Host>>,
-    cache: Arc<Cache<V, F>>,
-    missed: bool,
+    place: Place<'a, V, F>,
+}
+
+/// The cache that a call looks into: the function's global one, or its session's.
+pub(crate) enum Place<'a, V: Resource, F> {
+    Global(&'a Arc<Cache<V, F>>),
+    Session(Arc<Cache<V, F>>),
+}
+
+impl<V: Resource, F> Place<'_, V, F> {
+    fn cache(&self) -> &Arc<Cache<V, F>> {
+        match self {
+            Self::Global(cache) => cache,
+            Self::Session(cache) => cache,
+        }
+    }
 }
 
 /// What there is to do for a call.
-pub(crate) enum Step<V: Resource, F: Failure> {
+pub(crate) enum Step<'c, V: Resource, F: Failure> {
     /// Check this entry, then accept or refuse it.
     Check(Lease<V>),
     /// Build.
-    Build(Leader<V, F>),
+    Build(Leader<'c, V, F>),
     /// Wait for another's build.
     Wait(Arc<Flight<V, F>>),
 }
@@ -42,18 +56,22 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn new(function: &'a Function<V, F>) -> Result<Self, Error<F>> {
         let host = function.shared.engine.host();
         Ok(Self {
-            cache: function.cache(host.as_deref())?,
+            place: function.place(host.as_deref())?,
             function,
             host,
-            missed: false,
         })
     }
 
-    pub(crate) fn step(&mut self, key: &KeyRef<'_>) -> Result<Step<V, F>, Error<F>> {
+    /// What is to be done next. `missed`: whether the call was counted as a miss.
+    pub(crate) fn step(
+        &self,
+        key: &KeyRef<'_>,
+        missed: &mut bool,
+    ) -> Result<Step<'_, V, F>, Error<F>> {
         let mut seen = Seen::default();
         let step = loop {
-            match self.cache.find(key, &seen) {
-                Found::Entry(lease) => return Ok(Step::Check(lease)),
+            match self.place.cache().find(key, &seen) {
+                Found::Entry(entry) => return Ok(Step::Check(Lease::new(entry))),
                 Found::Leads(leader) => break Step::Build(leader),
                 Found::Flight(flight) => break Step::Wait(flight),
                 Found::Unseen(shapes) => {
@@ -64,7 +82,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 }
             }
         };
-        if !std::mem::replace(&mut self.missed, true) {
+        if !std::mem::replace(missed, true) {
             self.function.shared.counters.missed();
         }
         Ok(step)
@@ -76,13 +94,15 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         if self.function.shared.settings.validates && !lease.entry().is_live() {
             return Ok(None);
         }
-        lease.entry().count_hit();
+        lease.entry().count_hits(1);
         self.replayed(lease).map(Some)
     }
 
     /// The entry was turned down.
     pub(crate) fn refuse(&self, lease: Lease<V>) {
-        self.cache.discard(lease, Cause::Invalid);
+        self.place
+            .cache()
+            .discard(lease.into_entry(), Cause::Invalid);
     }
 
     fn replayed(&self, lease: Lease<V>) -> Result<Lease<V>, Error<F>> {
@@ -96,11 +116,11 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn landed(&self, landing: Landing<V, F>) -> Result<Option<Lease<V>>, Error<F>> {
         match landing {
             // Who woke late may have slept past its expiry.
-            Landing::Filled(lease) if lease.entry().has_expired() => Ok(None),
-            Landing::Filled(lease) => {
-                let observed = lease.entry().observed().map(|(_, observed)| observed);
+            Landing::Filled(entry) if entry.has_expired() => Ok(None),
+            Landing::Filled(entry) => {
+                let observed = entry.observed().map(|(_, observed)| observed);
                 if self.sees_the_same(observed)? {
-                    self.replayed(lease).map(Some)
+                    self.replayed(Lease::new(entry)).map(Some)
                 } else {
                     Ok(None)
                 }
@@ -168,16 +188,31 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     fn edge(&self, flight: &Flight<V, F>) -> Result<Option<Edge<'a>>, Error<F>> {
         let graph = &self.function.shared.engine.core().graph;
         match Inside::current() {
-            Some(parent) => graph.need(&parent, flight).map(Some).map_err(Error::Cycle),
+            Some(parent) => {
+                let name = &self.function.shared.name;
+                let edge = graph.need(&parent, flight.id, name);
+                edge.map(Some).map_err(Error::Cycle)
+            }
             None => Ok(None),
         }
     }
 
-    pub(crate) fn lead(&self, leader: Leader<V, F>) -> Result<Leading<'_, 'a, V, F>, Error<F>> {
+    /// Marks this thread's code as part of the build.
+    fn inside(&self, flight: &Flight<V, F>) -> Inside {
+        Inside::enter(flight.id, &self.function.shared.name)
+    }
+
+    pub(crate) fn lead<'c>(
+        &'c self,
+        leader: Leader<'c, V, F>,
+    ) -> Result<Leading<'c, 'a, V, F>, Error<F>> {
         let edge = self.edge(leader.flight())?;
-        let shown = {
-            let _inside = Inside::enter(leader.flight());
-            self.begin(leader.flight(), edge.is_some(), false)?
+        let shown = match self.host {
+            None => None,
+            Some(_) => {
+                let _inside = self.inside(leader.flight());
+                self.begin(leader.flight(), edge.is_some(), false)?
+            }
         };
         let shared = &self.function.shared;
         Ok(Leading {
@@ -204,7 +239,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 /// A build by this caller. Dropped without an outcome, it hands the duty on, and only then tells
 /// the host, which may call anything.
 pub(crate) struct Leading<'c, 'a, V: Resource, F: Failure> {
-    leader: Leader<V, F>,
+    leader: Leader<'c, V, F>,
     call: &'c Call<'a, V, F>,
     shown: Option<Shown>,
     _edge: Option<Edge<'a>>,
@@ -216,7 +251,7 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
     /// Runs a part of the build on this thread: all of it, or one poll.
     pub(crate) fn run<T>(&self, part: impl FnOnce() -> T) -> T {
         let _span = self.span.enter();
-        let _inside = Inside::enter(self.leader.flight());
+        let _inside = self.call.inside(self.leader.flight());
         let _entered = self.shown.as_ref().map(Shown::enter);
         part()
     }
@@ -239,7 +274,8 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
         let outcome = match outcome {
             Ok(value) => {
                 shared.counters.built(now.saturating_sub(started));
-                Ok(Unkept::new(value, shared))
+                let built_at = shared.engine.core().stamp(now);
+                Ok(Unkept::new(value, built_at, shared))
             }
             Err(error) => {
                 shared.counters.failed();
@@ -249,21 +285,25 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
         // Declared last to be dropped first: on every way out the duty is handed on before the
         // resource is released.
         let leader = leader;
-        // What the host does now is still part of the build: if it needs this very entry, that is
-        // a cycle.
-        let inside = Inside::enter(leader.flight());
-        let recording = shown.and_then(|shown| shown.end(outcome.is_ok()));
-        let recording = recording.map(|it| call.valued(it)).transpose()?;
+        let recording = match shown {
+            None => None,
+            Some(shown) => {
+                // What the host does now is still part of the build: if it needs this very entry,
+                // that is a cycle.
+                let _inside = call.inside(leader.flight());
+                let recording = shown.end(outcome.is_ok());
+                recording.map(|it| call.valued(it)).transpose()?
+            }
+        };
         match outcome {
             Ok(value) => {
-                drop(inside);
-                Ok(leader.fill(value.keep(), recording))
+                let (value, built_at) = value.keep();
+                Ok(leader.fill(value, built_at, recording))
             }
             Err(BuildError::Failed(failure)) => {
                 let observed = recording.as_ref().and_then(Recording::observed).cloned();
                 let observed = observed.filter(|_| shared.settings.observes);
                 let shared_failure = failure.clone();
-                drop(inside);
                 leader.fail(shared_failure, observed);
                 Err(Error::Failed(failure))
             }

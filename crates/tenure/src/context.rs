@@ -66,6 +66,20 @@ impl Serving {
 ///
 /// Guards nest, and must be dropped in the reverse order in which they were made, as scopes do by
 /// themselves. Do not hold one across an `.await`: use [`Session::attach`](crate::Session::attach).
+///
+/// ```
+/// use tenure::Session;
+///
+/// let (user, job) = (Session::new(), Session::new());
+/// let outer = user.enter();
+/// {
+///     let _inner = job.enter();
+///     assert_eq!(Session::current(), Some(job.clone()));
+/// }
+/// assert_eq!(Session::current(), Some(user.clone()));
+/// drop(outer);
+/// assert_eq!(Session::current(), None);
+/// ```
 #[must_use = "the thread serves it for as long as this guard lives"]
 pub struct Entered {
     before: Serving,

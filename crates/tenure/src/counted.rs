@@ -1,7 +1,7 @@
 //! A shared pointer to which many references can be added, and taken away, at once.
 //!
-//! What `Arc` does not offer: a table may own thousands of references to one entry, and hand them
-//! out one by one without touching the entry. There are no weak references.
+//! What `Arc` does not offer: a table may own hundreds of references to one value, and hand them
+//! out and take them back one by one without touching the value. There are no weak references.
 //!
 //! Invariant: the count is the number of references that exist, those set aside included; whoever
 //! takes the last one away drops the value.
@@ -12,10 +12,13 @@ use std::ops::Deref;
 use std::process::abort;
 use std::ptr::NonNull;
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, Value};
 
 /// So many references that something leaks them in a loop.
 const TOO_MANY: u64 = 1 << 62;
+
+/// Addresses of values are multiples of this.
+pub(crate) const ALIGNMENT: usize = align_of::<AtomicU64>();
 
 pub(crate) struct Counted<T> {
     inner: NonNull<Inner<T>>,
@@ -24,7 +27,7 @@ pub(crate) struct Counted<T> {
 
 struct Inner<T> {
     count: AtomicU64,
-    value: T,
+    value: Value<T>,
 }
 
 // SAFETY: as for `Arc`: all references share the value, and any of them may drop it.
@@ -33,15 +36,17 @@ unsafe impl<T: Send + Sync> Send for Counted<T> {}
 unsafe impl<T: Send + Sync> Sync for Counted<T> {}
 
 impl<T> Counted<T> {
-    pub(crate) fn new(value: T) -> Self {
-        let inner = Box::new(Inner {
-            count: AtomicU64::new(1),
-            value,
-        });
-        Self {
-            inner: NonNull::from(Box::leak(inner)),
+    /// Two references to a new value.
+    pub(crate) fn pair(value: T) -> [Self; 2] {
+        let inner = Box::into_raw(Box::new(Inner {
+            count: AtomicU64::new(2),
+            value: Value::new(value),
+        }));
+        [(); 2].map(|()| Self {
+            // SAFETY: a box is not null.
+            inner: unsafe { NonNull::new_unchecked(inner) },
             _owns: PhantomData,
-        }
+        })
     }
 
     #[inline]
@@ -55,16 +60,24 @@ impl<T> Counted<T> {
         self.inner().count.load(Ordering::Acquire)
     }
 
+    #[inline]
     pub(crate) fn ptr_eq(&self, other: &Self) -> bool {
         self.inner == other.inner
     }
 
-    /// The address of the value, for [`Counted::from_address`].
+    /// Where the value stands, which tells it from every other one that is there.
+    #[inline]
     pub(crate) fn address(&self) -> usize {
+        self.inner.as_ptr().addr()
+    }
+
+    /// The same address, for [`Counted::from_address`].
+    pub(crate) fn expose(&self) -> usize {
         self.inner.as_ptr().expose_provenance()
     }
 
     /// Sets `more` references aside.
+    #[inline]
     pub(crate) fn set_aside(&self, more: u64) {
         let before = self.inner().count.fetch_add(more, Ordering::Relaxed);
         if before > TOO_MANY {
@@ -80,7 +93,7 @@ impl<T> Counted<T> {
     /// One of the references that were set aside.
     ///
     /// # Safety
-    /// `address` is what [`Counted::address`] gave for a value of this type, and one reference that
+    /// `address` is what [`Counted::expose`] gave for a value of this type, and one reference that
     /// was set aside there becomes this one.
     #[inline]
     pub(crate) unsafe fn from_address(address: usize) -> Self {
@@ -97,7 +110,13 @@ impl<T> Counted<T> {
         // Whatever other references did to the value happened before.
         self.inner().count.load(Ordering::Acquire);
         // SAFETY: this was the last reference.
+        #[cfg(not(loom))]
         drop(unsafe { Box::from_raw(self.inner.as_ptr()) });
+        // SAFETY: the same.
+        #[cfg(loom)]
+        unsafe {
+            self.inner().value.end();
+        }
     }
 }
 
@@ -126,6 +145,6 @@ impl<T> Deref for Counted<T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        &self.inner().value
+        self.inner().value.get()
     }
 }

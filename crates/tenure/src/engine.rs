@@ -11,13 +11,31 @@ use crate::host::{Host, SessionId};
 use crate::inspect::Inspection;
 use crate::registry::Registry;
 use crate::release::{Cause, Drains};
-use crate::sync::{Arc, Figure, HashMap, Mutex, OnceLock, Ordering, Weak};
+use crate::sync::{Arc, AtomicBool, Figure, HashMap, Mutex, OnceLock, Ordering, Weak};
 use crate::timer::{Timer, TimerId};
 use crate::underway::{self, Mine, UnderWay};
 
 /// Functions, sessions, deadlines and the host of one process; cheap to clone.
 ///
 /// A program uses [`Engine::global`]; tests make their own.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use std::time::Duration;
+/// use tenure::{Engine, Function, KeyRef, ManualClock, Settings};
+///
+/// let clock = ManualClock::new();
+/// let engine = Engine::with_clock(clock.clone());
+/// let settings = Settings { ttl: Some(Duration::from_secs(60)), ..Settings::default() };
+/// let pools = Function::<u32, Infallible>::plain(&engine, "pool", settings)?;
+/// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+///
+/// clock.advance(Duration::from_secs(61));
+/// engine.run_due(); // what the background thread does on the system's clock
+/// assert_eq!(pools.info().entries, 0);
+/// assert!(engine.shutdown());
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
 #[derive(Clone)]
 pub struct Engine(Arc<Core>);
 
@@ -33,12 +51,23 @@ pub(crate) struct Core {
     numbers: Figure,
     last_stamp: Figure,
     host: Mutex<Option<Arc<dyn Host>>>,
+    /// Whether there is a host, so that a call without one takes no lock to find that out.
+    hosted: AtomicBool,
     config: Mutex<Config>,
     functions: Mutex<Vec<Weak<dyn AnyFunction>>>,
     sessions: Mutex<HashMap<SessionId, Session>>,
 }
 
 /// What holds for all functions unless they say otherwise.
+///
+/// ```
+/// use std::time::Duration;
+/// use tenure::Engine;
+///
+/// let engine = Engine::new();
+/// engine.configure(|config| config.drain = Some(Duration::from_secs(10)));
+/// assert_eq!(engine.config().shutdown_bound, Duration::from_secs(5));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
@@ -136,6 +165,7 @@ impl Engine {
             numbers: Figure::new(first_number()),
             last_stamp: Figure::new(0),
             host: Mutex::new(None),
+            hosted: AtomicBool::new(false),
             config: Mutex::new(Config::default()),
             functions: Mutex::new(Vec::new()),
             sessions: Mutex::default(),
@@ -163,14 +193,30 @@ impl Engine {
     }
 
     /// Sets the host, or takes it away.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tenure::{Engine, ProgramHost};
+    ///
+    /// let engine = Engine::new();
+    /// engine.set_host(Some(Arc::new(ProgramHost)));
+    /// assert!(engine.host().is_some());
+    /// ```
     pub fn set_host(&self, host: Option<Arc<dyn Host>>) {
-        let before = std::mem::replace(&mut *self.0.host.lock(), host);
+        let before = {
+            let mut present = self.0.host.lock();
+            self.0.hosted.store(host.is_some(), Ordering::Release);
+            std::mem::replace(&mut *present, host)
+        };
         drop(before);
     }
 
     /// The host, if there is one.
     #[must_use]
     pub fn host(&self) -> Option<Arc<dyn Host>> {
+        if !self.0.hosted.load(Ordering::Acquire) {
+            return None;
+        }
         self.0.host.lock().clone()
     }
 
@@ -186,6 +232,11 @@ impl Engine {
     }
 
     /// Clears every entry of every function.
+    ///
+    /// ```
+    /// let engine = tenure::Engine::new();
+    /// engine.clear_all();
+    /// ```
     pub fn clear_all(&self) {
         for function in self.functions() {
             function.clear(Cause::Cleared);
@@ -194,6 +245,15 @@ impl Engine {
 
     /// Releases, with cause `Superseded`, every resource that `is_outdated` says is made of code
     /// that has been replaced since. It is asked outside every lock.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Encoder, Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&Encoder::new().finish(), || Ok(7)).unwrap();
+    /// engine.supersede(&|resource| resource.downcast_ref() == Some(&7u32));
+    /// assert_eq!(pools.info().released(Cause::Superseded), 1);
+    /// ```
     pub fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool) {
         for function in self.functions() {
             function.supersede(is_outdated);
@@ -201,6 +261,12 @@ impl Engine {
     }
 
     /// The session is gone: its entries are released, after the grace period if one is set.
+    ///
+    /// ```
+    /// let engine = tenure::Engine::new();
+    /// engine.end_session("cookie-4711"); // for hosts: `Session` does it by itself
+    /// assert_eq!(engine.sessions(), 0);
+    /// ```
     pub fn end_session(&self, session: &str) {
         let _under_way = self.0.under_way.begin();
         for end in self.begin_end_of_session(session) {
@@ -423,8 +489,7 @@ impl Core {
     }
 
     /// The present time, made unique and rising.
-    pub(crate) fn stamp(&self) -> Nanos {
-        let now = self.clock.now();
+    pub(crate) fn stamp(&self, now: Nanos) -> Nanos {
         let mut last = self.last_stamp.load(Ordering::Relaxed);
         loop {
             let stamp = now.max(last + 1);

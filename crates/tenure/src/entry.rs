@@ -1,12 +1,9 @@
-//! An entry: one resource under one key, and the lease by which callers hold it.
+//! An entry: one resource under one key.
 //!
 //! Invariants
 //! 1. The value is there until the last reference drops, and is taken out once, by that drop.
 //! 2. `ended` is written once, by whoever took the entry out of its cache.
 //! 3. The last reference never drops under a lock: what takes entries out hands them on.
-
-use std::fmt;
-use std::ops::Deref;
 
 use crate::bounds::Resource;
 use crate::clock::{NEVER, Nanos};
@@ -28,6 +25,9 @@ const LEAVING: [(Side, u8); 2] = [(Side::Even, 0x10), (Side::Odd, 0x20)];
 
 /// The part that is the cause.
 const CAUSE: u8 = 0x0f;
+
+/// A reference to an entry, as caches and leases have one.
+pub(crate) type Held<V> = Counted<Entry<V>>;
 
 pub(crate) struct Entry<V: Resource> {
     key: Key,
@@ -51,13 +51,14 @@ impl<V: Resource> Entry<V> {
     pub(crate) fn new(
         key: Key,
         value: V,
+        built_at: Nanos,
         recorded: Option<Recorded>,
         shared: Arc<Shared<V>>,
     ) -> Self {
         Self {
             key,
             value: Some(value),
-            built_at: shared.engine.core().stamp(),
+            built_at,
             hits: Figure::new(0),
             recorded: recorded.map(Box::new),
             shared,
@@ -65,10 +66,12 @@ impl<V: Resource> Entry<V> {
         }
     }
 
+    #[inline]
     pub(crate) fn key(&self) -> &Key {
         &self.key
     }
 
+    #[inline]
     pub(crate) fn value(&self) -> &V {
         self.value.as_ref().expect("the value stays until the drop")
     }
@@ -98,17 +101,12 @@ impl<V: Resource> Entry<V> {
 
     #[inline]
     pub(crate) fn has_expired(&self) -> bool {
-        self.shared.ttl != NEVER && self.shared.engine.core().clock.has_come(self.deadline())
+        self.shared.ttl != NEVER && self.shared.clock.has_come(self.deadline())
     }
 
     /// Whether a cache holds it, and may hand it out.
     pub(crate) fn is_live(&self) -> bool {
         self.ended.load(Ordering::Acquire) == LIVE && !self.has_expired()
-    }
-
-    #[inline]
-    pub(crate) fn count_hit(&self) {
-        self.count_hits(1);
     }
 
     pub(crate) fn count_hits(&self, hits: u64) {
@@ -177,70 +175,5 @@ impl<V: Resource> Drop for Entry<V> {
             leaving: leaving.map(|it| it.0),
         }
         .begin();
-    }
-}
-
-/// A resource in a caller's hands: it is not released before the last lease of it is gone.
-///
-/// ```
-/// # use tenure::{Encoder, Engine, Function, Settings};
-/// # let engine = Engine::new();
-/// # let pools = Function::<String, std::convert::Infallible>::plain(&engine, "pool", Settings::default()).unwrap();
-/// # let key = Encoder::new();
-/// let lease = pools.get_or_build(&key.finish(), || Ok("a pool".to_owned())).unwrap();
-/// assert_eq!(lease.len(), 6); // derefs to the resource
-/// ```
-pub struct Lease<V: Resource>(Counted<Entry<V>>);
-
-impl<V: Resource> Lease<V> {
-    #[inline]
-    pub(crate) fn new(entry: Counted<Entry<V>>) -> Self {
-        Self(entry)
-    }
-
-    #[inline]
-    pub(crate) fn entry(&self) -> &Counted<Entry<V>> {
-        &self.0
-    }
-
-    /// What the build put out, if anything, for the host to put out again.
-    #[must_use]
-    pub fn recording(&self) -> Option<&Recording> {
-        self.0.recording()
-    }
-
-    /// Whether two leases are of one entry.
-    #[must_use]
-    pub fn same_entry(&self, other: &Self) -> bool {
-        self.0.ptr_eq(&other.0)
-    }
-}
-
-impl<V: Resource> Clone for Lease<V> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<V: Resource> Deref for Lease<V> {
-    type Target = V;
-
-    #[inline]
-    fn deref(&self) -> &V {
-        self.0.value()
-    }
-}
-
-impl<V: fmt::Debug + Send + Sync + 'static> fmt::Debug for Lease<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Lease").field(&**self).finish()
-    }
-}
-
-/// What the last drop of a reference count orders is unseen by a model checker: here it is told.
-#[cfg(loom)]
-impl<V: Resource> Drop for Lease<V> {
-    fn drop(&mut self) {
-        self.0.last_word();
     }
 }

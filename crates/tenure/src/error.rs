@@ -4,6 +4,14 @@ use std::any::Any;
 use std::fmt;
 
 /// A setting that cannot be; its text says what was wrong and what to write instead.
+///
+/// ```
+/// use tenure::Settings;
+///
+/// let settings = Settings { max_entries: Some(0), ..Settings::default() };
+/// let error = settings.check().unwrap_err();
+/// assert!(error.to_string().contains("max_entries must be at least 1"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingError(Box<str>);
 
@@ -22,6 +30,11 @@ impl fmt::Display for SettingError {
 impl std::error::Error for SettingError {}
 
 /// What the host or the runtime raised to end a wait or a build; opaque to the engine.
+///
+/// ```
+/// let stop = tenure::Interrupt(Box::new("the user has left"));
+/// assert_eq!(stop.0.downcast_ref(), Some(&"the user has left"));
+/// ```
 pub struct Interrupt(pub Box<dyn Any + Send>);
 
 impl fmt::Debug for Interrupt {
@@ -31,6 +44,18 @@ impl fmt::Debug for Interrupt {
 }
 
 /// Why a build gave no resource.
+///
+/// ```
+/// use tenure::{BuildError, Engine, Error, Function, Interrupt, KeyRef, Patiently, Settings};
+///
+/// let engine = Engine::new();
+/// let pools = Function::<u32, String>::plain(&engine, "pool", Settings::default())?;
+/// let dies = || Err(BuildError::Died(Interrupt(Box::new("stop"))));
+/// let got = pools.get_or_build_while(&KeyRef::EMPTY, &Patiently, dies);
+/// assert!(matches!(got, Err(Error::Interrupted(_))));
+/// assert_eq!(pools.info().entries, 0); // the next call builds
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
 #[derive(Debug)]
 pub enum BuildError<F> {
     /// The function failed; those who waited get this failure too.
@@ -40,6 +65,20 @@ pub enum BuildError<F> {
 }
 
 /// Why a call gave no resource.
+///
+/// ```
+/// use tenure::{Engine, Error, Function, KeyRef, Settings};
+///
+/// let engine = Engine::new();
+/// let pools = Function::<u32, String>::plain(&engine, "pool", Settings::default())?;
+/// let key = KeyRef::EMPTY;
+/// let circle = pools.get_or_build(&key, || match pools.get_or_build(&key, || Ok(1)) {
+///     Err(Error::Cycle(chain)) => Err(chain.join(" needs ")),
+///     _ => Ok(2),
+/// });
+/// assert!(matches!(circle, Err(Error::Failed(text)) if text == "pool needs pool"));
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
 #[derive(Debug)]
 pub enum Error<F> {
     /// The function failed, in this call or in the one that this call waited for.
@@ -69,6 +108,11 @@ impl<F: fmt::Display> fmt::Display for Error<F> {
 impl<F: fmt::Debug + fmt::Display> std::error::Error for Error<F> {}
 
 /// The sentence for a cycle, the same in every language.
+///
+/// ```
+/// let text = tenure::cycle_text(&["pool".to_owned(), "pool".to_owned()]);
+/// assert!(text.contains("pool"));
+/// ```
 #[must_use]
 pub fn cycle_text(chain: &[String]) -> String {
     format!(
@@ -80,6 +124,10 @@ pub fn cycle_text(chain: &[String]) -> String {
 }
 
 /// The sentence for a missing session, the same in every language.
+///
+/// ```
+/// assert!(tenure::no_session_text("basket").contains("basket"));
+/// ```
 #[must_use]
 pub fn no_session_text(function: &str) -> String {
     format!(

@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::entry::Lease;
 use crate::error::{Error, cycle_text, no_session_text};
+use crate::lease::Lease;
 
 /// Why a cached function that returns a `Result` gave no resource.
 ///
@@ -66,6 +66,15 @@ impl<E> Clone for Failed<E> {
 
 impl<E> Shared<E> {
     /// The function's own error, if it is what ended the call.
+    ///
+    /// ```
+    /// #[tenure::cache_resource]
+    /// fn port(text: &str) -> Result<u16, std::num::ParseIntError> {
+    ///     text.parse()
+    /// }
+    ///
+    /// assert!(port("eighty").unwrap_err().failure().is_some());
+    /// ```
     #[must_use]
     pub fn failure(&self) -> Option<&E> {
         match &self.0 {
@@ -75,12 +84,33 @@ impl<E> Shared<E> {
     }
 
     /// Whether the function needs its own entry to be built, directly or through others.
+    ///
+    /// ```
+    /// #[tenure::cache_resource]
+    /// fn circle() -> Result<u32, String> {
+    ///     circle().map(|it| *it + 1).map_err(|error| {
+    ///         assert!(error.is_cycle());
+    ///         error.to_string()
+    ///     })
+    /// }
+    ///
+    /// assert!(circle().unwrap_err().failure().is_some());
+    /// ```
     #[must_use]
     pub fn is_cycle(&self) -> bool {
         matches!(self.0, Kind::Cycle(_))
     }
 
     /// Whether the function has `scope = "session"` and the calling code runs in no session.
+    ///
+    /// ```
+    /// #[tenure::cache_resource(scope = "session")]
+    /// fn basket() -> Result<u32, String> {
+    ///     Ok(0)
+    /// }
+    ///
+    /// assert!(basket().unwrap_err().is_no_session());
+    /// ```
     #[must_use]
     pub fn is_no_session(&self) -> bool {
         matches!(self.0, Kind::NoSession(_))

@@ -19,8 +19,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::bounds::Resource;
-use crate::entry::Lease;
-use crate::key::Key;
+use crate::entry::Held;
+use crate::key::{Key, KeyRef};
 use crate::observe::{Likeness, Seen};
 use crate::record::Observed;
 use crate::sync::{Arc, Condvar, Mutex, OnceLock, thread_local};
@@ -29,7 +29,8 @@ use crate::sync::{Arc, Condvar, Mutex, OnceLock, thread_local};
 pub(crate) struct Flight<V: Resource, F> {
     pub(crate) id: FlightId,
     pub(crate) key: Key,
-    name: Arc<str>,
+    /// The hash of the key.
+    pub(crate) hash: u64,
     /// The observed inputs known when it began, as its leader saw them.
     seen: Seen,
     /// Written once, before `state` says so; read without a lock, so that a failure is cloned
@@ -47,7 +48,7 @@ struct State {
 /// How a flight ended.
 pub(crate) enum Landing<V: Resource, F> {
     /// The build gave a resource.
-    Filled(Lease<V>),
+    Filled(Held<V>),
     /// The build failed, and had observed these inputs until then.
     Failed(F, Option<Observed>),
     /// The builder died; someone else has to build.
@@ -57,7 +58,7 @@ pub(crate) enum Landing<V: Resource, F> {
 impl<V: Resource, F: Clone> Clone for Landing<V, F> {
     fn clone(&self) -> Self {
         match self {
-            Self::Filled(lease) => Self::Filled(lease.clone()),
+            Self::Filled(entry) => Self::Filled(entry.clone()),
             Self::Failed(failure, observed) => Self::Failed(failure.clone(), observed.clone()),
             Self::Abandoned => Self::Abandoned,
         }
@@ -65,11 +66,11 @@ impl<V: Resource, F: Clone> Clone for Landing<V, F> {
 }
 
 impl<V: Resource, F: Clone> Flight<V, F> {
-    pub(crate) fn new(id: FlightId, key: Key, name: Arc<str>, seen: Seen) -> Self {
+    pub(crate) fn new(id: FlightId, key: &KeyRef<'_>, seen: Seen) -> Self {
         Self {
             id,
-            key,
-            name,
+            key: key.to_key(),
+            hash: key.hash(),
             seen,
             landing: OnceLock::new(),
             state: Mutex::new(State {
@@ -85,7 +86,16 @@ impl<V: Resource, F: Clone> Flight<V, F> {
         self.seen.compare(seen)
     }
 
-    pub(crate) fn land(&self, landing: Landing<V, F>) {
+    /// Ends the flight, which must have left its cache's table.
+    pub(crate) fn land(flight: Arc<Self>, landing: impl FnOnce() -> Landing<V, F>) {
+        // Who waits has taken a reference out of the table, under the cache's lock, before the
+        // flight left it under the same lock: nobody waits for one that is not shared.
+        if Arc::strong_count(&flight) > 1 {
+            flight.tell(landing());
+        }
+    }
+
+    fn tell(&self, landing: Landing<V, F>) {
         let first = self.landing.set(landing).is_ok();
         debug_assert!(first, "a flight lands once");
         let tasks = {
@@ -219,10 +229,10 @@ pub(crate) struct Inside {
 }
 
 impl Inside {
-    pub(crate) fn enter<V: Resource, F>(flight: &Flight<V, F>) -> Self {
+    pub(crate) fn enter(id: FlightId, name: &Arc<str>) -> Self {
         let frame = Frame {
-            id: flight.id,
-            name: Arc::clone(&flight.name),
+            id,
+            name: Arc::clone(name),
         };
         FRAMES.with(|frames| frames.borrow_mut().push(frame));
         Self {
@@ -256,18 +266,20 @@ struct Node {
 }
 
 impl WaitGraph {
-    /// Notes that `parent`'s build waits for `flight`, until the edge is dropped.
+    /// Notes that `parent`'s build waits for `flight`, which builds for the function `name`, until
+    /// the edge is dropped.
     ///
     /// # Errors
     /// The chain of names, when `flight` needs `parent`.
-    pub(crate) fn need<V: Resource, F>(
+    pub(crate) fn need(
         &self,
         parent: &Frame,
-        flight: &Flight<V, F>,
+        flight: FlightId,
+        name: &str,
     ) -> Result<Edge<'_>, Vec<String>> {
         let mut nodes = self.nodes.lock();
-        if let Some(path) = path(&nodes, flight.id, parent.id) {
-            let mut chain = vec![parent.name.to_string(), flight.name.to_string()];
+        if let Some(path) = path(&nodes, flight, parent.id) {
+            let mut chain = vec![parent.name.to_string(), name.to_owned()];
             chain.extend(path.iter().skip(1).map(|id| {
                 let node = nodes.get(id);
                 node.map_or(&parent.name, |node| &node.name).to_string()
@@ -281,11 +293,11 @@ impl WaitGraph {
                 needs: Vec::new(),
             })
             .needs
-            .push(flight.id);
+            .push(flight);
         Ok(Edge {
             graph: self,
             from: parent.id,
-            to: flight.id,
+            to: flight,
         })
     }
 

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use crate::bounds::{Failure, Resource};
 use crate::cache::Cache;
-use crate::call::{Call, Step};
-use crate::clock::{NEVER, Nanos, nanos};
+use crate::call::{Call, Place, Step};
+use crate::clock::{Clock, NEVER, Nanos, nanos};
 use crate::engine::{AnyFunction, End, Engine};
-use crate::entry::Lease;
 use crate::error::{BuildError, Error, Interrupt, SettingError};
 use crate::host::{Host, SessionId};
+use crate::hot::Hot;
 use crate::info::{Counters, Info};
 use crate::inspect::Inspection;
 use crate::key::KeyRef;
+use crate::lease::Lease;
 use crate::release::{Behaviour, Cause, release};
 use crate::settings::{Scope, Settings, Spinner};
 use crate::sync::{Arc, HashMap, Mutex, Weak};
@@ -28,7 +29,11 @@ pub(crate) struct Shared<V: Resource> {
     pub(crate) ttl: Nanos,
     pub(crate) behaviour: Box<dyn Behaviour<V>>,
     pub(crate) engine: Engine,
+    /// The engine's clock, near at hand.
+    pub(crate) clock: Clock,
     pub(crate) counters: Counters,
+    /// The entries of the global cache that are asked for most.
+    pub(crate) hot: Hot,
     /// What a build shows; it may change without a new cache.
     pub(crate) looks: Mutex<Looks>,
 }
@@ -76,6 +81,26 @@ struct Plain;
 impl<V: Resource> Behaviour<V> for Plain {}
 
 /// How a blocking caller waits.
+///
+/// ```
+/// use std::time::Duration;
+/// use tenure::{Interrupt, Waiting};
+///
+/// /// Gives up after so many looks.
+/// struct Looks(u32);
+///
+/// impl Waiting for Looks {
+///     fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
+///         for _ in 0..self.0 {
+///             if landing(Some(Duration::from_millis(50))) {
+///                 return Ok(());
+///             }
+///         }
+///         Err(Interrupt(Box::new("it took too long")))
+///     }
+/// }
+/// # let _ = Looks(1);
+/// ```
 pub trait Waiting {
     /// Waits for `landing` to give something; each call of it returns within the pause given.
     ///
@@ -85,6 +110,16 @@ pub trait Waiting {
 }
 
 /// Waits until the build has ended, whatever happens.
+///
+/// ```
+/// use tenure::{Engine, Function, KeyRef, Patiently, Settings};
+///
+/// let engine = Engine::new();
+/// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+/// let lease = pools.get_or_build_while(&KeyRef::EMPTY, &Patiently, || Ok(7)).unwrap();
+/// assert_eq!(*lease, 7);
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Patiently;
 
@@ -130,10 +165,12 @@ impl<V: Resource, F: Failure> Function<V, F> {
             settings,
             behaviour,
             engine: engine.clone(),
+            clock: engine.core().clock.clone(),
             counters: Counters::default(),
+            hot: Hot::new(),
         });
         let function = Arc::new_cyclic(|me| Self {
-            quick: !shared.settings.validates && shared.settings.scope == Scope::Global,
+            quick: shared.settings.is_quick(),
             global: Cache::new(Arc::clone(&shared)),
             sessions: Mutex::default(),
             me: Weak::clone(me),
@@ -167,6 +204,15 @@ impl<V: Resource, F: Failure> Function<V, F> {
     ///
     /// The short way for a front door: `None` where there is no entry, and where an access has to
     /// be validated or replayed. No lock is held while `look` runs.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// assert_eq!(pools.peek(&KeyRef::EMPTY, |pool| *pool), None);
+    /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert_eq!(pools.peek(&KeyRef::EMPTY, |pool| *pool), Some(7));
+    /// ```
     #[inline]
     pub fn peek<T>(&self, key: &KeyRef<'_>, look: impl FnOnce(&V) -> T) -> Option<T> {
         self.hit(key).map(|lease| look(&lease))
@@ -182,7 +228,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         key: &KeyRef<'_>,
         build: impl FnOnce() -> Result<V, F>,
     ) -> Result<Lease<V>, Error<F>> {
-        match self.hit(key) {
+        match self.hot_hit(key) {
             Some(lease) => Ok(lease),
             None => self.call_while(key, &Patiently, || build().map_err(BuildError::Failed)),
         }
@@ -199,20 +245,32 @@ impl<V: Resource, F: Failure> Function<V, F> {
         waiting: &dyn Waiting,
         build: impl FnOnce() -> Result<V, BuildError<F>>,
     ) -> Result<Lease<V>, Error<F>> {
-        match self.hit(key) {
+        match self.hot_hit(key) {
             Some(lease) => Ok(lease),
             None => self.call_while(key, waiting, build),
+        }
+    }
+
+    /// A hit that needs neither a check nor the host, nor a lock.
+    #[inline(always)]
+    pub(crate) fn hot_hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+        // SAFETY: what is offered there are entries of this function's global cache.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.shared.hot.get(key)
         }
     }
 
     /// A hit that needs neither a check nor the host.
     #[inline]
     pub(crate) fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
-        if self.quick {
-            self.global.hit(key)
-        } else {
-            None
-        }
+        self.hot_hit(key).or_else(|| {
+            if self.quick {
+                self.global.hit(key)
+            } else {
+                None
+            }
+        })
     }
 
     #[cold]
@@ -222,9 +280,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
         waiting: &dyn Waiting,
         build: impl FnOnce() -> Result<V, BuildError<F>>,
     ) -> Result<Lease<V>, Error<F>> {
-        let mut call = Call::new(self)?;
+        let call = Call::new(self)?;
+        let mut missed = false;
         loop {
-            match call.step(key)? {
+            match call.step(key, &mut missed)? {
                 Step::Check(lease) => {
                     if !self.is_valid(&lease)? {
                         call.refuse(lease);
@@ -282,7 +341,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = Result<V, F>>,
     ) -> Result<Lease<V>, Error<F>> {
-        match self.hit(key) {
+        match self.hot_hit(key) {
             Some(lease) => Ok(lease),
             None => self.call_async(key, check, build).await,
         }
@@ -294,9 +353,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = Result<V, F>>,
     ) -> Result<Lease<V>, Error<F>> {
-        let mut call = Call::new(self)?;
+        let call = Call::new(self)?;
+        let mut missed = false;
         loop {
-            match call.step(key)? {
+            match call.step(key, &mut missed)? {
                 Step::Check(lease) => {
                     if self.shared.settings.validates && !check(lease.clone()).await {
                         call.refuse(lease);
@@ -334,10 +394,15 @@ impl<V: Resource, F: Failure> Function<V, F> {
         verdict.map_err(Error::Interrupted)
     }
 
-    pub(crate) fn cache(&self, host: Option<&dyn Host>) -> Result<Arc<Cache<V, F>>, Error<F>> {
-        if self.shared.settings.scope == Scope::Global {
-            return Ok(Arc::clone(&self.global));
+    /// The cache that a call looks into.
+    pub(crate) fn place(&self, host: Option<&dyn Host>) -> Result<Place<'_, V, F>, Error<F>> {
+        match self.shared.settings.scope {
+            Scope::Global => Ok(Place::Global(&self.global)),
+            Scope::Session => self.session_cache(host).map(Place::Session),
         }
+    }
+
+    fn session_cache(&self, host: Option<&dyn Host>) -> Result<Arc<Cache<V, F>>, Error<F>> {
         let session = self.session(host)?;
         let mut sessions = self.sessions.lock();
         if let Some(cache) = sessions.get(&session) {
@@ -387,6 +452,15 @@ impl<V: Resource, F: Failure> Function<V, F> {
 
     /// Clears the entry under `key`, if there is one.
     ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// pools.clear_entry(&KeyRef::EMPTY).unwrap();
+    /// assert_eq!(pools.info().released(Cause::Cleared), 1);
+    /// ```
+    ///
     /// # Errors
     /// A session-scoped function where there is no session.
     pub fn clear_entry(&self, key: &KeyRef<'_>) -> Result<(), Error<F>> {
@@ -434,7 +508,7 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool) {
         for cache in self.caches() {
             for entry in cache.held() {
-                if is_outdated(&*entry) {
+                if is_outdated(entry.value()) {
                     cache.discard(entry, Cause::Superseded);
                 }
             }
@@ -454,7 +528,7 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         let held = self.caches().into_iter().flat_map(|cache| {
             let entries = cache.hold_all().into_iter();
             entries.map(move |entry| {
-                let (built_at, cache) = (entry.entry().built_at(), Arc::clone(&cache));
+                let (built_at, cache) = (entry.built_at(), Arc::clone(&cache));
                 let end: End = Box::new(move || cache.discard(entry, Cause::Shutdown));
                 (built_at, end)
             })

@@ -7,9 +7,23 @@ use crate::key::Encoder;
 use crate::record::{Observed, Recording};
 
 /// Names a session; a host's own spelling.
+///
+/// ```
+/// let session: tenure::SessionId = "cookie-4711".into();
+/// assert_eq!(&*session, "cookie-4711");
+/// ```
 pub type SessionId = std::sync::Arc<str>;
 
 /// What a host is told of a build that begins, or of a wait for one.
+///
+/// ```
+/// use tenure::BuildStart;
+///
+/// fn line(start: &BuildStart<'_>) -> String {
+///     start.text.clone().unwrap_or_else(|| start.function.to_owned())
+/// }
+/// # let _ = line;
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BuildStart<'a> {
@@ -68,6 +82,24 @@ pub trait Host: Send + Sync + 'static {
 }
 
 /// A build that a host shows and records.
+///
+/// ```
+/// use tenure::{HostBuild, Recording};
+///
+/// /// Says when a build shows, and when it is over.
+/// struct Line(String);
+///
+/// impl HostBuild for Line {
+///     fn show(&self) {
+///         eprintln!("{} …", self.0);
+///     }
+///     fn end(&self, built: bool) -> Option<Recording> {
+///         eprintln!("{}: {}", self.0, if built { "built" } else { "failed" });
+///         None
+///     }
+/// }
+/// # Line("pool".into()).end(true);
+/// ```
 pub trait HostBuild: Send + Sync {
     /// The build's code runs on this thread from here on. An async build enters at each poll.
     fn enter(&self) {}

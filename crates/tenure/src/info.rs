@@ -6,6 +6,17 @@ use crate::release::Cause;
 use crate::sync::{Figure, Ordering};
 
 /// The figures of one function, over all its scopes.
+///
+/// ```
+/// #[tenure::cache_resource]
+/// fn answer() -> u32 {
+///     42
+/// }
+///
+/// let _ = (answer(), answer());
+/// let info = answer::info();
+/// assert_eq!((info.builds, info.hits, info.misses, info.entries), (1, 1, 1, 1));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Info {

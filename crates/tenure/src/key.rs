@@ -162,7 +162,7 @@ impl Encoder {
 
     /// Adds a key that was finished before, as one part of a greater one.
     pub(crate) fn key(&mut self, key: &KeyRef<'_>) {
-        match key.0 {
+        match key.view {
             View::Exact(bytes) => self.framed(0, bytes),
             View::Digest([low, high]) => {
                 self.tag(1);
@@ -173,15 +173,15 @@ impl Encoder {
     }
 
     /// The key that these bytes are.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn finish(&self) -> KeyRef<'_> {
         let bytes = self.as_bytes();
-        KeyRef(if bytes.len() <= Key::EXACT_MAX {
-            View::Exact(bytes)
+        if bytes.len() <= Key::EXACT_MAX {
+            KeyRef::new(View::Exact(bytes))
         } else {
-            View::Digest(split(digest::keyed(bytes)))
-        })
+            KeyRef::digested(bytes)
+        }
     }
 
     #[inline]
@@ -227,8 +227,20 @@ impl fmt::Debug for Encoder {
 }
 
 /// A finished key, borrowed from its encoder: what a lookup needs. It allocates nothing.
+///
+/// ```
+/// use tenure::Encoder;
+///
+/// let mut encoder = Encoder::new();
+/// encoder.framed(1, b"pool");
+/// let key = encoder.finish();
+/// assert!(key.matches(&key.to_key()));
+/// ```
 #[derive(Clone, Copy)]
-pub struct KeyRef<'a>(View<'a>);
+pub struct KeyRef<'a> {
+    view: View<'a>,
+    hash: u64,
+}
 
 #[derive(Clone, Copy)]
 enum View<'a> {
@@ -238,14 +250,28 @@ enum View<'a> {
 
 impl KeyRef<'static> {
     /// The key of a call without arguments.
-    pub const EMPTY: Self = Self(View::Exact(&[]));
+    pub const EMPTY: Self = Self {
+        view: View::Exact(&[]),
+        hash: EMPTY_HASH,
+    };
 }
 
-impl KeyRef<'_> {
+impl<'a> KeyRef<'a> {
+    #[inline(always)]
+    fn new(view: View<'a>) -> Self {
+        let hash = view.hash();
+        Self { view, hash }
+    }
+
+    #[inline(never)]
+    fn digested(bytes: &[u8]) -> Self {
+        Self::new(View::Digest(split(digest::keyed(bytes))))
+    }
+
     /// Whether nothing was written: a call without arguments.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self.0, View::Exact(&[]))
+        matches!(self.view, View::Exact(&[]))
     }
 
     /// The hash under which tables file this key: keyed per process, and equal to
@@ -253,20 +279,20 @@ impl KeyRef<'_> {
     #[inline]
     #[must_use]
     pub fn hash(&self) -> u64 {
-        self.0.hash()
+        self.hash
     }
 
     /// Whether an owned key is this key.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn matches(&self, key: &Key) -> bool {
-        self.0 == key.view()
+        self.view == key.view()
     }
 
     /// The owned key, for the entry that will be filed under it.
     #[must_use]
     pub fn to_key(self) -> Key {
-        Key(match self.0 {
+        Key(match self.view {
             View::Exact(bytes) if bytes.len() <= INLINE_MAX => {
                 let mut inline = [0; INLINE_MAX];
                 inline[..bytes.len()].copy_from_slice(bytes);
@@ -285,8 +311,11 @@ impl fmt::Debug for KeyRef<'_> {
 }
 
 impl View<'_> {
-    #[inline]
+    #[inline(always)]
     fn hash(&self) -> u64 {
+        if let View::Exact([]) = self {
+            return EMPTY_HASH;
+        }
         let mut hasher = TABLE_SEEDS.hasher();
         match self {
             View::Exact(bytes) => hasher.write(bytes),
@@ -300,10 +329,10 @@ impl View<'_> {
 }
 
 impl PartialEq for View<'_> {
-    #[inline]
+    #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (View::Exact(a), View::Exact(b)) => a == b,
+            (View::Exact(a), View::Exact(b)) => same(a, b),
             (View::Digest(a), View::Digest(b)) => a == b,
             _ => false,
         }
@@ -315,6 +344,16 @@ impl PartialEq for View<'_> {
 /// Encodings of up to [`EXACT_MAX`](Key::EXACT_MAX) bytes are compared byte for byte, longer ones
 /// by a digest of 128 bits whose secret is drawn per process (K15). Nothing of the arguments can be
 /// read from its `Debug` form.
+///
+/// ```
+/// use tenure::Encoder;
+///
+/// let mut encoder = Encoder::new();
+/// encoder.framed(1, &[7; 1000]);
+/// let key = encoder.finish().to_key();
+/// assert_eq!(key, key.clone());
+/// assert_eq!(size_of_val(&key), 24); // however long the arguments are
+/// ```
 #[derive(Clone)]
 pub struct Key(Repr);
 
@@ -349,10 +388,10 @@ impl Key {
     /// The same key, borrowed.
     #[inline]
     pub(crate) fn as_key(&self) -> KeyRef<'_> {
-        KeyRef(self.view())
+        KeyRef::new(self.view())
     }
 
-    #[inline]
+    #[inline(always)]
     fn view(&self) -> View<'_> {
         match &self.0 {
             Repr::Inline(len, bytes) => View::Exact(&bytes[..usize::from(*len)]),
@@ -376,6 +415,27 @@ impl fmt::Debug for Key {
         f.debug_struct("Key").finish_non_exhaustive()
     }
 }
+
+/// Whether these bytes are the same; for short ones without a call.
+#[inline(always)]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    match a.len() {
+        len if len != b.len() => false,
+        0 => true,
+        8..=16 => ends::<8>(a) == ends::<8>(b),
+        17..=32 => ends::<16>(a) == ends::<16>(b),
+        _ => a == b,
+    }
+}
+
+/// The first and the last bytes, which together are all of up to twice as many.
+#[inline(always)]
+fn ends<const N: usize>(bytes: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
+    bytes.first_chunk().zip(bytes.last_chunk())
+}
+
+/// There is one empty key, so its hash may be known to all.
+const EMPTY_HASH: u64 = 0;
 
 /// The secrets of the table hash. It only files keys: two keys of one hash are still two keys.
 struct TableSeeds {

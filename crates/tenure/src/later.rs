@@ -17,6 +17,11 @@ use crate::api;
 use crate::sync::{Arc, Condvar, Mutex};
 
 /// An async release on its way, to be polled to its end.
+///
+/// ```
+/// let release: tenure::ReleaseFuture = Box::pin(async {});
+/// futures_executor::block_on(release);
+/// ```
 pub type ReleaseFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 type Spawner = Arc<dyn Fn(ReleaseFuture) + Send + Sync>;

@@ -129,12 +129,15 @@ mod flight;
 #[doc(hidden)]
 pub mod front;
 mod function;
+#[cfg(doctest)]
+mod guide;
 mod host;
 mod hot;
 mod info;
 mod inspect;
 mod key;
 mod later;
+mod lease;
 #[cfg(all(test, any(loom, shuttle)))]
 mod model;
 mod observe;
@@ -163,7 +166,6 @@ pub use clock::ManualClock;
 pub use context::{Attached, Entered, carry};
 pub use digest::Hasher128;
 pub use engine::{Config, Engine};
-pub use entry::Lease;
 pub use error::{BuildError, Error, Interrupt, SettingError, cycle_text, no_session_text};
 pub use fallible::Shared;
 pub use function::{Function, Patiently, Waiting};
@@ -172,6 +174,7 @@ pub use info::Info;
 pub use inspect::Inspection;
 pub use key::{Encoder, Key, KeyRef};
 pub use later::{ReleaseFuture, set_spawner};
+pub use lease::Lease;
 pub use program::ProgramHost;
 pub use record::{Observed, Recording};
 pub use registry::{Identity, Registered};

@@ -4,8 +4,8 @@
 use hashbrown::HashTable;
 
 use crate::bounds::Resource;
-use crate::entry::Lease;
-use crate::key::KeyRef;
+use crate::entry::Held;
+use crate::key::{Key, KeyRef};
 
 const NONE: u32 = u32::MAX;
 
@@ -25,7 +25,7 @@ pub(crate) struct Ordered<V: Resource> {
 }
 
 struct Node<V: Resource> {
-    entry: Option<Lease<V>>,
+    entry: Option<Held<V>>,
     older: u32,
     newer: u32,
 }
@@ -54,20 +54,25 @@ impl<V: Resource> Ordered<V> {
     }
 
     #[inline]
-    pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<&Lease<V>> {
+    pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<&Held<V>> {
         if key.is_empty() {
             return (self.bare != NONE).then(|| self.entry(self.bare));
         }
         let at = self
             .table
-            .find(key.hash(), |&at| key.matches(self.entry(at).entry().key()))?;
+            .find(key.hash(), |&at| key.matches(self.entry(at).key()))?;
         Some(self.entry(*at))
     }
 
-    /// Adds an entry as the newest; the key must not be there.
-    pub(crate) fn push(&mut self, entry: Lease<V>) {
-        let key = entry.entry().key();
-        let (hash, is_bare) = (key.hash(), key.is_empty());
+    /// The entry under an owned key, of which this is the hash.
+    pub(crate) fn get_at(&self, hash: u64, key: &Key) -> Option<&Held<V>> {
+        let at = self.table.find(hash, |&at| self.entry(at).key() == key)?;
+        Some(self.entry(*at))
+    }
+
+    /// Adds an entry as the newest; the key, of which this is the hash, must not be there.
+    pub(crate) fn push(&mut self, hash: u64, entry: Held<V>) {
+        let is_bare = entry.key().is_empty();
         let node = Node {
             entry: Some(entry),
             older: self.newest,
@@ -95,25 +100,20 @@ impl<V: Resource> Ordered<V> {
         let nodes = &self.nodes;
         self.table.insert_unique(hash, at, |&at| {
             let entry = nodes[at as usize].entry.as_ref();
-            entry
-                .expect("a node in the table is taken")
-                .entry()
-                .key()
-                .hash()
+            entry.expect("a node in the table is taken").key().hash()
         });
     }
 
-    pub(crate) fn oldest(&self) -> Option<&Lease<V>> {
+    pub(crate) fn oldest(&self) -> Option<&Held<V>> {
         (self.oldest != NONE).then(|| self.entry(self.oldest))
     }
 
-    /// Takes out this very entry, if it is there.
-    pub(crate) fn remove(&mut self, entry: &Lease<V>) -> Option<Lease<V>> {
-        let hash = entry.entry().key().hash();
+    /// Takes out this very entry, if it is there. The hash is that of its key.
+    pub(crate) fn remove(&mut self, hash: u64, entry: &Held<V>) -> Option<Held<V>> {
         let nodes = &self.nodes;
         let found = self.table.find_entry(hash, |&at| {
             let there = nodes[at as usize].entry.as_ref();
-            there.is_some_and(|there| there.same_entry(entry))
+            there.is_some_and(|there| there.ptr_eq(entry))
         });
         let (at, _) = found.ok()?.remove();
         let Node { older, newer, .. } = self.nodes[at as usize];
@@ -141,13 +141,13 @@ impl<V: Resource> Ordered<V> {
     fn shrink(&mut self) {
         if self.nodes.len() > KEPT && self.len() < self.nodes.len() / 8 {
             for entry in self.take_all() {
-                self.push(entry);
+                self.push(entry.key().hash(), entry);
             }
         }
     }
 
     /// Takes out everything, oldest first.
-    pub(crate) fn take_all(&mut self) -> Vec<Lease<V>> {
+    pub(crate) fn take_all(&mut self) -> Vec<Held<V>> {
         let mut all = Vec::with_capacity(self.len());
         let mut at = self.oldest;
         while at != NONE {
@@ -160,7 +160,7 @@ impl<V: Resource> Ordered<V> {
     }
 
     /// All entries, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Lease<V>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Held<V>> {
         let mut at = self.oldest;
         std::iter::from_fn(move || {
             let node = self.nodes.get(at as usize)?;
@@ -170,7 +170,7 @@ impl<V: Resource> Ordered<V> {
     }
 
     #[inline]
-    fn entry(&self, at: u32) -> &Lease<V> {
+    fn entry(&self, at: u32) -> &Held<V> {
         let entry = self.nodes[at as usize].entry.as_ref();
         entry.expect("a node in the table is taken")
     }
@@ -186,19 +186,21 @@ mod tests {
     use crate::sync::Arc;
     use crate::{Engine, ManualClock, Settings};
 
-    fn entries(count: u64) -> Vec<Lease<u64>> {
+    fn entries(count: u64) -> Vec<Held<u64>> {
         let engine = Engine::with_clock(ManualClock::new());
         let function = Function::<u64, ()>::plain(&engine, "f", Settings::default()).unwrap();
         let entry = |number: u64| {
             let mut key = Encoder::new();
             key.framed(1, &number.to_le_bytes());
             let shared = Arc::clone(&function.shared);
-            Lease::new(Counted::new(Entry::new(
+            let [entry, _] = Counted::pair(Entry::new(
                 key.finish().to_key(),
+                number,
                 number,
                 None,
                 shared,
-            )))
+            ));
+            entry
         };
         (0..count).map(entry).collect()
     }
@@ -208,21 +210,21 @@ mod tests {
         let entries = entries(1000);
         let mut ordered = Ordered::default();
         for entry in &entries {
-            ordered.push(entry.clone());
+            ordered.push(entry.key().hash(), entry.clone());
         }
-        for entry in entries.iter().filter(|it| ***it % 50 != 7) {
-            assert!(ordered.remove(entry).is_some());
-            assert!(ordered.remove(entry).is_none());
+        for entry in entries.iter().filter(|it| it.value() % 50 != 7) {
+            assert!(ordered.remove(entry.key().hash(), entry).is_some());
+            assert!(ordered.remove(entry.key().hash(), entry).is_none());
         }
-        let left: Vec<u64> = ordered.iter().map(|it| **it).collect();
+        let left: Vec<u64> = ordered.iter().map(|it| *it.value()).collect();
         assert_eq!(left, (0..20).map(|it| it * 50 + 7).collect::<Vec<_>>());
         assert!(ordered.nodes.len() <= 8 * left.len().max(KEPT));
         for number in left {
-            let key = entries[number as usize].entry().key();
-            let found = ordered.get(&key.as_key()).cloned().unwrap();
-            assert_eq!(*found, number);
-            assert_eq!(**ordered.oldest().unwrap(), number);
-            ordered.remove(&found);
+            let key = entries[number as usize].key().as_key();
+            let found = ordered.get(&key).cloned().unwrap();
+            assert_eq!(*found.value(), number);
+            assert_eq!(*ordered.oldest().unwrap().value(), number);
+            ordered.remove(key.hash(), &found);
         }
         assert!(ordered.oldest().is_none());
         assert!(ordered.nodes.len() <= KEPT);

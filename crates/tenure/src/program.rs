@@ -15,6 +15,14 @@ use crate::terminal::Line;
 /// a build shows a spinner where standard error is a terminal.
 ///
 /// A host of your own can ask this one for what it does not do itself.
+///
+/// ```
+/// use tenure::{Host, ProgramHost, Session};
+///
+/// let session = Session::named("cookie-4711");
+/// let seen = session.run(|| ProgramHost.session());
+/// assert!(matches!(seen, Ok(Some(id)) if &*id == "cookie-4711"));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ProgramHost;
 

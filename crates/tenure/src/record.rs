@@ -71,6 +71,15 @@ impl fmt::Debug for Recording {
 ///
 /// The values are the build's own where [`with_values`](Self::with_values) gives them; otherwise
 /// the engine asks [`Host::observe`](crate::Host::observe) when the build has ended.
+///
+/// ```
+/// use tenure::{Encoder, Observed};
+///
+/// let mut shape = Encoder::new();
+/// shape.framed(1, b"slider");
+/// let observed = Observed::new(vec!["slider"], &shape.finish());
+/// assert_eq!(observed.ids::<Vec<&str>>(), Some(&vec!["slider"]));
+/// ```
 #[derive(Clone)]
 pub struct Observed {
     ids: Arc<dyn Any + Send + Sync>,

@@ -28,6 +28,14 @@ use crate::release::Cause;
 use crate::sync::{Arc, Mutex};
 
 /// What tells a function from others; each part is a digest that the front door makes.
+///
+/// ```
+/// use tenure::Identity;
+///
+/// let one = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
+/// let edited = Identity { version: [2; 16], stamp: [2; 16], ..one };
+/// # let _ = edited;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Where it stands: stays the same over an edit.
@@ -75,6 +83,18 @@ impl Version {
 }
 
 /// A function in the hands of one decorated object; the version is in use while it lives.
+///
+/// ```
+/// use tenure::{Engine, Function, Identity, Registered, Settings};
+///
+/// let engine = Engine::new();
+/// let identity = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
+/// let make = || Function::plain(&engine, "pool", Settings::default());
+/// let one: Registered<u32, ()> = engine.register(identity, make)?;
+/// let again: Registered<u32, ()> = engine.register(identity, make)?;
+/// assert!(std::sync::Arc::ptr_eq(one.function(), again.function()));
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
 pub struct Registered<V: Resource, F: Failure> {
     function: Arc<Function<V, F>>,
     engine: Engine,

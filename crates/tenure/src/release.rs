@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::bounds::Resource;
 use crate::clock::{NEVER, Nanos, nanos};
 use crate::engine::{End, Engine};
-use crate::entry::{Entry, Lease};
+use crate::entry::{Entry, Held};
 use crate::error::Interrupt;
 use crate::function::Shared;
 use crate::sync::{Arc, Mutex};
@@ -26,6 +26,13 @@ use crate::timer::TimerId;
 use crate::underway::{Counted, Side};
 
 /// Why an entry ended.
+///
+/// ```
+/// use tenure::Cause;
+///
+/// assert_eq!(Cause::SessionEnded.to_string(), "session_ended");
+/// assert_eq!(Cause::ALL.len(), 9);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Cause {
@@ -93,6 +100,29 @@ impl fmt::Display for Cause {
 /// What a front door knows about a function's resources: how to check and to release them.
 ///
 /// None of these is ever called under a lock.
+///
+/// ```
+/// use tenure::{Behaviour, Cause, Engine, Function, Interrupt, KeyRef, ReleaseFailed, Settings};
+///
+/// struct Files;
+///
+/// impl Behaviour<String> for Files {
+///     fn validate(&self, path: &String) -> Result<bool, Interrupt> {
+///         Ok(!path.is_empty())
+///     }
+///     fn release(&self, path: String, cause: Cause) -> Result<(), ReleaseFailed> {
+///         println!("{path} is closed: {cause}");
+///         Ok(())
+///     }
+/// }
+///
+/// let engine = Engine::new();
+/// let settings = Settings { validates: true, ..Settings::default() };
+/// let files = Function::<String, ()>::new(&engine, "file", settings, Box::new(Files))?;
+/// files.get_or_build(&KeyRef::EMPTY, || Ok("a".to_owned())).unwrap();
+/// files.clear().unwrap();
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
 pub trait Behaviour<V>: Send + Sync + 'static {
     /// Whether the resource is still good. Asked at each access where
     /// [`Settings::validates`](crate::Settings::validates) is set.
@@ -135,6 +165,14 @@ pub trait Behaviour<V>: Send + Sync + 'static {
 }
 
 /// How it is known that a caller still uses a resource.
+///
+/// ```
+/// use tenure::{Behaviour, Holding};
+///
+/// struct Plain;
+/// impl Behaviour<u32> for Plain {}
+/// assert_eq!(Plain.holding(), Holding::Leases);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
     /// Only through a [`Lease`].
@@ -145,6 +183,24 @@ pub enum Holding {
 }
 
 /// A release callback failed, and the front door has logged it.
+///
+/// ```
+/// use tenure::{Cause, Behaviour, Engine, Function, KeyRef, ReleaseFailed, Settings};
+///
+/// struct Stuck;
+/// impl Behaviour<u32> for Stuck {
+///     fn release(&self, _: u32, _: Cause) -> Result<(), ReleaseFailed> {
+///         Err(ReleaseFailed)
+///     }
+/// }
+///
+/// let engine = Engine::new();
+/// let stuck = Function::<u32, ()>::new(&engine, "stuck", Settings::default(), Box::new(Stuck))?;
+/// stuck.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+/// stuck.clear().unwrap();
+/// assert_eq!(stuck.info().release_failures, 1);
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReleaseFailed;
 
@@ -152,15 +208,15 @@ pub struct ReleaseFailed;
 ///
 /// The entry must have been taken out of its cache, and no lock may be held. What follows happens
 /// when the last lease is gone, which may be now.
-pub(crate) fn release<V: Resource>(entry: Lease<V>, cause: Cause) {
-    let shared = entry.entry().shared();
+pub(crate) fn release<V: Resource>(entry: Held<V>, cause: Cause) {
+    let shared = entry.shared();
     let core = shared.engine.core();
     match shared.behaviour.holding() {
-        Holding::Watched => entry.entry().end(cause, Some(core.leaving.count())),
+        Holding::Watched => entry.end(cause, Some(core.leaving.count())),
         Holding::Leases => {
-            entry.entry().end(cause, None);
+            entry.end(cause, None);
             if let Some(bound) = shared.drain()
-                && entry.entry().count() > 1
+                && entry.count() > 1
             {
                 core.drains.lend(&entry, bound);
             }
@@ -251,29 +307,38 @@ impl<V: Resource> Draining<V> {
 }
 
 /// A resource between its build and its entry: whatever happens there, it is released.
-pub(crate) struct Unkept<V: Resource>(Option<Draining<V>>);
+pub(crate) struct Unkept<'a, V: Resource> {
+    value: Option<V>,
+    built_at: Nanos,
+    shared: &'a Arc<Shared<V>>,
+}
 
-impl<V: Resource> Unkept<V> {
-    pub(crate) fn new(value: V, shared: &Arc<Shared<V>>) -> Self {
-        Self(Some(Draining {
-            shared: Arc::clone(shared),
-            value,
-            cause: Cause::Orphaned,
-            built_at: shared.engine.core().stamp(),
-            leaving: None,
-        }))
+impl<'a, V: Resource> Unkept<'a, V> {
+    pub(crate) fn new(value: V, built_at: Nanos, shared: &'a Arc<Shared<V>>) -> Self {
+        Self {
+            value: Some(value),
+            built_at,
+            shared,
+        }
     }
 
-    /// Hands the resource to its entry.
-    pub(crate) fn keep(mut self) -> V {
-        self.0.take().expect("kept once").value
+    /// Hands the resource to its entry, with the time that it was built at.
+    pub(crate) fn keep(mut self) -> (V, Nanos) {
+        (self.value.take().expect("kept once"), self.built_at)
     }
 }
 
-impl<V: Resource> Drop for Unkept<V> {
+impl<V: Resource> Drop for Unkept<'_, V> {
     fn drop(&mut self) {
-        if let Some(draining) = self.0.take() {
-            draining.begin();
+        if let Some(value) = self.value.take() {
+            Draining {
+                shared: Arc::clone(self.shared),
+                value,
+                cause: Cause::Orphaned,
+                built_at: self.built_at,
+                leaving: None,
+            }
+            .begin();
         }
     }
 }
@@ -326,13 +391,13 @@ impl<V: Resource> Watched for Used<V> {
 /// Lock order: each lock, then the timer's.
 #[derive(Default)]
 pub(crate) struct Drains {
-    held: Mutex<Held>,
+    held: Mutex<Watches>,
     /// Entries that callers lease beyond their end: the jobs that will warn, by address.
     lent: Mutex<HashMap<usize, (u64, TimerId)>>,
 }
 
 #[derive(Default)]
-struct Held {
+struct Watches {
     numbers: u64,
     entries: HashMap<u64, (Box<dyn Watched>, TimerId)>,
 }
@@ -385,13 +450,13 @@ impl Drains {
     }
 
     /// Has a warning logged if the entry is still leased after `bound`.
-    fn lend<V: Resource>(&self, entry: &Lease<V>, bound: Duration) {
-        let core = entry.entry().shared().engine.core();
+    fn lend<V: Resource>(&self, entry: &Held<V>, bound: Duration) {
+        let core = entry.shared().engine.core();
         let when = core.clock.now().saturating_add(nanos(bound));
         let number = core.number();
-        let address = address(entry.entry());
-        let name = Arc::clone(&entry.entry().shared().name);
-        let engine = entry.entry().shared().engine.downgrade();
+        let address = address(entry);
+        let name = Arc::clone(&entry.shared().name);
+        let engine = entry.shared().engine.downgrade();
         let warn = Box::new(move || {
             let Some(engine) = engine.upgrade() else {
                 return;
@@ -407,7 +472,7 @@ impl Drains {
                 );
             }
         });
-        entry.entry().lend();
+        entry.lend();
         let mut lent = self.lent.lock();
         lent.insert(address, (number, core.timer.at(when, warn)));
     }

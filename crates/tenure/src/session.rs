@@ -158,6 +158,13 @@ impl Session {
     /// Ends the session now, whoever still serves it: its entries are released, with cause
     /// `SessionEnded`, and a session-scoped function called in it finds no session. Only the first
     /// call does anything.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session = Session::new();
+    /// session.end();
+    /// assert!(session.has_ended());
+    /// ```
     pub fn end(&self) {
         self.0.end();
     }

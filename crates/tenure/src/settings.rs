@@ -6,6 +6,13 @@ use std::time::Duration;
 use crate::error::SettingError;
 
 /// Who shares an entry.
+///
+/// ```
+/// use tenure::Scope;
+///
+/// assert_eq!(Scope::parse("session").unwrap(), Scope::Session);
+/// assert!(Scope::parse("user").unwrap_err().to_string().contains("session"));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// All users, sessions, re-runs and threads.
@@ -42,6 +49,13 @@ impl fmt::Display for Scope {
 }
 
 /// Whether a build shows a spinner, and with what text.
+///
+/// ```
+/// use tenure::{Settings, Spinner};
+///
+/// let settings = Settings { spinner: Spinner::Text("Connecting".into()), ..Settings::default() };
+/// # let _ = settings;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Spinner {
     /// Shows ``Running `name(...)`.``, without the dots where no argument is keyed.
@@ -56,6 +70,18 @@ pub enum Spinner {
 }
 
 /// The settings of one cached function; a change of any of them begins a new cache.
+///
+/// ```
+/// use std::time::Duration;
+/// use tenure::Settings;
+///
+/// let settings = Settings {
+///     ttl: Some(Duration::from_secs(3600)),
+///     max_entries: Some(8),
+///     ..Settings::default()
+/// };
+/// assert!(settings.check().is_ok());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// The maximum age of an entry, or `None` where it never expires.
@@ -78,6 +104,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether a hit needs neither a check nor a session.
+    pub(crate) fn is_quick(&self) -> bool {
+        !self.validates && self.scope == Scope::Global
+    }
+
     /// Checks what types alone cannot.
     ///
     /// # Errors

@@ -101,6 +101,25 @@ fn serving<S: Stage>(stage: &Arc<S>) -> Serving {
 }
 
 /// Has this thread's code put its elements on `stage` until the guard is dropped.
+///
+/// ```
+/// # use std::sync::{Arc, Mutex};
+/// # use tenure::{Stage, stage};
+/// # #[derive(Default)]
+/// # struct Page(Mutex<Vec<u32>>);
+/// # impl Stage for Page {
+/// #     type Element = u32;
+/// #     type Input = u32;
+/// #     fn put(&self, element: &u32) { self.0.lock().unwrap().push(*element) }
+/// #     fn input(&self, _: &str) -> u32 { 7 }
+/// # }
+/// let page = Arc::new(Page::default());
+/// let entered = stage::enter(&page);
+/// stage::put(1u32);
+/// drop(entered);
+/// stage::put(2u32); // goes nowhere
+/// assert_eq!(*page.0.lock().unwrap(), [1]);
+/// ```
 pub fn enter<S: Stage>(stage: &Arc<S>) -> Entered {
     serving(stage).enter()
 }
@@ -112,6 +131,22 @@ pub fn run<S: Stage, T>(stage: &Arc<S>, work: impl FnOnce() -> T) -> T {
 }
 
 /// A future whose code puts its elements on `stage`, on whatever thread it is polled.
+///
+/// ```
+/// # use std::sync::{Arc, Mutex};
+/// # use tenure::{Stage, stage};
+/// # #[derive(Default)]
+/// # struct Page(Mutex<Vec<u32>>);
+/// # impl Stage for Page {
+/// #     type Element = u32;
+/// #     type Input = u32;
+/// #     fn put(&self, element: &u32) { self.0.lock().unwrap().push(*element) }
+/// #     fn input(&self, _: &str) -> u32 { 7 }
+/// # }
+/// let page = Arc::new(Page::default());
+/// futures_executor::block_on(stage::attach(&page, async { stage::put(1u32) }));
+/// assert_eq!(*page.0.lock().unwrap(), [1]);
+/// ```
 pub fn attach<S: Stage, T: Future>(stage: &Arc<S>, future: T) -> Attached<T> {
     Attached::new(future, serving(stage))
 }
@@ -132,6 +167,21 @@ pub fn put<E: Send + Sync + 'static>(element: E) {
 ///
 /// In a build of a function with `observes = true`, the input counts as an argument from then on:
 /// a hit needs the same value.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use tenure::{Stage, stage};
+/// # struct Page;
+/// # impl Stage for Page {
+/// #     type Element = u32;
+/// #     type Input = u32;
+/// #     fn put(&self, _: &u32) {}
+/// #     fn input(&self, _: &str) -> u32 { 7 }
+/// # }
+/// let page = Arc::new(Page);
+/// assert_eq!(stage::run(&page, || stage::input::<u32>("slider")), Some(7));
+/// assert_eq!(stage::input::<u32>("slider"), None); // no stage
+/// ```
 pub fn input<I: 'static>(id: &str) -> Option<I> {
     let stage = Serving::with(|serving| serving.stage.clone())?;
     let (key, value) = stage.input_any(id);

@@ -66,6 +66,118 @@ pub(crate) use std::sync::atomic::AtomicU64 as Figure;
 /// A switch of the whole process, in a static that stands before any model runs.
 pub(crate) use std::sync::atomic::AtomicBool as Switch;
 
+/// A sequentially consistent look.
+///
+/// loom knows no total order of such loads, and would let two threads each miss what the other has
+/// just written; an exchange that changes nothing it puts in order.
+#[inline]
+pub(crate) fn look(number: &AtomicU64) -> u64 {
+    if cfg!(loom) {
+        number.fetch_add(0, Ordering::SeqCst)
+    } else {
+        number.load(Ordering::SeqCst)
+    }
+}
+
+/// Something that is made once, by whoever needs it first.
+#[cfg(not(loom))]
+pub(crate) use std::sync::OnceLock as Once;
+
+/// The same where a checker has to see that what was made was made before it is looked at.
+#[cfg(loom)]
+pub(crate) struct Once<T> {
+    made: OnceLock<T>,
+    is_made: AtomicBool,
+    making: Mutex<()>,
+}
+
+#[cfg(loom)]
+impl<T> Once<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            made: OnceLock::new(),
+            is_made: AtomicBool::new(false),
+            making: Mutex::new(()),
+        }
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        let is_made = self.is_made.load(Ordering::Acquire);
+        is_made.then(|| self.made.get().expect("made"))
+    }
+
+    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+        let _making = self.making.lock();
+        let made = self.made.get_or_init(make);
+        self.is_made.store(true, Ordering::Release);
+        made
+    }
+}
+
+#[cfg(loom)]
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What many references share, and the last of them drops.
+#[cfg(not(loom))]
+pub(crate) struct Value<T>(T);
+
+#[cfg(not(loom))]
+impl<T> Value<T> {
+    #[inline]
+    pub(crate) const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The same under a checker that has to see who looks, so that it finds a look that no order of
+/// events keeps from coming after the drop.
+#[cfg(loom)]
+pub(crate) struct Value<T> {
+    cell: loom::cell::UnsafeCell<T>,
+    gone: std::sync::atomic::AtomicBool,
+}
+
+#[cfg(loom)]
+#[allow(unsafe_code)]
+impl<T> Value<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self {
+            cell: loom::cell::UnsafeCell::new(value),
+            gone: false.into(),
+        }
+    }
+
+    pub(crate) fn get(&self) -> &T {
+        assert!(
+            !self.gone.load(Ordering::SeqCst),
+            "looked at after its drop"
+        );
+        // SAFETY: nobody changes the value before its drop, and the checker fails the model where
+        // this look is not ordered before that.
+        self.cell.with(|value| unsafe { &*value })
+    }
+
+    /// Drops the value. Its memory stays, so that a later look is seen.
+    ///
+    /// # Safety
+    /// By whoever had the last reference.
+    pub(crate) unsafe fn end(&self) {
+        assert!(!self.gone.swap(true, Ordering::SeqCst), "dropped twice");
+        let value = self.cell.with_mut(|value| value);
+        // SAFETY: dropped once, by whoever had the last reference.
+        unsafe { std::ptr::drop_in_place(value) };
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(Mx<T>);
 
@@ -161,6 +273,41 @@ impl Condvar {
     pub(crate) fn notify_all(&self) {
         self.0.notify_all();
     }
+}
+
+/// Numbers threads from zero, in the order in which they first ask; `None` for one that ends.
+#[cfg(not(any(loom, shuttle)))]
+#[inline]
+pub(crate) fn thread_number() -> Option<usize> {
+    thread_local! {
+        /// The number plus one, or nothing yet.
+        static NUMBER: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+    let number = NUMBER.try_with(|number| match number.get() {
+        0 => {
+            static NUMBERS: Figure = Figure::new(1);
+            let next = NUMBERS.fetch_add(1, Ordering::Relaxed) as usize;
+            number.set(next);
+            next
+        }
+        number => number,
+    });
+    number.ok().map(|number| number - 1)
+}
+
+/// A model's threads have numbers that are the same in every run.
+#[cfg(loom)]
+pub(crate) fn thread_number() -> Option<usize> {
+    let id = format!("{:?}", loom::thread::current().id());
+    id.trim_matches(|it: char| !it.is_ascii_digit())
+        .parse()
+        .ok()
+}
+
+/// A model's threads have numbers that are the same in every run.
+#[cfg(shuttle)]
+pub(crate) fn thread_number() -> Option<usize> {
+    Some(shuttle::current::me().into())
 }
 
 /// Starts a named thread that dies with the process.

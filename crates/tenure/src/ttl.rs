@@ -107,6 +107,14 @@ impl fmt::Display for Problem {
 
 /// Reads the span of time that a setting was given; the error names the setting.
 ///
+/// ```
+/// use std::time::Duration;
+///
+/// let parsed = tenure::parse_duration("ttl", "1h30m").unwrap();
+/// assert_eq!(parsed.duration, Duration::from_secs(5400));
+/// assert!(tenure::parse_duration("ttl", "soon").is_err());
+/// ```
+///
 /// # Errors
 ///
 /// [`TtlError`] where pandas cannot read the text, where it is not a time (`""`, `"NaT"`), and

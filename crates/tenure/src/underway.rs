@@ -15,7 +15,7 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use crate::sync::{AtomicU64, Condvar, Mutex, Ordering, thread_local};
+use crate::sync::{AtomicU64, Condvar, Mutex, Ordering, look, thread_local};
 
 #[derive(Default)]
 pub(crate) struct UnderWay {
@@ -133,7 +133,7 @@ impl UnderWay {
     /// Counts one that no thread has begun yet, until it is [taken over](Self::counted).
     #[inline]
     pub(crate) fn count(&self) -> Side {
-        let side = match self.turn.load(Ordering::SeqCst) % 2 {
+        let side = match look(&self.turn) % 2 {
             0 => Side::Even,
             _ => Side::Odd,
         };
@@ -157,7 +157,7 @@ impl UnderWay {
             let side = (self.turn.fetch_add(1, Ordering::SeqCst) % 2) as usize;
             self.waiting.fetch_add(1, Ordering::SeqCst);
             let mut changed = self.changed.0.lock();
-            while self.counts[side].load(Ordering::SeqCst) > mine[side] {
+            while look(&self.counts[side]) > mine[side] {
                 self.changed.1.wait(&mut changed);
             }
             drop(changed);
@@ -187,7 +187,7 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         let under_way = self.under_way;
         under_way.counts[self.side as usize].fetch_sub(1, Ordering::SeqCst);
-        if under_way.waiting.load(Ordering::SeqCst) > 0 {
+        if look(&under_way.waiting) > 0 {
             // Whoever saw the count before this is asleep by now.
             drop(under_way.changed.0.lock());
             under_way.changed.1.notify_all();

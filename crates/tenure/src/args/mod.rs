@@ -34,6 +34,26 @@ use crate::key::Encoder;
 ///
 /// Why is `Hash` not enough? Floats have none, and two values of one type may compare unequal and
 /// still write the same to a hasher; a key must tell them apart.
+///
+/// ```
+/// use tenure::{CacheKey, Encoder};
+///
+/// /// A word, in whatever case it is written.
+/// struct Word(String);
+///
+/// impl CacheKey for Word {
+///     fn encode(&self, key: &mut Encoder) {
+///         self.0.to_lowercase().encode(key);
+///     }
+/// }
+///
+/// #[tenure::cache_resource]
+/// fn meaning(word: &Word) -> usize {
+///     word.0.len()
+/// }
+///
+/// assert!(meaning(&Word("Yes".into())).same_entry(&meaning(&Word("yes".into()))));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a key",
     label = "this is an argument of a cached function",

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 
 use crate::bounds::{Failure, Resource};
-use crate::entry::Lease;
 use crate::error::Error;
 use crate::fallible::{self, Failed, Shared};
 use crate::front::Source;
@@ -12,6 +11,7 @@ use crate::function::Function;
 use crate::info::Info;
 use crate::key::KeyRef;
 use crate::later::Place;
+use crate::lease::Lease;
 use crate::sync::{Arc, OnceLock};
 
 /// A cached function of the program.
@@ -54,7 +54,7 @@ impl<V: Resource, F: Failure> Cached<V, F> {
     /// A hit that an async function need not wait for.
     #[inline]
     pub fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
-        self.function.hit(key)
+        self.function.hot_hit(key)
     }
 }
 

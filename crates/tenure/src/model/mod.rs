@@ -4,6 +4,8 @@
 
 #[cfg(loom)]
 mod model_loom;
+#[cfg(loom)]
+mod model_loom_hot;
 #[cfg(shuttle)]
 mod model_shuttle;
 #[allow(dead_code)] // each checker uses a part of it

@@ -12,14 +12,14 @@ use super::world::{Got, PAST_TTL, TTL, Thing, Things, World, key};
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::{BuildError, Cause, Error, Holding, Interrupt, Lease, Patiently, Settings};
 
-fn model(program: impl Fn() + Send + Sync + 'static) {
+pub(super) fn model(program: impl Fn() + Send + Sync + 'static) {
     let mut checker = loom::model::Builder::new();
     checker.preemption_bound.get_or_insert(3);
     checker.check(program);
 }
 
 /// Runs these on two threads, and gives what both gave.
-fn both<A: 'static, B: 'static>(
+pub(super) fn both<A: 'static, B: 'static>(
     one: impl FnOnce() -> A + 'static,
     other: impl FnOnce() -> B + 'static,
 ) -> (A, B) {
@@ -28,15 +28,15 @@ fn both<A: 'static, B: 'static>(
     (one.join().unwrap(), other)
 }
 
-type Shared = (Arc<World>, Arc<Things>);
+pub(super) type Shared = (Arc<World>, Arc<Things>);
 
-fn with(settings: Settings) -> Shared {
+pub(super) fn with(settings: Settings) -> Shared {
     let world = World::new();
     let function = world.function(settings);
     (world, function)
 }
 
-fn with_ttl() -> Settings {
+pub(super) fn with_ttl() -> Settings {
     Settings {
         ttl: Some(TTL),
         ..Settings::default()
@@ -44,7 +44,7 @@ fn with_ttl() -> Settings {
 }
 
 /// A call as a thread of its own makes it.
-fn gets((world, function): &Shared) -> impl FnOnce() -> Got + 'static {
+pub(super) fn gets((world, function): &Shared) -> impl FnOnce() -> Got + 'static {
     let (world, function) = (Arc::clone(world), Arc::clone(function));
     move || world.get(&function, 1)
 }
@@ -57,7 +57,7 @@ fn dies((_, function): &Shared) -> impl FnOnce() -> Got + 'static {
     }
 }
 
-fn does<T>(
+pub(super) fn does<T>(
     (world, function): &Shared,
     what: impl FnOnce(&World, &Things) -> T + 'static,
 ) -> impl FnOnce() -> T + 'static {

@@ -1,0 +1,134 @@
+//! A lease: how a caller holds a resource.
+//!
+//! Invariant: a lease owns one reference to its entry, until its drop, which gives it away once.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+
+use crate::bounds::Resource;
+use crate::entry::Held;
+use crate::hot::Slot;
+use crate::record::Recording;
+
+/// A resource in a caller's hands: it is not released before the last lease of it is gone.
+///
+/// ```
+/// # use tenure::{Encoder, Engine, Function, Settings};
+/// # let engine = Engine::new();
+/// # let pools = Function::<String, std::convert::Infallible>::plain(&engine, "pool", Settings::default()).unwrap();
+/// # let key = Encoder::new();
+/// let lease = pools.get_or_build(&key.finish(), || Ok("a pool".to_owned())).unwrap();
+/// assert_eq!(lease.len(), 6); // derefs to the resource
+/// ```
+pub struct Lease<V: Resource> {
+    entry: ManuallyDrop<Held<V>>,
+    /// The slot that the reference was taken out of, and that may take it back.
+    home: Option<NonNull<Slot>>,
+}
+
+// SAFETY: the entry may be used and dropped on any thread, and a slot is made of atomics.
+unsafe impl<V: Resource> Send for Lease<V> {}
+// SAFETY: as above.
+unsafe impl<V: Resource> Sync for Lease<V> {}
+
+impl<V: Resource> Lease<V> {
+    #[inline]
+    pub(crate) fn new(entry: Held<V>) -> Self {
+        Self {
+            entry: ManuallyDrop::new(entry),
+            home: None,
+        }
+    }
+
+    /// A lease of what was taken out of this slot.
+    ///
+    /// # Safety
+    /// The slot is one of the entry's own function.
+    #[inline]
+    pub(crate) unsafe fn out_of(slot: &Slot, entry: Held<V>) -> Self {
+        Self {
+            entry: ManuallyDrop::new(entry),
+            home: Some(NonNull::from(slot)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn entry(&self) -> &Held<V> {
+        &self.entry
+    }
+
+    /// The reference that it is.
+    pub(crate) fn into_entry(self) -> Held<V> {
+        let mut lease = ManuallyDrop::new(self);
+        // SAFETY: taken once, from a lease that is not dropped.
+        unsafe { ManuallyDrop::take(&mut lease.entry) }
+    }
+
+    /// What the build put out, if anything, for the host to put out again.
+    ///
+    /// ```
+    /// # use tenure::{Encoder, Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u64, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// let lease = pools.get_or_build(&Encoder::new().finish(), || Ok(7)).unwrap();
+    /// assert!(lease.recording().is_none()); // no host recorded anything
+    /// ```
+    #[must_use]
+    pub fn recording(&self) -> Option<&Recording> {
+        self.entry.recording()
+    }
+
+    /// Whether two leases are of one entry.
+    ///
+    /// ```
+    /// # use tenure::cache_resource;
+    /// #[cache_resource]
+    /// fn pool(shard: u32) -> String {
+    ///     format!("pool {shard}")
+    /// }
+    ///
+    /// assert!(pool(1).same_entry(&pool(1)));
+    /// assert!(!pool(1).same_entry(&pool(2)));
+    /// ```
+    #[must_use]
+    pub fn same_entry(&self, other: &Self) -> bool {
+        self.entry.ptr_eq(&other.entry)
+    }
+}
+
+impl<V: Resource> Drop for Lease<V> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(home) = self.home
+            && Slot::put_back(home, &self.entry)
+        {
+            return;
+        }
+        // SAFETY: dropped here and nowhere else; the slot did not take the reference.
+        unsafe { ManuallyDrop::drop(&mut self.entry) }
+    }
+}
+
+impl<V: Resource> Clone for Lease<V> {
+    fn clone(&self) -> Self {
+        Self::new(Held::clone(&self.entry))
+    }
+}
+
+impl<V: Resource> Deref for Lease<V> {
+    type Target = V;
+
+    #[inline]
+    fn deref(&self) -> &V {
+        self.entry.value()
+    }
+}
+
+impl<V: fmt::Debug + Send + Sync + 'static> fmt::Debug for Lease<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lease").field(&**self).finish()
+    }
+}
