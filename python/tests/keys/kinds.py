@@ -178,8 +178,9 @@ words = st.sampled_from(["", "a", "b", "é", "日"])
 letters = st.sampled_from(["a", "b"])
 some = st.lists(small, max_size=3).map(tuple)
 more = st.lists(small, min_size=1, max_size=4).map(tuple)
+# No time that a change of clocks makes ambiguous.
 moments = st.builds(
-    dt.datetime, st.sampled_from([1999, 2024]), st.sampled_from([1, 10]), st.sampled_from([1, 27]), small
+    dt.datetime, st.sampled_from([1999, 2024]), st.sampled_from([1, 10]), st.sampled_from([1, 20]), small
 )
 zones = st.sampled_from(["UTC", "Europe/Berlin", "Asia/Tokyo"])
 numeric = st.sampled_from(["<i4", ">i4", "<i8", "<u2", "<f4", ">f8", "<f8", "<c16"])
@@ -235,7 +236,7 @@ SCALARS: dict[str, tuple[Parameters, Callable[..., Any]]] = {
     "PurePosixPath": (st.tuples(letters), pathlib.PurePosixPath),
     "PureWindowsPath": (st.tuples(letters), pathlib.PureWindowsPath),
     "Pattern": (st.tuples(letters, st.sampled_from([0, re.I, re.M])), lambda text, flags: re.compile(text, flags)),
-    "date": (st.tuples(st.sampled_from([1999, 2024]), st.sampled_from([1, 10]), st.sampled_from([1, 27])), dt.date),
+    "date": (st.tuples(st.sampled_from([1999, 2024]), st.sampled_from([1, 10]), st.sampled_from([1, 20])), dt.date),
     "time": (st.tuples(small, st.integers(0, 1)), lambda hour, fold: dt.time(hour, fold=fold)),
     "timedelta": (st.tuples(small, small, small), dt.timedelta),
     "datetime": (st.tuples(moments, st.integers(0, 1)), lambda it, fold: it.replace(fold=fold)),
