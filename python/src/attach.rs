@@ -63,6 +63,31 @@ pub(crate) fn with<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     })
 }
 
+/// Makes this thread known to Python for the time that `work` takes, so that each of the many times
+/// it needs the interpreter meanwhile is cheap. It does not keep it.
+pub(crate) fn known(work: &mut dyn FnMut()) {
+    let mut work = Some(Here(work));
+    let made = with(|py| {
+        let work = work.take();
+        py.detach(move || work.into_iter().for_each(Here::run));
+    });
+    if made.is_none() {
+        // The interpreter has ended; what needs it finds that out by itself.
+        work.into_iter().for_each(Here::run);
+    }
+}
+
+struct Here<'a>(&'a mut dyn FnMut());
+
+// SAFETY: `detach` runs its closure on the calling thread.
+unsafe impl Send for Here<'_> {}
+
+impl Here<'_> {
+    fn run(self) {
+        (self.0)();
+    }
+}
+
 /// Before a fork, on the thread that forks.
 #[pyfunction]
 pub(crate) fn before_fork(py: Python<'_>) {

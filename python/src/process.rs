@@ -199,6 +199,7 @@ pub(crate) fn stay(py: Python<'_>) -> ! {
 
 fn first() -> &'static Engine {
     let made = Engine::new();
+    made.run_background_inside(attach::known);
     made.configure(|there| *there = config());
     let made = Box::into_raw(Box::new(made));
     let null = ptr::null_mut();

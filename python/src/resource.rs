@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyTypeError};
@@ -44,6 +45,7 @@ impl Held {
     /// Keeps it from being released until the claim is dropped.
     pub(crate) fn claim(&self, py: Python<'_>) -> Claim {
         let object = self.object.clone_ref(py);
+        CLAIMED.fetch_add(1, Ordering::Relaxed);
         *claims().entry(address(&object)).or_default() += 1;
         Claim { object }
     }
@@ -68,6 +70,10 @@ impl Held {
 /// is free after a fork.
 static CLAIMS: LazyLock<Mutex<HashMap<usize, usize>>> = LazyLock::new(Mutex::default);
 
+/// How many claims there are in all. Whoever looks at an object that has ended, with a claim on it,
+/// sees that one: it was made before the lease of its entry was given back.
+static CLAIMED: AtomicUsize = AtomicUsize::new(0);
+
 fn claims() -> MutexGuard<'static, HashMap<usize, usize>> {
     CLAIMS.lock().expect("nothing panics under this lock")
 }
@@ -83,6 +89,7 @@ pub(crate) struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        CLAIMED.fetch_sub(1, Ordering::Relaxed);
         // The object itself is let go after the lock.
         let mut claims = claims();
         let address = address(&self.object);
@@ -195,6 +202,9 @@ impl Behaviour<Held> for Callbacks {
     }
 
     fn is_claimed(&self, value: &Held) -> bool {
+        if CLAIMED.load(Ordering::Relaxed) == 0 {
+            return false;
+        }
         attach::with(|py| value.is_claimed(py)).unwrap_or(false)
     }
 }

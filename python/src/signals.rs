@@ -318,7 +318,7 @@ fn unblock(signal: c_int) {
 }
 
 /// How long the line may take that says that the time is over.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Says that the time is over, unless the interpreter is what everything waits for.
 fn tell_late() {

@@ -344,6 +344,17 @@ impl Engine {
         ends.collect()
     }
 
+    /// Has background threads run what they have to do inside `around`, which calls what it is
+    /// given: once for all that is due one after another. For what a thread needs that is dear to
+    /// have and not to be kept while it sleeps. Only the first one counts.
+    ///
+    /// ```
+    /// tenure::Engine::new().run_background_inside(|work| work());
+    /// ```
+    pub fn run_background_inside(&self, around: fn(&mut dyn FnMut())) {
+        self.0.timer.run_inside(around);
+    }
+
     /// Runs `work` on a background thread, now.
     pub(crate) fn in_background(&self, work: impl FnOnce() + Send + 'static) {
         self.0.timer.at(self.0.clock.now(), Box::new(work));

@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::clock::{Clock, NEVER, Nanos};
-use crate::sync::{Arc, AtomicBool, Condvar, Mutex, MutexGuard, Ordering, spawn};
+use crate::sync::{Arc, AtomicBool, Condvar, Mutex, MutexGuard, OnceLock, Ordering, spawn};
 
 /// So many callbacks may block at once before one that is due has to wait.
 const MOST_THREADS: usize = 64;
@@ -29,6 +29,9 @@ const STAND_IN_DELAY: Nanos = 20_000_000;
 const LINGER: Nanos = 1_000_000_000;
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
+
+/// What a background thread does around the jobs that it finds due one after another.
+pub(crate) type Around = fn(&mut dyn FnMut());
 
 /// What cancels a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +49,7 @@ pub(crate) struct Timer {
     failed: AtomicBool,
     /// In a child process: a thread that is not there may hold the lock.
     abandoned: AtomicBool,
+    around: OnceLock<Around>,
 }
 
 #[derive(Default)]
@@ -78,6 +82,7 @@ impl Timer {
             stand_ins: Condvar::new(),
             failed: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
+            around: OnceLock::new(),
         })
     }
 
@@ -107,6 +112,11 @@ impl Timer {
         }
         let job = self.state.lock().jobs.remove(&id);
         job.is_some()
+    }
+
+    /// Has what a background thread does run inside `around`. Only the first one counts.
+    pub(crate) fn run_inside(&self, around: Around) {
+        let _ = self.around.set(around);
     }
 
     pub(crate) fn abandon(&self) {
@@ -193,14 +203,10 @@ impl Timer {
         state.starting -= 1;
         while !state.stopped {
             let now = self.clock.now();
-            if let Some(job) = take_due(&mut state, now.saturating_sub(delay)) {
+            if let Some(job) = self.begin_job(&mut state, now, delay) {
                 idle_since = None;
-                if let Some(next) = state.jobs.keys().next() {
-                    let when = next.when;
-                    self.have_watched(&mut state, when);
-                }
                 drop(state);
-                run(job);
+                self.run_jobs(job, delay);
                 state = self.state.lock();
                 continue;
             }
@@ -216,6 +222,34 @@ impl Timer {
             self.sleep(role, &mut state, wakes, now);
         }
         state.threads -= 1;
+    }
+
+    /// Takes out what is due, and sees to it that what is due next has a thread.
+    fn begin_job(self: &Arc<Self>, state: &mut State, now: Nanos, delay: Nanos) -> Option<Job> {
+        let job = take_due(state, now.saturating_sub(delay))?;
+        if let Some(next) = state.jobs.keys().next() {
+            let when = next.when;
+            self.have_watched(state, when);
+        }
+        Some(job)
+    }
+
+    /// Runs one job, and what is due by then.
+    fn run_jobs(self: &Arc<Self>, first: Job, delay: Nanos) {
+        let mut next = Some(first);
+        let mut jobs = || {
+            while let Some(job) = next.take() {
+                run(job);
+                let mut state = self.state.lock();
+                if !state.stopped {
+                    next = self.begin_job(&mut state, self.clock.now(), delay);
+                }
+            }
+        };
+        match self.around.get() {
+            Some(around) => around(&mut jobs),
+            None => jobs(),
+        }
     }
 
     fn sleep(&self, role: Role, state: &mut MutexGuard<'_, State>, wakes: Nanos, now: Nanos) {
