@@ -53,8 +53,7 @@ class Demo(Server):
     """
 
     def __init__(self, folder: Path) -> None:
-        # Many threads on a small network wait for each other more than they compute.
-        env = {"SHOP_DATABASE": str(folder / "shop.db"), "OPENBLAS_NUM_THREADS": "1"}
+        env = {"SHOP_DATABASE": str(folder / "shop.db")}
         super().__init__(folder, TENURE, APP, ("SHOP_EVENTS", "SHOP_GATE"), env)
         self.before: Counter[str] = Counter()
         self._said = 0

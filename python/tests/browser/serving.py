@@ -30,6 +30,9 @@ PATIENCE = 120.0
 # The line that ends an app's pipe, which has no end of its own.
 END = "end\n"
 
+# Many threads on a small model wait for each other more than they compute.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
 TENURE = ("-m", "tenure", "run")
 STREAMLIT = ("-m", "streamlit", "run")
 
@@ -123,7 +126,7 @@ class Server:
                 *(sys.executable, *command, str(app)),
                 *(part for name, value in options.items() for part in (f"--{name}", str(value))),
             ],
-            env={**os.environ, **env, names[0]: str(pipe), names[1]: str(gate)},
+            env={**os.environ, **ONE_THREAD, **env, names[0]: str(pipe), names[1]: str(gate)},
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

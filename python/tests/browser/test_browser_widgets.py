@@ -172,9 +172,8 @@ book.end_of_run()
 """
 
 
-def test_h5_the_reference_pages_example_as_printed(serve):
+def test_h5_the_reference_pages_example_as_printed(app):
     """H5, H2: `load_model` with its checkbox, in two browsers; the two states of the box are two models."""
-    app = serve("pages")
     example = (EXAMPLES / "load_model_widget.txt").read_text(encoding="utf-8")
     (app.folder / "cases" / "printed.py").write_text(PRINTED.format(example=example), encoding="utf-8")
     ann, ben = app.tab("printed").ran(1), app.tab("printed").ran(1)

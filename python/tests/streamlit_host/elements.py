@@ -6,6 +6,7 @@ takes neither, its test fails and asks for a line here.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.util
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+import streamlit.components.v1 as components
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
@@ -23,6 +25,7 @@ PIXEL = bytes.fromhex(
 )
 SPEC = {"mark": "point", "encoding": {"x": {"field": "n"}}}
 DAY = datetime.date(2024, 5, 6)
+COMPONENT = components.declare_component("of_the_tests", url="http://localhost:1")
 
 
 def _figure() -> Any:
@@ -53,6 +56,12 @@ def _each(container: str, *args: Any) -> Callable[[Any], Any]:
             part.text(f"part {number}")
 
     return put
+
+
+def _component(place: Any) -> Any:
+    with contextlib.nullcontext() if place is st else place:
+        COMPONENT(name="one", default=3)
+        COMPONENT(name="two", default=[4], key="component")
 
 
 def _placeholder(place: Any) -> Any:
@@ -86,6 +95,7 @@ def _status(place: Any) -> Any:
 
 
 CALLS: dict[str, Callable[[Any], Any]] = {
+    "a custom component": _component,
     "altair_chart": lambda place: place.altair_chart(_altair()),
     "area_chart": lambda place: place.area_chart(TABLE),
     "audio": lambda place: place.audio(b"RIFF sound", format="audio/wav"),
@@ -166,9 +176,10 @@ NEEDS = {"pdf": "streamlit_pdf", "plotly_chart": "plotly", "pyplot": "matplotlib
 if not hasattr(AppTest, "feedback"):
     ELSEWHERE["feedback"] = "this AppTest cannot read it back"
 
-NAMES = sorted(
-    name for name in dir(DeltaGenerator) if not name.startswith("_") and callable(getattr(DeltaGenerator, name))
-)
+NAMES = [
+    "a custom component",
+    *(name for name in dir(DeltaGenerator) if not name.startswith("_") and callable(getattr(DeltaGenerator, name))),
+]
 
 
 def missing(name: str) -> str | None:
