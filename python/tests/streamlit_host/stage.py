@@ -12,7 +12,7 @@ import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 # Long beyond what any event here takes: a test that waits for it in vain fails, and says where.
-PATIENCE = 20
+PATIENCE = 60
 
 # Streamlit leaves a session's event loop open when its server stops first, and the collector says so at any later time.
 LEFT_OPEN = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
