@@ -21,9 +21,9 @@ def drawer(number):
 
 @tenure.cache_resource(experimental_allow_widgets=True, max_entries=3, on_release=book.released)
 def mix():
-    red, blue = st.slider("Red", 0, 10, 5), st.slider("Blue", 0, 10, 5)
-    st.info(f"{red} red and {blue} blue")
-    return book.built("mix", red=red)
+    red, blue = st.checkbox("Red"), st.checkbox("Blue")
+    st.info(f"Red: {red}, blue: {blue}")
+    return book.built("mix", number=2 * red + blue)
 
 
 @tenure.cache_resource(ttl="1s", validate=lambda lamp: lamp.good, on_release=book.released)
@@ -38,7 +38,7 @@ if "known" not in st.session_state:
 desk()
 made = mix()
 lamp()
-drawer(made.red)
+drawer(made.number)
 functions = {"desk": desk, "drawer": drawer, "mix": mix, "lamp": lamp}
 book.tell("entries", " ".join(f"{kind}={function.info().entries}" for kind, function in functions.items()))
 book.end_of_run()
