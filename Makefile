@@ -116,7 +116,7 @@ $(LINT_ENV)/.tenure: $(DEV_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
 demo: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo app, on port 8501 or PORT=
 	@scripts/demo $(APP_ENV)/bin/python $(PORT)
 
-test: test-rust test-python test-pythons test-streamlit test-browser ## every test, bounded for CI
+test: test-rust model test-python test-pythons test-streamlit test-browser ## every test, bounded for CI
 
 test-rust: ## the engine, the macros, the tower layer, the examples, and what the documentation shows
 	$(CARGO) test --workspace --exclude tenure-python --all-features --no-fail-fast $(ARGS)
