@@ -139,8 +139,10 @@ impl<V: Resource> Entry<V> {
     /// Hands the hits over to the function's figures: those of entries that have ended are not
     /// asked for one by one.
     fn retire_hits(&self) {
-        let hits = self.hits.swap(0, Ordering::Relaxed);
-        self.shared.counters.retire_hits(hits);
+        if self.hits.load(Ordering::Relaxed) != 0 {
+            let hits = self.hits.swap(0, Ordering::Relaxed);
+            self.shared.counters.retire_hits(hits);
+        }
     }
 
     /// What was written to `ended` last, by whichever thread.

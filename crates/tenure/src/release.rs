@@ -175,7 +175,7 @@ pub trait Behaviour<V>: Send + Sync + 'static {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
-    /// Only through a [`Lease`].
+    /// Only through a [`Lease`](crate::Lease).
     Leases,
     /// Also in ways that only [`Behaviour::in_use`] and [`Behaviour::is_claimed`] see; they are
     /// asked again and again.
