@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -62,6 +63,15 @@ def test_l3_a_failing_release_reaches_no_caller_and_stops_no_other(
     assert record.exc_info[2].tb_frame.f_code.co_name == "release"
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own handler, which it does not set where a shell in the background has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("how", ["clear", "evict"])
 def test_l3_a_ctrl_c_during_a_callback_reaches_the_program_after_the_releases(
     clock: Clock, ledger: Ledger, caplog: pytest.LogCaptureFixture, how: str
