@@ -117,6 +117,9 @@ INTERRUPTED = """
 import os, signal, sys, threading
 import tenure
 
+# Python sets it by itself, but not where a shell in the background has SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 began, go_on = threading.Event(), threading.Event()
 
 @tenure.cache_resource
