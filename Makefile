@@ -45,7 +45,8 @@ RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
 .PHONY: help demo test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
-	test-rust model test-docs test-python test-pythons test-streamlit-one test-streamlit test-browser \
+	test-rust model test-docs test-python test-python-ready test-pythons test-streamlit-one \
+	test-streamlit-ready test-streamlit test-browser \
 	matrix browser-long model-long stress-long fuzz bench-python bench-rust
 
 help: ## list the targets
@@ -116,33 +117,41 @@ $(LINT_ENV)/.tenure: $(DEV_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
 demo: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo app, on port 8501 or PORT=
 	@scripts/demo $(APP_ENV)/bin/python $(PORT)
 
-test: test-rust model test-python test-pythons test-streamlit test-browser ## every test, bounded for CI
+test: test-rust model test-pythons test-streamlit test-browser ## every test, bounded for CI
 
 test-rust: ## the engine, the macros, the tower layer, the examples, and what the documentation shows
 	$(CARGO) test --workspace --exclude tenure-python --all-features --no-fail-fast $(ARGS)
 
-test-python: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## the Python tests without a host, for one interpreter (PYTHON=, ARGS='-k name')
-	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
+test-python: test-python-ready ## the Python tests without a host, for one interpreter (PYTHON=, ARGS='-k name')
 	$(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) $(ARGS)
 
-test-pythons: ## the same for every other supported interpreter found
-	@scripts/find-python --all | while read -r minor path; do \
-		if [ "$$minor" != "$(PYVER)" ]; then \
-			echo "== Python $$minor"; \
-			$(MAKE) test-python PYTHON=$$path </dev/null || touch $(TARGET)/.pythons-failed; \
-		fi; \
-	done
-	@if [ -e $(TARGET)/.pythons-failed ]; then rm $(TARGET)/.pythons-failed; exit 1; fi
+test-python-ready: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure
+	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
 
-test-streamlit-one: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
+# The wheels one after the other, since they share cargo's target directory; then the tests side by side.
+test-pythons: ## the same for every supported interpreter found, two at a time
+	@scripts/find-python --all | while read -r minor path; do \
+		$(MAKE) test-python-ready PYTHON=$$path </dev/null || exit 1; \
+	done
+	@scripts/find-python --all 2>/dev/null | while read -r minor path; do \
+		echo "$(MAKE) test-python PYTHON=$$path ARGS='$(ARGS)'"; \
+	done | scripts/side-by-side
+
+test-streamlit-one: test-streamlit-ready
 	@echo "== Streamlit $(STREAMLIT)"
 	@failed=; for tests in $(STREAMLIT_TESTS); do \
 		$(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $$tests $(ARGS) || failed=1; \
 	done; test -z "$$failed"
 
+test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
+
 test-streamlit: ## the Streamlit host with the oldest and the newest supported version
-	$(MAKE) test-streamlit-one STREAMLIT=$(STREAMLIT_OLDEST)
-	$(MAKE) test-streamlit-one STREAMLIT=$(STREAMLIT_NEWEST)
+	@for version in $(STREAMLIT_OLDEST) $(STREAMLIT_NEWEST); do \
+		$(MAKE) test-streamlit-ready STREAMLIT=$$version || exit 1; \
+	done
+	@for version in $(STREAMLIT_OLDEST) $(STREAMLIT_NEWEST); do \
+		echo "$(MAKE) test-streamlit-one STREAMLIT=$$version ARGS='$(ARGS)'"; \
+	done | scripts/side-by-side
 
 test-browser: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure ## the demo in headless Chromium
 	@scripts/debian chromium chromium
