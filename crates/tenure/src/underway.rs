@@ -4,11 +4,15 @@
 //! 1. A release is under way from before its entry leaves its cache until the callback has
 //!    returned.
 //! 2. A wait is for what had begun before it, and not for what begins meanwhile: it ends under load.
-//! 3. A wait from inside a release does not wait for that one.
+//! 3. A wait from inside a release does not wait for that one, nor behind a wait that does.
 //!
 //! Why two counts? What begins is counted on the side whose turn it is; a wait gives the turn to the
 //! other side and waits until this one is empty. It does so twice, since a release may have read the
 //! turn before that, and be counted after.
+//!
+//! A wait from inside a release leaves the turn alone, since giving it is one wait's business at a
+//! time. It lasts until there is a moment with nothing else under way, which load can put off: the
+//! shutdown's bound ends it then.
 //!
 //! Lock order: `waiter`, then `changed`. Neither is held while anything else is done.
 
@@ -152,17 +156,28 @@ impl UnderWay {
 
     /// Waits until everything that has begun is over, but for `mine`.
     pub(crate) fn settle(&self, mine: Mine) {
+        if mine != Mine::default() {
+            // Whoever holds the turn may wait for `mine`.
+            for side in 0..2 {
+                self.await_side(side, mine);
+            }
+            return;
+        }
         let _waiter = self.waiter.lock();
         for _ in 0..2 {
             let side = (self.turn.fetch_add(1, Ordering::SeqCst) % 2) as usize;
-            self.waiting.fetch_add(1, Ordering::SeqCst);
-            let mut changed = self.changed.0.lock();
-            while look(&self.counts[side]) > mine[side] {
-                self.changed.1.wait(&mut changed);
-            }
-            drop(changed);
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            self.await_side(side, mine);
         }
+    }
+
+    fn await_side(&self, side: usize, mine: Mine) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let mut changed = self.changed.0.lock();
+        while look(&self.counts[side]) > mine[side] {
+            self.changed.1.wait(&mut changed);
+        }
+        drop(changed);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// In a child process: the threads that waited are not there, and may have held the locks.
@@ -273,6 +288,22 @@ mod tests {
         assert_eq!(done(), 1);
         after_releases(|| DONE.with(|it| it.set(it.get() + 1)));
         assert_eq!(done(), 2);
+    }
+
+    #[test]
+    fn l6_a_wait_inside_a_release_does_not_wait_behind_a_wait_for_that_release() {
+        let under_way = UnderWay::default();
+        let begun = under_way.begin();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| under_way.settle([0; 2]));
+            while under_way.waiting.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
+            under_way.settle(mine());
+            assert!(!waits.is_finished());
+            drop(begun);
+            waits.join().unwrap();
+        });
     }
 
     #[test]
