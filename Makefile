@@ -153,11 +153,11 @@ test-streamlit: ## the Streamlit host with the oldest and the newest supported v
 		echo "$(MAKE) test-streamlit-one STREAMLIT=$$version ARGS='$(ARGS)'"; \
 	done | scripts/side-by-side
 
-test-browser: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure ## the demo in headless Chromium
+test-browser: test-streamlit-ready ## the demo in headless Chromium
 	@scripts/debian chromium chromium
 	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/browser $(ARGS)
 
-browser-long: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure ## fifty browser sessions that come and go for a minute
+browser-long: test-streamlit-ready ## fifty browser sessions that come and go for a minute
 	@scripts/debian chromium chromium
 	TENURE_TESTS=long TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml \
 		python/tests/browser/test_browser_soak.py -o timeout=0 -s $(ARGS)
