@@ -451,6 +451,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
 impl<V: Resource, F> Drop for Cache<V, F> {
     fn drop(&mut self) {
+        let _under_way = self.shared.engine.core().under_way.begin();
         let (entries, expiry) = {
             let mut state = self.state.lock();
             self.shared.hot.clear::<V>();

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::time::Duration;
 
 use crate::clock::{Clock, ManualClock, Nanos, nanos};
+use crate::config::{Config, InForce};
 use crate::flight::WaitGraph;
 use crate::host::{Host, SessionId};
 use crate::inspect::Inspection;
@@ -53,40 +54,9 @@ pub(crate) struct Core {
     host: Mutex<Option<Arc<dyn Host>>>,
     /// Whether there is a host, so that a call without one takes no lock to find that out.
     hosted: AtomicBool,
-    config: Mutex<Config>,
+    pub(crate) config: InForce,
     functions: Mutex<Vec<Weak<dyn AnyFunction>>>,
     sessions: Mutex<HashMap<SessionId, Session>>,
-}
-
-/// What holds for all functions unless they say otherwise.
-///
-/// ```
-/// use std::time::Duration;
-/// use tenure::Engine;
-///
-/// let engine = Engine::new();
-/// engine.configure(|config| config.drain = Some(Duration::from_secs(10)));
-/// assert_eq!(engine.config().shutdown_bound, Duration::from_secs(5));
-/// ```
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Config {
-    /// How long a release waits for callers that still hold the resource.
-    pub drain: Option<Duration>,
-    /// How long a session's entries stay after its disconnect.
-    pub session_grace: Duration,
-    /// How long the releases at the end of the process may take in all.
-    pub shutdown_bound: Duration,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            drain: None,
-            session_grace: Duration::ZERO,
-            shutdown_bound: Duration::from_secs(5),
-        }
-    }
 }
 
 #[derive(Default)]
@@ -166,7 +136,7 @@ impl Engine {
             last_stamp: Figure::new(0),
             host: Mutex::new(None),
             hosted: AtomicBool::new(false),
-            config: Mutex::new(Config::default()),
+            config: InForce::default(),
             functions: Mutex::new(Vec::new()),
             sessions: Mutex::default(),
         }))
@@ -223,12 +193,12 @@ impl Engine {
     /// The configuration in force.
     #[must_use]
     pub fn config(&self) -> Config {
-        self.0.config.lock().clone()
+        self.0.config.read()
     }
 
     /// Changes the configuration; in force from the next release on.
     pub fn configure(&self, change: impl FnOnce(&mut Config)) {
-        change(&mut self.0.config.lock());
+        self.0.config.change(change);
     }
 
     /// Clears every entry of every function.

@@ -131,8 +131,8 @@ impl<V: Resource> Entry<V> {
     pub(crate) fn end(&self, cause: Cause, leaving: Option<Side>) {
         let place = LEAVING.iter().find(|it| Some(it.0) == leaving);
         let ended = cause as u8 | place.map_or(0, |it| it.1);
-        let before = self.ended.swap(ended, Ordering::AcqRel);
-        debug_assert_eq!(before, LIVE, "an entry ends once");
+        debug_assert_eq!(self.ended.load(Ordering::Relaxed), LIVE, "it ends once");
+        self.ended.store(ended, Ordering::Release);
         self.retire_hits();
     }
 
@@ -143,11 +143,6 @@ impl<V: Resource> Entry<V> {
             let hits = self.hits.swap(0, Ordering::Relaxed);
             self.shared.counters.retire_hits(hits);
         }
-    }
-
-    /// What was written to `ended` last, by whichever thread.
-    fn last_word(&self) -> u8 {
-        self.ended.fetch_or(0, Ordering::AcqRel)
     }
 
     /// Notes that the engine is to be told when the last lease is gone.
@@ -161,7 +156,8 @@ impl<V: Resource> Drop for Entry<V> {
         let Some(value) = self.value.take() else {
             return;
         };
-        let ended = self.last_word();
+        // Whoever wrote it had a reference, which is gone.
+        let ended = self.ended.load(Ordering::Relaxed);
         if ended != LIVE && ended & LENT != 0 {
             self.shared.engine.core().drains.returned(self);
         }
@@ -170,12 +166,11 @@ impl<V: Resource> Drop for Entry<V> {
         let leaving = LEAVING.iter().find(|it| ended != LIVE && ended & it.1 != 0);
         self.retire_hits();
         Draining {
-            shared: Arc::clone(&self.shared),
             value,
             cause,
             built_at: self.built_at,
             leaving: leaving.map(|it| it.0),
         }
-        .begin();
+        .begin(&self.shared);
     }
 }

@@ -47,7 +47,9 @@ pub(crate) struct Looks {
 
 impl<V: Resource> Shared<V> {
     pub(crate) fn drain(&self) -> Option<Duration> {
-        self.settings.drain.or_else(|| self.engine.config().drain)
+        self.settings
+            .drain
+            .or_else(|| self.engine.core().config.drain())
     }
 }
 

@@ -206,28 +206,29 @@ pub struct ReleaseFailed;
 
 /// Lets go of what a cache held: the one way out.
 ///
-/// The entry must have been taken out of its cache, and no lock may be held. What follows happens
-/// when the last lease is gone, which may be now.
+/// The entry must have been taken out of its cache by this thread, which has begun a release, and no
+/// lock may be held. What follows happens when the last lease is gone, which may be now.
 pub(crate) fn release<V: Resource>(entry: Held<V>, cause: Cause) {
+    if entry.count() == 1 {
+        // Nobody has a lease, and nobody can get one any more: it is released here and now.
+        entry.end(cause, None);
+        return;
+    }
     let shared = entry.shared();
     let core = shared.engine.core();
     match shared.behaviour.holding() {
         Holding::Watched => entry.end(cause, Some(core.leaving.count())),
         Holding::Leases => {
             entry.end(cause, None);
-            if let Some(bound) = shared.drain()
-                && entry.count() > 1
-            {
+            if let Some(bound) = shared.drain() {
                 core.drains.lend(&entry, bound);
             }
         }
     }
-    drop(entry);
 }
 
 /// A resource without leases: released now, or once nobody uses it any more.
 pub(crate) struct Draining<V: Resource> {
-    pub(crate) shared: Arc<Shared<V>>,
     pub(crate) value: V,
     pub(crate) cause: Cause,
     pub(crate) built_at: Nanos,
@@ -237,34 +238,34 @@ pub(crate) struct Draining<V: Resource> {
 
 impl<V: Resource> Draining<V> {
     /// Called by the drop of what held the resource and nowhere else.
-    pub(crate) fn begin(self) {
-        if self.shared.engine.core().timer.is_abandoned() {
+    pub(crate) fn begin(self, shared: &Arc<Shared<V>>) {
+        let engine = &shared.engine;
+        let core = engine.core();
+        if core.timer.is_abandoned() {
             // It belongs to the parent process.
             return std::mem::forget(self);
         }
-        let shared = Arc::clone(&self.shared);
-        let engine = &shared.engine;
-        let leaving = self.leaving.map(|side| engine.core().leaving.counted(side));
-        match self.users() {
-            Some((users, bound)) if self.has(users) => {
-                let until = engine.core().clock.now().saturating_add(bound);
-                let drains = &engine.core().drains;
+        let leaving = self.leaving.map(|side| core.leaving.counted(side));
+        match self.users(shared) {
+            Some((users, bound)) if self.has(shared, users) => {
+                let until = core.clock.now().saturating_add(bound);
                 let used = Used {
                     draining: self,
+                    shared: Arc::clone(shared),
                     users,
                 };
-                drains.hold(engine, Box::new(used), until, FIRST_LOOK);
+                core.drains.hold(engine, Box::new(used), until, FIRST_LOOK);
             }
-            _ => self.settle(leaving),
+            _ => self.settle(shared, leaving),
         }
     }
 
     /// Whose use delays the release, and for how long at most.
-    fn users(&self) -> Option<(Users, Nanos)> {
-        if self.shared.behaviour.holding() == Holding::Leases || self.cause == Cause::Shutdown {
+    fn users(&self, shared: &Shared<V>) -> Option<(Users, Nanos)> {
+        if shared.behaviour.holding() == Holding::Leases || self.cause == Cause::Shutdown {
             return None;
         }
-        match self.shared.drain() {
+        match shared.drain() {
             Some(bound) => Some((Users::All, nanos(bound))),
             // Whoever waited for an orphan has only just received it.
             None if self.cause == Cause::Orphaned => Some((Users::All, NEVER)),
@@ -272,25 +273,19 @@ impl<V: Resource> Draining<V> {
         }
     }
 
-    fn has(&self, users: Users) -> bool {
+    fn has(&self, shared: &Shared<V>, users: Users) -> bool {
         let look = || match users {
-            Users::All => self.shared.behaviour.in_use(&self.value),
-            Users::Claiming => self.shared.behaviour.is_claimed(&self.value),
+            Users::All => shared.behaviour.in_use(&self.value),
+            Users::Claiming => shared.behaviour.is_claimed(&self.value),
         };
         catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
-            tracing::error!(function = %self.shared.name, "the look for its users panicked");
+            tracing::error!(function = %shared.name, "the look for its users panicked");
             false
         })
     }
 
-    fn settle(self, leaving: Option<Counted<'_>>) {
-        let Self {
-            shared,
-            value,
-            cause,
-            built_at: _,
-            leaving: _,
-        } = self;
+    fn settle(self, shared: &Shared<V>, leaving: Option<Counted<'_>>) {
+        let Self { value, cause, .. } = self;
         let _under_way = shared.engine.core().under_way.begin_once();
         drop(leaving);
         shared.counters.released(cause);
@@ -332,13 +327,12 @@ impl<V: Resource> Drop for Unkept<'_, V> {
     fn drop(&mut self) {
         if let Some(value) = self.value.take() {
             Draining {
-                shared: Arc::clone(self.shared),
                 value,
                 cause: Cause::Orphaned,
                 built_at: self.built_at,
                 leaving: None,
             }
-            .begin();
+            .begin(self.shared);
         }
     }
 }
@@ -357,6 +351,7 @@ enum Users {
 /// A resource that is released once these users are gone.
 struct Used<V: Resource> {
     draining: Draining<V>,
+    shared: Arc<Shared<V>>,
     users: Users,
 }
 
@@ -370,11 +365,11 @@ trait Watched: Send {
 
 impl<V: Resource> Watched for Used<V> {
     fn in_use(&self) -> bool {
-        self.draining.has(self.users)
+        self.draining.has(&self.shared, self.users)
     }
 
     fn function(&self) -> &str {
-        &self.draining.shared.name
+        &self.shared.name
     }
 
     fn built_at(&self) -> Nanos {
@@ -382,7 +377,7 @@ impl<V: Resource> Watched for Used<V> {
     }
 
     fn release(self: Box<Self>) {
-        self.draining.settle(None);
+        self.draining.settle(&self.shared, None);
     }
 }
 

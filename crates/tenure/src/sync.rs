@@ -60,7 +60,8 @@ pub(crate) type HashMap<K, V> =
 
 pub(crate) use std::sync::{Arc, OnceLock, Weak};
 
-/// A figure or a number: it steers nothing, so no model checker has to look at it.
+/// A figure, a number or a setting: nothing hangs on when a thread learns of it, so no model checker
+/// has to look at it.
 pub(crate) use std::sync::atomic::AtomicU64 as Figure;
 
 /// A switch of the whole process, in a static that stands before any model runs.
