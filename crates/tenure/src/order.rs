@@ -14,7 +14,7 @@ const KEPT: usize = 64;
 
 /// The entries of one cache.
 pub(crate) struct Ordered<V: Resource> {
-    table: HashTable<u32>,
+    table: HashTable<Place>,
     nodes: Vec<Node<V>>,
     oldest: u32,
     newest: u32,
@@ -22,6 +22,23 @@ pub(crate) struct Ordered<V: Resource> {
     free: u32,
     /// The entry of a call without arguments, which is found without a hash.
     bare: u32,
+}
+
+/// Where an entry's node is, and half of its key's hash: enough to find it again when the table
+/// grows, and not to look at entries that only share a bucket.
+#[derive(Clone, Copy)]
+struct Place {
+    at: u32,
+    half: u32,
+}
+
+/// What the table goes by: it takes the bucket from one end and a tag from the other.
+fn spread(half: u32) -> u64 {
+    u64::from(half) << 32 | u64::from(half)
+}
+
+fn half(hash: u64) -> u32 {
+    hash as u32
 }
 
 struct Node<V: Resource> {
@@ -58,16 +75,21 @@ impl<V: Resource> Ordered<V> {
         if key.is_empty() {
             return (self.bare != NONE).then(|| self.entry(self.bare));
         }
-        let at = self
-            .table
-            .find(key.hash(), |&at| key.matches(self.entry(at).key()))?;
-        Some(self.entry(*at))
+        self.find(key.hash(), |there| key.matches(there))
     }
 
     /// The entry under an owned key, of which this is the hash.
     pub(crate) fn get_at(&self, hash: u64, key: &Key) -> Option<&Held<V>> {
-        let at = self.table.find(hash, |&at| self.entry(at).key() == key)?;
-        Some(self.entry(*at))
+        self.find(hash, |there| there == key)
+    }
+
+    #[inline]
+    fn find(&self, hash: u64, is_it: impl Fn(&Key) -> bool) -> Option<&Held<V>> {
+        let half = half(hash);
+        let place = self.table.find(spread(half), |place| {
+            place.half == half && is_it(self.entry(place.at).key())
+        })?;
+        Some(self.entry(place.at))
     }
 
     /// Adds an entry as the newest; the key, of which this is the hash, must not be there.
@@ -97,11 +119,10 @@ impl<V: Resource> Ordered<V> {
         if is_bare {
             self.bare = at;
         }
-        let nodes = &self.nodes;
-        self.table.insert_unique(hash, at, |&at| {
-            let entry = nodes[at as usize].entry.as_ref();
-            entry.expect("a node in the table is taken").key().hash()
-        });
+        let half = half(hash);
+        let place = Place { at, half };
+        self.table
+            .insert_unique(spread(half), place, |place| spread(place.half));
     }
 
     pub(crate) fn oldest(&self) -> Option<&Held<V>> {
@@ -111,11 +132,11 @@ impl<V: Resource> Ordered<V> {
     /// Takes out this very entry, if it is there. The hash is that of its key.
     pub(crate) fn remove(&mut self, hash: u64, entry: &Held<V>) -> Option<Held<V>> {
         let nodes = &self.nodes;
-        let found = self.table.find_entry(hash, |&at| {
-            let there = nodes[at as usize].entry.as_ref();
+        let found = self.table.find_entry(spread(half(hash)), |place| {
+            let there = nodes[place.at as usize].entry.as_ref();
             there.is_some_and(|there| there.ptr_eq(entry))
         });
-        let (at, _) = found.ok()?.remove();
+        let (Place { at, .. }, _) = found.ok()?.remove();
         let Node { older, newer, .. } = self.nodes[at as usize];
         match older {
             NONE => self.oldest = newer,
