@@ -1,9 +1,10 @@
-"""What a build puts on the page: recorded with Streamlit's replay contexts, and put out again with its replay function.
+"""What a build puts on the page: recorded with Streamlit's replay context, and put out again with its replay function.
 
-Why a replay context for each depth of nesting, and not Streamlit's own?
-    Streamlit's single context decides where a nested function's elements go by what the innermost function has seen,
-    and saves that decision for the outer ones too. An element that a nested function writes into the outer function's
-    column then replays outside of that column. A context that holds one function at a time decides for that function.
+Why is the context asked when a build has ended, and not at each element?
+    While functions are nested, Streamlit's context decides where an element goes by what the innermost function has
+    seen, and saves that decision for the outer ones too. An element that a nested function writes into the outer
+    function's column then replays outside of that column. Asked for one function at a time, it decides for that
+    function. And a build that puts nothing out, as most do, does not need it at all.
 
 Three things Streamlit's replay leaves out are put right here: parts of the page other than the body and the sidebar,
 elements that the front end must take anew even if they look as before, and how an `st.status` ended.
@@ -50,28 +51,31 @@ class Recording:
 class Capture:
     """The recording of one build under way."""
 
-    __slots__ = ("_calling", "_context", "_ctx", "_home", "_token", "fresh", "seen", "statuses")
+    __slots__ = ("_ctx", "_forbidding", "_func", "_home", "_saves", "_token", "fresh", "seen", "statuses")
 
     def __init__(self, ctx: ScriptRunContext, func: Callable[..., Any], allow_widgets: bool) -> None:
-        outer = _open.get()
-        forbidden = in_cached_function.get()
+        self._ctx = ctx
+        self._func = func
         self._home = str(id(st._main._active_dg))
+        self._saves: list[tuple[str, tuple[Any, ...], dict[str, Any]]] | None = []
         self.fresh: set[int] = set()
         self.statuses: dict[StatusContainer, bool | None] = {}
-        self._ctx = ctx
-        self._context = _context_at(len(outer))
-        self._token = _open.set((*outer, self))
-        self._calling = self._context.calling_cached_function(func)
-        self._calling.__enter__()
         self.seen = _streamlit_widgets.Seen() if allow_widgets else None
-        if allow_widgets and not forbidden:
-            # Streamlit's warning about widgets hangs on this flag. An outer function that forbids them has the say.
-            in_cached_function.set(False)
+        # Streamlit's warning about widgets hangs on this flag. An outer function that forbids them has the say.
+        self._forbidding = in_cached_function.set(in_cached_function.get() or not allow_widgets)
+        self._token = _open.set((*_open.get(), self))
 
     def close(self) -> Recording | None:
-        self._calling.__exit__(None, None, None)
         _open.reset(self._token)
-        messages = self._context._most_recent_messages
+        in_cached_function.reset(self._forbidding)
+        # A thread that the function has left behind adds nothing any more.
+        saves, self._saves = self._saves, None
+        if not saves:
+            return None
+        with _context.calling_cached_function(self._func):
+            for kind, args, kwargs in saves:
+                getattr(_context, kind)(*args, **kwargs)
+        messages = list(_context._most_recent_messages)
         if not messages:
             return None
         for status, expanded in self.statuses.items():
@@ -86,21 +90,15 @@ class Capture:
         if used in _roots() and used != self._home:
             # In `with st.sidebar:`, say, of the function's own. Streamlit would replay it where the caller stands.
             kwargs = {**kwargs, "invoked_dg_id": used}
-        getattr(self._context, kind)(*args, **kwargs)
+        if self._saves is not None:
+            self._saves.append((kind, args, kwargs))
 
 
 _open: contextvars.ContextVar[tuple[Capture, ...]] = contextvars.ContextVar("tenure_streamlit_open", default=())
 """The builds that record what this thread puts out, outermost first."""
 
-_contexts: list[CachedMessageReplayContext] = []
-
-
-def _context_at(depth: int) -> CachedMessageReplayContext:
-    """The replay context of builds nested this deep. Its state is Streamlit's: local to a thread or a task."""
-    while len(_contexts) <= depth:
-        _contexts.append(CachedMessageReplayContext(CacheType.RESOURCE))
-    return _contexts[depth]
-
+_context = CachedMessageReplayContext(CacheType.RESOURCE)
+"""Where a build's recording is made. Its state is Streamlit's: local to a thread or a task."""
 
 _fresh: contextvars.ContextVar[frozenset[int]] = contextvars.ContextVar("tenure_streamlit_fresh", default=frozenset())
 """The elements, by identity, that the front end must take anew in the replay under way (balloons, a value that is set).
@@ -175,15 +173,8 @@ def also_save(kind: str) -> Callable[[Callable[..., None]], Callable[..., None]]
     def make(original: Callable[..., None]) -> Callable[..., None]:
         def save(*args: Any, **kwargs: Any) -> None:
             original(*args, **kwargs)
-            builds = _open.get()
-            if builds:
-                # Streamlit records only where it also forbids widgets; a build that allows them records all the same.
-                token = in_cached_function.set(True)
-                try:
-                    for build in builds:
-                        build.save(kind, args, kwargs)
-                finally:
-                    in_cached_function.reset(token)
+            for build in _open.get():
+                build.save(kind, args, kwargs)
 
         return save
 
