@@ -206,11 +206,11 @@ model-long: ## the same without the bound on time
 	TENURE_TESTS=long LOOM_MAX_PREEMPTIONS=3 $(LOOM) $(ARGS)
 	TENURE_TESTS=long $(SHUTTLE) $(ARGS)
 
-stress-long: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## ten million operations on 16 threads
+stress-long: test-python-ready ## ten million operations on 16 threads
 	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) \
 		-m stress -o timeout=0 $(ARGS)
 
-fuzz: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure ## the generated tests with many more cases, then the fuzzers (SECONDS= for each)
+fuzz: test-python-ready ## the generated tests with many more cases, then the fuzzers (SECONDS= for each)
 	PROPTEST_CASES=100000 $(CARGO) test -p tenure --release $(ARGS)
 	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) \
 		-m hypothesis -o timeout=0 $(ARGS)

@@ -6,6 +6,7 @@ use pyo3::types::{PyDict, PyFrozenSet};
 use tenure::Encoder;
 
 use crate::encode::{self, Context, HashFuncs};
+use crate::log::Caller;
 use crate::resource::Held;
 use crate::{attach, cached, errors, events, exit, host, info, options, process, testing};
 
@@ -74,6 +75,7 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
     let mut signals = None;
     for (name, value) in settings.into_iter().flatten() {
         let name: String = name.extract()?;
+        options::mind_unit(&name, &value, Caller::Above)?;
         match name.as_str() {
             "drain" => config.drain = options::duration(&name, &value)?,
             "session_grace" => {

@@ -602,6 +602,7 @@ pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py
     if is_async_function(&func)? {
         return Err(refused_function(&func));
     }
+    written.warn()?;
     let cached = Cached::make(py, func.clone(), written.check()?)?;
     let cached = Bound::new(py, cached)?;
     static READY: std::sync::Once = std::sync::Once::new();

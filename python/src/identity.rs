@@ -12,12 +12,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::UNIX_EPOCH;
 
-use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::{PyFunction, PyString, PyType};
 use tenure::{Encoder, Hasher128};
 
 use crate::encode::{self, First, Holds, Pin, Role};
+use crate::log;
 
 /// What tells a function from others; each digest means something in this process only.
 pub(crate) struct Source {
@@ -39,9 +39,6 @@ pub(crate) struct Source {
 
 /// How many wrappers are followed to the function inside.
 const WRAPPERS_MAX: usize = 100;
-
-/// How far up the stack the decorated function is from where a warning is given.
-const STACK_LEVEL: usize = 3;
 
 /// Reads what tells a callable from others.
 ///
@@ -264,9 +261,7 @@ fn warn(py: Python<'_>, name: &str, site: [u8; 16], pins: &[Pin], role: Role) ->
                 variable = pin.name,
                 reason = pin.reason,
             );
-            let category = py.get_type::<PyUserWarning>();
-            py.import("warnings")?
-                .call_method1("warn", (text, category, STACK_LEVEL))?;
+            log::warn(py, &text, log::Caller::Above)?;
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
-//! Python's `logging`, under the name `tenure`.
+//! Python's `logging`, under the name `tenure`, and its warnings.
 
+use pyo3::exceptions::PyUserWarning;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -38,4 +39,24 @@ pub(crate) fn line(py: Python<'_>, is_error: bool, text: &str) {
     if let Err(broken) = logged {
         broken.write_unraisable(py, None);
     }
+}
+
+/// Whose line a warning is about.
+#[derive(Clone, Copy)]
+pub(crate) enum Caller {
+    /// The one that called the native function.
+    Here = 1,
+    /// The one that called the package's own Python function around it.
+    Above = 2,
+}
+
+/// Warns the program.
+///
+/// # Errors
+/// The warning itself, where the program has made it one.
+pub(crate) fn warn(py: Python<'_>, text: &str, caller: Caller) -> PyResult<()> {
+    let category = py.get_type::<PyUserWarning>();
+    py.import(intern!(py, "warnings"))?
+        .call_method1(intern!(py, "warn"), (text, category, caller as u8))
+        .map(drop)
 }

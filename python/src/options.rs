@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use pyo3::exceptions::{PyTypeError, PyUserWarning, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDelta, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Scope, Settings, Spinner};
 
 use crate::awaited::is_async_function;
+use crate::log::{self, Caller};
 
 /// What a decorator was given, checked.
 pub(crate) struct Options {
@@ -44,6 +45,12 @@ pub(crate) struct Written<'py> {
 }
 
 impl Written<'_> {
+    /// Warns of what is allowed and seldom meant.
+    pub(crate) fn warn(&self) -> PyResult<()> {
+        mind_unit("ttl", &self.ttl, Caller::Above)?;
+        mind_unit("drain", &self.drain, Caller::Above)
+    }
+
     /// Checks everything.
     ///
     /// # Errors
@@ -88,17 +95,9 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<
         return Ok(None);
     }
     if let Ok(text) = value.cast::<PyString>() {
-        let parsed = tenure::parse_duration(name, text.to_str()?)
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        if parsed.bare_number {
-            let text = format!(
-                "{name}={value:?} has no unit and means nanoseconds. Write the unit, as in \
-                 {name}=\"60s\", or a number of seconds, as in {name}=60."
-            );
-            let warn = value.py().import("warnings")?.getattr("warn")?;
-            warn.call1((text, value.py().get_type::<PyUserWarning>(), 4))?;
-        }
-        return Ok(Some(parsed.duration));
+        return tenure::parse_duration(name, text.to_str()?)
+            .map(|parsed| Some(parsed.duration))
+            .map_err(|error| PyValueError::new_err(error.to_string()));
     }
     if value.is_instance_of::<PyDelta>() {
         return value
@@ -118,6 +117,21 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<
     }
     // What is longer than the engine can count, infinity too, never passes.
     Ok(Duration::try_from_secs_f64(seconds).ok())
+}
+
+/// Warns of a text that is a number and nothing else: it is easily taken for seconds.
+pub(crate) fn mind_unit(name: &str, value: &Bound<'_, PyAny>, caller: Caller) -> PyResult<()> {
+    let Ok(text) = value.cast::<PyString>() else {
+        return Ok(());
+    };
+    if !tenure::parse_duration(name, text.to_str()?).is_ok_and(|parsed| parsed.bare_number) {
+        return Ok(());
+    }
+    let text = format!(
+        "{name}={value:?} has no unit and means nanoseconds. Write the unit, as in \
+         {name}=\"60s\", or a number of seconds, as in {name}=60."
+    );
+    log::warn(value.py(), &text, caller)
 }
 
 const DURATION_FORMS: &str = "Accepted are None, a number of seconds, a datetime.timedelta, or a \

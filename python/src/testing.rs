@@ -7,6 +7,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tenure::{Config, Engine, ManualClock};
 
+use crate::log::Caller;
 use crate::{host, options, process};
 
 /// Time that stands still until it is moved. Made by `tenure.testing.clock`.
@@ -130,6 +131,7 @@ impl Clock {
     /// because of an expiry takes another step.
     fn advance(&self, py: Python<'_>, by: &Bound<'_, PyAny>) -> PyResult<()> {
         let engine = self.engine()?;
+        options::mind_unit("advance", by, Caller::Here)?;
         let by = options::duration("advance", by)?.unwrap_or_default();
         self.time.advance(by.saturating_add(TELLS_APART));
         py.detach(|| engine.run_due());

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from datetime import timedelta
 
@@ -96,3 +97,23 @@ def test_l11_what_is_not_a_function_is_refused() -> None:
         tenure.cache_resource(5)
     with pytest.raises(TypeError, match="decorates a function"):
         tenure.cache_resource(ttl=5)(5)
+
+
+def test_l11_l12_a_time_without_a_unit_warns_once_at_the_line_that_says_it() -> None:
+    with pytest.warns(UserWarning, match="ttl='60' has no unit and means nanoseconds") as caught:
+        at = [line() + 1]
+        @tenure.cache_resource(ttl="60")  # fmt: skip
+        def settled() -> None: ...
+
+        at.append(line() + 1)
+        tenure.cache_resource(settled.__wrapped__, ttl="60")
+    with pytest.warns(UserWarning, match="drain='60' has no unit") as configured:
+        at.append(line() + 1)
+        tenure.configure(drain="60")
+    tenure.configure()
+    said = [*caught, *configured]
+    assert [(one.filename, one.lineno) for one in said] == [(__file__, number) for number in at]
+
+
+def line() -> int:
+    return inspect.stack()[1].lineno

@@ -244,7 +244,8 @@ impl Engine {
         }
     }
 
-    /// The same for a caller that holds a lock: what this gives is to be run outside it.
+    /// The same for a caller that holds a lock and has begun a release: what this gives is to be run
+    /// outside the lock.
     pub(crate) fn begin_end_of_session(&self, session: &str) -> Vec<End> {
         let grace = nanos(self.config().session_grace);
         if grace == 0 {

@@ -181,9 +181,11 @@ impl Inner {
         if self.ended.swap(true, Ordering::AcqRel) {
             return;
         }
+        let engine = Engine::global();
         if !self.named {
-            return Engine::global().end_session(&self.id);
+            return engine.end_session(&self.id);
         }
+        let _under_way = engine.core().under_way.begin();
         // Taken out under the lock, so that a successor of the same name begins after it;
         // released after the lock.
         let mut named = NAMED.lock();
@@ -192,7 +194,7 @@ impl Inner {
             Some(there) if std::ptr::eq(there.as_ptr(), self) => named.remove(&self.id),
             _ => None,
         };
-        let ending = Engine::global().begin_end_of_session(&self.id);
+        let ending = engine.begin_end_of_session(&self.id);
         drop(named);
         drop(gone);
         for release in ending {
