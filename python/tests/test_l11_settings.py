@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from datetime import timedelta
 
@@ -100,20 +99,17 @@ def test_l11_what_is_not_a_function_is_refused() -> None:
 
 
 def test_l11_l12_a_time_without_a_unit_warns_once_at_the_line_that_says_it() -> None:
-    with pytest.warns(UserWarning, match="ttl='60' has no unit and means nanoseconds") as caught:
-        at = [line() + 1]
-        @tenure.cache_resource(ttl="60")  # fmt: skip
-        def settled() -> None: ...
+    def bare() -> None:
+        tenure.cache_resource(list, ttl="60")
 
-        at.append(line() + 1)
-        tenure.cache_resource(settled.__wrapped__, ttl="60")
-    with pytest.warns(UserWarning, match="drain='60' has no unit") as configured:
-        at.append(line() + 1)
+    def with_settings() -> None:
+        tenure.cache_resource(ttl="60")(list)
+
+    def for_all() -> None:
         tenure.configure(drain="60")
+
+    for says in (bare, with_settings, for_all):
+        with pytest.warns(UserWarning, match="='60' has no unit and means nanoseconds") as caught:
+            says()
+        assert [(one.filename, one.lineno) for one in caught] == [(__file__, says.__code__.co_firstlineno + 1)]
     tenure.configure()
-    said = [*caught, *configured]
-    assert [(one.filename, one.lineno) for one in said] == [(__file__, number) for number in at]
-
-
-def line() -> int:
-    return inspect.stack()[1].lineno
