@@ -3,6 +3,8 @@
 //! Stages: `attr` reads the settings, `signature` the function, `expand` writes what they
 //! mean; `derive` is the other macro. A setting that is wrong gives its error and is left out of
 //! an expansion that is otherwise whole, so that one mistake gives one error.
+//!
+//! The examples stand in `doc/`, and run where `tenure` is: see its `guide.rs`.
 
 mod attr;
 mod derive;
@@ -44,6 +46,8 @@ use quote::quote;
 /// Every parameter is a part of the key, `self` too. One whose name begins with `_` is left out, and
 /// so is one with `#[key(skip)]`; `#[key(with = path)]` takes what `path(&argument)` returns in its
 /// place.
+///
+#[doc = include_str!("doc/cache_resource.md")]
 #[proc_macro_attribute]
 pub fn cache_resource(attributes: TokenStream, item: TokenStream) -> TokenStream {
     let item = match syn::parse::<syn::ItemFn>(item.clone()) {
@@ -75,6 +79,8 @@ pub fn cache_resource(attributes: TokenStream, item: TokenStream) -> TokenStream
 /// `Hash`. `#[key(skip)]` leaves a field out, `#[key(with = path)]` takes what `path(&field)`
 /// returns in its place. `#[key(crate = path)]` on the type says where `tenure` is, if it goes by
 /// another name.
+///
+#[doc = include_str!("doc/cache_key.md")]
 #[proc_macro_derive(CacheKey, attributes(key))]
 pub fn cache_key(item: TokenStream) -> TokenStream {
     let item = syn::parse_macro_input!(item as syn::DeriveInput);

@@ -25,6 +25,23 @@ use tenure::{Attached, Session};
 /// }
 /// ```
 ///
+/// A task that is dropped, because its connection is lost, ends its session too:
+///
+/// ```
+/// # use std::future::{Future, pending};
+/// # use std::task::{Context, Waker};
+/// # use tenure::Session;
+/// # use tenure_tower::per_connection;
+/// let mut session = None;
+/// let mut task = Box::pin(per_connection(async {
+///     session = Session::current();
+///     pending::<()>().await;
+/// }));
+/// let _ = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+/// drop(task);
+/// assert!(session.unwrap().has_ended());
+/// ```
+///
 /// A connection that is to share its user's session runs in that one instead:
 ///
 /// ```
@@ -46,6 +63,21 @@ pub fn per_connection<T: Future>(task: T) -> PerConnection<T> {
 
 pin_project! {
     /// The task of a connection, in its session; see [`per_connection`].
+    ///
+    /// ```
+    /// use tenure::Session;
+    /// use tenure_tower::{PerConnection, per_connection};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let task: PerConnection<_> = per_connection(async {
+    ///     let session = Session::current().unwrap();
+    ///     assert!(!session.has_ended());
+    ///     session
+    /// });
+    /// assert!(task.await.has_ended()); // with its task
+    /// # }
+    /// ```
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct PerConnection<T> {
         // Dropped before the session ends, so that its leases are gone by then.

@@ -25,6 +25,25 @@ const KEY: &str = "tenure.session";
 /// As in tower-sessions, an expiry after inactivity counts from the last request that *modified*
 /// the session, unless every request saves it: say so to both with
 /// [`with_always_save`](Self::with_always_save).
+///
+/// ```
+/// use axum::{Router, body::Body, http::Request, routing::get};
+/// use tenure::Session;
+/// use tenure_tower::SessionLayer;
+/// use tower::ServiceExt;
+/// use tower_sessions::{MemoryStore, SessionManagerLayer};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let app = Router::new()
+///     .route("/", get(async || assert!(Session::current().is_some())))
+///     .layer(SessionLayer::new())
+///     .layer(SessionManagerLayer::new(MemoryStore::default()));
+///
+/// let response = app.oneshot(Request::new(Body::empty())).await.unwrap();
+/// assert!(response.headers().contains_key("set-cookie"));
+/// # }
+/// ```
 #[derive(Clone, Default)]
 pub struct SessionLayer {
     live: Arc<Live>,
@@ -33,6 +52,26 @@ pub struct SessionLayer {
 
 impl SessionLayer {
     /// A layer without sessions yet.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use axum::http::{Request, Response};
+    /// # use tenure::Session;
+    /// # use tenure_tower::SessionLayer;
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # use tower_sessions::{MemoryStore, SessionManagerLayer};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let answer = service_fn(|_: Request<()>| async {
+    /// #     Ok::<_, Infallible>(Response::new(Session::current()))
+    /// # });
+    /// # let cookies = SessionManagerLayer::new(MemoryStore::default());
+    /// let sessions = SessionLayer::new();
+    /// let service = cookies.layer(sessions.layer(answer)); // answers with its session
+    /// let session = service.oneshot(Request::new(())).await.unwrap().into_body().unwrap();
+    /// assert!(!session.has_ended()); // it outlives the request, for the next one
+    /// # }
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -47,6 +86,7 @@ impl SessionLayer {
     ///
     /// let cookies = SessionManagerLayer::new(MemoryStore::default()).with_always_save(true);
     /// let sessions = SessionLayer::new().with_always_save(true);
+    /// # assert!(format!("{sessions:?}").contains("always_save: true"));
     /// ```
     #[must_use]
     pub fn with_always_save(mut self, always_save: bool) -> Self {
@@ -75,6 +115,23 @@ impl<S> Layer<S> for SessionLayer {
 }
 
 /// What [`SessionLayer`] makes of a service.
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use axum::http::{Request, Response};
+/// use tenure_tower::{SessionLayer, SessionService};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let hello = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new("hello")) });
+/// let service: SessionService<_> = SessionLayer::new().layer(hello);
+/// // Without a cookie layer around it an error is logged, and the request is served.
+/// let response = service.oneshot(Request::new(())).await.unwrap();
+/// assert_eq!(*response.body(), "hello");
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
     inner: S,

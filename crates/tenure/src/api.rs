@@ -46,6 +46,8 @@ pub fn clear_all() {
 /// use std::time::Duration;
 ///
 /// tenure::configure(|config| config.session_grace = Duration::from_secs(30));
+/// let config = tenure::Engine::global().config();
+/// assert_eq!(config.session_grace, Duration::from_secs(30));
 /// ```
 pub fn configure(change: impl FnOnce(&mut Config)) {
     engine().configure(change);
@@ -73,7 +75,13 @@ pub fn configure(change: impl FnOnce(&mut Config)) {
 ///     }
 /// }
 ///
+/// #[tenure::cache_resource]
+/// fn pool() -> u32 {
+///     7
+/// }
+///
 /// tenure::set_host(Talkative);
+/// assert_eq!(*pool(), 7); // prints "pool is being built"
 /// ```
 pub fn set_host(host: impl Host) {
     engine().set_host(Some(Arc::new(host)));
@@ -82,11 +90,15 @@ pub fn set_host(host: impl Host) {
 /// Releases everything that is held, last built first, with cause `Shutdown`; callbacks have
 /// [`shutdown_bound`](Config::shutdown_bound) in all. Gives `false` where that ran out.
 ///
-/// Rust drops no statics at the end of a process, so a program says when it is over:
+/// Rust drops no statics at the end of a process, so a program says when it is over, here or with
+/// [`shutdown_on_drop`].
 ///
 /// ```
-/// // At the top of `main`:
-/// let _released = tenure::shutdown_on_drop();
+/// # #[tenure::cache_resource]
+/// # fn pool() -> u32 { 7 }
+/// drop(pool());
+/// assert!(tenure::shutdown());
+/// assert_eq!(pool::info().released(tenure::Cause::Shutdown), 1);
 /// ```
 ///
 /// Blocks. In a task, use [`shutdown_async`].
@@ -101,8 +113,12 @@ pub fn shutdown() -> bool {
 /// Calls [`shutdown`] when it is dropped: at the end of `main`, by a return or by a panic.
 ///
 /// ```
+/// # #[tenure::cache_resource]
+/// # fn pool() -> u32 { 7 }
 /// let released = tenure::shutdown_on_drop();
+/// drop(pool());
 /// drop(released); // what the end of `main` does
+/// assert_eq!(pool::info().entries, 0);
 /// ```
 #[must_use = "the shutdown is when this is dropped"]
 #[derive(Debug)]
@@ -111,8 +127,16 @@ pub struct ShutdownOnDrop(());
 /// Has everything released when the value that this gives is dropped.
 ///
 /// ```
-/// // At the top of `main`:
-/// let _released = tenure::shutdown_on_drop();
+/// # use tenure::Cause;
+/// # #[tenure::cache_resource]
+/// # fn pool() -> u32 { 7 }
+/// fn program() {
+///     let _released = tenure::shutdown_on_drop(); // at the top of `main`
+///     drop(pool());
+/// }
+///
+/// program();
+/// assert_eq!(pool::info().released(Cause::Shutdown), 1);
 /// ```
 pub fn shutdown_on_drop() -> ShutdownOnDrop {
     ShutdownOnDrop(())

@@ -8,10 +8,16 @@
 /// use std::cell::Cell;
 /// use std::sync::Mutex;
 ///
-/// fn keeps(_: impl tenure::Resource) {}
+/// fn used_elsewhere<R: tenure::Resource>(resource: &R, work: fn(&R)) {
+///     std::thread::scope(|scope| {
+///         scope.spawn(|| work(resource));
+///     });
+/// }
 ///
 /// // A `Cell` is not `Sync`; in a mutex it can be shared.
-/// keeps(Mutex::new(Cell::new(7)));
+/// let counter = Mutex::new(Cell::new(7));
+/// used_elsewhere(&counter, |counter| counter.lock().unwrap().set(8));
+/// assert_eq!(counter.lock().unwrap().get(), 8);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept as a resource",
@@ -28,10 +34,13 @@ impl<T: Send + Sync + 'static> Resource for T {}
 /// ```
 /// use std::sync::Arc;
 ///
-/// fn shares(_: impl tenure::Failure) {}
+/// fn for_two<F: tenure::Failure>(failure: F) -> (F, F) {
+///     (failure.clone(), failure)
+/// }
 ///
 /// // An `io::Error` is not `Clone`; an `Arc` of one is.
-/// shares(Arc::new(std::io::Error::other("no route")));
+/// let (one, two) = for_two(Arc::new(std::io::Error::other("no route")));
+/// assert!(Arc::ptr_eq(&one, &two));
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be shared with those who waited for a build that failed",

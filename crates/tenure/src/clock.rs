@@ -17,16 +17,22 @@ pub(crate) const NEVER: Nanos = Nanos::MAX;
 /// More than any system's coarse tick.
 const COARSE_SLACK: Nanos = 20_000_000;
 
-/// A clock that moves only when told to, for tests.
+/// A clock that moves only when told to, for tests. Its clones are the same clock.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tenure::{Engine, ManualClock};
+/// use tenure::{Engine, Function, KeyRef, ManualClock, Settings};
 ///
 /// let clock = ManualClock::new();
 /// let engine = Engine::with_clock(clock.clone());
-/// clock.advance(Duration::from_secs(60));
-/// engine.run_due(); // what a deadline within that minute asked for happens now
+/// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+/// let build = || {
+///     clock.advance(Duration::from_secs(2)); // a slow build that costs a test no time
+///     Ok(7)
+/// };
+/// pools.get_or_build(&KeyRef::EMPTY, build).unwrap();
+/// assert_eq!(pools.info().build_time, Duration::from_secs(2));
+/// # Ok::<(), tenure::SettingError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ManualClock {
@@ -35,12 +41,36 @@ pub struct ManualClock {
 
 impl ManualClock {
     /// A clock that stands at its start.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenure::{Engine, Function, KeyRef, ManualClock, Settings};
+    /// let engine = Engine::with_clock(ManualClock::new());
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert_eq!(pools.info().build_time, Duration::ZERO); // it has not moved meanwhile
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Moves the clock forward.
+    /// Moves the clock forward. What a deadline asked for meanwhile happens in
+    /// [`Engine::run_due`](crate::Engine::run_due).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenure::{Engine, Function, KeyRef, ManualClock, Settings};
+    /// # let clock = ManualClock::new();
+    /// # let engine = Engine::with_clock(clock.clone());
+    /// # let settings = Settings { ttl: Some(Duration::from_secs(60)), ..Settings::default() };
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", settings).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// clock.advance(Duration::from_secs(59)); // its `ttl` is a minute
+    /// assert_eq!(pools.peek(&KeyRef::EMPTY, |pool| *pool), Some(7));
+    /// clock.advance(Duration::from_secs(2));
+    /// assert_eq!(pools.peek(&KeyRef::EMPTY, |pool| *pool), None);
+    /// ```
     pub fn advance(&self, by: Duration) {
         self.now.fetch_add(nanos(by), Ordering::SeqCst);
     }

@@ -100,6 +100,15 @@ impl std::fmt::Debug for Entered {
 
 pin_project! {
     /// A future whose code serves what it was attached to, on whatever thread it is polled.
+    ///
+    /// ```
+    /// use tenure::{Attached, Session};
+    ///
+    /// let session = Session::new();
+    /// let task: Attached<_> = session.attach(async { Session::current() });
+    /// let elsewhere = std::thread::spawn(|| futures_executor::block_on(task));
+    /// assert_eq!(elsewhere.join().unwrap(), Some(session));
+    /// ```
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct Attached<T> {
         #[pin]

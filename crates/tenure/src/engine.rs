@@ -105,19 +105,52 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// An engine on the system's clock.
+    /// An engine on the system's clock. It has no host, and shares nothing with others.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenure::Engine;
+    /// let (one, two) = (Engine::new(), Engine::new());
+    /// one.configure(|config| config.drain = Some(Duration::ZERO));
+    /// assert_eq!(two.config().drain, None);
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::on(Clock::System)
     }
 
     /// An engine whose time a test drives; deadlines happen in [`run_due`](Self::run_due).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenure::{Engine, Function, KeyRef, ManualClock, Settings};
+    /// let clock = ManualClock::new();
+    /// let engine = Engine::with_clock(clock.clone());
+    /// # let settings = Settings { ttl: Some(Duration::from_secs(60)), ..Settings::default() };
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", settings).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// clock.advance(Duration::from_secs(61)); // further than the `ttl`
+    /// let anew = pools.get_or_build(&KeyRef::EMPTY, || Ok(8)).unwrap();
+    /// assert_eq!(*anew, 8);
+    /// ```
     #[must_use]
     pub fn with_clock(clock: ManualClock) -> Self {
         Self::on(Clock::Manual(clock))
     }
 
-    /// The engine of this process.
+    /// The engine of this process, which the functions of [`cache_resource`](crate::cache_resource)
+    /// belong to.
+    ///
+    /// ```
+    /// #[tenure::cache_resource]
+    /// fn pool() -> u32 {
+    ///     7
+    /// }
+    ///
+    /// drop(pool());
+    /// tenure::Engine::global().supersede(&|_| true);
+    /// assert_eq!(pool::info().entries, 0);
+    /// ```
     pub fn global() -> &'static Self {
         static GLOBAL: OnceLock<Engine> = OnceLock::new();
         GLOBAL.get_or_init(Self::new)
@@ -148,6 +181,19 @@ impl Engine {
     /// nothing is released.
     ///
     /// The engine must not be used or dropped any more. A new one begins empty.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// let build = || {
+    ///     engine.abandon(); // this build has forked, and goes on in the child
+    ///     Ok(7)
+    /// };
+    /// let lease = pools.get_or_build(&KeyRef::EMPTY, build).unwrap();
+    /// assert_eq!(*lease, 7);
+    /// std::mem::forget((lease, pools, engine));
+    /// ```
     pub fn abandon(&self) {
         self.0.timer.abandon();
         self.0.under_way.abandon();
@@ -182,6 +228,16 @@ impl Engine {
     }
 
     /// The host, if there is one.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tenure::{Engine, ProgramHost};
+    /// let engine = Engine::new();
+    /// assert!(engine.host().is_none());
+    /// engine.set_host(Some(Arc::new(ProgramHost)));
+    /// let host = engine.host().unwrap();
+    /// assert!(matches!(host.session(), Ok(None))); // this code serves no session
+    /// ```
     #[must_use]
     pub fn host(&self) -> Option<Arc<dyn Host>> {
         if !self.0.hosted.load(Ordering::Acquire) {
@@ -190,13 +246,27 @@ impl Engine {
         self.0.host.lock().clone()
     }
 
-    /// The configuration in force.
+    /// The configuration in force, as a copy.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let config = tenure::Engine::new().config();
+    /// assert_eq!((config.drain, config.session_grace), (None, Duration::ZERO));
+    /// ```
     #[must_use]
     pub fn config(&self) -> Config {
         self.0.config.read()
     }
 
-    /// Changes the configuration; in force from the next release on.
+    /// Changes the configuration; in force from the next release on. What `change` leaves alone
+    /// stays as it is.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let engine = tenure::Engine::new();
+    /// engine.configure(|config| config.session_grace = Duration::from_secs(30));
+    /// assert_eq!(engine.config().session_grace, Duration::from_secs(30));
+    /// ```
     pub fn configure(&self, change: impl FnOnce(&mut Config)) {
         self.0.config.change(change);
     }
@@ -204,8 +274,12 @@ impl Engine {
     /// Clears every entry of every function.
     ///
     /// ```
-    /// let engine = tenure::Engine::new();
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
     /// engine.clear_all();
+    /// assert_eq!(pools.info().released(Cause::Cleared), 1);
     /// ```
     pub fn clear_all(&self) {
         for function in self.functions() {
@@ -277,7 +351,28 @@ impl Engine {
         Vec::new()
     }
 
-    /// The session is back within its grace period: it keeps its entries.
+    /// The session is back within its grace period: it keeps its entries. Does nothing where its
+    /// end is not under way.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use std::time::Duration;
+    /// # use tenure::{Engine, Function, KeyRef, ManualClock, ProgramHost, Scope, Session, Settings};
+    /// # let clock = ManualClock::new();
+    /// # let engine = Engine::with_clock(clock.clone());
+    /// # engine.set_host(Some(Arc::new(ProgramHost)));
+    /// # let settings = Settings { scope: Scope::Session, ..Settings::default() };
+    /// # let baskets = Function::<u32, ()>::plain(&engine, "basket", settings).unwrap();
+    /// engine.configure(|config| config.session_grace = Duration::from_secs(30));
+    /// # let session = Session::named("cookie-4711");
+    /// # session.run(|| baskets.get_or_build(&KeyRef::EMPTY, || Ok(7))).unwrap();
+    /// engine.end_session("cookie-4711");
+    /// clock.advance(Duration::from_secs(20));
+    /// engine.resume_session("cookie-4711"); // within its 30 seconds
+    /// clock.advance(Duration::from_secs(20));
+    /// engine.run_due();
+    /// assert_eq!(baskets.info().entries, 1);
+    /// ```
     pub fn resume_session(&self, session: &str) {
         let mut sessions = self.0.sessions.lock();
         let ending = sessions.get_mut(session).and_then(|it| it.ending.take());
@@ -320,7 +415,23 @@ impl Engine {
     /// have and not to be kept while it sleeps. Only the first one counts.
     ///
     /// ```
-    /// tenure::Engine::new().run_background_inside(|work| work());
+    /// use std::sync::Barrier;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// static INSIDE: AtomicBool = AtomicBool::new(false);
+    /// # static CLOSED: Barrier = Barrier::new(2);
+    /// # async fn close(_: u32) { CLOSED.wait(); }
+    /// # #[tenure::cache_resource(on_release = close)]
+    /// # async fn pool() -> u32 { 7 }
+    ///
+    /// tenure::Engine::global().run_background_inside(|work| {
+    ///     INSIDE.store(true, Ordering::Relaxed);
+    ///     work();
+    /// });
+    /// # futures_executor::block_on(pool());
+    /// pool::clear(); // closed in the background, where this thread meets it
+    /// CLOSED.wait();
+    /// assert!(INSIDE.load(Ordering::Relaxed));
     /// ```
     pub fn run_background_inside(&self, around: fn(&mut dyn FnMut())) {
         self.0.timer.run_inside(around);
@@ -332,12 +443,40 @@ impl Engine {
     }
 
     /// How many sessions hold entries.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Session};
+    /// #[tenure::cache_resource(scope = "session")]
+    /// fn basket() -> u32 {
+    ///     7
+    /// }
+    ///
+    /// let (alice, bob) = (Session::new(), Session::new());
+    /// drop((alice.run(basket), bob.run(basket)));
+    /// assert_eq!(Engine::global().sessions(), 2);
+    /// alice.end();
+    /// assert_eq!(Engine::global().sessions(), 1);
+    /// ```
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.0.sessions.lock().len()
     }
 
     /// Does now, on this thread, what is due. For engines on a [`ManualClock`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenure::{Cause, Engine, Function, KeyRef, ManualClock, Settings};
+    /// # let clock = ManualClock::new();
+    /// # let engine = Engine::with_clock(clock.clone());
+    /// # let settings = Settings { ttl: Some(Duration::from_secs(60)), ..Settings::default() };
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", settings).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// clock.advance(Duration::from_secs(61));
+    /// assert_eq!(pools.info().released(Cause::Expired), 0); // due, and not done yet
+    /// engine.run_due();
+    /// assert_eq!(pools.info().released(Cause::Expired), 1);
+    /// ```
     pub fn run_due(&self) {
         self.0.timer.run_due();
     }
@@ -346,6 +485,15 @@ impl Engine {
     ///
     /// Gives `false` where the configured bound ran out before all callbacks had returned; they go
     /// on in the background.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, ManualClock, Settings};
+    /// # let engine = Engine::with_clock(ManualClock::new());
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert!(engine.shutdown());
+    /// assert_eq!(pools.info().released(Cause::Shutdown), 1);
+    /// ```
     pub fn shutdown(&self) -> bool {
         self.shutdown_within(self.config().shutdown_bound)
     }

@@ -117,6 +117,26 @@ impl<E> Shared<E> {
     }
 
     /// Whether the host ended the call.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tenure::{BuildStart, Host, HostBuild, Interrupt, Recording, SessionId};
+    /// # struct Closing;
+    /// # impl Host for Closing {
+    /// #     fn session(&self) -> Result<Option<SessionId>, Interrupt> { Ok(None) }
+    /// #     fn begin(&self, _: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
+    /// #         Err(Interrupt(Box::new("the program is closing")))
+    /// #     }
+    /// #     fn replay(&self, _: &Recording) -> Result<(), Interrupt> { Ok(()) }
+    /// # }
+    /// #[tenure::cache_resource]
+    /// fn pool() -> Result<u32, String> {
+    ///     Ok(7)
+    /// }
+    ///
+    /// tenure::set_host(Closing); // lets no build begin
+    /// assert!(pool().unwrap_err().is_interrupted());
+    /// ```
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         matches!(self.0, Kind::Interrupted)

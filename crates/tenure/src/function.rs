@@ -101,7 +101,9 @@ impl<V: Resource> Behaviour<V> for Plain {}
 ///         Err(Interrupt(Box::new("it took too long")))
 ///     }
 /// }
-/// # let _ = Looks(1);
+///
+/// assert!(Looks(3).wait(&mut |_| true).is_ok());
+/// assert!(Looks(3).wait(&mut |_| false).is_err());
 /// ```
 pub trait Waiting {
     /// Waits for `landing` to give something; each call of it returns within the pause given.
@@ -135,6 +137,14 @@ impl Waiting for Patiently {
 impl<V: Resource, F: Failure> Function<V, F> {
     /// A function whose resources need no check and no callback.
     ///
+    /// ```
+    /// # use tenure::{Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// let none = Settings { max_entries: Some(0), ..Settings::default() };
+    /// assert!(Function::<u32, ()>::plain(&engine, "pool", none).is_err());
+    /// assert!(Function::<u32, ()>::plain(&engine, "pool", Settings::default()).is_ok());
+    /// ```
+    ///
     /// # Errors
     /// A setting that cannot be.
     pub fn plain(
@@ -145,7 +155,26 @@ impl<V: Resource, F: Failure> Function<V, F> {
         Self::new(engine, name, settings, Box::new(Plain))
     }
 
-    /// A function with its own check and release.
+    /// A function with its own check and release. The check is asked where
+    /// [`Settings::validates`] is set.
+    ///
+    /// ```
+    /// # use tenure::{Behaviour, Engine, Function, Interrupt, KeyRef, Settings};
+    /// struct Checked;
+    ///
+    /// impl Behaviour<u32> for Checked {
+    ///     fn validate(&self, pool: &u32) -> Result<bool, Interrupt> {
+    ///         Ok(*pool != 7)
+    ///     }
+    /// }
+    ///
+    /// # let engine = Engine::new();
+    /// let settings = Settings { validates: true, ..Settings::default() };
+    /// let pools = Function::<u32, ()>::new(&engine, "pool", settings, Box::new(Checked))?;
+    /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert_eq!(*pools.get_or_build(&KeyRef::EMPTY, || Ok(8)).unwrap(), 8);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
     ///
     /// # Errors
     /// A setting that cannot be.
@@ -183,20 +212,62 @@ impl<V: Resource, F: Failure> Function<V, F> {
         Ok(function)
     }
 
-    /// The function's name.
+    /// The function's name, as messages, spinners and events show it.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+    /// assert_eq!(pools.name(), "pool");
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.name
     }
 
-    /// Changes what builds show from now on; the entries stay.
+    /// Changes what builds show from now on; the entries stay, and so do the
+    /// [settings](Self::settings).
+    ///
+    /// ```
+    /// # use std::sync::{Arc, Mutex};
+    /// # use tenure::{
+    /// #     BuildStart, Engine, Function, Host, HostBuild, Interrupt, KeyRef, Recording, SessionId,
+    /// #     Settings, Spinner,
+    /// # };
+    /// # static SHOWN: Mutex<Option<String>> = Mutex::new(None);
+    /// # struct Texts;
+    /// # impl Host for Texts {
+    /// #     fn session(&self) -> Result<Option<SessionId>, Interrupt> { Ok(None) }
+    /// #     fn begin(&self, start: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
+    /// #         SHOWN.lock().unwrap().clone_from(&start.text);
+    /// #         Ok(None)
+    /// #     }
+    /// #     fn replay(&self, _: &Recording) -> Result<(), Interrupt> { Ok(()) }
+    /// # }
+    /// # let engine = Engine::new();
+    /// # engine.set_host(Some(Arc::new(Texts))); // notes the text in `SHOWN`
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// pools.set_looks(Spinner::Text("Connecting".into()), false);
+    /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert_eq!(SHOWN.lock().unwrap().as_deref(), Some("Connecting"));
+    /// ```
     pub fn set_looks(&self, spinner: Spinner, show_time: bool) {
         let looks = Looks { spinner, show_time };
         let before = std::mem::replace(&mut *self.shared.looks.lock(), looks);
         drop(before);
     }
 
-    /// The settings in force.
+    /// The settings that the function was made with.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// let settings = Settings { max_entries: Some(8), ..Settings::default() };
+    /// let pools = Function::<u32, ()>::plain(&engine, "pool", settings)?;
+    /// assert_eq!(pools.settings().max_entries, Some(8));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.shared.settings
@@ -222,8 +293,19 @@ impl<V: Resource, F: Failure> Function<V, F> {
 
     /// The resource under `key`; `build` runs where there is none, once for all who ask.
     ///
+    /// ```
+    /// # use tenure::{Engine, Error, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, String>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// let failed = pools.get_or_build(&KeyRef::EMPTY, || Err("no route".to_owned()));
+    /// assert!(matches!(failed, Err(Error::Failed(text)) if text == "no route"));
+    /// let one = pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap(); // no error is kept
+    /// let two = pools.get_or_build(&KeyRef::EMPTY, || unreachable!()).unwrap();
+    /// assert!(two.same_entry(&one));
+    /// ```
+    ///
     /// # Errors
-    /// The build's failure, a cycle, a missing session.
+    /// The build's failure, a cycle, a missing session, an interruption by the host.
     #[inline]
     pub fn get_or_build(
         &self,
@@ -238,8 +320,32 @@ impl<V: Resource, F: Failure> Function<V, F> {
 
     /// The same for a caller whose wait or build can be ended from outside.
     ///
+    /// ```
+    /// # use std::thread;
+    /// # use std::time::Duration;
+    /// # use tenure::{Engine, Error, Function, Interrupt, KeyRef, Settings, Waiting};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// struct Hurried;
+    ///
+    /// impl Waiting for Hurried {
+    ///     fn wait(&self, _: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
+    ///         Err(Interrupt(Box::new("no time to wait")))
+    ///     }
+    /// }
+    ///
+    /// let call = || pools.get_or_build_while(&KeyRef::EMPTY, &Hurried, || Ok(8));
+    /// let build = || {
+    ///     // Another thread asks while this one builds.
+    ///     let got = thread::scope(|scope| scope.spawn(call).join().unwrap());
+    ///     assert!(matches!(got, Err(Error::Interrupted(_))));
+    ///     Ok(7)
+    /// };
+    /// assert_eq!(*pools.get_or_build(&KeyRef::EMPTY, build).unwrap(), 7);
+    /// ```
+    ///
     /// # Errors
-    /// The build's failure, a cycle, a missing session, an interruption.
+    /// The build's failure, a cycle, a missing session, an interruption by the host or by `waiting`.
     #[inline]
     pub fn get_or_build_while(
         &self,
@@ -335,7 +441,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// ```
     ///
     /// # Errors
-    /// The build's failure, a cycle, a missing session.
+    /// The build's failure, a cycle, a missing session, an interruption by the host.
     #[inline]
     pub async fn get_or_build_async<C: Future<Output = bool>>(
         &self,
@@ -443,8 +549,21 @@ impl<V: Resource, F: Failure> Function<V, F> {
 
     /// Clears the function's entries: all of them, or the present session's.
     ///
+    /// ```
+    /// # use tenure::{Engine, Error, Function, KeyRef, Scope, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// # let settings = Settings { scope: Scope::Session, ..Settings::default() };
+    /// # let baskets = Function::<u32, ()>::plain(&engine, "basket", settings).unwrap();
+    /// pools.clear().unwrap();
+    /// assert_eq!(pools.info().entries, 0);
+    /// let cleared = baskets.clear(); // session-scoped
+    /// assert!(matches!(cleared, Err(Error::NoSession { function }) if function == "basket"));
+    /// ```
+    ///
     /// # Errors
-    /// A session-scoped function where there is no session.
+    /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn clear(&self) -> Result<(), Error<F>> {
         if let Some(cache) = self.here()? {
             cache.clear(Cause::Cleared);
@@ -464,7 +583,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// ```
     ///
     /// # Errors
-    /// A session-scoped function where there is no session.
+    /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn clear_entry(&self, key: &KeyRef<'_>) -> Result<(), Error<F>> {
         if let Some(cache) = self.here()? {
             cache.clear_entry(key);
@@ -473,11 +592,32 @@ impl<V: Resource, F: Failure> Function<V, F> {
     }
 
     /// Lets go of everything in every scope, for this cause.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// pools.release_all(Cause::Superseded);
+    /// assert_eq!(pools.info().released(Cause::Superseded), 1);
+    /// ```
     pub fn release_all(&self, cause: Cause) {
         AnyFunction::clear(self, cause);
     }
 
     /// The figures of this function over all its scopes.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// let lease = pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// pools.clear().unwrap();
+    /// let info = pools.info();
+    /// assert_eq!((info.entries, info.draining), (0, 1)); // leased beyond its end
+    /// drop(lease);
+    /// assert_eq!(pools.info().draining, 0);
+    /// ```
     #[must_use]
     pub fn info(&self) -> Info {
         let mut info = self.shared.counters.read();

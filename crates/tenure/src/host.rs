@@ -17,12 +17,32 @@ pub type SessionId = std::sync::Arc<str>;
 /// What a host is told of a build that begins, or of a wait for one.
 ///
 /// ```
+/// # use std::sync::{Arc, Mutex};
+/// # use tenure::{
+/// #     Engine, Function, Host, HostBuild, Interrupt, KeyRef, Recording, SessionId, Settings, Spinner,
+/// # };
 /// use tenure::BuildStart;
 ///
 /// fn line(start: &BuildStart<'_>) -> String {
 ///     start.text.clone().unwrap_or_else(|| start.function.to_owned())
 /// }
-/// # let _ = line;
+///
+/// # static LINE: Mutex<String> = Mutex::new(String::new());
+/// # struct Lines;
+/// # impl Host for Lines {
+/// #     fn session(&self) -> Result<Option<SessionId>, Interrupt> { Ok(None) }
+/// #     fn begin(&self, start: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
+/// #         *LINE.lock().unwrap() = line(start);
+/// #         Ok(None)
+/// #     }
+/// #     fn replay(&self, _: &Recording) -> Result<(), Interrupt> { Ok(()) }
+/// # }
+/// # let engine = Engine::new();
+/// # engine.set_host(Some(Arc::new(Lines))); // puts the line into `LINE`
+/// let settings = Settings { spinner: Spinner::Off, ..Settings::default() };
+/// # let pools = Function::<u32, ()>::plain(&engine, "pool", settings).unwrap();
+/// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+/// assert_eq!(*LINE.lock().unwrap(), "pool");
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -40,6 +60,38 @@ pub struct BuildStart<'a> {
 }
 
 /// The program around the cache.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tenure::{
+///     BuildStart, Cause, Engine, Function, Host, HostBuild, Interrupt, KeyRef, Recording, Scope,
+///     SessionId, Settings,
+/// };
+///
+/// /// Serves one user, and shows and records nothing.
+/// struct OneUser;
+///
+/// impl Host for OneUser {
+///     fn session(&self) -> Result<Option<SessionId>, Interrupt> {
+///         Ok(Some("alice".into()))
+///     }
+///     fn begin(&self, _: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
+///         Ok(None)
+///     }
+///     fn replay(&self, _: &Recording) -> Result<(), Interrupt> {
+///         Ok(())
+///     }
+/// }
+///
+/// let engine = Engine::new();
+/// engine.set_host(Some(Arc::new(OneUser)));
+/// let settings = Settings { scope: Scope::Session, ..Settings::default() };
+/// let baskets = Function::<u32, ()>::plain(&engine, "basket", settings)?;
+/// baskets.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+/// engine.end_session("alice");
+/// assert_eq!(baskets.info().released(Cause::SessionEnded), 1);
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
 pub trait Host: Send + Sync + 'static {
     /// The session that the present code serves.
     ///
@@ -98,7 +150,8 @@ pub trait Host: Send + Sync + 'static {
 ///         None
 ///     }
 /// }
-/// # Line("pool".into()).end(true);
+///
+/// assert!(Line("pool".into()).end(true).is_none()); // nothing was recorded
 /// ```
 pub trait HostBuild: Send + Sync {
     /// The build's code runs on this thread from here on. An async build enters at each poll.

@@ -45,13 +45,38 @@ pub struct Info {
 }
 
 impl Info {
-    /// How many entries ended for this cause.
+    /// How many resources were released for this cause.
+    ///
+    /// ```
+    /// # use tenure::Cause;
+    /// #[tenure::cache_resource]
+    /// fn pool() -> u32 {
+    ///     7
+    /// }
+    ///
+    /// drop(pool());
+    /// pool::clear();
+    /// let info = pool::info();
+    /// assert_eq!((info.released(Cause::Cleared), info.released(Cause::Evicted)), (1, 0));
+    /// ```
     #[must_use]
     pub fn released(&self, cause: Cause) -> u64 {
         self.releases[cause as usize]
     }
 
-    /// How many entries ended in all.
+    /// How many resources were released in all.
+    ///
+    /// ```
+    /// #[tenure::cache_resource(max_entries = 1)]
+    /// fn pool(shard: u32) -> u32 {
+    ///     shard
+    /// }
+    ///
+    /// drop(pool(1));
+    /// drop(pool(2)); // evicts the first
+    /// pool::clear();
+    /// assert_eq!(pool::info().all_released(), 2);
+    /// ```
     #[must_use]
     pub fn all_released(&self) -> u64 {
         self.releases.iter().sum()

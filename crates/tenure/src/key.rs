@@ -69,7 +69,12 @@ impl Encoder {
     /// The longest content of a frame that is kept as it is; longer ones are digested.
     pub const FRAME_MAX: usize = 240;
 
-    /// An empty encoding.
+    /// An empty encoding: that of a call without arguments.
+    ///
+    /// ```
+    /// # use tenure::{Encoder, KeyRef};
+    /// assert_eq!(Encoder::new().finish().to_key(), KeyRef::EMPTY.to_key());
+    /// ```
     #[inline]
     #[must_use]
     pub fn new() -> Self {
@@ -79,12 +84,28 @@ impl Encoder {
     }
 
     /// Forgets what was written, for the next key.
+    ///
+    /// ```
+    /// # use tenure::Encoder;
+    /// # let mut encoder = Encoder::new();
+    /// encoder.framed(1, b"the first call");
+    /// encoder.clear();
+    /// encoder.tag(2);
+    /// assert_eq!(encoder.as_bytes(), [2]);
+    /// ```
     #[inline]
     pub fn clear(&mut self) {
         self.buffer.clear();
     }
 
     /// The number of bytes written so far.
+    ///
+    /// ```
+    /// # use tenure::Encoder;
+    /// # let mut encoder = Encoder::new();
+    /// encoder.framed(1, b"pool");
+    /// assert_eq!(encoder.len(), 6); // the tag, the length, the content
+    /// ```
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
@@ -92,6 +113,14 @@ impl Encoder {
     }
 
     /// Whether nothing was written yet.
+    ///
+    /// ```
+    /// # use tenure::Encoder;
+    /// let mut encoder = Encoder::new();
+    /// assert!(encoder.is_empty());
+    /// encoder.framed(1, b"");
+    /// assert!(!encoder.is_empty()); // an empty content is something
+    /// ```
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -99,31 +128,77 @@ impl Encoder {
     }
 
     /// The bytes written so far.
+    ///
+    /// ```
+    /// # use tenure::Encoder;
+    /// # let mut encoder = Encoder::new();
+    /// encoder.tag(1);
+    /// encoder.raw(b"ab");
+    /// assert_eq!(encoder.as_bytes(), b"\x01ab");
+    /// ```
     #[inline]
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.buffer.as_slice()
     }
 
-    /// Forgets all but the first `len` bytes, for callers that sort encodings of members.
+    /// Forgets all but the first `len` bytes, for callers that sort encodings of members. Does
+    /// nothing where there are no more than these.
+    ///
+    /// ```
+    /// # use tenure::Encoder;
+    /// # let mut encoder = Encoder::new();
+    /// encoder.tag(1);
+    /// let start = encoder.len();
+    /// encoder.framed(2, b"member");
+    /// let member = encoder.as_bytes()[start..].to_vec(); // to be sorted among others
+    /// encoder.truncate(start);
+    /// assert_eq!((encoder.as_bytes(), member.len()), (&[1][..], 8));
+    /// ```
     #[inline]
     pub fn truncate(&mut self, len: usize) {
         self.buffer.truncate(len);
     }
 
     /// Adds bytes as they are. The caller's tag must fix how many there are.
+    ///
+    /// ```
+    /// # use tenure::Encoder;
+    /// # let mut encoder = Encoder::new();
+    /// const INTEGER: u8 = 1; // eight bytes follow
+    /// encoder.tag(INTEGER);
+    /// encoder.raw(&7u64.to_le_bytes());
+    /// assert_eq!(encoder.len(), 9);
+    /// ```
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         self.buffer.extend(bytes);
     }
 
     /// Adds a tag that stands alone.
+    ///
+    /// ```
+    /// # use tenure::Encoder;
+    /// const NONE: u8 = 1;
+    /// let (mut alone, mut empty) = (Encoder::new(), Encoder::new());
+    /// alone.tag(NONE);
+    /// empty.framed(NONE, b"");
+    /// assert_ne!(alone.as_bytes(), empty.as_bytes());
+    /// ```
     #[inline]
     pub fn tag(&mut self, tag: u8) {
         self.put_tag(tag, 0);
     }
 
-    /// Adds a tag with a content of any length.
+    /// Adds a tag with a content of any length. One above [`FRAME_MAX`](Self::FRAME_MAX) is
+    /// digested.
+    ///
+    /// ```
+    /// # use tenure::Encoder;
+    /// # let mut encoder = Encoder::new();
+    /// encoder.framed(1, &[7; 1_000_000]);
+    /// assert_eq!(encoder.len(), 26);
+    /// ```
     #[inline]
     pub fn framed(&mut self, tag: u8, bytes: &[u8]) {
         if bytes.len() <= Self::FRAME_MAX {
@@ -143,8 +218,19 @@ impl Encoder {
     /// [`framed`](Encoder::framed) gives for a content of `len` bytes with this digest.
     ///
     /// For callers that digest elsewhere: without a lock that they hold otherwise, in pieces, or
-    /// once for an object that cannot change. `len` must be above [`FRAME_MAX`](Self::FRAME_MAX); shorter contents
-    /// have no digested form.
+    /// once for an object that cannot change. `len` must be above [`FRAME_MAX`](Self::FRAME_MAX);
+    /// shorter contents have no digested form.
+    ///
+    /// ```
+    /// # use tenure::{Encoder, Hasher128};
+    /// let content = [7; 1000];
+    /// let mut hasher = Hasher128::new();
+    /// content.chunks(100).for_each(|piece| hasher.update(piece));
+    /// let (mut pieces, mut whole) = (Encoder::new(), Encoder::new());
+    /// pieces.framed_digest(1, 1000, hasher.finish());
+    /// whole.framed(1, &content);
+    /// assert_eq!(pieces.as_bytes(), whole.as_bytes());
+    /// ```
     ///
     /// # Panics
     ///
@@ -172,7 +258,17 @@ impl Encoder {
         }
     }
 
-    /// The key that these bytes are.
+    /// The key that these bytes are. The encoder keeps them.
+    ///
+    /// ```
+    /// # use tenure::{Encoder, Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # let mut encoder = Encoder::new();
+    /// encoder.framed(1, b"shard 7");
+    /// pools.get_or_build(&encoder.finish(), || Ok(7)).unwrap();
+    /// assert_eq!(pools.peek(&encoder.finish(), |pool| *pool), Some(7));
+    /// ```
     #[inline(always)]
     #[must_use]
     pub fn finish(&self) -> KeyRef<'_> {
@@ -276,6 +372,14 @@ impl<'a> KeyRef<'a> {
 
     /// The hash under which tables file this key: keyed per process, and equal to
     /// [`Key::hash`] of an equal key.
+    ///
+    /// ```
+    /// # use tenure::Encoder;
+    /// # let mut encoder = Encoder::new();
+    /// encoder.framed(1, b"pool");
+    /// let key = encoder.finish();
+    /// assert_eq!(key.hash(), key.to_key().hash());
+    /// ```
     #[inline]
     #[must_use]
     pub fn hash(&self) -> u64 {
@@ -283,6 +387,15 @@ impl<'a> KeyRef<'a> {
     }
 
     /// Whether an owned key is this key.
+    ///
+    /// ```
+    /// # use tenure::{Encoder, KeyRef};
+    /// # let mut encoder = Encoder::new();
+    /// encoder.framed(1, b"pool");
+    /// let filed = encoder.finish().to_key();
+    /// assert!(encoder.finish().matches(&filed));
+    /// assert!(!KeyRef::EMPTY.matches(&filed));
+    /// ```
     #[inline(always)]
     #[must_use]
     pub fn matches(&self, key: &Key) -> bool {
@@ -290,6 +403,16 @@ impl<'a> KeyRef<'a> {
     }
 
     /// The owned key, for the entry that will be filed under it.
+    ///
+    /// ```
+    /// # use tenure::Encoder;
+    /// # let mut encoder = Encoder::new();
+    /// encoder.framed(1, b"pool");
+    /// let filed = encoder.finish().to_key();
+    /// encoder.clear(); // the key does not need it any more
+    /// encoder.framed(1, b"pool");
+    /// assert_eq!(encoder.finish().to_key(), filed);
+    /// ```
     #[must_use]
     pub fn to_key(self) -> Key {
         Key(match self.view {
@@ -373,7 +496,15 @@ impl Key {
     /// The longest encoding that a key keeps byte for byte; longer ones are digested.
     pub const EXACT_MAX: usize = 256;
 
-    /// The hash under which tables file this key.
+    /// The hash under which tables file this key. It means nothing outside this process.
+    ///
+    /// ```
+    /// # use tenure::Encoder;
+    /// # let mut encoder = Encoder::new();
+    /// encoder.framed(1, b"pool");
+    /// let (key, again) = (encoder.finish().to_key(), encoder.finish().to_key());
+    /// assert_eq!(key.hash() % 16, again.hash() % 16); // the same bucket of a table
+    /// ```
     #[inline]
     #[must_use]
     pub fn hash(&self) -> u64 {

@@ -19,8 +19,10 @@ use crate::sync::{Arc, Condvar, Mutex};
 /// An async release on its way, to be polled to its end.
 ///
 /// ```
-/// let release: tenure::ReleaseFuture = Box::pin(async {});
+/// let (told, heard) = std::sync::mpsc::channel();
+/// let release: tenure::ReleaseFuture = Box::pin(async move { told.send("closed").unwrap() });
 /// futures_executor::block_on(release);
+/// assert_eq!(heard.recv(), Ok("closed"));
 /// ```
 pub type ReleaseFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -34,9 +36,20 @@ static UNDER_WAY: LazyLock<(Mutex<usize>, Condvar)> = LazyLock::new(Default::def
 /// Sets what runs async `on_release` callbacks, for a runtime of your own.
 ///
 /// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// static SPAWNED: AtomicBool = AtomicBool::new(false);
+///
 /// tenure::set_spawner(|release| {
+///     SPAWNED.store(true, Ordering::Relaxed);
 ///     std::thread::spawn(|| futures_executor::block_on(release));
 /// });
+/// # async fn close(_: u32) {}
+/// # #[tenure::cache_resource(on_release = close)]
+/// # async fn pool() -> u32 { 7 }
+/// # futures_executor::block_on(pool());
+/// pool::clear(); // its `on_release` is async
+/// assert!(SPAWNED.load(Ordering::Relaxed));
 /// ```
 pub fn set_spawner(spawner: impl Fn(ReleaseFuture) + Send + Sync + 'static) {
     let before = SPAWNER.lock().replace(Arc::new(spawner));

@@ -34,7 +34,7 @@ use crate::sync::{Arc, Mutex};
 ///
 /// let one = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
 /// let edited = Identity { version: [2; 16], stamp: [2; 16], ..one };
-/// # let _ = edited;
+/// assert_ne!(one, edited);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
@@ -103,6 +103,16 @@ pub struct Registered<V: Resource, F: Failure> {
 
 impl<V: Resource, F: Failure> Registered<V, F> {
     /// The function that all users of this version share.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, Identity, Registered, Settings};
+    /// # let engine = Engine::new();
+    /// # let identity = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
+    /// let make = || Function::plain(&engine, "pool", Settings::default());
+    /// let pools: Registered<u32, ()> = engine.register(identity, make)?;
+    /// assert_eq!(pools.function().name(), "pool");
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
     #[must_use]
     pub fn function(&self) -> &Arc<Function<V, F>> {
         &self.function
@@ -142,6 +152,22 @@ impl Engine {
     /// Finds the function with this identity, or makes it; older versions that it supersedes and
     /// that nobody uses are released.
     ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tenure::{Cause, Engine, Function, Identity, KeyRef, Registered, Settings};
+    /// # let engine = Engine::new();
+    /// # let identity = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
+    /// # let make = || Function::plain(&engine, "pool", Settings::default());
+    /// let one: Registered<u32, ()> = engine.register(identity, make)?;
+    /// one.function().get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// let before = Arc::clone(one.function());
+    /// drop(one); // the script has run; it is edited, and runs again
+    /// let edited = Identity { version: [2; 16], stamp: [2; 16], ..identity };
+    /// let two: Registered<u32, ()> = engine.register(edited, make)?;
+    /// assert_eq!(before.info().released(Cause::Superseded), 1);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
     /// # Errors
     /// What `make` says of its settings.
     pub fn register<V: Resource, F: Failure>(
@@ -166,6 +192,21 @@ impl Engine {
 impl Engine {
     /// Forgets every registered function: whoever holds one may go on with it, and the next
     /// [`register`](Self::register) begins anew. For an engine that has had its time.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tenure::{Engine, Function, Identity, Registered, Settings};
+    /// # let engine = Engine::new();
+    /// # let identity = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
+    /// # let make = || Function::plain(&engine, "pool", Settings::default());
+    /// # let one: Registered<u32, ()> = engine.register(identity, make)?;
+    /// let before = Arc::clone(one.function());
+    /// # drop(one);
+    /// engine.retire();
+    /// let anew: Registered<u32, ()> = engine.register(identity, make)?;
+    /// assert!(!Arc::ptr_eq(anew.function(), &before));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
     pub fn retire(&self) {
         let sites = std::mem::take(&mut *self.core().registry.sites.lock());
         drop(sites);

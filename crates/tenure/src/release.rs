@@ -71,6 +71,11 @@ impl Cause {
     ];
 
     /// The cause's name in snake case, as `info()` shows it.
+    ///
+    /// ```
+    /// # use tenure::Cause;
+    /// assert_eq!(Cause::ALL.map(Cause::name)[..3], ["evicted", "expired", "cleared"]);
+    /// ```
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -121,6 +126,7 @@ impl fmt::Display for Cause {
 /// let files = Function::<String, ()>::new(&engine, "file", settings, Box::new(Files))?;
 /// files.get_or_build(&KeyRef::EMPTY, || Ok("a".to_owned())).unwrap();
 /// files.clear().unwrap();
+/// assert_eq!(files.info().released(Cause::Cleared), 1);
 /// # Ok::<(), tenure::SettingError>(())
 /// ```
 pub trait Behaviour<V>: Send + Sync + 'static {

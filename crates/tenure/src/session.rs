@@ -49,7 +49,14 @@ struct Inner {
 static NAMED: LazyLock<Mutex<HashMap<SessionId, Weak<Inner>>>> = LazyLock::new(Mutex::default);
 
 impl Session {
-    /// A session of its own.
+    /// A session of its own, without a name.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session = Session::new();
+    /// assert_eq!(session, session.clone());
+    /// assert_ne!(session, Session::new());
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         static NUMBERS: Figure = Figure::new(0);
@@ -90,7 +97,14 @@ impl Session {
         }))
     }
 
-    /// The session that the present code serves, if any.
+    /// The session that the present code serves, if any; also where it has ended.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session = Session::new();
+    /// assert_eq!(session.run(Session::current), Some(session));
+    /// assert_eq!(Session::current(), None);
+    /// ```
     #[must_use]
     pub fn current() -> Option<Self> {
         Serving::with(|serving| serving.session.clone())
@@ -106,6 +120,12 @@ impl Session {
     }
 
     /// The name it was made with, if it was made with one.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// assert_eq!(Session::named("cookie-4711").name(), Some("cookie-4711"));
+    /// assert_eq!(Session::new().name(), None);
+    /// ```
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.named.then_some(&*self.0.id)
@@ -126,7 +146,17 @@ impl Session {
         self.serving().enter()
     }
 
-    /// Runs `work` in the session.
+    /// Runs `work` in the session, and gives what it returns.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// #[tenure::cache_resource(scope = "session")]
+    /// fn basket() -> Vec<&'static str> {
+    ///     vec!["apple"]
+    /// }
+    ///
+    /// assert_eq!(Session::new().run(|| basket().len()), 1);
+    /// ```
     pub fn run<T>(&self, work: impl FnOnce() -> T) -> T {
         let _entered = self.enter();
         work()
@@ -170,6 +200,13 @@ impl Session {
     }
 
     /// Whether the session has ended.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let session = Session::new();
+    /// drop(session.clone()); // not the last handle
+    /// assert!(!session.has_ended());
+    /// ```
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.0.ended.load(Ordering::Acquire)

@@ -25,6 +25,12 @@ pub enum Scope {
 impl Scope {
     /// Reads a scope as it is written in source.
     ///
+    /// ```
+    /// # use tenure::Scope;
+    /// assert_eq!(Scope::parse("global").unwrap(), Scope::default());
+    /// assert!(Scope::parse("Global").is_err());
+    /// ```
+    ///
     /// # Errors
     /// Names the accepted words.
     pub fn parse(text: &str) -> Result<Self, SettingError> {
@@ -54,7 +60,7 @@ impl fmt::Display for Scope {
 /// use tenure::{Settings, Spinner};
 ///
 /// let settings = Settings { spinner: Spinner::Text("Connecting".into()), ..Settings::default() };
-/// # let _ = settings;
+/// assert_ne!(settings, Settings::default()); // another text begins a new cache
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Spinner {
@@ -110,6 +116,14 @@ impl Settings {
     }
 
     /// Checks what types alone cannot.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// let at_most = |max_entries| Settings { max_entries, ..Settings::default() };
+    /// assert!(at_most(None).check().is_ok());
+    /// assert!(at_most(Some(1)).check().is_ok());
+    /// assert!(at_most(Some(0)).check().is_err());
+    /// ```
     ///
     /// # Errors
     /// `max_entries` below 1.

@@ -124,7 +124,27 @@ pub fn enter<S: Stage>(stage: &Arc<S>) -> Entered {
     serving(stage).enter()
 }
 
-/// Runs `work` with `stage` as its stage.
+/// Runs `work` with `stage` as its stage, and gives what it returns.
+///
+/// ```
+/// # use std::sync::{Arc, Mutex};
+/// # use tenure::{Stage, stage};
+/// # #[derive(Default)]
+/// # struct Page(Mutex<Vec<u32>>);
+/// # impl Stage for Page {
+/// #     type Element = u32;
+/// #     type Input = u32;
+/// #     fn put(&self, element: &u32) { self.0.lock().unwrap().push(*element) }
+/// #     fn input(&self, _: &str) -> u32 { 7 }
+/// # }
+/// let page = Arc::new(Page::default());
+/// let sum = stage::run(&page, || {
+///     stage::put(3u32);
+///     stage::put(4u32);
+///     3 + 4
+/// });
+/// assert_eq!((sum, page.0.lock().unwrap().len()), (7, 2));
+/// ```
 pub fn run<S: Stage, T>(stage: &Arc<S>, work: impl FnOnce() -> T) -> T {
     let _entered = enter(stage);
     work()
@@ -153,6 +173,25 @@ pub fn attach<S: Stage, T: Future>(stage: &Arc<S>, future: T) -> Attached<T> {
 
 /// Puts an element on the present stage, and into the recording of the build that this code
 /// belongs to. Where there is no stage for this type of element, it goes nowhere.
+///
+/// ```
+/// # use std::sync::{Arc, Mutex};
+/// # use tenure::{Stage, stage};
+/// # #[derive(Default)]
+/// # struct Page(Mutex<Vec<u32>>);
+/// # impl Stage for Page {
+/// #     type Element = u32;
+/// #     type Input = u32;
+/// #     fn put(&self, element: &u32) { self.0.lock().unwrap().push(*element) }
+/// #     fn input(&self, _: &str) -> u32 { 7 }
+/// # }
+/// # let page = Arc::new(Page::default());
+/// stage::run(&page, || {
+///     stage::put(1u32);
+///     stage::put("text"); // elements of this stage are `u32`
+/// });
+/// assert_eq!(*page.0.lock().unwrap(), [1]);
+/// ```
 pub fn put<E: Send + Sync + 'static>(element: E) {
     if let Some(stage) = Serving::with(|serving| serving.stage.clone()) {
         stage.put_any(&element);

@@ -14,6 +14,12 @@ use std::fmt;
 use std::time::Duration;
 
 /// A span of time that was read.
+///
+/// ```
+/// let parsed = tenure::parse_duration("ttl", "3600").unwrap();
+/// assert_eq!(parsed.duration.as_nanos(), 3600); // seconds were meant
+/// assert!(parsed.bare_number);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parsed {
     /// How long it is.
@@ -25,6 +31,12 @@ pub struct Parsed {
 
 /// Why a text is no span of time for a setting. Its text names the setting, the value, the
 /// accepted forms and an example.
+///
+/// ```
+/// let error = tenure::parse_duration("ttl", "1 fortnight").unwrap_err();
+/// assert!(error.to_string().contains("unknown unit \"fortnight\""));
+/// assert!(error.to_string().ends_with("Example: ttl=\"1h30m\""));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct TtlError {
     setting: Box<str>,
@@ -34,12 +46,22 @@ pub struct TtlError {
 
 impl TtlError {
     /// Whether the text could be read, but is a time below zero.
+    ///
+    /// ```
+    /// assert!(tenure::parse_duration("ttl", "-1h").unwrap_err().is_negative());
+    /// assert!(!tenure::parse_duration("ttl", "soon").unwrap_err().is_negative());
+    /// ```
     #[must_use]
     pub fn is_negative(&self) -> bool {
         self.problem == Problem::Negative
     }
 
     /// Whether the text could be read, but is longer than 64 bits of nanoseconds: 292 years.
+    ///
+    /// ```
+    /// assert!(tenure::parse_duration("ttl", "110000 days").unwrap_err().is_too_long());
+    /// assert!(tenure::parse_duration("ttl", "100000 days").is_ok());
+    /// ```
     #[must_use]
     pub fn is_too_long(&self) -> bool {
         self.problem == Problem::TooLong
@@ -117,8 +139,8 @@ impl fmt::Display for Problem {
 ///
 /// # Errors
 ///
-/// [`TtlError`] where pandas cannot read the text, where it is not a time (`""`, `"NaT"`), and
-/// where it is negative.
+/// [`TtlError`] where pandas cannot read the text, where it is not a time (`""`, `"NaT"`), where
+/// it is negative, and where it is longer than 292 years.
 pub fn parse_duration(setting: &str, text: &str) -> Result<Parsed, TtlError> {
     let read = if matches!(text, "" | "NaT" | "nat" | "NAT" | "nan" | "NaN" | "NAN") {
         Err(Problem::NotATime)

@@ -21,7 +21,7 @@ use crate::key::Encoder;
 /// tells its values apart, which a derived one does. For types of your own, derive it:
 ///
 /// ```
-/// use tenure::CacheKey;
+/// use tenure::{CacheKey, Encoder};
 ///
 /// #[derive(CacheKey)]
 /// struct Model {
@@ -30,6 +30,14 @@ use crate::key::Encoder;
 ///     #[key(skip)]
 ///     label: String,
 /// }
+///
+/// let key = |temperature, label: &str| {
+///     let mut key = Encoder::new();
+///     Model { name: "base".into(), temperature, label: label.into() }.encode(&mut key);
+///     key.finish().to_key()
+/// };
+/// assert_eq!(key(0.5, "draft"), key(0.5, "final"));
+/// assert_ne!(key(0.5, "draft"), key(0.7, "draft"));
 /// ```
 ///
 /// Why is `Hash` not enough? Floats have none, and two values of one type may compare unequal and

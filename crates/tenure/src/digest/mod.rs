@@ -38,7 +38,14 @@ const FAN: usize = 256;
 /// Levels of the tree, blocks included: enough for 2^64 bytes.
 const LEVELS: usize = 8;
 
-/// The digest of some bytes under the secret of this process.
+/// The digest of some bytes under the secret of this process: equal for equal bytes.
+///
+/// ```
+/// use tenure::digest::keyed;
+///
+/// assert_eq!(keyed(b"a long argument"), keyed("a long argument".as_bytes()));
+/// assert_ne!(keyed(b"a long argument"), keyed(b"another argument"));
+/// ```
 #[inline]
 #[must_use]
 pub fn keyed(bytes: &[u8]) -> u128 {

@@ -71,6 +71,17 @@ impl Tree {
 
 /// The digest of an input that comes in pieces: equal to [`keyed`](super::keyed) of the whole,
 /// wherever it was cut.
+///
+/// ```
+/// use tenure::Hasher128;
+/// use tenure::digest::keyed;
+///
+/// let mut hasher = Hasher128::new();
+/// for piece in ["what comes ", "in ", "pieces"] {
+///     hasher.update(piece.as_bytes());
+/// }
+/// assert_eq!(hasher.finish(), keyed(b"what comes in pieces"));
+/// ```
 #[derive(Clone)]
 pub struct Hasher128 {
     tree: Tree,
@@ -81,6 +92,11 @@ pub struct Hasher128 {
 
 impl Hasher128 {
     /// A digest of nothing yet.
+    ///
+    /// ```
+    /// # use tenure::Hasher128;
+    /// assert_eq!(Hasher128::new().finish(), tenure::digest::keyed(b""));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -91,12 +107,31 @@ impl Hasher128 {
     }
 
     /// Adds the next piece.
+    ///
+    /// ```
+    /// # use tenure::Hasher128;
+    /// let mut one = Hasher128::new();
+    /// one.update(b"abcd");
+    /// let mut two = Hasher128::new();
+    /// two.update(b"a");
+    /// two.update(b"bcd");
+    /// assert_eq!(one.finish(), two.finish()); // where it is cut does not count
+    /// ```
     pub fn update(&mut self, bytes: &[u8]) {
         let secret = &**SECRET;
         secret.path.update(secret, self, bytes);
     }
 
-    /// The digest of all pieces together.
+    /// The digest of all pieces together. A clone can go on.
+    ///
+    /// ```
+    /// # use tenure::Hasher128;
+    /// let mut hasher = Hasher128::new();
+    /// hasher.update(b"head");
+    /// let head = hasher.clone().finish();
+    /// hasher.update(b" and tail");
+    /// assert_ne!(hasher.finish(), head);
+    /// ```
     #[must_use]
     pub fn finish(self) -> u128 {
         let secret = &**SECRET;
