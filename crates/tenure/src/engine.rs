@@ -50,7 +50,7 @@ pub(crate) struct Core {
     /// What has left its cache, and whoever drops the last lease of it releases.
     pub(crate) leaving: UnderWay,
     numbers: Figure,
-    last_stamp: Figure,
+    next_stamp: Figure,
     host: Mutex<Option<Arc<dyn Host>>>,
     /// Whether there is a host, so that a call without one takes no lock to find that out.
     hosted: AtomicBool,
@@ -166,7 +166,7 @@ impl Engine {
             under_way: UnderWay::default(),
             leaving: UnderWay::default(),
             numbers: Figure::new(first_number()),
-            last_stamp: Figure::new(0),
+            next_stamp: Figure::new(0),
             host: Mutex::new(None),
             hosted: AtomicBool::new(false),
             config: InForce::default(),
@@ -620,18 +620,18 @@ impl Core {
 
     /// The present time, made unique and rising.
     pub(crate) fn stamp(&self, now: Nanos) -> Nanos {
-        let mut last = self.last_stamp.load(Ordering::Relaxed);
+        let mut next = self.next_stamp.load(Ordering::Relaxed);
         loop {
-            let stamp = now.max(last + 1);
-            let swap = self.last_stamp.compare_exchange_weak(
-                last,
-                stamp,
+            let stamp = now.max(next);
+            let swap = self.next_stamp.compare_exchange_weak(
+                next,
+                stamp + 1,
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             );
             match swap {
                 Ok(_) => return stamp,
-                Err(newer) => last = newer,
+                Err(newer) => next = newer,
             }
         }
     }

@@ -55,7 +55,8 @@ impl<V: Resource> Shared<V> {
 
 /// A cached function over resources `V` and failures `F`.
 ///
-/// A failure is handed to every caller that waited, so it must be `Clone`.
+/// A failure is handed to every caller that waited, so it must be `Clone`. When it is dropped, it
+/// releases what it holds, with cause `Superseded`.
 ///
 /// ```
 /// use tenure::{Encoder, Engine, Function, Settings};
@@ -130,6 +131,24 @@ pub struct Patiently;
 impl Waiting for Patiently {
     fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
         while !landing(None) {}
+        Ok(())
+    }
+}
+
+/// How long a caller waits before it asks its host whether it may go on.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Waits until the build has ended, or until the host has the caller stop.
+struct AsHostWishes<'a>(&'a Engine);
+
+impl Waiting for AsHostWishes<'_> {
+    fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
+        let Some(host) = self.0.host() else {
+            return Patiently.wait(landing);
+        };
+        while !landing(Some(LOOK)) {
+            host.interrupted()?;
+        }
         Ok(())
     }
 }
@@ -314,7 +333,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
     ) -> Result<Lease<V>, Error<F>> {
         match self.hot_hit(key) {
             Some(lease) => Ok(lease),
-            None => self.call_while(key, &Patiently, || build().map_err(BuildError::Failed)),
+            None => {
+                let waiting = AsHostWishes(&self.shared.engine);
+                self.call_while(key, &waiting, || build().map_err(BuildError::Failed))
+            }
         }
     }
 

@@ -124,7 +124,8 @@ pub trait Host: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Whether a caller that waits must stop waiting.
+    /// Whether a blocking caller that waits must stop waiting: asked again and again meanwhile. A
+    /// task stops waiting when its future is dropped.
     ///
     /// # Errors
     /// What the host wants raised instead.

@@ -129,7 +129,8 @@ impl<V: Resource, F: Failure> std::fmt::Debug for Registered<V, F> {
 
 impl<V: Resource, F: Failure> Drop for Registered<V, F> {
     fn drop(&mut self) {
-        let gone = self.engine.core().registry.leave(&self.identity);
+        let registry = &self.engine.core().registry;
+        let gone = registry.leave(&self.identity, &self.function);
         if gone.is_empty() {
             return;
         }
@@ -245,12 +246,20 @@ impl Registry {
         (function, gone)
     }
 
-    fn leave(&self, identity: &Identity) -> Vec<Version> {
+    fn leave<V: Resource, F: Failure>(
+        &self,
+        identity: &Identity,
+        function: &Arc<Function<V, F>>,
+    ) -> Vec<Version> {
         let mut sites = self.sites.lock();
         let Some(versions) = sites.get_mut(&identity.site) else {
             return Vec::new();
         };
-        if let Some(there) = versions.iter_mut().find(|it| it.is_same(identity)) {
+        // Unless it was retired, and another one has its place.
+        let there = versions.iter_mut().find(|it| it.is_same(identity));
+        if let Some(there) = there
+            && std::ptr::addr_eq(Arc::as_ptr(&there.any), Arc::as_ptr(function))
+        {
             there.users -= 1;
         }
         let gone = take_over(versions);
@@ -283,4 +292,37 @@ fn outdate(versions: &mut Vec<Version>, newer: &Identity) -> Vec<Version> {
 
 fn take_over(versions: &mut Vec<Version>) -> Vec<Version> {
     versions.extract_if(.., |it| it.is_over()).collect()
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::{KeyRef, ManualClock, Settings};
+
+    #[test]
+    fn f6_who_uses_a_retired_version_is_no_user_of_its_successor() {
+        let engine = Engine::with_clock(ManualClock::new());
+        let identity = Identity {
+            site: [1; 16],
+            version: [1; 16],
+            settings: [1; 16],
+            stamp: [1; 16],
+            passing: true,
+        };
+        let register = || -> Registered<u32, ()> {
+            let make = || Function::plain(&engine, "f", Settings::default());
+            engine.register(identity, make).unwrap()
+        };
+        let retired = register();
+        engine.retire();
+        let successor = register();
+        let function = Arc::clone(successor.function());
+        function.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+        drop(retired);
+        engine.run_due();
+        assert_eq!(function.info().entries, 1);
+        drop(successor);
+        engine.run_due();
+        assert_eq!(function.info().released(Cause::Superseded), 1);
+    }
 }

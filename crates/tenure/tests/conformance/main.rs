@@ -141,7 +141,8 @@ mod hosted {
             h4_a_hit_replays
             h4_who_waited_replays
             h4_nested_recordings_are_part_of_the_outer_one
-            l2_a_host_that_needs_the_entry_is_a_cycle;
+            l2_a_host_that_needs_the_entry_is_a_cycle
+            c4_a_host_can_have_who_waits_stop;
         shutdown:
             l6_sessions_end_with_it;
     }

@@ -127,6 +127,26 @@ pub fn h3_who_waits_sees_it_too(world: &World) {
     assert_eq!(take(world), [ENDED, ENDED]);
 }
 
+pub fn c4_a_host_can_have_who_waits_stop(world: &World) {
+    let f = &world.function(global());
+    let (gate, keyhole) = gate();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let build = || {
+                keyhole.pass();
+                Ok(world.log.thing())
+            };
+            f.get_or_build(&key(1).finish(), build).unwrap();
+        });
+        gate.reached();
+        world.host.as_ref().unwrap().stop_who_waits();
+        let stopped = f.get_or_build(&key(1).finish(), || unreachable!());
+        assert!(matches!(stopped, Err(Error::Interrupted(_))));
+        gate.open();
+    });
+    assert_eq!(world.number(f, 1), 0);
+}
+
 pub fn h3_a_build_that_panics_hides_its_spinner(world: &World) {
     let f = &world.function(global());
     let outcome = thread::scope(|scope| {

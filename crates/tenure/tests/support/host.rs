@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use tenure::{BuildStart, Host, HostBuild, Interrupt, Recording, SessionId};
@@ -43,6 +43,7 @@ pub struct TestHost {
     gone: Mutex<HashSet<SessionId>>,
     at_question: Mutex<Option<Errand>>,
     at_end: Mutex<Option<Errand>>,
+    stops: AtomicBool,
 }
 
 /// Something to do once.
@@ -58,6 +59,7 @@ impl TestHost {
             gone: Mutex::default(),
             at_question: Mutex::default(),
             at_end: Mutex::default(),
+            stops: AtomicBool::new(false),
         })
     }
 
@@ -93,6 +95,11 @@ impl TestHost {
     /// Runs this while a build ends.
     pub fn at_next_end(&self, errand: impl FnOnce() + Send + 'static) {
         *lock(&self.at_end) = Some(Box::new(errand));
+    }
+
+    /// From now on, who waits must stop waiting.
+    pub fn stop_who_waits(&self) {
+        self.stops.store(true, Ordering::SeqCst);
     }
 
     pub fn check(&self) {
@@ -136,6 +143,13 @@ impl Host for TestHost {
         lock(&self.asked).push(Asked::Replay(elements.clone()));
         // Within an outer build, what is replayed is put out there too.
         elements.iter().for_each(|element| write(element));
+        Ok(())
+    }
+
+    fn interrupted(&self) -> Result<(), Interrupt> {
+        if self.stops.load(Ordering::SeqCst) {
+            return Err(super::interrupt());
+        }
         Ok(())
     }
 }
