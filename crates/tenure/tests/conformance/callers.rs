@@ -51,13 +51,7 @@ pub fn c1_builds_of_other_keys_go_on(world: &World) {
     let f = &world.function(world.settings());
     let (gate, keyhole) = gate();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let build = || {
-                keyhole.pass();
-                Ok(world.log.thing())
-            };
-            f.get_or_build(&key(1).finish(), build).unwrap();
-        });
+        scope.spawn(|| world.get_through(&keyhole, f, 1));
         gate.reached();
         assert_eq!(world.number(f, 2), 0);
         assert_eq!(world.number(f, 2), 0);
@@ -185,13 +179,7 @@ pub fn c3_what_two_need_is_no_cycle(world: &World) {
     let (gate, keyhole) = gate();
     let (announce, announced) = channel();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let build = || {
-                keyhole.pass();
-                Ok(world.log.thing())
-            };
-            shared.get_or_build(&key(1).finish(), build).unwrap();
-        });
+        scope.spawn(|| world.get_through(&keyhole, shared, 1));
         gate.reached();
         for needs in [a, b] {
             let waiting = Announced(announce.clone());
@@ -254,13 +242,7 @@ pub fn c4_a_wait_can_be_interrupted(world: &World) {
     let f = &world.function(world.settings());
     let (gate, keyhole) = gate();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let build = || {
-                keyhole.pass();
-                Ok(world.log.thing())
-            };
-            f.get_or_build(&key(1).finish(), build).unwrap();
-        });
+        scope.spawn(|| world.get_through(&keyhole, f, 1));
         gate.reached();
         let given_up = wait(f, &GivesUp, || unreachable!()).unwrap_err();
         assert!(matches!(given_up, Error::Interrupted(_)));

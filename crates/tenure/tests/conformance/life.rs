@@ -203,13 +203,7 @@ pub fn l4_a_waiter_that_wakes_late_builds_anew(world: &World) {
     let (gate, keyhole) = gate();
     let (announce, announced) = channel();
     thread::scope(|scope| {
-        let builder = scope.spawn(|| {
-            let build = || {
-                keyhole.pass();
-                Ok(world.log.thing())
-            };
-            f.get_or_build(&key(1).finish(), build).unwrap().number
-        });
+        let builder = scope.spawn(|| world.get_through(&keyhole, f, 1).number);
         gate.reached();
         let waiter = scope.spawn(|| {
             let waiting = WakesLate(world, announce);

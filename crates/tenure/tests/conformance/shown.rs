@@ -105,13 +105,7 @@ pub fn h3_who_waits_sees_it_too(world: &World) {
     let (gate, keyhole) = gate();
     let (announce, announced) = channel();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let build = || {
-                keyhole.pass();
-                Ok(world.log.thing())
-            };
-            f.get_or_build(&key(1).finish(), build).unwrap();
-        });
+        scope.spawn(|| world.get_through(&keyhole, f, 1));
         gate.reached();
         scope.spawn(|| {
             let waiting = Announced(announce);
@@ -131,13 +125,7 @@ pub fn c4_a_host_can_have_who_waits_stop(world: &World) {
     let f = &world.function(global());
     let (gate, keyhole) = gate();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            let build = || {
-                keyhole.pass();
-                Ok(world.log.thing())
-            };
-            f.get_or_build(&key(1).finish(), build).unwrap();
-        });
+        scope.spawn(|| world.get_through(&keyhole, f, 1));
         gate.reached();
         world.host.as_ref().unwrap().stop_who_waits();
         let stopped = f.get_or_build(&key(1).finish(), || unreachable!());

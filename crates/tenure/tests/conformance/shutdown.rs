@@ -74,13 +74,7 @@ pub fn l6_a_build_under_way_becomes_an_orphan(world: &World) {
     let f = &world.function(world.settings());
     let (gate, keyhole) = gate();
     thread::scope(|scope| {
-        let builder = scope.spawn(|| {
-            let build = || {
-                keyhole.pass();
-                Ok(world.log.thing())
-            };
-            f.get_or_build(&key(1).finish(), build).unwrap()
-        });
+        let builder = scope.spawn(|| world.get_through(&keyhole, f, 1));
         gate.reached();
         assert!(world.engine.shutdown());
         gate.open();
