@@ -84,16 +84,11 @@ def test_f1_what_has_no_key_is_told_apart_by_identity_with_one_warning() -> None
     one, two = threading.Lock(), threading.Lock()
 
     def make(lock: Any) -> Callable[[], Any]:
-        @tenure.cache_resource
-        def connect() -> list[Any]:
-            return [lock]
-
-        return connect
+        return tenure.cache_resource(lambda: [lock])
 
     with pytest.warns(UserWarning, match="`lock`.*_thread.lock") as caught:
         first = make(one)
-    # At the line of the decorator.
-    assert [(one.filename, one.lineno) for one in caught] == [(__file__, make.__code__.co_firstlineno + 1)]
+    assert [(said.filename, said.lineno) for said in caught] == [(__file__, make.__code__.co_firstlineno + 1)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         second, third = make(two), make(one)

@@ -272,9 +272,15 @@ class Browsers:
         return context
 
     def give_back(self, context: Any) -> None:
-        """Close its tabs; the browser stays."""
+        """Close its tabs; the browser stays, unless it does not say that they are closed."""
+        from playwright.sync_api import TimeoutError as BrowserTimeout
+
         for page in context.pages:
-            page.close()
+            try:
+                with page.expect_event("close", timeout=10_000):
+                    page.close(run_before_unload=True)
+            except BrowserTimeout:
+                return
         self._free.append(context)
 
 

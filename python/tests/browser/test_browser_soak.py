@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("playwright", reason="pip install playwright")
 from line import Line
 from playwright.sync_api import Error as BrowserError
+from playwright.sync_api import TimeoutError as BrowserTimeout
 
 LONG = os.environ.get("TENURE_TESTS") == "long"
 SEED = int(os.environ.get("TENURE_SEED", random.SystemRandom().randrange(2**32)))
@@ -25,8 +26,10 @@ TABS_AT_A_TIME = 50 if LONG else 6
 # What happens, and how often in comparison.
 STEPS = {"tick": 6, "reload": 1, "close": 3, "cut": 1, "mend": 3}
 
-# Done in the page and not through the browser, which waits for ever for a page that goes away under a key.
-TICK = "n => document.querySelectorAll('input[type=checkbox]')[n]?.click()"
+# Done in the page and not through the browser, which waits for ever for a page that goes away under a key; and as
+# something to wait for, since that is the one kind of code in a page for which the browser's patience has an end.
+TICK = "n => { document.querySelectorAll('input[type=checkbox]')[n]?.click(); return true }"
+PAGES_PATIENCE = 5_000
 
 
 class Person:
@@ -43,6 +46,8 @@ class Person:
         """Do a step on one of the tabs, which may have connected by then or not."""
         try:
             getattr(self, step)(self._chance.choice(self.tabs))
+        except BrowserTimeout:
+            pass  # The page went away and did not say so.
         except BrowserError as error:
             # Where the line is cut, pages do not load; and they go away under a step.
             if "ERR_" not in str(error) and "navigation" not in str(error):
@@ -58,15 +63,16 @@ class Person:
         return True
 
     def tick(self, tab):
-        tab.evaluate(TICK, self._chance.randrange(2))
+        tab.wait_for_function(TICK, arg=self._chance.randrange(2), timeout=PAGES_PATIENCE)
 
     def reload(self, tab):
         """A new session in the same tab."""
-        tab.goto(self._line.url, wait_until="commit")
+        tab.goto(self._line.url, wait_until="commit", timeout=PAGES_PATIENCE)
 
     def close(self, tab):
         self.tabs.remove(tab)
-        tab.close()
+        # Without waiting until it is closed: of a page that is loading the browser may never say so.
+        tab.close(run_before_unload=True)
 
     def cut(self, _):
         self._line.cut()

@@ -32,6 +32,17 @@ def thing(name):
     note("built", name)
     return name
 
+def handled(number):
+    # Gives what waits for the signal. Not an event: its lock may be held by the very code that the handler interrupts.
+    reads, writes = os.pipe()
+    signal.signal(number, lambda *_: os.write(writes, b"."))
+
+    def wait():
+        os.read(reads, 1)
+        note("handled")
+
+    return wait
+
 def wait_for_the_end():
     # In turns, so that a wait that cannot be interrupted shows as one that is merely long.
     never = threading.Event()

@@ -142,12 +142,10 @@ def guarded():
     return "guarded"
 
 guarded()
-told = threading.Event()
-signal.signal(signal.SIGUSR1, lambda *_: told.set())
+wait = handled(signal.SIGUSR1)
 with lock:
     ready()
-    while not told.wait(1):
-        pass
+    wait()
 wait_for_the_end()
 """
     with Program(tmp_path, text) as program:
@@ -190,11 +188,9 @@ signal.signal({int(number)}, handler)
 def test_l6_a_handler_that_goes_on_keeps_everything(tmp_path: Path, number: signal.Signals) -> None:
     """SIGHUP as a wish to read the configuration again, say."""
     text = f"""
-handled = threading.Event()
-signal.signal({int(number)}, lambda *_: (note("handled"), handled.set()))
+wait = handled({int(number)})
 ready()
-while not handled.wait(1):
-    pass
+wait()
 note("still", thing("one"), thing.info().builds)
 """
     with Program(tmp_path, BUILT + text) as program:
@@ -236,16 +232,13 @@ def test_l6_an_ignored_signal_stays_ignored(tmp_path: Path) -> None:
 def test_l6_a_server_that_puts_back_what_it_found_and_raises_again(tmp_path: Path) -> None:
     """As uvicorn ends, run by a program."""
     text = """
-# Not an event: its lock may be held by the very code that the handler interrupts.
-reads, writes = os.pipe()
-
 def serve():
-    before = signal.signal(signal.SIGTERM, lambda *_: os.write(writes, b"."))
+    before = signal.getsignal(signal.SIGTERM)
+    wait = handled(signal.SIGTERM)
     for name in ("one", "two", "three"):
         thing(name)
     ready()
-    os.read(reads, 1)
-    note("served")
+    wait()
     signal.signal(signal.SIGTERM, before)
     signal.raise_signal(signal.SIGTERM)
     wait_for_the_end()
@@ -256,7 +249,7 @@ serve()
         program.await_ready()
         program.send(signal.SIGTERM)
         assert program.end() == -signal.SIGTERM
-        assert program.notes()[-4:] == ["served", *(f"released {name}" for name in LAST_FIRST)]
+        assert program.notes()[-4:] == ["handled", *(f"released {name}" for name in LAST_FIRST)]
 
 
 def test_l6_asyncio_handlers_are_respected(tmp_path: Path) -> None:
