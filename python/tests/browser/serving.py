@@ -272,14 +272,14 @@ class Browsers:
         return context
 
     def give_back(self, context: Any) -> None:
-        """Close its tabs; the browser stays, unless it does not say that they are closed."""
-        from playwright.sync_api import TimeoutError as BrowserTimeout
+        """Close its tabs; the browser stays, unless it does not say that they are closed, or had begun to close one."""
+        from playwright.sync_api import Error as BrowserError
 
         for page in context.pages:
             try:
                 with page.expect_event("close", timeout=10_000):
                     page.close(run_before_unload=True)
-            except BrowserTimeout:
+            except BrowserError:
                 return
         self._free.append(context)
 
