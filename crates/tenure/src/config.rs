@@ -36,27 +36,24 @@ impl Default for Config {
     }
 }
 
-/// The configuration in force. Every release reads it, so that takes no lock.
-pub(crate) struct InForce {
-    /// `NEVER`: none.
-    drain: Figure,
-    session_grace: Figure,
-    shutdown_bound: Figure,
-}
+/// The configuration in force, as [`numbers`]. Every release reads it, so that takes no lock.
+pub(crate) struct InForce([Figure; 3]);
 
 impl InForce {
     pub(crate) fn read(&self) -> Config {
+        let [_, grace, shutdown] = &self.0;
         let get = |figure: &Figure| Duration::from_nanos(figure.load(Ordering::Relaxed));
         Config {
             drain: self.drain(),
-            session_grace: get(&self.session_grace),
-            shutdown_bound: get(&self.shutdown_bound),
+            session_grace: get(grace),
+            shutdown_bound: get(shutdown),
         }
     }
 
     #[inline]
     pub(crate) fn drain(&self) -> Option<Duration> {
-        match self.drain.load(Ordering::Relaxed) {
+        let [drain, ..] = &self.0;
+        match drain.load(Ordering::Relaxed) {
             NEVER => None,
             drain => Some(Duration::from_nanos(drain)),
         }
@@ -67,42 +64,29 @@ impl InForce {
         let before = self.read();
         let mut after = before.clone();
         change(&mut after);
-        let set = |figure: &Figure, before: Nanos, after: Nanos| {
+        let changes = numbers(&before).into_iter().zip(numbers(&after));
+        for (figure, (before, after)) in self.0.iter().zip(changes) {
             if before != after {
                 figure.store(after, Ordering::Relaxed);
             }
-        };
-        set(&self.drain, bound(before.drain), bound(after.drain));
-        for (figure, before, after) in [
-            (
-                &self.session_grace,
-                before.session_grace,
-                after.session_grace,
-            ),
-            (
-                &self.shutdown_bound,
-                before.shutdown_bound,
-                after.shutdown_bound,
-            ),
-        ] {
-            set(figure, nanos(before), nanos(after));
         }
     }
 }
 
 impl Default for InForce {
     fn default() -> Self {
-        let config = Config::default();
-        Self {
-            drain: Figure::new(bound(config.drain)),
-            session_grace: Figure::new(nanos(config.session_grace)),
-            shutdown_bound: Figure::new(nanos(config.shutdown_bound)),
-        }
+        Self(numbers(&Config::default()).map(Figure::new))
     }
 }
 
-fn bound(drain: Option<Duration>) -> Nanos {
-    drain.map_or(NEVER, |drain| nanos(drain).min(NEVER - 1))
+/// The drain, or `NEVER` for none; the grace; the bound.
+fn numbers(config: &Config) -> [Nanos; 3] {
+    let drain = config.drain.map(|drain| nanos(drain).min(NEVER - 1));
+    [
+        drain.unwrap_or(NEVER),
+        nanos(config.session_grace),
+        nanos(config.shutdown_bound),
+    ]
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]

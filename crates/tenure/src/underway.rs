@@ -215,6 +215,12 @@ mod tests {
     use super::*;
     use std::sync::mpsc::channel;
 
+    fn until_someone_waits(under_way: &UnderWay) {
+        while under_way.waiting.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+    }
+
     #[test]
     fn l6_a_wait_is_for_what_had_begun_and_not_for_what_begins() {
         let under_way = UnderWay::default();
@@ -226,9 +232,7 @@ mod tests {
                 under_way.settle([0; 2]);
             });
             hears.recv().unwrap();
-            while under_way.waiting.load(Ordering::SeqCst) == 0 {
-                std::thread::yield_now();
-            }
+            until_someone_waits(&under_way);
             let during = under_way.begin();
             assert!(!waits.is_finished());
             drop(before);
@@ -259,9 +263,7 @@ mod tests {
         let side = leaving.count();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| leaving.settle([0; 2]));
-            while leaving.waiting.load(Ordering::SeqCst) == 0 {
-                std::thread::yield_now();
-            }
+            until_someone_waits(&leaving);
             assert!(!waits.is_finished());
             assert!(!is_releasing());
             drop(leaving.counted(side));
@@ -296,9 +298,7 @@ mod tests {
         let begun = under_way.begin();
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| under_way.settle([0; 2]));
-            while under_way.waiting.load(Ordering::SeqCst) == 0 {
-                std::thread::yield_now();
-            }
+            until_someone_waits(&under_way);
             under_way.settle(mine());
             assert!(!waits.is_finished());
             drop(begun);
