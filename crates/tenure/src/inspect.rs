@@ -16,6 +16,8 @@ pub struct Inspection {
     pub endings: usize,
     /// Resources that are watched or lent beyond their end.
     pub drains: usize,
+    /// Releases that have begun and whose callback has not returned, and checks likewise.
+    pub releasing: u64,
     /// Armed jobs of the timer: those of the three above, and delayed spinners.
     pub jobs: usize,
     /// Places for entries, taken or free.
@@ -32,6 +34,7 @@ impl Engine {
             waits: core.graph.len(),
             endings: self.endings(),
             drains: core.drains.len(),
+            releasing: core.under_way.len(),
             jobs: core.timer.armed(),
             ..Inspection::default()
         };

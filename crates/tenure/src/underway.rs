@@ -180,6 +180,11 @@ impl UnderWay {
         self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// How many have begun and are not over.
+    pub(crate) fn len(&self) -> u64 {
+        self.counts.iter().map(look).sum()
+    }
+
     /// In a child process: the threads that waited are not there, and may have held the locks.
     pub(crate) fn abandon(&self) {
         self.waiting.store(0, Ordering::SeqCst);
