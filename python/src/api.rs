@@ -155,7 +155,10 @@ fn parse_ttl(text: &str) -> PyResult<(u128, bool)> {
 fn _inspect(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let counts = process::engine().inspect();
     let all = [
-        ("releasing", usize::try_from(counts.releasing).unwrap_or(usize::MAX)),
+        (
+            "releasing",
+            usize::try_from(counts.releasing).unwrap_or(usize::MAX),
+        ),
         ("flights", counts.flights),
         ("waits", counts.waits),
         ("expiries", counts.expiries),

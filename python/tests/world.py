@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tenure import _native
+
 #: What a test waits for at most before it says that something hangs.
 LOST = 60.0
 
@@ -187,3 +189,8 @@ def settled(function: Any) -> bool:
     """Whether everything that the function built is either live, draining, or released."""
     info = function.info()
     return info.builds == sum(info.releases.values()) + info.entries + info.draining
+
+
+def is_quiet() -> bool:
+    """Whether no release is under way, on whichever thread: one is counted before its callback runs."""
+    return _native._inspect()["releasing"] == 0

@@ -20,7 +20,7 @@ import pytest
 
 import tenure
 from tenure import CacheCycleError, ScopeError, _native
-from world import TestHost, releases, settled
+from world import TestHost, is_quiet, releases, settled
 
 THREADS = 16
 OPERATIONS = int(
@@ -206,7 +206,7 @@ def check(world: World) -> None:
     for session in range(5):
         _native.end_session(f"session {session}")
     # What a release builds is cleared in another round. Drains and orphans are let go by the
-    # background thread, which is waited for: what it releases is counted before its callback is over.
+    # background thread, which is waited for.
     turn = threading.Event()
     for _ in range(6000):
         gc.collect()
@@ -235,8 +235,3 @@ def check(world: World) -> None:
 
 def builds(world: World) -> int:
     return sum(function.info().builds for function in world.functions)
-
-
-def is_quiet() -> bool:
-    """Whether no release is under way, on whichever thread."""
-    return _native._inspect()["releasing"] == 0
