@@ -1,37 +1,46 @@
 //! The examples, run as programs (R5, R6, R7).
 
-use std::io::{BufRead, BufReader, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, StatusCode};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pty::{self, OpenptFlags};
+use rustix::termios::{self, Winsize};
 
-/// A server that ends with the test.
+/// A program that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
 struct Server {
-    process: Child,
+    _process: Running,
     address: String,
 }
 
 impl Server {
     fn start(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = Running(command.stdout(Stdio::piped()).spawn().unwrap());
         let mut address = String::new();
-        let out = process.stdout.take().unwrap();
+        let out = process.0.stdout.take().unwrap();
         BufReader::new(out).read_line(&mut address).unwrap();
         let address = address.trim().to_owned();
         assert!(address.starts_with("http://"), "{address}");
-        Self { process, address }
+        Self {
+            _process: process,
+            address,
+        }
     }
 
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
     }
 }
 
@@ -85,6 +94,114 @@ fn r1_the_search_tool_indexes_once() {
     assert_eq!(lines[11..], [gone.as_str()]);
     // R6: no terminal, no spinner.
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+/// What a test waits for at most before it says that something hangs.
+const LOST: Timespec = Timespec {
+    tv_sec: 60,
+    tv_nsec: 0,
+};
+
+/// So much is never shown before what a test waits for: a spinner draws itself ten times a second.
+const ENOUGH: usize = 20_000;
+
+/// A terminal, and what a program shows there.
+struct Terminal {
+    screen: File,
+    shown: String,
+}
+
+impl Terminal {
+    /// With the end that a program takes for its terminal.
+    fn open() -> (Self, File) {
+        let screen = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        pty::grantpt(&screen).unwrap();
+        pty::unlockpt(&screen).unwrap();
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 80,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        termios::tcsetwinsize(&screen, size).unwrap();
+        let name = pty::ptsname(&screen, Vec::new()).unwrap();
+        let end = File::options()
+            .read(true)
+            .write(true)
+            .open(name.to_str().unwrap())
+            .unwrap();
+        let screen = screen.into();
+        let shown = String::new();
+        (Self { screen, shown }, end)
+    }
+
+    /// Takes in what is shown next; `false` once nothing has the terminal open any more.
+    fn read(&mut self) -> bool {
+        let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
+        let count = poll(&mut ready, Some(&LOST)).unwrap();
+        assert!(count > 0, "nothing more is shown after {:?}", self.shown);
+        let mut bytes = [0; 4096];
+        // Linux calls that an error, others the end.
+        let count = self.screen.read(&mut bytes).unwrap_or(0);
+        self.shown
+            .push_str(&String::from_utf8_lossy(&bytes[..count]));
+        count > 0
+    }
+
+    fn until(&mut self, seen: impl Fn(&str) -> bool) {
+        while !seen(&self.shown) {
+            assert!(
+                self.read() && self.shown.len() < ENOUGH,
+                "never seen in {:?}",
+                self.shown
+            );
+        }
+    }
+}
+
+/// The elapsed times that a spinner showed, each once.
+fn times(shown: &str) -> Vec<f64> {
+    let parts = shown.split("Indexing (").skip(1);
+    let mut times: Vec<f64> = parts
+        .filter_map(|part| part.split_once(" seconds)")?.0.parse().ok())
+        .collect();
+    times.dedup();
+    times
+}
+
+#[test]
+fn r6_a_terminal_shows_the_text_and_the_elapsed_time_while_a_build_runs() {
+    let folder = tempdir("terminal");
+    // Nobody can read it before something is written, so the build waits.
+    let pipe = folder.join("a.txt");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let (mut terminal, end) = Terminal::open();
+    let tool = Command::new(env!("CARGO_BIN_EXE_search"))
+        .arg(&folder)
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(end)
+        .spawn();
+    let mut tool = Running(tool.unwrap());
+    let mut questions = tool.0.stdin.take().unwrap();
+    writeln!(questions, "two").unwrap();
+    terminal.until(|shown| times(shown).len() >= 3);
+    let seen = times(&terminal.shown);
+    assert!(seen.is_sorted() && seen[0] < seen[2], "{seen:?}");
+
+    File::create(&pipe)
+        .unwrap()
+        .write_all(b"one two\n")
+        .unwrap();
+    drop(questions);
+    let said = std::io::read_to_string(tool.0.stdout.take().unwrap()).unwrap();
+    assert_eq!(said.lines().next(), Some("two: 1 places"));
+    while terminal.read() {}
+    // What the spinner leaves behind is an empty line.
+    let (_, last) = terminal.shown.rsplit_once("seconds)").unwrap();
+    assert!(last.contains("\x1b[2K"), "{last:?}");
 }
 
 fn tempdir(name: &str) -> std::path::PathBuf {
