@@ -76,7 +76,7 @@ impl<V: Resource> Cached<V, Infallible> {
             self.place.note();
             Ok(build.await)
         };
-        let check = |lease| guarded_async(check(lease));
+        let check = |lease| guarded_async(&self.function.shared.name, check(lease));
         fallible::gave(self.function.call_async(key, check, build).await)
     }
 }
@@ -114,7 +114,7 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
             self.place.note();
             build.await.map_err(|error| Failed::new(error, source))
         };
-        let check = |lease| guarded_async(check(lease));
+        let check = |lease| guarded_async(&self.function.shared.name, check(lease));
         let gave = self.function.call_async(key, check, build).await;
         gave.map_err(Shared::from_call)
     }

@@ -91,9 +91,10 @@ impl Definition {
     /// # Panics
     /// Where a setting that is not a literal has a value that cannot be.
     #[must_use]
-    pub fn cached<V: Resource, F: Failure>(self, rules: Rules<V>) -> Cached<V, F> {
+    pub fn cached<V: Resource, F: Failure>(self, mut rules: Rules<V>) -> Cached<V, F> {
         let settings = self.settings(rules.validates);
         let name = self.name;
+        rules.name = name;
         let place = Arc::clone(&rules.place);
         let failures = Arc::clone(&rules.failures);
         let function = Function::new(api::engine(), name, settings, Box::new(rules));

@@ -7,7 +7,6 @@ use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
 use crate::front::Settled;
-use crate::release::ReleaseFailed;
 
 /// How to find the cause of an `E`.
 pub type Source<E> = fn(&E) -> Option<&(dyn StdError + 'static)>;
@@ -66,22 +65,19 @@ impl<T: Future<Output = bool>> SaidLater for Said<T> {
     note = "it must return `()`, or a `Result<(), E>` whose error is logged"
 )]
 pub trait Released {
-    /// What there is to count.
-    fn outcome(self) -> Result<(), ReleaseFailed>;
+    /// What went wrong, as it is to be logged.
+    fn outcome(self) -> Result<(), String>;
 }
 
 impl Released for () {
-    fn outcome(self) -> Result<(), ReleaseFailed> {
+    fn outcome(self) -> Result<(), String> {
         Ok(())
     }
 }
 
 impl<E: fmt::Debug> Released for Result<(), E> {
-    fn outcome(self) -> Result<(), ReleaseFailed> {
-        self.map_err(|error| {
-            tracing::error!(?error, "on_release failed");
-            ReleaseFailed
-        })
+    fn outcome(self) -> Result<(), String> {
+        self.map_err(|error| format!("{error:?}"))
     }
 }
 

@@ -1,6 +1,9 @@
 //! `validate` and `on_release`, as the attribute gives them.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use crate::bounds::{Failure, Resource};
 use crate::error::Interrupt;
@@ -19,12 +22,12 @@ impl<V: Resource, F: Failure> CountsFailures for Function<V, F> {
     }
 }
 
-/// What releases a resource, now or later.
+/// What releases a resource, now or later. An error is given as it is to be logged.
 pub enum Settled {
     /// It has been released.
-    Now(Result<(), ReleaseFailed>),
+    Now(Result<(), String>),
     /// It is released by this future.
-    Later(Pin<Box<dyn Future<Output = Result<(), ReleaseFailed>> + Send>>),
+    Later(Pin<Box<dyn Future<Output = Result<(), String>> + Send>>),
 }
 
 type Validate<V> = Box<dyn Fn(&V) -> bool + Send + Sync>;
@@ -32,6 +35,8 @@ type Release<V> = Box<dyn Fn(V) -> Settled + Send + Sync>;
 
 /// `validate` and `on_release`, as the attribute gives them.
 pub struct Rules<V: Resource> {
+    /// The function's name, for what is logged.
+    pub(super) name: &'static str,
     pub(super) validates: bool,
     validate: Option<Validate<V>>,
     release: Option<Release<V>>,
@@ -44,6 +49,7 @@ impl<V: Resource> Rules<V> {
     #[must_use]
     pub fn new() -> Self {
         Self {
+            name: "",
             validates: false,
             validate: None,
             release: None,
@@ -85,27 +91,35 @@ impl<V: Resource> Behaviour<V> for Rules<V> {
     fn validate(&self, value: &V) -> Result<bool, Interrupt> {
         Ok(match &self.validate {
             None => true,
-            Some(validate) => guarded(validate, value),
+            Some(validate) => {
+                let check = AssertUnwindSafe(|| validate(value));
+                catch_unwind(check).unwrap_or_else(|_| turned_down(self.name))
+            }
         })
     }
 
-    fn release(&self, value: V, _cause: Cause) -> Result<(), ReleaseFailed> {
+    fn release(&self, value: V, cause: Cause) -> Result<(), ReleaseFailed> {
         let Some(release) = &self.release else {
             drop(value);
             return Ok(());
         };
+        let name = self.name;
+        let failed = move |error: String| {
+            tracing::error!(function = %name, %cause, %error, "on_release failed");
+            ReleaseFailed
+        };
         match release(value) {
-            Settled::Now(outcome) => outcome,
+            Settled::Now(outcome) => outcome.map_err(failed),
             Settled::Later(future) => {
                 let failures = Arc::clone(&self.failures);
                 let panicked = Arc::clone(&failures);
                 let counted = async move {
-                    if future.await.is_err() {
+                    if future.await.map_err(failed).is_err() {
                         count_failure(&failures);
                     }
                 };
                 self.place.run(counted, move || {
-                    tracing::error!("an async on_release panicked");
+                    tracing::error!(function = %name, %cause, "on_release panicked");
                     count_failure(&panicked);
                 });
                 Ok(())
@@ -120,27 +134,24 @@ fn count_failure(failures: &OnceLock<Weak<dyn CountsFailures>>) {
     }
 }
 
-/// A check that panics counts as one that says no (L9).
-fn guarded<V>(validate: &dyn Fn(&V) -> bool, value: &V) -> bool {
-    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| validate(value)));
-    checked.unwrap_or_else(|_| {
-        tracing::error!("validate panicked; the entry is built anew");
-        false
-    })
-}
-
-/// The same for a check that is awaited.
-pub(super) async fn guarded_async(check: impl Future<Output = bool>) -> bool {
-    let mut check = std::pin::pin!(check);
-    let checked = std::future::poll_fn(|cx| {
-        let poll = std::panic::AssertUnwindSafe(|| check.as_mut().poll(cx));
-        match std::panic::catch_unwind(poll) {
+/// A check that is awaited.
+pub(super) async fn guarded_async(name: &str, check: impl Future<Output = bool>) -> bool {
+    let mut check = pin!(check);
+    let checked = poll_fn(|cx| {
+        let poll = AssertUnwindSafe(|| check.as_mut().poll(cx));
+        match catch_unwind(poll) {
             Ok(poll) => poll.map(Some),
-            Err(_) => std::task::Poll::Ready(None),
+            Err(_) => Poll::Ready(None),
         }
     });
-    checked.await.unwrap_or_else(|| {
-        tracing::error!("validate panicked; the entry is built anew");
-        false
-    })
+    checked.await.unwrap_or_else(|| turned_down(name))
+}
+
+/// A check that panics counts as one that says no (L9).
+fn turned_down(name: &str) -> bool {
+    tracing::error!(
+        function = %name,
+        "validate panicked; the entry is built anew"
+    );
+    false
 }

@@ -1,0 +1,98 @@
+//! What is logged where a callback of the attribute fails: the function's name, and what went wrong
+//! (L3, L9).
+
+mod support;
+
+use std::sync::Mutex;
+
+use futures_executor::block_on;
+use tenure::{ReleaseFuture, cache_resource, set_spawner};
+
+use support::lines::logged;
+
+#[derive(Debug)]
+struct Closed;
+
+#[test]
+fn l3_a_release_that_fails_is_logged_with_the_functions_name() {
+    fn close(text: String) -> Result<(), Closed> {
+        assert_ne!(text, "panic");
+        Err(Closed)
+    }
+
+    #[cache_resource(on_release = close)]
+    fn thing(name: &str) -> String {
+        name.to_owned()
+    }
+
+    let _ = (thing("error"), thing("panic"));
+    let ((), lines) = logged(thing::clear);
+    assert_eq!(
+        lines,
+        [
+            "ERROR message=on_release failed function=thing cause=cleared error=Closed",
+            "ERROR message=on_release panicked function=thing cause=cleared",
+        ]
+    );
+}
+
+#[test]
+fn l3_an_async_release_that_fails_is_logged_with_the_functions_name() {
+    static SPAWNED: Mutex<Vec<ReleaseFuture>> = Mutex::new(Vec::new());
+
+    async fn close(text: String) -> Result<(), Closed> {
+        assert_ne!(text, "panic");
+        Err(Closed)
+    }
+
+    #[cache_resource(on_release = close)]
+    async fn thing(name: &str) -> String {
+        name.to_owned()
+    }
+
+    set_spawner(|release| SPAWNED.lock().unwrap().push(release));
+    block_on(async { drop((thing("error").await, thing("panic").await)) });
+    thing::clear();
+    let ((), lines) = logged(|| {
+        for release in std::mem::take(&mut *SPAWNED.lock().unwrap()) {
+            block_on(release);
+        }
+    });
+    assert_eq!(
+        lines,
+        [
+            "ERROR message=on_release failed function=thing cause=cleared error=Closed",
+            "ERROR message=on_release panicked function=thing cause=cleared",
+        ]
+    );
+    assert_eq!(thing::info().release_failures, 2);
+}
+
+#[test]
+fn l9_a_check_that_panics_is_logged_with_the_functions_name() {
+    fn broken(_: &u32) -> bool {
+        panic!("checking")
+    }
+
+    #[cache_resource(validate = broken)]
+    fn thing() -> u32 {
+        7
+    }
+
+    #[cache_resource(validate = async |_: &u32| panic!("checking"))]
+    async fn later() -> u32 {
+        7
+    }
+
+    let panicked =
+        |name| format!("ERROR message=validate panicked; the entry is built anew function={name}");
+    let _ = thing();
+    let (_, lines) = logged(thing);
+    assert_eq!(lines, [panicked("thing")]);
+    assert_eq!(thing::info().builds, 2);
+
+    let _ = block_on(later());
+    let (_, lines) = logged(|| block_on(later()));
+    assert_eq!(lines, [panicked("later")]);
+    assert_eq!(later::info().builds, 2);
+}
