@@ -223,7 +223,7 @@ def serve(tmp_path: Path, browser: Browsers) -> Iterator[Callable[..., App]]:
 
 @pytest.fixture
 def picture() -> Callable[[Clerk, str], None]:
-    """Takes a picture of a page for the README, where `TENURE_SCREENSHOTS=1` asks for it."""
+    """Takes a picture of a page for the README, as `make screenshots` asks."""
 
     def take(clerk: Clerk, name: str) -> None:
         if os.environ.get("TENURE_SCREENSHOTS") != "1":
