@@ -383,7 +383,25 @@ impl Cached {
             visit.call(pinned)?;
         }
         self.plan.traverse(&visit)?;
-        self.options.traverse(&visit)
+        self.options.traverse(&visit)?;
+        // SAFETY: a garbage collection holds the interpreter.
+        match unsafe { self.registration.last_callbacks() } {
+            Some(callbacks) => callbacks.traverse(&visit),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Called by the collector before it clears what it has found to be garbage, the first time that
+/// this object is among it: an outdated version whose own callback alone reached it is released now.
+unsafe extern "C" fn finalize(garbage: *mut ffi::PyObject) {
+    // SAFETY: the collector calls this with the interpreter held, and with an object of this class
+    // that is whole.
+    unsafe {
+        let garbage: Borrowed<'_, '_, PyAny> =
+            Borrowed::from_ptr(Python::assume_attached(), garbage);
+        let cached = garbage.cast_unchecked::<Cached>();
+        cached.get().registration.is_garbage();
     }
 }
 
@@ -609,6 +627,8 @@ pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py
     // SAFETY: the first object, which nobody else has seen; the field holds `call`.
     READY.call_once(|| unsafe {
         vectorcall::install(&cached, offset_of!(Cached, vectorcall), true);
+        let class: *mut ffi::PyTypeObject = cached.as_any().get_type().as_ptr().cast();
+        (*class).tp_finalize = Some(finalize);
     });
     let functools = py.import(intern!(py, "functools"))?;
     functools.call_method1(intern!(py, "update_wrapper"), (&cached, func))?;

@@ -4,26 +4,33 @@
 //! and under a hand-driven clock the function is registered anew when it is first used there.
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::mem;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use tenure::{Function, Registered};
 
 use crate::process::{self, Standing};
-use crate::resource::{Failure, Held};
+use crate::resource::{Callbacks, Failure, Held};
 
 pub(crate) type Known = Registered<Held, Failure>;
 pub(crate) type KnownFunction = Function<Held, Failure>;
 
+/// The number that no engine has, of a registration that was given up.
+const NONE: u32 = u32::MAX;
+
 /// A function's registration with the engine in force, and with the program's own one while that
 /// stands aside.
 pub(crate) struct Registration {
-    /// From an `Arc`; changed and read only by who holds the interpreter.
+    /// From an `Arc`, or null; changed and read only by who holds the interpreter.
     known: AtomicPtr<Known>,
     generation: AtomicU32,
     aside: Mutex<Option<Numbered>>,
+    /// The collector has found it to be garbage, which it says once.
+    was_garbage: AtomicBool,
 }
 
 /// A registration with the number of its engine. One of a parent process is leaked.
@@ -46,6 +53,7 @@ impl Registration {
             known: AtomicPtr::new(Arc::into_raw(Arc::new(known)).cast_mut()),
             generation: AtomicU32::new(process::generation()),
             aside: Mutex::new(None),
+            was_garbage: AtomicBool::new(false),
         }
     }
 
@@ -53,12 +61,59 @@ impl Registration {
     /// gives up the interpreter may lose it.
     #[inline]
     pub(crate) fn peek(&self, _: Python<'_>) -> Option<&Arc<KnownFunction>> {
+        // SAFETY: the caller holds the interpreter.
+        unsafe { self.known() }.map(Registered::function)
+    }
+
+    /// # Safety
+    /// The caller holds the interpreter for as long as it uses what it gets.
+    #[inline]
+    unsafe fn known(&self) -> Option<&Known> {
         if self.generation.load(Ordering::Relaxed) != process::generation() {
             return None;
         }
         // SAFETY: the pointer is that of a live `Arc`, which is let go only by who holds the
-        // interpreter, as the caller does.
-        Some(unsafe { &*self.known.load(Ordering::Relaxed) }.function())
+        // interpreter.
+        Some(unsafe { &*self.known.load(Ordering::Relaxed) })
+    }
+
+    /// What the engine holds that goes with this registration: the callbacks of a version which
+    /// nobody else uses, and nobody finds any more. The collector takes them for this one's own.
+    ///
+    /// It must not clear them, since the engine calls them yet. So they are shown only until it has
+    /// [said](Self::is_garbage) what it takes for garbage; what it looks at again before it clears
+    /// anything is then held by the engine.
+    ///
+    /// # Safety
+    /// As for [`known`](Self::known). A garbage collection does.
+    pub(crate) unsafe fn last_callbacks(&self) -> Option<&Callbacks> {
+        if self.was_garbage.load(Ordering::Relaxed) {
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        let known = unsafe { self.known() }.filter(|it| it.is_last())?;
+        let behaviour: &dyn Any = known.function().behaviour();
+        behaviour.downcast_ref()
+    }
+
+    /// Gives up the registration where its version goes with it, which is then released.
+    ///
+    /// # Safety
+    /// As above.
+    pub(crate) unsafe fn is_garbage(&self) {
+        self.was_garbage.store(true, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        if unsafe { self.known() }.is_some_and(Registered::is_last) {
+            self.generation.store(NONE, Ordering::Release);
+            drop(self.replace(ptr::null_mut()));
+        }
+    }
+
+    /// Puts another one in its place, which may be null, and gives the one that was there.
+    fn replace(&self, known: *mut Known) -> Option<Arc<Known>> {
+        let before = self.known.swap(known, Ordering::AcqRel);
+        // SAFETY: the pointer came from an `Arc`, and another one has taken its place.
+        (!before.is_null()).then(|| unsafe { Arc::from_raw(before) })
     }
 
     /// The function, registered by `register` where it is new to the engine in force.
@@ -85,13 +140,7 @@ impl Registration {
         };
         let before = Numbered {
             generation: self.generation.load(Ordering::Relaxed),
-            // SAFETY: the pointer came from an `Arc`, and this takes its place.
-            known: Some(unsafe {
-                Arc::from_raw(
-                    self.known
-                        .swap(Arc::into_raw(known).cast_mut(), Ordering::AcqRel),
-                )
-            }),
+            known: self.replace(Arc::into_raw(known).cast_mut()),
         };
         self.generation.store(generation, Ordering::Release);
         let stays = before.generation != generation
@@ -120,11 +169,9 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from an `Arc`, and nobody uses it after this.
-        let known = unsafe { Arc::from_raw(self.known.load(Ordering::Acquire)) };
         drop(Numbered {
             generation: self.generation.load(Ordering::Acquire),
-            known: Some(known),
+            known: self.replace(ptr::null_mut()),
         });
     }
 }

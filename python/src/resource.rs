@@ -14,6 +14,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFrozenSet, PyTraceback};
+use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
 
 use crate::fingerprint::Firsts;
@@ -138,6 +139,13 @@ pub(crate) struct Callbacks {
     pub(crate) on_release: Option<Py<PyAny>>,
     /// What they hold, for which what it was at first goes on counting.
     pub(crate) _firsts: Firsts,
+}
+
+impl Callbacks {
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.validate)?;
+        visit.call(&self.on_release)
+    }
 }
 
 impl Behaviour<Held> for Callbacks {

@@ -12,22 +12,13 @@ import pytest
 
 import tenure
 from tenure.testing import Clock
-from world import LOST, Job, Ledger, TestHost, wait
+from world import LOST, Job, Ledger, TestHost, await_waiting, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 
 
 class Died(BaseException):
     """Not an `Exception`: what ends a thread, not what a build reports."""
-
-
-def await_waiting(function: object, count: int) -> None:
-    turn = threading.Event()
-    for _ in range(1_000_000):
-        if function.info().waiting == count:
-            return
-        turn.wait(0.0001)
-    raise AssertionError("nobody came to wait")
 
 
 @pytest.mark.parametrize("death", [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), Died()])

@@ -11,6 +11,7 @@ import queue
 import threading
 import types
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from typing import Any
 import pytest
 
 import tenure
+from tenure import _native
+from tenure.testing import Clock
+from world import LOST, TestHost, releases, until
 
 
 @pytest.fixture
@@ -40,10 +44,22 @@ def script(tmp_path: Path) -> Iterator[Callable[..., types.SimpleNamespace]]:
     linecache.checkcache()
 
 
-def execute(source: str, file: str = "<string>") -> types.SimpleNamespace:
-    names: dict[str, Any] = {"__name__": "somewhere", "cache_resource": tenure.cache_resource, "functools": functools}
+def execute(source: str, file: str = "<string>", **given: Any) -> types.SimpleNamespace:
+    names: dict[str, Any] = {
+        "__name__": "somewhere",
+        "cache_resource": tenure.cache_resource,
+        "functools": functools,
+        **given,
+    }
     exec(compile(source, file, "exec", dont_inherit=True), names)
     return types.SimpleNamespace(**names)
+
+
+RELEASED: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+
+def release(resource: Any) -> None:
+    RELEASED.put(resource)
 
 
 def connector(tenant: Any) -> Callable[[], Any]:
@@ -171,6 +187,35 @@ def test_f2_wrappers_around_two_functions_are_separate() -> None:
 
     one, two = (tenure.cache_resource(wrap(func)) for func in (lambda: ["one"], lambda: ["two"]))
     assert [one(), two(), one()] == [["one"], ["two"], ["one"]]
+
+
+CELL = """
+@cache_resource(on_release=released)
+def cell():
+    return ["{text}"]
+"""
+
+
+def test_f2_a_cell_of_a_notebook_that_runs_again_finds_its_entry_and_an_edited_one_does_not() -> None:
+    """F2, F3, F6: each run of a cell has a name of its own in the place of a file."""
+    first = execute(CELL.format(text="old"), "<ipython-input-1-0a1b2c>", released=release)
+    old = first.cell()
+    again = execute(CELL.format(text="old"), "<ipython-input-2-3d4e5f>", released=release)
+    assert again.cell() is old
+    assert again.cell.info().builds == 1
+    edited = execute(CELL.format(text="new"), "<ipython-input-3-6a7b8c>", released=release)
+    new = edited.cell()
+    assert (old, new) == (["old"], ["new"])
+    # A notebook keeps what earlier cells have defined until it is defined anew.
+    assert again.cell() is old
+    assert RELEASED.empty()
+    del first, again
+    gc.collect()
+    assert RELEASED.get(timeout=LOST) is old
+    assert edited.cell() is new
+    edited.cell.clear()
+    assert RELEASED.get(timeout=LOST) is new
+    assert RELEASED.empty()
 
 
 # --- F3 -------------------------------------------------------------------------------------------
@@ -339,13 +384,6 @@ def test_f5_bound_methods_can_be_decorated() -> None:
 
 # --- F6 -------------------------------------------------------------------------------------------
 
-RELEASED: queue.SimpleQueue[Any] = queue.SimpleQueue()
-
-
-def release(resource: Any) -> None:
-    RELEASED.put(resource)
-
-
 RELEASING = """
 @cache_resource(on_release=released)
 def connect(n=1):
@@ -366,9 +404,157 @@ def test_f6_an_edit_begins_anew_and_releases_the_old(script: Callable[..., types
     gc.collect()
     second = script(RELEASING.format(text="new", default=2), released=release)
     assert [second.connect(), second.default()] == [["new"], [2]]
-    old = [RELEASED.get(timeout=60) for _ in range(2)]
+    old = [RELEASED.get(timeout=LOST) for _ in range(2)]
     assert sorted(old, key=str) == [["old"], [1]]
     assert RELEASED.empty()
+
+
+SETTINGS = """
+@cache_resource({settings})
+def connect(n=1):
+    return [n]
+"""
+
+CALLBACKS = {
+    "check": lambda resource: True,
+    "other_check": lambda resource: resource is not None,
+    "give_back": release,
+    "other_give_back": lambda resource: release(resource),
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("on_release=give_back", "on_release=give_back, max_entries=2"),
+        ("on_release=give_back, max_entries=2", "on_release=give_back, max_entries=3"),
+        ("on_release=give_back", "on_release=give_back, validate=check"),
+        ("on_release=give_back, validate=check", "on_release=give_back, validate=other_check"),
+        ("on_release=give_back", "on_release=other_give_back"),
+        ("on_release=give_back", "on_release=give_back, scope='session'"),
+        ("on_release=give_back, ttl=60", "on_release=give_back, ttl=61"),
+    ],
+)
+def test_f6_an_edit_of_a_setting_begins_anew_and_releases_the_old(
+    script: Callable[..., types.SimpleNamespace], host: TestHost, before: str, after: str
+) -> None:
+    """F6, L1: the code stays as it is; what the old one held is released without anyone asking, once."""
+    with host.serving("ada"):
+        first = script(SETTINGS.format(settings=before), **CALLBACKS)
+        old = first.connect()
+        assert script(SETTINGS.format(settings=before), **CALLBACKS).connect() is old
+        del first
+        host.notes.clear()
+        gc.collect()
+        second = script(SETTINGS.format(settings=after), **CALLBACKS)
+        new = second.connect()
+        assert new is not old
+        assert RELEASED.get(timeout=LOST) is old
+        assert script(SETTINGS.format(settings=after), **CALLBACKS).connect() is new
+        second.connect.clear()
+        assert RELEASED.get(timeout=LOST) is new
+    assert RELEASED.empty()
+    _native.end_session("ada")
+
+
+def test_f6_versions_that_are_both_held_stand_side_by_side(script: Callable[..., types.SimpleNamespace]) -> None:
+    """F6: a session that has not run again since the edit goes on with the old one, and nothing thrashes."""
+    old, new = (SETTINGS.format(settings=f"on_release=give_back, ttl={ttl}") for ttl in (60, 61))
+    first = script(old, **CALLBACKS)
+    second = script(new, **CALLBACKS)
+    found = {(id(first.connect()), id(second.connect())) for _ in range(10)}
+    assert len(found) == 1
+    assert first.connect() is not second.connect()
+    assert script(new, **CALLBACKS).connect() is second.connect()
+    for held in (first, second):
+        assert held.connect.info().builds == 1
+        assert not releases(held.connect)
+    assert RELEASED.empty()
+    one = first.connect()
+    del first, held
+    gc.collect()
+    assert RELEASED.get(timeout=LOST) is one
+    assert not releases(second.connect)
+    second.connect.clear()
+    assert RELEASED.get(timeout=LOST) == [1]
+    assert RELEASED.empty()
+
+
+def until_collected(is_so: Callable[[], bool]) -> None:
+    def collected() -> bool:
+        gc.collect()
+        return is_so()
+
+    until(collected)
+
+
+OF_THE_SCRIPT = """
+def give_back(thing):
+    RELEASED.put((GREETING, thing))
+@cache_resource(on_release={callback})
+def connect():
+    return [{number}]
+"""
+
+
+@pytest.mark.parametrize("callback", ["give_back", "lambda thing: give_back(thing)"])
+def test_f6_callbacks_of_the_script_itself_keep_no_old_one(
+    script: Callable[..., types.SimpleNamespace], callback: str
+) -> None:
+    """F6, L1: a callback knows the script's names, and with them the function that it belongs to. What the edit left
+    behind is released all the same, with a callback that still has its names."""
+    given = {"RELEASED": RELEASED, "GREETING": "hello"}
+    first = script(OF_THE_SCRIPT.format(callback=callback, number=1), **given)
+    old, decorated = first.connect(), weakref.ref(first.connect)
+    del first
+    gc.collect()
+    # Not outdated, so it stays: the next run finds it.
+    assert script(OF_THE_SCRIPT.format(callback=callback, number=1), **given).connect() is old
+    new = script(OF_THE_SCRIPT.format(callback=callback, number=2), **given)
+    assert new.connect() == [2]
+    # One collection takes the second run's, and then the first run's is the last one.
+    until_collected(lambda: not RELEASED.empty())
+    assert RELEASED.get() == ("hello", old)
+    until_collected(lambda: decorated() is None)
+    assert new.connect() == [2]
+    assert RELEASED.empty()
+    new.connect.clear()
+    assert RELEASED.get(timeout=LOST) == ("hello", [2])
+
+
+def test_f6_a_callback_may_use_the_outdated_function_that_it_belongs_to(
+    script: Callable[..., types.SimpleNamespace],
+) -> None:
+    """F6: while it is being released it can still be called, and nothing of it is lost."""
+    text = """
+def give_back(thing):
+    RELEASED.put((thing, connect()))
+@cache_resource(on_release=give_back)
+def connect():
+    return [{number}]
+"""
+    old = script(text.format(number=1), RELEASED=RELEASED).connect()
+    new = script(text.format(number=2), RELEASED=RELEASED)
+    assert new.connect() == [2]
+    until_collected(lambda: not RELEASED.empty())
+    thing, built = RELEASED.get()
+    assert thing is old
+    assert built == [1]
+    assert built is not old
+    assert new.connect() == [2]
+    tenure.cache_resource.clear()
+    until(lambda: RELEASED.qsize() >= 2)
+
+
+def test_f6_what_is_made_of_a_module_that_is_loaded_anew_is_superseded(clock: Clock) -> None:
+    """F6: an edit of an imported module; the cause is told where the function that built it is still held."""
+    shop, bank = (type("Client", (), {"__module__": name}) for name in ("shop", "bank"))
+    connect = tenure.cache_resource(lambda kind: kind())
+    one, two = connect(shop), connect(bank)
+    _native.supersede_modules(frozenset({"shop"}))
+    assert releases(connect) == {"superseded": 1}
+    assert connect(bank) is two
+    assert connect(shop) is not one
 
 
 # --- F6: callbacks --------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 import tenure
 from tenure import _native
 from tenure.testing import Clock
-from world import Job, Ledger, TestHost, releases, settled, wait
+from world import Job, Ledger, TestHost, await_waiting, releases, settled, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 
@@ -32,16 +32,6 @@ class Slow:
 
     def _release(self, resource: list[object]) -> None:
         self.ledger.release(resource[0])
-
-
-def await_waiting(function: object, count: int) -> None:
-    """Until so many callers wait for a build."""
-    turn = threading.Event()
-    for _ in range(100_000):
-        if function.info().waiting == count:
-            return
-        turn.wait(0.0001)
-    raise AssertionError("nobody came to wait")
 
 
 def test_l8_who_waited_gets_it_and_the_newer_one_stands(clock: Clock, ledger: Ledger) -> None:

@@ -180,6 +180,20 @@ def wait(event: threading.Event) -> None:
     assert event.wait(LOST), "an event never came"
 
 
+def until(is_so: Callable[[], bool]) -> None:
+    turn = threading.Event()
+    for _ in range(int(LOST / 0.001)):
+        if is_so():
+            return
+        turn.wait(0.001)
+    raise AssertionError("what was waited for never came")
+
+
+def await_waiting(function: Any, count: int) -> None:
+    """Until so many callers wait for a build."""
+    until(lambda: function.info().waiting == count)
+
+
 def releases(function: Any) -> Counter[str]:
     """The function's releases by cause, without the causes that did not occur."""
     return Counter({cause: count for cause, count in function.info().releases.items() if count})

@@ -245,6 +245,25 @@ impl<V: Resource, F: Failure> Function<V, F> {
         &self.shared.name
     }
 
+    /// What it was made with, for a front door that knows more of it.
+    ///
+    /// ```
+    /// # use std::any::Any;
+    /// # use tenure::{Behaviour, Engine, Function, Settings};
+    /// struct Files;
+    /// impl Behaviour<u32> for Files {}
+    ///
+    /// # let engine = Engine::new();
+    /// let files = Function::<u32, ()>::new(&engine, "f", Settings::default(), Box::new(Files))?;
+    /// let behaviour: &dyn Any = files.behaviour();
+    /// assert!(behaviour.is::<Files>());
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    #[must_use]
+    pub fn behaviour(&self) -> &dyn Behaviour<V> {
+        &*self.shared.behaviour
+    }
+
     /// Changes what builds show from now on; the entries stay, and so do the
     /// [settings](Self::settings).
     ///

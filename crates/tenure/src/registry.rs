@@ -77,8 +77,22 @@ impl Version {
         }
     }
 
+    /// Whether nobody finds it any more but those who hold it.
+    fn is_past(&self) -> bool {
+        self.outdated || self.identity.passing
+    }
+
     fn is_over(&self) -> bool {
-        self.users == 0 && (self.outdated || self.identity.passing)
+        self.users == 0 && self.is_past()
+    }
+
+    /// Whether it has this function: after a retirement another one may have its place.
+    fn has<V: Resource, F: Failure>(
+        &self,
+        identity: &Identity,
+        function: &Arc<Function<V, F>>,
+    ) -> bool {
+        self.is_same(identity) && std::ptr::addr_eq(Arc::as_ptr(&self.any), Arc::as_ptr(function))
     }
 }
 
@@ -116,6 +130,26 @@ impl<V: Resource, F: Failure> Registered<V, F> {
     #[must_use]
     pub fn function(&self) -> &Arc<Function<V, F>> {
         &self.function
+    }
+
+    /// Whether the version ends with this user: it is outdated, and nobody else uses it.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, Identity, Registered, Settings};
+    /// # let engine = Engine::new();
+    /// # let identity = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
+    /// # let make = || Function::plain(&engine, "pool", Settings::default());
+    /// let before: Registered<u32, ()> = engine.register(identity, make)?;
+    /// assert!(!before.is_last());
+    /// let edited = Identity { version: [2; 16], stamp: [2; 16], ..identity };
+    /// let _after: Registered<u32, ()> = engine.register(edited, make)?;
+    /// assert!(before.is_last());
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        let registry = &self.engine.core().registry;
+        registry.is_last(&self.identity, &self.function)
     }
 }
 
@@ -255,11 +289,7 @@ impl Registry {
         let Some(versions) = sites.get_mut(&identity.site) else {
             return Vec::new();
         };
-        // Unless it was retired, and another one has its place.
-        let there = versions.iter_mut().find(|it| it.is_same(identity));
-        if let Some(there) = there
-            && std::ptr::addr_eq(Arc::as_ptr(&there.any), Arc::as_ptr(function))
-        {
+        if let Some(there) = versions.iter_mut().find(|it| it.has(identity, function)) {
             there.users -= 1;
         }
         let gone = take_over(versions);
@@ -267,6 +297,17 @@ impl Registry {
             sites.remove(&identity.site);
         }
         gone
+    }
+
+    fn is_last<V: Resource, F: Failure>(
+        &self,
+        identity: &Identity,
+        function: &Arc<Function<V, F>>,
+    ) -> bool {
+        let sites = self.sites.lock();
+        let versions = sites.get(&identity.site);
+        let there = versions.and_then(|it| it.iter().find(|it| it.has(identity, function)));
+        there.is_some_and(|it| it.users == 1 && it.is_past())
     }
 }
 

@@ -10,6 +10,7 @@
 //! follows from ownership: there is no second place that could do it, and no moment at which a
 //! lease could outlive it.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -129,7 +130,7 @@ impl fmt::Display for Cause {
 /// assert_eq!(files.info().released(Cause::Cleared), 1);
 /// # Ok::<(), tenure::SettingError>(())
 /// ```
-pub trait Behaviour<V>: Send + Sync + 'static {
+pub trait Behaviour<V>: Any + Send + Sync {
     /// Whether the resource is still good. Asked at each access where
     /// [`Settings::validates`](crate::Settings::validates) is set.
     ///

@@ -7,39 +7,67 @@
 //! makes an equal one anew is still the same. What has no key counts by a number of its own.
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
 /// An object that a callback holds, and what counts for it. Kept by every cache whose callbacks
-/// hold the object, so its address means this object while anything looks for it. The collector is
-/// not shown it, because one reference is all that the caches and the engine share.
+/// hold the object.
 pub(crate) struct First {
-    _value: Py<PyAny>,
+    value: Kept,
     counts: u128,
 }
 
+/// The object itself, so that its address means this object and no later one.
+///
+/// Why weakly where it can be? The collector is not shown it, because one reference is all that the
+/// caches and the engine share; and a function knows the names of its module, with the decorated
+/// function among them, which would then never go.
+enum Kept {
+    Weakly(Py<PyWeakrefReference>),
+    Strongly { _value: Py<PyAny> },
+}
+
 impl First {
+    fn new(value: &Bound<'_, PyAny>, counts: u128) -> Self {
+        let value = match PyWeakrefReference::new(value) {
+            Ok(reference) => Kept::Weakly(reference.unbind()),
+            // Lists, dicts and tuples take no weak references.
+            Err(_) => Kept::Strongly {
+                _value: value.clone().unbind(),
+            },
+        };
+        Self { value, counts }
+    }
+
     pub(super) fn counts(&self) -> u128 {
         self.counts
     }
+
+    fn is_alive(&self, py: Python<'_>) -> bool {
+        match &self.value {
+            Kept::Weakly(reference) => reference.bind(py).upgrade().is_some(),
+            Kept::Strongly { .. } => true,
+        }
+    }
 }
 
-/// By address. An object that is gone is not found, since nothing keeps its `First` any more.
-/// Locked only by who holds the interpreter, and nothing of Python's happens meanwhile.
+/// By address. Locked only by who holds the interpreter, and nothing of Python's happens meanwhile.
 static MET: Mutex<Option<HashMap<usize, Weak<First>>>> = Mutex::new(None);
 
 /// What counts for an object that was met before.
-pub(super) fn find(_py: Python<'_>, value: *mut ffi::PyObject) -> Option<Arc<First>> {
-    let met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
-    met.as_ref()?.get(&(value as usize))?.upgrade()
+pub(super) fn find(py: Python<'_>, value: *mut ffi::PyObject) -> Option<Arc<First>> {
+    let first = {
+        let met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
+        met.as_ref()?.get(&(value as usize))?.upgrade()
+    };
+    // Another object may have come to stand there.
+    first.filter(|first| first.is_alive(py))
 }
 
 /// Takes down what counts for an object from now on.
 pub(super) fn meet(value: &Bound<'_, PyAny>, counts: u128) -> Arc<First> {
-    let first = Arc::new(First {
-        _value: value.clone().unbind(),
-        counts,
-    });
+    let first = Arc::new(First::new(value, counts));
     let mut met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
     let met = met.get_or_insert_default();
     met.retain(|_, first| first.strong_count() > 0);
