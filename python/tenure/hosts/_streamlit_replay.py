@@ -6,8 +6,9 @@ Why is the context asked when a build has ended, and not at each element?
     function's column then replays outside of that column. Asked for one function at a time, it decides for that
     function. And a build that puts nothing out, as most do, does not need it at all.
 
-Three things Streamlit's replay leaves out are put right here: parts of the page other than the body and the sidebar,
-elements that the front end must take anew even if they look as before, and how an `st.status` ended.
+Four things Streamlit's replay leaves out are put right here: parts of the page other than the body and the sidebar,
+elements that the front end must take anew even if they look as before, how an `st.status` ended, and files other than
+those of images, sounds and videos (see `_streamlit_files`).
 """
 
 from __future__ import annotations
@@ -33,17 +34,24 @@ from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.runtime.scriptrunner_utils.script_run_context import in_cached_function
 from streamlit.runtime.state.common import WidgetMetadata
 
-from tenure.hosts import _streamlit_widgets
+from tenure.hosts import _streamlit_files, _streamlit_widgets
 
 
 class Recording:
     """What one build put out: Streamlit's own messages, and the widgets among them."""
 
-    __slots__ = ("fresh", "observed", "parts", "seen")
+    __slots__ = ("files", "fresh", "observed", "parts", "seen")
 
-    def __init__(self, messages: list[Any], fresh: frozenset[int], seen: _streamlit_widgets.Seen | None) -> None:
+    def __init__(
+        self,
+        messages: list[Any],
+        fresh: frozenset[int],
+        files: tuple[_streamlit_files.File, ...],
+        seen: _streamlit_widgets.Seen | None,
+    ) -> None:
         self.parts = _by_root(messages)
         self.fresh = fresh
+        self.files = files
         self.seen = seen
         self.observed = None if seen is None else _streamlit_widgets.Inputs(seen.widgets)
 
@@ -51,7 +59,7 @@ class Recording:
 class Capture:
     """The recording of one build under way."""
 
-    __slots__ = ("_ctx", "_forbidding", "_func", "_home", "_saves", "_token", "fresh", "seen", "statuses")
+    __slots__ = ("_ctx", "_forbidding", "_func", "_home", "_saves", "_token", "files", "fresh", "seen", "statuses")
 
     def __init__(self, ctx: ScriptRunContext, func: Callable[..., Any], allow_widgets: bool) -> None:
         self._ctx = ctx
@@ -59,6 +67,7 @@ class Capture:
         self._home = str(id(st._main._active_dg))
         self._saves: list[tuple[str, tuple[Any, ...], dict[str, Any]]] | None = []
         self.fresh: set[int] = set()
+        self.files: list[_streamlit_files.File] = []
         self.statuses: dict[StatusContainer, bool | None] = {}
         self.seen = _streamlit_widgets.Seen() if allow_widgets else None
         # Streamlit's warning about widgets hangs on this flag. An outer function that forbids them has the say.
@@ -83,7 +92,7 @@ class Capture:
         seen = self.seen if self.seen is not None and self.seen.widgets else None
         if seen is not None:
             seen.close(self._ctx)
-        return Recording(messages, frozenset(self.fresh), seen)
+        return Recording(messages, frozenset(self.fresh), tuple(self.files), seen)
 
     def save(self, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         used = kwargs.get("used_dg_id")
@@ -109,7 +118,9 @@ Streamlit's replay does not say so to the front end, and an element that looks a
 
 def replay(ctx: ScriptRunContext, recording: Recording, func: Callable[..., Any]) -> None:
     """Puts a recording out for the session of `ctx`, where its script stands now."""
-    parts, fresh = recording.parts, recording.fresh
+    names = _streamlit_files.keep(recording.files)
+    parts = [(root, _streamlit_files.renamed(messages, names)) for root, messages in recording.parts]
+    fresh = recording.fresh
     if recording.seen is not None:
         values = _streamlit_widgets.register(ctx, recording.seen)
         parts = [(root, _streamlit_widgets.for_session(messages, values)) for root, messages in parts]
@@ -191,6 +202,19 @@ def minding_freshness(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self, delta_type, element_proto, *args, **kwargs)
 
     return enqueue
+
+
+def noting_files(kind: str) -> Callable[[Callable[..., str]], Callable[..., str]]:
+    def make(original: Callable[..., str]) -> Callable[..., str]:
+        def add(self: Any, data: Any, mimetype: Any, coordinates: str, *args: Any, **kwargs: Any) -> str:
+            name = original(self, data, mimetype, coordinates, *args, **kwargs)
+            for build in _open.get():
+                build.files.append(_streamlit_files.File(name, kind, (data, mimetype), args, kwargs))
+            return name
+
+        return add
+
+    return make
 
 
 def noting_statuses(original: Callable[..., None]) -> Callable[..., None]:

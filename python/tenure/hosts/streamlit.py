@@ -21,6 +21,7 @@ from streamlit.elements.lib import utils
 from streamlit.elements.lib.mutable_status_container import StatusContainer
 from streamlit.runtime import caching, connection_factory
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state import widgets
 from streamlit.watcher.local_sources_watcher import LocalSourcesWatcher
@@ -103,8 +104,10 @@ def attach() -> StreamlitHost:
     global _host
     with _attach_lock:
         if _host is None:
-            for kind in ("save_element_message", "save_block_message", "save_media_data"):
+            for kind in ("save_element_message", "save_block_message"):
                 _replace(caching, kind, replay.also_save(kind))
+            for kind in ("add", "add_deferred"):
+                _replace(MediaFileManager, kind, replay.noting_files(kind))
             if "has_one_shot_effect" in inspect.signature(DeltaGenerator._enqueue).parameters:
                 _replace(DeltaGenerator, "_enqueue", replay.minding_freshness)
             _replace(StatusContainer, "update", replay.noting_statuses)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import stage
 from live import Live
-from streamlit.runtime import caching
+from streamlit.runtime import Runtime, caching
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
@@ -34,13 +34,14 @@ def _clean() -> Iterator[None]:
 
 
 class App:
-    """An AppTest that also gives the messages of its last run."""
+    """An AppTest that also gives the messages of its last run, and the names of the files that its page shows."""
 
     runner: LocalScriptRunner
 
     def __init__(self, test: AppTest) -> None:
         self.test = test
         self.sent: list[list[Any]] = []
+        self.files: set[str] = set()
 
     def run(self, step: Callable[[AppTest], Any] | None = None) -> list[stage.Delta]:
         """Runs the app, or the widget step that is given, and returns what the run put out."""
@@ -71,6 +72,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., App]:
         page.runner = self
         tree = run(self, *args, **options)
         page.sent.append(list(self.forward_msgs()))
+        page.files = stage.files(Runtime.instance())
         return tree
 
     def make(script: Callable[..., Any], **kwargs: Any) -> App:

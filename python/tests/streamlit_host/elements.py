@@ -1,20 +1,20 @@
 """Every element and widget of the installed Streamlit, and one way to call each.
 
 The names come from Streamlit itself. One that the table does not know is called with a text, or with nothing; if it
-takes neither, its test fails and asks for a line here.
+takes neither, its test fails and asks for a line here. What is left out stands in `ELSEWHERE`, with the reason.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 import streamlit.components.v1 as components
+import streamlit.components.v2 as components_v2
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
@@ -64,6 +64,13 @@ def _component(place: Any) -> Any:
         COMPONENT(name="two", default=[4], key="component")
 
 
+def _component_v2(place: Any) -> Any:
+    component = components_v2.component("of_the_tests_v2", js="export default () => {}")
+    with contextlib.nullcontext() if place is st else place:
+        component(data={"a": [1, 2]})
+        component(key="component v2", data=TABLE, default={"size": 3}, on_size_change=lambda: None)
+
+
 def _placeholder(place: Any) -> Any:
     spot = place.empty()
     spot.text("first")
@@ -95,6 +102,7 @@ def _status(place: Any) -> Any:
 
 
 CALLS: dict[str, Callable[[Any], Any]] = {
+    "_bidi_component": _component_v2,
     "a custom component": _component,
     "altair_chart": lambda place: place.altair_chart(_altair()),
     "area_chart": lambda place: place.area_chart(TABLE),
@@ -165,27 +173,29 @@ REFUSED = ("camera_input", "file_uploader")
 """Promise H6."""
 
 ELSEWHERE = {
+    "_internal_button_group": "was behind `feedback`, and has no public name",
+    "_skeleton": "has no public name: see `skeleton`",
     "form_submit_button": "stands in a form: see `form`",
     "add_rows": "changes another element, and Streamlit has removed it since",
     "bokeh_chart": "needs one old release of Bokeh, and Streamlit has removed it since",
     **dict.fromkeys(REFUSED, "refused, by promise H6"),
 }
 
-NEEDS = {"pdf": "streamlit_pdf", "plotly_chart": "plotly", "pyplot": "matplotlib"}
-
 if not hasattr(AppTest, "feedback"):
     ELSEWHERE["feedback"] = "this AppTest cannot read it back"
+if not hasattr(AppTest("", default_timeout=0), "_bidi_component_manager"):
+    ELSEWHERE["_bidi_component"] = "this AppTest keeps no components of the second kind"
+if not hasattr(components_v2, "_ensure_component_on_active_runtime"):
+    ELSEWHERE["pdf"] = "only the first AppTest of a process knows the component that it is made of"
 
-NAMES = [
-    "a custom component",
-    *(name for name in dir(DeltaGenerator) if not name.startswith("_") and callable(getattr(DeltaGenerator, name))),
-]
+
+def _is_element(name: str) -> bool:
+    """Whether this is one of Streamlit's commands. Those that another module has the public name of are counted too."""
+    method = getattr(DeltaGenerator, name)
+    return callable(method) and (not name.startswith("_") or hasattr(method, "__wrapped__"))
 
 
-def missing(name: str) -> str | None:
-    """The library this element needs and that is not here, or None."""
-    needed = NEEDS.get(name)
-    return needed if needed is not None and importlib.util.find_spec(needed) is None else None
+NAMES = ["a custom component", *(name for name in dir(DeltaGenerator) if _is_element(name))]
 
 
 def put(name: str, place: Any) -> None:
@@ -193,7 +203,7 @@ def put(name: str, place: Any) -> None:
     if name in CALLS:
         CALLS[name](place)
         return
-    method = getattr(place, name)
+    method = getattr(st._main if place is st else place, name)
     try:
         method("text")
     except TypeError:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,13 @@ PATIENCE = 60
 
 # Streamlit leaves a session's event loop open when its server stops first, and the collector says so at any later time.
 LEFT_OPEN = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+TESTED = [
+    line
+    for line in (Path(__file__).parents[1] / "streamlit-versions.txt").read_text().splitlines()
+    if not line.startswith("#")
+]
+"""The versions of Streamlit that are tested, oldest first."""
 
 things: dict[str, Any] = {}
 """Whatever the test under way shares with its apps; emptied after it."""
@@ -95,6 +103,12 @@ def texts(messages: list[ForwardMsg]) -> list[str]:
 def elements(found: list[Delta]) -> list[Delta]:
     """What stays on the page: all but the spinners."""
     return [delta for delta in found if delta.kind != "new_transient"]
+
+
+def files(runtime: Any) -> set[str]:
+    """The files that the pages of all sessions show."""
+    sessions = runtime.media_file_mgr._files_by_session_and_coord.values()
+    return {name for places in sessions for name in places.values()}
 
 
 class Watched:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import stage
 
+from world import await_waiting
+
 pytestmark = [pytest.mark.streamlit, stage.LEFT_OPEN]
 
 APP = """
@@ -20,8 +22,11 @@ import tenure
 def slow():
     stage.things["begun"].set()
     stage.wait(stage.things["go on"])
+    if stage.things["yields"]:
+        st.text("built")
     return stage.build("slow")
 
+stage.things["slow"] = slow
 st.text(slow())
 """
 
@@ -29,7 +34,7 @@ st.text(slow())
 @pytest.fixture
 def two(live: Callable[[str], Any], watched: stage.Watched) -> Any:
     """One session builds, another waits, and is seen to wait."""
-    stage.things.update(released=stage.Log(), built=[], begun=threading.Event())
+    stage.things.update(released=stage.Log(), built=[], begun=threading.Event(), yields=False)
     stage.things["go on"] = threading.Event()
     server = live(APP)
     builder, waiter = server.connect(), server.connect()
@@ -72,19 +77,43 @@ def test_c4_a_rerun_waits_again_and_the_build_goes_on(two: Any) -> None:
     assert stage.things["built"] == ["slow 1"]
 
 
+@pytest.mark.parametrize("yields", [False, True], ids=["kept", "handed on"])
+@pytest.mark.parametrize("end", ["press_stop", "start"], ids=["stopped", "re-run"])
+def test_c4_a_builder_that_is_stopped_or_rerun_leaves_the_waiter_a_result(two: Any, end: str, yields: bool) -> None:
+    """Where an `st` command comes after, it ends the build, and the waiter builds; otherwise the build is kept."""
+    builder, waiter = two
+    stage.things["yields"] = yields
+    getattr(builder, end)()
+    stage.things["go on"].set()
+    shown = ["built", "slow 1"] if yields else ["slow 1"]
+    waiter.until(lambda messages: stage.texts(messages) == shown)
+    if end == "start":
+        builder.until(lambda messages: stage.texts(messages) == shown)
+    else:
+        builder.until(stage.finished)
+        assert builder.texts() == []
+        builder.run()
+        assert builder.texts() == shown
+    assert stage.things["built"] == ["slow 1"]
+
+
 def test_c4_a_disconnected_waiter_goes(two: Any) -> None:
     builder, waiter = two
+    slow = stage.things["slow"]
+    assert slow.info().waiting == 1
     waiter.disconnect()
+    await_waiting(slow, 0)
+    assert not stage.finished(builder.messages)
     stage.things["go on"].set()
     builder.until(stage.finished)
     assert builder.texts() == ["slow 1"]
-    assert waiter.texts() == []
+    assert slow.info().builds == 1
 
 
 def test_c4_a_stop_during_a_build_loses_nothing_built(live: Callable[[str], Any], watched: stage.Watched) -> None:
     """The stop is asked for while the function runs and no `st` command is left in it: the spinner's end must not
     raise it, or the resource would be lost. It takes effect at the script's next command."""
-    stage.things.update(released=stage.Log(), built=[], begun=threading.Event())
+    stage.things.update(released=stage.Log(), built=[], begun=threading.Event(), yields=False)
     stage.things["go on"] = threading.Event()
     browser = live(APP.replace("stage.wait(", "stage.wait(stage.things['watched'].shown); stage.wait(")).connect()
     stage.things["watched"] = watched

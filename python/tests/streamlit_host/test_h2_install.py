@@ -244,6 +244,24 @@ def test_h2_the_command_explains_itself(
     assert said in captured.out + captured.err
 
 
+def test_h2_the_command_is_installed() -> None:
+    command = Path(sys.executable).with_name("tenure")
+    done = subprocess.run([command, "--help"], capture_output=True, text=True, timeout=stage.PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: tenure run app.py")
+
+
+def test_h2_a_busy_port_for_the_demo_says_how_to_choose_another(busy: int) -> None:
+    demo = Path(__file__).parents[3] / "scripts" / "demo"
+    if not demo.exists():
+        pytest.skip("scripts/demo is not in this tree")
+    command = [demo, sys.executable, str(busy)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=stage.PATIENCE)
+    assert done.returncode == 1
+    assert f"port {busy} is busy" in done.stderr
+    assert f"make demo PORT={busy + 1}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("found", "said"),
     [

@@ -182,6 +182,58 @@ def test_h4_media_are_served_to_the_session_that_hits(live: Callable[[str], Any]
     second.close()
 
 
+def test_h4_a_file_stays_where_another_stands_at_its_recorded_place(live: Callable[[str], Any]) -> None:
+    stage.things["above"] = False
+    server = live(
+        """
+        import stage
+        import streamlit as st
+        import tenure
+
+        @tenure.cache_resource(show_spinner=False)
+        def show():
+            st.audio(b"RIFF cached", format="audio/wav")
+
+        if stage.things["above"]:
+            st.audio(b"RIFF above", format="audio/wav")
+        show()
+        """
+    )
+    browser = server.connect()
+    browser.run()
+    stage.things["above"] = True
+    for _ in range(2):
+        browser.run()
+        assert len(stage.files(server.runtime)) == 2
+    browser.close()
+
+
+def test_h5_a_download_that_is_made_late_is_made_for_the_session_that_hits(live: Callable[[str], Any]) -> None:
+    """H5, H4: each run has its own name for such a file, and Streamlit knows those of the last runs only."""
+    server = live(
+        """
+        import streamlit as st
+        import tenure
+
+        @tenure.cache_resource(show_spinner=False, experimental_allow_widgets=True)
+        def show():
+            st.download_button("Save", lambda: b"made late")
+
+        show()
+        """
+    )
+    first, second = server.connect(), server.connect()
+    named = set()
+    for browser in (first, second, first, second):
+        (button,) = browser.run()
+        name = button.proto.new_element.download_button.deferred_file_id
+        assert server.on_loop(lambda name=name: server.runtime.media_file_mgr.execute_deferred(name))
+        named.add(name)
+    assert len(named) == 4
+    first.close()
+    second.close()
+
+
 def test_h4_a_container_from_outside_cannot_be_replayed_and_says_so(app: Callable[..., Any]) -> None:
     def script():
         import streamlit as st

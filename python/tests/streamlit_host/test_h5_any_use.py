@@ -7,6 +7,7 @@ seeds; a seed that fails is in the test's name.
 
 from __future__ import annotations
 
+import datetime
 import os
 import random
 from collections.abc import Callable
@@ -24,11 +25,22 @@ SEEDS = range(60 if LONG else 3)
 STEPS = 40
 KINDS = [
     *("checkbox", "slider", "selectbox", "multiselect", "radio", "text_input", "number_input", "toggle", "text_area"),
+    *("date_input", "time_input", "color_picker", "select_slider", "button_group"),
     *("button", "button"),
 ]
 
+VALUES: dict[str, list[Any]] = {
+    "button_group": [[], ["a"], ["b"], ["a", "b"]],
+    "color_picker": ["#000000", "#00ff00"],
+    "date_input": [datetime.date(2024, 5, 6), datetime.date(2024, 5, 7)],
+    "time_input": [datetime.time(7, 8), datetime.time(0)],
+}
+"""What is chosen from, where AppTest does not say so in every version."""
+
 
 def _page(cached: bool) -> None:
+    import datetime
+
     import streamlit as st
 
     import tenure
@@ -46,7 +58,7 @@ def _page(cached: bool) -> None:
             options = [f"option {n}" for n in range(size + 1)]
             made.append(st.selectbox("One", options, key=f"{name} one"))
             made.append(st.multiselect("Many", options) if size % 2 else size)
-        way = st.radio("Way", ["plain", "form", "button"], disabled=more)
+        way = st.radio("Way", ["plain", "form", "button", "when"], disabled=more)
         if way == "form":
             with st.form(f"{name} form"):
                 made.append(st.text_input("Text", key=f"{name} text"))
@@ -55,6 +67,12 @@ def _page(cached: bool) -> None:
         elif way == "button" and st.button("Press", key=f"{name} press", on_click=note, args=("pressed",)):
             st.success("pressed")
             made.append("pressed")
+        elif way == "when":
+            made.append(st.date_input("Day", datetime.date(2024, 5, 6), on_change=note, args=("day", name)))
+            made.append(st.time_input("At", datetime.time(7, 8), key=f"{name} at"))
+            made.append(st.color_picker("Colour", "#000000"))
+        made.append(st.select_slider("Steps", ["a", "b", "c"], key=f"{name} steps"))
+        made.append(st.pills("Pills", ["a", "b"], selection_mode="multi", default=["a"]))
         made.append(st.toggle("Toggle", value=way == "plain"))
         made.append(st.text_area("Area", "long", max_chars=5))
         return repr((more, way, made))
@@ -85,10 +103,12 @@ def _step(test: Any, chance: random.Random) -> Callable[[Any], Any]:
             return widget.click()
         if kind in ("checkbox", "toggle"):
             return widget.set_value(not widget.value)
-        if kind in ("selectbox", "radio"):
+        if kind in ("selectbox", "radio", "select_slider"):
             return widget.set_value(widget.options[int(much * len(widget.options))])
         if kind == "multiselect":
             return widget.set_value(widget.options[: int(much * (len(widget.options) + 1))])
+        if kind in VALUES:
+            return widget.set_value(VALUES[kind][int(much * len(VALUES[kind]))])
         return widget.set_value(f"text {int(much * 3)}"[:5] if kind.startswith("text") else int(much * 6))
 
     return act

@@ -7,15 +7,11 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+import stage
 
 from tenure.hosts import _streamlit_version
 
 ROOT = Path(__file__).parents[3]
-TESTED = [
-    line
-    for line in (ROOT / "python" / "tests" / "streamlit-versions.txt").read_text().splitlines()
-    if not line.startswith("#")
-]
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -23,14 +19,14 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def test_h8_these_tests_run_on_a_version_that_is_listed():
-    assert metadata.version("streamlit") in TESTED
+    assert metadata.version("streamlit") in stage.TESTED
     assert _streamlit_version.complaint() is None
 
 
 def test_h8_the_oldest_and_the_newest_are_tested_and_at_least_three_between():
-    assert sorted(TESTED, key=_numbers) == TESTED
-    assert _numbers(TESTED[0])[:2] == _streamlit_version.OLDEST
-    assert len(TESTED) >= 5
+    assert sorted(stage.TESTED, key=_numbers) == stage.TESTED
+    assert _numbers(stage.TESTED[0])[:2] == _streamlit_version.OLDEST
+    assert len(stage.TESTED) >= 5
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/guide/streamlit.md"])
