@@ -86,15 +86,17 @@ pub(crate) fn read(tokens: TokenStream) -> (Settings, Vec<Error>) {
     let mut settings = Settings::default();
     let mut mistakes = Vec::new();
     let parsed = syn::punctuated::Punctuated::<Setting, Token![,]>::parse_terminated.parse2(tokens);
-    let parsed = match parsed {
-        Ok(parsed) => parsed,
+    let mut parsed: Vec<Setting> = match parsed {
+        Ok(parsed) => parsed.into_iter().collect(),
         Err(error) => return (settings, vec![error]),
     };
+    // What the others expand to names it.
+    parsed.sort_by_key(|setting| setting.name != "crate");
     let mut seen: Vec<String> = Vec::new();
     for setting in parsed {
         let name = setting.name.to_string();
         if seen.contains(&name) {
-            let twice = format!("`{name}` is set twice");
+            let twice = format!("`{name}` is set twice; leave one of the two out");
             mistakes.push(Error::new(setting.name.span(), twice));
             continue;
         }
@@ -110,11 +112,15 @@ impl Settings {
     fn take(&mut self, name: &str, setting: Setting) -> syn::Result<()> {
         let span = setting.name.span();
         if name == "associated" {
-            if let Some(value) = setting.value {
-                return Err(Error::new_spanned(value, "`associated` stands alone"));
-            }
+            // Said wrongly too, so that what stands beside the function fits into an `impl`.
             self.associated = Some(span);
-            return Ok(());
+            return match setting.value {
+                Some(value) => {
+                    let text = "`associated` has no value: write it alone";
+                    Err(Error::new_spanned(value, text))
+                }
+                None => Ok(()),
+            };
         }
         if !SETTINGS.iter().any(|(known, _)| *known == name) {
             return Err(Error::new(span, unknown(name)));
@@ -183,8 +189,9 @@ impl Settings {
             }
             Expr::Path(path) if path.path.is_ident("None") => return Ok(()),
             _ => {
+                let krate = self.krate();
                 self.fields.push(quote_spanned!(value.span()=>
-                    #field: ::core::option::Option::Some(#value)
+                    #field: ::core::option::Option::Some(#krate::front::time(#value))
                 ));
                 return Ok(());
             }
@@ -366,4 +373,37 @@ fn distance(from: &str, to: &str) -> usize {
         }
     }
     row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(tokens: TokenStream) -> Vec<String> {
+        let (settings, mistakes) = read(tokens);
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        settings.fields.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn r1_times_come_out_as_settings() {
+        let time = |field: TokenStream, seconds: u64, nanos: u32| {
+            let field = quote! {
+                #field: ::core::option::Option::Some(::core::time::Duration::new(#seconds, #nanos))
+            };
+            field.to_string()
+        };
+        assert_eq!(
+            fields(quote!(ttl = "1h30m", drain = 90)),
+            [time(quote!(ttl), 5400, 0), time(quote!(drain), 90, 0)]
+        );
+        assert_eq!(
+            fields(quote!(ttl = 7, drain = "1500ms")),
+            [time(quote!(ttl), 7, 0), time(quote!(drain), 1, 500_000_000)]
+        );
+        assert_eq!(
+            fields(quote!(ttl = 0.25, drain = None)),
+            [time(quote!(ttl), 0, 250_000_000)]
+        );
+    }
 }

@@ -376,7 +376,7 @@ impl Expansion<'_> {
                 move |value| {
                     #[allow(unused_imports)]
                     use #krate::front::DoneLater as _;
-                    #krate::front::Done(release(value)).settled()
+                    #krate::front::Done(#krate::front::give::<#value, _>(&release, value)).settled()
                 }
             }))
         });

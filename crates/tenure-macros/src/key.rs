@@ -28,7 +28,7 @@ pub(crate) fn take(attributes: &mut Vec<Attribute>) -> syn::Result<Part> {
             if !matches!(part, Part::Whole) {
                 return Err(Error::new(
                     name.span(),
-                    "one of `skip` and `with` is enough",
+                    "there is one `skip` or `with` for each; leave the others out",
                 ));
             }
             part = match (name.to_string().as_str(), value) {
@@ -55,7 +55,8 @@ pub(crate) fn krate(attributes: &[Attribute]) -> syn::Result<Option<Path>> {
                 Ok(())
             }
             _ => {
-                let text = "on a type, only `#[key(crate = path)]` has a meaning";
+                let text = "on a type, only `#[key(crate = path)]` has a meaning; `skip` and `with` \
+                            go on a field";
                 Err(Error::new(name.span(), text))
             }
         })?;

@@ -122,6 +122,8 @@ pub(crate) fn read(
         (mistakes, _) => {
             let mistakes =
                 mistakes.unwrap_or_else(|| Error::new(Span::call_site(), "cannot be cached"));
+            // The compiler would say of it what has just been said.
+            item.sig.variadic = None;
             Err((item.into_token_stream(), mistakes))
         }
     }
@@ -176,17 +178,17 @@ fn refuse(item: &ItemFn) -> syn::Result<()> {
         return Err(Error::new_spanned(token, text));
     }
     if let Some(token) = &sig.abi {
-        let text = "a function of another language's calling convention cannot be cached";
+        let text = "a function of another language's calling convention cannot be cached. \
+                    Cache a function without `extern` that it calls";
         return Err(Error::new_spanned(token, text));
     }
     if let Some(token) = &sig.variadic {
-        return Err(Error::new_spanned(
-            token,
-            "a variadic function cannot be cached",
-        ));
+        let text = "a variadic function cannot be cached; take a slice";
+        return Err(Error::new_spanned(token, text));
     }
     if sig.ident == "main" {
-        return Err(Error::new_spanned(&sig.ident, "`main` runs once as it is"));
+        let text = "`main` runs once as it is; cache a function that it calls";
+        return Err(Error::new_spanned(&sig.ident, text));
     }
     Ok(())
 }

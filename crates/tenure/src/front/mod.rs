@@ -4,6 +4,7 @@
 
 mod cached;
 mod family;
+mod given;
 mod probe;
 mod rules;
 
@@ -12,6 +13,7 @@ pub use crate::fallible::{Failed, Outcome, Shared};
 pub use crate::key::{Encoder, KeyRef};
 pub use cached::{Cached, Slot};
 pub use family::{Family, Types};
+pub use given::{Time, give, time};
 pub use probe::{
     Done, DoneLater, NoSource, Probe, Released, Said, SaidLater, Source, future, with,
 };

@@ -1,0 +1,6 @@
+#[tenure::cache_resource]
+fn pool(#[key(skip, with = str::len)] url: &str) -> usize {
+    url.len()
+}
+
+fn main() {}

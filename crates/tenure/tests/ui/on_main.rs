@@ -1,0 +1,2 @@
+#[tenure::cache_resource]
+fn main() {}
