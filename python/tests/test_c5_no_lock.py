@@ -8,14 +8,20 @@ the cache on several threads at once. A lock held anywhere would be met by anoth
 from __future__ import annotations
 
 import gc
+import sys
+import threading
+import time
 import weakref
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 
 import tenure
 from tenure import _native
 from tenure.testing import Clock
-from world import Ledger, together
+from world import LOST, Job, Ledger, await_waiting, together
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 
@@ -138,10 +144,52 @@ def test_c5_a_thread_that_waits_for_a_build_does_not_hold_the_interpreter(clock:
 
     @tenure.cache_resource
     def thing() -> object:
-        return [ledger.build() for _ in range(100)]
+        await_waiting(thing, 7)
+        return ledger.build()
 
-    together(8, lambda _: thing())
-    assert len(ledger.built) == 100
+    things = together(8, lambda _: thing())
+    assert things == ledger.built * 8
+
+
+LONG = 1 << 23
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: bytes(LONG),
+        lambda: "\xe9" * LONG,
+        lambda value=bytearray(LONG): value,
+        lambda value=np.zeros(LONG): value,
+        lambda value=np.zeros((2, LONG // 2)).T: value,
+    ],
+    ids=["bytes", "str", "bytearray", "array", "strided"],
+)
+def test_c5_long_arguments_are_read_with_the_interpreter_released(make: Callable[[], Any]) -> None:
+    """Python takes the interpreter from nobody here, so another thread runs only once it was given up."""
+    turn, ran = threading.Lock(), []
+
+    def run() -> None:
+        with turn:
+            ran.append(True)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e6)
+    try:
+        with turn:
+            waiting = Job(run)
+        for _ in range(3):
+            make()
+            _native._encode([b"short", "short", np.zeros(3)])
+        assert not ran
+        end = time.monotonic() + LOST
+        # In rounds: whoever gives something up may be the first to take it again.
+        while not ran and time.monotonic() < end:
+            _native._encode(make())
+        assert ran
+    finally:
+        sys.setswitchinterval(before)
+    waiting.result()
 
 
 def test_c5_clearing_and_ending_from_many_threads(clock: Clock, ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import types
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -443,6 +443,50 @@ def test_info_of_a_function(clock: Clock) -> None:
         "shutdown",
     }
     assert "builds=3" in repr(info)
+
+
+@tenure.cache_resource
+def kept(*args: object, **kwargs: object) -> object:
+    return object()
+
+
+SHOP = Shop("one")
+
+
+@pytest.mark.parametrize(
+    "hit",
+    [
+        lambda: kept(),
+        lambda: kept("text"),
+        lambda: kept("text", 1, 2.5, None, True, b"bytes", (1, "a"), [2], {"key": "value"}),
+        lambda: kept(name="text", number=1),
+        lambda: kept("text", name="text", options={"a": [1, 2]}),
+        lambda: SHOP.till(1),
+        lambda: SHOP.shelf(1),
+        lambda: SHOP.shelf(number=1),
+    ],
+    ids=["nothing", "str", "mixed", "keywords", "both", "method", "method with self", "method with keyword"],
+)
+def test_a_hit_runs_no_python_frame(clock: Clock, hit: Callable[[], object]) -> None:
+    frames: list[str] = []
+
+    def profile(frame: types.FrameType, event: str, about: object) -> None:
+        if event == "call":
+            frames.append(frame.f_code.co_name)
+
+    first = hit()
+    assert hit() is first
+    # No collection in between, whose callbacks would be frames too.
+    gc.disable()
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        again = hit()
+    finally:
+        sys.setprofile(before)
+        gc.enable()
+    assert again is first
+    assert frames == [hit.__code__.co_name]
 
 
 def test_threads_that_call_at_once_get_what_each_asked_for(clock: Clock) -> None:

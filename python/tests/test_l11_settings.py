@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 import tenure
+from tenure.testing import Clock
+from world import releases
 
 BAD = [
     # setting, value, error, what the text must hold
@@ -57,6 +60,42 @@ def test_l11_fails_where_the_decorator_stands(
         assert part in str(raised.value)
     with pytest.raises(error):
         tenure.cache_resource(lambda: None, **{setting: value})
+
+
+@pytest.mark.parametrize(
+    "ttl",
+    [
+        90,
+        90.0,
+        np.int64(90),
+        np.float64(90),
+        timedelta(seconds=90),
+        timedelta(minutes=1, seconds=30),
+        "90s",
+        "1m30s",
+        "1.5 min",
+        "00:01:30",
+        "PT1M30S",
+        "90000000000ns",
+    ],
+    ids=repr,
+)
+def test_l11_every_accepted_form_of_a_time_means_the_same(clock: Clock, ttl: object) -> None:
+    thing = tenure.cache_resource(ttl=ttl)(lambda: object())
+    first = thing()
+    clock.advance(timedelta(seconds=90) - timedelta(milliseconds=1))
+    assert thing() is first
+    clock.advance(timedelta(milliseconds=1))
+    assert thing() is not first
+    assert releases(thing) == {"expired": 1}
+
+
+@pytest.mark.parametrize("ttl", [None, math.inf, 1e300], ids=repr)
+def test_l11_what_is_no_bound_is_accepted_too(clock: Clock, ttl: object) -> None:
+    thing = tenure.cache_resource(ttl=ttl)(lambda: object())
+    first = thing()
+    clock.advance("100000D")
+    assert thing() is first
 
 
 def test_l11_hash_funcs_has_types_and_functions() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import warnings
 
 import pandas as pd
@@ -132,6 +134,24 @@ def test_l12_a_number_without_a_unit_is_nanoseconds_and_said_to_be_bare(number: 
     assert parse_ttl(f"{number}") == (number, True)
     assert parse_ttl(f"{number}ns") == (number, False)
     assert by_pandas(f"{number}") == number
+
+
+def test_l12_pandas_is_not_imported_for_it() -> None:
+    """Nor any other library whose values could be arguments."""
+    program = """
+import sys
+import tenure
+
+@tenure.cache_resource(ttl="1h30m")
+def thing(key):
+    return [key]
+
+assert thing("a") is thing("a")
+thing.clear("a")
+print(*sorted({"pandas", "numpy", "polars", "pyarrow"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], timeout=60, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
 @pytest.mark.parametrize("text", ["", "NaT", "nan", "-1d", "-P1D", "1 fortnight", "1.5", "soon", "1:30", "1M"])

@@ -98,6 +98,92 @@ def test_l2_a_build_that_blocks_delays_no_other_key(clock: Clock, ledger: Ledger
     assert building.result().name == 1
 
 
+@tenure.cache_resource
+def neighbour() -> object:
+    return object()
+
+
+def others_go_on(thing: object) -> None:
+    """Another key and another function are hit, missed, cleared and counted, on a thread of their own."""
+
+    def use() -> None:
+        for call in (lambda: thing("other"), neighbour):
+            assert call() is call()
+        thing.clear("other")
+        neighbour.clear()
+        thing.info()
+        tenure.cache_resource(lambda: object())()
+
+    Job(use).result()
+
+
+class Key:
+    pass
+
+
+def test_l2_a_hash_function_that_blocks_delays_nobody(clock: Clock) -> None:
+    gate = Gate()
+
+    def hash_key(key: Key) -> str:
+        gate.pass_through()
+        return "key"
+
+    thing = tenure.cache_resource(hash_funcs={Key: hash_key})(lambda key: object())
+    calling = Job(lambda: thing(Key()))
+    wait(gate.reached)
+    others_go_on(thing)
+    gate.opened.set()
+    assert calling.result() is thing(Key())
+
+
+def test_l2_a_reduction_that_blocks_delays_nobody(clock: Clock) -> None:
+    gate = Gate()
+
+    class Reduced:
+        def __reduce__(self) -> tuple[object, ...]:
+            gate.pass_through()
+            return (Reduced, ())
+
+    thing = tenure.cache_resource(lambda key: object())
+    calling = Job(lambda: thing([Reduced()]))
+    wait(gate.reached)
+    others_go_on(thing)
+    gate.opened.set()
+    assert calling.result() is thing([Reduced()])
+
+
+@pytest.mark.parametrize("way", ["clear", "eviction", "expiry", "check"])
+def test_l2_a_destructor_that_blocks_delays_nobody(clock: Clock, way: str) -> None:
+    gate = Gate()
+
+    class Closes:
+        is_good = True
+
+        def __del__(self) -> None:
+            gate.pass_through()
+
+    @tenure.cache_resource(max_entries=1 if way == "eviction" else None, ttl="1h", validate=lambda it: it.is_good)
+    def thing(key: str) -> object:
+        return Closes() if key == "closes" else Open()
+
+    class Open:
+        is_good = True
+
+    ways = {
+        "clear": lambda: thing.clear("closes"),
+        "eviction": lambda: thing("next") and None,
+        "expiry": lambda: clock.advance("1h"),
+        "check": lambda: thing("closes") and None,
+    }
+    thing("closes")
+    Closes.is_good = way != "check"
+    closing = Job(ways[way])
+    wait(gate.reached)
+    others_go_on(thing)
+    gate.opened.set()
+    closing.result()
+
+
 def test_l2_every_callback_may_use_the_cache(clock: Clock, ledger: Ledger) -> None:
     """The check, the release, the build and the hash function each call, clear and look, and nothing hangs."""
 

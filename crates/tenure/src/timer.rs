@@ -304,7 +304,7 @@ fn take_due(state: &mut State, now: Nanos) -> Option<Job> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -399,6 +399,22 @@ mod tests {
         ran.sort_unstable();
         expected.sort_unstable();
         assert_eq!(ran.iter().map(|it| it.0).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn l4_the_leader_sleeps_until_what_is_due_first() {
+        const HOUR: Nanos = 3_600_000_000_000;
+        let timer = timer();
+        let now = timer.clock.now();
+        let bound = Instant::now() + LOST;
+        for when in [now + HOUR, now + HOUR / 2] {
+            timer.at(when, Box::new(|| ()));
+            while timer.state.lock().leader_wakes != Some(when) {
+                assert!(Instant::now() < bound, "it sleeps until another time");
+                std::thread::yield_now();
+            }
+        }
+        timer.stop();
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! `#[cache_resource]` on `async fn` (R3, R4, R5), on tokio and on no runtime at all.
 
+mod support;
+
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use tenure::{Cause, Lease, Session, Shared, cache_resource, carry};
-use tokio::sync::{Notify, oneshot};
+use tokio::runtime::Builder;
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use support::receive;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c1_tasks_share_one_build() {
@@ -34,6 +41,35 @@ async fn c1_tasks_share_one_build() {
     );
     assert_eq!(model::info().builds, 1);
     assert!(model("a").await.same_entry(&leases[0]));
+}
+
+#[test]
+fn c1_event_loops_share_one_build() {
+    static BEGUN: AtomicU32 = AtomicU32::new(0);
+    static GATE: Semaphore = Semaphore::const_new(0);
+
+    #[cache_resource]
+    async fn model() -> u32 {
+        BEGUN.fetch_add(1, Ordering::Relaxed);
+        GATE.acquire().await.unwrap().forget();
+        7
+    }
+
+    let (tell, told) = channel();
+    for _ in 0..2 {
+        let tell = tell.clone();
+        thread::spawn(move || {
+            let event_loop = Builder::new_current_thread().build().unwrap();
+            tell.send(event_loop.block_on(model())).unwrap();
+        });
+    }
+    // Both are there: building, or waiting for the build.
+    while u64::from(BEGUN.load(Ordering::Relaxed)) + model::info().waiting < 2 {
+        thread::yield_now();
+    }
+    GATE.add_permits(2);
+    assert!(receive(&told).same_entry(&receive(&told)));
+    assert_eq!(model::info().builds, 1);
 }
 
 #[tokio::test]

@@ -276,3 +276,27 @@ fn r7_async_builds_record_on_the_stage_of_their_task() {
     );
     assert_eq!(chart::info().builds, 1);
 }
+
+#[test]
+fn r7_async_builds_observe_the_stage_of_their_task() {
+    #[cache_resource(observes = true)]
+    async fn scaled(of: u32) -> u32 {
+        tokio::task::yield_now().await;
+        of * field("scale")
+    }
+
+    let (two, three) = (page(&[("scale", 2)]), page(&[("scale", 3)]));
+    // On one thread, by turns.
+    let both = || async {
+        tokio::join!(
+            stage::attach(&two, scaled(10)),
+            stage::attach(&three, scaled(10))
+        )
+    };
+    let built = futures_executor::block_on(both());
+    assert_eq!((*built.0, *built.1), (20, 30));
+    let found = futures_executor::block_on(both());
+    assert!(found.0.same_entry(&built.0) && found.1.same_entry(&built.1));
+    let info = scaled::info();
+    assert_eq!((info.builds, info.hits), (2, 2));
+}

@@ -56,6 +56,28 @@ def twice(source: str, expression: str) -> tuple[Callable[[], Any], Callable[[],
     )
 
 
+def within(source: str, expression: str) -> tuple[Callable[[], Any], ...]:
+    """The same expression on what two classes of one module, and the module itself, define under one name."""
+    inner = source.replace("\n", "\n ")
+    whole = f"import collections, dataclasses, enum, typing\n{source}\nclass One:\n {inner}\nclass Two:\n {inner}"
+    return tuple(
+        functools.partial(lambda place: eval(place + expression, vars(module("one", whole))), place)
+        for place in ("", "One.", "Two.")
+    )
+
+
+#: What a class may define inside, and what is looked at.
+INNER = [
+    ("class A: pass", "A"),
+    ("class A: pass", "A()"),
+    ("class A(enum.Enum): X = 1", "A.X"),
+    ("class A(enum.IntFlag): X = 1", "A.X"),
+    ("@dataclasses.dataclass\nclass A: x: int = 1", "A()"),
+    ("class A(typing.NamedTuple): x: int = 1", "A()"),
+    ("class A(list): pass", "A()"),
+]
+
+
 def nan(payload: int) -> float:
     return struct.unpack("<d", struct.pack("<Q", 0x7FF8_0000_0000_0000 | payload))[0]
 
@@ -347,6 +369,51 @@ keep: list[Any] = []
 
 REFERRED = Plain(a=1)
 
+LONG = 100_000
+
+
+def long_pandas(at: int | None = None, text: bool = False) -> pd.DataFrame:
+    """A long frame; `at` is the row of the cell that is another."""
+    numbers, texts = np.arange(LONG, dtype=np.float64), [f"row {n}" for n in range(LONG)]
+    if at is not None and text:
+        texts[at] = "other"
+    elif at is not None:
+        numbers[at] += 1e-9
+    return pd.DataFrame({"n": numbers, "t": texts})
+
+
+def long_polars(at: int | None = None, text: bool = False) -> pl.DataFrame:
+    table = long_pandas(at, text)
+    return pl.DataFrame({"n": table["n"].to_numpy(), "t": table["t"].tolist()})
+
+
+def long_arrow(at: int | None = None, text: bool = False) -> pa.Table:
+    table = long_pandas(at, text)
+    return pa.table({"n": table["n"].to_numpy(), "t": table["t"].tolist()})
+
+
+def cells(make: Callable[..., Any]) -> tuple[Callable[[], Any], ...]:
+    """The first, a middle and the last cell of each column changed, and nothing."""
+    places = [(at, text) for at in (0, LONG // 2, LONG - 1) for text in (False, True)]
+    return (make, *(functools.partial(make, at, text) for at, text in places))
+
+
+def wide(at: int | None = None, mixed: bool = False) -> pd.DataFrame:
+    """A frame of 300 columns, in one block or in two; `at` is the column of the cell that is another."""
+    values = np.zeros((3, 300))
+    if at is not None:
+        values[2, at] = 1
+    table = pd.DataFrame(values)
+    return table.astype(dict.fromkeys(range(0, 300, 2), "int64")) if mixed else table
+
+
+def picture(*at: int) -> Image.Image:
+    image = Image.new("RGB", (1000, 1000))
+    if at:
+        image.putpixel(at, (0, 0, 1))
+    return image
+
+
 #: Values of one line are all told apart.
 DIFFERENT: list[Line] = [
     ("K1", "two strings and one that looks like them", (lambda: ("foo", "bar"), lambda: ("foostr:ystr:bar",))),
@@ -448,6 +515,23 @@ DIFFERENT: list[Line] = [
       lambda: pl.Series(["Object"], dtype=pl.Enum(["Object"])), lambda: pl.Series(["Object"], dtype=pl.Enum(["Object", "x"])), lambda: pl.Series(["Object"], dtype=pl.Object))),
     ("K5", "extension arrays that pandas does not know", (lambda: pd.Series(UnitArray([1.0], "m")), lambda: pd.Series(UnitArray([1.0], "s")), lambda: pd.Series(UnitArray([2.0], "m")),
                                                           lambda: UnitType("m"), lambda: UnitType("s"))),
+    ("K5", "any cell of a long frame", cells(long_pandas)),
+    ("K5", "any cell of a long Polars frame", cells(long_polars)),
+    ("K5", "any cell of a long Arrow table", cells(long_arrow)),
+    ("K5", "any column of a wide frame", (wide, *(functools.partial(wide, at) for at in (0, 1, 150, 255, 256, 298, 299)))),
+    ("K5", "any column of a wide frame of two types", tuple(functools.partial(wide, at, True) for at in (None, 0, 1, 150, 255, 256, 298, 299))),
+    ("K5", "any column of a wide Polars frame", tuple(functools.partial(lambda at: pl.DataFrame(wide(at).to_numpy()), at) for at in (None, 0, 150, 255, 256, 299))),
+    ("K5", "any column of a wide Arrow table",
+     tuple(functools.partial(lambda at: pa.Table.from_arrays([*wide(at).to_numpy().T], [f"c{n}" for n in range(300)]), at) for at in (None, 0, 150, 255, 256, 299))),
+    ("K5", "any pixel of a large image", (picture, *(functools.partial(picture, *at) for at in ((0, 0), (500, 500), (999, 0), (0, 999), (999, 999))))),
+    ("K5", "time zones of Polars columns", tuple(functools.partial(lambda zone: pl.Series([0], dtype=pl.Datetime("us", zone)), zone)
+                                                 for zone in (None, "UTC", "Europe/Berlin", "Europe/Paris"))),
+    ("K5", "units of Polars time stamps", tuple(functools.partial(lambda unit: pl.Series([None], dtype=pl.Datetime(unit, "UTC")), unit) for unit in ("ms", "us", "ns"))),
+    ("K5", "time zones of Arrow columns", tuple(functools.partial(lambda zone: pa.array([0], pa.timestamp("us", zone)), zone)
+                                                for zone in (None, "UTC", "Europe/Berlin", "Europe/Paris"))),
+    ("K5", "time zones of indexes", tuple(functools.partial(lambda zone: pd.DatetimeIndex([0], tz=zone), zone) for zone in (None, "UTC", "Europe/Berlin", "Europe/Paris"))),
+    ("K5", "attrs of a series", (lambda: pd.Series([1]), lambda: with_attribute(pd.Series([1]), attrs={"unit": "m"}),
+                                 lambda: with_attribute(pd.Series([1]), attrs={"unit": "s"}), lambda: with_attribute(pd.Series([1]), attrs={"unit": ["m"]}))),
     ("K5", "what is masked", (lambda: np.ma.masked, lambda: np.ma.array([1, 2], mask=[0, 1]), lambda: np.ma.array([1, 2], mask=[1, 0]), lambda: np.array([1, 2]))),
     ("K5", "Polars categories", (lambda: pl.Series(["x"], dtype=pl.Enum(["x"])), lambda: pl.Series(["x"], dtype=pl.Enum(["x", "y"])))),
     ("K5", "Arrow tables", (lambda: pa.table({"a": [1]}), lambda: pa.table({"b": [1]}), lambda: pa.table({"a": [2]}),
@@ -473,6 +557,7 @@ DIFFERENT: list[Line] = [
     ("K7", "named tuples of one name", twice("import typing\nclass A(typing.NamedTuple): x: int = 1", "A()")),
     ("K7", "attrs classes of one name", twice("import attrs\n@attrs.define\nclass A: x: int = 1", "A()")),
     ("K7", "pydantic models of one name", twice("import pydantic\nclass A(pydantic.BaseModel): x: int = 1", "A()")),
+    *(("K7", f"one name in two classes: {expression}", within(source, expression)) for source, expression in INNER),
     ("K7", "a class and those derived from it", (lambda: [1], lambda: Words([1]), lambda: (1, 2), lambda: Point(1, 2))),
     ("K7", "attributes of a list", (lambda: Words([1]), lambda: with_attribute(Words([1]), lang="de"), lambda: with_attribute(Words([1]), lang="en"))),
     ("K7", "attributes of a dict", (lambda: Table(a=1), lambda: with_attribute(Table(a=1), key="x"))),

@@ -1,4 +1,4 @@
-"""K10, K12, K13: cycles and depth, the user's own rules, and arguments that change."""
+"""K10, K12, K13, K15: cycles and depth, the user's own rules, arguments that change, and the secret of digests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import gc
 import io
 import re
 import struct
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -549,7 +550,13 @@ def test_k13_a_mutated_array_is_a_new_key(count: int) -> None:
     values.flags.writeable = True
     values[-1] = 1
     values.flags.writeable = False
-    assert _encode(values) != before
+    after = _encode(values)
+    assert after != before
+    assert _encode(view) == after
+    # The view may still be written through, and the array that it shows stays read-only.
+    view[0] = 2
+    assert not values.flags.writeable
+    assert _encode(values) not in (before, after)
     assert _encode(view) == _encode(values)
 
 
@@ -636,3 +643,21 @@ def test_k13_classes_are_not_kept_alive() -> None:
     references = [encode_one() for _ in range(5)]
     gc.collect()
     assert [reference() for reference in references] == [None] * 5
+
+
+# --- K15 ------------------------------------------------------------------------------------------
+
+
+def test_k15_the_secret_of_the_digest_is_drawn_in_each_process() -> None:
+    """K15: nobody can work out beforehand what two long arguments have for digests; short ones are kept as they are."""
+    program = "from tenure._native import _encode; print(_encode('x' * 1000).hex(), _encode('x').hex())"
+    long, short = set(), set()
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", program], timeout=60, capture_output=True, text=True, check=True)
+        one, other = done.stdout.split()
+        long.add(one)
+        short.add(other)
+    assert len(long) == 3
+    assert len(short) == 1
+    assert _encode("x" * 1000) == _encode("x" * 1000)
+    assert _encode("x" * 1000).hex() not in long

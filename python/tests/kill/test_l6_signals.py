@@ -25,6 +25,10 @@ WAITS = "ready()\nwait_for_the_end()"
 LAST_FIRST = ["three", "two", "one"]
 
 unhandled = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP] if os.name == "posix" else [])
+#: Where nobody handles a SIGINT, Python itself does.
+handled = pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT] if os.name == "posix" else []
+)
 
 
 @unhandled
@@ -160,7 +164,7 @@ wait_for_the_end()
 
 
 @pytest.mark.parametrize("when", ["before the import", "before the build", "after the build"])
-@unhandled
+@handled
 def test_l6_a_handler_of_the_programs_runs_and_nothing_of_ours(
     tmp_path: Path, when: str, number: signal.Signals
 ) -> None:
@@ -184,7 +188,7 @@ signal.signal({int(number)}, handler)
         assert program.released() == LAST_FIRST
 
 
-@unhandled
+@handled
 def test_l6_a_handler_that_goes_on_keeps_everything(tmp_path: Path, number: signal.Signals) -> None:
     """SIGHUP as a wish to read the configuration again, say."""
     text = f"""

@@ -319,6 +319,22 @@ fn l1_a_clear_races_with_a_hit() {
 }
 
 #[test]
+fn l1_a_supersede_races_with_a_hit() {
+    model(|| {
+        let shared = with(Settings::default());
+        shared.0.number(&shared.1, 1);
+        let ends = does(&shared, |world, _| world.engine.supersede(&|_| true));
+        let ((), got) = both(ends, gets(&shared));
+        let lease = got.unwrap();
+        // Held, so not released: whichever came first.
+        assert_eq!(shared.0.log.cause(lease.number), None);
+        drop(lease);
+        assert_eq!(shared.0.log.cause(0), Some(Cause::Superseded));
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
 fn l1_two_clears_release_once() {
     model(|| {
         let shared = with(Settings::default());
@@ -407,6 +423,56 @@ fn l9_a_clear_races_with_a_check() {
         drop(got.unwrap());
         let cause = shared.0.log.cause(0).unwrap();
         assert!([Cause::Cleared, Cause::Invalid].contains(&cause));
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l9_a_session_ends_during_a_check() {
+    model(|| {
+        let world = World::new();
+        let settings = Settings {
+            validates: true,
+            ..world.in_session()
+        };
+        let f = world.with(settings, Holding::Leases, 1);
+        let shared = (world, f);
+        shared.0.number(&shared.1, 1);
+        let ends = does(&shared, |world, _| world.end_session(0));
+        let ((), got) = both(ends, gets(&shared));
+        match got {
+            Ok(lease) => drop(lease),
+            // The session was gone before the call asked for it.
+            Err(Error::NoSession { .. }) => {}
+            Err(_) => panic!("no other outcome"),
+        }
+        let cause = shared.0.log.cause(0).unwrap();
+        assert!([Cause::SessionEnded, Cause::Invalid].contains(&cause));
+        assert_eq!(shared.0.engine.sessions(), 0);
+        assert_eq!(shared.1.info().entries, 0);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l9_an_expiry_races_with_a_check() {
+    model(|| {
+        let world = World::new();
+        let settings = Settings {
+            validates: true,
+            ..with_ttl()
+        };
+        let f = world.with(settings, Holding::Leases, 1);
+        let shared = (world, f);
+        shared.0.number(&shared.1, 1);
+        let expires = does(&shared, |world, _| {
+            world.clock.advance(PAST_TTL);
+            world.engine.run_due();
+        });
+        let ((), got) = both(expires, gets(&shared));
+        assert_eq!(got.unwrap().number, 1);
+        let cause = shared.0.log.cause(0).unwrap();
+        assert!([Cause::Expired, Cause::Invalid].contains(&cause));
         shared.0.check_to_the_end(&[&shared.1]);
     });
 }
