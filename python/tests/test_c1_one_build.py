@@ -9,33 +9,16 @@ import pytest
 
 import tenure
 from tenure.testing import Clock
-from world import Job, Ledger, together
+from world import Job, Ledger, await_waiting, together
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 
 
-class Held:
-    """Has builds wait until as many callers wait for them as the test wants."""
-
-    def __init__(self, waiting: int) -> None:
-        self.waiting = waiting
-
-    def until_all_wait(self, function: object) -> None:
-        turn = threading.Event()
-        for _ in range(1_000_000):
-            if function.info().waiting >= self.waiting:
-                return
-            turn.wait(0.0001)
-        raise AssertionError("nobody came to wait")
-
-
 @pytest.mark.parametrize("threads", [2, 16])
 def test_c1_one_build_however_many_ask(clock: Clock, ledger: Ledger, threads: int) -> None:
-    held = Held(threads - 1)
-
     @tenure.cache_resource
     def thing(key: int) -> object:
-        held.until_all_wait(thing)
+        await_waiting(thing, threads - 1)
         return ledger.build(key)
 
     things = together(threads, lambda _: thing(1))
@@ -68,7 +51,6 @@ def test_c1_rounds_of_clearing_and_asking(clock: Clock, ledger: Ledger) -> None:
 
 
 def test_c2_a_failure_is_for_all_who_waited_and_the_next_call_builds(clock: Clock, ledger: Ledger) -> None:
-    held = Held(5)
     runs = []
 
     @tenure.cache_resource
@@ -76,7 +58,7 @@ def test_c2_a_failure_is_for_all_who_waited_and_the_next_call_builds(clock: Cloc
         runs.append(None)
         if len(runs) > 1:
             return ledger.build()
-        held.until_all_wait(thing)
+        await_waiting(thing, 5)
         raise OSError("the server is down")
 
     jobs = [Job(thing) for _ in range(6)]
@@ -107,11 +89,9 @@ def test_c2_each_raise_shows_the_way_into_the_build(clock: Clock) -> None:
 
 
 def test_c2_a_shared_failure_does_not_gather_tracebacks(clock: Clock) -> None:
-    held = Held(3)
-
     @tenure.cache_resource
     def thing() -> object:
-        held.until_all_wait(thing)
+        await_waiting(thing, 3)
         raise OSError("once")
 
     def call() -> int:

@@ -10,7 +10,7 @@ import pytest
 import tenure
 from conftest import Place
 from tenure import CacheCycleError, _native
-from world import Job, releases, together, wait
+from world import Job, await_waiting, releases, together, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 
@@ -46,9 +46,7 @@ def test_k3_a_hit_is_the_same_resource_however_it_is_asked_for(place: Place) -> 
 def test_c1_one_build_for_all_who_ask(place: Place) -> None:
     @place.cache()
     def thing() -> object:
-        turn = threading.Event()
-        while thing.info().waiting < 7:
-            turn.wait(0.0001)
+        await_waiting(thing, 7)
         return place.build()
 
     def ask(_: int) -> object:
@@ -64,9 +62,8 @@ def test_c2_a_failure_for_all_who_waited_and_none_is_kept(place: Place) -> None:
     @place.cache()
     def thing() -> object:
         runs.append(None)
-        turn = threading.Event()
-        while len(runs) == 1 and thing.info().waiting < 3:
-            turn.wait(0.0001)
+        if len(runs) == 1:
+            await_waiting(thing, 3)
         raise OSError(len(runs))
 
     errors = [elsewhere(place, thing) for _ in range(4)]
@@ -99,9 +96,7 @@ def test_c4_a_build_that_dies_hands_on(place: Place) -> None:
         runs.append(None)
         if len(runs) == 1:
             began.set()
-            turn = threading.Event()
-            while thing.info().waiting < 2:
-                turn.wait(0.0001)
+            await_waiting(thing, 2)
             raise SystemExit
         return place.build()
 
