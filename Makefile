@@ -45,7 +45,7 @@ RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
 .PHONY: help demo test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
-	test-compiled test-rust model test-python test-python-ready test-pythons test-pythons-ready \
+	test-rust model test-python test-python-ready test-pythons \
 	test-streamlit test-streamlit-one test-streamlit-ready test-browser screenshots \
 	matrix browser-long model-long stress-long fuzz bench-python bench-rust
 
@@ -117,11 +117,7 @@ $(LINT_ENV)/.tenure: $(DEV_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
 demo: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo app, on port 8501 or PORT=
 	@scripts/demo $(APP_ENV)/bin/python $(PORT)
 
-test: test-compiled test-pythons test-streamlit test-browser ## every test, bounded for CI
-
-# A compiler leaves a core free now and then; and the wheels are needed next.
-test-compiled:
-	@printf '%s\n' '$(MAKE) test-rust' '$(MAKE) model' '$(MAKE) test-pythons-ready' | scripts/side-by-side
+test: test-rust model test-pythons test-streamlit test-browser ## every test, bounded for CI
 
 test-rust: ## the engine, the macros, the tower layer, the examples, and what the documentation shows
 	$(CARGO) test --workspace --exclude tenure-python --all-features --no-fail-fast $(ARGS)
@@ -132,13 +128,11 @@ test-python: test-python-ready ## the Python tests without a host, for one inter
 test-python-ready: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure
 	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
 
-# One after the other, since the wheels share cargo's target directory.
-test-pythons-ready:
+# The wheels one after the other, since they share cargo's target directory; then the tests side by side.
+test-pythons: ## the same for every supported interpreter found, two at a time
 	@scripts/find-python --all | while read -r minor path; do \
 		$(MAKE) test-python-ready PYTHON=$$path </dev/null || exit 1; \
 	done
-
-test-pythons: test-pythons-ready ## the same for every supported interpreter found, two at a time
 	@scripts/find-python --all 2>/dev/null | while read -r minor path; do \
 		echo "$(MAKE) test-python PYTHON=$$path ARGS='$(ARGS)'"; \
 	done | scripts/side-by-side
