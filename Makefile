@@ -40,7 +40,7 @@ STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tes
 RUST_SOURCES := Cargo.toml $(wildcard Cargo.lock) python/Cargo.toml python/pyproject.toml \
 	$(shell find crates/tenure crates/tenure-macros python/src -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
 PY_SOURCES := $(shell find python/tenure -type f ! -name '*.so' ! -path '*__pycache__*' 2>/dev/null)
-DEV_WHEEL := $(TARGET)/wheels/dev-$(PYVER)
+TEST_WHEEL := $(TARGET)/wheels/test-$(PYVER)
 RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
@@ -67,8 +67,8 @@ $(TOOLS_ENV)/.maturin: | python-found
 	$(TOOLS_ENV)/bin/python $(PIP_INSTALL) 'maturin>=1.9,<2'
 	touch $@
 
-$(DEV_WHEEL)/.built: $(RUST_SOURCES) $(PY_SOURCES) | $(TOOLS_ENV)/.maturin
-	scripts/build-wheel $(PYTHON) dev $(TOOLS_ENV)/bin/maturin $(@D)
+$(TEST_WHEEL)/.built: $(RUST_SOURCES) $(PY_SOURCES) | $(TOOLS_ENV)/.maturin
+	scripts/build-wheel $(PYTHON) stress $(TOOLS_ENV)/bin/maturin $(@D)
 	touch $@
 
 $(RELEASE_WHEEL)/.built: $(RUST_SOURCES) $(PY_SOURCES) | $(TOOLS_ENV)/.maturin
@@ -91,8 +91,8 @@ $(TEST_ENV)/.requirements: python/tests/requirements.txt | $(TEST_ENV)/.made-$(P
 	$(TEST_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements.txt
 	touch $@
 
-$(TEST_ENV)/.tenure: $(DEV_WHEEL)/.built | $(TEST_ENV)/.made-$(PYVER)
-	$(TEST_ENV)/bin/python $(INSTALL_WHEEL) $(DEV_WHEEL)/*.whl
+$(TEST_ENV)/.tenure: $(TEST_WHEEL)/.built | $(TEST_ENV)/.made-$(PYVER)
+	$(TEST_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
 $(STREAMLIT_ENV)/.requirements: python/tests/requirements-streamlit.txt $(wildcard examples/streamlit/requirements.txt) \
@@ -100,16 +100,16 @@ $(STREAMLIT_ENV)/.requirements: python/tests/requirements-streamlit.txt $(wildca
 	$(STREAMLIT_ENV)/bin/python $(PIP_INSTALL) streamlit==$(STREAMLIT) $(foreach file,$^,-r $(file))
 	touch $@
 
-$(STREAMLIT_ENV)/.tenure: $(DEV_WHEEL)/.built | $(STREAMLIT_ENV)/.made-$(PYVER)
-	$(STREAMLIT_ENV)/bin/python $(INSTALL_WHEEL) $(DEV_WHEEL)/*.whl
+$(STREAMLIT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(STREAMLIT_ENV)/.made-$(PYVER)
+	$(STREAMLIT_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
 $(LINT_ENV)/.requirements: python/tests/requirements-lint.txt | $(LINT_ENV)/.made-$(PYVER)
 	$(LINT_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-lint.txt
 	touch $@
 
-$(LINT_ENV)/.tenure: $(DEV_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
-	$(LINT_ENV)/bin/python $(INSTALL_WHEEL) $(DEV_WHEEL)/*.whl
+$(LINT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
+	$(LINT_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
 # --- what people run ------------------------------------------------------------------------------
@@ -199,14 +199,14 @@ format: $(LINT_ENV)/.requirements ## write the formatting that lint asks for
 
 # What the long forms and the bounded ones share: TENURE_TESTS=long asks the tests for their long form.
 LOOM = RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=$(TARGET)/loom $(CARGO) test -p tenure --lib loom
-SHUTTLE = RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=$(TARGET)/shuttle $(CARGO) test -p tenure --lib shuttle
+SHUTTLE = RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=$(TARGET)/shuttle $(CARGO) test -p tenure --profile stress --lib shuttle
 
 model: ## the model checks, bounded: loom on the flight and the release path, shuttle on the whole cache
 	LOOM_MAX_PREEMPTIONS=2 $(LOOM) $(ARGS)
 	$(SHUTTLE) $(ARGS)
 
 model-long: ## the same without the bound on time
-	TENURE_TESTS=long LOOM_MAX_PREEMPTIONS=3 $(LOOM) $(ARGS)
+	TENURE_TESTS=long LOOM_MAX_PREEMPTIONS=3 $(LOOM) --profile stress $(ARGS)
 	TENURE_TESTS=long $(SHUTTLE) $(ARGS)
 
 stress-long: test-python-ready ## ten million operations on 16 threads
