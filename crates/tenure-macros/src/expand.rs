@@ -375,7 +375,7 @@ impl Expansion<'_> {
                 let release = #release;
                 move |value| {
                     #[allow(unused_imports)]
-                    use #krate::front::DoneLater as _;
+                    use #krate::front::{DoneLater as _, DoneWrong as _};
                     #krate::front::Done(#krate::front::give::<#value, _>(&release, value)).settled()
                 }
             }))

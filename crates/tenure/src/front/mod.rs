@@ -15,7 +15,7 @@ pub use cached::{Cached, Slot};
 pub use family::{Family, Types};
 pub use given::{Time, give, time};
 pub use probe::{
-    Done, DoneLater, NoSource, Probe, Released, Said, SaidLater, Source, future, with,
+    Done, DoneLater, DoneWrong, NoSource, Probe, Released, Said, SaidLater, Source, future, with,
 };
 pub use rules::{Rules, Settled};
 

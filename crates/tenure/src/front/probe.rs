@@ -62,7 +62,8 @@ impl<T: Future<Output = bool>> SaidLater for Said<T> {
 /// What an `on_release` may return.
 #[diagnostic::on_unimplemented(
     message = "`on_release` returns `{Self}`",
-    note = "it must return `()`, or a `Result<(), E>` whose error is logged"
+    note = "it must return `()`, a `Result<(), E>` whose error is logged, or a future of one of \
+            these that is `Send` and `'static`"
 )]
 pub trait Released {
     /// What went wrong, as it is to be logged.
@@ -104,6 +105,23 @@ where
 {
     fn settled(self) -> Settled {
         Settled::Later(Box::pin(async { self.0.await.outcome() }))
+    }
+}
+
+/// Neither: asked last, for the error that says what it must be.
+pub trait DoneWrong<T> {
+    /// There is none.
+    fn settled(self) -> Settled
+    where
+        T: Released;
+}
+
+impl<T> DoneWrong<T> for &Done<T> {
+    fn settled(self) -> Settled
+    where
+        T: Released,
+    {
+        unreachable!("what is `Released` is so by the method of its own")
     }
 }
 
