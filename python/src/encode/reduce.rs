@@ -48,7 +48,7 @@ impl<'py> Walk<'_, '_, 'py> {
         let part = |at: usize| parts.get_item(at).ok().filter(|part| !part.is_none());
         self.maker(&parts.get_item(0)?)
             .map_err(|fault| inside(fault, "what makes it anew"))?;
-        self.arguments(&parts.get_item(1)?)
+        self.arguments(value, &parts.get_item(1)?)
             .map_err(|fault| inside(fault, "its arguments"))?;
         match part(2) {
             Some(state) => self
@@ -118,14 +118,15 @@ impl<'py> Walk<'_, '_, 'py> {
         }
     }
 
-    /// Writes the arguments of a reduction, whose first may be the class.
-    fn arguments(&mut self, args: &Bound<'py, PyAny>) -> Outcome {
+    /// Writes the arguments of a reduction, whose first may be the value's own class: that goes by
+    /// its name, as the class of any object does.
+    fn arguments(&mut self, value: &Bound<'py, PyAny>, args: &Bound<'py, PyAny>) -> Outcome {
         let Ok(args) = args.cast::<PyTuple>() else {
             return self.own(args.as_ptr());
         };
         self.enc.tag(tags::TUPLE);
         for (at, arg) in args.iter().enumerate() {
-            if at == 0 && arg.is_instance_of::<PyType>() {
+            if at == 0 && arg.is(value.get_type()) {
                 self.maker(&arg)?;
             } else {
                 self.value(arg.as_ptr())?;

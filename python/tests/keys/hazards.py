@@ -606,6 +606,8 @@ DIFFERENT: list[Line] = [
     ("K8", "types with parameters", (lambda: list[int], lambda: list[str], lambda: dict[str, int], lambda: int | None)),
     ("K8", "what is looked up", (lambda: operator.itemgetter(1), lambda: operator.itemgetter(2), lambda: operator.attrgetter("a"))),
     ("K9", "exceptions", (lambda: ValueError(1), lambda: ValueError(2), lambda: TypeError(1))),
+    ("K9", "what a reduction gives first", (lambda: ValueError(type("A", (), {"n": 1})), lambda: ValueError(type("A", (), {"n": 2})), lambda: ValueError(int),
+     lambda: ValueError(float))),
     ("K9", "random state", (lambda: np.random.default_rng(1), lambda: np.random.default_rng(2))),
     ("K2", "ways to refer to one object", tuple(functools.partial(lambda refer: refer(REFERRED), refer) for refer in (
         weakref.ref, weakref.proxy, lambda it: it, lambda it: weakref.WeakMethod(it.method), lambda it: held(it.method)))),
