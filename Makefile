@@ -47,7 +47,7 @@ INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 .PHONY: help demo test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-rust model test-python test-python-ready test-pythons \
 	test-streamlit test-streamlit-one test-streamlit-ready test-browser screenshots \
-	matrix browser-long model-long stress-long fuzz bench-python bench-rust
+	matrix browser-long model-long stress-long fuzz bench-python bench-rust package
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -231,6 +231,9 @@ bench-python: $(APP_ENV)/.bench-$(PYVER) $(APP_ENV)/.tenure-$(PYVER)
 bench-rust:
 	cd bench/rust && CARGO_TARGET_DIR=$(abspath $(TARGET))/bench/build $(CARGO) run --quiet --release -- \
 		--json $(abspath $(TARGET))/bench/rust.json $(ARGS)
+
+package: $(TOOLS_ENV)/.maturin ## the crates, the wheel and the source distribution, each checked in a clean folder
+	@$(PYTHON) scripts/package.py $(TARGET)/package $(TOOLS_ENV)/bin/maturin
 
 clean: ## everything that was built or installed in the tree
 	rm -rf $(TARGET) .venv .venv-* .cache .mypy_cache .ruff_cache python/.mypy_cache .pytest_cache python/.pytest_cache

@@ -130,8 +130,6 @@ mod flight;
 #[doc(hidden)]
 pub mod front;
 mod function;
-#[cfg(doctest)]
-mod guide;
 mod host;
 mod hot;
 mod info;
