@@ -49,11 +49,15 @@ impl Drop for Inside {
     }
 }
 
+/// Whether Python knows this thread.
+pub(crate) fn is_known() -> bool {
+    // SAFETY: may be asked on any thread.
+    unsafe { !ffi::PyGILState_GetThisThreadState().is_null() }
+}
+
 /// Runs `work` with the interpreter, on whatever thread. `None`: it has ended.
 pub(crate) fn with<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
-    // SAFETY: may be asked on any thread.
-    let is_known = unsafe { !ffi::PyGILState_GetThisThreadState().is_null() };
-    if is_known {
+    if is_known() {
         return Python::try_attach(work);
     }
     let inside = Inside::enter();

@@ -7,7 +7,6 @@
 
 use std::mem::offset_of;
 use std::sync::Arc;
-use std::time::Duration;
 
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::ffi;
@@ -15,7 +14,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
-use tenure::{BuildError, Encoder, Error, Function, Interrupt, Lease, Spinner, Waiting};
+use tenure::{BuildError, Encoder, Error, Function, Lease, Spinner};
 
 use crate::awaited::{is_async_function, is_coroutine, refused_coroutine, refused_function};
 use crate::current::Current;
@@ -32,7 +31,9 @@ use crate::plan::{Arguments, Plan};
 use crate::process;
 use crate::registration::{Known, KnownFunction, Registration};
 use crate::resource::{Callbacks, Claim, Failure, Forked, Held, interrupt, raised};
+use crate::strands;
 use crate::vectorcall::{self, guarded};
+use crate::waiting::Interruptible;
 
 /// A function whose results are kept. Made by `tenure.cache_resource`.
 #[pyclass(frozen, dict, weakref, module = "tenure", name = "CachedFunction")]
@@ -44,9 +45,6 @@ pub(crate) struct Cached {
     func: Py<PyAny>,
     options: Options,
 }
-
-/// How long a caller waits for a build before it looks for signals and for its host's wishes.
-const LOOK: Duration = Duration::from_millis(50);
 
 impl Cached {
     fn make(py: Python<'_>, func: Bound<'_, PyAny>, options: Options) -> PyResult<Self> {
@@ -108,6 +106,7 @@ impl Cached {
         }
         host::find(py)?;
         exit::watch_child(py)?;
+        strands::watch(py)?;
         let _current = Current::set(&self.func);
         let generation = process::generation();
         let mut built = None;
@@ -237,41 +236,6 @@ fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
         Error::NoSession { function } => {
             errors::raise(py, Kind::Scope, tenure::no_session_text(&function), None)
         }
-    }
-}
-
-/// Waits without the interpreter, and lets signals and the host's wishes through.
-struct Interruptible;
-
-impl Waiting for Interruptible {
-    fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
-        let generation = process::generation();
-        Python::attach(|py| {
-            loop {
-                let turn = Turn(landing);
-                if py.detach(move || turn.take()) {
-                    return Ok(());
-                }
-                py.check_signals().map_err(interrupt)?;
-                if let Some(host) = process::engine().host() {
-                    host.interrupted()?;
-                }
-                if process::is_left_behind(generation) {
-                    return Err(Interrupt(Box::new(Forked)));
-                }
-            }
-        })
-    }
-}
-
-struct Turn<'a>(&'a mut dyn FnMut(Option<Duration>) -> bool);
-
-// SAFETY: `detach` runs its closure on the calling thread.
-unsafe impl Send for Turn<'_> {}
-
-impl Turn<'_> {
-    fn take(self) -> bool {
-        (self.0)(Some(LOOK))
     }
 }
 

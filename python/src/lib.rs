@@ -24,7 +24,9 @@ mod registration;
 mod resource;
 #[cfg(unix)]
 mod signals;
+mod strands;
 mod testing;
 mod vectorcall;
+mod waiting;
 
 pub use api::_native;

@@ -4,7 +4,8 @@
 //! 1. A key has at most one live entry and at most one flight that will fill it.
 //! 2. `max_entries` holds at every moment: room is made before an entry is added, under one lock.
 //! 3. An entry leaves the cache by being moved out under the lock; it is released after the lock.
-//! 4. A flight that is no longer in `flights` when it lands is an orphan, and adds nothing.
+//! 4. A flight that is no longer in `flights` when it lands is an orphan, and adds nothing. Nobody
+//!    makes an orphan of a build by a clear from inside it.
 //! 5. After `ended` nothing is added any more.
 //! 6. An entry is hot only while it is in the `entries` of its function's global cache.
 //! 7. `shapes` counts the live entries whose keys are completed by observed inputs, and no others.
@@ -17,7 +18,7 @@ use crate::bounds::{Failure, Resource};
 use crate::clock::Nanos;
 use crate::counted::Counted;
 use crate::entry::{Entry, Held, Recorded};
-use crate::flight::{Flight, Landing};
+use crate::flight::{Flight, FlightId, Inside, Landing};
 use crate::function::Shared;
 use crate::hot::{Hot, Turns};
 use crate::key::KeyRef;
@@ -215,9 +216,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 self.warm(&mut state.turns, key, &entry);
                 return Found::Entry(entry);
             }
-            let _under_way = self.begin_release();
-            let expired = state.remove(&self.shared.hot, &entry);
             drop(state);
+            let _under_way = self.begin_release();
+            let expired = self.state.lock().remove(&self.shared.hot, &entry);
             drop(entry);
             // What the release runs may need this very entry, so nothing is led yet.
             if let Some(expired) = expired {
@@ -258,17 +259,18 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// Takes out what is under `key`, whatever it observed, and orphans the builds of it.
+    /// Takes out what is under `key`, whatever it observed, and orphans the builds of it, but for
+    /// those that clear.
     pub(crate) fn clear_entry(&self, key: &KeyRef<'_>) {
         let _under_way = self.begin_release();
+        let own = Inside::flights();
         let mut flights = Vec::new();
         let mut gone = Vec::new();
         let idle = {
             let mut state = self.state.lock();
-            while let Ok(there) = state
-                .flights
-                .find_entry(key.hash(), |flight| key.matches(&flight.key))
-            {
+            while let Ok(there) = state.flights.find_entry(key.hash(), |flight| {
+                key.matches(&flight.key) && !own.contains(&flight.id)
+            }) {
                 flights.push(there.remove().0);
             }
             if let Some(entry) = state.entries.get(key).cloned() {
@@ -295,12 +297,22 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// Takes out everything, and orphans every build.
+    /// Takes out everything, and orphans every build. What is cleared is what stood before: not the
+    /// builds that clear.
     pub(crate) fn clear(&self, cause: Cause) {
         let _under_way = self.begin_release();
-        for entry in self.take_all(false) {
+        let own = match cause {
+            Cause::Cleared => Inside::flights(),
+            _ => Vec::new(),
+        };
+        for entry in self.take_all(&own, false) {
             release(entry, cause);
         }
+    }
+
+    /// Moves everything out for good, for the caller to release.
+    pub(crate) fn end(&self) -> Vec<Held<V>> {
+        self.take_all(&[], true)
     }
 
     /// All live entries.
@@ -319,15 +331,16 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         entries
     }
 
-    /// Moves everything out, for the caller to release; with `end`, for good.
-    pub(crate) fn take_all(&self, end: bool) -> Vec<Held<V>> {
+    fn take_all(&self, own: &[FlightId], end: bool) -> Vec<Held<V>> {
         let (entries, flights, shapes, expiry) = {
             let mut state = self.state.lock();
             state.ended |= end;
             self.shared.hot.clear::<V>();
+            let others = state.flights.extract_if(|it| !own.contains(&it.id));
+            let others: Vec<_> = others.collect();
             (
                 state.entries.take_all(),
-                std::mem::take(&mut state.flights),
+                others,
                 std::mem::take(&mut state.shapes),
                 state.expiry.take(),
             )

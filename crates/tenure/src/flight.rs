@@ -12,7 +12,6 @@
 //!
 //! Lock order: a flight's lock and the graph's are leaves.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -23,7 +22,8 @@ use crate::entry::Held;
 use crate::key::{Key, KeyRef};
 use crate::observe::{Likeness, Seen};
 use crate::record::Observed;
-use crate::sync::{Arc, Condvar, Mutex, OnceLock, thread_local};
+use crate::strand::Layers;
+use crate::sync::{Arc, Condvar, Mutex, OnceLock, thread_local, thread_number};
 
 /// A build under way.
 pub(crate) struct Flight<V: Resource, F> {
@@ -33,6 +33,8 @@ pub(crate) struct Flight<V: Resource, F> {
     pub(crate) hash: u64,
     /// The observed inputs known when it began, as its leader saw them.
     seen: Seen,
+    /// The thread that it began on.
+    thread: Option<usize>,
     /// Written once, before `state` says so; read without a lock, so that a failure is cloned
     /// without one.
     landing: OnceLock<Landing<V, F>>,
@@ -72,6 +74,7 @@ impl<V: Resource, F: Clone> Flight<V, F> {
             key: key.to_key(),
             hash: key.hash(),
             seen,
+            thread: thread_number(),
             landing: OnceLock::new(),
             state: Mutex::new(State {
                 landed: false,
@@ -84,6 +87,10 @@ impl<V: Resource, F: Clone> Flight<V, F> {
     /// Whether a caller that sees this would build the same.
     pub(crate) fn compare(&self, seen: &Seen) -> Likeness {
         self.seen.compare(seen)
+    }
+
+    pub(crate) fn is_of_this_thread(&self) -> bool {
+        self.thread.is_some() && self.thread == thread_number()
     }
 
     /// Ends the flight, which must have left its cache's table.
@@ -220,11 +227,12 @@ pub(crate) struct Frame {
 }
 
 thread_local! {
-    static FRAMES: RefCell<Vec<Frame>> = const { RefCell::new(Vec::new()) };
+    static FRAMES: Layers<Frame> = const { Layers::new() };
 }
 
-/// Marks the code of this thread as part of a flight's build, for as long as it lives.
+/// Marks the code of this strand as part of a flight's build, for as long as it lives.
 pub(crate) struct Inside {
+    number: u64,
     _not_send: std::marker::PhantomData<*const ()>,
 }
 
@@ -234,22 +242,35 @@ impl Inside {
             id,
             name: Arc::clone(name),
         };
-        FRAMES.with(|frames| frames.borrow_mut().push(frame));
         Self {
+            number: FRAMES.with(|frames| frames.put(frame)),
             _not_send: std::marker::PhantomData,
         }
     }
 
     /// The flight that the present code belongs to, if any.
     pub(crate) fn current() -> Option<Frame> {
-        FRAMES.with(|frames| frames.borrow().last().cloned())
+        FRAMES.with(Layers::last)
+    }
+
+    /// All flights whose builds the present code is part of.
+    pub(crate) fn flights() -> Vec<FlightId> {
+        let mut flights = Vec::new();
+        // A thread that is about to end builds nothing.
+        let _ = FRAMES.try_with(|frames| {
+            frames.each(|frame| {
+                flights.push(frame.id);
+                true
+            });
+        });
+        flights
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
         // Dropped outside the borrow, as everything that may run a destructor.
-        let frame = FRAMES.with(|frames| frames.borrow_mut().pop());
+        let frame = FRAMES.with(|frames| frames.take(self.number));
         drop(frame);
     }
 }

@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::call::{Call, Place, Step};
 use crate::clock::{Clock, NEVER, Nanos, nanos};
 use crate::engine::{AnyFunction, End, Engine};
-use crate::error::{BuildError, Error, Interrupt, SettingError};
+use crate::error::{BuildError, Error, SettingError};
 use crate::host::{Host, SessionId};
 use crate::hot::Hot;
 use crate::info::{Counters, Info};
@@ -20,6 +20,7 @@ use crate::lease::Lease;
 use crate::release::{Behaviour, Cause, release};
 use crate::settings::{Scope, Settings, Spinner};
 use crate::sync::{Arc, HashMap, Mutex, Weak};
+use crate::waiting::{AsHostWishes, Wait, Waiting};
 
 /// What all entries of one function share.
 pub(crate) struct Shared<V: Resource> {
@@ -82,76 +83,6 @@ pub struct Function<V: Resource, F: Failure> {
 struct Plain;
 
 impl<V: Resource> Behaviour<V> for Plain {}
-
-/// How a blocking caller waits.
-///
-/// ```
-/// use std::time::Duration;
-/// use tenure::{Interrupt, Waiting};
-///
-/// /// Gives up after so many looks.
-/// struct Looks(u32);
-///
-/// impl Waiting for Looks {
-///     fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
-///         for _ in 0..self.0 {
-///             if landing(Some(Duration::from_millis(50))) {
-///                 return Ok(());
-///             }
-///         }
-///         Err(Interrupt(Box::new("it took too long")))
-///     }
-/// }
-///
-/// assert!(Looks(3).wait(&mut |_| true).is_ok());
-/// assert!(Looks(3).wait(&mut |_| false).is_err());
-/// ```
-pub trait Waiting {
-    /// Waits for `landing` to give something; each call of it returns within the pause given.
-    ///
-    /// # Errors
-    /// What ends the wait from outside.
-    fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt>;
-}
-
-/// Waits until the build has ended, whatever happens.
-///
-/// ```
-/// use tenure::{Engine, Function, KeyRef, Patiently, Settings};
-///
-/// let engine = Engine::new();
-/// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
-/// let lease = pools.get_or_build_while(&KeyRef::EMPTY, &Patiently, || Ok(7)).unwrap();
-/// assert_eq!(*lease, 7);
-/// # Ok::<(), tenure::SettingError>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Patiently;
-
-impl Waiting for Patiently {
-    fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
-        while !landing(None) {}
-        Ok(())
-    }
-}
-
-/// How long a caller waits before it asks its host whether it may go on.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// Waits until the build has ended, or until the host has the caller stop.
-struct AsHostWishes<'a>(&'a Engine);
-
-impl Waiting for AsHostWishes<'_> {
-    fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
-        let Some(host) = self.0.host() else {
-            return Patiently.wait(landing);
-        };
-        while !landing(Some(LOOK)) {
-            host.interrupted()?;
-        }
-        Ok(())
-    }
-}
 
 impl<V: Resource, F: Failure> Function<V, F> {
     /// A function whose resources need no check and no callback.
@@ -363,14 +294,13 @@ impl<V: Resource, F: Failure> Function<V, F> {
     ///
     /// ```
     /// # use std::thread;
-    /// # use std::time::Duration;
-    /// # use tenure::{Engine, Error, Function, Interrupt, KeyRef, Settings, Waiting};
+    /// # use tenure::{Awaited, Engine, Error, Function, Interrupt, KeyRef, Settings, Waiting};
     /// # let engine = Engine::new();
     /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
     /// struct Hurried;
     ///
     /// impl Waiting for Hurried {
-    ///     fn wait(&self, _: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
+    ///     fn wait(&self, _: &mut dyn Awaited) -> Result<(), Interrupt> {
     ///         Err(Interrupt(Box::new("no time to wait")))
     ///     }
     /// }
@@ -446,16 +376,12 @@ impl<V: Resource, F: Failure> Function<V, F> {
                     return leading.finish(outcome);
                 }
                 Step::Wait(flight) => {
-                    let wait = call.wait(&flight)?;
-                    let mut landing = None;
-                    let outcome = waiting.wait(&mut |pause| {
-                        landing = flight.wait(pause);
-                        landing.is_some()
-                    });
-                    wait.end(outcome.is_ok());
+                    let waits = call.wait(&flight)?;
+                    let mut wait = Wait::new(&self.shared.name, &flight);
+                    let outcome = waiting.wait(&mut wait);
+                    waits.end(outcome.is_ok());
                     outcome.map_err(Error::Interrupted)?;
-                    let landing = landing.expect("a wait that ends well has seen the landing");
-                    if let Some(lease) = call.landed(landing)? {
+                    if let Some(lease) = call.landed(wait.landing())? {
                         return Ok(lease);
                     }
                 }
@@ -701,7 +627,7 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     fn leave_session(&self, session: &SessionId) -> Option<End> {
         let cache = self.sessions.lock().remove(session)?;
         Some(Box::new(move || {
-            for entry in cache.take_all(true) {
+            for entry in cache.end() {
                 release(entry, Cause::SessionEnded);
             }
         }))

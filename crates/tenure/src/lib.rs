@@ -149,12 +149,14 @@ mod session;
 mod settings;
 mod shown;
 pub mod stage;
+mod strand;
 mod sync;
 #[cfg(feature = "terminal")]
 mod terminal;
 mod timer;
 mod ttl;
 mod underway;
+mod waiting;
 
 pub use api::{
     ShutdownOnDrop, clear_all, configure, set_host, shutdown, shutdown_async, shutdown_on_drop,
@@ -168,7 +170,7 @@ pub use digest::Hasher128;
 pub use engine::Engine;
 pub use error::{BuildError, Error, Interrupt, SettingError, cycle_text, no_session_text};
 pub use fallible::Shared;
-pub use function::{Function, Patiently, Waiting};
+pub use function::Function;
 pub use host::{BuildStart, Host, HostBuild, SessionId};
 pub use info::Info;
 pub use inspect::Inspection;
@@ -182,7 +184,9 @@ pub use release::{Behaviour, Cause, Holding, ReleaseFailed};
 pub use session::Session;
 pub use settings::{Scope, Settings, Spinner};
 pub use stage::Stage;
+pub use strand::{Ancestry, Layers, Strand, tell_strands};
 #[cfg(feature = "macros")]
 pub use tenure_macros::{CacheKey, cache_resource};
 pub use ttl::{Parsed, TtlError, parse_duration};
 pub use underway::{after_releases, is_releasing};
+pub use waiting::{Awaited, Patiently, Waiting};

@@ -19,6 +19,7 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
+use crate::strand::Layers;
 use crate::sync::{AtomicU64, Condvar, Mutex, Ordering, look, thread_local};
 
 #[derive(Default)]
@@ -30,21 +31,21 @@ pub(crate) struct UnderWay {
     waiter: Mutex<()>,
 }
 
-/// How many of the releases on each side are this thread's: of whichever engine.
+/// How many of the releases on each side are this strand's: of whichever engine.
 pub(crate) type Mine = [u64; 2];
 
 thread_local! {
-    static MINE: Cell<Mine> = const { Cell::new([0; 2]) };
+    static MINE: Layers<Side> = const { Layers::new() };
 }
 
 thread_local! {
     static AFTERWARDS: Cell<Option<fn()>> = const { Cell::new(None) };
 }
 
-/// Releases are under way on this thread for as long as it lives.
+/// Releases are under way on this strand for as long as it lives.
 pub(crate) struct Begun<'a> {
     _counted: Counted<'a>,
-    side: Side,
+    number: Option<u64>,
     _not_send: PhantomData<*const ()>,
 }
 
@@ -61,13 +62,20 @@ pub(crate) enum Side {
     Odd,
 }
 
-/// What this thread has under way: inside a callback that it runs, or a check of one.
+/// What this strand has under way: inside a callback that it runs, or a check of one.
 pub(crate) fn mine() -> Mine {
+    let mut mine = Mine::default();
     // A thread that is about to end has nothing more of its own.
-    MINE.try_with(Cell::get).unwrap_or_default()
+    let _ = MINE.try_with(|sides| {
+        sides.each(|side| {
+            mine[side as usize] += 1;
+            true
+        });
+    });
+    mine
 }
 
-/// Whether the present code belongs to a release, or to a check, that this thread runs.
+/// Whether the present code belongs to a release, or to a check, that its strand runs.
 ///
 /// ```
 /// use tenure::cache_resource;
@@ -83,7 +91,8 @@ pub(crate) fn mine() -> Mine {
 /// ```
 #[must_use]
 pub fn is_releasing() -> bool {
-    mine() != Mine::default()
+    MINE.try_with(|sides| sides.last().is_some())
+        .unwrap_or(false)
 }
 
 /// Has `work` done once this thread has released everything that it is about to release; now, where
@@ -98,37 +107,30 @@ pub fn is_releasing() -> bool {
 /// assert!(STOP.load(Ordering::Relaxed));
 /// ```
 pub fn after_releases(work: fn()) {
-    if is_releasing() {
+    if !is_idle() {
         let _ = AFTERWARDS.try_with(|cell| cell.set(Some(work)));
     } else {
         work();
     }
 }
 
-/// Changes this thread's part of a side's count, and gives what is left on both.
-fn change_mine(side: Side, change: impl FnOnce(u64) -> u64) -> Mine {
-    let changed = MINE.try_with(|cell| {
-        let mut mine = cell.get();
-        mine[side as usize] = change(mine[side as usize]);
-        cell.set(mine);
-        mine
-    });
-    changed.unwrap_or_default()
+/// Whether no strand of this thread releases anything.
+fn is_idle() -> bool {
+    MINE.try_with(Layers::is_empty).unwrap_or(true)
 }
 
 impl UnderWay {
     #[inline]
     pub(crate) fn begin(&self) -> Begun<'_> {
         let side = self.count();
-        change_mine(side, |mine| mine + 1);
         Begun {
             _counted: self.counted(side),
-            side,
+            number: MINE.try_with(|sides| sides.put(side)).ok(),
             _not_send: PhantomData,
         }
     }
 
-    /// The same, where this thread has not begun already.
+    /// The same, where this strand has not begun already.
     #[inline]
     pub(crate) fn begin_once(&self) -> Option<Begun<'_>> {
         (!is_releasing()).then(|| self.begin())
@@ -194,7 +196,8 @@ impl UnderWay {
 impl Drop for Begun<'_> {
     #[inline]
     fn drop(&mut self) {
-        if change_mine(self.side, |mine| mine - 1) == Mine::default()
+        let _ = MINE.try_with(|sides| self.number.and_then(|number| sides.take(number)));
+        if is_idle()
             && let Ok(Some(work)) = AFTERWARDS.try_with(Cell::take)
         {
             work();

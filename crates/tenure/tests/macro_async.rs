@@ -146,6 +146,28 @@ async fn r9_a_panic_in_a_task_wakes_the_waiters() {
 }
 
 #[tokio::test]
+async fn l13_an_async_build_that_clears_itself_is_kept() {
+    #[cache_resource]
+    async fn model(name: &str) -> String {
+        model::clear();
+        tokio::task::yield_now().await;
+        helper(name).await;
+        name.to_uppercase()
+    }
+
+    #[cache_resource]
+    async fn helper(name: &str) -> usize {
+        model::clear();
+        name.len()
+    }
+
+    let first = model("a").await;
+    assert!(model("a").await.same_entry(&first));
+    assert_eq!((model::info().builds, helper::info().builds), (1, 1));
+    assert_eq!(model::info().released(Cause::Orphaned), 0);
+}
+
+#[tokio::test]
 async fn c3_a_circle_of_tasks_is_refused() {
     type Boxed = std::pin::Pin<Box<dyn Future<Output = Result<Lease<u32>, Shared<String>>>>>;
 

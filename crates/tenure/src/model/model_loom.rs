@@ -265,6 +265,28 @@ fn l8_a_clear_races_with_a_build_and_a_wait() {
 }
 
 #[test]
+fn l13_a_build_that_clears_races_with_a_wait_and_keeps_its_place() {
+    model(|| {
+        let shared = with(Settings::default());
+        let clears = does(&shared, |world, f| {
+            let build = || {
+                f.clear().unwrap();
+                Ok(world.log.thing())
+            };
+            f.get_or_build(&key(1).finish(), build)
+        });
+        let (one, other) = both(clears, gets(&shared));
+        let (one, other) = (one.unwrap(), other.unwrap());
+        // Whoever builds, nobody's build is orphaned, and both get what is kept.
+        assert!(one.same_entry(&other));
+        drop((one, other));
+        let (world, f) = &shared;
+        assert_eq!((world.log.cause(0), f.info().entries), (None, 1));
+        world.check_to_the_end(&[f]);
+    });
+}
+
+#[test]
 fn l8_a_supersede_races_with_a_build() {
     model(|| {
         let shared = with(Settings::default());

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use tenure::{BuildError, Error, Interrupt, Waiting};
+use tenure::{Awaited, BuildError, Error, Interrupt, Waiting};
 
 use crate::support::{Announced, Got, Things, World, failed, gate, interrupt, key, receive};
 
@@ -232,8 +232,9 @@ pub fn c3_a_need_that_is_over_closes_no_circle(world: &World) {
 struct GivesUp;
 
 impl Waiting for GivesUp {
-    fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
-        assert!(!landing(Some(Duration::ZERO)), "the build is under way");
+    fn wait(&self, build: &mut dyn Awaited) -> Result<(), Interrupt> {
+        assert!(!build.is_of_this_thread());
+        assert!(!build.block(Some(Duration::ZERO)), "the build is under way");
         Err(interrupt())
     }
 }

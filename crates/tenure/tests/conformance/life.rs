@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
-use tenure::{Cause, Error, Interrupt, ReleaseFailed, Settings, Waiting};
+use tenure::{Awaited, Cause, Error, Interrupt, Patiently, ReleaseFailed, Settings, Waiting};
 
 use crate::support::lines::logged;
 use crate::support::{PAST, Thing, Things, World, gate, interrupt, key, receive};
@@ -190,9 +190,9 @@ pub fn l4_expired_during_its_check_is_not_returned(world: &World) {
 struct WakesLate<'a>(&'a World, std::sync::mpsc::Sender<()>);
 
 impl Waiting for WakesLate<'_> {
-    fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
+    fn wait(&self, build: &mut dyn Awaited) -> Result<(), Interrupt> {
         self.1.send(()).expect("the test listens");
-        while !landing(None) {}
+        Patiently.wait(build)?;
         self.0.clock.advance(TTL + PAST);
         Ok(())
     }

@@ -8,6 +8,7 @@ mod callers;
 mod drain;
 mod life;
 mod orphans;
+mod own_clears;
 mod reentry;
 mod scopes;
 mod shown;
@@ -91,6 +92,12 @@ suite! {
         l8_superseded_while_it_was_built
         l8_an_orphan_overwrites_nothing
         l8_an_orphan_waits_until_it_is_let_go;
+    own_clears:
+        l13_a_build_that_clears_itself_is_kept
+        l13_what_stood_before_is_released_first
+        l13_a_nested_build_clears_for_those_around_it
+        l13_a_task_clears_for_its_own_build_only
+        l13_a_clear_by_a_thread_of_the_build_is_anothers;
     drain:
         l5_a_lease_keeps_its_resource
         l5_watched_waits_for_its_users

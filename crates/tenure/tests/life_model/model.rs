@@ -195,8 +195,10 @@ impl Model {
                 stays
             });
         }
+        // All builds under way are around whoever clears, and a clear spares those (L13).
+        let spared = cause == Cause::Cleared;
         for flight in &mut self.flights {
-            flight.orphan |= which(flight.place, flight.key);
+            flight.orphan |= !spared && which(flight.place, flight.key);
         }
         for number in gone {
             self.end(number, cause);

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tenure::{
-    Behaviour, BuildError, Cause, Encoder, Engine, Error, Function, Holding, Interrupt, Lease,
-    ManualClock, ReleaseFailed, Scope, Settings, Waiting,
+    Awaited, Behaviour, BuildError, Cause, Encoder, Engine, Error, Function, Holding, Interrupt, Lease,
+    ManualClock, Patiently, ReleaseFailed, Scope, Settings, Waiting,
 };
 
 use host::TestHost;
@@ -310,10 +310,9 @@ pub fn key(number: u64) -> Encoder {
 pub struct Announced(pub Sender<()>);
 
 impl Waiting for Announced {
-    fn wait(&self, landing: &mut dyn FnMut(Option<Duration>) -> bool) -> Result<(), Interrupt> {
+    fn wait(&self, build: &mut dyn Awaited) -> Result<(), Interrupt> {
         self.0.send(()).expect("the test listens");
-        while !landing(None) {}
-        Ok(())
+        Patiently.wait(build)
     }
 }
 
