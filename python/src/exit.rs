@@ -13,7 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::{host, log, process};
+use crate::{host, log, process, waiting};
 
 /// Takes over the signals that would end this process at once. Asked in each process where
 /// something is registered.
@@ -57,12 +57,12 @@ pub(crate) fn after_fork() {
 
 /// Releases everything that is held, last built first. `False`: the time ran out.
 #[pyfunction]
-pub(crate) fn shutdown(py: Python<'_>) -> bool {
-    let in_time = py.detach(process::shutdown);
+pub(crate) fn shutdown(py: Python<'_>) -> PyResult<bool> {
+    let in_time = waiting::aside(py, process::shutdown)?;
     if !in_time {
         tell_late(py);
     }
-    in_time
+    Ok(in_time)
 }
 
 pub(crate) fn tell_late(py: Python<'_>) {
@@ -72,7 +72,11 @@ pub(crate) fn tell_late(py: Python<'_>) {
 /// The same at the end of the process.
 #[pyfunction]
 pub(crate) fn at_exit(py: Python<'_>) {
-    shutdown(py);
+    if let Err(error) = shutdown(py) {
+        // Nothing is left that it could end.
+        log::error(py, "the release at the end was interrupted, and goes on", error);
+        py.detach(process::shutdown);
+    }
     // A signal that is ending the process gives its exit status.
     py.detach(signals::await_end);
 }

@@ -2,7 +2,8 @@
 //!
 //! A thread's first greenlet stands for the thread: what began before the program imported greenlet
 //! is found again. The greenlets around one, its parents, go on only when it has ended or gives way
-//! to them; what they are inside of, it is inside of.
+//! to them; what they are inside of, it is inside of. But a hub is around all that it runs, and each
+//! of those goes on by itself: nobody is inside of anything by way of a hub.
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -11,7 +12,12 @@ use tenure::Strand;
 
 use crate::{attach, host};
 
-static GETCURRENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static FOUND: PyOnceLock<Found> = PyOnceLock::new();
+
+struct Found {
+    getcurrent: Py<PyAny>,
+    is_hub: Py<PyAny>,
+}
 
 /// Has greenlets told apart from here on, if the program has them. Asked before each build.
 pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
@@ -23,7 +29,12 @@ pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
     };
     // It may be in the midst of its import.
     if let Some(getcurrent) = module.getattr_opt(intern!(py, "getcurrent"))? {
-        let _ = GETCURRENT.set(py, getcurrent.unbind());
+        let hubs = py.import(intern!(py, "tenure._hubs"))?;
+        let found = Found {
+            getcurrent: getcurrent.unbind(),
+            is_hub: hubs.getattr(intern!(py, "is_hub"))?.unbind(),
+        };
+        let _ = FOUND.set(py, found);
         tenure::tell_strands(ancestry);
     }
     Ok(())
@@ -31,7 +42,7 @@ pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
 
 /// Whether the program may have greenlets.
 pub(crate) fn are_watched(py: Python<'_>) -> bool {
-    GETCURRENT.get(py).is_some()
+    FOUND.get(py).is_some()
 }
 
 fn ancestry(visit: &mut dyn FnMut(Strand) -> bool) {
@@ -54,18 +65,20 @@ fn ancestry(visit: &mut dyn FnMut(Strand) -> bool) {
 }
 
 fn walk(py: Python<'_>, visit: &mut dyn FnMut(Strand) -> bool) -> PyResult<()> {
-    let Some(getcurrent) = GETCURRENT.get(py) else {
+    let Some(found) = FOUND.get(py) else {
         visit(Strand::THREAD);
         return Ok(());
     };
-    let mut greenlet = getcurrent.bind(py).call0()?;
+    let mut greenlet = found.getcurrent.bind(py).call0()?;
     loop {
         let parent = greenlet.getattr(intern!(py, "parent"))?;
         if parent.is_none() {
             visit(Strand::THREAD);
             return Ok(());
         }
-        if !visit(Strand::numbered(greenlet.as_ptr().addr())) {
+        if !visit(Strand::numbered(greenlet.as_ptr().addr()))
+            || found.is_hub.bind(py).call1((&greenlet,))?.is_truthy()?
+        {
             return Ok(());
         }
         greenlet = parent;

@@ -5,7 +5,7 @@
 //! signals and for the host's wishes now and then.
 #![allow(unsafe_code)]
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
@@ -102,6 +102,40 @@ fn in_hub(
     if let Err(error) = hub.call_method0(intern!(py, "close")) {
         log::error(py, "a wait in a greenlet could not be cleared away", error);
     }
+    outcome
+}
+
+/// Does `work` without the interpreter. Where the caller has a hub, that runs the other greenlets of
+/// this thread meanwhile: what they have under way may be what `work` waits for.
+///
+/// # Errors
+/// What is thrown into the greenlet that waits; `work` goes on.
+pub(crate) fn aside(py: Python<'_>, work: fn() -> bool) -> PyResult<bool> {
+    // What a caller releases itself cannot be waited for, and only its own thread can tell.
+    let hub = match tenure::is_releasing() {
+        true => None,
+        false => hub(py, false)?,
+    };
+    let Some(hub) = hub else {
+        return Ok(py.detach(work));
+    };
+    let done: Arc<OnceLock<bool>> = Arc::default();
+    let (tells, wakes) = (Arc::clone(&done), Arc::new(InHub(hub.clone().unbind())));
+    std::thread::Builder::new()
+        .name("tenure-aside".to_owned())
+        .spawn(move || {
+            let _ = tells.set(work());
+            wakes.wake();
+        })?;
+    let outcome = loop {
+        if let Some(done) = done.get() {
+            break Ok(*done);
+        }
+        if let Err(error) = hub.call_method1(intern!(py, "wait"), (py.None(),)) {
+            break Err(error);
+        }
+    };
+    hub.call_method0(intern!(py, "close"))?;
     outcome
 }
 

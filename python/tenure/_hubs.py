@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any, Protocol
 
-__all__ = ["Hub", "find"]
+__all__ = ["Hub", "find", "is_hub"]
 
 
 class Hub(Protocol):
@@ -36,15 +36,30 @@ def find(here: bool) -> Hub | None:
     greenlet = sys.modules["greenlet"].getcurrent()
     if getattr(greenlet, "__sqlalchemy_greenlet_provider__", False):
         return _opened(_Asyncio())
-    local = sys.modules.get("gevent._hub_local")
-    hub = local.get_hub_if_exists() if local is not None else None
+    hub = _gevent_hub()
     if hub is not None and greenlet is not hub:
         return _opened(_Gevent(hub, here))
-    hubs = sys.modules.get("eventlet.hubs")
-    hub = getattr(hubs._threadlocal, "hub", None) if hubs is not None else None
+    hub = _eventlet_hub()
     if hub is not None and greenlet is not hub.greenlet:
         return _opened(_Eventlet())
     return None
+
+
+def is_hub(greenlet: object) -> bool:
+    """Whether this greenlet of the present thread is one that runs the others."""
+    hub = _eventlet_hub()
+    return greenlet is _gevent_hub() or (hub is not None and greenlet is hub.greenlet)
+
+
+def _gevent_hub() -> Any:
+    """The hub of this thread, where it has one already."""
+    find = getattr(sys.modules.get("gevent._hub_local"), "get_hub_if_exists", None)
+    return find() if find is not None else None
+
+
+def _eventlet_hub() -> Any:
+    local = getattr(sys.modules.get("eventlet.hubs"), "_threadlocal", None)
+    return getattr(local, "hub", None)
 
 
 _open: set[Hub] = set()

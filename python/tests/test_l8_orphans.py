@@ -138,20 +138,6 @@ def test_l8_a_drain_bounds_an_orphan(clock: Clock, ledger: Ledger) -> None:
     assert not held[0].is_open
 
 
-def test_l8_a_build_that_clears_itself_is_an_orphan(clock: Clock, ledger: Ledger) -> None:
-    @tenure.cache_resource(on_release=lambda it: ledger.release(it[0]))
-    def thing() -> object:
-        thing.clear()
-        return [ledger.build()]
-
-    held = thing()
-    assert held[0].is_open
-    assert thing.info().entries == 0
-    del held
-    clock.advance("1s")
-    assert releases(thing) == {"orphaned": 1}
-
-
 def test_l8_a_failed_orphan_fails_for_those_who_waited(clock: Clock) -> None:
     began, go_on = threading.Event(), threading.Event()
 
