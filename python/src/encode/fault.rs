@@ -31,6 +31,9 @@ enum Cause {
     NoKey(String, String, Option<PyErr>),
     /// More levels than are read.
     TooDeep,
+    /// The stack of this thread has no room for Python code any more. Another thread's may have, so
+    /// nothing may be keyed in another way for it.
+    NoRoom,
     /// A function of `hash_funcs` raised: its name, the class it is for, what it raised.
     HashFunc(String, String, PyErr),
 }
@@ -81,6 +84,11 @@ impl Fault {
         Self::new(Cause::TooDeep)
     }
 
+    /// There are more levels than the thread's stack has room for.
+    pub(super) fn no_room() -> Box<Self> {
+        Self::new(Cause::NoRoom)
+    }
+
     /// The user's hash function raised. An interrupt goes on as it is.
     pub(super) fn hash_func(
         py: Python<'_>,
@@ -113,7 +121,7 @@ impl Fault {
     pub(super) fn reason(&self) -> String {
         match &self.cause {
             Cause::NoKey(class, why, _) => format!("a `{class}`{}, which {why}", self.inside()),
-            Cause::TooDeep => "something nested too deeply".to_owned(),
+            Cause::TooDeep | Cause::NoRoom => "something nested too deeply".to_owned(),
             Cause::Raised(_) | Cause::Unread(_) => "something that could not be read".to_owned(),
             Cause::HashFunc(func, class, _) => {
                 format!("a `{class}`{}, for which `{func}` raised", self.inside())
@@ -160,6 +168,15 @@ impl Fault {
                      by a parameter whose name begins with an underscore, or give the decorator \
                      hash_funcs for its class.",
                     super::DEPTH_MAX
+                );
+                errors::raise(py, Kind::TooDeep, text, None)
+            }
+            Cause::NoRoom => {
+                let text = format!(
+                    "no key can be made of the argument `{param}` of `{function}`: it is nested \
+                     too deeply for what is left of this thread's stack.\nPass something flatter, \
+                     call from a thread with more stack (see threading.stack_size), or leave it \
+                     out of the key by a parameter whose name begins with an underscore."
                 );
                 errors::raise(py, Kind::TooDeep, text, None)
             }

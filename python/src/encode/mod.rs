@@ -6,7 +6,7 @@
 //! equal values always take the same road.
 //!
 //! A container that holds itself is written as a step back (K10). What is nested deeply goes on
-//! on a stack that grows, up to [`DEPTH_MAX`] levels. What is large is replaced by its digest
+//! on a [piece of stack](stack) of our own, up to [`DEPTH_MAX`] levels. What is large is replaced by its digest
 //! piece by piece, at boundaries that depend on the content alone, so that the buffer stays
 //! small; and what was large and is met again in the same argument is not walked twice.
 #![allow(unsafe_code)]
@@ -30,6 +30,7 @@ mod numpy;
 mod pandas;
 mod reduce;
 mod runs;
+mod stack;
 mod stdlib;
 mod stream;
 mod tags;
@@ -50,13 +51,6 @@ use types::{Known, Rule, TypeInfo};
 
 /// How many levels of nesting are read.
 pub(crate) const DEPTH_MAX: usize = 10_000;
-
-/// How often, in levels, the stack is looked at.
-const STACK_LOOK: usize = 8;
-/// How much stack the levels up to the next look and the Python code that they call may need.
-const STACK_LEFT: usize = 256 << 10;
-/// How large a new piece of stack is.
-const STACK_PIECE: usize = 4 << 20;
 
 /// A run of written members from this length on is replaced by its digest.
 const PIECE: usize = 1 << 16;
@@ -153,6 +147,8 @@ struct Walk<'e, 'a, 'py> {
     role: Option<Role>,
     /// What of it must be kept alive.
     holds: Holds,
+    /// Which stack the walk is on.
+    stacks: stack::Stacks,
 }
 
 /// A container that was written before in this walk.
@@ -178,17 +174,28 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             converting: SmallVec::new(),
             role: None,
             holds: Holds::default(),
+            stacks: stack::Stacks::default(),
         }
     }
 
     /// Writes any value. The caller keeps it alive.
     fn value(&mut self, value: *mut ffi::PyObject) -> Outcome {
         if let Some(funcs) = self.rules
-            && self.convert(funcs, value)?
+            && self.converted_by(funcs, value)?
         {
             return Ok(());
         }
         self.own(value)
+    }
+
+    /// Writes what the user's rule for a value gives: `true` if there is one.
+    fn converted_by(&mut self, funcs: &HashFuncs, value: *mut ffi::PyObject) -> Outcome<bool> {
+        let mut converted = false;
+        self.on_own(|walk| {
+            converted = walk.convert(funcs, value)?;
+            Ok(())
+        })?;
+        Ok(converted)
     }
 
     /// Writes a value that is part of what holds it and no argument of the user's by itself: the
@@ -240,10 +247,11 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             self.bytes(value);
             Ok(())
         } else {
-            self.by_class(value)
+            self.on_own(|walk| walk.by_class(value))
         }
     }
 
+    /// Writes what is not of an exact built-in type, and so may run Python.
     fn by_class(&mut self, value: *mut ffi::PyObject) -> Outcome {
         // SAFETY: the caller keeps the value alive.
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
@@ -416,11 +424,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         }
         let outer = std::mem::replace(&mut self.lowest, usize::MAX);
         self.open.push(value);
-        let outcome = if level % STACK_LOOK == STACK_LOOK - 1 {
-            stacker::maybe_grow(STACK_LEFT, STACK_PIECE, || write(self))
-        } else {
-            write(self)
-        };
+        let outcome = self.with_room(level, write);
         self.open.pop();
         let lowest = self.lowest;
         if lowest <= level {

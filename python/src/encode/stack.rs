@@ -1,0 +1,252 @@
+//! Room for deep walks: what is nested deeply goes on on a piece of stack of our own.
+//!
+//! Invariants
+//! 1. Python runs on the thread's own stack only. A greenlet that is switched out leaves its part of
+//!    that stack to others and finds it as it was; on any other memory the switch would corrupt both.
+//!    Newer Pythons take any other address for an overflow.
+//! 2. So the walk has two stacks at most, and hops between them: what may run Python hops to where
+//!    the thread's own stack was left, and what only reads exact built-in types hops to a piece when
+//!    there is little room. What is above stays as it is until the walk is back.
+//! 3. Where the thread's own stack has no room for Python any more, the nesting is refused.
+//!
+//! Why not `stacker` alone? It keeps the limit of the present stack per thread, which other greenlets
+//! of the thread would take for theirs.
+#![allow(unsafe_code)]
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use super::Walk;
+use super::fault::{Fault, Outcome};
+
+/// How often, in levels, the stack is looked at.
+const LOOK: usize = 8;
+/// How much stack the levels up to the next look may need.
+const LEFT: usize = 64 << 10;
+/// How much of the thread's own stack Python must have, from the second level on.
+const PYTHON: usize = 16 << 10;
+/// How large a piece of stack is.
+const PIECE: usize = 4 << 20;
+/// What the hop itself may need on the stack that it leaves.
+const HOP: usize = 2 << 10;
+/// What a stack is aligned to.
+const ALIGNED: usize = 64;
+
+/// Where a walk stands.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Stacks {
+    /// The end of the piece that it is on; nothing on the thread's own stack.
+    piece: Option<usize>,
+    /// What is left of the other stack.
+    other: Option<Rest>,
+}
+
+/// The free part of a stack, which grows down from its top.
+#[derive(Clone, Copy)]
+struct Rest {
+    limit: usize,
+    top: usize,
+}
+
+impl Rest {
+    fn len(self) -> usize {
+        self.top.saturating_sub(self.limit)
+    }
+}
+
+impl Stacks {
+    /// What is left of the stack that the walk is on, if that is known.
+    fn here(self) -> Option<Rest> {
+        let top = pointer();
+        let limit = match self.piece {
+            Some(limit) => limit,
+            None => top.saturating_sub(stacker::remaining_stack()?),
+        };
+        Some(Rest { limit, top })
+    }
+}
+
+impl Walk<'_, '_, '_> {
+    /// Writes the next level down of what is at `level`, where there is room for it.
+    #[inline]
+    pub(super) fn with_room(
+        &mut self,
+        level: usize,
+        write: impl FnOnce(&mut Self) -> Outcome,
+    ) -> Outcome {
+        if level % LOOK == LOOK - 1
+            && let Some(here) = self.stacks.here()
+            && here.len() < LEFT
+        {
+            self.on_piece(here, write)
+        } else {
+            write(self)
+        }
+    }
+
+    /// Writes what may run Python.
+    #[inline]
+    pub(super) fn on_own(&mut self, write: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+        match (self.stacks.piece, self.stacks.other) {
+            (Some(_), Some(own)) if own.len() >= PYTHON => self.hop(own, None, write),
+            (Some(_), _) => Err(Fault::no_room()),
+            (None, _) if self.open.is_empty() => write(self),
+            (None, _) => match self.stacks.here() {
+                Some(here) if here.len() < PYTHON => Err(Fault::no_room()),
+                _ => write(self),
+            },
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn on_piece(&mut self, here: Rest, write: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+        // Back to the piece that the walk has come from, or to another one.
+        if self.stacks.piece.is_none()
+            && let Some(piece) = self.stacks.other
+            && piece.len() >= 2 * LEFT
+        {
+            return self.hop(piece, Some(piece.limit), write);
+        }
+        let Some(piece) = memory::Piece::new(PIECE) else {
+            // There are no pieces here: the thread's own stack is all there is.
+            return if here.len() < PYTHON {
+                Err(Fault::no_room())
+            } else {
+                write(self)
+            };
+        };
+        let (limit, top) = piece.bounds();
+        self.hop(Rest { limit, top }, Some(limit), write)
+    }
+
+    /// Writes on another stack, and comes back.
+    #[inline(never)]
+    fn hop(
+        &mut self,
+        to: Rest,
+        piece: Option<usize>,
+        write: impl FnOnce(&mut Self) -> Outcome,
+    ) -> Outcome {
+        let before = self.stacks;
+        let other = if before.piece.is_some() == piece.is_some() {
+            // From one piece to the next: the thread's own stack stays the other one.
+            before.other
+        } else {
+            before.here().map(|here| Rest {
+                limit: here.limit,
+                top: here.top.saturating_sub(HOP),
+            })
+        };
+        self.stacks = Stacks { piece, other };
+        let mut write = Some(write);
+        let mut outcome = None;
+        // Nothing may unwind from one stack to the other.
+        let mut written = || {
+            let write = write.take().expect("written once");
+            outcome = Some(catch_unwind(AssertUnwindSafe(|| write(self))));
+        };
+        on(to, &mut written);
+        self.stacks = before;
+        match outcome.expect("it was written") {
+            Ok(outcome) => outcome,
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+}
+
+psm::psm_stack_information! {
+    yes {
+        fn pointer() -> usize {
+            psm::stack_pointer().addr()
+        }
+    }
+    no {
+        fn pointer() -> usize {
+            let mark = 0u8;
+            std::hint::black_box(&raw const mark).addr()
+        }
+    }
+}
+
+/// Runs `work` on what is left of another stack of this walk.
+#[cfg(unix)]
+fn on(rest: Rest, work: &mut dyn FnMut()) {
+    let limit = rest.limit.next_multiple_of(ALIGNED);
+    let size = (rest.top - limit) / ALIGNED * ALIGNED;
+    // SAFETY: the range is part of a stack of this thread that nothing lives in: of a piece that is
+    // mapped for as long as the hop lasts, or of the thread's own stack below everything that was
+    // there when the walk left it. `work` catches every panic.
+    unsafe {
+        psm::on_stack(
+            std::ptr::with_exposed_provenance_mut(limit),
+            size,
+            move || work(),
+        );
+    }
+}
+
+#[cfg(not(unix))]
+fn on(_: Rest, work: &mut dyn FnMut()) {
+    // Nobody leaves the thread's own stack where there are no pieces.
+    work();
+}
+
+#[cfg(unix)]
+mod memory {
+    use std::ptr;
+
+    /// A piece of stack, with a guard at its end.
+    pub(super) struct Piece {
+        start: *mut libc::c_void,
+        size: usize,
+    }
+
+    const GUARD: usize = 1 << 16;
+
+    impl Piece {
+        pub(super) fn new(size: usize) -> Option<Self> {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            let access = libc::PROT_READ | libc::PROT_WRITE;
+            // SAFETY: a new mapping wherever there is room, whose first pages are made a guard.
+            unsafe {
+                let start = libc::mmap(ptr::null_mut(), size, access, flags, -1, 0);
+                if start == libc::MAP_FAILED {
+                    return None;
+                }
+                let piece = Self { start, size };
+                let guarded = libc::mprotect(start, GUARD, libc::PROT_NONE) == 0;
+                guarded.then_some(piece)
+            }
+        }
+
+        /// Its lowest address that may be used, and its end.
+        pub(super) fn bounds(&self) -> (usize, usize) {
+            let start = self.start.expose_provenance();
+            (start + GUARD, start + self.size)
+        }
+    }
+
+    impl Drop for Piece {
+        fn drop(&mut self) {
+            // SAFETY: it was mapped so, and nothing runs on it any more.
+            unsafe {
+                libc::munmap(self.start, self.size);
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod memory {
+    pub(super) struct Piece;
+
+    impl Piece {
+        pub(super) fn new(_: usize) -> Option<Self> {
+            None
+        }
+
+        pub(super) fn bounds(&self) -> (usize, usize) {
+            (0, 0)
+        }
+    }
+}
