@@ -21,8 +21,9 @@
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept as a resource",
-    note = "any thread may use it and any thread may release it, so it must be `Send`, `Sync` and \
-            `'static`; a `Mutex` makes what is only `Send` into that"
+    label = "any thread may use this, and any thread may release it",
+    note = "it must be `Send`, `Sync` and `'static`: a `Mutex` makes what is only `Send` into that, \
+            an `Arc` does it for an `Rc`, and a type parameter is given these bounds"
 )]
 pub trait Resource: Send + Sync + 'static {}
 
@@ -50,3 +51,16 @@ pub trait Failure: Clone + Send + Sync + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Failure for T {}
+
+/// What the failure of a cached function must be, on its own: many get it, behind an `Arc`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be shared with those who waited for a build that failed",
+    label = "every thread that waited gets this error",
+    note = "it must be `Send`, `Sync` and `'static`; of a boxed error that is \
+            `Box<dyn std::error::Error + Send + Sync>`"
+)]
+pub trait SharedFailure: Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static> SharedFailure for T {}

@@ -5,7 +5,6 @@
 //! 2. `ended` is written once, by whoever took the entry out of its cache.
 //! 3. The last reference never drops under a lock: what takes entries out hands them on.
 
-use crate::bounds::Resource;
 use crate::clock::{NEVER, Nanos};
 use crate::counted::Counted;
 use crate::function::Shared;
@@ -29,7 +28,7 @@ const CAUSE: u8 = 0x0f;
 /// A reference to an entry, as caches and leases have one.
 pub(crate) type Held<V> = Counted<Entry<V>>;
 
-pub(crate) struct Entry<V: Resource> {
+pub(crate) struct Entry<V> {
     key: Key,
     value: Option<V>,
     /// A time that no other entry of the engine has: the order of builds.
@@ -47,7 +46,7 @@ pub(crate) struct Recorded {
     pub(crate) call: Option<Key>,
 }
 
-impl<V: Resource> Entry<V> {
+impl<V> Entry<V> {
     pub(crate) fn new(
         key: Key,
         value: V,
@@ -151,7 +150,7 @@ impl<V: Resource> Entry<V> {
     }
 }
 
-impl<V: Resource> Drop for Entry<V> {
+impl<V> Drop for Entry<V> {
     fn drop(&mut self) {
         let Some(value) = self.value.take() else {
             return;
@@ -165,12 +164,12 @@ impl<V: Resource> Drop for Entry<V> {
         let cause = Cause::from_number(ended & CAUSE).unwrap_or(Cause::Orphaned);
         let leaving = LEAVING.iter().find(|it| ended != LIVE && ended & it.1 != 0);
         self.retire_hits();
-        Draining {
+        let draining = Draining {
             value,
             cause,
             built_at: self.built_at,
             leaving: leaving.map(|it| it.0),
-        }
-        .begin(&self.shared);
+        };
+        (self.shared.leave)(draining, &self.shared);
     }
 }

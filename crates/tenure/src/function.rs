@@ -17,18 +17,21 @@ use crate::info::{Counters, Info};
 use crate::inspect::Inspection;
 use crate::key::KeyRef;
 use crate::lease::Lease;
-use crate::release::{Behaviour, Cause, release};
+use crate::release::{Behaviour, Cause, Draining, release};
 use crate::settings::{Scope, Settings, Spinner};
 use crate::sync::{Arc, HashMap, Mutex, Weak};
 use crate::waiting::{AsHostWishes, Wait, Waiting};
 
 /// What all entries of one function share.
-pub(crate) struct Shared<V: Resource> {
+pub(crate) struct Shared<V> {
     pub(crate) name: Arc<str>,
     pub(crate) settings: Settings,
     /// The maximum age of an entry.
     pub(crate) ttl: Nanos,
     pub(crate) behaviour: Box<dyn Behaviour<V>>,
+    /// Takes what an entry held, when the last reference to it is gone. The way out asks for a
+    /// resource, and a lease, whose drop may be that last one, has no bounds.
+    pub(crate) leave: fn(Draining<V>, &Arc<Self>),
     pub(crate) engine: Engine,
     /// The engine's clock, near at hand.
     pub(crate) clock: Clock,
@@ -46,7 +49,7 @@ pub(crate) struct Looks {
     pub(crate) show_time: bool,
 }
 
-impl<V: Resource> Shared<V> {
+impl<V> Shared<V> {
     pub(crate) fn drain(&self) -> Option<Duration> {
         self.settings
             .drain
@@ -145,6 +148,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
             ttl: settings.ttl.map_or(NEVER, nanos),
             settings,
             behaviour,
+            leave: Draining::begin,
             engine: engine.clone(),
             clock: engine.core().clock.clone(),
             counters: Counters::default(),

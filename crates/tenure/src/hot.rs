@@ -214,7 +214,7 @@ fn missed<V: Resource>(lease: &Lease<V>) -> Option<Lease<V>> {
 
 /// Where the entry stands, as words say it.
 #[inline]
-fn address<V: Resource>(entry: &Held<V>) -> u64 {
+fn address<V>(entry: &Held<V>) -> u64 {
     (entry.address() / ALIGNMENT) as u64
 }
 
@@ -268,7 +268,7 @@ impl Slot {
     /// Puts a reference back that was taken out, if the slot still names its entry. With `true`,
     /// the slot owns it.
     #[inline(always)]
-    pub(crate) fn put_back<V: Resource>(slot: NonNull<Self>, entry: &Held<V>) -> bool {
+    pub(crate) fn put_back<V>(slot: NonNull<Self>, entry: &Held<V>) -> bool {
         let address = address(entry);
         // SAFETY: the entry, of which the caller holds a reference, keeps its function's slots.
         let mut word = unsafe { slot.as_ref() }.word.load(Ordering::Relaxed);

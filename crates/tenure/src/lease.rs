@@ -6,6 +6,7 @@
 use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 use crate::bounds::Resource;
@@ -23,7 +24,10 @@ use crate::record::Recording;
 /// let lease = pools.get_or_build(&key.finish(), || Ok("a pool".to_owned())).unwrap();
 /// assert_eq!(lease.len(), 6); // derefs to the resource
 /// ```
-pub struct Lease<V: Resource> {
+///
+/// Why has `V` no bound here? The types of cached functions name leases, and what cannot be kept is
+/// then refused once, where such a function stands. No lease of it is ever made.
+pub struct Lease<V> {
     entry: ManuallyDrop<Held<V>>,
     /// The slot that the reference was taken out of, and that may take it back.
     home: Option<NonNull<Slot>>,
@@ -34,7 +38,7 @@ unsafe impl<V: Resource> Send for Lease<V> {}
 // SAFETY: as above.
 unsafe impl<V: Resource> Sync for Lease<V> {}
 
-impl<V: Resource> Lease<V> {
+impl<V> Lease<V> {
     #[inline]
     pub(crate) fn new(entry: Held<V>) -> Self {
         Self {
@@ -99,7 +103,7 @@ impl<V: Resource> Lease<V> {
     }
 }
 
-impl<V: Resource> Drop for Lease<V> {
+impl<V> Drop for Lease<V> {
     #[inline]
     fn drop(&mut self) {
         if let Some(home) = self.home
@@ -112,13 +116,13 @@ impl<V: Resource> Drop for Lease<V> {
     }
 }
 
-impl<V: Resource> Clone for Lease<V> {
+impl<V> Clone for Lease<V> {
     fn clone(&self) -> Self {
         Self::new(Held::clone(&self.entry))
     }
 }
 
-impl<V: Resource> Deref for Lease<V> {
+impl<V> Deref for Lease<V> {
     type Target = V;
 
     #[inline]
@@ -127,8 +131,26 @@ impl<V: Resource> Deref for Lease<V> {
     }
 }
 
-impl<V: fmt::Debug + Send + Sync + 'static> fmt::Debug for Lease<V> {
+impl<V> AsRef<V> for Lease<V> {
+    #[inline]
+    fn as_ref(&self) -> &V {
+        self
+    }
+}
+
+impl<V: fmt::Debug> fmt::Debug for Lease<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Lease").field(&**self).finish()
     }
 }
+
+impl<V: fmt::Display> fmt::Display for Lease<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+// What a lease has beside the resource is the engine's, which no panic leaves half changed: user
+// code never runs while it is.
+impl<V: RefUnwindSafe> UnwindSafe for Lease<V> {}
+impl<V: RefUnwindSafe> RefUnwindSafe for Lease<V> {}

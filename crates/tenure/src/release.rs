@@ -235,7 +235,7 @@ pub(crate) fn release<V: Resource>(entry: Held<V>, cause: Cause) {
 }
 
 /// A resource without leases: released now, or once nobody uses it any more.
-pub(crate) struct Draining<V: Resource> {
+pub(crate) struct Draining<V> {
     pub(crate) value: V,
     pub(crate) cause: Cause,
     pub(crate) built_at: Nanos,
@@ -480,7 +480,7 @@ impl Drains {
     }
 
     /// The last lease of a lent entry is gone.
-    pub(crate) fn returned<V: Resource>(&self, entry: &Entry<V>) {
+    pub(crate) fn returned<V>(&self, entry: &Entry<V>) {
         let warning = self.lent.lock().remove(&address(entry));
         if let Some((_, warning)) = warning {
             entry.shared().engine.core().timer.cancel(warning);
@@ -492,6 +492,6 @@ impl Drains {
     }
 }
 
-fn address<V: Resource>(entry: &Entry<V>) -> usize {
+fn address<V>(entry: &Entry<V>) -> usize {
     std::ptr::from_ref(entry).addr()
 }
