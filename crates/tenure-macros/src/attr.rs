@@ -10,7 +10,7 @@ use syn::{Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, Token, UnOp
 use crate::ttl;
 
 /// The settings, each with a value to show.
-const SETTINGS: [(&str, &str); 11] = [
+const SETTINGS: [(&str, &str); 12] = [
     ("ttl", "\"1h30m\""),
     ("max_entries", "8"),
     ("validate", "|it| it.is_alive()"),
@@ -21,6 +21,7 @@ const SETTINGS: [(&str, &str); 11] = [
     ("show_time", "true"),
     ("observes", "true"),
     ("associated", ""),
+    ("cache", "other_name"),
     ("crate", "other_name"),
 ];
 
@@ -40,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) validate: Option<Expr>,
     pub(crate) on_release: Option<Expr>,
     pub(crate) associated: Option<Span>,
+    /// The name that the cache goes by.
+    pub(crate) cache: Option<Ident>,
     krate: Option<Path>,
 }
 
@@ -72,7 +75,7 @@ impl Parse for Setting {
             None
         } else if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
-            Some(input.parse()?)
+            Some(ungrouped(input.parse()?))
         } else {
             let example = example(&name.to_string());
             return Err(input.error(format!("write `{example}`")));
@@ -138,6 +141,7 @@ impl Settings {
             "show_spinner" => self.spinner(&value)?,
             "show_time" => self.switch(name, quote!(show_time), &value)?,
             "observes" => self.switch(name, quote!(observes), &value)?,
+            "cache" => self.cache = Some(cache(&value)?),
             _ => self.krate = Some(path(&value)?),
         }
         Ok(())
@@ -309,6 +313,36 @@ impl Settings {
         self.fields.push(quote!(#field: #on));
         Ok(())
     }
+}
+
+/// The expression itself: what comes through a `macro_rules!` fragment has braces that nobody sees.
+fn ungrouped(mut value: Expr) -> Expr {
+    loop {
+        value = match value {
+            Expr::Group(group) => *group.expr,
+            Expr::Unary(mut unary) => {
+                *unary.expr = ungrouped(*unary.expr);
+                return Expr::Unary(unary);
+            }
+            value => return value,
+        };
+    }
+}
+
+/// A name for the cache.
+fn cache(value: &Expr) -> syn::Result<Ident> {
+    let name = match value {
+        Expr::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => text.parse().ok(),
+        _ => None,
+    };
+    name.ok_or_else(|| {
+        let text = "`cache` must be a name. Example: cache = other_name";
+        Error::new_spanned(value, text)
+    })
 }
 
 fn callable(name: &str, value: Expr) -> syn::Result<Expr> {

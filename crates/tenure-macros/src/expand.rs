@@ -4,28 +4,40 @@
 //! |---|---|
 //! | free | `enum name {}` with `clear`, `clear_entry`, `info`: types and functions have names of their own |
 //! | in an `impl` | `name_clear`, `name_clear_entry`, `name_info` |
+//!
+//! `cache = other` puts another name in the place of `name`.
+//!
+//! What has bounds stands in the function itself, and nowhere beside it: where a return type cannot
+//! be kept, its signature says so once, and `front/refused.rs` keeps the rest quiet.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, Ident, LitStr, Pat};
+use syn::{Attribute, Expr, Ident, LitStr, Pat};
 
 use crate::attr::Settings;
 use crate::key;
+use crate::returns::Returns;
 use crate::signature::{Function, Parameter, Place};
 
 pub(crate) fn expand(function: &Function, settings: &Settings) -> TokenStream {
+    let wanted = function.misplaced.as_ref().and_then(|it| it.cache.clone());
+    let cache = settings.cache.clone().or(wanted);
     let expansion = Expansion {
         function,
         settings,
         krate: settings.krate(),
         key: Ident::new("key", Span::mixed_site()),
         name: function.item.sig.ident.clone(),
+        cache: cache.unwrap_or_else(|| function.item.sig.ident.clone()),
     };
-    match function.place {
+    let expanded = match function.place {
         Place::Free => expansion.free(),
         Place::Associated => expansion.associated(),
-    }
+    };
+    let misplaced = function.misplaced.iter();
+    let error = misplaced.map(|misplaced| misplaced.error.to_compile_error());
+    quote!(#(#error)* #expanded)
 }
 
 struct Expansion<'a> {
@@ -34,11 +46,15 @@ struct Expansion<'a> {
     krate: TokenStream,
     key: Ident,
     name: Ident,
+    /// What names the cache: the function's name, or another.
+    cache: Ident,
 }
 
 impl Expansion<'_> {
     fn free(&self) -> TokenStream {
-        let Self { krate, name, .. } = self;
+        let Self {
+            krate, name, cache, ..
+        } = self;
         let vis = &self.function.item.vis;
         let doc = format!("The cache of [`{name}()`]({name}()).");
         let docs = Docs::of(name, "", "");
@@ -53,8 +69,8 @@ impl Expansion<'_> {
             )
         } else {
             (
-                quote!(Self::__cached().clear()),
-                quote!(Self::__cached().info()),
+                quote!(Self::__slot().clear()),
+                quote!(Self::__slot().info()),
             )
         };
         let Docs {
@@ -67,13 +83,14 @@ impl Expansion<'_> {
 
             #[doc = #doc]
             #[allow(non_camel_case_types, clippy::empty_enum, clippy::empty_enums)]
-            #vis enum #name {}
+            #vis enum #cache {}
 
             #[allow(dead_code)]
-            impl #name {
+            impl #cache {
                 #holder
 
                 #[doc = #clear_doc]
+                #[track_caller]
                 #vis fn clear() {
                     #clear
                 }
@@ -90,12 +107,14 @@ impl Expansion<'_> {
     }
 
     fn associated(&self) -> TokenStream {
-        let Self { krate, name, .. } = self;
+        let Self {
+            krate, name, cache, ..
+        } = self;
         let vis = &self.function.item.vis;
         let (clear, clear_entry, info) = (
-            format_ident!("{name}_clear"),
-            format_ident!("{name}_clear_entry"),
-            format_ident!("{name}_info"),
+            format_ident!("{cache}_clear"),
+            format_ident!("{cache}_clear_entry"),
+            format_ident!("{cache}_info"),
         );
         let docs = Docs::of(name, "Self::", " of this type");
         let call = self.call();
@@ -114,6 +133,7 @@ impl Expansion<'_> {
 
             #[doc = #clear_doc]
             #[allow(dead_code)]
+            #[track_caller]
             #vis fn #clear() {
                 #family.clear(#owner)
             }
@@ -141,44 +161,45 @@ impl Expansion<'_> {
         let (vis, attributes) = (&function.item.vis, &function.item.attrs);
         let (asyncness, ident, generics) = (&sig.asyncness, &sig.ident, &sig.generics);
         let (inputs, condition) = (self.inputs(), &sig.generics.where_clause);
-        let output = function.returns.leased(krate);
+        let Returns {
+            written,
+            failure,
+            leased: output,
+            is_plain,
+            check: asked,
+            ..
+        } = &function.returns;
         let encode = self.encode();
         let cached = self.cached();
         let warnings = &self.settings.warnings;
-        let written = &function.returns.written;
         let rebind = function.parameters.iter().filter_map(Parameter::rebind);
         let block = &function.item.block;
         let statements = &block.stmts;
-        let source = function.returns.failure.as_ref().map(|failure| {
-            quote! {{
-                #[allow(unused_imports)]
-                use #krate::front::NoSource as _;
-                #krate::front::Probe::<#failure>(::core::marker::PhantomData).source()
-            },}
-        });
+        let source = quote! {{
+            #[allow(unused_imports)]
+            use #krate::front::NoSource as _;
+            #krate::front::Probe::<#failure>(::core::marker::PhantomData).source()
+        }};
         let is_async = function.is_async();
-        let call = match (is_async, &source) {
-            (false, None) => quote!(call),
-            (false, Some(_)) => quote!(try_call),
-            (true, None) => quote!(call_async),
-            (true, Some(_)) => quote!(try_call_async),
-        };
+        let call = if is_async { "call_async" } else { "call" };
+        let call = Ident::new(call, self.place());
         let check = is_async.then(|| self.check());
         let finish = is_async.then(|| quote!(.await));
-        let local = Ident::new("cached", Span::mixed_site());
+        let local = Span::mixed_site().located_at(self.place());
+        let local = Ident::new("cached", local);
+        let bind = quote_spanned!(self.place()=> let #local = #cached;);
         // A hit makes no future of the build.
         let quick = is_async.then(|| {
-            let lease = Ident::new("lease", Span::mixed_site());
-            let hit = match &source {
-                None => quote!(#lease),
-                Some(_) => quote!(::core::result::Result::Ok(#lease)),
-            };
+            let hit = Ident::new("hit", Span::mixed_site());
             quote! {
-                if let ::core::option::Option::Some(#lease) = #local.hit(&#key) {
+                if let ::core::option::Option::Some(#hit) = #local.hit(&#key) {
                     return #hit;
                 }
             }
         });
+        // A panic for a cycle or a missing session is the caller's; a future has no one caller.
+        let tracks = *is_plain && !is_async && !attributes.iter().any(is_track_caller);
+        let tracks = tracks.then(|| quote!(#[track_caller]));
         let span = block.brace_token.span.join();
         let body = quote_spanned!(span=> { #(#rebind)* #(#statements)* });
         let build = if is_async {
@@ -189,14 +210,16 @@ impl Expansion<'_> {
         };
         quote! {
             #(#attributes)*
+            #tracks
             // The author wrote a simple type; the lease and the carrier of failures are ours.
             #[allow(clippy::type_complexity)]
             #vis #asyncness fn #ident #generics (#(#inputs),*) -> #output #condition {
                 #(#warnings)*
+                #asked
                 #encode
-                let #local = #cached;
+                #bind
                 #quick
-                #local.#call(&#key, #source #check #build) #finish
+                #local.#call(&#key, #source, #check #build) #finish
             }
         }
     }
@@ -208,13 +231,14 @@ impl Expansion<'_> {
         let condition = &generics.where_clause;
         let inputs = self.inputs();
         let encode = self.encode();
-        let cached = self.cached();
+        let entry = self.entry();
         quote! {
             #[doc = #doc]
             #[allow(dead_code, unused_variables, clippy::needless_pass_by_value)]
+            #[track_caller]
             #vis fn #name #generics (#(#inputs),*) #condition {
                 #encode
-                #cached.clear_entry(&#key);
+                #entry.clear_entry(&#key);
             }
         }
     }
@@ -289,30 +313,26 @@ impl Expansion<'_> {
                 }
             };
         }
-        let (value, shared) = (
-            &self.function.returns.value,
-            self.function.returns.shared(krate),
-        );
-        let make = self.make();
+        let Returns { value, shared, .. } = &self.function.returns;
         quote! {
             #[doc(hidden)]
             #[allow(clippy::type_complexity)]
             #[inline]
-            fn __cached() -> &'static #krate::front::Cached<#value, #shared> {
+            fn __slot() -> &'static #krate::front::Slot<#value, #shared> {
                 static SLOT: #krate::front::Slot<#value, #shared> = #krate::front::Slot::new();
-                SLOT.get(#make)
+                &SLOT
             }
         }
     }
 
     fn family_name(&self) -> Ident {
-        format_ident!("__{}_family", self.name)
+        format_ident!("__{}_family", self.cache)
     }
 
     fn family(&self) -> TokenStream {
-        let name = &self.name;
+        let cache = &self.cache;
         match self.function.place {
-            Place::Free => quote!(#name::__family()),
+            Place::Free => quote!(#cache::__family()),
             Place::Associated => {
                 let family = self.family_name();
                 quote!(Self::#family())
@@ -330,31 +350,44 @@ impl Expansion<'_> {
         quote!(#krate::front::Types::<#owner>(::core::marker::PhantomData).id())
     }
 
-    /// The cache of a call.
-    fn cached(&self) -> TokenStream {
-        let (krate, name) = (&self.krate, &self.name);
+    /// Where the resource is written, for what is ours.
+    fn place(&self) -> Span {
+        let written = key::head(self.function.returns.value.clone());
+        Span::call_site().located_at(written)
+    }
+
+    /// Where the cache of a call is, if there was one.
+    fn entry(&self) -> TokenStream {
+        let (krate, cache) = (&self.krate, &self.cache);
         if !self.function.is_family() {
-            return quote!(#name::__cached());
+            return quote!(#cache::__slot());
         }
-        let (value, shared) = (
-            &self.function.returns.value,
-            self.function.returns.shared(krate),
-        );
-        let (family, owner, make) = (self.family(), self.owner(), self.make());
+        let Returns { value, shared, .. } = &self.function.returns;
+        let (family, owner) = (self.family(), self.owner());
         let types = self.function.type_parameters();
         let opaque = self.function.parameters.iter().filter(|it| it.opaque);
         let opaque = opaque.map(|it| &it.name);
         quote! {
-            #family.get::<#value, #shared>(
+            #family.member::<#value, #shared>(
                 #owner,
                 #krate::front::Types::<(#(::core::marker::PhantomData<#types>,)*)>(
                     ::core::marker::PhantomData
                 )
                 #(.and(&#opaque))*
                 .id(),
-                #make,
             )
         }
+    }
+
+    /// The cache of a call.
+    fn cached(&self) -> TokenStream {
+        let (krate, entry, make) = (&self.krate, self.entry(), self.make());
+        // What it asks of the resource is asked where that stands.
+        quote_spanned! {self.place()=> {
+            #[allow(unused_imports)]
+            use #krate::front::NotKept as _;
+            #entry.get(#make)
+        }}
     }
 
     /// What makes the cache at the first call.
@@ -387,7 +420,7 @@ impl Expansion<'_> {
                     #(#fields,)*
                     ..#krate::front::Definition::new(#name)
                 }
-                .cached(#krate::front::Rules::<#value>::new() #validate #release)
+                .with(#krate::front::Rules::<#value>::new() #validate #release)
             }
         }
     }
@@ -416,7 +449,7 @@ impl Expansion<'_> {
             Some(validate) => {
                 quote_spanned!(validate.span()=> |lease: #krate::Lease<#value>| async move {
                     #[allow(unused_imports)]
-                    use #krate::front::SaidLater as _;
+                    use #krate::front::{SaidLater as _, SaidWrong as _};
                     #krate::front::Said((#validate)(&*lease)).verdict().await
                 },)
             }
@@ -435,6 +468,10 @@ fn typed(function: &Expr, parameter: &TokenStream) -> TokenStream {
         }
         function => quote!(#function),
     }
+}
+
+fn is_track_caller(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("track_caller")
 }
 
 fn is_typed(pattern: &Pat) -> bool {

@@ -121,7 +121,7 @@ impl Part {
 }
 
 /// The token that names a type: the last one outside its generic arguments.
-fn head(ty: TokenStream) -> Span {
+pub(crate) fn head(ty: TokenStream) -> Span {
     let mut depth = 0;
     let mut head = None;
     for token in ty {
@@ -138,7 +138,7 @@ fn head(ty: TokenStream) -> Span {
 
 /// The same tokens, all at one place: an error in any part of them is shown there. Their names
 /// still mean what they meant.
-fn located_at(place: Span, tokens: TokenStream) -> TokenStream {
+pub(crate) fn located_at(place: Span, tokens: TokenStream) -> TokenStream {
     let moved = tokens.into_iter().map(|mut token| {
         if let TokenTree::Group(group) = &token {
             let inner = located_at(place, group.stream());

@@ -10,6 +10,7 @@ mod attr;
 mod derive;
 mod expand;
 mod key;
+mod place;
 mod returns;
 mod signature;
 #[allow(dead_code)]
@@ -39,6 +40,7 @@ use quote::quote;
 /// | `show_time` | `true`, `false` | the elapsed time next to it |
 /// | `observes` | `true`, `false` | whether inputs that a build observes count as arguments |
 /// | `associated` | alone | says that a function without `self` stands in an `impl` |
+/// | `cache` | a name | what `clear`, `clear_entry` and `info` belong to, where a module or a type has the function's name |
 /// | `crate` | a path | where `tenure` is, if it goes by another name |
 ///
 /// # Parameters

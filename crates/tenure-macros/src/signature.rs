@@ -3,11 +3,15 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::visit::Visit;
-use syn::{Attribute, Error, FnArg, Generics, Ident, ItemFn, Pat, Receiver, Type, TypeImplTrait};
+use syn::{
+    Attribute, Error, FnArg, GenericParam, Generics, Ident, ItemFn, ParenthesizedGenericArguments,
+    Pat, Receiver, Type, TypeBareFn, TypeImplTrait, TypeReference, parse_quote,
+};
 
 use crate::attr::Settings;
 use crate::key::{self, Part};
-use crate::returns::Returns;
+use crate::place::{self, Within};
+use crate::returns::{self, Returns};
 
 /// A function that can be cached.
 pub(crate) struct Function {
@@ -16,6 +20,7 @@ pub(crate) struct Function {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) returns: Returns,
     pub(crate) place: Place,
+    pub(crate) misplaced: Option<Misplaced>,
 }
 
 /// Where the function stands.
@@ -76,6 +81,11 @@ pub(crate) fn read(
         None if item.sig.receiver().is_some() || mentions_self(&item) => Place::Associated,
         None => Place::Free,
     };
+    let mut misplaced = Misplaced::find(&item.sig.ident, place, settings);
+    let place = match misplaced {
+        Some(Misplaced { place, .. }) => place,
+        None => place,
+    };
     let mut mistakes: Option<Error> = None;
     let mut note = |error: Error| match &mut mistakes {
         None => mistakes = Some(error),
@@ -89,7 +99,14 @@ pub(crate) fn read(
     for (number, input) in item.sig.inputs.iter_mut().enumerate() {
         match input {
             FnArg::Receiver(it) => match key::take(&mut it.attrs) {
-                Ok(part) => receiver = Some((it.clone(), part)),
+                Ok(part) => {
+                    if let (Some(token), false) = (&it.mutability, matches!(part, Part::Skipped))
+                        && it.reference.is_some()
+                    {
+                        note(Error::new_spanned(token, CHANGED));
+                    }
+                    receiver = Some((it.clone(), part));
+                }
                 Err(error) => note(error),
             },
             FnArg::Typed(it) => match key::take(&mut it.attrs) {
@@ -104,15 +121,28 @@ pub(crate) fn read(
             },
         }
     }
-    let returns = match Returns::read(&item.sig.output, &settings.krate()) {
+    let krate = settings.krate();
+    let around = returns::Around {
+        krate: &krate,
+        place,
+        parameters: parameters_of(&item.sig.generics),
+    };
+    let returns = match Returns::read(&item.sig.output, &around) {
         Ok(returns) => Some(returns),
         Err(error) => {
             note(error);
             None
         }
     };
+    if let (Some(misplaced), Some(returns)) = (&mut misplaced, &returns)
+        && misplaced.within == Within::Trait
+    {
+        let error = misplaced.error.clone();
+        return Err((misplaced.of_trait(item, returns), error));
+    }
     match (mistakes, returns) {
         (None, Some(returns)) => Ok(Function {
+            misplaced,
             item,
             receiver,
             parameters,
@@ -129,6 +159,91 @@ pub(crate) fn read(
     }
 }
 
+/// A function that stands where what is made of it cannot stand beside it.
+pub(crate) struct Misplaced {
+    within: Within,
+    /// Where it would stand if it said so.
+    place: Place,
+    /// The name of its cache if it said so.
+    pub(crate) cache: Option<Ident>,
+    leased_elsewhere: bool,
+    pub(crate) error: Error,
+}
+
+impl Misplaced {
+    fn find(name: &Ident, place: Place, settings: &Settings) -> Option<Self> {
+        let around = place::around(name);
+        let mut cache = None;
+        let (place, text) = match (around.within, place, around.namesake) {
+            (Within::Trait, ..) => {
+                let text = format!(
+                    "a function of a trait cannot be cached: nothing but the trait's own items may \
+                     stand beside it. Cache a function outside of the trait, and call it in `{name}`"
+                );
+                (Place::Associated, text)
+            }
+            (Within::Impl, Place::Free, _) => {
+                let text = format!(
+                    "a cached function without `self` that stands in an `impl` says so: write \
+                     `#[cache_resource(associated)]`. Its cache then has `{name}_clear()` and the \
+                     like"
+                );
+                (Place::Associated, text)
+            }
+            (Within::Scope, Place::Free, Some(kind)) if settings.cache.is_none() => {
+                cache = Some(format_ident!("{name}_cache"));
+                let text = format!(
+                    "beside a cached function stands a type of its name, for `{name}::clear()`, but \
+                     here a `{kind}` has that name. Give the cache another: write \
+                     `#[cache_resource(cache = {name}_cache)]`, and `{name}_cache::clear()`"
+                );
+                (place, text)
+            }
+            _ => return None,
+        };
+        Some(Self {
+            within: around.within,
+            place,
+            cache,
+            leased_elsewhere: around.leased_elsewhere,
+            error: Error::new(name.span(), text),
+        })
+    }
+
+    /// The function as its trait has it, so that no other error follows.
+    fn of_trait(&self, mut item: ItemFn, returns: &Returns) -> TokenStream {
+        if self.leased_elsewhere {
+            let leased = &returns.leased;
+            item.sig.output = parse_quote!(-> #leased);
+            item.block = parse_quote!({ ::core::unreachable!() });
+        }
+        item.into_token_stream()
+    }
+}
+
+fn parameters_of(generics: &Generics) -> Vec<&Ident> {
+    let names = generics
+        .params
+        .iter()
+        .filter_map(|parameter| match parameter {
+            GenericParam::Type(it) => Some(&it.ident),
+            GenericParam::Const(it) => Some(&it.ident),
+            GenericParam::Lifetime(_) => None,
+        });
+    names.collect()
+}
+
+/// The type itself: what comes through a `macro_rules!` fragment has braces that nobody sees.
+pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
+    loop {
+        ty = match ty {
+            Type::Group(group) => &group.elem,
+            Type::Paren(paren) => &paren.elem,
+            ty => return ty,
+        };
+    }
+}
+
 fn parameter(
     number: usize,
     pattern: &Pat,
@@ -140,7 +255,7 @@ fn parameter(
         name: format_ident!("argument_{number}", span = Span::mixed_site()),
         pattern: Some(pattern.clone()),
         opaque: is_opaque(&ty),
-        ty,
+        ty: ungrouped(&ty).clone(),
         part,
         attributes,
     };
@@ -163,7 +278,34 @@ fn parameter(
         }
         parameter.part = Part::Skipped;
     }
+    if !matches!(parameter.part, Part::Skipped) {
+        let mut changes = Changes(None);
+        changes.visit_type(&parameter.ty);
+        if let Some(reference) = changes.0 {
+            return Err(Error::new_spanned(reference, CHANGED));
+        }
+    }
     Ok(parameter)
+}
+
+const CHANGED: &str = "what is done through `&mut` happens in a build and not on a hit. Take it by \
+                       `&` where only its value counts, or leave it out of the key: give it a name \
+                       that begins with `_`, or `#[key(skip)]`";
+
+/// Looks for a `&mut` that the function is given.
+struct Changes<'ast>(Option<&'ast TypeReference>);
+
+impl<'ast> Visit<'ast> for Changes<'ast> {
+    fn visit_type_reference(&mut self, ty: &'ast TypeReference) {
+        if ty.mutability.is_some() {
+            self.0.get_or_insert(ty);
+        }
+        syn::visit::visit_type_reference(self, ty);
+    }
+
+    // What a function takes is not given here.
+    fn visit_type_bare_fn(&mut self, _: &'ast TypeBareFn) {}
+    fn visit_parenthesized_generic_arguments(&mut self, _: &'ast ParenthesizedGenericArguments) {}
 }
 
 fn refuse(item: &ItemFn) -> syn::Result<()> {

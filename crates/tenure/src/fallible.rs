@@ -213,6 +213,7 @@ impl<T, E> Outcome for Result<T, E> {
 }
 
 /// What the function of a non-fallible signature fails with: nothing.
+#[track_caller]
 pub(crate) fn gave<V: crate::Resource>(
     outcome: Result<Lease<V>, Error<std::convert::Infallible>>,
 ) -> Lease<V> {

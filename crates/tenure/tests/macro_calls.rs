@@ -506,3 +506,35 @@ fn r1_a_ttl_is_a_text_seconds_or_an_expression() {
     assert!(long().same_entry(&long()));
     assert_eq!(by_text::info().builds, 2);
 }
+
+mod pool {
+    /// Named like its module.
+    #[tenure::cache_resource(cache = pool_cache)]
+    pub(crate) fn pool(shard: u32) -> u32 {
+        shard
+    }
+}
+use pool::{pool, pool_cache};
+
+#[test]
+fn r1_a_cache_may_have_a_name_of_its_own() {
+    drop(pool(7));
+    assert_eq!(pool_cache::info().entries, 1);
+    pool_cache::clear_entry(8);
+    assert_eq!(pool_cache::info().entries, 1);
+    pool_cache::clear();
+    assert_eq!(pool_cache::info().entries, 0);
+    assert_eq!(*pool::pool(7), 7);
+
+    struct Owner;
+    impl Owner {
+        #[cache_resource(associated, cache = opened)]
+        fn open(number: u32) -> u32 {
+            number
+        }
+    }
+    drop(Owner::open(1));
+    assert_eq!(Owner::opened_info().builds, 1);
+    Owner::opened_clear_entry(1);
+    Owner::opened_clear();
+}

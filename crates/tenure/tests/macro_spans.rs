@@ -35,3 +35,35 @@ fn v3_an_async_build_is_one_span_over_its_polls() {
     let (_, spans) = spanned(|| block_on(pool(8)));
     assert!(spans.is_empty(), "{spans:?}");
 }
+
+thread_local! {
+    static LINE: std::cell::Cell<Option<u32>> = const { std::cell::Cell::new(None) };
+}
+
+#[test]
+fn r8_what_a_call_panics_for_is_shown_where_the_call_is() {
+    #[cache_resource(scope = "session")]
+    fn basket() -> u32 {
+        7
+    }
+
+    #[cache_resource]
+    fn circle() -> u32 {
+        *circle()
+    }
+    let in_circle = line!() - 2;
+
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let here = info.location().filter(|it| it.file() == file!());
+        LINE.set(here.map(std::panic::Location::line));
+        default(info);
+    }));
+    let panics = |call: &dyn Fn()| {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+        assert!(outcome.is_err());
+        LINE.take()
+    };
+    assert_eq!(panics(&|| drop(basket())), Some(line!()));
+    assert_eq!(panics(&|| drop(circle())), Some(in_circle));
+}

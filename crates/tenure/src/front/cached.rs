@@ -1,4 +1,7 @@
 //! Calls of a cached function.
+//!
+//! The two kinds, with failures and without, have methods of the same names, so that the expansion
+//! need not know which of them a return type means.
 
 use std::convert::Infallible;
 
@@ -12,7 +15,7 @@ use crate::info::Info;
 use crate::key::KeyRef;
 use crate::later::Place;
 use crate::lease::Lease;
-use crate::sync::{Arc, OnceLock};
+use crate::sync::Arc;
 
 /// A cached function of the program.
 pub struct Cached<V: Resource, F: Failure> {
@@ -25,6 +28,7 @@ impl<V: Resource, F: Failure> Cached<V, F> {
     ///
     /// # Panics
     /// For a session-scoped function where there is no session.
+    #[track_caller]
     pub fn clear(&self) {
         expect_session(self.function.clear());
     }
@@ -33,6 +37,7 @@ impl<V: Resource, F: Failure> Cached<V, F> {
     ///
     /// # Panics
     /// For a session-scoped function where there is no session.
+    #[track_caller]
     pub fn clear_entry(&self, key: &KeyRef<'_>) {
         expect_session(self.function.clear_entry(key));
     }
@@ -44,31 +49,43 @@ impl<V: Resource, F: Failure> Cached<V, F> {
     }
 }
 
+#[track_caller]
 fn expect_session<F>(outcome: Result<(), Error<F>>) {
     if let Err(Error::NoSession { function }) = outcome {
         panic!("{}", crate::error::no_session_text(&function));
     }
 }
 
-impl<V: Resource, F: Failure> Cached<V, F> {
+impl<V: Resource> Cached<V, Infallible> {
     /// A hit that an async function need not wait for.
     #[inline]
     pub fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
         self.function.hot_hit(key)
     }
-}
 
-impl<V: Resource> Cached<V, Infallible> {
     /// A call of a function that cannot fail.
+    ///
+    /// # Panics
+    /// In a cycle, and for a session-scoped function where there is no session.
     #[inline]
-    pub fn call(&self, key: &KeyRef<'_>, build: impl FnOnce() -> V) -> Lease<V> {
+    #[track_caller]
+    pub fn call(
+        &self,
+        key: &KeyRef<'_>,
+        _: Source<Infallible>,
+        build: impl FnOnce() -> V,
+    ) -> Lease<V> {
         fallible::gave(self.function.get_or_build(key, || Ok(build())))
     }
 
     /// A call of an async function that cannot fail, after [`hit`](Self::hit).
+    ///
+    /// # Panics
+    /// As [`call`](Self::call).
     pub async fn call_async<C: Future<Output = bool>>(
         &self,
         key: &KeyRef<'_>,
+        _: Source<Infallible>,
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = V>,
     ) -> Lease<V> {
@@ -82,12 +99,18 @@ impl<V: Resource> Cached<V, Infallible> {
 }
 
 impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
+    /// A hit that an async function need not wait for.
+    #[inline]
+    pub fn hit(&self, key: &KeyRef<'_>) -> Option<Result<Lease<V>, Shared<E>>> {
+        self.function.hot_hit(key).map(Ok)
+    }
+
     /// A call of a function that can fail.
     ///
     /// # Errors
     /// The function's own, a cycle, a missing session.
     #[inline]
-    pub fn try_call(
+    pub fn call(
         &self,
         key: &KeyRef<'_>,
         source: Source<E>,
@@ -103,7 +126,7 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
     ///
     /// # Errors
     /// The function's own, a cycle, a missing session.
-    pub async fn try_call_async<C: Future<Output = bool>>(
+    pub async fn call_async<C: Future<Output = bool>>(
         &self,
         key: &KeyRef<'_>,
         source: Source<E>,
@@ -117,31 +140,5 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
         let check = |lease| guarded_async(&self.function.shared.name, check(lease));
         let gave = self.function.call_async(key, check, build).await;
         gave.map_err(Shared::from_call)
-    }
-}
-
-/// The cache of a function without type parameters.
-pub struct Slot<V: Resource, F: Failure>(OnceLock<Cached<V, F>>);
-
-impl<V: Resource, F: Failure> Slot<V, F> {
-    /// One that nobody has called yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(OnceLock::new())
-    }
-
-    /// The cache, made by the first call.
-    #[inline]
-    pub fn get(&self, make: fn() -> Cached<V, F>) -> &Cached<V, F> {
-        match self.0.get() {
-            Some(cached) => cached,
-            None => self.0.get_or_init(make),
-        }
-    }
-}
-
-impl<V: Resource, F: Failure> Default for Slot<V, F> {
-    fn default() -> Self {
-        Self::new()
     }
 }

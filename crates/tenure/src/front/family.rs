@@ -5,28 +5,39 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use crate::bounds::{Failure, Resource};
-use crate::front::Cached;
+use crate::front::{Cached, Made};
 use crate::info::Info;
+use crate::key::KeyRef;
 use crate::sync::{Mutex, OnceLock};
 
 /// The caches of a function with type parameters, or of a method: one for each combination of
 /// types, which belongs to the type whose method it is. They live as long as the program, as the code of each combination does.
 pub struct Family {
-    members: OnceLock<Mutex<HashMap<Which, &'static dyn Member>>>,
-    first: OnceLock<(Which, &'static dyn Member)>,
+    members: OnceLock<Mutex<HashMap<Which, &'static dyn Erased>>>,
+    first: OnceLock<(Which, &'static dyn Erased)>,
 }
 
 /// What tells one member of a family from another.
 type Which = [TypeId; 4];
 
-trait Member: Any + Send + Sync {
+/// A cache without its types.
+pub(super) trait Erased: Any + Send + Sync {
+    #[track_caller]
     fn clear(&self);
+    #[track_caller]
+    fn clear_entry(&self, key: &KeyRef<'_>);
     fn info(&self) -> Info;
 }
 
-impl<V: Resource, F: Failure> Member for Cached<V, F> {
+impl<V: Resource, F: Failure> Erased for Cached<V, F> {
+    #[track_caller]
     fn clear(&self) {
         Cached::clear(self);
+    }
+
+    #[track_caller]
+    fn clear_entry(&self, key: &KeyRef<'_>) {
+        Cached::clear_entry(self, key);
     }
 
     fn info(&self) -> Info {
@@ -44,44 +55,25 @@ impl Family {
         }
     }
 
-    /// The cache for these types.
-    pub fn get<V: Resource, F: Failure>(
-        &self,
-        owner: TypeId,
-        types: TypeId,
-        make: fn() -> Cached<V, F>,
-    ) -> &'static Cached<V, F> {
-        let types = [owner, types, TypeId::of::<V>(), TypeId::of::<F>()];
-        let member = match self.first.get() {
-            Some((first, member)) if *first == types => *member,
-            _ => self.find(types, make),
-        };
-        let member: &'static dyn Any = member;
-        member
-            .downcast_ref()
-            .expect("the types say which member it is")
-    }
-
-    fn find<V: Resource, F: Failure>(
-        &self,
-        types: Which,
-        make: fn() -> Cached<V, F>,
-    ) -> &'static dyn Member {
-        let members = self.members.get_or_init(Mutex::default);
-        if let Some(there) = members.lock().get(&types) {
-            return *there;
+    /// The member for these types.
+    #[must_use]
+    pub fn member<V, F>(&self, owner: TypeId, types: TypeId) -> Member<'_, V, F> {
+        let which = [owner, types, typeid::of::<V>(), typeid::of::<F>()];
+        Member {
+            family: self,
+            which,
+            types: PhantomData,
         }
-        let made = make();
-        let mut members = members.lock();
-        let member = *members
-            .entry(types)
-            .or_insert_with(|| Box::leak(Box::new(made)));
-        drop(members);
-        let _ = self.first.set((types, member));
-        member
     }
 
-    fn members(&self, of: TypeId) -> Vec<&'static dyn Member> {
+    fn find(&self, which: &Which) -> Option<&'static dyn Erased> {
+        match self.first.get() {
+            Some((first, member)) if first == which => Some(*member),
+            _ => self.members.get()?.lock().get(which).copied(),
+        }
+    }
+
+    fn members(&self, of: TypeId) -> Vec<&'static dyn Erased> {
         let members = self.members.get_or_init(Mutex::default).lock();
         let of_owner = members.iter().filter(|([owner, ..], _)| *owner == of);
         of_owner.map(|(_, member)| *member).collect()
@@ -91,6 +83,7 @@ impl Family {
     ///
     /// # Panics
     /// For a session-scoped function where there is no session.
+    #[track_caller]
     pub fn clear(&self, owner: TypeId) {
         for member in self.members(owner) {
             member.clear();
@@ -111,6 +104,52 @@ impl Family {
 impl Default for Family {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// One cache of a family, which may not be there yet. It has no bounds, for the reason that a
+/// [`Slot`](crate::front::Slot) has none.
+pub struct Member<'a, V, F> {
+    family: &'a Family,
+    which: Which,
+    types: PhantomData<fn(V, F)>,
+}
+
+impl<V, F> Member<'_, V, F> {
+    /// `name::clear_entry(…)`.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    #[track_caller]
+    pub fn clear_entry(&self, key: &KeyRef<'_>) {
+        if let Some(member) = self.family.find(&self.which) {
+            member.clear_entry(key);
+        }
+    }
+}
+
+impl<V: Resource, F: Failure> Member<'_, V, F> {
+    /// The cache, made by the first call.
+    #[track_caller]
+    pub fn get(self, make: fn() -> Made<V>) -> &'static Cached<V, F> {
+        let Self { family, which, .. } = self;
+        let member: &'static dyn Any = match family.find(&which) {
+            Some(member) => member,
+            None => {
+                // Made without the lock; if another thread was quicker, its is taken.
+                let made = make().cached::<F>();
+                let mut members = family.members.get_or_init(Mutex::default).lock();
+                let member = *members
+                    .entry(which)
+                    .or_insert_with(|| Box::leak(Box::new(made)));
+                drop(members);
+                let _ = family.first.set((which, member));
+                member
+            }
+        };
+        member
+            .downcast_ref()
+            .expect("the types say which member it is")
     }
 }
 

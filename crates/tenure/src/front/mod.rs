@@ -6,18 +6,26 @@ mod cached;
 mod family;
 mod given;
 mod probe;
+mod refused;
+mod returned;
 mod rules;
+mod slot;
 
 pub use crate::args::{Arg, ByHash, ByKey, ByNothing};
+pub use crate::bounds::SharedFailure;
 pub use crate::fallible::{Failed, Outcome, Shared};
 pub use crate::key::{Encoder, KeyRef};
-pub use cached::{Cached, Slot};
-pub use family::{Family, Types};
+pub use cached::Cached;
+pub use family::{Family, Member, Types};
 pub use given::{Time, give, time};
 pub use probe::{
-    Done, DoneLater, DoneWrong, NoSource, Probe, Released, Said, SaidLater, Source, future, with,
+    Done, DoneLater, DoneWrong, NoSource, Probe, Released, Said, SaidLater, SaidWrong, Source,
+    Verdict, future, resource, shared_failure, with,
 };
+pub use refused::{NotKept, Nothing};
+pub use returned::{NotAResult, Plain, Returned};
 pub use rules::{Rules, Settled};
+pub use slot::Slot;
 
 use std::time::Duration;
 
@@ -26,6 +34,7 @@ use crate::bounds::{Failure, Resource};
 use crate::function::Function;
 use crate::settings::{Scope, Settings, Spinner};
 use crate::sync::{Arc, Weak};
+use returned::refuse_result;
 use rules::CountsFailures;
 
 /// The settings as the attribute gives them.
@@ -88,14 +97,36 @@ impl Definition {
         }
     }
 
+    /// The settings and the rules, for the first call to make the cache of.
+    #[must_use]
+    pub fn with<V>(self, rules: Rules<V>) -> Made<V> {
+        Made {
+            definition: self,
+            rules,
+        }
+    }
+}
+
+/// What a cache is made of.
+pub struct Made<V> {
+    definition: Definition,
+    rules: Rules<V>,
+}
+
+impl<V: Resource> Made<V> {
     /// Makes the function.
     ///
     /// # Panics
     /// Where a setting that is not a literal has a value that cannot be.
-    #[must_use]
-    pub fn cached<V: Resource, F: Failure>(self, mut rules: Rules<V>) -> Cached<V, F> {
-        let settings = self.settings(rules.validates);
-        let name = self.name;
+    #[track_caller]
+    fn cached<F: Failure>(self) -> Cached<V, F> {
+        let Self {
+            definition,
+            mut rules,
+        } = self;
+        let settings = definition.settings(rules.validates);
+        let name = definition.name;
+        refuse_result::<V, F>(name);
         rules.name = name;
         let place = Arc::clone(&rules.place);
         let failures = Arc::clone(&rules.failures);

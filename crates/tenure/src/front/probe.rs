@@ -6,6 +6,7 @@ use std::fmt;
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
+use crate::bounds::{Resource, SharedFailure};
 use crate::front::Settled;
 
 /// How to find the cause of an `E`.
@@ -34,13 +35,29 @@ impl<E> NoSource<E> for Probe<E> {
     }
 }
 
+/// What the `validate` of an async function may return.
+#[diagnostic::on_unimplemented(
+    message = "`validate` returns `{Self}`",
+    note = "it must return a `bool`, or a future of one"
+)]
+pub trait Verdict {
+    /// The verdict.
+    fn verdict(self) -> bool;
+}
+
+impl Verdict for bool {
+    fn verdict(self) -> bool {
+        self
+    }
+}
+
 /// What a `validate` returned.
 pub struct Said<T>(pub T);
 
-impl Said<bool> {
+impl<T: Verdict> Said<T> {
     /// The verdict.
     pub fn verdict(self) -> Ready<bool> {
-        ready(self.0)
+        ready(self.0.verdict())
     }
 }
 
@@ -56,6 +73,23 @@ impl<T: Future<Output = bool>> SaidLater for Said<T> {
     type Verdict = T;
     fn verdict(self) -> T {
         self.0
+    }
+}
+
+/// Neither: asked last, for the error that says what it must be.
+pub trait SaidWrong<T> {
+    /// There is none.
+    fn verdict(self) -> Ready<bool>
+    where
+        T: Verdict;
+}
+
+impl<T> SaidWrong<T> for &Said<T> {
+    fn verdict(self) -> Ready<bool>
+    where
+        T: Verdict,
+    {
+        unreachable!("what is a `Verdict` is one by the method of its own")
     }
 }
 
@@ -136,3 +170,9 @@ pub fn future<T, B: Future<Output = T>>(build: B) -> B {
 pub fn with<'a, T: ?Sized, R>(value: &'a T, function: impl FnOnce(&'a T) -> R) -> R {
     function(value)
 }
+
+/// Asks of a resource what must be so of each.
+pub fn resource<V: Resource>() {}
+
+/// Asks of a failure what must be so of each that is shared.
+pub fn shared_failure<E: SharedFailure>() {}

@@ -34,7 +34,7 @@ type Validate<V> = Box<dyn Fn(&V) -> bool + Send + Sync>;
 type Release<V> = Box<dyn Fn(V) -> Settled + Send + Sync>;
 
 /// `validate` and `on_release`, as the attribute gives them.
-pub struct Rules<V: Resource> {
+pub struct Rules<V> {
     /// The function's name, for what is logged.
     pub(super) name: &'static str,
     pub(super) validates: bool,
@@ -44,7 +44,7 @@ pub struct Rules<V: Resource> {
     pub(super) failures: Arc<OnceLock<Weak<dyn CountsFailures>>>,
 }
 
-impl<V: Resource> Rules<V> {
+impl<V> Rules<V> {
     /// No rules.
     #[must_use]
     pub fn new() -> Self {
@@ -81,7 +81,7 @@ impl<V: Resource> Rules<V> {
     }
 }
 
-impl<V: Resource> Default for Rules<V> {
+impl<V> Default for Rules<V> {
     fn default() -> Self {
         Self::new()
     }

@@ -1,0 +1,41 @@
+//! What stands in for a cache where the return type cannot be kept.
+//!
+//! The body asks for it once, on the author's own token (`probe::resource`). The rest of the
+//! expansion then finds these methods in the place of the real ones, whose bounds are not met, and
+//! adds no error of its own (R8). None of them ever runs: a program with such a function does not compile.
+
+use crate::front::{Member, Slot};
+
+/// Gives the cache that is none.
+pub trait NotKept: Sized {
+    /// In the place of `get`.
+    fn get<M>(self, _: M) -> Nothing {
+        Nothing(())
+    }
+}
+
+impl<V, F> NotKept for &Slot<V, F> {}
+impl<V, F> NotKept for Member<'_, V, F> {}
+
+/// A cache that is none.
+pub struct Nothing(());
+
+impl Nothing {
+    /// In the place of `hit`.
+    pub fn hit<K, R>(&self, _: K) -> Option<R> {
+        unreachable!("{REFUSED}")
+    }
+
+    /// In the place of `call`.
+    pub fn call<K, S, B, R>(&self, _: K, _: S, _: B) -> R {
+        unreachable!("{REFUSED}")
+    }
+
+    /// In the place of `call_async`.
+    #[allow(clippy::unused_async)]
+    pub async fn call_async<K, S, C, B, R>(&self, _: K, _: S, _: C, _: B) -> R {
+        unreachable!("{REFUSED}")
+    }
+}
+
+const REFUSED: &str = "what cannot be kept does not compile";

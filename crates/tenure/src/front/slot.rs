@@ -1,0 +1,86 @@
+//! The cache of a function without type parameters.
+//!
+//! Invariant: what a slot holds is a `Cached<V, F>` of the slot's own `V` and `F`. Only
+//! [`Slot::get`] fills one.
+//!
+//! Why has the slot itself no bounds? It stands in signatures that the author of the function did
+//! not write. A return type that cannot be kept is refused once, where they wrote it (R8).
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::ptr;
+
+use crate::bounds::{Failure, Resource};
+use crate::front::Made;
+use crate::front::cached::Cached;
+use crate::front::family::Erased;
+use crate::info::Info;
+use crate::key::KeyRef;
+use crate::sync::OnceLock;
+
+/// The cache of a function without type parameters.
+pub struct Slot<V, F> {
+    made: OnceLock<Box<dyn Erased>>,
+    /// Invariant in both types: a slot of one is never taken for a slot of another.
+    types: PhantomData<(fn(V) -> V, fn(F) -> F)>,
+}
+
+impl<V, F> Slot<V, F> {
+    /// One that nobody has called yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            made: OnceLock::new(),
+            types: PhantomData,
+        }
+    }
+
+    /// `name::clear()`. Before the first call there is nothing to clear.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    #[track_caller]
+    pub fn clear(&self) {
+        if let Some(made) = self.made.get() {
+            made.clear();
+        }
+    }
+
+    /// `name::clear_entry(…)`.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    #[track_caller]
+    pub fn clear_entry(&self, key: &KeyRef<'_>) {
+        if let Some(made) = self.made.get() {
+            made.clear_entry(key);
+        }
+    }
+
+    /// `name::info()`.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        self.made.get().map(|made| made.info()).unwrap_or_default()
+    }
+}
+
+impl<V: Resource, F: Failure> Slot<V, F> {
+    /// The cache, made by the first call.
+    #[inline]
+    #[track_caller]
+    pub fn get(&self, make: fn() -> Made<V>) -> &Cached<V, F> {
+        let made = match self.made.get() {
+            Some(made) => made,
+            None => self.made.get_or_init(|| Box::new(make().cached::<F>())),
+        };
+        let made: *const dyn Erased = ptr::from_ref(&**made);
+        // SAFETY: by the invariant of the file it is one, and it lives in this slot.
+        unsafe { &*made.cast::<Cached<V, F>>() }
+    }
+}
+
+impl<V, F> Default for Slot<V, F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
