@@ -81,6 +81,7 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
             "session_grace" => {
                 config.session_grace = options::duration(&name, &value)?.unwrap_or_default();
             }
+            "version_grace" => config.version_grace = options::duration(&name, &value)?,
             "shutdown_timeout" => {
                 let bound = options::duration(&name, &value)?;
                 config.shutdown_bound = bound.ok_or_else(|| {
@@ -94,7 +95,7 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
             _ => {
                 return Err(PyTypeError::new_err(format!(
                     "configure() knows no {name}. Known are drain, session_grace, \
-                     shutdown_timeout and handle_signals. \
+                     version_grace, shutdown_timeout and handle_signals. \
                      Example: tenure.configure(session_grace=\"30s\")"
                 )));
             }

@@ -212,12 +212,15 @@ fn register(py: Python<'_>, fingerprint: &Fingerprint, options: &Options) -> PyR
             validate: options.validate.as_ref().map(|it| it.clone_ref(py)),
             on_release: options.on_release.as_ref().map(|it| it.clone_ref(py)),
             _firsts: Arc::clone(&fingerprint.firsts),
+            renewed: fingerprint.renewed.clone(),
         };
         Function::new(engine, name, options.settings.clone(), Box::new(callbacks))
     };
     let known = engine
         .register(fingerprint.identity, make)
         .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
+    let site = fingerprint.identity.site;
+    fingerprint.renewed.tell(py, &known, name, site);
     exit::watch_signals(py)?;
     let settings = &options.settings;
     let spinner = match &settings.spinner {

@@ -74,7 +74,11 @@ pub(crate) fn tell_late(py: Python<'_>) {
 pub(crate) fn at_exit(py: Python<'_>) {
     if let Err(error) = shutdown(py) {
         // Nothing is left that it could end.
-        log::error(py, "the release at the end was interrupted, and goes on", error);
+        log::error(
+            py,
+            "the release at the end was interrupted, and goes on",
+            error,
+        );
         py.detach(process::shutdown);
     }
     // A signal that is ending the process gives its exit status.

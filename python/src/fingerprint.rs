@@ -7,7 +7,9 @@ use tenure::{Hasher128, Identity, Scope};
 
 use crate::encode::{First, Role};
 use crate::identity::{self, Source};
+use crate::maker;
 use crate::options::Options;
+use crate::renewed::Renewed;
 
 /// The function's name for people, and its identity for the registry.
 pub(crate) struct Fingerprint {
@@ -19,6 +21,8 @@ pub(crate) struct Fingerprint {
     /// What callbacks hold and counts as it was when it was first met: kept while this is, and
     /// while the callbacks are.
     pub(crate) firsts: Firsts,
+    /// What tells this decoration from the next one of the same code.
+    pub(crate) renewed: Renewed,
 }
 
 pub(crate) type Firsts = Arc<[Arc<First>]>;
@@ -33,7 +37,9 @@ pub(crate) fn of(
     options: &Options,
 ) -> PyResult<Fingerprint> {
     let source = identity::identify(py, func, Role::Function)?;
+    let maker = maker::of(py, &source.layers)?;
     let mut firsts = Vec::new();
+    let mut bound = Hasher128::new();
     let mut settings = Hasher128::new();
     let set = &options.settings;
     let plain = format!(
@@ -51,6 +57,7 @@ pub(crate) fn of(
             absorb(
                 &mut settings,
                 &mut firsts,
+                &mut bound,
                 identity::identify(py, callback.bind(py), Role::Callback)?,
             );
         }
@@ -62,6 +69,7 @@ pub(crate) fn of(
             absorb(
                 &mut settings,
                 &mut firsts,
+                &mut bound,
                 identity::identify(py, &func, Role::Callback)?,
             );
         }
@@ -71,18 +79,33 @@ pub(crate) fn of(
             site: source.site,
             version: source.version,
             settings: settings.finish().to_le_bytes(),
-            stamp: source.stamp,
+            maker: maker.digest,
+            stamp: maker.stamp,
+            run: maker.run,
+            callbacks: bound.finish().to_le_bytes(),
             passing: !source.pinned.is_empty(),
         },
         name: source.name,
         title: source.title,
         pinned: source.pinned,
         firsts: firsts.into(),
+        renewed: Renewed {
+            round: maker.round,
+            captured: source.captured.into(),
+        },
     })
 }
 
-fn absorb(settings: &mut Hasher128, firsts: &mut Vec<Arc<First>>, callback: Source) {
+fn absorb(
+    settings: &mut Hasher128,
+    firsts: &mut Vec<Arc<First>>,
+    bound: &mut Hasher128,
+    callback: Source<'_>,
+) {
     settings.update(&callback.site);
     settings.update(&callback.version);
+    for first in &callback.firsts {
+        bound.update(&first.bound().to_le_bytes());
+    }
     firsts.extend(callback.firsts);
 }

@@ -1,4 +1,4 @@
-//! Which function it is: where it stands, what it is made of, and the state of its source.
+//! Which function it is: where it stands and what it is made of.
 //!
 //! Two functions are one if they stand at the same site and are made of the same things: code,
 //! constants, defaults, what they close over, what they are bound to, and the same of every
@@ -10,17 +10,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::UNIX_EPOCH;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyFunction, PyString, PyType};
+use pyo3::types::{PyCode, PyFunction, PyString, PyType};
 use tenure::{Encoder, Hasher128};
 
 use crate::encode::{self, First, Holds, Pin, Role};
 use crate::log;
 
 /// What tells a function from others; each digest means something in this process only.
-pub(crate) struct Source {
+pub(crate) struct Source<'py> {
     /// Its module and qualified name, for people.
     pub(crate) name: String,
     /// Its qualified name alone, as a spinner shows it.
@@ -29,8 +28,11 @@ pub(crate) struct Source {
     pub(crate) site: [u8; 16],
     /// What it is made of.
     pub(crate) version: [u8; 16],
-    /// The state of the files that it was read from; the name of a notebook's cell.
-    pub(crate) stamp: [u8; 16],
+    /// The callable and what it wraps, from the outside in.
+    pub(crate) layers: Vec<Bound<'py, PyAny>>,
+    /// The variables that it and the functions in it close over, and their defaults, with the
+    /// digest of what each holds.
+    pub(crate) captured: Vec<(String, u128)>,
     /// What is told apart by its address, and so must stay alive.
     pub(crate) pinned: Vec<Py<PyAny>>,
     /// What counts as it was when it was first met, and so must stay alive.
@@ -45,7 +47,11 @@ const WRAPPERS_MAX: usize = 100;
 /// # Errors
 ///
 /// What its parts raise when they are read.
-pub(crate) fn identify(py: Python<'_>, func: &Bound<'_, PyAny>, role: Role) -> PyResult<Source> {
+pub(crate) fn identify<'py>(
+    py: Python<'py>,
+    func: &Bound<'py, PyAny>,
+    role: Role,
+) -> PyResult<Source<'py>> {
     let layers = layers(func)?;
     let (module, qualname) = named(&layers)?;
     let name = match module.as_str() {
@@ -56,26 +62,28 @@ pub(crate) fn identify(py: Python<'_>, func: &Bound<'_, PyAny>, role: Role) -> P
     let mut site = Encoder::new();
     site.framed(1, module.as_bytes());
     site.framed(2, qualname.as_bytes());
-    let mut stamp = Encoder::new();
     for layer in &layers {
-        let Some(file) = file(layer)? else { continue };
-        if Path::new(&file).is_file() {
+        let Some(code) = code_of(layer)? else {
+            continue;
+        };
+        let file = code.getattr("co_filename")?.str()?;
+        let file = file.to_string_lossy();
+        // Each run of a cell or of a line of input has another name in the place of a file.
+        if Path::new(&*file).is_file() {
             site.framed(3, file.as_bytes());
-            stamp.raw(&source_state(layer, &file)?);
-        } else {
-            // The name of a cell or of a line of input says which state of it this is.
-            stamp.framed(4, file.as_bytes());
         }
     }
     let mut version = Encoder::new();
     let Holds {
         mut pins,
         mut firsts,
+        mut captured,
     } = encode::encode_callable(py, &mut version, func, &name, role)?;
     for method in methods(&layers)? {
         let held = encode::encode_callable(py, &mut version, &method, &name, role)?;
         pins.extend(held.pins);
         firsts.extend(held.firsts);
+        captured.extend(held.captured);
     }
     warn(py, &name, digest(&site), &pins, role)?;
     Ok(Source {
@@ -83,7 +91,8 @@ pub(crate) fn identify(py: Python<'_>, func: &Bound<'_, PyAny>, role: Role) -> P
         title: qualname,
         site: digest(&site),
         version: digest(&version),
-        stamp: digest(&stamp),
+        layers,
+        captured,
         pinned: match role {
             Role::Function => pins.into_iter().map(|pin| pin.value).collect(),
             Role::Callback => Vec::new(),
@@ -158,75 +167,19 @@ fn named(layers: &[Bound<'_, PyAny>]) -> PyResult<(String, String)> {
     Ok((module, text(&class, "__qualname__")?.unwrap_or_default()))
 }
 
-/// The file that a layer's code was read from.
-fn file(layer: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+/// The code object of a layer: its own, or that of the method through which an instance is called.
+pub(crate) fn code_of<'py>(layer: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let code = match layer.getattr_opt("__code__")? {
-        Some(code) => code,
-        // An instance is called through its class.
-        None => match layer
-            .get_type()
-            .getattr_opt("__call__")?
-            .map(|call| call.getattr_opt("__code__"))
-        {
-            Some(Ok(Some(code))) => code,
-            _ => return Ok(None),
+        Some(code) => Some(code),
+        None => match layer.get_type().getattr_opt("__call__")? {
+            Some(call) => call.getattr_opt("__code__")?,
+            None => None,
         },
     };
-    match code.getattr_opt("co_filename")? {
-        Some(file) => Ok(Some(file.str()?.to_string_lossy().into_owned())),
-        None => Ok(None),
-    }
+    Ok(code.filter(|code| code.is_exact_instance_of::<PyCode>()))
 }
 
-/// The state of a source file when the code in it was read: for an imported module when it was
-/// first asked for, because its code stays as it is when the file changes under it, and now for a
-/// script.
-fn source_state(layer: &Bound<'_, PyAny>, file: &str) -> PyResult<[u8; 16]> {
-    /// By file: the module's spec, and the state of the file when it was first asked for.
-    type Seen = HashMap<String, (Py<PyAny>, [u8; 16])>;
-    static SEEN: Mutex<Option<Seen>> = Mutex::new(None);
-    let py = layer.py();
-    let spec = match layer.getattr_opt("__globals__")? {
-        Some(globals) => globals.call_method1("get", ("__spec__",))?,
-        None => py.None().into_bound(py),
-    };
-    if spec.is_none() {
-        return Ok(state_now(file));
-    }
-    {
-        let seen = SEEN.lock().unwrap_or_else(|poison| poison.into_inner());
-        if let Some((known, state)) = seen.as_ref().and_then(|seen| seen.get(file))
-            && known.is(&spec)
-        {
-            return Ok(*state);
-        }
-    }
-    let state = state_now(file);
-    let replaced = {
-        let mut seen = SEEN.lock().unwrap_or_else(|poison| poison.into_inner());
-        seen.get_or_insert_default()
-            .insert(file.to_owned(), (spec.unbind(), state))
-    };
-    drop(replaced);
-    Ok(state)
-}
-
-fn state_now(file: &str) -> [u8; 16] {
-    let mut enc = Encoder::new();
-    enc.framed(1, file.as_bytes());
-    if let Ok(metadata) = std::fs::metadata(file) {
-        let changed = metadata
-            .modified()
-            .ok()
-            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-            .map_or(0, |time| time.as_nanos());
-        enc.framed(2, &changed.to_le_bytes());
-        enc.framed(3, &metadata.len().to_le_bytes());
-    }
-    digest(&enc)
-}
-
-fn digest(enc: &Encoder) -> [u8; 16] {
+pub(crate) fn digest(enc: &Encoder) -> [u8; 16] {
     let mut hasher = Hasher128::new();
     hasher.update(enc.as_bytes());
     hasher.finish().to_le_bytes()

@@ -17,13 +17,16 @@ mod host;
 mod identity;
 mod info;
 mod log;
+mod maker;
 mod options;
 mod plan;
 mod process;
 mod registration;
+mod renewed;
 mod resource;
 #[cfg(unix)]
 mod signals;
+mod stale;
 mod strands;
 mod testing;
 mod vectorcall;

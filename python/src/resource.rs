@@ -18,6 +18,8 @@ use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
 
 use crate::fingerprint::Firsts;
+use crate::renewed::Renewed;
+use crate::stale;
 use crate::{attach, foreign, log, process};
 
 /// A cached object, and how many references to it there were before the cache handed it out.
@@ -51,14 +53,9 @@ impl Held {
         Claim { object }
     }
 
-    /// Whether its class, or one that this inherits from, is of one of these modules.
+    /// Whether anything of these modules can be seen in it.
     pub(crate) fn is_made_of(&self, modules: &Bound<'_, PyFrozenSet>) -> bool {
-        let py = modules.py();
-        let classes = self.object.bind(py).get_type().mro();
-        classes.iter().any(|class| {
-            let module = class.getattr(intern!(py, "__module__"));
-            module.is_ok_and(|module| modules.contains(module).unwrap_or(false))
-        })
+        stale::is_made_of(self.object.bind(modules.py()), modules)
     }
 
     fn is_claimed(&self, _: Python<'_>) -> bool {
@@ -139,6 +136,8 @@ pub(crate) struct Callbacks {
     pub(crate) on_release: Option<Py<PyAny>>,
     /// What they hold, for which what it was at first goes on counting.
     pub(crate) _firsts: Firsts,
+    /// What the function itself holds, as it was decorated first.
+    pub(crate) renewed: Renewed,
 }
 
 impl Callbacks {

@@ -151,6 +151,7 @@ def configure(
     *,
     drain: float | timedelta | str | None = None,
     session_grace: float | timedelta | str | None = None,
+    version_grace: float | timedelta | str | None = "1h",
     shutdown_timeout: float | timedelta | str = 5.0,
     handle_signals: bool = True,
 ) -> None:
@@ -162,6 +163,9 @@ def configure(
         How long a release waits for callers that still use the resource.
     session_grace
         How long the entries of a session that has disconnected stay, in case it comes back.
+    version_grace
+        How long a function stays cached that nothing can call any more, in case a run of the script brings it back.
+        `None`: for any time. The latest of each function stays in any case.
     shutdown_timeout
         How long the releases at the end of the process may take in all.
     handle_signals
@@ -177,6 +181,7 @@ def configure(
     _native.configure(
         drain=drain,
         session_grace=session_grace,
+        version_grace=version_grace,
         shutdown_timeout=shutdown_timeout,
         handle_signals=handle_signals,
     )

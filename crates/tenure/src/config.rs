@@ -22,6 +22,9 @@ pub struct Config {
     pub drain: Option<Duration>,
     /// How long a session's entries stay after its disconnect.
     pub session_grace: Duration,
+    /// How long a version of a function stays that nothing can call, and that has a newer one beside
+    /// it, in case a run of its code brings it back; `None` for any time.
+    pub version_grace: Option<Duration>,
     /// How long the releases at the end of the process may take in all.
     pub shutdown_bound: Duration,
 }
@@ -31,21 +34,23 @@ impl Default for Config {
         Self {
             drain: None,
             session_grace: Duration::ZERO,
+            version_grace: Some(Duration::from_secs(3600)),
             shutdown_bound: Duration::from_secs(5),
         }
     }
 }
 
 /// The configuration in force, as [`numbers`]. Every release reads it, so that takes no lock.
-pub(crate) struct InForce([Figure; 3]);
+pub(crate) struct InForce([Figure; 4]);
 
 impl InForce {
     pub(crate) fn read(&self) -> Config {
-        let [_, grace, shutdown] = &self.0;
+        let [_, session, version, shutdown] = &self.0;
         let get = |figure: &Figure| Duration::from_nanos(figure.load(Ordering::Relaxed));
         Config {
             drain: self.drain(),
-            session_grace: get(grace),
+            session_grace: get(session),
+            version_grace: unless_never(version),
             shutdown_bound: get(shutdown),
         }
     }
@@ -53,10 +58,7 @@ impl InForce {
     #[inline]
     pub(crate) fn drain(&self) -> Option<Duration> {
         let [drain, ..] = &self.0;
-        match drain.load(Ordering::Relaxed) {
-            NEVER => None,
-            drain => Some(Duration::from_nanos(drain)),
-        }
+        unless_never(drain)
     }
 
     /// Puts in force what `change` changes, and leaves the rest as it may have become meanwhile.
@@ -79,12 +81,21 @@ impl Default for InForce {
     }
 }
 
-/// The drain, or `NEVER` for none; the grace; the bound.
-fn numbers(config: &Config) -> [Nanos; 3] {
-    let drain = config.drain.map(|drain| nanos(drain).min(NEVER - 1));
+#[inline]
+fn unless_never(figure: &Figure) -> Option<Duration> {
+    match figure.load(Ordering::Relaxed) {
+        NEVER => None,
+        time => Some(Duration::from_nanos(time)),
+    }
+}
+
+/// The drain, the two graces and the bound; `NEVER` where there is none.
+fn numbers(config: &Config) -> [Nanos; 4] {
+    let or_never = |time: Option<Duration>| time.map_or(NEVER, |time| nanos(time).min(NEVER - 1));
     [
-        drain.unwrap_or(NEVER),
+        or_never(config.drain),
         nanos(config.session_grace),
+        or_never(config.version_grace),
         nanos(config.shutdown_bound),
     ]
 }

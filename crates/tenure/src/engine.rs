@@ -268,7 +268,11 @@ impl Engine {
     /// assert_eq!(engine.config().session_grace, Duration::from_secs(30));
     /// ```
     pub fn configure(&self, change: impl FnOnce(&mut Config)) {
+        let before = self.config().version_grace;
         self.0.config.change(change);
+        if self.config().version_grace != before {
+            self.watch_versions_anew();
+        }
     }
 
     /// Clears every entry of every function.
@@ -321,15 +325,17 @@ impl Engine {
     /// The same for a caller that holds a lock and has begun a release: what this gives is to be run
     /// outside the lock.
     pub(crate) fn begin_end_of_session(&self, session: &str) -> Vec<End> {
+        let mut ends = self.leave_versions(session);
         let grace = nanos(self.config().session_grace);
         if grace == 0 {
-            return self.forget_session(session, |_| true);
+            ends.extend(self.forget_session(session, |_| true));
+            return ends;
         }
         let id: SessionId = Arc::from(session);
         let core = self.downgrade();
         let mut sessions = self.0.sessions.lock();
         let Some(there) = sessions.get_mut(session) else {
-            return Vec::new();
+            return ends;
         };
         if there.ending.is_none() {
             let when = self.0.clock.now().saturating_add(grace);
@@ -348,7 +354,7 @@ impl Engine {
             let timer = self.0.timer.at(when, job);
             there.ending = Some(Ending { number, timer });
         }
-        Vec::new()
+        ends
     }
 
     /// The session is back within its grace period: it keeps its entries. Does nothing where its

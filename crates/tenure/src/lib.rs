@@ -156,6 +156,7 @@ mod terminal;
 mod timer;
 mod ttl;
 mod underway;
+mod versions;
 mod waiting;
 
 pub use api::{

@@ -1,39 +1,32 @@
-//! The versions of each function: a script that runs again finds its caches, and what an edit left
-//! behind is released.
+//! The functions of a process by their identity: a script that runs again finds its caches, and
+//! what an edit or a run left behind is released.
 //!
 //! A function stands at a *site* (its module, file and name). At one site there may be several
-//! versions at once: closures of one factory, lambdas on one line, and what was there before an
-//! edit. A version is *outdated* once its site has a newer one that it cannot stand beside:
+//! [versions](crate::versions) at once: closures of one factory, one function with two settings,
+//! lambdas on one line, and what was there before an edit. What nothing can call any more is
+//! released, with cause `Superseded`.
 //!
-//! | The other one has | then this one is |
-//! |---|---|
-//! | the same code and closure, other settings | outdated |
-//! | other code or another closure, from the same state of the source | a sibling, and stays |
-//! | other code or another closure, from another state of the source | outdated |
-//!
-//! An outdated version is released, with cause `Superseded`, when its last user is gone; until
-//! then those who hold it may go on with it. A version that is not outdated stays without users:
-//! between two runs of a script nobody holds it.
-//!
-//! Lock order: the registry's lock is a leaf; functions are made and released outside it.
+//! Lock order: the registry's lock, then the timer's. Functions are made and released outside both.
 
-use std::any::Any;
 use std::collections::HashMap;
 
 use crate::bounds::{Failure, Resource};
-use crate::engine::{AnyFunction, Engine};
+use crate::clock::{Nanos, nanos};
+use crate::engine::{End, Engine};
 use crate::error::SettingError;
 use crate::function::Function;
 use crate::release::Cause;
 use crate::sync::{Arc, Mutex};
+use crate::timer::TimerId;
+use crate::versions::{Site, Version, Visitor};
 
 /// What tells a function from others; each part is a digest that the front door makes.
 ///
 /// ```
 /// use tenure::Identity;
 ///
-/// let one = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
-/// let edited = Identity { version: [2; 16], stamp: [2; 16], ..one };
+/// let one = Identity { maker: [1; 16], stamp: Some([1; 16]), ..Identity::new([1; 16], [1; 16]) };
+/// let edited = Identity { version: [2; 16], maker: [2; 16], stamp: Some([2; 16]), ..one };
 /// assert_ne!(one, edited);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,56 +37,53 @@ pub struct Identity {
     pub version: [u8; 16],
     /// Its settings and callbacks.
     pub settings: [u8; 16],
-    /// The state of the source that it was read from.
-    pub stamp: [u8; 16],
+    /// The code that decorates it: the same for whatever closures and settings that code has made,
+    /// and another one after an edit.
+    pub maker: [u8; 16],
+    /// The state of the source that it and its maker were read from; `None` where that has no file.
+    pub stamp: Option<[u8; 16]>,
+    /// The run of its maker's module that it was made in.
+    pub run: [u8; 16],
+    /// The objects that its callbacks are bound to. Two functions of one run that both live and
+    /// differ in these share nothing.
+    pub callbacks: [u8; 16],
     /// Whether no later run can make an equal one, because something in its closure is told apart
     /// by address.
     pub passing: bool,
 }
 
-#[derive(Default)]
-pub(crate) struct Registry {
-    sites: Mutex<HashMap<[u8; 16], Vec<Version>>>,
-}
-
-struct Version {
-    identity: Identity,
-    any: Arc<dyn AnyFunction>,
-    typed: Arc<dyn Any + Send + Sync>,
-    users: usize,
-    outdated: bool,
-}
-
-impl Version {
-    fn is_same(&self, identity: &Identity) -> bool {
-        self.identity.version == identity.version && self.identity.settings == identity.settings
-    }
-
-    fn is_outdated_by(&self, newer: &Identity) -> bool {
-        if self.identity.version == newer.version {
-            self.identity.settings != newer.settings
-        } else {
-            self.identity.stamp != newer.stamp
+impl Identity {
+    /// An identity without settings, of code that has no file.
+    ///
+    /// ```
+    /// let (site, version) = ([1; 16], [2; 16]);
+    /// assert_eq!(tenure::Identity::new(site, version).stamp, None);
+    /// ```
+    #[must_use]
+    pub const fn new(site: [u8; 16], version: [u8; 16]) -> Self {
+        Self {
+            site,
+            version,
+            settings: [0; 16],
+            maker: [0; 16],
+            stamp: None,
+            run: [0; 16],
+            callbacks: [0; 16],
+            passing: false,
         }
     }
+}
 
-    /// Whether nobody finds it any more but those who hold it.
-    fn is_past(&self) -> bool {
-        self.outdated || self.identity.passing
-    }
+#[derive(Default)]
+pub(crate) struct Registry {
+    sites: Mutex<Sites>,
+}
 
-    fn is_over(&self) -> bool {
-        self.users == 0 && self.is_past()
-    }
-
-    /// Whether it has this function: after a retirement another one may have its place.
-    fn has<V: Resource, F: Failure>(
-        &self,
-        identity: &Identity,
-        function: &Arc<Function<V, F>>,
-    ) -> bool {
-        self.is_same(identity) && std::ptr::addr_eq(Arc::as_ptr(&self.any), Arc::as_ptr(function))
-    }
+#[derive(Default)]
+struct Sites {
+    by_site: HashMap<[u8; 16], Site>,
+    /// The look at those that wait, while any does.
+    watch: Option<TimerId>,
 }
 
 /// A function in the hands of one decorated object; the version is in use while it lives.
@@ -102,7 +92,7 @@ impl Version {
 /// use tenure::{Engine, Function, Identity, Registered, Settings};
 ///
 /// let engine = Engine::new();
-/// let identity = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
+/// let identity = Identity::new([1; 16], [1; 16]);
 /// let make = || Function::plain(&engine, "pool", Settings::default());
 /// let one: Registered<u32, ()> = engine.register(identity, make)?;
 /// let again: Registered<u32, ()> = engine.register(identity, make)?;
@@ -112,7 +102,7 @@ impl Version {
 pub struct Registered<V: Resource, F: Failure> {
     function: Arc<Function<V, F>>,
     engine: Engine,
-    identity: Identity,
+    visitor: Visitor,
 }
 
 impl<V: Resource, F: Failure> Registered<V, F> {
@@ -121,7 +111,7 @@ impl<V: Resource, F: Failure> Registered<V, F> {
     /// ```
     /// # use tenure::{Engine, Function, Identity, Registered, Settings};
     /// # let engine = Engine::new();
-    /// # let identity = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
+    /// # let identity = Identity::new([1; 16], [1; 16]);
     /// let make = || Function::plain(&engine, "pool", Settings::default());
     /// let pools: Registered<u32, ()> = engine.register(identity, make)?;
     /// assert_eq!(pools.function().name(), "pool");
@@ -137,19 +127,43 @@ impl<V: Resource, F: Failure> Registered<V, F> {
     /// ```
     /// # use tenure::{Engine, Function, Identity, Registered, Settings};
     /// # let engine = Engine::new();
-    /// # let identity = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
+    /// # let identity = Identity::new([1; 16], [1; 16]);
     /// # let make = || Function::plain(&engine, "pool", Settings::default());
     /// let before: Registered<u32, ()> = engine.register(identity, make)?;
     /// assert!(!before.is_last());
-    /// let edited = Identity { version: [2; 16], stamp: [2; 16], ..identity };
+    /// let edited = Identity { version: [2; 16], maker: [2; 16], ..identity };
     /// let _after: Registered<u32, ()> = engine.register(edited, make)?;
     /// assert!(before.is_last());
     /// # Ok::<(), tenure::SettingError>(())
     /// ```
     #[must_use]
     pub fn is_last(&self) -> bool {
-        let registry = &self.engine.core().registry;
-        registry.is_last(&self.identity, &self.function)
+        let sites = self.engine.core().registry.sites.lock();
+        let site = sites.by_site.get(&self.visitor.identity.site);
+        site.is_some_and(|it| it.is_last(&self.visitor.identity, &self.function))
+    }
+
+    /// The functions that the same code has made before for the same session, which has not come
+    /// back to any of them, oldest first. Many of them mean that something which is new at each run
+    /// is captured.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, Identity, Registered, Settings};
+    /// # let engine = Engine::new();
+    /// # let make = || Function::plain(&engine, "pool", Settings::default());
+    /// let at_nine = Identity::new([1; 16], [9; 16]);
+    /// let before: Registered<u32, ()> = engine.register(at_nine, make)?;
+    /// drop(before);
+    /// let at_ten = Identity::new([1; 16], [10; 16]);
+    /// let after: Registered<u32, ()> = engine.register(at_ten, make)?;
+    /// assert_eq!(after.left_behind().len(), 1);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    #[must_use]
+    pub fn left_behind(&self) -> Vec<Arc<Function<V, F>>> {
+        let sites = self.engine.core().registry.sites.lock();
+        let site = sites.by_site.get(&self.visitor.identity.site);
+        site.map_or_else(Vec::new, |it| it.left_behind(&self.visitor))
     }
 }
 
@@ -163,17 +177,13 @@ impl<V: Resource, F: Failure> std::fmt::Debug for Registered<V, F> {
 
 impl<V: Resource, F: Failure> Drop for Registered<V, F> {
     fn drop(&mut self) {
-        let registry = &self.engine.core().registry;
-        let gone = registry.leave(&self.identity, &self.function);
-        if gone.is_empty() {
-            return;
+        let gone = self.engine.change(&self.visitor, |site, now| {
+            site.leave(&self.visitor, &self.function, now);
+        });
+        if !gone.is_empty() {
+            // A drop may come from anywhere, a garbage collection included: callbacks run elsewhere.
+            self.engine.in_background(move || supersede(gone));
         }
-        // A drop may come from anywhere, a garbage collection included: callbacks run elsewhere.
-        let now = self.engine.core().clock.now();
-        self.engine
-            .core()
-            .timer
-            .at(now, Box::new(move || supersede(gone)));
     }
 }
 
@@ -191,13 +201,13 @@ impl Engine {
     /// # use std::sync::Arc;
     /// # use tenure::{Cause, Engine, Function, Identity, KeyRef, Registered, Settings};
     /// # let engine = Engine::new();
-    /// # let identity = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
+    /// # let identity = Identity::new([1; 16], [1; 16]);
     /// # let make = || Function::plain(&engine, "pool", Settings::default());
     /// let one: Registered<u32, ()> = engine.register(identity, make)?;
     /// one.function().get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
     /// let before = Arc::clone(one.function());
     /// drop(one); // the script has run; it is edited, and runs again
-    /// let edited = Identity { version: [2; 16], stamp: [2; 16], ..identity };
+    /// let edited = Identity { version: [2; 16], maker: [2; 16], ..identity };
     /// let two: Registered<u32, ()> = engine.register(edited, make)?;
     /// assert_eq!(before.info().released(Cause::Superseded), 1);
     /// # Ok::<(), tenure::SettingError>(())
@@ -210,17 +220,106 @@ impl Engine {
         identity: Identity,
         make: impl FnOnce() -> Result<Arc<Function<V, F>>, SettingError>,
     ) -> Result<Registered<V, F>, SettingError> {
-        let registry = &self.core().registry;
-        let (function, gone) = match registry.join::<V, F>(&identity) {
-            Some(found) => found,
-            None => registry.add(&identity, make()?),
-        };
+        let session = self.host().and_then(|host| host.session().ok().flatten());
+        let visitor = Visitor { identity, session };
+        let mut found = None;
+        let mut gone = self.change(&visitor, |site, now| found = site.find(&visitor, now));
+        if found.is_none() {
+            let function = make()?;
+            gone.extend(self.change(&visitor, |site, now| {
+                // Unless another thread has just added it; what that leaves is dropped outside.
+                found = site.find(&visitor, now);
+                if found.is_none() {
+                    site.add(&visitor, &function, now);
+                }
+            }));
+            found.get_or_insert(function);
+        }
         supersede(gone);
         Ok(Registered {
-            function,
+            function: found.expect("it was found or made"),
             engine: self.clone(),
-            identity,
+            visitor,
         })
+    }
+
+    /// Changes what stands at the visitor's site, and takes out what nothing can call any more. To
+    /// be released outside every lock.
+    fn change(&self, visitor: &Visitor, change: impl FnOnce(&mut Site, Nanos)) -> Vec<Version> {
+        let now = self.core().clock.now();
+        let mut sites = self.core().registry.sites.lock();
+        let at = visitor.identity.site;
+        let site = sites.by_site.entry(at).or_default();
+        change(site, now);
+        let gone = site.take_over(visitor.session.as_deref(), self.waited_too_long(now));
+        let waits = site.longest_wait().is_some();
+        if site.is_empty() {
+            sites.by_site.remove(&at);
+        }
+        if waits && sites.watch.is_none() {
+            self.watch_versions(&mut sites, now);
+        }
+        gone
+    }
+
+    /// Those go that have waited since then or longer.
+    fn waited_too_long(&self, now: Nanos) -> Option<Nanos> {
+        now.checked_sub(nanos(self.config().version_grace?))
+    }
+
+    /// Arms the look at those that wait for when the next one is due.
+    fn watch_versions(&self, sites: &mut Sites, now: Nanos) {
+        let first = sites.by_site.values().filter_map(Site::longest_wait).min();
+        let Some((first, grace)) = first.zip(self.config().version_grace) else {
+            sites.watch = None;
+            return;
+        };
+        let when = first.saturating_add(nanos(grace)).max(now);
+        let core = self.downgrade();
+        let job = move || {
+            if let Some(engine) = core.upgrade() {
+                supersede(engine.look_at_versions());
+            }
+        };
+        sites.watch = Some(self.core().timer.at(when, Box::new(job)));
+    }
+
+    fn look_at_versions(&self) -> Vec<Version> {
+        let now = self.core().clock.now();
+        let before = self.waited_too_long(now);
+        let mut gone = Vec::new();
+        let mut sites = self.core().registry.sites.lock();
+        sites.by_site.retain(|_, site| {
+            gone.extend(site.take_over(None, before));
+            !site.is_empty()
+        });
+        self.watch_versions(&mut sites, now);
+        gone
+    }
+
+    /// The time that versions wait has changed.
+    pub(crate) fn watch_versions_anew(&self) {
+        let now = self.core().clock.now();
+        let mut sites = self.core().registry.sites.lock();
+        if let Some(watch) = sites.watch.take() {
+            self.core().timer.cancel(watch);
+        }
+        self.watch_versions(&mut sites, now);
+    }
+
+    /// What a session's end leaves that nothing can call, as what releases it.
+    pub(crate) fn leave_versions(&self, session: &str) -> Vec<End> {
+        let mut gone = Vec::new();
+        let mut sites = self.core().registry.sites.lock();
+        for site in sites.by_site.values_mut() {
+            site.leave_session(session);
+            gone.extend(site.take_over(None, None));
+        }
+        drop(sites);
+        if gone.is_empty() {
+            return Vec::new();
+        }
+        vec![Box::new(move || supersede(gone))]
     }
 }
 
@@ -232,7 +331,7 @@ impl Engine {
     /// # use std::sync::Arc;
     /// # use tenure::{Engine, Function, Identity, Registered, Settings};
     /// # let engine = Engine::new();
-    /// # let identity = Identity { site: [1; 16], version: [1; 16], settings: [1; 16], stamp: [1; 16], passing: false };
+    /// # let identity = Identity::new([1; 16], [1; 16]);
     /// # let make = || Function::plain(&engine, "pool", Settings::default());
     /// # let one: Registered<u32, ()> = engine.register(identity, make)?;
     /// let before = Arc::clone(one.function());
@@ -244,126 +343,9 @@ impl Engine {
     /// ```
     pub fn retire(&self) {
         let sites = std::mem::take(&mut *self.core().registry.sites.lock());
+        if let Some(watch) = sites.watch {
+            self.core().timer.cancel(watch);
+        }
         drop(sites);
-    }
-}
-
-type Joined<V, F> = (Arc<Function<V, F>>, Vec<Version>);
-
-impl Registry {
-    fn join<V: Resource, F: Failure>(&self, identity: &Identity) -> Option<Joined<V, F>> {
-        let mut sites = self.sites.lock();
-        rejoin(sites.get_mut(&identity.site)?, identity)
-    }
-
-    /// Adds a version, unless another thread has just done so.
-    fn add<V: Resource, F: Failure>(
-        &self,
-        identity: &Identity,
-        function: Arc<Function<V, F>>,
-    ) -> Joined<V, F> {
-        let mut sites = self.sites.lock();
-        let versions = sites.entry(identity.site).or_default();
-        if let Some(found) = rejoin(versions, identity) {
-            // The function that lost is dropped outside the lock.
-            drop(sites);
-            return found;
-        }
-        let gone = outdate(versions, identity);
-        versions.push(Version {
-            identity: *identity,
-            any: Arc::clone(&function) as Arc<dyn AnyFunction>,
-            typed: Arc::clone(&function) as Arc<dyn Any + Send + Sync>,
-            users: 1,
-            outdated: false,
-        });
-        (function, gone)
-    }
-
-    fn leave<V: Resource, F: Failure>(
-        &self,
-        identity: &Identity,
-        function: &Arc<Function<V, F>>,
-    ) -> Vec<Version> {
-        let mut sites = self.sites.lock();
-        let Some(versions) = sites.get_mut(&identity.site) else {
-            return Vec::new();
-        };
-        if let Some(there) = versions.iter_mut().find(|it| it.has(identity, function)) {
-            there.users -= 1;
-        }
-        let gone = take_over(versions);
-        if versions.is_empty() {
-            sites.remove(&identity.site);
-        }
-        gone
-    }
-
-    fn is_last<V: Resource, F: Failure>(
-        &self,
-        identity: &Identity,
-        function: &Arc<Function<V, F>>,
-    ) -> bool {
-        let sites = self.sites.lock();
-        let versions = sites.get(&identity.site);
-        let there = versions.and_then(|it| it.iter().find(|it| it.has(identity, function)));
-        there.is_some_and(|it| it.users == 1 && it.is_past())
-    }
-}
-
-fn rejoin<V: Resource, F: Failure>(
-    versions: &mut Vec<Version>,
-    identity: &Identity,
-) -> Option<Joined<V, F>> {
-    let there = versions.iter_mut().find(|it| it.is_same(identity))?;
-    let function = Arc::clone(&there.typed).downcast().ok()?;
-    there.users += 1;
-    there.outdated = false;
-    there.identity.stamp = identity.stamp;
-    Some((function, outdate(versions, identity)))
-}
-
-/// Marks what the newer identity outdates, and takes out what nobody uses any more.
-fn outdate(versions: &mut Vec<Version>, newer: &Identity) -> Vec<Version> {
-    for version in versions.iter_mut() {
-        version.outdated |= version.is_outdated_by(newer);
-    }
-    take_over(versions)
-}
-
-fn take_over(versions: &mut Vec<Version>) -> Vec<Version> {
-    versions.extract_if(.., |it| it.is_over()).collect()
-}
-
-#[cfg(all(test, not(any(loom, shuttle))))]
-mod tests {
-    use super::*;
-    use crate::{KeyRef, ManualClock, Settings};
-
-    #[test]
-    fn f6_who_uses_a_retired_version_is_no_user_of_its_successor() {
-        let engine = Engine::with_clock(ManualClock::new());
-        let identity = Identity {
-            site: [1; 16],
-            version: [1; 16],
-            settings: [1; 16],
-            stamp: [1; 16],
-            passing: true,
-        };
-        let register = || -> Registered<u32, ()> {
-            let make = || Function::plain(&engine, "f", Settings::default());
-            engine.register(identity, make).unwrap()
-        };
-        let retired = register();
-        engine.retire();
-        let successor = register();
-        let function = Arc::clone(successor.function());
-        function.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
-        drop(retired);
-        engine.run_due();
-        assert_eq!(function.info().entries, 1);
-        drop(successor);
-        engine.run_due();
-        assert_eq!(function.info().released(Cause::Superseded), 1);
     }
 }

@@ -160,7 +160,12 @@ impl<'py> Walk<'_, '_, 'py> {
         let code = func.getattr("__code__")?;
         self.inner(&code)?;
         for name in ["__defaults__", "__kwdefaults__"] {
-            self.part_or_pinned(func, name, &func.getattr(name)?)?;
+            let start = self.enc.len();
+            let defaults = func.getattr(name)?;
+            self.part_or_pinned(func, name, &defaults)?;
+            if self.role == Some(Role::Function) && !defaults.is_none() {
+                self.note(start, &parameters(&code, &defaults)?);
+            }
         }
         let cells = func.getattr("__closure__")?;
         if let Ok(cells) = cells.cast::<PyTuple>() {
@@ -183,10 +188,19 @@ impl<'py> Walk<'_, '_, 'py> {
                     }
                     outcome => outcome?,
                 }
+                self.note(start, &name.to_string_lossy());
             }
         }
         self.enc.tag(tags::END);
         self.given(func, true)
+    }
+
+    /// Takes down the digest of what a function holds under a name, written since `start`.
+    fn note(&mut self, start: usize, name: &str) {
+        if self.role == Some(Role::Function) {
+            let digest = super::keyed(&self.enc.as_bytes()[start..]);
+            self.holds.captured.push((name.to_owned(), digest));
+        }
     }
 
     /// Writes the attributes that an argument that can be called was given, of which few have any.
@@ -318,7 +332,9 @@ impl<'py> Walk<'_, '_, 'py> {
         value: &Bound<'py, PyAny>,
     ) -> Outcome {
         let start = self.enc.len();
+        self.part = true;
         let outcome = self.own(value.as_ptr());
+        self.part = false;
         self.pin(start, outcome, owner, name, value)
     }
 
@@ -354,7 +370,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     Some(first) => first,
                     None => {
                         self.holds.pins.push(pin());
-                        first::meet(value, first::number())
+                        first::meet(value, first::number(), Vec::new(), false)
                     }
                 };
                 self.count_first(first);
@@ -372,6 +388,20 @@ impl<'py> Walk<'_, '_, 'py> {
             }
         }
     }
+}
+
+/// The names of the parameters that have these defaults.
+fn parameters(code: &Bound<'_, PyAny>, defaults: &Bound<'_, PyAny>) -> PyResult<String> {
+    let names: Vec<String> = if let Ok(defaults) = defaults.cast::<PyDict>() {
+        let names = defaults.keys().iter().map(|it| it.extract());
+        names.collect::<PyResult<_>>()?
+    } else {
+        let names: Vec<String> = code.getattr("co_varnames")?.extract()?;
+        let positional: usize = code.getattr("co_argcount")?.extract()?;
+        let without = positional.saturating_sub(defaults.len()?);
+        names.into_iter().take(positional).skip(without).collect()
+    };
+    Ok(names.join("`, `"))
 }
 
 /// Something without a key in what a function is made of; in a callback, one that was not met

@@ -10,12 +10,16 @@ use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
+use tenure::Hasher128;
 
 /// An object that a callback holds, and what counts for it. Kept by every cache whose callbacks
 /// hold the object.
 pub(crate) struct First {
     value: Kept,
     counts: u128,
+    bound: u128,
+    /// Those in it, which its own content was made of.
+    _held: Vec<Arc<First>>,
 }
 
 /// The object itself, so that its address means this object and no later one.
@@ -29,7 +33,16 @@ enum Kept {
 }
 
 impl First {
-    fn new(value: &Bound<'_, PyAny>, counts: u128) -> Self {
+    fn new(value: &Bound<'_, PyAny>, counts: u128, held: Vec<Arc<First>>, calls: bool) -> Self {
+        let bound = if calls {
+            let mut bound = Hasher128::new();
+            for first in &held {
+                bound.update(&first.bound.to_le_bytes());
+            }
+            bound.finish()
+        } else {
+            number()
+        };
         let value = match PyWeakrefReference::new(value) {
             Ok(reference) => Kept::Weakly(reference.unbind()),
             // Lists, dicts and tuples take no weak references.
@@ -37,11 +50,21 @@ impl First {
                 _value: value.clone().unbind(),
             },
         };
-        Self { value, counts }
+        Self {
+            value,
+            counts,
+            bound,
+            _held: held,
+        }
     }
 
     pub(super) fn counts(&self) -> u128 {
         self.counts
+    }
+
+    /// Which object it is, and of what is only there to call others, which ones those are.
+    pub(crate) fn bound(&self) -> u128 {
+        self.bound
     }
 
     fn is_alive(&self, py: Python<'_>) -> bool {
@@ -65,9 +88,15 @@ pub(super) fn find(py: Python<'_>, value: *mut ffi::PyObject) -> Option<Arc<Firs
     first.filter(|first| first.is_alive(py))
 }
 
-/// Takes down what counts for an object from now on.
-pub(super) fn meet(value: &Bound<'_, PyAny>, counts: u128) -> Arc<First> {
-    let first = Arc::new(First::new(value, counts));
+/// Takes down what counts for an object from now on. It holds others that were met, and is perhaps
+/// only there to call them.
+pub(super) fn meet(
+    value: &Bound<'_, PyAny>,
+    counts: u128,
+    held: Vec<Arc<First>>,
+    calls: bool,
+) -> Arc<First> {
+    let first = Arc::new(First::new(value, counts, held, calls));
     let mut met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
     let met = met.get_or_insert_default();
     met.retain(|_, first| first.strong_count() > 0);

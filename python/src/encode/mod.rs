@@ -99,6 +99,8 @@ pub(crate) struct Holds {
     pub(crate) pins: Vec<Pin>,
     /// What counts as it was when it was first met.
     pub(crate) firsts: Vec<Arc<First>>,
+    /// The variables that functions close over, and their defaults, with the digest of each.
+    pub(crate) captured: Vec<(String, u128)>,
 }
 
 /// Writes what makes a callable what it is. What it closes over or is bound to and has no key is
@@ -149,6 +151,8 @@ struct Walk<'e, 'a, 'py> {
     holds: Holds,
     /// Which stack the walk is on.
     stacks: stack::Stacks,
+    /// Whether the next value is part of a callable and not something that it was given.
+    part: bool,
 }
 
 /// A container that was written before in this walk.
@@ -175,6 +179,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             role: None,
             holds: Holds::default(),
             stacks: stack::Stacks::default(),
+            part: false,
         }
     }
 
@@ -349,6 +354,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         value: *mut ffi::PyObject,
         write: impl FnOnce(&mut Self) -> Outcome,
     ) -> Outcome {
+        let part = std::mem::take(&mut self.part);
         let level = self.open.len();
         if let Some(at) = self.open.iter().rposition(|&open| open == value) {
             self.lowest = self.lowest.min(at);
@@ -357,7 +363,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             return Ok(());
         }
         if self.role == Some(Role::Callback) && may_change(value) {
-            return self.first_met(value, level, write);
+            return self.first_met(value, level, part, write);
         }
         // Where a user's function is at work, and where the user's rules are out of force, the
         // same object may be written differently than elsewhere.
@@ -384,12 +390,14 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         &mut self,
         value: *mut ffi::PyObject,
         level: usize,
+        part: bool,
         write: impl FnOnce(&mut Self) -> Outcome,
     ) -> Outcome {
         let first = match first::find(self.py, value) {
             Some(first) => first,
             None => {
                 let start = self.enc.len();
+                let held = self.holds.firsts.len();
                 let lowest = self.deeper(value, write)?;
                 if lowest < level {
                     // Part of a cycle: what is around it counts as a whole.
@@ -399,7 +407,8 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
                 self.enc.truncate(start);
                 // SAFETY: the caller keeps the value alive.
                 let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
-                first::meet(&value, content)
+                let held = self.holds.firsts.split_off(held);
+                first::meet(&value, content, held, part || is_made_to_call(&value))
             }
         };
         self.count_first(first);
@@ -499,6 +508,12 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             self.py.detach(|| keyed(bytes))
         }
     }
+}
+
+/// Whether an object is no more than a way to call others: one made anew is the same if those are.
+fn is_made_to_call(value: &Bound<'_, PyAny>) -> bool {
+    types::info(value)
+        .is_ok_and(|info| info.exact && matches!(info.rule, Rule::Known(Known::Callable(_))))
 }
 
 /// Whether an object that holds others can come to hold other ones.

@@ -260,11 +260,9 @@ fn l5_watched_resources_under_everything_and_a_shutdown() {
 
 fn identity(settings: u8) -> Identity {
     Identity {
-        site: [1; 16],
-        version: [1; 16],
         settings: [settings; 16],
-        stamp: [1; 16],
-        passing: false,
+        maker: [settings; 16],
+        ..Identity::new([1; 16], [1; 16])
     }
 }
 

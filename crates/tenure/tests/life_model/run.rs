@@ -53,11 +53,9 @@ impl Run {
     fn decorate(&mut self, function: usize, set: Set) -> Registered<Thing, String> {
         self.versions += 1;
         let identity = Identity {
-            site: [function as u8; 16],
-            version: [1; 16],
             settings: [self.versions; 16],
-            stamp: [1; 16],
-            passing: false,
+            maker: [self.versions; 16],
+            ..Identity::new([function as u8; 16], [1; 16])
         };
         let half = Duration::from_micros(500);
         let settings = Settings {

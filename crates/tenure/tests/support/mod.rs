@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tenure::{
-    Awaited, Behaviour, BuildError, Cause, Encoder, Engine, Error, Function, Holding, Interrupt, Lease,
-    ManualClock, Patiently, ReleaseFailed, Scope, Settings, Waiting,
+    Awaited, Behaviour, BuildError, Cause, Encoder, Engine, Error, Function, Holding, Interrupt,
+    Lease, ManualClock, Patiently, ReleaseFailed, Scope, Settings, Waiting,
 };
 
 use host::TestHost;

@@ -1,0 +1,356 @@
+//! F7 and F8: which versions of a function stand side by side, and which ones go.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tenure::{
+    Cause, Engine, Function, Host, HostBuild, Identity, Interrupt, KeyRef, ManualClock, Recording,
+    Registered, SessionId, Settings,
+};
+
+const SITE: [u8; 16] = [1; 16];
+const GRACE: Duration = Duration::from_secs(3600);
+
+/// So many wait for each session, as the guide says.
+const WAITING_MAX: usize = 16;
+
+/// A host whose session is set by hand.
+#[derive(Default)]
+struct Sessions(Mutex<Option<SessionId>>);
+
+impl Host for Sessions {
+    fn session(&self) -> Result<Option<SessionId>, Interrupt> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    fn begin(&self, _: &tenure::BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
+        Ok(None)
+    }
+
+    fn replay(&self, _: &Recording) -> Result<(), Interrupt> {
+        Ok(())
+    }
+}
+
+struct World {
+    clock: ManualClock,
+    engine: Engine,
+    host: Arc<Sessions>,
+}
+
+type Known = Registered<u8, ()>;
+
+impl World {
+    fn new() -> Self {
+        let clock = ManualClock::new();
+        let engine = Engine::with_clock(clock.clone());
+        let host = Arc::new(Sessions::default());
+        engine.set_host(Some(Arc::clone(&host) as Arc<dyn Host>));
+        Self {
+            clock,
+            engine,
+            host,
+        }
+    }
+
+    fn enter(&self, session: Option<&str>) {
+        *self.host.0.lock().unwrap() = session.map(SessionId::from);
+    }
+
+    /// Decorates, and builds unless it finds what was built.
+    fn call(&self, identity: Identity) -> Known {
+        let make = || Function::plain(&self.engine, "f", Settings::default());
+        let known: Known = self.engine.register(identity, make).unwrap();
+        known
+            .function()
+            .get_or_build(&KeyRef::EMPTY, || Ok(7))
+            .unwrap();
+        known
+    }
+
+    fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        self.engine.run_due();
+    }
+}
+
+fn version(number: u8) -> Identity {
+    Identity::new(SITE, [number; 16])
+}
+
+fn is_kept(function: &Function<u8, ()>) -> bool {
+    let info = function.info();
+    assert_eq!(
+        info.released(Cause::Superseded),
+        u64::from(info.entries == 0)
+    );
+    info.entries == 1
+}
+
+/// Decorates with one, lets go of it, decorates with the other. Whether the first is kept.
+fn stays(one: Identity, other: Identity) -> bool {
+    let world = World::new();
+    let known = world.call(one);
+    let function = Arc::clone(known.function());
+    drop(known);
+    let _other = world.call(other);
+    world.engine.run_due();
+    is_kept(&function)
+}
+
+#[test]
+fn f7_what_the_same_code_makes_stands_side_by_side() {
+    let one = Identity {
+        maker: [1; 16],
+        stamp: Some([1; 16]),
+        ..version(1)
+    };
+    let settings = [2; 16];
+    let stamp = Some([2; 16]);
+    assert!(stays(one, Identity { settings, ..one }));
+    assert!(stays(
+        one,
+        Identity {
+            version: [2; 16],
+            ..one
+        }
+    ));
+    // After an edit elsewhere in the file.
+    assert!(stays(one, Identity { stamp, ..one }));
+    assert!(stays(
+        one,
+        Identity {
+            stamp,
+            settings,
+            ..one
+        }
+    ));
+    assert!(stays(
+        one,
+        Identity {
+            stamp,
+            version: [2; 16],
+            ..one
+        }
+    ));
+    // Two places of one state of the file make it.
+    assert!(stays(
+        one,
+        Identity {
+            maker: [2; 16],
+            settings,
+            ..one
+        }
+    ));
+}
+
+#[test]
+fn f7_f6_an_edit_is_new_code_that_makes_it() {
+    let one = Identity {
+        maker: [1; 16],
+        stamp: Some([1; 16]),
+        ..version(1)
+    };
+    let edited = Identity {
+        maker: [2; 16],
+        stamp: Some([2; 16]),
+        ..one
+    };
+    assert!(stays(one, edited));
+    assert!(!stays(
+        one,
+        Identity {
+            settings: [2; 16],
+            ..edited
+        }
+    ));
+    assert!(!stays(
+        one,
+        Identity {
+            version: [2; 16],
+            ..edited
+        }
+    ));
+    // Code without a file.
+    let typed = Identity { stamp: None, ..one };
+    let maker = [2; 16];
+    assert!(stays(
+        typed,
+        Identity {
+            settings: [2; 16],
+            ..typed
+        }
+    ));
+    assert!(!stays(
+        typed,
+        Identity {
+            maker,
+            version: [2; 16],
+            ..typed
+        }
+    ));
+}
+
+#[test]
+fn f7_what_one_session_types_outdates_nothing_of_anothers() {
+    let world = World::new();
+    world.enter(Some("ada"));
+    let known = world.call(version(1));
+    let function = Arc::clone(known.function());
+    drop(known);
+    let maker = [2; 16];
+    world.enter(Some("bob"));
+    drop(world.call(Identity {
+        maker,
+        ..version(2)
+    }));
+    assert!(is_kept(&function));
+    world.enter(Some("ada"));
+    drop(world.call(Identity {
+        maker,
+        ..version(3)
+    }));
+    assert!(!is_kept(&function));
+}
+
+#[test]
+fn f7_live_functions_of_one_run_with_other_callbacks_share_nothing() {
+    let world = World::new();
+    let bound = |run: u8, callbacks: u8| Identity {
+        run: [run; 16],
+        callbacks: [callbacks; 16],
+        ..version(1)
+    };
+    let (one, two) = (world.call(bound(1, 1)), world.call(bound(1, 2)));
+    let functions = [one, two].map(|it| Arc::clone(it.function()));
+    assert!(!Arc::ptr_eq(&functions[0], &functions[1]));
+    // The next run, and a session beside it, find the two in the same order.
+    for (run, session) in [(2, None), (3, Some("ada")), (3, Some("bob"))] {
+        world.enter(session);
+        let (one, two) = (world.call(bound(run, 3)), world.call(bound(run, 4)));
+        assert!(Arc::ptr_eq(one.function(), &functions[0]));
+        assert!(Arc::ptr_eq(two.function(), &functions[1]));
+        let again = world.call(bound(run, 4));
+        assert!(Arc::ptr_eq(again.function(), &functions[1]));
+    }
+}
+
+#[test]
+fn f8_what_nothing_brings_back_goes_in_time_and_the_newest_stays() {
+    let world = World::new();
+    let functions = [1, 2, 3].map(|number| Arc::clone(world.call(version(number)).function()));
+    world.pass(GRACE / 2);
+    drop(world.call(version(1)));
+    world.pass(GRACE / 2);
+    // The second and the third have waited for an hour, or since the first came back.
+    assert_eq!(
+        functions.each_ref().map(|it| is_kept(it)),
+        [true, false, true]
+    );
+    world.pass(GRACE / 2);
+    assert_eq!(
+        functions.each_ref().map(|it| is_kept(it)),
+        [true, false, false]
+    );
+    world.pass(100 * GRACE);
+    assert!(is_kept(&functions[0]));
+}
+
+#[test]
+fn f8_the_time_can_be_set_while_some_wait() {
+    let world = World::new();
+    let functions = [1, 2].map(|number| Arc::clone(world.call(version(number)).function()));
+    world.engine.configure(|config| config.version_grace = None);
+    world.pass(100 * GRACE);
+    assert!(is_kept(&functions[0]));
+    let minute = Duration::from_secs(60);
+    world
+        .engine
+        .configure(|config| config.version_grace = Some(minute));
+    world.engine.run_due();
+    assert!(!is_kept(&functions[0]));
+    assert!(is_kept(&functions[1]));
+}
+
+#[test]
+fn f8_so_many_wait_for_each_session_and_for_those_that_have_ended() {
+    let world = World::new();
+    let mut functions = HashMap::new();
+    let both = ["ada", "bob"];
+    for (at, session) in (0_u8..).zip(both) {
+        world.enter(Some(session));
+        let made = (0..40).map(|it| Arc::clone(world.call(version(40 * at + it)).function()));
+        functions.insert(session, made.collect::<Vec<_>>());
+    }
+    let kept = |session| {
+        functions[session]
+            .iter()
+            .map(|it| is_kept(it))
+            .collect::<Vec<_>>()
+    };
+    let latest = |count| (0..40).map(|it| it + count >= 40).collect::<Vec<_>>();
+    // The newest one of a site does not wait, and when it began to, its session did nothing.
+    assert_eq!(kept("ada"), latest(WAITING_MAX + 1));
+    assert_eq!(kept("bob"), latest(WAITING_MAX + 1));
+    for session in both {
+        world.engine.end_session(session);
+    }
+    assert_eq!(kept("ada"), latest(0));
+    assert_eq!(kept("bob"), latest(WAITING_MAX + 1));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Decorate { version: u8, session: u8 },
+    LetGo(usize),
+    Pass(u64),
+    End(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0_u8..60, 0_u8..4).prop_map(|(version, session)| Step::Decorate { version, session }),
+        5 => any::<prop::sample::Index>().prop_map(|it| Step::LetGo(it.index(1 << 16))),
+        1 => (0_u64..2000).prop_map(Step::Pass),
+        1 => (1_u8..4).prop_map(Step::End),
+    ]
+}
+
+proptest! {
+    /// Nothing in use is released, few wait, and in the end the newest alone is left.
+    #[test]
+    fn f8_versions_in_use_stay_and_few_others_do(steps in prop::collection::vec(step(), 1..200)) {
+        let world = World::new();
+        let mut held: Vec<Known> = Vec::new();
+        let mut made: Vec<Arc<Function<u8, ()>>> = Vec::new();
+        for step in steps {
+            match step {
+                Step::Decorate { version: number, session } => {
+                    let name = format!("session {session}");
+                    world.enter((session > 0).then_some(name.as_str()));
+                    held.push(world.call(version(number)));
+                    let function = held[held.len() - 1].function();
+                    if !made.iter().any(|it| Arc::ptr_eq(it, function)) {
+                        made.push(Arc::clone(function));
+                    }
+                }
+                Step::LetGo(at) if !held.is_empty() => drop(held.swap_remove(at % held.len())),
+                Step::LetGo(_) => {}
+                Step::Pass(seconds) => world.pass(Duration::from_secs(seconds)),
+                Step::End(session) => world.engine.end_session(&format!("session {session}")),
+            }
+            world.engine.run_due();
+            let in_use = |it: &Arc<_>| held.iter().any(|known| Arc::ptr_eq(known.function(), it));
+            prop_assert!(held.iter().all(|known| is_kept(known.function())));
+            let waiting = made.iter().filter(|it| is_kept(it) && !in_use(it)).count();
+            prop_assert!(waiting <= 1 + 4 * WAITING_MAX);
+        }
+        held.clear();
+        world.engine.run_due();
+        world.pass(GRACE);
+        prop_assert_eq!(made.iter().filter(|it| is_kept(it)).count(), usize::from(!made.is_empty()));
+        prop_assert!(world.engine.shutdown());
+    }
+}

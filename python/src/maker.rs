@@ -1,0 +1,227 @@
+//! The code that decorates a function: what an edit of it changes, and what running it again does
+//! not.
+//!
+//! It is the code of the frames from the decorator's caller outwards up to the one that has the
+//! function's own code among its constants: the factory's for a function that a factory makes, the
+//! class body's for a method, the module's for what stands at its top. So a factory is the same code
+//! whatever it is given and whatever is edited around it, and a decorator with arguments, which
+//! calls Tenure's own, is so only together with the place where it is used. A function that was
+//! defined elsewhere is made by all frames up to the module's.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+use std::time::UNIX_EPOCH;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use tenure::Encoder;
+
+use crate::encode::{self, Context};
+use crate::identity::{code_of, digest};
+
+/// What the engine's registry is told of the code that decorates.
+pub(crate) struct Maker {
+    /// The code itself, by content.
+    pub(crate) digest: [u8; 16],
+    /// The state of the files that it and the function were read from, if all of it has files.
+    pub(crate) stamp: Option<[u8; 16]>,
+    /// The namespace and the very code object that run: other ones in another run of a script, in a
+    /// module that is loaded anew, and in a cell of a notebook.
+    pub(crate) run: [u8; 16],
+    /// A number for each run of the program's main script.
+    pub(crate) round: u64,
+}
+
+/// How many frames are looked at.
+const FRAMES_MAX: usize = 64;
+
+/// The code that decorates the function with these layers now.
+///
+/// # Errors
+/// What the parts of the frames raise when they are read.
+pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker> {
+    let mut code = Encoder::new();
+    let mut run = Encoder::new();
+    let mut stamp = Encoder::new();
+    let mut has_files = true;
+    let mut read = |globals: Option<Bound<'_, PyAny>>, file: &str| -> PyResult<()> {
+        if Path::new(file).is_file() {
+            stamp.raw(&source_state(globals, file)?);
+        } else {
+            has_files = false;
+        }
+        Ok(())
+    };
+    let mut codes = Vec::new();
+    for layer in layers {
+        if let Some(code) = code_of(layer)? {
+            let file = code.getattr(intern!(py, "co_filename"))?.str()?;
+            read(
+                layer.getattr_opt(intern!(py, "__globals__"))?,
+                &file.to_string_lossy(),
+            )?;
+            codes.push(code);
+        }
+    }
+    let frames = frames(py, &codes)?;
+    for frame in &frames {
+        let executed = frame.getattr(intern!(py, "f_code"))?;
+        code.raw(&code_digest(&executed)?);
+        let file = executed.getattr(intern!(py, "co_filename"))?.str()?;
+        let globals = frame.getattr(intern!(py, "f_globals"))?;
+        run.raw(&globals.as_ptr().addr().to_le_bytes());
+        run.raw(&executed.as_ptr().addr().to_le_bytes());
+        read(Some(globals), &file.to_string_lossy())?;
+    }
+    Ok(Maker {
+        digest: digest(&code),
+        stamp: has_files.then(|| digest(&stamp)),
+        run: digest(&run),
+        round: round(py)?,
+    })
+}
+
+/// The frames whose code makes the function, from the inside out.
+fn frames<'py>(py: Python<'py>, codes: &[Bound<'py, PyAny>]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let defines = |code: &Bound<'py, PyAny>| -> PyResult<bool> {
+        let constants = code.getattr(intern!(py, "co_consts"))?;
+        let constants = constants.cast_into::<PyTuple>()?;
+        Ok(constants
+            .iter()
+            .any(|it| codes.iter().any(|code| code.is(&it))))
+    };
+    let mut frames = Vec::new();
+    let sys = py.import(intern!(py, "sys"))?;
+    let mut frame = sys.call_method0(intern!(py, "_getframe"))?;
+    while !frame.is_none() && frames.len() < FRAMES_MAX {
+        let outer = frame.getattr(intern!(py, "f_back"))?;
+        let code = frame.getattr(intern!(py, "f_code"))?;
+        let globals = frame.getattr(intern!(py, "f_globals"))?;
+        let module = globals.call_method1(intern!(py, "get"), (intern!(py, "__name__"),))?;
+        if !(frames.is_empty() && module.eq(intern!(py, "tenure._api"))?) {
+            frames.push(frame);
+            if defines(&code)? || code.getattr(intern!(py, "co_name"))?.eq("<module>")? {
+                return Ok(frames);
+            }
+        }
+        frame = outer;
+    }
+    // Called by a server or on a thread: what stands further out says nothing of the function.
+    frames.truncate(1);
+    Ok(frames)
+}
+
+/// The digest of a code object and those in it, without names of files and numbers of lines.
+fn code_digest(code: &Bound<'_, PyAny>) -> PyResult<[u8; 16]> {
+    /// By address. Locked only by who holds the interpreter, and nothing of Python's happens
+    /// meanwhile.
+    static KNOWN: Mutex<Option<HashMap<usize, (Py<PyWeakrefReference>, [u8; 16])>>> =
+        Mutex::new(None);
+    let py = code.py();
+    let at = code.as_ptr().addr();
+    let known = {
+        let known = guarded(&KNOWN);
+        let known = known.as_ref().and_then(|known| known.get(&at));
+        known.map(|(known, digest)| (known.clone_ref(py), *digest))
+    };
+    if let Some((known, digest)) = known
+        && known.bind(py).upgrade().is_some_and(|known| known.is(code))
+    {
+        return Ok(digest);
+    }
+    let mut enc = Encoder::new();
+    let cx = Context {
+        function: "the code that decorates",
+        hash_funcs: None,
+    };
+    encode::encode(py, &mut enc, code.as_ptr(), "code", &cx)?;
+    let digest = digest(&enc);
+    let known = PyWeakrefReference::new(code)?.unbind();
+    let gone = {
+        let mut all = guarded(&KNOWN);
+        let all = all.get_or_insert_default();
+        // Amortised: what is gone is swept when the table would grow. Looking frees nothing.
+        let mut gone: Vec<_> = if all.len() == all.capacity() {
+            let is_gone = |it: &Py<PyWeakrefReference>| it.bind(py).upgrade().is_none();
+            all.extract_if(|_, (code, _)| is_gone(code)).collect()
+        } else {
+            Vec::new()
+        };
+        gone.extend(all.insert(at, (known, digest)).map(|before| (at, before)));
+        gone
+    };
+    drop(gone);
+    Ok(digest)
+}
+
+/// The state of a source file when the code in it was read: for an imported module when it was
+/// first asked for, because its code stays as it is when the file changes under it, and now for a
+/// script.
+fn source_state(globals: Option<Bound<'_, PyAny>>, file: &str) -> PyResult<[u8; 16]> {
+    /// By file: the module's spec, and the state of the file when it was first asked for.
+    type Seen = HashMap<String, (Py<PyAny>, [u8; 16])>;
+    static SEEN: Mutex<Option<Seen>> = Mutex::new(None);
+    let spec = match globals {
+        Some(globals) => globals.call_method1("get", ("__spec__",))?,
+        None => return Ok(state_now(file)),
+    };
+    if spec.is_none() {
+        return Ok(state_now(file));
+    }
+    if let Some((known, state)) = guarded(&SEEN).get_or_insert_default().get(file)
+        && known.is(&spec)
+    {
+        return Ok(*state);
+    }
+    let state = state_now(file);
+    let replaced = guarded(&SEEN)
+        .get_or_insert_default()
+        .insert(file.to_owned(), (spec.unbind(), state));
+    drop(replaced);
+    Ok(state)
+}
+
+fn state_now(file: &str) -> [u8; 16] {
+    let mut enc = Encoder::new();
+    enc.framed(1, file.as_bytes());
+    if let Ok(metadata) = std::fs::metadata(file) {
+        let changed = metadata
+            .modified()
+            .ok()
+            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+            .map_or(0, |time| time.as_nanos());
+        enc.framed(2, &changed.to_le_bytes());
+        enc.framed(3, &metadata.len().to_le_bytes());
+    }
+    digest(&enc)
+}
+
+/// The number of the present run of the main script: a host that runs a script again gives it a
+/// new `__main__`.
+fn round(py: Python<'_>) -> PyResult<u64> {
+    static LAST: Mutex<Option<(Py<PyWeakrefReference>, u64)>> = Mutex::new(None);
+    let modules = py
+        .import(intern!(py, "sys"))?
+        .getattr(intern!(py, "modules"))?;
+    let main = modules.get_item(intern!(py, "__main__"))?;
+    let last = guarded(&LAST)
+        .as_ref()
+        .map(|(main, number)| (main.clone_ref(py), *number));
+    let number = match last {
+        Some((last, number)) if last.bind(py).upgrade().is_some_and(|it| it.is(&main)) => number,
+        last => {
+            let number = last.map_or(0, |(_, number)| number) + 1;
+            let main = PyWeakrefReference::new(&main)?.unbind();
+            let before = guarded(&LAST).replace((main, number));
+            drop(before);
+            number
+        }
+    };
+    Ok(number)
+}
+
+fn guarded<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {
+    held.lock().unwrap_or_else(|poison| poison.into_inner())
+}
