@@ -87,7 +87,7 @@ pub(crate) fn of(
         },
         name: source.name,
         title: source.title,
-        pinned: source.pinned,
+        pinned: source.pinned.into_iter().chain(maker.codes).collect(),
         firsts: firsts.into(),
         renewed: Renewed {
             round: maker.round,

@@ -32,6 +32,8 @@ pub(crate) struct Maker {
     pub(crate) run: [u8; 16],
     /// A number for each run of the program's main script.
     pub(crate) round: u64,
+    /// The code objects of `run`: kept with the function, so that no address is used again.
+    pub(crate) codes: Vec<Py<PyAny>>,
 }
 
 /// How many frames are looked at.
@@ -66,6 +68,7 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
         }
     }
     let frames = frames(py, &codes)?;
+    let mut codes = Vec::new();
     for frame in &frames {
         let executed = frame.getattr(intern!(py, "f_code"))?;
         code.raw(&code_digest(&executed)?);
@@ -74,12 +77,14 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
         run.raw(&globals.as_ptr().addr().to_le_bytes());
         run.raw(&executed.as_ptr().addr().to_le_bytes());
         read(Some(globals), &file.to_string_lossy())?;
+        codes.push(executed.unbind());
     }
     Ok(Maker {
         digest: digest(&code),
         stamp: has_files.then(|| digest(&stamp)),
         run: digest(&run),
         round: round(py)?,
+        codes,
     })
 }
 

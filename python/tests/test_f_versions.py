@@ -1,0 +1,703 @@
+"""F6 to F8: what outdates a version of a function, what lives beside it, and what goes because nothing can call it."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import itertools
+import linecache
+import logging
+import os
+import sys
+import types
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tenure
+from tenure import _native
+from tenure.testing import Clock
+from world import TestHost, releases
+
+WAITING_MAX = 16
+"""So many versions wait for each session, as the guide says."""
+
+
+class Program:
+    """Code that is edited and runs again, each time in a fresh `__main__` as an app's host does it."""
+
+    def __init__(self, name: Callable[[], str], kind: str = "file") -> None:
+        self.name = name
+        self.kind = kind
+        self.built: list[Any] = []
+        self.released: list[Any] = []
+        self.ticks = itertools.count(1_700_000_000)
+
+    def build(self, what: Any) -> list[Any]:
+        self.built.append([what])
+        return self.built[-1]
+
+    def release(self, resource: Any) -> None:
+        self.released.append(resource)
+
+    def check(self, resource: Any) -> bool:
+        return True
+
+    def run(self, source: str, use: Callable[[types.SimpleNamespace], Any] | None = None) -> Any:
+        """Runs the source and `use`, and lets go of everything that it has defined."""
+        name = self.name()
+        if name.startswith("/"):
+            path = Path(name)
+            if not path.exists() or path.read_text() != source:
+                path.write_text(source)
+                # A later time of change, however coarse the file system's clock is.
+                tick = next(self.ticks)
+                os.utime(path, (tick, tick))
+        module = types.ModuleType("__main__")
+        for given in ("build", "release", "check"):
+            setattr(module, given, getattr(self, given))
+        vars(module)["cache_resource"] = tenure.cache_resource
+        before, sys.modules["__main__"] = sys.modules["__main__"], module
+        try:
+            exec(compile(source, name, "exec", dont_inherit=True), vars(module))
+            result = (use or (lambda names: names.f()))(types.SimpleNamespace(**vars(module)))
+        finally:
+            sys.modules["__main__"] = before
+        # The host of a test takes down which functions were built, and each knows its module.
+        if isinstance(host := _native.get_host(), TestHost):
+            host.notes.clear()
+        del module
+        gc.collect()
+        return result
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections() -> Iterator[None]:
+    """Each run of a program ends with a collection, which need not look at what was there before all tests."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(params=["file", "exec", "cell"])
+def program(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Program]:
+    """In a file, without one, and in the cells of a notebook, where each run has another name."""
+    cells = itertools.count()
+    names = {
+        "file": lambda: str(tmp_path / "script.py"),
+        "exec": lambda: "<string>",
+        "cell": lambda: f"<ipython-input-{next(cells)}-0a1b2c>",
+    }
+    yield Program(names[request.param], request.param)
+    linecache.checkcache()
+
+
+# --- F6, F7: what an edit is ----------------------------------------------------------------------
+
+PLACES = {
+    "top": """
+@cache_resource(on_release=release{settings})
+def f(n=1): return build({body})
+""",
+    "variable": """
+SETTINGS = dict(on_release=release{settings})
+@cache_resource(**SETTINGS)
+def f(n=1): return build({body})
+""",
+    "factory": """
+def factory():
+    @cache_resource(on_release=release{settings})
+    def f(n=1): return build({body})
+    return f
+f = factory()
+""",
+    "method": """
+class C:
+    @cache_resource(on_release=release{settings})
+    def m(_self, n=1): return build({body})
+f = C().m
+""",
+    "lambda": """
+f = cache_resource(on_release=release{settings})(lambda n=1: build({body}))
+""",
+    "decorator": """
+def cached(**settings):
+    def wrap(func): return cache_resource(**settings)(func)
+    return wrap
+@cached(on_release=release{settings})
+def f(n=1): return build({body})
+""",
+}
+
+EDITS: dict[str, Callable[[str], str]] = {
+    "of-nothing": lambda text: text.format(settings="", body="'x'"),
+    "above": lambda text: "\n# A comment.\nimport json\n" + text.format(settings="", body="'x'"),
+    "below": lambda text: text.format(settings="", body="'x'") + "\ndef g(): return 1\n",
+    "of-the-body": lambda text: text.format(settings="", body="'y'"),
+    "of-a-default": lambda text: text.format(settings="", body="'x'").replace("n=1", "n=2"),
+    "of-ttl": lambda text: text.format(settings=", ttl=60", body="'x'"),
+    "of-max_entries": lambda text: text.format(settings=", max_entries=2", body="'x'"),
+    "of-validate": lambda text: text.format(settings=", validate=check", body="'x'"),
+    "of-scope": lambda text: text.format(settings=", scope='session'", body="'x'"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("place", PLACES)
+def test_f7_f6_an_edit_is_new_code_that_decorates(program: Program, clock: Clock, host: TestHost, place: str, edit: str) -> None:
+    """F6, F7: an edit of the function or of its settings releases what the old one held, once; none of anything else."""
+    before, after = (EDITS[it](PLACES[place]) for it in ("of-nothing", edit))
+    with host.serving("ada"):
+        old = program.run(before)
+        assert program.run(before) is old
+        new = program.run(after)
+        clock.advance(0)
+        if edit in ("of-nothing", "above", "below"):
+            assert new is old
+            assert program.released == []
+        else:
+            assert new is not old
+            assert program.released == [old]
+        # An edit that is taken back is one more.
+        last = program.run(before)
+        clock.advance(0)
+        assert program.released == ([] if new is old else [old, new])
+        assert (last is old) is (new is old)
+    _native.end_session("ada")
+
+
+SIBLINGS = {
+    "ttl": """
+def factory(ttl):
+    @cache_resource(ttl=ttl, on_release=release)
+    def f(): return build(ttl)
+    return f
+fs = [factory(3600 * 60), factory(3600 * 70)]
+""",
+    "settings-alone": """
+def factory(most):
+    @cache_resource(max_entries=most, on_release=release)
+    def f(): return build("one")
+    return f
+fs = [factory(1), factory(2), factory(None)]
+""",
+    "scope": """
+def connection(scope, ttl):
+    def make(): return build("connection")
+    make.__qualname__ = f"make_{ttl}"
+    def close(made): release(made)
+    return cache_resource(scope=scope, ttl=ttl, on_release=close)(make)
+fs = [connection("global", None), connection("session", None), connection("global", 3600 * 60)]
+""",
+    "closure": """
+def factory(tenant):
+    @cache_resource(on_release=release)
+    def f(): return build(tenant)
+    return f
+fs = [factory(it) for it in "abcde"]
+""",
+    "method": """
+def service(size):
+    class Service:
+        @cache_resource(max_entries=size, on_release=release)
+        def connect(_self): return build(size)
+    return Service()
+fs = [service(1).connect, service(2).connect]
+""",
+    "lambda": """
+def lazily(value, **settings):
+    return cache_resource(on_release=release, **settings)(lambda: build(value))
+fs = [lazily(1), lazily(2), lazily(1, max_entries=2)]
+""",
+    "callback": """
+def factory(closes):
+    def close(made): release(made)
+    @cache_resource(on_release=close if closes else release)
+    def f(): return build("one")
+    return f
+fs = [factory(True), factory(False)]
+""",
+}
+
+
+@pytest.mark.parametrize("which", SIBLINGS)
+def test_f7_what_the_same_code_makes_lives_side_by_side(program: Program, clock: Clock, host: TestHost, which: str) -> None:
+    """F7, F1: none outdates another, though none is held while the next one comes; an edit elsewhere changes nothing."""
+
+    def one_by_one(names: types.SimpleNamespace) -> list[Any]:
+        return [function() for function in [*names.fs, *reversed(names.fs)]]
+
+    source = SIBLINGS[which]
+    with host.serving("ada"):
+        made = program.run(source, one_by_one)
+        count = len(made) // 2
+        assert made[:count] == made[count:][::-1]
+        assert len(program.built) == count
+        for text in (source, source, source + "\nx = 1\n", "# A comment.\n" + source, source):
+            again = program.run(text, one_by_one)
+            assert all(one is other for one, other in zip(again, made, strict=True))
+        clock.advance(0)
+        assert program.released == []
+        assert len(program.built) == count
+    _native.end_session("ada")
+
+
+def test_f7_an_edit_of_the_factory_outdates_all_that_it_made(program: Program, clock: Clock) -> None:
+    """F7, F6"""
+    source = SIBLINGS["closure"]
+    made = program.run(source, lambda names: [f() for f in names.fs])
+    program.run(source.replace("build(tenant)", "build(tenant * 2)"), lambda names: [f() for f in names.fs])
+    clock.advance(0)
+    assert program.released == made
+
+
+def test_f7_two_places_of_one_file_may_decorate_one_function(clock: Clock, tmp_path: Path) -> None:
+    """F7: each place is code of its own, and neither is an edit of the other."""
+    program = Program(lambda: str(tmp_path / "script.py"))
+    source = """
+def load(): return build("model")
+def quick(): return cache_resource(ttl="1h", on_release=release)(load)
+def slow(): return cache_resource(ttl="10h", on_release=release)(load)
+"""
+    for _ in range(3):
+        program.run(source, lambda names: (names.quick()(), names.slow()()))
+    clock.advance(0)
+    assert len(program.built) == 2
+    assert program.released == []
+
+
+def test_f7_what_is_held_goes_on_beside_an_edit_and_goes_with_its_user(program: Program, clock: Clock) -> None:
+    """F7, F6, L5: nothing is pulled away from under who holds the function."""
+    before, after = (EDITS[it](PLACES["top"]) for it in ("of-nothing", "of-ttl"))
+    held: list[Any] = []
+    old = program.run(before, lambda names: held.append(names.f) or names.f())
+    program.run(after)
+    clock.advance(0)
+    assert held[0]() is old
+    assert program.released == []
+    held.clear()
+    gc.collect()
+    clock.advance(0)
+    assert program.released == [old]
+
+
+# --- F7: callbacks that are bound to something ----------------------------------------------------
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.got: list[Any] = []
+
+    def __call__(self, resource: Any) -> None:
+        self.got.append(resource)
+
+    def take(self, resource: Any) -> None:
+        self.got.append(resource)
+
+
+def _closing(got: list[Any]) -> Callable[[Any], None]:
+    def close(resource: Any) -> None:
+        got.append(resource)
+
+    return close
+
+
+def _defaulting(got: list[Any]) -> Callable[[Any], None]:
+    def close(resource: Any, got: list[Any] = got) -> None:
+        got.append(resource)
+
+    return close
+
+
+def _sink(take: Callable[[Sink], Any]) -> Callable[[list[Any]], Any]:
+    def make(got: list[Any]) -> Any:
+        sink = Sink()
+        sink.got = got
+        return take(sink)
+
+    return make
+
+
+BOUND: dict[str, Callable[[list[Any]], Any]] = {
+    "method": lambda got: got.append,
+    "closure": _closing,
+    "lambda": lambda got: lambda resource: got.append(resource),
+    "default": _defaulting,
+    "partial": lambda got: functools.partial(list.append, got),
+    "keyword": lambda got: functools.partial(_closing(got)),
+    "instance": _sink(lambda sink: sink),
+    "its-method": _sink(lambda sink: sink.take),
+    "deep": lambda got: (lambda inner: lambda resource: inner["to"].append(resource))({"to": got}),
+}
+
+
+@pytest.mark.parametrize("bound", BOUND)
+def test_f7_two_live_functions_with_callbacks_bound_to_different_objects_are_two(clock: Clock, bound: str) -> None:
+    """F7, L1: what one built is released into its own list."""
+
+    def factory() -> tuple[Any, list[Any]]:
+        got: list[Any] = []
+
+        @tenure.cache_resource(on_release=BOUND[bound](got))
+        def connect(k: int) -> list[int]:
+            return [k]
+
+        return connect, got
+
+    made = [factory() for _ in range(3)]
+    for k, (connect, _) in enumerate(made):
+        connect(k)
+    for connect, _ in reversed(made):
+        connect.clear()
+    assert [got for _, got in made] == [[[0]], [[1]], [[2]]]
+    assert made[0][0].info().builds == 1
+
+
+@pytest.mark.parametrize("bound", ["method", "closure", "lambda", "default", "partial", "keyword"])
+def test_f7_two_live_functions_with_callbacks_bound_to_one_object_are_one(clock: Clock, bound: str) -> None:
+    """F7, F3: however often the callback around it is made."""
+    got: list[Any] = []
+
+    def factory() -> Any:
+        return tenure.cache_resource(on_release=BOUND[bound](got))(lambda: ["one"])
+
+    one, two = factory(), factory()
+    assert one() is two()
+    one.clear()
+    three = factory()
+    assert three() is two()
+    assert got == [["one"]]
+
+
+TWO_LISTS = """
+def factory():
+    got = []
+    @cache_resource(on_release=got.append)
+    def connect(): return build(len(all))
+    all.append(connect)
+    return connect
+all = []
+fs = [factory(), factory()]
+"""
+
+
+def test_f7_a_run_finds_both_again_and_so_does_a_session_beside_it(program: Program, host: TestHost) -> None:
+    """F7, F3, F8: in the order in which they were made, with lists that each run makes anew."""
+
+    def use(names: types.SimpleNamespace) -> list[Any]:
+        found = [f() for f in names.fs]
+        if names.others:
+            with host.serving("bob"):
+                found += program.run(TWO_LISTS + "others = []\n", use)
+        return found
+
+    source = TWO_LISTS + "others = [1]\n"
+    with host.serving("ada"):
+        for _ in range(3):
+            one, two, his, hers = program.run(source, use)
+            assert one is his
+            assert two is hers
+            assert one is not two
+    assert len(program.built) == 2
+    assert program.released == []
+
+
+def test_f3_a_cell_that_runs_again_while_its_function_lives_finds_its_entry(clock: Clock) -> None:
+    """F3, F7: its list is new, and so is its code: it is no second function beside the first."""
+    names: dict[str, Any] = {"__name__": "__main__", "cache_resource": tenure.cache_resource}
+    cell = "got = []\n@cache_resource(on_release=got.append)\ndef connect(): return ['it']\nmade = connect()"
+    made = []
+    for number in range(3):
+        exec(compile(cell, f"<ipython-input-{number}-0a1b2c>", "exec", dont_inherit=True), names)
+        made.append(names["made"])
+    assert made[0] is made[1] is made[2]
+
+
+# --- F8 -------------------------------------------------------------------------------------------
+
+
+def test_f8_a_hundred_edits_leave_the_last(program: Program, clock: Clock) -> None:
+    """F8, F6"""
+    for number in range(100):
+        program.run(PLACES["top"].format(settings="", body=number))
+    clock.advance(0)
+    assert program.released == program.built[:-1]
+
+
+def test_f8_closures_over_changing_values_do_not_pile_up(clock: Clock) -> None:
+    """F8, L10: few wait, the others go at once, the rest in time; the newest stays for who comes back."""
+    released: list[Any] = []
+
+    def connect(now: int) -> tuple[list[int], Any]:
+        function = tenure.cache_resource(lambda: [now], max_entries=2, on_release=released.append)
+        return function(), function
+
+    for now in range(1000):
+        connect(now)
+    clock.advance(0)
+    assert released == [[now] for now in range(1000 - WAITING_MAX - 1)]
+    clock.advance("59m")
+    assert len(released) == 1000 - WAITING_MAX - 1
+    clock.advance("1m")
+    assert sorted(released) == [[now] for now in range(999)]
+    clock.advance("1000h")
+    assert len(released) == 999
+    assert releases(connect(999)[1]) == {}
+    tenure.cache_resource.clear()
+    assert sorted(released) == [[now] for now in range(1000)]
+
+
+def test_f8_the_cause_is_superseded_and_the_time_can_be_set(clock: Clock) -> None:
+    """F8"""
+
+    def connect(now: int) -> Any:
+        function = tenure.cache_resource(lambda: [now])
+        function()
+        return function.info
+
+    info = connect(1)
+    other = connect(2)
+    del info, other
+    tenure.configure(version_grace="1m")
+    try:
+        kept = []
+        connect_again = tenure.cache_resource(lambda: kept.append(1) or ["x"])
+        connect_again()
+        clock.advance("2m")
+        connect_again()
+        assert kept == [1]
+        with pytest.raises(TypeError, match="version_grace"):
+            _native.configure(grace=1)
+        with pytest.raises(ValueError, match="version_grace=-1 is negative"):
+            tenure.configure(version_grace=-1)
+    finally:
+        tenure.configure()
+
+
+@pytest.mark.parametrize("grace", ["1m", "2h", None])
+def test_f8_what_is_brought_back_in_time_is_found(clock: Clock, grace: str | None) -> None:
+    """F8, F3: two tenants whose runs alternate each find their own, however long that goes on."""
+    tenure.configure(version_grace=grace)
+    try:
+        released: list[Any] = []
+
+        def run(tenant: str) -> Any:
+            return tenure.cache_resource(lambda: [tenant], on_release=released.append)()
+
+        a, b = run("a"), run("b")
+        for _ in range(20):
+            clock.advance("59s")
+            assert run("a") is a
+            assert run("b") is b
+        assert released == []
+        clock.advance("2h")
+        assert released == ([] if grace is None else [a])
+        assert run("b") is b
+    finally:
+        tenure.configure()
+
+
+def test_f8_each_session_brings_back_its_own(clock: Clock, host: TestHost) -> None:
+    """F8, F3: forty tenants, each in a session that runs again while the others do."""
+    released: list[Any] = []
+
+    def run(tenant: int) -> Any:
+        with host.serving(f"session {tenant}"):
+            return tenure.cache_resource(lambda: [tenant], on_release=released.append)()
+
+    made = [run(tenant) for tenant in range(40)]
+    for _ in range(3):
+        assert all(run(tenant) is made[tenant] for tenant in range(40))
+    for tenant in range(40):
+        _native.end_session(f"session {tenant}")
+    assert released == made[: 40 - WAITING_MAX - 1]
+
+
+# --- F8: a value of the run -----------------------------------------------------------------------
+
+OF_THE_RUN = """
+def {main}(now, tenant, fixed=1):
+    @cache_resource(on_release=release{settings})
+    def connect(host{default}):
+        return build((host, now, tenant, fixed))
+    return connect
+main = {main}
+"""
+
+
+def of_the_run(program: Program, test: str, settings: str = "", default: str = "") -> str:
+    """It says something once for each function, so each test has one of its own."""
+    return OF_THE_RUN.format(main=f"main_of_{test}_in_{program.kind}", settings=settings, default=default)
+
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    caplog.set_level(logging.WARNING, "tenure")
+    return lambda: [record.getMessage() for record in caplog.records if "built anew" in record.getMessage()]
+
+
+def test_f8_a_function_that_captures_a_value_of_the_run_is_named_once(
+    program: Program, clock: Clock, told: Callable[[], list[str]], host: TestHost
+) -> None:
+    """F8, F1: what it captures, and what to write; nothing else that it captures is named."""
+    source = of_the_run(program, "value", settings=", max_entries=2")
+    with host.serving("ada"):
+        for now in range(3):
+            program.run(source, lambda names, now=now: names.main(now, "ada")("db"))
+        assert told() == []
+        for now in range(3, 30):
+            program.run(source, lambda names, now=now: names.main(now, "ada")("db"))
+    (text,) = told()
+    assert f"`main_of_value_in_{program.kind}.<locals>.connect` was built anew" in text
+    assert "`now`" in text
+    assert "def connect(_now)" in text
+    assert "tenant" not in text
+    assert "fixed" not in text
+    clock.advance(0)
+    assert len(program.built) == 30
+    assert program.released == program.built[: 30 - WAITING_MAX - 1]
+
+
+def test_f8_a_default_of_the_run_is_named_too(
+    program: Program, told: Callable[[], list[str]], host: TestHost
+) -> None:
+    source = of_the_run(program, "default", default=", since=now").replace("(host, now,", "(host,")
+    with host.serving("ada"):
+        for now in range(5):
+            program.run(source, lambda names, now=now: names.main(now, "ada")("db"))
+    (text,) = told()
+    assert "`since`" in text
+    assert "`now`" not in text
+
+
+@pytest.mark.parametrize("why", ["sessions", "come-back", "one-run", "not-built", "edited"])
+def test_f8_nothing_is_said_of_what_is_meant_to_differ(
+    program: Program, told: Callable[[], list[str]], host: TestHost, why: str
+) -> None:
+    """F8, F1: tenants of many sessions, of runs that come back, and of one run; an edit; and who only decorates."""
+    source = of_the_run(program, why.replace("-", "_"))
+    for number in range(12):
+        with host.serving(f"session {number if why == 'sessions' else 0}"):
+            if why == "one-run":
+                if number == 0:
+                    program.run(source, lambda names: [names.main(0, tenant)("db") for tenant in range(12)])
+            elif why == "come-back":
+                program.run(source, lambda names, number=number: names.main(0, number % 3)("db"))
+            elif why == "not-built":
+                program.run(source, lambda names, number=number: names.main(0, number))
+            elif why == "edited":
+                edited = source.replace("return build", f"str({number})\n        return build")
+                program.run(edited, lambda names, number=number: names.main(0, number)("db"))
+            else:
+                program.run(source, lambda names, number=number: names.main(0, number)("db"))
+    assert told() == []
+
+
+# --- F6: what a hot reload sees -------------------------------------------------------------------
+
+
+def _class(module: str, base: type = object, **members: Any) -> type:
+    return type("Part", (base,), {"__module__": module, **members})
+
+
+def _function(module: str) -> Any:
+    def part() -> None: ...
+
+    part.__module__ = module
+    return part
+
+
+class Slotted:
+    __slots__ = ("step",)
+
+
+class Pipeline:
+    def __init__(self, *steps: Any) -> None:
+        self.steps = [(f"step {number}", step) for number, step in enumerate(steps)]
+
+
+def _slotted(step: Any) -> Slotted:
+    made = Slotted()
+    made.step = step
+    return made
+
+
+def _made(module: str) -> Any:
+    return _class(module, act=lambda self: None)()
+
+
+def _generator(held: Any) -> Iterator[Any]:
+    yield held
+
+
+HOLDERS: dict[str, Callable[[str], Any]] = {
+    "instance": _made,
+    "derived": lambda module: type("Here", (_class(module),), {"__module__": "here"})(),
+    "slots-only": lambda module: _class(module, __slots__=())(),
+    "list": lambda module: [1, _made(module)],
+    "list-subclass": lambda module: type("List", (list,), {})([_made(module)]),
+    "tuple": lambda module: (1, (2, _made(module))),
+    "dict-value": lambda module: {"a": {"b": _made(module)}},
+    "dict-key": lambda module: {_made(module): 1},
+    "set": lambda module: {_made(module)},
+    "deque": lambda module: deque([_made(module)]),
+    "attribute": lambda module: types.SimpleNamespace(inner=_made(module)),
+    "slot": lambda module: _slotted(_made(module)),
+    "pipeline": lambda module: Pipeline(Pipeline(1, [_made(module)])),
+    "method": lambda module: _made(module).act,
+    "partial": lambda module: functools.partial(print, _made(module)),
+    "partial-keyword": lambda module: functools.partial(print, end=_made(module)),
+    "partial-function": lambda module: functools.partial(_function(module)),
+    "closure": lambda module: (lambda held: lambda: held)(_made(module)),
+    "default": lambda module: (lambda held=_made(module): held),
+    "class": lambda module: _class(module),
+    "function": _function,
+    "module": types.ModuleType,
+    "generator": lambda module: _generator(_made(module)),
+    "cycle": lambda module: (lambda held: held.append(held) or held)([_made(module)]),
+    "late-in-a-long-list": lambda module: [0] * 100_000 + [_made(module)],
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_f6_what_a_resource_holds_of_a_module_that_is_loaded_anew_is_seen(clock: Clock, holder: str) -> None:
+    """F6: in containers, attributes, methods, partials and closures; and what holds none of it stays."""
+
+    @tenure.cache_resource
+    def build(module: str) -> Any:
+        return HOLDERS[holder](module)
+
+    one, two = build("shop"), build("bank")
+    _native.supersede_modules(frozenset({"shop"}))
+    assert releases(build) == {"superseded": 1}
+    assert build("bank") is two
+    assert build("shop") is not one
+
+
+def test_f6_a_hot_reload_runs_no_code_of_a_resource_and_looks_no_further_than_is_said(clock: Clock) -> None:
+    """F6, L2: neither attributes nor metaclasses are asked; what is far away, or only named, is not seen."""
+
+    class Meta(type):
+        def __getattribute__(cls, name: str) -> Any:
+            raise AssertionError(name)
+
+    class Guarded(metaclass=Meta):
+        def __getattribute__(self, name: str) -> Any:
+            raise AssertionError(name)
+
+    far: Any = _made("shop")
+    for _ in range(20_000):
+        far = [far]
+    resources = {"guarded": object.__new__(Guarded), "far": far, "named": lambda: HOLDERS, "text": "shop"}
+    build = tenure.cache_resource(lambda name, _resource: _resource)
+    for name, resource in resources.items():
+        build(name, resource)
+    _native.supersede_modules(frozenset({"shop", "collections"}))
+    assert releases(build) == {}
+    while far:
+        far = far.pop() if isinstance(far, list) else None
