@@ -12,6 +12,8 @@ Why is a file kept under its own name, and not under the place that it was recor
 from __future__ import annotations
 
 import dataclasses
+import inspect
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,21 +23,21 @@ from streamlit import runtime
 class File:
     """One call of the file manager's `add` or `add_deferred`, and the name that it gave the file."""
 
-    __slots__ = ("_content", "_kind", "_more", "_named", "name")
+    __slots__ = ("_arguments", "_kind", "_signature", "name")
 
-    def __init__(
-        self, name: str, kind: str, content: tuple[Any, Any], more: tuple[Any, ...], named: dict[str, Any]
-    ) -> None:
+    def __init__(self, name: str, kind: str, given: inspect.BoundArguments) -> None:
         self.name = name
         self._kind = kind
-        self._content = content
-        self._more = more
-        self._named = named
+        self._signature = given.signature
+        # At the place of its own name, and with the manager there is then.
+        self._arguments = {**given.arguments, "coordinates": name, "self": None}
 
     def keep(self) -> str:
         """Keeps the file for the session that asks, and returns its name there: new each time for a deferred one."""
         manager = runtime.get_instance().media_file_mgr
-        name: str = getattr(manager, self._kind)(*self._content, self.name, *self._more, **self._named)
+        arguments = OrderedDict({**self._arguments, "self": manager})
+        given = inspect.BoundArguments(self._signature, arguments)
+        name: str = getattr(type(manager), self._kind)(*given.args, **given.kwargs)
         return name
 
 

@@ -8,8 +8,10 @@ module are released before the script runs on, with cause `Superseded`, and are 
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from streamlit.watcher.local_sources_watcher import LocalSourcesWatcher
 
@@ -20,13 +22,18 @@ UNLOADS = "flush_pending_evictions" if hasattr(LocalSourcesWatcher, "flush_pendi
 
 
 def minding_classes(original: Callable[..., None]) -> Callable[..., None]:
-    def unload(self: LocalSourcesWatcher) -> None:
-        if self._pending_evictions:
-            there = set(sys.modules)
-            original(self)
-            _unloaded(there)
+    bind = inspect.signature(original).bind
 
-    def change(self: LocalSourcesWatcher, filepath: str) -> None:
+    def unload(*args: Any, **kwargs: Any) -> None:
+        there = set(sys.modules)
+        original(*args, **kwargs)
+        _unloaded(there)
+
+    def change(*args: Any, **kwargs: Any) -> None:
+        try:
+            watcher: LocalSourcesWatcher = bind(*args, **kwargs).arguments["self"]
+        except TypeError:
+            return original(*args, **kwargs)  # Which says what does not fit.
         there = set(sys.modules)
 
         def tell(_: str) -> None:
@@ -34,11 +41,11 @@ def minding_classes(original: Callable[..., None]) -> Callable[..., None]:
 
         # First among those who hear of the change: the others ask for a run of the script. The list is replaced and
         # not changed, because other threads may be walking through it.
-        self._on_path_changed = [tell, *self._on_path_changed]
+        watcher._on_path_changed = [tell, *watcher._on_path_changed]
         try:
-            original(self, filepath)
+            original(*args, **kwargs)
         finally:
-            self._on_path_changed = [heard for heard in self._on_path_changed if heard is not tell]
+            watcher._on_path_changed = [heard for heard in watcher._on_path_changed if heard is not tell]
 
     return change if UNLOADS == "on_path_changed" else unload
 

@@ -17,6 +17,7 @@ import contextlib
 import contextvars
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -65,7 +66,7 @@ class Capture:
         self._ctx = ctx
         self._func = func
         self._home = str(id(st._main._active_dg))
-        self._saves: list[tuple[str, tuple[Any, ...], dict[str, Any]]] | None = []
+        self._saves: list[tuple[str, inspect.BoundArguments]] | None = []
         self.fresh: set[int] = set()
         self.files: list[_streamlit_files.File] = []
         self.statuses: dict[StatusContainer, bool | None] = {}
@@ -82,8 +83,8 @@ class Capture:
         if not saves:
             return None
         with _context.calling_cached_function(self._func):
-            for kind, args, kwargs in saves:
-                getattr(_context, kind)(*args, **kwargs)
+            for kind, given in saves:
+                getattr(_context, kind)(*given.args, **given.kwargs)
         messages = list(_context._most_recent_messages)
         if not messages:
             return None
@@ -94,13 +95,13 @@ class Capture:
             seen.close(self._ctx)
         return Recording(messages, frozenset(self.fresh), tuple(self.files), seen)
 
-    def save(self, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        used = kwargs.get("used_dg_id")
+    def save(self, kind: str, given: inspect.BoundArguments) -> None:
+        used = given.arguments["used_dg_id"]
         if used in _roots() and used != self._home:
             # In `with st.sidebar:`, say, of the function's own. Streamlit would replay it where the caller stands.
-            kwargs = {**kwargs, "invoked_dg_id": used}
+            given.arguments["invoked_dg_id"] = used
         if self._saves is not None:
-            self._saves.append((kind, args, kwargs))
+            self._saves.append((kind, given))
 
 
 _open: contextvars.ContextVar[tuple[Capture, ...]] = contextvars.ContextVar("tenure_streamlit_open", default=())
@@ -178,70 +179,85 @@ def _settle(messages: list[Any], status: StatusContainer, expanded: bool | None)
 # --- what Streamlit's functions also do while builds are open; `tenure.hosts.streamlit.attach` puts these in place ---
 
 
-def also_save(kind: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def also_saving(original: Callable[..., None]) -> Callable[..., None]:
     """What Streamlit saves for its own replay contexts is saved for the open builds too."""
+    bind = inspect.signature(original).bind
 
-    def make(original: Callable[..., None]) -> Callable[..., None]:
-        def save(*args: Any, **kwargs: Any) -> None:
-            original(*args, **kwargs)
-            for build in _open.get():
-                build.save(kind, args, kwargs)
+    def save(*args: Any, **kwargs: Any) -> None:
+        original(*args, **kwargs)
+        for build in _open.get():
+            build.save(original.__name__, bind(*args, **kwargs))
 
-        return save
-
-    return make
+    return save
 
 
 def minding_freshness(original: Callable[..., Any]) -> Callable[..., Any]:
-    def enqueue(self: DeltaGenerator, delta_type: str, element_proto: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(element_proto) in _fresh.get():
-            kwargs["has_one_shot_effect"] = True
-        if kwargs.get("has_one_shot_effect"):
-            for build in _open.get():
-                build.fresh.add(id(element_proto))
-        return original(self, delta_type, element_proto, *args, **kwargs)
+    bind = inspect.signature(original).bind
+
+    def enqueue(*args: Any, **kwargs: Any) -> Any:
+        fresh, builds = _fresh.get(), _open.get()
+        if not (fresh or builds):
+            return original(*args, **kwargs)
+        given = bind(*args, **kwargs)
+        element = id(given.arguments["element_proto"])
+        if element in fresh:
+            given.arguments["has_one_shot_effect"] = True
+        if given.arguments.get("has_one_shot_effect"):
+            for build in builds:
+                build.fresh.add(element)
+        return original(*given.args, **given.kwargs)
 
     return enqueue
 
 
-def noting_files(kind: str) -> Callable[[Callable[..., str]], Callable[..., str]]:
-    def make(original: Callable[..., str]) -> Callable[..., str]:
-        def add(self: Any, data: Any, mimetype: Any, coordinates: str, *args: Any, **kwargs: Any) -> str:
-            name = original(self, data, mimetype, coordinates, *args, **kwargs)
-            for build in _open.get():
-                build.files.append(_streamlit_files.File(name, kind, (data, mimetype), args, kwargs))
-            return name
+def noting_files(original: Callable[..., str]) -> Callable[..., str]:
+    bind = inspect.signature(original).bind
 
-        return add
+    def add(*args: Any, **kwargs: Any) -> str:
+        name = original(*args, **kwargs)
+        for build in _open.get():
+            build.files.append(_streamlit_files.File(name, original.__name__, bind(*args, **kwargs)))
+        return name
 
-    return make
+    return add
 
 
 def noting_statuses(original: Callable[..., None]) -> Callable[..., None]:
-    def update(self: StatusContainer, *, expanded: bool | None = None, **kwargs: Any) -> None:
-        original(self, expanded=expanded, **kwargs)
+    bind = inspect.signature(original).bind
+
+    def update(*args: Any, **kwargs: Any) -> None:
+        original(*args, **kwargs)
         for build in _open.get():
-            build.statuses[self] = build.statuses.get(self) if expanded is None else expanded
+            given = bind(*args, **kwargs).arguments
+            status, expanded = given["self"], given.get("expanded")
+            build.statuses[status] = build.statuses.get(status) if expanded is None else expanded
 
     return update
 
 
 def noting_elements(original: Callable[..., None]) -> Callable[..., None]:
-    def register(ctx: ScriptRunContext, element_type: str, element_id: str) -> None:
+    bind = inspect.signature(original).bind
+
+    def register(*args: Any, **kwargs: Any) -> None:
         builds = _open.get()
-        if builds:
-            _streamlit_widgets.refuse(element_type)
-        original(ctx, element_type, element_id)
+        if not builds:
+            return original(*args, **kwargs)
+        given = bind(*args, **kwargs).arguments
+        _streamlit_widgets.refuse(given["element_type"])
+        original(*args, **kwargs)
         for seen in _seen(builds):
-            seen.elements.append((element_type, element_id))
+            seen.elements.append((given["element_type"], given["element_id"]))
 
     return register
 
 
 def noting_widgets(original: Callable[..., Any]) -> Callable[..., Any]:
-    def register(metadata: WidgetMetadata[Any], ctx: ScriptRunContext | None) -> Any:
-        result = original(metadata, ctx)
+    bind = inspect.signature(original).bind
+
+    def register(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
         for seen in _seen(_open.get()):
+            metadata = bind(*args, **kwargs).arguments["metadata"]
             seen.widgets[metadata.id] = metadata
         return result
 

@@ -10,6 +10,7 @@ Lock: the one that guards `attach` is taken alone.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
 from collections.abc import Callable
@@ -93,7 +94,8 @@ class _Build:
 
 _attach_lock = threading.Lock()
 _host: StreamlitHost | None = None
-_undo: list[Callable[[], None]] = []
+_replaced: list[tuple[Any, str, Callable[..., Any]]] = []
+"""What is wrapped: whose it is, its name, and the original."""
 
 
 def attach() -> StreamlitHost:
@@ -105,9 +107,9 @@ def attach() -> StreamlitHost:
     with _attach_lock:
         if _host is None:
             for kind in ("save_element_message", "save_block_message"):
-                _replace(caching, kind, replay.also_save(kind))
+                _replace(caching, kind, replay.also_saving)
             for kind in ("add", "add_deferred"):
-                _replace(MediaFileManager, kind, replay.noting_files(kind))
+                _replace(MediaFileManager, kind, replay.noting_files)
             if "has_one_shot_effect" in inspect.signature(DeltaGenerator._enqueue).parameters:
                 _replace(DeltaGenerator, "_enqueue", replay.minding_freshness)
             _replace(StatusContainer, "update", replay.noting_statuses)
@@ -126,26 +128,37 @@ def detach() -> None:
     global _host
     uninstall()
     with _attach_lock:
-        while _undo:
-            _undo.pop()()
+        while _replaced:
+            setattr(*_replaced.pop())
         _host = None
 
 
 def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Puts what `make` makes of a function in its place.
+
+    A wrapper takes `*args` and `**kwargs` and hands them on, so that a call works as with the original whichever way it
+    is written, and reads them with the original's signature.
+    """
     original = getattr(owner, name)
-    setattr(owner, name, make(original))
-    _undo.append(lambda: setattr(owner, name, original))
+    setattr(owner, name, functools.wraps(original)(make(original)))
+    _replaced.append((owner, name, original))
 
 
 def _afterwards(owner: type, name: str, tell: Callable[[Any], None]) -> None:
     """After the method has run, `tell` is called with its object."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        bind = inspect.signature(original).bind
+
+        def method(*args: Any, **kwargs: Any) -> Any:
             try:
-                return original(self, *args, **kwargs)
+                given = bind(*args, **kwargs)
+            except TypeError:
+                return original(*args, **kwargs)  # Which says what does not fit.
+            try:
+                return original(*args, **kwargs)
             finally:
-                tell(self)
+                tell(given.arguments["self"])
 
         return method
 

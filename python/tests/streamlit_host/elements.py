@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000001e221bc33"
     "0000000049454e44ae426082"
 )
+SUBTITLES = "WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n"
 SPEC = {"mark": "point", "encoding": {"x": {"field": "n"}}}
 DAY = datetime.date(2024, 5, 6)
 COMPONENT = components.declare_component("of_the_tests", url="http://localhost:1")
@@ -87,6 +89,18 @@ def _grid(place: Any) -> Any:
     place.grid(2).cell().text("cell")
 
 
+def _video(place: Any) -> Any:
+    place.video(b"moving", format="video/mp4")
+    place.video(b"moving on", format="video/mp4", subtitles={"English": SUBTITLES, "Deutsch": SUBTITLES})
+    place.video(b"moving still", "video/mp4", 1, subtitles=SUBTITLES, loop=True)
+
+
+def _download_button(place: Any) -> Any:
+    place.download_button("Save", b"bytes")
+    place.download_button("Save as", "a,b", "table.csv", "text/csv", "save as")
+    place.download_button("Save a table", TABLE.to_csv(), file_name="t.csv", mime="text/csv", on_click="ignore")
+
+
 def _help(place: Any) -> Any:
     place.help(len)
 
@@ -119,7 +133,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "date_input": lambda place: place.date_input("Day", DAY),
     "datetime_input": lambda place: place.datetime_input("When", datetime.datetime(2024, 5, 6, 7, 8)),
     "divider": lambda place: place.divider(),
-    "download_button": lambda place: place.download_button("Save", b"bytes"),
+    "download_button": _download_button,
     "echarts_chart": lambda place: place.echarts_chart({"series": [{"type": "bar", "data": [1, 2]}]}),
     "empty": _placeholder,
     "exception": lambda place: place.exception(ValueError("shown, not raised")),
@@ -164,7 +178,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "tabs": _each("tabs", ["a", "b"]),
     "time_input": lambda place: place.time_input("At", datetime.time(7, 8)),
     "vega_lite_chart": lambda place: place.vega_lite_chart(TABLE, SPEC),
-    "video": lambda place: place.video(b"moving", format="video/mp4"),
+    "video": _video,
     "write": lambda place: place.write("text", TABLE, {"a": 1}),
     "write_stream": lambda place: place.write_stream(iter(["a ", "b"])),
 }
@@ -192,10 +206,39 @@ if not hasattr(components_v2, "_ensure_component_on_active_runtime"):
 def _is_element(name: str) -> bool:
     """Whether this is one of Streamlit's commands. Those that another module has the public name of are counted too."""
     method = getattr(DeltaGenerator, name)
-    return callable(method) and (not name.startswith("_") or hasattr(method, "__wrapped__"))
+    hidden = name.startswith("_") and (name == "_enqueue" or not hasattr(method, "__wrapped__"))
+    return callable(method) and not hidden
 
 
 NAMES = ["a custom component", *(name for name in dir(DeltaGenerator) if _is_element(name))]
+
+
+class ByName:
+    """A container whose elements are called with every argument by its name, and those of none as they are."""
+
+    def __init__(self, place: Any) -> None:
+        self._place = place
+
+    def __enter__(self) -> None:
+        """Where the script stands, which is where it is."""
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._place, name)
+        signature = inspect.signature(method)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            given = signature.bind(*args, **kwargs)
+            rest = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_POSITIONAL), None)
+            more = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), None)
+            if rest in given.arguments:
+                return method(*args, **kwargs)
+            named = dict(given.arguments)
+            return method(**{**named.pop(more, {}), **named})
+
+        return call
 
 
 def put(name: str, place: Any) -> None:
