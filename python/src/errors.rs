@@ -1,11 +1,13 @@
 //! The exceptions that Tenure raises, and the one place where kinds of failure become them.
 //!
 //! Built-in exceptions come first: each of ours but the root also is the built-in one that a
-//! caller would expect, so that `except TypeError` goes on working.
+//! caller would expect, so that `except TypeError` goes on working. In a program that has loaded
+//! Streamlit, those for which Streamlit has an error of its own are that error too.
 #![allow(unsafe_code)]
 
-use pyo3::exceptions::{PyException, PyRecursionError, PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyException, PyRecursionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
@@ -24,6 +26,26 @@ pub(crate) enum Kind {
     Cycle,
     /// A session-scoped function was called where there is no session.
     Scope,
+    /// A setting of the right type has a value that cannot be.
+    SettingValue,
+    /// A setting is of a type that cannot be.
+    SettingType,
+}
+
+impl Kind {
+    /// The class in `tenure.hosts._streamlit_errors` for what Streamlit raises its own error for.
+    fn in_streamlit(self) -> Option<&'static str> {
+        match self {
+            Self::Unhashable => Some("UnhashableParamError"),
+            Self::TooDeep => Some("NestingError"),
+            Self::UserHash => Some("UserHashError"),
+            Self::Scope => Some("ScopeError"),
+            Self::SettingValue => Some("SettingValueError"),
+            Self::SettingType => Some("SettingTypeError"),
+            // Streamlit hangs there.
+            Self::Cycle => None,
+        }
+    }
 }
 
 struct Classes {
@@ -40,21 +62,60 @@ static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
 /// The exception for a failure, with its sentence and, where another exception is behind it, its
 /// cause (`raise … from …`).
 pub(crate) fn raise(py: Python<'_>, kind: Kind, text: String, cause: Option<PyErr>) -> PyErr {
-    let class = match classes(py) {
-        Ok(classes) => match kind {
-            Kind::Unhashable => &classes.unhashable,
-            Kind::TooDeep => &classes.too_deep,
-            Kind::UserHash => &classes.user_hash,
-            Kind::Cycle => &classes.cycle,
-            Kind::Scope => &classes.scope,
-        },
+    let class = match class(py, kind) {
+        Ok(class) => class,
         Err(error) => return error,
     };
-    let error = PyErr::from_type(class.bind(py).clone(), (text,));
+    let error = PyErr::from_type(class, (text,));
     if cause.is_some() {
         error.set_cause(py, cause);
     }
     error
+}
+
+/// The error for a setting whose value cannot be: a `ValueError`.
+pub(crate) fn setting_value(py: Python<'_>, text: String) -> PyErr {
+    raise(py, Kind::SettingValue, text, None)
+}
+
+/// The error for a setting whose type cannot be: a `TypeError`.
+pub(crate) fn setting_type(py: Python<'_>, text: String) -> PyErr {
+    raise(py, Kind::SettingType, text, None)
+}
+
+fn class(py: Python<'_>, kind: Kind) -> PyResult<Bound<'_, PyType>> {
+    if let Some(class) = streamlit_class(py, kind)? {
+        return Ok(class);
+    }
+    let classes = classes(py)?;
+    let class = match kind {
+        Kind::Unhashable => &classes.unhashable,
+        Kind::TooDeep => &classes.too_deep,
+        Kind::UserHash => &classes.user_hash,
+        Kind::Cycle => &classes.cycle,
+        Kind::Scope => &classes.scope,
+        Kind::SettingValue => return Ok(py.get_type::<PyValueError>()),
+        Kind::SettingType => return Ok(py.get_type::<PyTypeError>()),
+    };
+    Ok(class.bind(py).clone())
+}
+
+/// The class that is Streamlit's error too, in a program that has loaded Streamlit.
+fn streamlit_class(py: Python<'_>, kind: Kind) -> PyResult<Option<Bound<'_, PyType>>> {
+    let Some(name) = kind.in_streamlit() else {
+        return Ok(None);
+    };
+    let loaded = py
+        .import(intern!(py, "sys"))?
+        .getattr(intern!(py, "modules"))?
+        .contains(intern!(py, "streamlit.errors"))?;
+    if !loaded {
+        return Ok(None);
+    }
+    let class = py
+        .import(intern!(py, "tenure.hosts._streamlit_errors"))?
+        .getattr(name)?;
+    Ok(Some(class.cast_into()?))
 }
 
 /// Puts the exceptions into the module under their public names.

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDelta, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Scope, Settings, Spinner};
 
 use crate::awaited::is_async_function;
+use crate::errors;
 use crate::log::{self, Caller};
 
 /// What a decorator was given, checked.
@@ -42,6 +42,7 @@ pub(crate) struct Written<'py> {
     scope: Bound<'py, PyAny>,
     experimental_allow_widgets: Bound<'py, PyAny>,
     drain: Bound<'py, PyAny>,
+    refresh_mode: Bound<'py, PyAny>,
 }
 
 impl Written<'_> {
@@ -57,6 +58,7 @@ impl Written<'_> {
     /// `TypeError` or `ValueError`, with the setting, its value, the accepted forms and an example.
     pub(crate) fn check(self) -> PyResult<Options> {
         let validates = !self.validate.is_none();
+        refresh_mode(&self.refresh_mode)?;
         Ok(Options {
             settings: Settings {
                 ttl: duration("ttl", &self.ttl)?,
@@ -64,7 +66,7 @@ impl Written<'_> {
                 scope: scope(&self.scope)?,
                 drain: duration("drain", &self.drain)?,
                 spinner: spinner(&self.show_spinner)?,
-                show_time: flag("show_time", &self.show_time)?,
+                show_time: switched("show_time", &self.show_time)?,
                 observes: flag(
                     "experimental_allow_widgets",
                     &self.experimental_allow_widgets,
@@ -97,7 +99,7 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<
     if let Ok(text) = value.cast::<PyString>() {
         return tenure::parse_duration(name, text.to_str()?)
             .map(|parsed| Some(parsed.duration))
-            .map_err(|error| PyValueError::new_err(error.to_string()));
+            .map_err(|error| errors::setting_value(value.py(), error.to_string()));
     }
     if value.is_instance_of::<PyDelta>() {
         return value
@@ -105,7 +107,7 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<
             .map(Some)
             .map_err(|_| unusable(name, value, "is negative"));
     }
-    if value.is_instance_of::<PyBool>() {
+    if truth(value).is_some() {
         return Err(wrong_type(name, value));
     }
     let seconds: f64 = value.extract().map_err(|_| wrong_type(name, value))?;
@@ -138,15 +140,17 @@ const DURATION_FORMS: &str = "Accepted are None, a number of seconds, a datetime
                               string as pandas.Timedelta reads it";
 
 fn wrong_type(name: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    PyTypeError::new_err(format!(
-        "{name} cannot be {value:?}. {DURATION_FORMS}. Example: {name}=\"1h30m\""
-    ))
+    errors::setting_type(
+        value.py(),
+        format!("{name} cannot be {value:?}. {DURATION_FORMS}. Example: {name}=\"1h30m\""),
+    )
 }
 
 fn unusable(name: &str, value: &Bound<'_, PyAny>, why: &str) -> PyErr {
-    PyValueError::new_err(format!(
-        "{name}={value:?} {why}. {DURATION_FORMS}. Example: {name}=\"1h30m\""
-    ))
+    errors::setting_value(
+        value.py(),
+        format!("{name}={value:?} {why}. {DURATION_FORMS}. Example: {name}=\"1h30m\""),
+    )
 }
 
 fn max_entries(value: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
@@ -155,33 +159,80 @@ fn max_entries(value: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
     }
     let forms =
         "Accepted are None for no bound, or a whole number from 1 on. Example: max_entries=8";
-    let number: Result<i128, _> = value.extract();
-    match number {
-        Ok(number) if !value.is_instance_of::<PyBool>() => match usize::try_from(number) {
+    match whole_number(value) {
+        Some(number) => match usize::try_from(number) {
             Ok(most) if most >= 1 => Ok(Some(most)),
-            _ => Err(PyValueError::new_err(format!(
-                "max_entries={value:?} keeps nothing. {forms}"
-            ))),
+            _ => Err(errors::setting_value(
+                value.py(),
+                format!("max_entries={value:?} keeps nothing. {forms}"),
+            )),
         },
-        _ => Err(PyTypeError::new_err(format!(
-            "max_entries cannot be {value:?}. {forms}"
-        ))),
+        None => Err(errors::setting_type(
+            value.py(),
+            format!("max_entries cannot be {value:?}. {forms}"),
+        )),
+    }
+}
+
+/// A number without a fraction, whatever its class: `5`, `5.0`, and NumPy's. Neither a truth value
+/// nor a text is one.
+fn whole_number(value: &Bound<'_, PyAny>) -> Option<i128> {
+    if truth(value).is_some() {
+        return None;
+    }
+    if let Ok(number) = value.extract() {
+        return Some(number);
+    }
+    let number: f64 = value.extract().ok()?;
+    // Infinity and what is beyond any count are none; below that the conversion is exact.
+    let is_whole = number.trunc() == number && number.abs() < 1e38;
+    is_whole.then_some(number as i128)
+}
+
+/// A boolean, Python's or NumPy's.
+fn truth(value: &Bound<'_, PyAny>) -> Option<bool> {
+    // This is what PyO3 takes for a `bool`.
+    value.extract().ok()
+}
+
+/// A boolean, or one of the numbers 0 and 1 in its place.
+fn switch(value: &Bound<'_, PyAny>) -> Option<bool> {
+    truth(value).or_else(|| match value.extract::<i128>() {
+        Ok(0) => Some(false),
+        Ok(1) => Some(true),
+        _ => None,
+    })
+}
+
+fn refresh_mode(value: &Bound<'_, PyAny>) -> PyResult<()> {
+    match value.extract::<String>().as_deref() {
+        Ok("foreground") => Ok(()),
+        _ => Err(errors::setting_value(
+            value.py(),
+            format!(
+                "refresh_mode must be \"foreground\", which refreshes an entry when it is asked \
+                 for, not {value:?}. Example: refresh_mode=\"foreground\""
+            ),
+        )),
     }
 }
 
 fn scope(value: &Bound<'_, PyAny>) -> PyResult<Scope> {
     let text: Result<String, _> = value.extract();
     let text = text.map_err(|_| {
-        PyTypeError::new_err(format!(
-            "scope must be \"global\" or \"session\", not {value:?}. Example: scope=\"session\""
-        ))
+        errors::setting_type(
+            value.py(),
+            format!(
+                "scope must be \"global\" or \"session\", not {value:?}. Example: scope=\"session\""
+            ),
+        )
     })?;
-    Scope::parse(&text).map_err(|error| PyValueError::new_err(error.to_string()))
+    Scope::parse(&text).map_err(|error| errors::setting_value(value.py(), error.to_string()))
 }
 
 fn spinner(value: &Bound<'_, PyAny>) -> PyResult<Spinner> {
-    if let Ok(shown) = value.cast::<PyBool>() {
-        return Ok(if shown.is_true() {
+    if let Some(is_shown) = switch(value) {
+        return Ok(if is_shown {
             Spinner::Default
         } else {
             Spinner::Off
@@ -189,20 +240,34 @@ fn spinner(value: &Bound<'_, PyAny>) -> PyResult<Spinner> {
     }
     match value.extract::<String>() {
         Ok(text) => Ok(Spinner::Text(text.into())),
-        Err(_) => Err(PyTypeError::new_err(format!(
-            "show_spinner must be True, False, or the text to show, not {value:?}. \
+        Err(_) => Err(errors::setting_type(
+            value.py(),
+            format!(
+                "show_spinner must be True, False, or the text to show, not {value:?}. \
              Example: show_spinner=\"Loading the model...\""
-        ))),
+            ),
+        )),
     }
 }
 
+/// A setting that is a boolean and nothing else.
 pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     match value.cast::<PyBool>() {
         Ok(flag) => Ok(flag.is_true()),
-        Err(_) => Err(PyTypeError::new_err(format!(
-            "{name} must be True or False, not {value:?}. Example: {name}=True"
-        ))),
+        Err(_) => Err(neither(name, value)),
     }
+}
+
+/// A setting that apps also give as a number or as NumPy's boolean.
+fn switched(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    switch(value).ok_or_else(|| neither(name, value))
+}
+
+fn neither(name: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    errors::setting_type(
+        value.py(),
+        format!("{name} must be True or False, not {value:?}. Example: {name}=True"),
+    )
 }
 
 fn callback(name: &str, example: &str, value: Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
@@ -210,16 +275,22 @@ fn callback(name: &str, example: &str, value: Bound<'_, PyAny>) -> PyResult<Opti
         return Ok(None);
     }
     if !value.is_callable() {
-        return Err(PyTypeError::new_err(format!(
-            "{name} must be a function that takes the resource, or None, not {value:?}. \
+        return Err(errors::setting_type(
+            value.py(),
+            format!(
+                "{name} must be a function that takes the resource, or None, not {value:?}. \
              Example: {example}"
-        )));
+            ),
+        ));
     }
     if is_async_function(&value)? {
-        return Err(PyTypeError::new_err(format!(
-            "{name} cannot be an async function, since nothing awaits it here: {value:?}. \
+        return Err(errors::setting_type(
+            value.py(),
+            format!(
+                "{name} cannot be an async function, since nothing awaits it here: {value:?}. \
              Example: {example}"
-        )));
+            ),
+        ));
     }
     Ok(Some(value.unbind()))
 }

@@ -33,6 +33,7 @@ class CacheResource:
         scope: Literal["global", "session"] = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
+        refresh_mode: Literal["foreground"] = "foreground",
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -49,6 +50,7 @@ class CacheResource:
         scope: Literal["global", "session"] = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
+        refresh_mode: Literal["foreground"] = "foreground",
     ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
     def __call__(
         self,
@@ -64,6 +66,7 @@ class CacheResource:
         scope: Literal["global", "session"] = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
+        refresh_mode: Literal["foreground"] = "foreground",
     ) -> CachedFunction[P, R] | Callable[[Callable[P, R]], CachedFunction[P, R]]:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
 
@@ -95,6 +98,8 @@ class CacheResource:
         drain
             How long a release waits for callers that still use the resource, in the forms of `ttl`. `None`: as set
             with `configure`, and without that, not at all.
+        refresh_mode
+            `"foreground"`: an entry is refreshed when it is asked for.
 
         Raises
         ------
@@ -126,6 +131,7 @@ class CacheResource:
             "scope": scope,
             "experimental_allow_widgets": experimental_allow_widgets,
             "drain": drain,
+            "refresh_mode": refresh_mode,
         }
         if func is not None:
             return _native.cache(func, settings)

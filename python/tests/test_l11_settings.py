@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tenure
 from tenure.testing import Clock
-from world import releases
+from world import TestHost, releases
 
 BAD = [
     # setting, value, error, what the text must hold
@@ -41,9 +44,19 @@ BAD = [
     ("validate", "ping", TypeError, ["'ping'", "validate=lambda"]),
     ("on_release", "close", TypeError, ["'close'", "on_release=lambda"]),
     ("on_release", 1, TypeError, ["1", "on_release=lambda"]),
-    ("show_spinner", 1, TypeError, ["1", "show_spinner="]),
+    ("max_entries", 0.0, ValueError, ["0.0", "from 1 on", "max_entries=8"]),
+    ("max_entries", math.inf, TypeError, ["inf", "max_entries=8"]),
+    ("max_entries", math.nan, TypeError, ["nan", "max_entries=8"]),
+    ("max_entries", np.True_, TypeError, ["max_entries=8"]),
+    ("max_entries", np.float64(2.5), TypeError, ["2.5", "max_entries=8"]),
+    ("show_spinner", 2, TypeError, ["2", "show_spinner="]),
+    ("show_spinner", 1.0, TypeError, ["1.0", "show_spinner="]),
     ("show_spinner", None, TypeError, ["None", "show_spinner="]),
     ("show_time", "yes", TypeError, ["'yes'", "show_time=True"]),
+    ("show_time", 2, TypeError, ["2", "show_time=True"]),
+    ("show_time", None, TypeError, ["None", "show_time=True"]),
+    ("refresh_mode", "background", ValueError, ["background", 'refresh_mode="foreground"']),
+    ("refresh_mode", None, ValueError, ["None", 'refresh_mode="foreground"']),
     ("experimental_allow_widgets", 1, TypeError, ["1", "experimental_allow_widgets=True"]),
 ]
 
@@ -96,6 +109,41 @@ def test_l11_what_is_no_bound_is_accepted_too(clock: Clock, ttl: object) -> None
     first = thing()
     clock.advance("100000D")
     assert thing() is first
+
+
+@pytest.mark.parametrize("most", [2, 2.0, np.int64(2), np.uint8(2), np.float32(2), Fraction(2), Decimal(2)], ids=repr)
+def test_l11_a_whole_number_counts_whatever_its_class(most: Any) -> None:
+    """L10, L11: as Streamlit takes it."""
+    thing = tenure.cache_resource(max_entries=most)(lambda key: object())
+    first = thing(1)
+    thing(2)
+    assert thing(1) is first
+    thing(3)
+    assert thing.info().entries == 2
+    assert thing(1) is not first
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(True, True), (False, False), (1, True), (0, False), (np.True_, True), (np.False_, False), (np.int8(1), True)],
+    ids=repr,
+)
+def test_l11_what_shows_may_be_a_number_or_numpys_boolean(host: TestHost, value: Any, shown: bool) -> None:
+    """L11, H3: as Streamlit takes it."""
+    looks: list[tuple[bool, bool]] = []
+
+    def begin(func: object, text: str | None, show_time: bool, allow_widgets: bool) -> None:
+        looks.append((text is not None, show_time))
+
+    host.begin = begin  # type: ignore[method-assign]
+
+    @tenure.cache_resource(show_spinner=value, show_time=value, refresh_mode="foreground")
+    def build() -> object:
+        return object()
+
+    build.clear()
+    build()
+    assert looks == [(shown, shown)]
 
 
 def test_l11_hash_funcs_has_types_and_functions() -> None:
