@@ -26,6 +26,7 @@ use crate::flat::Flat;
 use crate::foreign;
 use crate::host;
 use crate::info::Info;
+use crate::log::{self, Caller};
 use crate::options::{Options, Written};
 use crate::plan::{Arguments, Plan};
 use crate::process;
@@ -54,6 +55,17 @@ impl Cached {
         };
         let plan = Plan::compile(py, &func, funcs)?;
         let fingerprint = fingerprint::of(py, &func, &options)?;
+        if let Some(text) = plan.complaint(&fingerprint.name) {
+            // Lambdas of one file share a site.
+            let line = match func.getattr_opt(intern!(py, "__code__"))? {
+                Some(code) => code.getattr(intern!(py, "co_firstlineno"))?.extract()?,
+                None => 0,
+            };
+            let what = format!("{line}: {text}");
+            if log::is_due(fingerprint.identity.site, &what, 0, 1) {
+                log::warn(py, &text, Caller::Above)?;
+            }
+        }
         let known = register(py, &fingerprint, &options)?;
         Ok(Self {
             vectorcall: call,

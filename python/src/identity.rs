@@ -7,9 +7,8 @@
 //! cannot make an equal one.
 #![allow(unsafe_code)]
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyFunction, PyString, PyType};
@@ -186,26 +185,16 @@ pub(crate) fn digest(enc: &Encoder) -> [u8; 16] {
 }
 
 /// Says once per site and variable that something is told apart by which object it is. In a
-/// callback that does no harm while it is one object, so there the second one gives the warning.
+/// callback, and as a default, that does no harm while it is one object, so there the second one
+/// gives the warning.
 fn warn(py: Python<'_>, name: &str, site: [u8; 16], pins: &[Pin], role: Role) -> PyResult<()> {
-    /// The sites with the names of their variables, and how many objects each has held.
-    type Warned = HashMap<([u8; 16], String), u8>;
-    static WARNED: Mutex<Option<Warned>> = Mutex::new(None);
-    let at = match role {
-        Role::Function => 1,
-        Role::Callback => 2,
-    };
     for pin in pins {
-        let met = {
-            let mut warned = WARNED.lock().unwrap_or_else(|poison| poison.into_inner());
-            let met = warned
-                .get_or_insert_default()
-                .entry((site, pin.name.clone()))
-                .or_default();
-            *met = met.saturating_add(1);
-            *met
+        let number = match role {
+            Role::Function if !pin.is_default => 1,
+            _ => 2,
         };
-        if met == at {
+        let object = pin.value.as_ptr() as usize;
+        if log::is_due(site, &pin.name, object, number) {
             let text = format!(
                 "`{name}` holds `{variable}`, {reason}. It is told apart by its identity, so \
                  another run of this code finds nothing of what this one caches. To avoid that, \

@@ -1,5 +1,9 @@
 //! Python's `logging`, under the name `tenure`, and its warnings.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Mutex;
+
 use pyo3::exceptions::PyUserWarning;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -38,6 +42,28 @@ pub(crate) fn line(py: Python<'_>, is_error: bool, text: &str) {
     let logged = logger(py).and_then(|logger| logger.call_method1(level, ("%s", text)));
     if let Err(broken) = logged {
         broken.write_unraisable(py, None);
+    }
+}
+
+/// Whether a warning is due now for the function that stands at a site: once, when the object that
+/// it is about is the one of this number there. A script that runs again decorates again, and is
+/// told no second time.
+pub(crate) fn is_due(site: [u8; 16], what: &str, object: usize, number: u8) -> bool {
+    /// The object that was met last, and how many others came before.
+    type Met = HashMap<([u8; 16], String), (usize, u8)>;
+    static MET: Mutex<Option<Met>> = Mutex::new(None);
+    let mut met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
+    match met.get_or_insert_default().entry((site, what.to_owned())) {
+        Entry::Vacant(none) => {
+            none.insert((object, 1));
+            number == 1
+        }
+        Entry::Occupied(met) if met.get().0 == object => false,
+        Entry::Occupied(mut met) => {
+            let (last, count) = met.get_mut();
+            (*last, *count) = (object, count.saturating_add(1));
+            *count == number
+        }
     }
 }
 

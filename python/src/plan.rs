@@ -4,7 +4,9 @@
 //! A key holds, for each parameter in the order of the signature that is not left out, the
 //! encoding of its value, whether it was given by position, by keyword or by default. What
 //! `*args` and `**kwargs` take follows with its number, and with its names in order. So equal
-//! calls give equal bytes, however they are written.
+//! calls give equal bytes, however they are written. A default counts as what it was when the
+//! function was decorated, left out or passed by hand: nothing that a body does to it, and no
+//! later assignment to `__defaults__`, changes the key.
 
 #![allow(unsafe_code)]
 
@@ -35,9 +37,25 @@ pub(crate) struct Plan {
 
 struct Param {
     name: Py<PyString>,
-    default: Option<Py<PyAny>>,
+    default: Option<DefaultValue>,
     by_keyword: bool,
     skipped: bool,
+}
+
+/// The default of a parameter, kept alive with its function.
+struct DefaultValue {
+    object: Py<PyAny>,
+    /// What it counts as; none where it is read at each call, and where it does not count.
+    settled: Option<Box<[u8]>>,
+}
+
+impl Param {
+    /// What a value that is the default counts as, null where the call leaves it out.
+    fn settled(&self, value: *mut ffi::PyObject) -> Option<&[u8]> {
+        let default = self.default.as_ref()?;
+        let is_meant = value.is_null() || value == default.object.as_ptr();
+        default.settled.as_deref().filter(|_| is_meant)
+    }
 }
 
 /// What `*args` or `**kwargs` takes.
@@ -169,14 +187,33 @@ impl Plan {
             }
         };
         let default = param.getattr("default")?;
+        let default = match default.is(empty) {
+            true => None,
+            false => Some(self.settle(default, skipped)?),
+        };
         self.positional += usize::from(positional);
         self.params.push(Param {
             name: PyString::intern(param.py(), &name).unbind(),
-            default: (!default.is(empty)).then(|| default.unbind()),
+            default,
             by_keyword,
             skipped,
         });
         Ok(())
+    }
+
+    fn settle(&self, default: Bound<'_, PyAny>, skipped: bool) -> PyResult<DefaultValue> {
+        let cx = Context {
+            function: "",
+            hash_funcs: self.hash_funcs.as_ref(),
+        };
+        let settled = match skipped {
+            true => None,
+            false => encode::settle(default.py(), &default, &cx)?,
+        };
+        Ok(DefaultValue {
+            object: default.unbind(),
+            settled,
+        })
     }
 
     /// Writes the key of a call.
@@ -226,15 +263,19 @@ impl Plan {
             hash_funcs: self.hash_funcs.as_ref(),
         };
         for (param, &value) in self.params.iter().zip(&bound.values) {
-            if !param.skipped {
-                let value = if value.is_null() {
-                    // A parameter without a value has a default, or `bind` had refused.
-                    param.default.as_ref().map_or(value, Py::as_ptr)
-                } else {
-                    value
-                };
-                encode::encode(py, encoder, value, param.name.to_str(py)?, &cx)?;
+            if param.skipped {
+                continue;
             }
+            if let Some(settled) = param.settled(value) {
+                encoder.raw(settled);
+                continue;
+            }
+            let value = match &param.default {
+                Some(default) if value.is_null() => default.object.as_ptr(),
+                // A parameter without a default has a value, or `bind` had refused.
+                _ => value,
+            };
+            encode::encode(py, encoder, value, param.name.to_str(py)?, &cx)?;
         }
         self.encode_rest(py, arguments, &bound, encoder, &cx)
     }
@@ -259,6 +300,29 @@ impl Plan {
             }
         }
         true
+    }
+
+    /// What is seldom meant: that all a function takes is a `*_hosts` or `**_options` and the like,
+    /// so that whatever it is called with is one entry.
+    pub(crate) fn complaint(&self, function: &str) -> Option<String> {
+        let rests = self.extra.iter().chain(&self.keywords);
+        let counts = self.params.iter().map(|param| param.skipped);
+        let mut skipped = counts.chain(rests.map(|rest| rest.skipped));
+        if !skipped.all(|skipped| skipped) {
+            return None;
+        }
+        let (extra, keywords) = (self.extra.as_ref(), self.keywords.as_ref());
+        let names = match (extra, keywords) {
+            (Some(extra), Some(rest)) => format!("`{}` and `**{}`", extra.name, rest.name),
+            (Some(extra), None) => format!("`{}`", extra.name),
+            (None, Some(rest)) => format!("`**{}`", rest.name),
+            (None, None) => return None,
+        };
+        Some(format!(
+            "`{function}` leaves all its arguments out of the key, because the names of {names} \
+             begin with an underscore: every call of it is one entry. To have them count, write \
+             the names without the underscore."
+        ))
     }
 
     fn bind(
@@ -385,7 +449,9 @@ impl Plan {
     pub(crate) fn traverse(&self, visit: &pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
         visit.call(&self.signature)?;
         for param in &self.params {
-            visit.call(&param.default)?;
+            if let Some(default) = &param.default {
+                visit.call(&default.object)?;
+            }
         }
         match &self.hash_funcs {
             Some(funcs) => funcs.traverse(visit),

@@ -288,6 +288,7 @@ def test_k11_nothing_left_is_one_entry() -> None:
     assert entries(everything_left_out, lambda f: f(1), lambda f: f(_a=threading.Lock(), _b=3)) == [0, 0]
 
 
+@pytest.mark.filterwarnings("ignore:.*every call of it is one entry")
 def test_k11_the_function_still_gets_them() -> None:
     """K11"""
     cached = tenure.cache_resource(lambda _a, *_rest, _k=None, **_more: (_a, _rest, _k, _more))
@@ -322,3 +323,44 @@ def test_k13_a_mutated_argument_is_seen(make: Callable[[], Any], change: Callabl
 class Plain:
     def __init__(self, content: Any) -> None:
         self.content = content
+
+
+# --- K11: functions that take nothing else ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("func", "names"),
+    [
+        (lambda *_hosts: object(), ["`*_hosts`"]),
+        (lambda **_options: object(), ["`**_options`"]),
+        (lambda *_hosts, **_options: object(), ["`*_hosts` and `**_options`"]),
+        (lambda _first, *_hosts, _last=None: object(), ["`*_hosts`"]),
+    ],
+)
+def test_k11_a_function_that_takes_only_what_is_left_out_says_so_once(func: Callable[..., Any], names: list[str]) -> None:
+    """K11: at the decorator, the first time that it stands there."""
+    with pytest.warns(UserWarning, match="every call of it is one entry") as caught:
+        cached = tenure.cache_resource(func)
+    (warning,) = caught
+    assert warning.filename == __file__
+    for name in names:
+        assert name in str(warning.message)
+    assert cached("a") is cached("b") if func.__code__.co_flags & inspect.CO_VARARGS else cached(x=1) is cached(x=2)
+    # A script that runs again decorates again; warnings are errors here.
+    tenure.cache_resource(show_spinner=False)(func)
+
+
+@pytest.mark.parametrize(
+    "func",
+    [
+        lambda: object(),
+        lambda _connection: object(),
+        lambda *hosts: object(),
+        lambda **options: object(),
+        lambda name, *_hosts: object(),
+        lambda *_hosts, name=None: object(),
+        lambda *hosts, **_options: object(),
+    ],
+)
+def test_k11_who_takes_anything_that_counts_or_only_named_ones_is_not_warned(func: Callable[..., Any]) -> None:
+    assert tenure.cache_resource(func).__wrapped__ is func

@@ -141,13 +141,13 @@ fn r1_every_setting_may_come_through_a_macro() {
     macro_rules! all {
         ($ttl:expr, $most:expr, $text:literal, $time:literal, $scope:literal, $check:expr) => {
             #[cache_resource(
-                                                    ttl = $ttl,
-                                                    max_entries = $most,
-                                                    show_spinner = $text,
-                                                    show_time = $time,
-                                                    scope = $scope,
-                                                    validate = $check
-                                                )]
+                                                                            ttl = $ttl,
+                                                                            max_entries = $most,
+                                                                            show_spinner = $text,
+                                                                            show_time = $time,
+                                                                            scope = $scope,
+                                                                            validate = $check
+                                                                        )]
             fn pool(shard: u32) -> Vec<u32> {
                 vec![shard]
             }

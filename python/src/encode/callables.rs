@@ -146,7 +146,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     self.or_pinned(value, "args", &arg)?;
                 }
                 self.enc.tag(tags::END);
-                self.part_or_pinned(value, "keywords", &value.getattr("keywords")?)?;
+                self.named_defaults(value, &value.getattr("keywords")?)?;
                 self.given(value, false)
             }
         }
@@ -159,14 +159,7 @@ impl<'py> Walk<'_, '_, 'py> {
         self.text(func, "__qualname__")?;
         let code = func.getattr("__code__")?;
         self.inner(&code)?;
-        for name in ["__defaults__", "__kwdefaults__"] {
-            let start = self.enc.len();
-            let defaults = func.getattr(name)?;
-            self.part_or_pinned(func, name, &defaults)?;
-            if self.role == Some(Role::Function) && !defaults.is_none() {
-                self.note(start, &parameters(&code, &defaults)?);
-            }
-        }
+        self.defaults(func, &code)?;
         let cells = func.getattr("__closure__")?;
         if let Ok(cells) = cells.cast::<PyTuple>() {
             let names = code.getattr("co_freevars")?;
@@ -201,6 +194,62 @@ impl<'py> Walk<'_, '_, 'py> {
             let digest = super::keyed(&self.enc.as_bytes()[start..]);
             self.holds.captured.push((name.to_owned(), digest));
         }
+    }
+
+    /// Writes the defaults of a function, each by itself: one without a key is told apart by which
+    /// object it is, and so is the same one where the function is made anew with it.
+    fn defaults(&mut self, func: &Bound<'py, PyFunction>, code: &Bound<'py, PyAny>) -> Outcome {
+        let defaults = func.getattr("__defaults__")?;
+        if let Ok(defaults) = defaults.cast::<PyTuple>() {
+            let names: Vec<String> = code.getattr("co_varnames")?.extract()?;
+            let positional: usize = code.getattr("co_argcount")?.extract()?;
+            let without = positional.saturating_sub(defaults.len());
+            for (at, default) in defaults.iter().enumerate() {
+                let name = names
+                    .get(without + at)
+                    .map_or("__defaults__", String::as_str);
+                self.given_by_default(func, name, &default)?;
+            }
+        }
+        self.enc.tag(tags::END);
+        self.named_defaults(func, &func.getattr("__kwdefaults__")?)
+    }
+
+    /// The same for those that have names, in the order of these.
+    fn named_defaults(
+        &mut self,
+        owner: &Bound<'py, PyAny>,
+        defaults: &Bound<'py, PyAny>,
+    ) -> Outcome {
+        if let Ok(defaults) = defaults.cast::<PyDict>() {
+            let mut named: Vec<(String, Bound<'py, PyAny>)> = Vec::new();
+            for (name, default) in defaults.iter() {
+                named.push((name.str()?.to_string_lossy().into_owned(), default));
+            }
+            named.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            for (name, default) in named {
+                self.enc.framed(tags::NAME, name.as_bytes());
+                self.given_by_default(owner, &name, &default)?;
+            }
+        }
+        self.enc.tag(tags::END);
+        Ok(())
+    }
+
+    fn given_by_default(
+        &mut self,
+        owner: &Bound<'py, PyAny>,
+        name: &str,
+        default: &Bound<'py, PyAny>,
+    ) -> Outcome {
+        let start = self.enc.len();
+        let pinned = self.holds.pins.len();
+        self.or_pinned(owner, name, default)?;
+        for pin in &mut self.holds.pins[pinned..] {
+            pin.is_default = true;
+        }
+        self.note(start, name);
+        Ok(())
     }
 
     /// Writes the attributes that an argument that can be called was given, of which few have any.
@@ -324,20 +373,6 @@ impl<'py> Walk<'_, '_, 'py> {
         self.pin(start, outcome, owner, name, value)
     }
 
-    /// The same for what is part of the callable itself.
-    fn part_or_pinned(
-        &mut self,
-        owner: &Bound<'py, PyAny>,
-        name: &str,
-        value: &Bound<'py, PyAny>,
-    ) -> Outcome {
-        let start = self.enc.len();
-        self.part = true;
-        let outcome = self.own(value.as_ptr());
-        self.part = false;
-        self.pin(start, outcome, owner, name, value)
-    }
-
     fn pin(
         &mut self,
         start: usize,
@@ -357,6 +392,7 @@ impl<'py> Walk<'_, '_, 'py> {
             value: value.clone().unbind(),
             name: name.to_owned(),
             reason: fault.reason(),
+            is_default: false,
         };
         self.enc.truncate(start);
         match role {
@@ -390,20 +426,6 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 }
 
-/// The names of the parameters that have these defaults.
-fn parameters(code: &Bound<'_, PyAny>, defaults: &Bound<'_, PyAny>) -> PyResult<String> {
-    let names: Vec<String> = if let Ok(defaults) = defaults.cast::<PyDict>() {
-        let names = defaults.keys().iter().map(|it| it.extract());
-        names.collect::<PyResult<_>>()?
-    } else {
-        let names: Vec<String> = code.getattr("co_varnames")?.extract()?;
-        let positional: usize = code.getattr("co_argcount")?.extract()?;
-        let without = positional.saturating_sub(defaults.len()?);
-        names.into_iter().take(positional).skip(without).collect()
-    };
-    Ok(names.join("`, `"))
-}
-
 /// Something without a key in what a function is made of; in a callback, one that was not met
 /// before.
 pub(crate) struct Pin {
@@ -413,6 +435,8 @@ pub(crate) struct Pin {
     pub(crate) name: String,
     /// What it is and why it has no key.
     pub(crate) reason: String,
+    /// Whether it is what a parameter has where a call leaves it out.
+    pub(crate) is_default: bool,
 }
 
 /// Whether a class keeps something under this name that is not part of what it does.

@@ -117,6 +117,11 @@ impl Fault {
         )
     }
 
+    /// Whether this is an interrupt or its like, which goes on as it is.
+    pub(super) fn is_interrupt(&self) -> bool {
+        matches!(self.cause, Cause::Raised(_))
+    }
+
     /// The sentence without the function's part, for a warning about a closure.
     pub(super) fn reason(&self) -> String {
         match &self.cause {

@@ -127,6 +127,8 @@ impl Walk<'_, '_, '_> {
         let Some(rule) = funcs.find(class) else {
             return Ok(false);
         };
+        // What the user's function makes of an object, it may make of the moment too.
+        self.is_read_now = true;
         // SAFETY: as above.
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
         self.converting.push(value.as_ptr());

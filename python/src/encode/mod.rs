@@ -19,6 +19,7 @@ mod callables;
 mod classes;
 mod columns;
 mod containers;
+mod defaults;
 mod dictionaries;
 mod fault;
 mod files;
@@ -38,6 +39,7 @@ mod types;
 
 pub(crate) use builtin::encode_scalar;
 pub(crate) use callables::Pin;
+pub(crate) use defaults::settle;
 pub(crate) use first::First;
 pub(crate) use hash_funcs::HashFuncs;
 
@@ -151,8 +153,10 @@ struct Walk<'e, 'a, 'py> {
     holds: Holds,
     /// Which stack the walk is on.
     stacks: stack::Stacks,
-    /// Whether the next value is part of a callable and not something that it was given.
-    part: bool,
+    /// Whether what is written is a default, on which a decorated function settles once.
+    settling: bool,
+    /// Whether a part of it must be read at each call all the same.
+    is_read_now: bool,
 }
 
 /// A container that was written before in this walk.
@@ -179,7 +183,8 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             role: None,
             holds: Holds::default(),
             stacks: stack::Stacks::default(),
-            part: false,
+            settling: false,
+            is_read_now: false,
         }
     }
 
@@ -261,6 +266,9 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         // SAFETY: the caller keeps the value alive.
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
         let info = types::info(&value)?;
+        if self.settling {
+            self.mind_stand_in(&value, &info.rule);
+        }
         let start = self.enc.len();
         let outcome = match info.rule {
             Rule::Known(known) if info.exact => {
@@ -354,7 +362,6 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         value: *mut ffi::PyObject,
         write: impl FnOnce(&mut Self) -> Outcome,
     ) -> Outcome {
-        let part = std::mem::take(&mut self.part);
         let level = self.open.len();
         if let Some(at) = self.open.iter().rposition(|&open| open == value) {
             self.lowest = self.lowest.min(at);
@@ -363,7 +370,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             return Ok(());
         }
         if self.role == Some(Role::Callback) && may_change(value) {
-            return self.first_met(value, level, part, write);
+            return self.first_met(value, level, write);
         }
         // Where a user's function is at work, and where the user's rules are out of force, the
         // same object may be written differently than elsewhere.
@@ -390,7 +397,6 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         &mut self,
         value: *mut ffi::PyObject,
         level: usize,
-        part: bool,
         write: impl FnOnce(&mut Self) -> Outcome,
     ) -> Outcome {
         let first = match first::find(self.py, value) {
@@ -408,7 +414,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
                 // SAFETY: the caller keeps the value alive.
                 let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
                 let held = self.holds.firsts.split_off(held);
-                first::meet(&value, content, held, part || is_made_to_call(&value))
+                first::meet(&value, content, held, is_made_to_call(&value))
             }
         };
         self.count_first(first);
