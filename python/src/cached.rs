@@ -35,6 +35,7 @@ use crate::resource::{Callbacks, Claim, Failure, Forked, Held, interrupt, raised
 use crate::strands;
 use crate::vectorcall::{self, guarded};
 use crate::waiting::Interruptible;
+use crate::worker;
 
 /// A function whose results are kept. Made by `tenure.cache_resource`.
 #[pyclass(frozen, dict, weakref, module = "tenure", name = "CachedFunction")]
@@ -117,8 +118,8 @@ impl Cached {
             process::stay(py);
         }
         host::find(py)?;
-        exit::watch_child(py)?;
         strands::watch(py)?;
+        worker::watch(py)?;
         let _current = Current::set(&self.func);
         let generation = process::generation();
         let mut built = None;

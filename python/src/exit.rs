@@ -3,51 +3,20 @@
 //! | The process ends by | Then |
 //! |---|---|
 //! | running out, `sys.exit`, an exception, Ctrl-C, a handler that leads to one of these | `atexit` |
-//! | the end of a `multiprocessing` child, which skips `atexit` | a finalizer of `multiprocessing` |
+//! | the end of a worker of `multiprocessing` or a copy of it, past `atexit` | [`worker`] |
 //! | a signal that nobody handles: SIGTERM, SIGHUP, a SIGINT set to its default | [`signals`] |
 //! | `os._exit`, SIGKILL, a crash | nothing: there is no moment for it |
 
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
+#[cfg(doc)]
+use crate::worker;
 use crate::{host, log, process, waiting};
 
 /// Takes over the signals that would end this process at once. Asked in each process where
 /// something is registered.
 pub(crate) fn watch_signals(py: Python<'_>) -> PyResult<()> {
     signals::watch(py)
-}
-
-/// Has the end of a child of `multiprocessing` release everything; a forked one ends without
-/// `atexit`. Asked at each build: it becomes such a child only after its modules were imported.
-pub(crate) fn watch_child(py: Python<'_>) -> PyResult<()> {
-    static WATCHED: AtomicU32 = AtomicU32::new(u32::MAX);
-    let process = process::own_generation();
-    if WATCHED.load(Ordering::Relaxed) == process {
-        return Ok(());
-    }
-    let Some(module) = host::imported(py, intern!(py, "multiprocessing.process")) else {
-        return Ok(());
-    };
-    // What `parent_process()` gives, without a Python frame where it can be seen.
-    let parent = match module.getattr_opt(intern!(py, "_parent_process"))? {
-        Some(parent) => parent,
-        None => module.call_method0(intern!(py, "parent_process"))?,
-    };
-    if parent.is_none() || WATCHED.swap(process, Ordering::Relaxed) == process {
-        return Ok(());
-    }
-    let options = PyDict::new(py);
-    options.set_item(intern!(py, "exitpriority"), 0)?;
-    let finalizer = py
-        .import(intern!(py, "multiprocessing.util"))?
-        .getattr(intern!(py, "Finalize"))?;
-    let shutdown = wrap_pyfunction!(shutdown, py)?;
-    finalizer.call((py.None(), shutdown), Some(&options))?;
-    Ok(())
 }
 
 /// A child process begins with nothing watched.

@@ -31,5 +31,6 @@ mod strands;
 mod testing;
 mod vectorcall;
 mod waiting;
+mod worker;
 
 pub use api::_native;
