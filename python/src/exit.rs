@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 #[cfg(doc)]
 use crate::worker;
-use crate::{host, log, process, waiting};
+use crate::{log, process, waiting};
 
 /// Takes over the signals that would end this process at once. Asked in each process where
 /// something is registered.

@@ -127,6 +127,5 @@ fn shutdown_after(
     if let Some(earlier) = earlier {
         earlier.call1(arguments)?;
     }
-    exit::shutdown(arguments.py());
-    Ok(())
+    exit::shutdown(arguments.py()).map(drop)
 }

@@ -385,7 +385,10 @@ impl<'py> Walk<'_, '_, 'py> {
             Ok(()) => return Ok(()),
             Err(fault) => fault,
         };
-        let Some(role) = self.role.filter(|_| fault.is_no_key()) else {
+        // What stands for whoever asks is one object for all of them.
+        let pins =
+            |role: &Role| fault.is_no_key() && (*role == Role::Callback || !fault.is_elsewhere());
+        let Some(role) = self.role.filter(pins) else {
             return Err(fault.at(class_of(owner), format!("its `{name}`")));
         };
         let pin = || Pin {

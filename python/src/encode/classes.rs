@@ -20,19 +20,15 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Writes the attributes of an instance: those in its dict, then those that are not.
     pub(super) fn attributes(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         let py = self.py;
-        let mut dict = None;
-        if info.has_dict {
-            // SAFETY: the class says that its instances have a dict; the call gives a new
-            // reference to it or NULL with an exception set.
-            let found = unsafe {
-                let found = ffi::PyObject_GenericGetDict(value.as_ptr(), std::ptr::null_mut());
-                Bound::from_owned_ptr_or_err(py, found)?.cast_into_unchecked::<PyDict>()
-            };
+        let dict = match info.has_dict {
+            true => own_dict(value)?,
+            false => None,
+        };
+        if let Some(found) = &dict {
             let start = self.enc.len();
             self.pairs(found.as_ptr(), Keys::Names(&info.skip))
                 .map_err(|fault| fault.at(class_of(value), "its attributes".to_owned()))?;
             self.piece(start);
-            dict = Some(found);
         }
         self.enc.tag(tags::END);
         for name in &info.fields {
@@ -97,6 +93,71 @@ fn attribute<'py>(
         Err(error) if error.is_instance_of::<PyAttributeError>(value.py()) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The dict in which an instance keeps its attributes, past whatever its class makes of it.
+pub(super) fn own_dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    if !super::types::has_dict(&value.get_type()) {
+        return Ok(None);
+    }
+    // SAFETY: the class says that its instances have a dict; the call gives a new reference to
+    // it or NULL with an exception set.
+    unsafe {
+        let found = ffi::PyObject_GenericGetDict(value.as_ptr(), std::ptr::null_mut());
+        let found = Bound::from_owned_ptr_or_err(value.py(), found)?;
+        Ok(Some(found.cast_into_unchecked::<PyDict>()))
+    }
+}
+
+/// What a class or the first of its bases that has the name keeps under it.
+pub(super) fn answering<'py>(
+    class: &Bound<'py, PyType>,
+    name: &str,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    for base in class.mro() {
+        let members = base.getattr("__dict__")?;
+        if members.contains(name)? {
+            return members.get_item(name).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn is_in_class(class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
+    Ok(answering(class, name)?.is_some())
+}
+
+/// Whether the instances of a class may claim to be of another one.
+pub(super) fn claims(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    let object = class.py().get_type::<PyAny>();
+    match answering(class, "__class__")? {
+        Some(claim) => Ok(!claim.is(&object.getattr("__dict__")?.get_item("__class__")?)),
+        None => Ok(false),
+    }
+}
+
+/// Whether a class says itself what its instances are made anew from.
+pub(super) fn reduces_itself(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    differs_from_object(class, &["__reduce_ex__", "__reduce__"])
+}
+
+/// Whether a class says itself what its instances are made anew from, or what their state is.
+pub(super) fn tells_its_state(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    differs_from_object(class, &["__reduce_ex__", "__reduce__", "__getstate__"])
+}
+
+fn differs_from_object(class: &Bound<'_, PyType>, names: &[&str]) -> PyResult<bool> {
+    let object = class.py().get_type::<PyAny>();
+    for name in names {
+        let differs = match (answering(class, name)?, answering(&object, name)?) {
+            (Some(own), Some(inherited)) => !own.is(&inherited),
+            (own, _) => own.is_some(),
+        };
+        if differs {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether instances hold nothing but attributes, in their dict and in slots: no compiled class

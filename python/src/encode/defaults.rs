@@ -12,10 +12,10 @@
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::PyType;
 use tenure::Encoder;
 
-use super::types::Rule;
+use super::types::{Rule, TypeInfo};
 use super::{Context, Walk, tags};
 
 /// What a default counts as: these bytes, or `None` where it is read at each call.
@@ -36,6 +36,7 @@ pub(crate) fn settle(
     match outcome {
         Err(fault) if fault.is_interrupt() => return Err(fault.raise(py, "", cx)),
         _ if is_read_now => return Ok(None),
+        Err(fault) if fault.is_elsewhere() => return Ok(None),
         Ok(()) => {}
         Err(_) => {
             enc.clear();
@@ -46,29 +47,17 @@ pub(crate) fn settle(
 }
 
 impl<'py> Walk<'_, '_, 'py> {
-    /// Takes down whether an object on the way through a default must be read at each call.
-    pub(super) fn mind_stand_in(&mut self, value: &Bound<'py, PyAny>, rule: &Rule) {
-        self.is_read_now = self.is_read_now || self.stands_in(value, rule).unwrap_or(true);
-    }
-
-    /// Whether an object stands for something else: it passes for another class, has its content
-    /// from its class alone, or is what the context or the thread of the caller holds.
-    ///
-    /// # Errors
-    /// What reading it raises, as a proxy does where it stands for nothing.
-    fn stands_in(&self, value: &Bound<'py, PyAny>, rule: &Rule) -> PyResult<bool> {
-        let py = self.py;
-        let class = value.get_type();
-        if !value.getattr(intern!(py, "__class__"))?.is(&class) {
-            return Ok(true);
-        }
-        if is_of_the_caller(&class)? {
+    /// Takes down whether an object on the way through a default must be read at each call: it
+    /// stands for another one, or is what the context or the thread of the caller holds.
+    pub(super) fn mind_stand_in(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) {
+        let stands_in = match info.rule {
+            Rule::StandIn(_) => Ok(true),
             // Deep inside an object it is a means of that object's: a pool that keeps one
             // connection for each thread is one pool.
-            return self.is_handed_through();
-        }
-        let is_plain = matches!(rule, Rule::Object | Rule::Reduce);
-        Ok(is_plain && keeps_nothing(value)? && computes(&class)?)
+            _ => is_of_the_caller(&value.get_type())
+                .and_then(|is_it| Ok(is_it && self.is_handed_through()?)),
+        };
+        self.is_read_now = self.is_read_now || stands_in.unwrap_or(true);
     }
 
     /// Whether what is being written is reached through what holds it: as a member of built-in
@@ -100,50 +89,4 @@ fn is_of_the_caller(class: &Bound<'_, PyType>) -> PyResult<bool> {
         .import(intern!(py, "_contextvars"))?
         .getattr("ContextVar")?;
     Ok(class.is_subclass(&local)? || class.is(&variable))
-}
-
-/// Whether an object has no state of its own.
-fn keeps_nothing(value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let py = value.py();
-    if let Some(fields) = value.getattr_opt(intern!(py, "__dict__"))?
-        && !fields
-            .cast::<PyDict>()
-            .is_ok_and(|fields| fields.is_empty())
-    {
-        return Ok(false);
-    }
-    let slots = py
-        .import(intern!(py, "copyreg"))?
-        .call_method1("_slotnames", (value.get_type(),))?;
-    slots.is_empty()
-}
-
-/// Whether a class in the line answers with what it computes.
-fn computes(class: &Bound<'_, PyType>) -> PyResult<bool> {
-    let py = class.py();
-    let property = py
-        .import(intern!(py, "builtins"))?
-        .getattr(intern!(py, "property"))?;
-    let slot = py
-        .import(intern!(py, "types"))?
-        .getattr(intern!(py, "WrapperDescriptorType"))?;
-    for ancestor in class.mro() {
-        if ancestor.is(py.get_type::<PyAny>()) {
-            continue;
-        }
-        let members = ancestor.getattr(intern!(py, "__dict__"))?;
-        for name in ["__getattr__", "__getattribute__", "__getitem__"] {
-            // What a built-in class has under these names reads what it keeps.
-            match members.call_method1(intern!(py, "get"), (name,))? {
-                member if member.is_none() || member.get_type().is(&slot) => {}
-                _ => return Ok(true),
-            }
-        }
-        for member in members.call_method0("values")?.try_iter()? {
-            if member?.is_instance(&property)? {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
 }

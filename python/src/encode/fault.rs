@@ -29,6 +29,8 @@ enum Cause {
     Unread(PyErr),
     /// An object without a key: its class, why, and what was raised if anything was.
     NoKey(String, String, Option<PyErr>),
+    /// An object whose content is not its own: its class, and how that is seen.
+    Elsewhere(String, String, Option<PyErr>),
     /// More levels than are read.
     TooDeep,
     /// The stack of this thread has no room for Python code any more. Another thread's may have, so
@@ -79,6 +81,11 @@ impl Fault {
         }
     }
 
+    /// An object of this class shows what it does not hold, as can be seen by this.
+    pub(super) fn elsewhere(class: String, why: String) -> Box<Self> {
+        Self::new(Cause::Elsewhere(class, why, None))
+    }
+
     /// There are more levels than are read.
     pub(super) fn too_deep() -> Box<Self> {
         Self::new(Cause::TooDeep)
@@ -103,6 +110,15 @@ impl Fault {
         }
     }
 
+    /// The same, where what has no key is an object that stands for another one.
+    pub(super) fn into_elsewhere(mut self: Box<Self>) -> Box<Self> {
+        self.cause = match self.cause {
+            Cause::NoKey(class, why, cause) => Cause::Elsewhere(class, why, cause),
+            cause => cause,
+        };
+        self
+    }
+
     /// Adds the step that led from an object of this class to where the fault came from.
     pub(super) fn at(mut self: Box<Self>, class: String, step: String) -> Box<Self> {
         self.steps.push((class, step));
@@ -113,7 +129,7 @@ impl Fault {
     pub(super) fn is_no_key(&self) -> bool {
         matches!(
             self.cause,
-            Cause::NoKey(..) | Cause::TooDeep | Cause::Unread(_)
+            Cause::NoKey(..) | Cause::Elsewhere(..) | Cause::TooDeep | Cause::Unread(_)
         )
     }
 
@@ -122,10 +138,18 @@ impl Fault {
         matches!(self.cause, Cause::Raised(_))
     }
 
+    /// Whether this says that an object shows what it does not hold: which object it is then says
+    /// as little as its fields do.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        matches!(self.cause, Cause::Elsewhere(..))
+    }
+
     /// The sentence without the function's part, for a warning about a closure.
     pub(super) fn reason(&self) -> String {
         match &self.cause {
-            Cause::NoKey(class, why, _) => format!("a `{class}`{}, which {why}", self.inside()),
+            Cause::NoKey(class, why, _) | Cause::Elsewhere(class, why, _) => {
+                format!("a `{class}`{}, which {why}", self.inside())
+            }
             Cause::TooDeep | Cause::NoRoom => "something nested too deeply".to_owned(),
             Cause::Raised(_) | Cause::Unread(_) => "something that could not be read".to_owned(),
             Cause::HashFunc(func, class, _) => {
@@ -150,7 +174,7 @@ impl Fault {
                 );
                 errors::raise(py, Kind::Unhashable, text, Some(error))
             }
-            Cause::NoKey(class, why, cause) => {
+            Cause::NoKey(class, why, cause) | Cause::Elsewhere(class, why, cause) => {
                 let leave_out = leave_out(param);
                 let meant = meant.unwrap_or_else(|| class.clone());
                 let rule = if meant.contains('.') {

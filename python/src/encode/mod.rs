@@ -15,6 +15,7 @@ mod arrow;
 mod bits;
 mod buffers;
 mod builtin;
+mod bytecode;
 mod callables;
 mod classes;
 mod columns;
@@ -29,9 +30,11 @@ mod images;
 mod memo;
 mod numpy;
 mod pandas;
+mod reach;
 mod reduce;
 mod runs;
 mod stack;
+mod stand_in;
 mod stdlib;
 mod stream;
 mod tags;
@@ -62,6 +65,9 @@ const SHARED: u64 = 1 << 14;
 
 /// From this length on data is digested without the interpreter.
 const DETACH: usize = 1 << 16;
+
+/// What is written of an instance that holds no attributes: the ends of its dict and its slots.
+const NOTHING_HELD: [u8; 2] = [tags::END, tags::END];
 
 /// What an encoding is made for.
 pub(crate) struct Context<'a> {
@@ -267,7 +273,10 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
         let info = types::info(&value)?;
         if self.settling {
-            self.mind_stand_in(&value, &info.rule);
+            self.mind_stand_in(&value, &info);
+        }
+        if !info.reach.is_own() {
+            stand_in::check(&value, &info)?;
         }
         let start = self.enc.len();
         let outcome = match info.rule {
@@ -292,16 +301,26 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             Rule::Object => self.nested(value.as_ptr(), |walk| {
                 walk.enc.tag(tags::OBJECT);
                 walk.enc.raw(&info.id);
-                walk.attributes(&value, &info)
+                let start = walk.enc.len();
+                walk.attributes(&value, &info)?;
+                if walk.enc.as_bytes()[start..] == NOTHING_HELD {
+                    stand_in::check_empty(&value, &info)?;
+                }
+                Ok(())
             }),
             Rule::Enum => self.nested(value.as_ptr(), |walk| walk.enumeration(&value, &info)),
             Rule::Reduce => self.nested(value.as_ptr(), |walk| walk.reduce(&value)),
+            Rule::StandIn(way) => {
+                return self.nested(value.as_ptr(), |walk| walk.stand_in(way, &value, &info));
+            }
         };
         match outcome {
-            Err(fault) if fault.is_no_key() => match self.wrapped(&value, start) {
-                Ok(true) => Ok(()),
-                _ => Err(fault),
-            },
+            Err(fault) if fault.is_no_key() && !fault.is_elsewhere() => {
+                match self.wrapped(&value, start) {
+                    Ok(true) => Ok(()),
+                    _ => Err(fault),
+                }
+            }
             outcome => outcome,
         }
     }

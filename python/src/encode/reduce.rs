@@ -6,8 +6,8 @@
 
 use super::containers::Keys;
 use super::fault::{Fault, Outcome};
-use super::types::{class_of, importable, unreadable};
-use super::{Walk, tags};
+use super::types::{self, class_of, importable, unreadable};
+use super::{Walk, stand_in, tags};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyModule, PyString, PyTuple, PyType};
@@ -42,6 +42,10 @@ impl<'py> Walk<'_, '_, 'py> {
                 class_of(value),
                 "cannot be pickled: its __reduce_ex__ gave a tuple of a wrong length",
             ));
+        }
+        if holds_nothing(value, parts)? {
+            let info = types::info(value)?;
+            stand_in::check_empty(value, &info)?;
         }
         self.enc.tag(tags::REDUCED);
         let inside = |fault: Box<Fault>, part: &str| fault.at(class_of(value), part.to_owned());
@@ -164,6 +168,24 @@ impl<'py> Walk<'_, '_, 'py> {
             .framed(tags::QUALNAME, name.to_string_lossy().as_bytes());
         Ok(())
     }
+}
+
+/// Whether a reduction says no more of an object than its class.
+fn holds_nothing(value: &Bound<'_, PyAny>, parts: &Bound<'_, PyTuple>) -> PyResult<bool> {
+    let class = value.get_type();
+    let args = parts.get_item(1)?;
+    if let Ok(args) = args.cast::<PyTuple>()
+        && args.iter().any(|arg| !arg.is(&class))
+    {
+        return Ok(false);
+    }
+    for part in parts.iter().skip(2) {
+        let empty = part.is_none() || part.cast::<PyDict>().is_ok_and(|it| it.is_empty());
+        if !empty {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether an object is found under a name in its module, or in any where it names none.

@@ -26,7 +26,7 @@ tags! {
     // Containers.
     LIST, TUPLE, DICT, SET, FROZENSET, ORDERED, COUNTER, DEFAULTING, DEQUE, PROXY, VIEW,
     // Instances of classes.
-    DERIVED, OBJECT, ENUM, REDUCED, GLOBAL,
+    DERIVED, OBJECT, ENUM, REDUCED, GLOBAL, STAND_IN,
     // The standard library.
     DATETIME, DATE, TIME, DELTA, ZONE, DECIMAL, FRACTION, UUID, PATH, PATTERN, WEAK,
     // Things that can be called, and what they are made of.

@@ -7,7 +7,10 @@
 #![allow(unsafe_code)]
 
 use super::fault::{Fault, Outcome};
-use super::{arrow, buffers, callables, classes, files, images, numpy, pandas, stdlib, tags};
+use super::reach::{self, Reach};
+use super::{
+    arrow, buffers, callables, classes, files, images, numpy, pandas, stand_in, stdlib, tags,
+};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -26,6 +29,8 @@ pub(super) enum Rule {
     Enum,
     /// By what it gives to be pickled.
     Reduce,
+    /// By what it stands for now.
+    StandIn(stand_in::Way),
 }
 
 /// A class with a form of its own.
@@ -155,6 +160,16 @@ pub(super) struct TypeInfo {
     pub fields: Vec<Py<PyString>>,
     /// The attributes that are only kept results of others.
     pub skip: Vec<Py<PyAny>>,
+    /// What its members were seen to reach beside those.
+    pub reach: Reach,
+}
+
+impl TypeInfo {
+    /// Whether instances keep an attribute of this name outside their dict.
+    pub(super) fn is_field(&self, name: &Bound<'_, PyString>) -> bool {
+        let same = |field: &Py<PyString>| name.as_any().eq(field).unwrap_or(false);
+        self.fields.iter().any(same)
+    }
 }
 
 const PLACES: usize = 1 << 9;
@@ -228,6 +243,7 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
         has_dict: has_dict(&class),
         fields: Vec::new(),
         skip: classes::kept_results(&class)?,
+        reach: Reach::default(),
     };
     let bases = class.mro();
     // What members mix in, `int` say, says nothing that their class and name do not.
@@ -238,6 +254,10 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
         info.rule = Rule::Enum;
         return Ok(info);
     }
+    if let Some(way) = stand_in::way(&class)? {
+        info.rule = Rule::StandIn(way);
+        return Ok(info);
+    }
     for (depth, base) in bases.iter().enumerate() {
         let base = base.cast_into::<PyType>().map_err(PyErr::from)?;
         let name = full_name(base.as_type_ptr());
@@ -245,6 +265,11 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
             && (is_itself(&base) || name.starts_with("tenure."))
         {
             let covered = known.covers_derived();
+            if depth > 0 {
+                info.reach = reach::of_class(&class, Some(&base))?;
+                // What it holds as the known class is state enough.
+                info.reach.computes = None;
+            }
             info.exact = depth == 0 || covered;
             info.rule = if info.exact || !classes::pickles_itself(&class, &base)? {
                 Rule::Known(known)
@@ -265,6 +290,10 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
             }
             return Ok(info);
         }
+    }
+    info.reach = reach::of_class(&class, None)?;
+    if info.reach.elsewhere.is_some() {
+        return Ok(info);
     }
     if let Some(fields) = classes::declared_fields(&class)? {
         info.rule = Rule::Object;
@@ -312,7 +341,7 @@ pub(super) fn is_heap(class: &Bound<'_, PyType>) -> bool {
     unsafe { (*class.as_type_ptr()).tp_flags & ffi::Py_TPFLAGS_HEAPTYPE != 0 }
 }
 
-fn has_dict(class: &Bound<'_, PyType>) -> bool {
+pub(super) fn has_dict(class: &Bound<'_, PyType>) -> bool {
     // SAFETY: the class lives. Where the interpreter keeps the dict itself, this is -1.
     unsafe { (*class.as_type_ptr()).tp_dictoffset != 0 }
 }
@@ -379,6 +408,12 @@ pub(super) fn display_name(class: *mut ffi::PyTypeObject) -> String {
         Some(short) => short.to_owned(),
         None => name,
     }
+}
+
+/// The first part of a module's name.
+pub(super) fn module_root(module: &Bound<'_, PyAny>) -> Option<String> {
+    let module = module.cast::<PyString>().ok()?.to_string_lossy();
+    Some(module.split('.').next()?.to_owned())
 }
 
 /// The name of an object's class for messages.

@@ -1,0 +1,524 @@
+//! What the code of a class can be seen to reach beside the fields of its instances.
+//!
+//! What an instance shows under a name may be computed: by a property or another descriptor, by
+//! `__getattr__`, by `__getitem__` and its like. Code that reads a context variable, a
+//! thread-local or a stand-in gives another answer to everyone who asks, whatever the fields
+//! hold. The look is bounded, and serves to refuse only: what it does not see is no proof of
+//! anything. [The record](../../../docs/design/0007-own-state.md) says where the line is, and why.
+#![allow(unsafe_code)]
+
+use super::bytecode;
+use super::classes;
+use super::types::{full_name, is_heap, module_root};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyCode, PyType};
+use pyo3::types::{PyDict, PyFunction, PyMapping, PyModule, PySet, PyString, PyTuple};
+
+/// How many calls away from a member of the class code is still looked at. A class that says
+/// itself what its state is vouches for what it calls.
+const CALLS_MAX: usize = 2;
+/// How many pieces of code are looked at for one class.
+const CODES_MAX: usize = 256;
+
+/// The methods by which an instance shows content: attributes, members, what it is as a text or
+/// a number.
+const HOOKS: [&str; 14] = [
+    "__getattr__",
+    "__getattribute__",
+    "__getitem__",
+    "__missing__",
+    "__iter__",
+    "__len__",
+    "__contains__",
+    "__str__",
+    "__bytes__",
+    "__int__",
+    "__float__",
+    "__index__",
+    "__bool__",
+    "__fspath__",
+];
+
+/// Those of them without which an instance that holds nothing has no content either.
+const CONTENT: [&str; 4] = ["__getattr__", "__getattribute__", "__getitem__", "__iter__"];
+
+/// Built-in functions that reach more than what they are given.
+const OPEN_BUILTINS: [&str; 9] = [
+    "__import__",
+    "breakpoint",
+    "compile",
+    "eval",
+    "exec",
+    "globals",
+    "id",
+    "input",
+    "open",
+];
+
+/// What was seen of a class.
+#[derive(Default)]
+pub(super) struct Reach {
+    /// The member that reads what differs by who asks, and what that is.
+    pub(super) elsewhere: Option<Box<str>>,
+    /// A member that computes content from more than constants and the class itself.
+    pub(super) computes: Option<Box<str>>,
+    /// The fields that such code calls with nothing in hand: what they give is not theirs.
+    pub(super) asks: Vec<Py<PyString>>,
+}
+
+impl Reach {
+    /// Whether nothing was seen that would make an instance say more than its fields.
+    pub(super) fn is_own(&self) -> bool {
+        self.elsewhere.is_none() && self.asks.is_empty()
+    }
+}
+
+/// Looks at the members of a class by which its instances show what they are, up to a base whose
+/// own form is known.
+///
+/// # Errors
+///
+/// What reading the class raises.
+pub(super) fn of_class(
+    class: &Bound<'_, PyType>,
+    known: Option<&Bound<'_, PyType>>,
+) -> PyResult<Reach> {
+    let mut look = Look::new(class, Vec::new())?;
+    look.members(known)?;
+    let Look {
+        mut reach, asked, ..
+    } = look;
+    for name in asked {
+        if !classes::is_in_class(class, &name)? {
+            reach
+                .asks
+                .push(PyString::intern(class.py(), &name).unbind());
+        }
+    }
+    Ok(reach)
+}
+
+/// Whether a value that a field holds answers when it is called, as a function does; a class
+/// makes something new.
+pub(super) fn answers(value: &Bound<'_, PyAny>) -> bool {
+    value.is_callable() && !value.is_instance_of::<PyType>()
+}
+
+struct Look<'py> {
+    class: Bound<'py, PyType>,
+    calls_max: usize,
+    reach: Reach,
+    /// The names that are called with nothing in hand.
+    asked: Vec<String>,
+    /// The code that was looked at.
+    seen: Vec<*mut ffi::PyObject>,
+    /// Whether the member that is looked at uses something that is neither the class's own nor
+    /// built in.
+    open: bool,
+}
+
+impl<'py> Look<'py> {
+    fn new(class: &Bound<'py, PyType>, seen: Vec<*mut ffi::PyObject>) -> PyResult<Self> {
+        let tells = classes::tells_its_state(class)?;
+        Ok(Self {
+            class: class.clone(),
+            calls_max: if tells { 0 } else { CALLS_MAX },
+            reach: Reach::default(),
+            asked: Vec::new(),
+            seen,
+            open: false,
+        })
+    }
+
+    fn members(&mut self, known: Option<&Bound<'py, PyType>>) -> PyResult<()> {
+        let names = PySet::empty(self.class.py())?;
+        for base in self.class.mro() {
+            let base = base.cast_into::<PyType>()?;
+            if known.is_some_and(|known| known.is(&base)) {
+                break;
+            }
+            // What the standard library and the makers of models add is theirs to vouch for.
+            if !is_heap(&base) || is_vouched_for(&base)? {
+                continue;
+            }
+            for item in base.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
+                let (name, member): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
+                let Ok(name) = name.cast::<PyString>() else {
+                    continue;
+                };
+                if names.contains(name)? {
+                    continue;
+                }
+                names.add(name)?;
+                self.member(&name.to_string_lossy(), &member)?;
+                if self.reach.elsewhere.is_some() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn member(&mut self, name: &str, member: &Bound<'py, PyAny>) -> PyResult<()> {
+        let is_function = member.is_instance_of::<PyFunction>();
+        let label = if HOOKS.contains(&name) && is_function {
+            format!("`{name}`")
+        } else if name.starts_with('_') || is_function || !is_descriptor(member)? {
+            // What begins with an underscore is the class's own business.
+            return Ok(());
+        } else {
+            format!("the attribute `{name}`")
+        };
+        self.open = false;
+        let found = self.part(member, 0)?;
+        if let Some(found) = found {
+            self.reach.elsewhere = Some(format!("{label} reads {found}").into());
+        } else if self.open
+            && self.reach.computes.is_none()
+            && (!is_function || CONTENT.contains(&name))
+        {
+            self.reach.computes = Some(label.into());
+        }
+        Ok(())
+    }
+
+    /// Looks at a function or at what wraps some, a property for one. Says what it found.
+    fn part(&mut self, part: &Bound<'py, PyAny>, calls: usize) -> PyResult<Option<String>> {
+        if let Ok(func) = part.cast::<PyFunction>() {
+            return self.function(func, calls);
+        }
+        for name in ["fget", "func", "__func__", "__wrapped__"] {
+            // Only what the descriptor itself keeps: a look must run nothing of the user's.
+            if is_wrapper(part)
+                && let Some(inner) = part.getattr_opt(name)?
+                && let Ok(func) = inner.cast::<PyFunction>()
+            {
+                return self.function(func, calls);
+            }
+        }
+        if let Some(found) = told_by(part)? {
+            return Ok(Some(found));
+        }
+        // Another descriptor: how it answers, and the functions that it holds.
+        for value in own_values(part)? {
+            if let Some(found) = self.thing(&value, "a variable that it holds", calls)? {
+                return Ok(Some(found));
+            }
+        }
+        match part.get_type().getattr_opt("__get__")? {
+            Some(get) => match get.cast::<PyFunction>() {
+                Ok(get) => self.function(get, calls),
+                Err(_) => Ok(None),
+            },
+            None => Ok(None),
+        }
+    }
+
+    fn function(
+        &mut self,
+        func: &Bound<'py, PyFunction>,
+        calls: usize,
+    ) -> PyResult<Option<String>> {
+        let code = func.getattr("__code__")?;
+        if self.seen.contains(&code.as_ptr()) || self.seen.len() >= CODES_MAX {
+            return Ok(None);
+        }
+        self.seen.push(code.as_ptr());
+        let seen = bytecode::read(code.cast::<PyCode>()?)?;
+        if calls == 0 {
+            self.asked.extend(seen.asked.iter().cloned());
+        }
+        if let Ok(cells) = func.getattr("__closure__")?.cast::<PyTuple>() {
+            let names = code.getattr("co_freevars")?;
+            for (at, cell) in cells.iter().enumerate() {
+                let name: String = names.get_item(at)?.extract()?;
+                if name == "__class__" {
+                    continue;
+                }
+                self.open = true;
+                // An empty cell raises a ValueError.
+                let Ok(content) = cell.getattr("cell_contents") else {
+                    continue;
+                };
+                // A function that is closed over is part of the class, not something it calls.
+                let found = match content.cast::<PyFunction>() {
+                    Ok(inner) => self.function(inner, calls)?,
+                    Err(_) => self.thing(&content, &name, calls)?,
+                };
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+        }
+        let globals = func.getattr("__globals__")?;
+        let globals = globals.cast::<PyDict>()?;
+        for name in &seen.names {
+            if let Some(found) = self.name(name, globals, &seen.names, calls)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at what a name in code may stand for.
+    fn name(
+        &mut self,
+        name: &str,
+        globals: &Bound<'py, PyDict>,
+        names: &[String],
+        calls: usize,
+    ) -> PyResult<Option<String>> {
+        let py = self.class.py();
+        if let Some(value) = globals.get_item(name)? {
+            self.open |= !is_exception(&value);
+            return self.global(&value, name, names, calls);
+        }
+        if let Some(member) = classes::answering(&self.class, name)? {
+            // A method, a property, or a value of the class.
+            return if member.is_instance_of::<PyFunction>()
+                || is_wrapper(&member)
+                || is_descriptor(&member)?
+            {
+                self.part(&member, calls)
+            } else {
+                self.thing(&member, name, calls)
+            };
+        }
+        let builtins = py.import("builtins")?;
+        if builtins.dict().contains(name)? {
+            self.open |= OPEN_BUILTINS.contains(&name);
+            return Ok(None);
+        }
+        // A module that the code imports itself.
+        let modules = py.import("sys")?.getattr("modules")?;
+        match modules.cast::<PyDict>()?.get_item(name)? {
+            Some(module) if names.iter().any(|it| it == name) => {
+                self.open = true;
+                self.global(&module, name, names, calls)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Looks at a global: a module by the names in it that the code has too.
+    fn global(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        name: &str,
+        names: &[String],
+        calls: usize,
+    ) -> PyResult<Option<String>> {
+        let Ok(module) = value.cast_exact::<PyModule>() else {
+            return self.thing(value, name, calls);
+        };
+        for inner in names {
+            let Some(value) = module.dict().get_item(inner)? else {
+                continue;
+            };
+            if let Ok(module) = value.cast_exact::<PyModule>() {
+                for inner in names {
+                    if let Some(value) = module.dict().get_item(inner)?
+                        && let Some(found) = self.thing(&value, inner, calls)?
+                    {
+                        return Ok(Some(found));
+                    }
+                }
+            } else if let Some(found) = self.thing(&value, inner, calls)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at an object that code uses.
+    fn thing(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        name: &str,
+        calls: usize,
+    ) -> PyResult<Option<String>> {
+        if let Some(what) = differs(value)? {
+            return Ok(Some(format!("the {what} `{name}`")));
+        }
+        let class = value.get_type();
+        if let Ok(func) = value.cast::<PyFunction>() {
+            let foreign = is_standard(func.getattr("__module__")?)?;
+            return if calls < self.calls_max && !foreign {
+                self.function(func, calls + 1)
+            } else {
+                Ok(None)
+            };
+        }
+        if value.is_instance_of::<PyType>() || value.is_instance_of::<PyModule>() {
+            return Ok(None);
+        }
+        match &*full_name(class.as_type_ptr()) {
+            "builtins.method" => {
+                if let Some(found) = self.thing(&value.getattr("__self__")?, name, calls)? {
+                    return Ok(Some(found));
+                }
+                return self.thing(&value.getattr("__func__")?, name, calls);
+            }
+            "builtins.builtin_function_or_method" => {
+                return self.thing(&value.getattr("__self__")?, name, calls);
+            }
+            _ => {}
+        }
+        if !is_heap(&class) || is_vouched_for(&class)? {
+            return Ok(None);
+        }
+        if let Some(found) = told_by(value)? {
+            return Ok(Some(format!("{found} by way of `{name}`")));
+        }
+        if calls < self.calls_max && !class.is(&self.class) {
+            let mut look = Look::new(&class, std::mem::take(&mut self.seen))?;
+            let outcome = look.members(None);
+            self.seen = look.seen;
+            outcome?;
+            if look.reach.elsewhere.is_some() {
+                return Ok(Some(format!(
+                    "`{name}`, whose {}",
+                    look.reach.elsewhere.unwrap_or_default()
+                )));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What an object is that answers differently to everyone who asks; `None` for any other.
+fn differs(value: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
+    let class = value.get_type();
+    for base in class.mro() {
+        match &*full_name(base.as_ptr().cast()) {
+            "_contextvars.ContextVar" => return Ok(Some("context variable")),
+            "_thread._local" => return Ok(Some("thread-local")),
+            _ => {}
+        }
+    }
+    if classes::claims(&class)? && classes::is_in_class(&class, "_get_current_object")? {
+        return Ok(Some("stand-in"));
+    }
+    if full_name(class.as_type_ptr()) == "builtins.builtin_function_or_method"
+        || value.is_instance_of::<PyFunction>()
+    {
+        let name = (
+            value
+                .getattr("__module__")?
+                .str()?
+                .to_string_lossy()
+                .into_owned(),
+            value
+                .getattr("__name__")?
+                .str()?
+                .to_string_lossy()
+                .into_owned(),
+        );
+        let asks = matches!(
+            (&*name.0, &*name.1),
+            ("_thread", "get_ident" | "get_native_id")
+                | ("threading", "current_thread" | "currentThread")
+                | ("_asyncio" | "asyncio.tasks", "current_task")
+                | ("_contextvars", "copy_context")
+                | ("greenlet._greenlet", "getcurrent")
+        );
+        return Ok(asks.then_some("function"));
+    }
+    Ok(None)
+}
+
+/// What an object's own fields hold that differs by who asks.
+fn told_by(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let hooked = classes::is_in_class(&value.get_type(), "__getattr__")?;
+    for inner in own_values(value)? {
+        if let Some(what) = differs(&inner)? {
+            return Ok(Some(format!("a {what}")));
+        }
+        // What answers by a hook keeps its store a step further in.
+        if hooked && is_heap(&inner.get_type()) {
+            for store in own_values(&inner)? {
+                if let Some(what) = differs(&store)? {
+                    return Ok(Some(format!("a {what}")));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The values of an object's dict and slots, read past whatever its class makes of attributes.
+fn own_values<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let mut values = Vec::new();
+    if let Some(dict) = classes::own_dict(value)? {
+        values.extend(dict.values());
+    }
+    for base in value.get_type().mro() {
+        for item in base.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
+            let (_, member): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
+            if full_name(member.get_type().as_type_ptr()) == "builtins.member_descriptor"
+                // A slot that is not set raises an AttributeError.
+                && let Ok(value) = member.call_method1("__get__", (value,))
+            {
+                values.push(value);
+            }
+        }
+    }
+    Ok(values)
+}
+
+/// Whether a member of a class computes what its instances show under its name. What is called
+/// later, a method of any kind, shows nothing by itself.
+fn is_descriptor(member: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if is_property(member) {
+        return Ok(true);
+    }
+    let get = member.get_type().getattr_opt("__get__")?;
+    Ok(get.is_some_and(|get| get.is_instance_of::<PyFunction>()))
+}
+
+fn is_property(member: &Bound<'_, PyAny>) -> bool {
+    derives_from(member, &["builtins.property", "functools.cached_property"])
+}
+
+/// Whether a member is one of the built-in wrappers around functions, or derives from one.
+fn is_wrapper(member: &Bound<'_, PyAny>) -> bool {
+    is_property(member) || derives_from(member, &["builtins.classmethod", "builtins.staticmethod"])
+}
+
+fn derives_from(member: &Bound<'_, PyAny>, names: &[&str]) -> bool {
+    let bases = member.get_type().mro();
+    bases
+        .iter()
+        .any(|base| names.contains(&&*full_name(base.as_ptr().cast())))
+}
+
+fn is_exception(value: &Bound<'_, PyAny>) -> bool {
+    value.cast::<PyType>().is_ok_and(|class| {
+        class
+            .is_subclass_of::<pyo3::exceptions::PyBaseException>()
+            .unwrap_or(false)
+    })
+}
+
+/// Whether a class comes from the standard library, or from a maker of models whose fields are
+/// known.
+fn is_vouched_for(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    let module = class.getattr("__module__")?;
+    Ok(module_root(&module).as_deref() == Some("pydantic") || is_standard(module)?)
+}
+
+/// Whether a module is part of the standard library.
+fn is_standard(module: Bound<'_, PyAny>) -> PyResult<bool> {
+    let Some(root) = module_root(&module) else {
+        return Ok(false);
+    };
+    if root == "__main__" {
+        return Ok(false);
+    }
+    module
+        .py()
+        .import("sys")?
+        .getattr("stdlib_module_names")?
+        .contains(root)
+}

@@ -1,0 +1,148 @@
+//! Objects that show what they do not hold: stand-ins for another object, and instances whose
+//! class answers from elsewhere.
+//!
+//! A stand-in says of itself that it is of another class. Where its class offers one of the two
+//! ways by which such objects are asked what they stand for, it is keyed by that as it is now,
+//! together with what it keeps beside; where it says itself how it is pickled, by that. Anything
+//! else that shows more than its fields has no key (K18).
+
+use super::classes::{self, own_dict};
+use super::fault::{Fault, Outcome};
+use super::reach;
+use super::types::{TypeInfo, class_of};
+use super::{Walk, tags};
+use pyo3::prelude::*;
+use pyo3::types::{PyMapping, PyString, PyType};
+
+/// How a stand-in is asked what it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By the method of Werkzeug's and Celery's proxies.
+    Call,
+    /// By the attribute of wrappers.
+    Attribute,
+    /// By what it gives to be pickled.
+    Pickle,
+    /// Not at all: it is one of the kind that makes up what it is asked for.
+    Closed,
+}
+
+const CALL: &str = "_get_current_object";
+const ATTRIBUTE: &str = "__wrapped__";
+
+/// The values that compiled wrappers keep for themselves have names that begin like this.
+const KEPT: &str = "_self_";
+
+/// How the instances of a class are asked what they stand for; `None` if they claim to be of no
+/// class but their own.
+pub(super) fn way(class: &Bound<'_, PyType>) -> PyResult<Option<Way>> {
+    if !classes::claims(class)? {
+        return Ok(None);
+    }
+    Ok(if classes::is_in_class(class, CALL)? {
+        Some(Way::Call)
+    } else if classes::is_in_class(class, ATTRIBUTE)? {
+        Some(Way::Attribute)
+    } else if classes::reduces_itself(class)? {
+        Some(Way::Pickle)
+    } else {
+        Some(Way::Closed)
+    })
+}
+
+/// Refuses an instance whose class was seen to answer from elsewhere.
+pub(super) fn check(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Outcome {
+    if let Some(why) = &info.reach.elsewhere {
+        return Err(refused(value, why));
+    }
+    let py = value.py();
+    let dict = own_dict(value)?;
+    for name in &info.reach.asks {
+        let name = name.bind(py);
+        let held = match &dict {
+            Some(dict) if dict.contains(name)? => dict.get_item(name)?,
+            _ if info.is_field(name) => value.getattr_opt(name)?,
+            _ => None,
+        };
+        if held.is_some_and(|held| reach::answers(&held)) {
+            let why = format!("what it shows is what its field `{name}` gives when it is called");
+            return Err(refused(value, &why));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses an instance that holds nothing, and whose class computes what it shows.
+pub(super) fn check_empty(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Outcome {
+    match &info.reach.computes {
+        Some(member) => {
+            let why = format!("it has no fields, and {member} is computed");
+            Err(refused(value, &why))
+        }
+        None => Ok(()),
+    }
+}
+
+fn refused(value: &Bound<'_, PyAny>, why: &str) -> Box<Fault> {
+    let text = format!(
+        "does not keep what it is in its own fields: {why}. Pass what is meant, such as a name \
+         or a copy"
+    );
+    Fault::elsewhere(class_of(value), text)
+}
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes what a stand-in stands for now, and what it keeps beside.
+    pub(super) fn stand_in(
+        &mut self,
+        way: Way,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
+        let current = match way {
+            Way::Call => value.call_method0(CALL),
+            Way::Attribute => value.getattr(ATTRIBUTE),
+            Way::Pickle => return self.reduce(value),
+            Way::Closed => {
+                return Err(refused(value, "it claims to be of another class"));
+            }
+        };
+        let current = current.map_err(|error| {
+            let py = value.py();
+            let why = "stands for an object that is not there now";
+            match Fault::raised(py, class_of(value), why, error) {
+                fault if fault.is_no_key() => fault.into_elsewhere(),
+                fault => fault,
+            }
+        })?;
+        self.enc.tag(tags::STAND_IN);
+        self.enc.raw(&info.id);
+        self.value(current.as_ptr())
+            .map_err(|fault| fault.at(class_of(value), "what it stands for now".to_owned()))?;
+        for name in kept_beside(value)? {
+            let Some(kept) = value.getattr_opt(&name)? else {
+                continue;
+            };
+            self.inner(name.as_any())?;
+            self.value(kept.as_ptr())
+                .map_err(|fault| fault.at(class_of(value), format!("its attribute `{name}`")))?;
+        }
+        self.enc.tag(tags::END);
+        self.attributes(value, info)
+    }
+}
+
+/// The names under which a compiled wrapper keeps what it does to what it wraps.
+fn kept_beside<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyString>>> {
+    let mut names = Vec::new();
+    for base in value.get_type().mro() {
+        for name in base.getattr("__dict__")?.cast::<PyMapping>()?.keys()? {
+            if let Ok(name) = name.cast_into::<PyString>()
+                && name.to_string_lossy().starts_with(KEPT)
+            {
+                names.push(name);
+            }
+        }
+    }
+    Ok(names)
+}
