@@ -18,7 +18,7 @@ use tenure::{BuildError, Encoder, Error, Function, Lease, Spinner};
 
 use crate::awaited::{is_async_function, is_coroutine, refused_coroutine, refused_function};
 use crate::current::Current;
-use crate::encode::HashFuncs;
+use crate::encode::{HashFuncs, Reading};
 use crate::errors::{self, Kind};
 use crate::exit;
 use crate::fingerprint::{self, Fingerprint};
@@ -98,13 +98,22 @@ impl Cached {
     fn call(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Py<PyAny>> {
         let function = self.function(py)?;
         let mut encoder = Encoder::new();
-        self.plan
-            .encode(py, &self.fingerprint.name, arguments, &mut encoder)?;
+        let name = &self.fingerprint.name;
+        let reading = self.plan.encode(py, name, arguments, &mut encoder)?;
         if let Some(object) = function.peek(&encoder.finish(), |held| held.clone_ref(py)) {
             return Ok(object);
         }
+        self.check(py, arguments, reading)?;
         let lease = self.obtain(py, &function, &encoder, arguments)?;
         Ok(lease.clone_ref(py))
+    }
+
+    /// Refuses arguments under which nothing would be found again, before anything is built.
+    fn check(&self, py: Python<'_>, arguments: Arguments, reading: Reading) -> PyResult<()> {
+        match reading {
+            Reading::Seen => Ok(()),
+            Reading::Told => self.plan.check(py, &self.fingerprint.name, arguments),
+        }
     }
 
     fn obtain(
@@ -194,8 +203,9 @@ impl Cached {
 
     fn key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Encoder> {
         let mut encoder = Encoder::new();
-        self.plan
-            .encode(py, &self.fingerprint.name, arguments, &mut encoder)?;
+        let name = &self.fingerprint.name;
+        let reading = self.plan.encode(py, name, arguments, &mut encoder)?;
+        self.check(py, arguments, reading)?;
         Ok(encoder)
     }
 

@@ -139,7 +139,8 @@ fn write(encoder: &mut Encoder, value: &Bound<'_, PyAny>) -> PyResult<()> {
         function: "the host",
         hash_funcs: None,
     };
-    encode::encode(value.py(), encoder, value.as_ptr(), "observed", &cx)
+    encode::encode(value.py(), encoder, value.as_ptr(), "observed", &cx)?;
+    Ok(())
 }
 
 /// The adapter in force, for Python to see.

@@ -4,12 +4,11 @@
 //! A key holds, for each parameter in the order of the signature that is not left out, the
 //! encoding of its value, whether it was given by position, by keyword or by default. What
 //! `*args` and `**kwargs` take follows with its number, and with its names in order. So equal
-//! calls give equal bytes, however they are written. A default counts as what it was when the
-//! function was decorated, left out or passed by hand: nothing that a body does to it, and no
-//! later assignment to `__defaults__`, changes the key.
+//! calls give equal bytes, however they are written.
 
 #![allow(unsafe_code)]
 
+use std::borrow::Cow;
 use std::ptr;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -20,7 +19,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
 use tenure::Encoder;
 
-use crate::encode::{self, Context, HashFuncs};
+use crate::encode::{self, Context, HashFuncs, Reading};
 
 /// Where the arguments of a call go.
 pub(crate) struct Plan {
@@ -37,6 +36,8 @@ pub(crate) struct Plan {
 
 struct Param {
     name: Py<PyString>,
+    /// The name for messages.
+    text: String,
     default: Option<DefaultValue>,
     by_keyword: bool,
     skipped: bool,
@@ -194,6 +195,7 @@ impl Plan {
         self.positional += usize::from(positional);
         self.params.push(Param {
             name: PyString::intern(param.py(), &name).unbind(),
+            text: name,
             default,
             by_keyword,
             skipped,
@@ -202,13 +204,9 @@ impl Plan {
     }
 
     fn settle(&self, default: Bound<'_, PyAny>, skipped: bool) -> PyResult<DefaultValue> {
-        let cx = Context {
-            function: "",
-            hash_funcs: self.hash_funcs.as_ref(),
-        };
         let settled = match skipped {
             true => None,
-            false => encode::settle(default.py(), &default, &cx)?,
+            false => encode::settle(default.py(), &default, &self.context(""))?,
         };
         Ok(DefaultValue {
             object: default.unbind(),
@@ -216,7 +214,7 @@ impl Plan {
         })
     }
 
-    /// Writes the key of a call.
+    /// Writes the key of a call, and says whether the arguments were told by code of theirs.
     ///
     /// # Errors
     /// Arguments that do not fit the signature, or that have no key.
@@ -226,7 +224,7 @@ impl Plan {
         function: &str,
         arguments: Arguments,
         encoder: &mut Encoder,
-    ) -> PyResult<()> {
+    ) -> PyResult<Reading> {
         self.encode_as(py, function, arguments, encoder, Needed::Call)
     }
 
@@ -242,7 +240,26 @@ impl Plan {
         arguments: Arguments,
         encoder: &mut Encoder,
     ) -> PyResult<()> {
-        self.encode_as(py, function, arguments, encoder, Needed::Key)
+        self.encode_as(py, function, arguments, encoder, Needed::Key)?;
+        Ok(())
+    }
+
+    /// Refuses arguments that read differently twice in a row.
+    ///
+    /// # Errors
+    /// Such an argument, named with the field that changed.
+    pub(crate) fn check(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        arguments: Arguments,
+    ) -> PyResult<()> {
+        let bound = self.bind(py, function, arguments, Needed::Key)?;
+        let cx = self.context(function);
+        self.counted(arguments, &bound, |counted| match counted {
+            Counted::Value(value, name) => encode::check(py, value, &name, &cx),
+            Counted::Mark(..) | Counted::Settled(_) => Ok(()),
+        })
     }
 
     fn encode_as(
@@ -252,32 +269,34 @@ impl Plan {
         arguments: Arguments,
         encoder: &mut Encoder,
         needed: Needed,
-    ) -> PyResult<()> {
+    ) -> PyResult<Reading> {
         if self.encode_short(arguments, encoder) {
-            return Ok(());
+            return Ok(Reading::Seen);
         }
         encoder.clear();
         let bound = self.bind(py, function, arguments, needed)?;
-        let cx = Context {
+        let cx = self.context(function);
+        let mut reading = Reading::Seen;
+        self.counted(arguments, &bound, |counted| {
+            match counted {
+                Counted::Mark(tag, bytes) => encoder.framed(tag, bytes),
+                Counted::Settled(bytes) => encoder.raw(bytes),
+                Counted::Value(value, name) => {
+                    if encode::encode(py, encoder, value, &name, &cx)? == Reading::Told {
+                        reading = Reading::Told;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(reading)
+    }
+
+    fn context<'a>(&'a self, function: &'a str) -> Context<'a> {
+        Context {
             function,
             hash_funcs: self.hash_funcs.as_ref(),
-        };
-        for (param, &value) in self.params.iter().zip(&bound.values) {
-            if param.skipped {
-                continue;
-            }
-            if let Some(settled) = param.settled(value) {
-                encoder.raw(settled);
-                continue;
-            }
-            let value = match &param.default {
-                Some(default) if value.is_null() => default.object.as_ptr(),
-                // A parameter without a default has a value, or `bind` had refused.
-                _ => value,
-            };
-            encode::encode(py, encoder, value, param.name.to_str(py)?, &cx)?;
         }
-        self.encode_rest(py, arguments, &bound, encoder, &cx)
     }
 
     /// The short way: positional arguments of exact built-in types. Runs no Python; `false` where
@@ -382,20 +401,34 @@ impl Plan {
         self.params[found].by_keyword.then_some(found)
     }
 
-    fn encode_rest(
-        &self,
-        py: Python<'_>,
+    /// Goes through what counts of a call, in the order of the key.
+    fn counted<'a>(
+        &'a self,
         arguments: Arguments,
-        bound: &Placed,
-        encoder: &mut Encoder,
-        cx: &Context<'_>,
+        bound: &'a Placed,
+        mut each: impl FnMut(Counted<'_>) -> PyResult<()>,
     ) -> PyResult<()> {
+        for (param, &value) in self.params.iter().zip(&bound.values) {
+            if param.skipped {
+                continue;
+            }
+            if let Some(settled) = param.settled(value) {
+                each(Counted::Settled(settled))?;
+                continue;
+            }
+            let value = match &param.default {
+                Some(default) if value.is_null() => default.object.as_ptr(),
+                // A parameter without a default has a value, or `bind` had refused.
+                _ => value,
+            };
+            each(Counted::Value(value, Cow::Borrowed(&param.text)))?;
+        }
         if let Some(extra) = self.extra.as_ref().filter(|extra| !extra.skipped) {
             let count = arguments.positional.saturating_sub(self.positional);
-            encoder.framed(EXTRA, &count.to_le_bytes());
+            each(Counted::Mark(EXTRA, &count.to_le_bytes()))?;
             for at in 0..count {
                 let value = arguments.get(self.positional + at);
-                encode::encode(py, encoder, value, &extra.name, cx)?;
+                each(Counted::Value(value, Cow::Borrowed(&extra.name)))?;
             }
         }
         if self.keywords.as_ref().is_some_and(|rest| !rest.skipped) {
@@ -403,10 +436,10 @@ impl Plan {
                 let rest = bound.rest.iter();
                 rest.filter(|(name, _)| !name.starts_with(b"_"))
             };
-            encoder.framed(KEYWORDS, &kept().count().to_le_bytes());
+            each(Counted::Mark(KEYWORDS, &kept().count().to_le_bytes()))?;
             for (name, value) in kept() {
-                encoder.framed(KEYWORDS, name);
-                encode::encode(py, encoder, *value, &String::from_utf8_lossy(name), cx)?;
+                each(Counted::Mark(KEYWORDS, name))?;
+                each(Counted::Value(*value, String::from_utf8_lossy(name)))?;
             }
         }
         Ok(())
@@ -458,6 +491,16 @@ impl Plan {
             None => Ok(()),
         }
     }
+}
+
+/// A part of a key.
+enum Counted<'a> {
+    /// A mark with what it says.
+    Mark(u8, &'a [u8]),
+    /// What a default counts as.
+    Settled(&'a [u8]),
+    /// An argument, with the name of its parameter.
+    Value(*mut ffi::PyObject, Cow<'a, str>),
 }
 
 /// Which parameters without a default must have a value.

@@ -105,3 +105,123 @@ fn read_into(code: &Bound<'_, PyCode>, seen: &mut Seen) -> PyResult<()> {
     }
     Ok(())
 }
+
+/// What code without loops or changes to anything uses.
+#[derive(Default)]
+pub(super) struct Names {
+    pub(super) globals: Vec<String>,
+    pub(super) attributes: Vec<String>,
+}
+
+/// The instructions that such code may have: they read, call and compare, and make new values.
+const STRAIGHT: [&str; 61] = [
+    "BINARY_OP",
+    "BINARY_SLICE",
+    "BINARY_SUBSCR",
+    "BUILD_CONST_KEY_MAP",
+    "BUILD_LIST",
+    "BUILD_MAP",
+    "BUILD_SET",
+    "BUILD_SLICE",
+    "BUILD_STRING",
+    "BUILD_TUPLE",
+    "CACHE",
+    "CALL",
+    "CALL_KW",
+    "COMPARE_OP",
+    "CONTAINS_OP",
+    "CONVERT_VALUE",
+    "COPY",
+    "EXTENDED_ARG",
+    "FORMAT_SIMPLE",
+    "FORMAT_VALUE",
+    "FORMAT_WITH_SPEC",
+    "IS_OP",
+    "JUMP_FORWARD",
+    "JUMP_IF_FALSE_OR_POP",
+    "JUMP_IF_TRUE_OR_POP",
+    "KW_NAMES",
+    "LIST_EXTEND",
+    "LOAD_ATTR",
+    "LOAD_COMMON_CONSTANT",
+    "LOAD_CONST",
+    "LOAD_CONST_IMMORTAL",
+    "LOAD_FAST",
+    "LOAD_FAST_BORROW",
+    "LOAD_FAST_BORROW_LOAD_FAST_BORROW",
+    "LOAD_FAST_CHECK",
+    "LOAD_FAST_LOAD_FAST",
+    "LOAD_GLOBAL",
+    "LOAD_METHOD",
+    "LOAD_SMALL_INT",
+    "NOP",
+    "NOT_TAKEN",
+    "POP_JUMP_FORWARD_IF_FALSE",
+    "POP_JUMP_FORWARD_IF_NONE",
+    "POP_JUMP_FORWARD_IF_NOT_NONE",
+    "POP_JUMP_FORWARD_IF_TRUE",
+    "POP_JUMP_IF_FALSE",
+    "POP_JUMP_IF_NONE",
+    "POP_JUMP_IF_NOT_NONE",
+    "POP_JUMP_IF_TRUE",
+    "POP_TOP",
+    "PRECALL",
+    "PUSH_NULL",
+    "RESUME",
+    "RETURN_CONST",
+    "RETURN_VALUE",
+    "STORE_FAST",
+    "STORE_FAST_LOAD_FAST",
+    "SWAP",
+    "TO_BOOL",
+    "UNARY_NEGATIVE",
+    "UNARY_NOT",
+];
+
+/// Reads code that has no loops, holds no other code, and changes nothing but its own variables;
+/// `None` for any other.
+///
+/// # Errors
+///
+/// What reading its attributes raises.
+pub(super) fn straight(code: &Bound<'_, PyCode>) -> PyResult<Option<Names>> {
+    static DIS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let constants = code.getattr("co_consts")?;
+    let holds_code = constants
+        .cast::<PyTuple>()?
+        .iter()
+        .any(|constant| constant.is_instance_of::<PyCode>());
+    let free: usize = code.getattr("co_freevars")?.len()?;
+    let cells: usize = code.getattr("co_cellvars")?.len()?;
+    let count: usize = code.getattr("co_argcount")?.extract()?;
+    if holds_code || free + cells > 0 || count != 1 {
+        return Ok(None);
+    }
+    let mut names = Names::default();
+    let instructions = DIS
+        .import(code.py(), "dis", "get_instructions")?
+        .call1((code,))?;
+    for instruction in instructions.try_iter()? {
+        let instruction = instruction?;
+        let name: String = instruction.getattr("opname")?.extract()?;
+        if !STRAIGHT.contains(&name.as_str()) {
+            return Ok(None);
+        }
+        let argument = || instruction.getattr("argval")?.extract::<String>();
+        match name.as_str() {
+            "LOAD_GLOBAL" => names.globals.push(argument()?),
+            "LOAD_ATTR" | "LOAD_METHOD" => names.attributes.push(argument()?),
+            // `x += y` may change what `x` is elsewhere.
+            "BINARY_OP"
+                if instruction
+                    .getattr("argrepr")?
+                    .extract::<String>()?
+                    .ends_with('=') =>
+            {
+                return Ok(None);
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(names))
+}

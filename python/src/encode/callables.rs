@@ -7,7 +7,7 @@
 use super::containers::Keys;
 use super::fault::Outcome;
 use super::types::{self, class_of, importable};
-use super::{Role, Walk, first, tags};
+use super::{Context, Reading, Role, Walk, first, steady, tags};
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyMapping, PyModule, PyString, PyTuple, PyType};
 
@@ -369,7 +369,18 @@ impl<'py> Walk<'_, '_, 'py> {
         value: &Bound<'py, PyAny>,
     ) -> Outcome {
         let start = self.enc.len();
-        let outcome = self.value(value.as_ptr());
+        let outer = std::mem::replace(&mut self.reading, Reading::Seen);
+        let mut outcome = self.value(value.as_ptr());
+        if self.role == Some(Role::Function) && self.reading == Reading::Told && outcome.is_ok() {
+            let cx = Context {
+                function: name,
+                hash_funcs: None,
+            };
+            outcome = steady::read_twice(self.py, value.as_ptr(), &cx, self.role);
+        }
+        if outer == Reading::Told {
+            self.reading = outer;
+        }
         self.pin(start, outcome, owner, name, value)
     }
 
@@ -389,7 +400,12 @@ impl<'py> Walk<'_, '_, 'py> {
         let pins =
             |role: &Role| fault.is_no_key() && (*role == Role::Callback || !fault.is_elsewhere());
         let Some(role) = self.role.filter(pins) else {
-            return Err(fault.at(class_of(owner), format!("its `{name}`")));
+            let whole = value.is(owner);
+            return Err(if whole {
+                fault
+            } else {
+                fault.at(class_of(owner), format!("its `{name}`"))
+            });
         };
         let pin = || Pin {
             value: value.clone().unbind(),

@@ -1,9 +1,7 @@
 //! Instances of user classes: plain ones, dataclasses, attrs and pydantic models, enumerations.
 //!
 //! An instance is its class's module and qualified name (K7) with everything that it holds: the
-//! attributes in its dict, in any order, and those in slots. Results that a `cached_property`
-//! keeps in the dict are left out: they follow from the rest, and an object must stay equal to
-//! itself when one is read.
+//! attributes in its dict, in any order, and those in slots, without [kept](super::kept) results.
 #![allow(unsafe_code)]
 
 use super::containers::Keys;
@@ -14,7 +12,7 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyMapping, PyString, PyType};
+use pyo3::types::{PyDict, PyString, PyType};
 
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes the attributes of an instance: those in its dict, then those that are not.
@@ -26,7 +24,22 @@ impl<'py> Walk<'_, '_, 'py> {
         };
         if let Some(found) = &dict {
             let start = self.enc.len();
-            self.pairs(found.as_ptr(), Keys::Names(&info.skip))
+            let mut results = Vec::new();
+            for kept in &info.kept {
+                let name = kept.name.bind(py);
+                if let Some(result) = found.get_item(name)?
+                    && self.is_result(value, info, kept, &result)?
+                {
+                    results.push(name.clone().unbind().into_any());
+                }
+            }
+            let skip = if results.is_empty() {
+                &info.skip
+            } else {
+                results.extend(info.skip.iter().map(|name| name.clone_ref(py)));
+                &results
+            };
+            self.pairs(found.as_ptr(), Keys::Names(skip))
                 .map_err(|fault| fault.at(class_of(value), "its attributes".to_owned()))?;
             self.piece(start);
         }
@@ -41,6 +54,11 @@ impl<'py> Walk<'_, '_, 'py> {
             let Some(field) = attribute(value, name)? else {
                 continue;
             };
+            if let Some(kept) = info.kept.iter().find(|kept| kept.name.is(name))
+                && self.is_result(value, info, kept, &field)?
+            {
+                continue;
+            }
             self.name(name);
             // SAFETY: `field` is held.
             if !unsafe { self.simple(field.as_ptr()) } {
@@ -80,15 +98,21 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 }
 
-/// The classes by which pandas and Polars find accessors such as `.str`; some keep them.
-const ACCESSORS: [&str; 3] = ["CachedAccessor", "Accessor", "NameSpace"];
-
-/// An attribute that need not be set.
+/// An attribute in a slot, which need not be set. The slot itself is asked where the class has
+/// one: a hook of the class would make up what is missing.
 fn attribute<'py>(
     value: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    match value.getattr(name) {
+    // SAFETY: both objects are held; the call gives a new reference or NULL with an exception
+    // set, and asks the class and the object but no hook.
+    let found = unsafe {
+        Bound::from_owned_ptr_or_err(
+            value.py(),
+            ffi::PyObject_GenericGetAttr(value.as_ptr(), name.as_ptr()),
+        )
+    };
+    match found {
         Ok(field) => Ok(Some(field)),
         Err(error) if error.is_instance_of::<PyAttributeError>(value.py()) => Ok(None),
         Err(error) => Err(error),
@@ -170,24 +194,6 @@ fn is_made_of_attributes(class: &Bound<'_, PyType>) -> bool {
         .all(|base| base.is(&object) || base.cast::<PyType>().is_ok_and(super::types::is_heap))
 }
 
-/// The names of the attributes that only keep what a `cached_property` of the class gave, and of
-/// those that a data library keeps on its frames for itself.
-pub(super) fn kept_results(class: &Bound<'_, PyType>) -> PyResult<Vec<Py<PyAny>>> {
-    let mut names = Vec::new();
-    for base in class.mro() {
-        for item in base.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
-            let (name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-            // SAFETY: the member is held, and with it its class.
-            let kind = unsafe { super::types::type_name(member.get_type().as_type_ptr()) };
-            let kept = kind == "cached_property" || ACCESSORS.contains(&kind);
-            if kept && name.is_exact_instance_of::<PyString>() {
-                names.push(name.unbind());
-            }
-        }
-    }
-    Ok(names)
-}
-
 /// The names that a class's instances keep outside their dict, in a fixed order.
 pub(super) fn slots(class: &Bound<'_, PyType>) -> PyResult<Vec<Py<PyString>>> {
     static SLOT_NAMES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -257,14 +263,13 @@ pub(super) fn declared_fields(class: &Bound<'_, PyType>) -> PyResult<Option<Vec<
         for field in fields.try_iter()? {
             names.push(field?.getattr("name")?.cast_into::<PyString>()?.unbind());
         }
-        // attrs adds slots for the results that a `cached_property` keeps, which do not count.
-        for base in class.mro() {
-            let own = base.getattr("__dict__")?;
-            if own.contains("__attrs_attrs__")? || !own.contains("__slots__")? {
-                continue;
-            }
-            names.append(&mut slots(&base.cast_into::<PyType>()?)?);
-        }
+        // Among the slots are those for the results that a `cached_property` keeps.
+        let mut others = slots(class)?;
+        others.retain(|other| {
+            let other = other.bind(py).as_any();
+            !names.iter().any(|name| other.eq(name).unwrap_or(false))
+        });
+        names.append(&mut others);
         return Ok(Some(names));
     }
     Ok(None)

@@ -221,6 +221,25 @@ impl Fault {
         }
     }
 
+    /// The Python exception for a function that holds what has no key and must not be told apart
+    /// by which object it is.
+    pub(super) fn raise_held(self: Box<Self>, py: Python<'_>, cx: &Context<'_>) -> PyErr {
+        let way = self.way().replacen("it is", "what it holds is", 1);
+        match self.cause {
+            Cause::Elsewhere(class, why, cause) => {
+                let text = format!(
+                    "`{function}` cannot be told from other functions: {way} a `{class}`, which \
+                     {why}.\nGive what is meant a variable of its own before the function is \
+                     defined, as in `email = user.email`, and use that in it; or pass it as an \
+                     argument.",
+                    function = cx.function,
+                );
+                errors::raise(py, Kind::Unhashable, text, cause)
+            }
+            _ => self.raise(py, cx.function, cx),
+        }
+    }
+
     /// The chain of objects from the argument down to the one that failed, as the beginning of a
     /// sentence that ends with that object.
     fn way(&self) -> String {

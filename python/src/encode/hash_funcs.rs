@@ -96,6 +96,13 @@ impl HashFuncs {
         Ok(())
     }
 
+    /// Whether a rule is for the class of a live object.
+    pub(super) fn covers(&self, value: *mut ffi::PyObject) -> bool {
+        // SAFETY: the caller keeps the value alive.
+        let class = unsafe { ffi::Py_TYPE(value) };
+        class != &raw mut ffi::PyBytes_Type && self.find(class).is_some()
+    }
+
     fn find(&self, class: *mut ffi::PyTypeObject) -> Option<&HashFunc> {
         // Most classes that an argument is made of have no rule, so the cheap tests come first.
         // SAFETY: `class` is the class of a live object.

@@ -27,6 +27,7 @@ mod files;
 mod first;
 mod hash_funcs;
 mod images;
+mod kept;
 mod memo;
 mod numpy;
 mod pandas;
@@ -36,6 +37,7 @@ mod runs;
 mod stack;
 mod stand_in;
 mod stdlib;
+mod steady;
 mod stream;
 mod tags;
 mod types;
@@ -45,12 +47,14 @@ pub(crate) use callables::Pin;
 pub(crate) use defaults::settle;
 pub(crate) use first::First;
 pub(crate) use hash_funcs::HashFuncs;
+pub(crate) use steady::{Reading, check};
 
 use fault::{Fault, Outcome};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use smallvec::SmallVec;
 use std::sync::Arc;
+use steady::Trace;
 use tenure::{Encoder, Hasher128};
 use types::{Known, Rule, TypeInfo};
 
@@ -85,10 +89,12 @@ pub(crate) fn encode(
     value: *mut ffi::PyObject,
     param: &str,
     cx: &Context<'_>,
-) -> PyResult<()> {
-    Walk::new(py, enc, cx)
-        .value(value)
-        .map_err(|fault| fault.raise(py, param, cx))
+) -> PyResult<Reading> {
+    let mut walk = Walk::new(py, enc, cx);
+    match walk.value(value) {
+        Ok(()) => Ok(walk.reading),
+        Err(fault) => Err(fault.raise(py, param, cx)),
+    }
 }
 
 /// What a callable is to the function that is decorated.
@@ -129,7 +135,7 @@ pub(crate) fn encode_callable(
     // SAFETY: the interpreter is attached, and the caller's reference keeps the callable alive.
     let callable = unsafe { Bound::from_borrowed_ptr(py, callable.as_ptr()) };
     walk.or_pinned(&callable, "the object itself", &callable)
-        .map_err(|fault| fault.raise(py, name, &cx))?;
+        .map_err(|fault| fault.raise_held(py, &cx))?;
     Ok(walk.holds)
 }
 
@@ -163,6 +169,10 @@ struct Walk<'e, 'a, 'py> {
     settling: bool,
     /// Whether a part of it must be read at each call all the same.
     is_read_now: bool,
+    /// How what was written is known.
+    reading: Reading,
+    /// What an earlier reading wrote, where this is one of two.
+    trace: Option<Trace>,
 }
 
 /// A container that was written before in this walk.
@@ -191,11 +201,16 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             stacks: stack::Stacks::default(),
             settling: false,
             is_read_now: false,
+            reading: Reading::Seen,
+            trace: None,
         }
     }
 
     /// Writes any value. The caller keeps it alive.
     fn value(&mut self, value: *mut ffi::PyObject) -> Outcome {
+        if self.trace.is_some() {
+            return self.traced(value);
+        }
         if let Some(funcs) = self.rules
             && self.converted_by(funcs, value)?
         {
@@ -233,8 +248,8 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         outcome
     }
 
-    /// Writes a value that may be short and simple: `true` if it was. With `hash_funcs` nothing
-    /// is.
+    /// Writes a value that may be short and simple: `true` if it was. With `hash_funcs`, and where
+    /// two readings are compared, nothing is.
     ///
     /// # Safety
     ///
@@ -242,7 +257,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
     #[inline(always)]
     unsafe fn simple(&mut self, value: *mut ffi::PyObject) -> bool {
         // SAFETY: the caller's promise.
-        self.rules.is_none() && unsafe { encode_scalar(self.enc, value) }
+        self.rules.is_none() && self.trace.is_none() && unsafe { encode_scalar(self.enc, value) }
     }
 
     fn compound(&mut self, value: *mut ffi::PyObject) -> Outcome {

@@ -7,7 +7,7 @@
 use super::containers::Keys;
 use super::fault::{Fault, Outcome};
 use super::types::{self, class_of, importable, unreadable};
-use super::{Walk, stand_in, tags};
+use super::{Reading, Walk, stand_in, tags};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyModule, PyString, PyTuple, PyType};
@@ -18,6 +18,7 @@ const PROTOCOL: u8 = 4;
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes an object by its reduction.
     pub(super) fn reduce(&mut self, value: &Bound<'py, PyAny>) -> Outcome {
+        self.reading = Reading::Told;
         let reduced = reduction(value)
             .map_err(|error| Fault::raised(self.py, class_of(value), "cannot be pickled", error))?;
         if let Ok(name) = reduced.cast::<PyString>() {

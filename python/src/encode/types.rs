@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::fault::{Fault, Outcome};
+use super::kept::{self, Kept};
 use super::reach::{self, Reach};
 use super::{
     arrow, buffers, callables, classes, files, images, numpy, pandas, stand_in, stdlib, tags,
@@ -158,8 +159,10 @@ pub(super) struct TypeInfo {
     pub has_dict: bool,
     /// The attributes that are not in that dict.
     pub fields: Vec<Py<PyString>>,
-    /// The attributes that are only kept results of others.
+    /// The attributes that the known class keeps for itself.
     pub skip: Vec<Py<PyAny>>,
+    /// The attributes that may hold results of others.
+    pub kept: Vec<Kept>,
     /// What its members were seen to reach beside those.
     pub reach: Reach,
 }
@@ -242,7 +245,8 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
         id: id(&class)?,
         has_dict: has_dict(&class),
         fields: Vec::new(),
-        skip: classes::kept_results(&class)?,
+        skip: Vec::new(),
+        kept: kept::of_class(&class)?,
         reach: Reach::default(),
     };
     let bases = class.mro();
@@ -297,6 +301,10 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
     }
     if let Some(fields) = classes::declared_fields(&class)? {
         info.rule = Rule::Object;
+        for field in &fields {
+            info.kept
+                .extend(kept::in_slot(&class, field.bind(value.py()))?);
+        }
         info.fields = fields;
     } else if classes::is_plain(value)? {
         info.rule = Rule::Object;

@@ -272,8 +272,8 @@ class Plain:
         vars(self).update(attributes)
 
     @functools.cached_property
-    def size(self) -> int:
-        return len(vars(self))
+    def size(self) -> Any:
+        return self.a
 
     def method(self) -> None: ...
 

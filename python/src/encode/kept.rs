@@ -1,0 +1,355 @@
+//! Results that are kept among an object's attributes: those of a `cached_property`, and the
+//! accessors of data libraries.
+//!
+//! They follow from the rest, so leaving them out keeps an object equal to itself when one is
+//! read. But the attribute may as well have been assigned, and then it says what the object is.
+//! Which it was is asked of the value, never of a name: an accessor is of the class that its
+//! descriptor makes, and a result is what the property's function gives now, where that function
+//! can be seen to use nothing but plain fields of the object. What cannot be told counts.
+
+use super::bytecode;
+use super::classes::{self, own_dict};
+use super::fault::Outcome;
+use super::types::{TypeInfo, full_name};
+use super::{Context, Walk};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyCode, PyDict, PyFunction, PyMapping, PyModule, PySet, PyString, PyType};
+use tenure::Encoder;
+
+/// An attribute that may hold a result, and how that is told.
+pub(super) struct Kept {
+    pub(super) name: Py<PyString>,
+    how: How,
+}
+
+enum How {
+    /// It is of this class.
+    Made(Py<PyType>),
+    /// It is what this function gives, which uses these fields and nothing else.
+    Given(Py<PyFunction>, Vec<Py<PyString>>),
+}
+
+/// The descriptors that keep what they give in the dict of the instance, each by its module and
+/// name there: whose results are calculated, and whose are of a class that it holds.
+const PROPERTIES: [(&str, &str); 3] = [
+    ("functools", "cached_property"),
+    ("werkzeug.utils", "cached_property"),
+    ("django.utils.functional", "cached_property"),
+];
+const ACCESSORS: [(&str, &str); 4] = [
+    ("pandas.core.accessor", "CachedAccessor"),
+    ("pandas.core.accessor", "Accessor"),
+    ("polars.api", "NameSpace"),
+    ("xarray.core.extensions", "_CachedAccessor"),
+];
+
+/// Built-in functions that give something new from what they are given, and change nothing.
+const FUNCTIONS: [&str; 20] = [
+    "abs",
+    "all",
+    "any",
+    "bool",
+    "bytes",
+    "dict",
+    "float",
+    "frozenset",
+    "int",
+    "len",
+    "list",
+    "max",
+    "min",
+    "range",
+    "round",
+    "set",
+    "sorted",
+    "str",
+    "sum",
+    "tuple",
+];
+/// Methods of built-in values of which the same is true.
+const METHODS: [&str; 24] = [
+    "casefold",
+    "copy",
+    "count",
+    "decode",
+    "encode",
+    "endswith",
+    "format",
+    "get",
+    "hex",
+    "index",
+    "items",
+    "join",
+    "keys",
+    "lower",
+    "lstrip",
+    "replace",
+    "rsplit",
+    "rstrip",
+    "split",
+    "startswith",
+    "strip",
+    "title",
+    "upper",
+    "values",
+];
+
+/// The attributes of a class's instances that may hold results.
+///
+/// # Errors
+///
+/// What reading the class raises.
+pub(super) fn of_class(class: &Bound<'_, PyType>) -> PyResult<Vec<Kept>> {
+    let py = class.py();
+    let mut kept = Vec::new();
+    let properties = loaded(py, &PROPERTIES)?;
+    let accessors = loaded(py, &ACCESSORS)?;
+    let names = PySet::empty(py)?;
+    for base in class.mro() {
+        for item in base.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
+            let (name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            let Ok(name) = name.cast_into_exact::<PyString>() else {
+                continue;
+            };
+            if names.contains(&name)? {
+                continue;
+            }
+            names.add(&name)?;
+            let derives = |of: &[Bound<'_, PyAny>]| {
+                member
+                    .get_type()
+                    .mro()
+                    .iter()
+                    .any(|base| of.iter().any(|kind| kind.is(&base)))
+            };
+            let how = if derives(&properties) {
+                match inner_function(&member)? {
+                    Some(func) => given(class, &func)?,
+                    None => None,
+                }
+            } else if derives(&accessors) {
+                made(&member)?
+            } else {
+                None
+            };
+            if let Some(how) = how {
+                kept.push(Kept {
+                    name: name.unbind(),
+                    how,
+                });
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// What of an attrs class with slots may hold the result of this function.
+///
+/// # Errors
+///
+/// What reading the class raises.
+pub(super) fn in_slot(
+    class: &Bound<'_, PyType>,
+    name: &Bound<'_, PyString>,
+) -> PyResult<Option<Kept>> {
+    // attrs makes a hook that calculates them, and gives it their functions as a global.
+    let Some(hook) = classes::answering(class, "__getattr__")? else {
+        return Ok(None);
+    };
+    let Ok(hook) = hook.cast_into::<PyFunction>() else {
+        return Ok(None);
+    };
+    let globals = hook.getattr("__globals__")?;
+    let Some(functions) = globals.cast::<PyDict>()?.get_item("cached_properties")? else {
+        return Ok(None);
+    };
+    let Ok(functions) = functions.cast::<PyDict>() else {
+        return Ok(None);
+    };
+    let Some(func) = functions.get_item(name)? else {
+        return Ok(None);
+    };
+    let Ok(func) = func.cast::<PyFunction>() else {
+        return Ok(None);
+    };
+    Ok(given(class, func)?.map(|how| Kept {
+        name: name.clone().unbind(),
+        how,
+    }))
+}
+
+/// Those of some classes whose modules have been imported.
+fn loaded<'py>(py: Python<'py>, classes: &[(&str, &str)]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let modules = py.import("sys")?.getattr("modules")?;
+    let modules = modules.cast::<PyDict>()?;
+    let mut found = Vec::new();
+    for (module, name) in classes {
+        if let Some(module) = modules.get_item(module)?
+            // In its dict, past what the module makes of names that it no longer has.
+            && let Ok(module) = module.cast::<PyModule>()
+            && let Some(class) = module.dict().get_item(*name)?
+        {
+            found.push(class);
+        }
+    }
+    Ok(found)
+}
+
+fn inner_function<'py>(member: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyFunction>>> {
+    for name in ["func", "fget"] {
+        if let Some(func) = member.getattr_opt(name)?
+            && let Ok(func) = func.cast_into::<PyFunction>()
+        {
+            return Ok(Some(func));
+        }
+    }
+    Ok(None)
+}
+
+fn made(member: &Bound<'_, PyAny>) -> PyResult<Option<How>> {
+    let dict = own_dict(member)?;
+    let held = dict.iter().flat_map(|dict| dict.values());
+    let class = held
+        .filter_map(|value| value.cast_into::<PyType>().ok())
+        .next();
+    Ok(class.map(|class| How::Made(class.unbind())))
+}
+
+/// Whether a function of an instance uses constants and fields only, as far as its class can
+/// tell.
+fn given(class: &Bound<'_, PyType>, func: &Bound<'_, PyFunction>) -> PyResult<Option<How>> {
+    let py = class.py();
+    let code = func.getattr("__code__")?;
+    let globals = func.getattr("__globals__")?;
+    let Some(names) = bytecode::straight(code.cast::<PyCode>()?)? else {
+        return Ok(None);
+    };
+    for name in &names.globals {
+        if !FUNCTIONS.contains(&name.as_str()) || globals.contains(name)? {
+            return Ok(None);
+        }
+    }
+    if differs_in_attributes(class)? {
+        return Ok(None);
+    }
+    let mut fields = Vec::new();
+    for name in &names.attributes {
+        if let Some(member) = classes::answering(class, name)? {
+            let slot = full_name(member.get_type().as_type_ptr()) == "builtins.member_descriptor";
+            if !slot && !is_plain(&member)? {
+                return Ok(None);
+            }
+        }
+        fields.push(PyString::intern(py, name).unbind());
+    }
+    Ok(Some(How::Given(func.clone().unbind(), fields)))
+}
+
+fn differs_in_attributes(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    let object = class.py().get_type::<PyAny>();
+    let own = classes::answering(class, "__getattribute__")?;
+    let inherited = classes::answering(&object, "__getattribute__")?;
+    Ok(match (own, inherited) {
+        (Some(own), Some(inherited)) => !own.is(&inherited),
+        _ => true,
+    })
+}
+
+/// Whether a value is built in, or holds such values only: what is done with it runs no code of
+/// the user's.
+fn is_plain(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if is_scalar(value) {
+        return Ok(true);
+    }
+    // SAFETY: the addresses of the built-in classes are only compared.
+    let class = value.get_type().as_type_ptr();
+    if class == &raw mut ffi::PyDict_Type {
+        let dict = value.cast::<PyDict>()?;
+        return Ok(dict
+            .iter()
+            .all(|(key, value)| is_scalar(&key) && is_scalar(&value)));
+    }
+    let sequence = [
+        &raw mut ffi::PyList_Type,
+        &raw mut ffi::PyTuple_Type,
+        &raw mut ffi::PySet_Type,
+        &raw mut ffi::PyFrozenSet_Type,
+    ];
+    if !sequence.contains(&class) {
+        return Ok(false);
+    }
+    for item in value.try_iter()? {
+        if !is_scalar(&item?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_scalar(value: &Bound<'_, PyAny>) -> bool {
+    let class = value.get_type().as_type_ptr();
+    value.is_none()
+        || [
+            &raw mut ffi::PyBool_Type,
+            &raw mut ffi::PyLong_Type,
+            &raw mut ffi::PyFloat_Type,
+            &raw mut ffi::PyUnicode_Type,
+            &raw mut ffi::PyBytes_Type,
+        ]
+        .contains(&class)
+}
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Whether a value that an object has under a name is a result and no more.
+    pub(super) fn is_result(
+        &self,
+        owner: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+        kept: &Kept,
+        value: &Bound<'py, PyAny>,
+    ) -> Outcome<bool> {
+        let py = self.py;
+        let (func, fields) = match &kept.how {
+            How::Made(class) => return Ok(value.get_type().is(class)),
+            How::Given(func, fields) => (func.bind(py), fields),
+        };
+        let dict = own_dict(owner)?;
+        for name in fields {
+            let name = name.bind(py);
+            let field = match &dict {
+                Some(dict) if dict.contains(name)? => dict.get_item(name)?,
+                _ if info.is_field(name) => owner.getattr_opt(name)?,
+                _ => None,
+            };
+            let plain = match field {
+                Some(field) => is_plain(&field)?,
+                None => {
+                    METHODS.contains(&&*name.to_string_lossy())
+                        || classes::is_in_class(&owner.get_type(), &name.to_string_lossy())?
+                }
+            };
+            if !plain {
+                return Ok(false);
+            }
+        }
+        let Ok(anew) = func.call1((owner,)) else {
+            return Ok(false);
+        };
+        Ok(is_plain(value)? && is_plain(&anew)? && self.same(value, &anew)?)
+    }
+
+    /// Whether two values are one to a key.
+    fn same(&self, one: &Bound<'py, PyAny>, other: &Bound<'py, PyAny>) -> Outcome<bool> {
+        let cx = Context {
+            function: "",
+            hash_funcs: None,
+        };
+        let written = |value: &Bound<'py, PyAny>| -> Outcome<Encoder> {
+            let mut enc = Encoder::new();
+            Walk::new(self.py, &mut enc, &cx).own(value.as_ptr())?;
+            Ok(enc)
+        };
+        Ok(written(one)?.as_bytes() == written(other)?.as_bytes())
+    }
+}
