@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::bounds::{Failure, Resource};
 use crate::clock::Nanos;
 use crate::counted::Counted;
+use crate::entries::EntryInfo;
 use crate::entry::{Entry, Held, Recorded};
 use crate::flight::{Flight, FlightId, Inside, Landing};
 use crate::function::Shared;
@@ -81,6 +82,27 @@ impl<V: Resource> Gone<V> {
     }
 }
 
+/// What a call's key stood for, out of its cache.
+struct Removed<V: Resource, F> {
+    flights: Vec<Arc<Flight<V, F>>>,
+    entries: Vec<Gone<V>>,
+}
+
+impl<V: Resource, F> Removed<V, F> {
+    fn release(self, cause: Cause) {
+        drop(self.flights);
+        for entry in self.entries {
+            entry.release(cause);
+        }
+    }
+}
+
+/// What was put into a cache, and what stood there before.
+pub(crate) struct Put<V: Resource> {
+    pub(crate) lease: Lease<V>,
+    pub(crate) before: Option<Lease<V>>,
+}
+
 impl<V: Resource, F> State<V, F> {
     /// Takes out this very entry, if it is there.
     fn remove(&mut self, hot: &Hot, entry: &Held<V>) -> Option<Gone<V>> {
@@ -111,6 +133,30 @@ impl<V: Resource, F> State<V, F> {
             self.shapes.add(call, observed);
         }
         self.entries.push(hash, entry);
+    }
+
+    /// Takes out what is under a call's key, whatever it observed, and the builds of it but for the
+    /// caller's own.
+    fn remove_call(&mut self, hot: &Hot, key: &KeyRef<'_>, own: &[FlightId]) -> Removed<V, F> {
+        let mut flights = Vec::new();
+        while let Ok(there) = self.flights.find_entry(key.hash(), |flight| {
+            key.matches(&flight.key) && !own.contains(&flight.id)
+        }) {
+            flights.push(there.remove().0);
+        }
+        let mut entries = Vec::new();
+        if let Some(entry) = self.entries.get(key).cloned() {
+            entries.extend(self.remove(hot, &entry));
+        }
+        if !self.shapes.of(key).is_empty() {
+            let of_call = |it: &&Held<V>| {
+                let observed = it.observed();
+                observed.is_some_and(|(call, _)| key.matches(call))
+            };
+            let others: Vec<_> = self.entries.iter().filter(of_call).cloned().collect();
+            entries.extend(others.iter().filter_map(|entry| self.remove(hot, entry)));
+        }
+        Removed { flights, entries }
     }
 
     /// The entry of a call, whose key may have to be completed by what the caller sees.
@@ -245,8 +291,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// Takes out this very entry, if it is still there, and lets go of the caller's lease.
-    pub(crate) fn discard(&self, entry: Held<V>, cause: Cause) {
+    /// Takes out this very entry, if it is still there, and lets go of the caller's lease; whether
+    /// it was there.
+    pub(crate) fn discard(&self, entry: Held<V>, cause: Cause) -> bool {
         let _under_way = self.begin_release();
         let (taken, idle) = {
             let mut state = self.state.lock();
@@ -254,9 +301,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         };
         drop(entry);
         self.disarm(idle);
-        if let Some(taken) = taken {
-            taken.release(cause);
-        }
+        let Some(taken) = taken else {
+            return false;
+        };
+        taken.release(cause);
+        true
     }
 
     /// Takes out what is under `key`, whatever it observed, and orphans the builds of it, but for
@@ -264,36 +313,36 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn clear_entry(&self, key: &KeyRef<'_>) {
         let _under_way = self.begin_release();
         let own = Inside::flights();
-        let mut flights = Vec::new();
-        let mut gone = Vec::new();
-        let idle = {
+        let (removed, idle) = {
             let mut state = self.state.lock();
-            while let Ok(there) = state.flights.find_entry(key.hash(), |flight| {
-                key.matches(&flight.key) && !own.contains(&flight.id)
-            }) {
-                flights.push(there.remove().0);
-            }
-            if let Some(entry) = state.entries.get(key).cloned() {
-                gone.extend(state.remove(&self.shared.hot, &entry));
-            }
-            if !state.shapes.of(key).is_empty() {
-                let of_call = |it: &&Held<V>| {
-                    let observed = it.observed();
-                    observed.is_some_and(|(call, _)| key.matches(call))
-                };
-                let entries: Vec<_> = state.entries.iter().filter(of_call).cloned().collect();
-                gone.extend(
-                    entries
-                        .iter()
-                        .filter_map(|entry| state.remove(&self.shared.hot, entry)),
-                );
-            }
-            state.idle_expiry()
+            let removed = state.remove_call(&self.shared.hot, key, &own);
+            (removed, state.idle_expiry())
         };
-        drop(flights);
         self.disarm(idle);
-        for entry in gone {
-            entry.release(Cause::Cleared);
+        removed.release(Cause::Cleared);
+    }
+
+    /// Puts a resource under `key`, in the place of what is there, and orphans the builds of it.
+    pub(crate) fn insert(self: &Arc<Self>, key: &KeyRef<'_>, value: V, built_at: Nanos) -> Put<V> {
+        let shared = Arc::clone(&self.shared);
+        let [entry, again] = Counted::pair(Entry::new(key.to_key(), value, built_at, None, shared));
+        let (replaced, added) = {
+            let mut state = self.state.lock();
+            let replaced = state.remove_call(&self.shared.hot, key, &[]);
+            let added = if state.ended {
+                Err(Orphaned(again))
+            } else {
+                Ok(self.add(&mut state, key.hash(), again))
+            };
+            (replaced, added)
+        };
+        let before = replaced.entries.first();
+        let before = before.map(|gone| Lease::new(gone.entry.clone()));
+        replaced.release(Cause::Replaced);
+        settle(added);
+        Put {
+            lease: Lease::new(entry),
+            before,
         }
     }
 
@@ -320,7 +369,25 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         self.state.lock().entries.iter().cloned().collect()
     }
 
-    /// The same; the builds under way become orphans.
+    /// All live entries with their figures, oldest first.
+    pub(crate) fn described(&self) -> Vec<(Held<V>, EntryInfo)> {
+        let now = self.shared.engine.core().clock.now();
+        let state = self.state.lock();
+        // What the slots own are no leases, and they count hits of their own.
+        self.shared.hot.clear::<V>();
+        let described = state.entries.iter().map(|entry| {
+            let info = EntryInfo {
+                age: Duration::from_nanos(now.saturating_sub(entry.built_at())),
+                hits: entry.hits(),
+                // All but the cache's own reference.
+                leases: entry.count() - 1,
+            };
+            (entry.clone(), info)
+        });
+        described.collect()
+    }
+
+    /// All live entries; the builds under way become orphans.
     pub(crate) fn hold_all(&self) -> Vec<Held<V>> {
         let (entries, flights) = {
             let mut state = self.state.lock();
@@ -407,18 +474,20 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         state.entries.oldest().map(|it| it.deadline())
     }
 
-    /// Adds what a flight built, unless the flight has become an orphan. Gives what had to go.
+    /// Adds what a flight built, unless it is not to be kept or the flight has become an orphan. Gives
+    /// what had to go.
     fn admit(
         self: &Arc<Self>,
         flight: &Arc<Flight<V, F>>,
         entry: &Held<V>,
         again: Held<V>,
+        keeps: bool,
     ) -> Result<Vec<Gone<V>>, Orphaned<V>> {
-        let mut evicted = Vec::new();
         let mut state = self.state.lock();
         // Where observed inputs complete the key it is another one than the flight's.
         let completed = entry.observed().map(|_| entry.key().as_key());
         let orphaned = !remove_flight(&mut state, flight)
+            || !keeps
             || state.ended
             // Builds under other values of inputs that turned out not to matter end under one key.
             || match &completed {
@@ -428,14 +497,20 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         if orphaned {
             return Err(Orphaned(again));
         }
+        let hash = completed.map_or(flight.hash, |key| key.hash());
+        Ok(self.add(&mut state, hash, again))
+    }
+
+    /// Adds an entry to a cache that has room for it or makes some. Gives what had to go.
+    fn add(self: &Arc<Self>, state: &mut State<V, F>, hash: u64, entry: Held<V>) -> Vec<Gone<V>> {
+        let mut evicted = Vec::new();
         let most = self.shared.settings.max_entries.unwrap_or(usize::MAX);
         while state.entries.len() >= most {
             evicted.extend(state.pop_oldest(&self.shared.hot));
         }
-        let hash = completed.map_or(flight.hash, |key| key.hash());
-        state.push(hash, again);
-        self.arm(&mut state);
-        Ok(evicted)
+        state.push(hash, entry);
+        self.arm(state);
+        evicted
     }
 
     fn strike(&self, flight: &Arc<Flight<V, F>>) {
@@ -479,8 +554,20 @@ impl<V: Resource, F> Drop for Cache<V, F> {
     }
 }
 
-/// The flight was taken out of its cache while it was under way: this stands in none.
+/// What stands in no cache: its flight was taken out while it was under way, or it is not to be kept.
 struct Orphaned<V: Resource>(Held<V>);
+
+/// Releases what had to go for an entry, or the one that became none.
+fn settle<V: Resource>(added: Result<Vec<Gone<V>>, Orphaned<V>>) {
+    match added {
+        Ok(evicted) => {
+            for entry in evicted {
+                entry.release(Cause::Evicted);
+            }
+        }
+        Err(Orphaned(again)) => release(again, Cause::Orphaned),
+    }
+}
 
 fn remove_flight<V: Resource, F>(state: &mut State<V, F>, flight: &Arc<Flight<V, F>>) -> bool {
     let there = state
@@ -509,6 +596,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
         value: V,
         built_at: Nanos,
         recording: Option<Recording>,
+        keeps: bool,
     ) -> Lease<V> {
         let flight = self.flight.take().expect("a leader lands once");
         let [entry, again] = Counted::pair(self.entry(&flight, value, built_at, recording));
@@ -517,16 +605,9 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
             std::mem::forget(again);
             return Lease::new(entry);
         }
-        let admitted = self.cache.admit(&flight, &entry, again);
+        let admitted = self.cache.admit(&flight, &entry, again, keeps);
         Flight::land(flight, || Landing::Filled(entry.clone()));
-        match admitted {
-            Ok(evicted) => {
-                for entry in evicted {
-                    entry.release(Cause::Evicted);
-                }
-            }
-            Err(Orphaned(again)) => release(again, Cause::Orphaned),
-        }
+        settle(admitted);
         self.cache.shared.engine.core().timer.report();
         Lease::new(entry)
     }

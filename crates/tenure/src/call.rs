@@ -34,7 +34,7 @@ pub(crate) enum Place<'a, V: Resource, F> {
 }
 
 impl<V: Resource, F> Place<'_, V, F> {
-    fn cache(&self) -> &Arc<Cache<V, F>> {
+    pub(crate) fn cache(&self) -> &Arc<Cache<V, F>> {
         match self {
             Self::Global(cache) => cache,
             Self::Session(cache) => cache,
@@ -296,9 +296,15 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
             }
         };
         match outcome {
-            Ok(value) => {
-                let (value, built_at) = value.keep();
-                Ok(leader.fill(value, built_at, recording))
+            Ok(unkept) => {
+                let keeps = {
+                    // The build's last word: if it needs this very entry, that is a cycle.
+                    let _inside = call.inside(leader.flight());
+                    shared.behaviour.keeps(unkept.value())
+                };
+                let keeps = keeps.map_err(Error::Interrupted)?;
+                let (value, built_at) = unkept.keep();
+                Ok(leader.fill(value, built_at, recording, keeps))
             }
             Err(BuildError::Failed(failure)) => {
                 let observed = recording.as_ref().and_then(Recording::observed).cloned();

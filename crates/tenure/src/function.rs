@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::bounds::{Failure, Resource};
-use crate::cache::Cache;
+use crate::cache::{Cache, Put};
 use crate::call::{Call, Place, Step};
 use crate::clock::{Clock, NEVER, Nanos, nanos};
 use crate::engine::{AnyFunction, End, Engine};
@@ -17,7 +17,7 @@ use crate::info::{Counters, Info};
 use crate::inspect::Inspection;
 use crate::key::KeyRef;
 use crate::lease::Lease;
-use crate::release::{Behaviour, Cause, Draining, release};
+use crate::release::{Behaviour, Cause, Draining, Unkept, release};
 use crate::settings::{Scope, Settings, Spinner};
 use crate::sync::{Arc, HashMap, Mutex, Weak};
 use crate::waiting::{AsHostWishes, Wait, Waiting};
@@ -510,12 +510,26 @@ impl<V: Resource, F: Failure> Function<V, F> {
     }
 
     /// The caches that `clear` means here: the global one, or the present session's.
-    fn here(&self) -> Result<Option<Arc<Cache<V, F>>>, Error<F>> {
+    pub(crate) fn here(&self) -> Result<Option<Arc<Cache<V, F>>>, Error<F>> {
         if self.shared.settings.scope == Scope::Global {
             return Ok(Some(Arc::clone(&self.global)));
         }
         let session = self.session(self.shared.engine.host().as_deref())?;
         Ok(self.sessions.lock().get(&session).cloned())
+    }
+
+    /// Puts a resource under `key`, in the place of what stands there.
+    pub(crate) fn put(&self, key: &KeyRef<'_>, value: V) -> Result<Put<V>, Error<F>> {
+        let core = self.shared.engine.core();
+        let _under_way = core.under_way.begin();
+        self.shared.counters.built(0);
+        let built_at = core.stamp(core.clock.now());
+        let unkept = Unkept::new(value, built_at, &self.shared);
+        let place = self.place(self.shared.engine.host().as_deref())?;
+        let (value, built_at) = unkept.keep();
+        let put = place.cache().insert(key, value, built_at);
+        core.timer.report();
+        Ok(put)
     }
 
     /// Clears the function's entries: all of them, or the present session's.
@@ -642,7 +656,9 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
             let entries = cache.hold_all().into_iter();
             entries.map(move |entry| {
                 let (built_at, cache) = (entry.built_at(), Arc::clone(&cache));
-                let end: End = Box::new(move || cache.discard(entry, Cause::Shutdown));
+                let end: End = Box::new(move || {
+                    cache.discard(entry, Cause::Shutdown);
+                });
                 (built_at, end)
             })
         });

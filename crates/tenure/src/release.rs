@@ -51,7 +51,8 @@ pub enum Cause {
     SessionEnded,
     /// The function was edited or its settings changed.
     Superseded,
-    /// It was cleared, superseded, or its session ended, while it was being built.
+    /// It became no entry: it was cleared, superseded, or its session ended, while it was being
+    /// built, or `keep_if` turned it down.
     Orphaned,
     /// The process ends.
     Shutdown,
@@ -137,6 +138,16 @@ pub trait Behaviour<V>: Any + Send + Sync {
     /// # Errors
     /// What ends the access instead; the entry stays.
     fn validate(&self, value: &V) -> Result<bool, Interrupt> {
+        let _ = value;
+        Ok(true)
+    }
+
+    /// Whether what was built becomes an entry. What does not goes to the callers of its build, and
+    /// is released with cause [`Cause::Orphaned`] once they let go.
+    ///
+    /// # Errors
+    /// What ends the call instead; the resource is released, and those who waited look again.
+    fn keeps(&self, value: &V) -> Result<bool, Interrupt> {
         let _ = value;
         Ok(true)
     }
@@ -322,6 +333,10 @@ impl<'a, V: Resource> Unkept<'a, V> {
             built_at,
             shared,
         }
+    }
+
+    pub(crate) fn value(&self) -> &V {
+        self.value.as_ref().expect("it is here until it is kept")
     }
 
     /// Hands the resource to its entry, with the time that it was built at.

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod by_hand;
 mod callers;
 mod drain;
 mod life;
@@ -98,6 +99,15 @@ suite! {
         l13_a_nested_build_clears_for_those_around_it
         l13_a_task_clears_for_its_own_build_only
         l13_a_clear_by_a_thread_of_the_build_is_anothers;
+    by_hand:
+        l1_what_is_put_in_is_an_entry_like_any_other
+        l1_what_is_replaced_stays_with_who_asked_for_it
+        l8_a_build_that_something_was_put_before_is_an_orphan
+        l10_what_is_put_in_makes_room_first
+        l1_those_that_are_meant_are_cleared
+        v1_each_entry_has_its_figures
+        l1_what_is_not_to_be_kept_goes_to_its_callers_alone
+        l1_a_question_whether_to_keep_that_is_interrupted_loses_nothing;
     drain:
         l5_a_lease_keeps_its_resource
         l5_watched_waits_for_its_users

@@ -109,6 +109,7 @@ pub struct Keeper {
     log: Arc<Log>,
     pub holding: Holding,
     pub validate: Box<Validate>,
+    pub keeps: Box<Validate>,
     /// Runs before the release is logged.
     pub on_release: Box<OnRelease>,
 }
@@ -119,6 +120,7 @@ impl Keeper {
             log: Arc::clone(log),
             holding: Holding::Leases,
             validate: Box::new(|_| Ok(true)),
+            keeps: Box::new(|_| Ok(true)),
             on_release: Box::new(|_, _| Ok(())),
         }
     }
@@ -136,6 +138,14 @@ impl Keeper {
         self
     }
 
+    pub fn keeping(
+        mut self,
+        keeps: impl Fn(&Thing) -> Result<bool, Interrupt> + Send + Sync + 'static,
+    ) -> Self {
+        self.keeps = Box::new(keeps);
+        self
+    }
+
     pub fn releasing(
         mut self,
         on_release: impl Fn(&Thing, Cause) -> Result<(), ReleaseFailed> + Send + Sync + 'static,
@@ -148,6 +158,10 @@ impl Keeper {
 impl Behaviour<Thing> for Keeper {
     fn validate(&self, value: &Thing) -> Result<bool, Interrupt> {
         (self.validate)(value)
+    }
+
+    fn keeps(&self, value: &Thing) -> Result<bool, Interrupt> {
+        (self.keeps)(value)
     }
 
     fn release(&self, value: Thing, cause: Cause) -> Result<(), ReleaseFailed> {

@@ -1,0 +1,130 @@
+//! The entries of a function, looked at and changed by hand.
+
+use std::time::Duration;
+
+use crate::bounds::{Failure, Resource};
+use crate::error::Error;
+use crate::function::Function;
+use crate::key::KeyRef;
+use crate::lease::Lease;
+use crate::release::Cause;
+
+/// The figures of one entry.
+///
+/// ```
+/// use tenure::{Engine, Function, KeyRef, Settings};
+///
+/// let engine = Engine::new();
+/// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+/// let lease = pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+/// pools.get_or_build(&KeyRef::EMPTY, || unreachable!()).unwrap();
+/// let entry = &pools.entries().unwrap()[0];
+/// assert_eq!((entry.hits, entry.leases), (1, 1));
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EntryInfo {
+    /// The time since it was built.
+    pub age: Duration,
+    /// Calls that it has answered.
+    pub hits: u64,
+    /// Leases of it that are out now.
+    pub leases: u64,
+}
+
+impl<V: Resource, F: Failure> Function<V, F> {
+    /// The figures of each live entry, oldest first: all of them, or the present session's.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// assert!(pools.entries().unwrap().is_empty());
+    /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert_eq!(pools.entries().unwrap()[0].leases, 0);
+    /// ```
+    ///
+    /// # Errors
+    /// For a session-scoped function: a missing session, an interruption by the host.
+    pub fn entries(&self) -> Result<Vec<EntryInfo>, Error<F>> {
+        let cache = self.here()?;
+        Ok(cache.map_or_else(Vec::new, |cache| {
+            let described = cache.described().into_iter();
+            described.map(|(_, info)| info).collect()
+        }))
+    }
+
+    /// Clears the entries that `is_meant` says yes to: of all, or of the present session's. It is
+    /// asked under no lock, so an entry may have ended by itself meanwhile.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Encoder, Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// for shard in [1, 2] {
+    ///     let mut key = Encoder::new();
+    ///     key.tag(shard);
+    ///     pools.get_or_build(&key.finish(), || Ok(shard.into())).unwrap();
+    /// }
+    /// assert_eq!(pools.clear_if(|pool, info| *pool > 1 && info.leases == 0).unwrap(), 1);
+    /// assert_eq!(pools.info().released(Cause::Cleared), 1);
+    /// ```
+    ///
+    /// # Errors
+    /// For a session-scoped function: a missing session, an interruption by the host.
+    pub fn clear_if(
+        &self,
+        mut is_meant: impl FnMut(&V, &EntryInfo) -> bool,
+    ) -> Result<usize, Error<F>> {
+        let Some(cache) = self.here()? else {
+            return Ok(0);
+        };
+        let mut cleared = 0;
+        for (entry, info) in cache.described() {
+            if is_meant(entry.value(), &info) && cache.discard(entry, Cause::Cleared) {
+                cleared += 1;
+            }
+        }
+        Ok(cleared)
+    }
+
+    /// Keeps a resource that was made elsewhere, as if it had been built by a call under `key`; it
+    /// counts as a build. What stood there is released with cause `Replaced`, and a build of it that
+    /// is under way becomes an orphan.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// let lease = pools.insert(&KeyRef::EMPTY, 8).unwrap();
+    /// assert!(pools.get_or_build(&KeyRef::EMPTY, || unreachable!()).unwrap().same_entry(&lease));
+    /// assert_eq!(pools.info().released(Cause::Replaced), 1);
+    /// ```
+    ///
+    /// # Errors
+    /// For a session-scoped function: a missing session, an interruption by the host. The resource
+    /// is then released with cause `Orphaned`.
+    pub fn insert(&self, key: &KeyRef<'_>, value: V) -> Result<Lease<V>, Error<F>> {
+        self.put(key, value).map(|put| put.lease)
+    }
+
+    /// The same, but gives what stood there: it is released once the lease is gone.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// assert!(pools.replace(&KeyRef::EMPTY, 7).unwrap().is_none());
+    /// let before = pools.replace(&KeyRef::EMPTY, 8).unwrap();
+    /// assert_eq!(before.as_deref(), Some(&7));
+    /// assert_eq!(pools.info().draining, 1);
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`insert`](Self::insert).
+    pub fn replace(&self, key: &KeyRef<'_>, value: V) -> Result<Option<Lease<V>>, Error<F>> {
+        self.put(key, value).map(|put| put.before)
+    }
+}
