@@ -371,14 +371,18 @@ impl<'py> Walk<'_, '_, 'py> {
         let start = self.enc.len();
         let outer = std::mem::replace(&mut self.reading, Reading::Seen);
         let mut outcome = self.value(value.as_ptr());
-        if self.role == Some(Role::Function) && self.reading == Reading::Told && outcome.is_ok() {
-            let cx = Context {
-                function: name,
-                hash_funcs: None,
-            };
-            outcome = steady::read_twice(self.py, value.as_ptr(), &cx, self.role);
-        }
-        if outer == Reading::Told {
+        let told = self.reading == Reading::Told;
+        if told && self.role == Some(Role::Function) && self.trace.is_none() {
+            if outcome.is_ok() {
+                let cx = Context {
+                    function: name,
+                    hash_funcs: None,
+                };
+                outcome = steady::read_twice(self.py, value.as_ptr(), &cx, self.role);
+            }
+            // Whatever holds this need not be read again for it.
+            self.reading = outer;
+        } else if outer == Reading::Told {
             self.reading = outer;
         }
         self.pin(start, outcome, owner, name, value)

@@ -90,13 +90,26 @@ pub(super) fn of_class(
         mut reach, asked, ..
     } = look;
     for name in asked {
-        if !classes::is_in_class(class, &name)? {
+        if may_be_field(class, &name)? {
             reach
                 .asks
                 .push(PyString::intern(class.py(), &name).unbind());
         }
     }
     Ok(reach)
+}
+
+/// Whether instances may hold something under a name that code uses: a slot, or what the class
+/// has no method or property for.
+fn may_be_field(class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
+    Ok(match classes::answering(class, name)? {
+        Some(member) => {
+            !(member.is_instance_of::<PyFunction>()
+                || is_wrapper(&member)
+                || is_descriptor(&member)?)
+        }
+        None => true,
+    })
 }
 
 /// Whether a value that a field holds answers when it is called, as a function does; a class
@@ -162,7 +175,7 @@ impl<'py> Look<'py> {
 
     fn member(&mut self, name: &str, member: &Bound<'py, PyAny>) -> PyResult<()> {
         let is_function = member.is_instance_of::<PyFunction>();
-        let label = if HOOKS.contains(&name) && is_function {
+        let label = if HOOKS.contains(&name) && is_function || name == "__class__" {
             format!("`{name}`")
         } else if name.starts_with('_') || is_function || !is_descriptor(member)? {
             // What begins with an underscore is the class's own business.

@@ -23,7 +23,7 @@ pub(super) enum Way {
     Attribute,
     /// By what it gives to be pickled.
     Pickle,
-    /// Not at all: it is one of the kind that makes up what it is asked for.
+    /// Not at all, and its class is compiled: nothing of what it does can be seen.
     Closed,
 }
 
@@ -34,7 +34,7 @@ const ATTRIBUTE: &str = "__wrapped__";
 const KEPT: &str = "_self_";
 
 /// How the instances of a class are asked what they stand for; `None` if they claim to be of no
-/// class but their own.
+/// class but their own, or by a property, which is looked at like any other.
 pub(super) fn way(class: &Bound<'_, PyType>) -> PyResult<Option<Way>> {
     if !classes::claims(class)? {
         return Ok(None);
@@ -45,6 +45,10 @@ pub(super) fn way(class: &Bound<'_, PyType>) -> PyResult<Option<Way>> {
         Some(Way::Attribute)
     } else if classes::reduces_itself(class)? {
         Some(Way::Pickle)
+    } else if classes::answering(class, "__class__")?
+        .is_some_and(|claim| class_of(&claim) == "property")
+    {
+        None
     } else {
         Some(Way::Closed)
     })
