@@ -19,7 +19,7 @@ impl<'py> Walk<'_, '_, 'py> {
     pub(super) fn attributes(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         let py = self.py;
         let dict = match info.has_dict {
-            true => own_dict(value)?,
+            true => self.on_own(|_| Ok(own_dict(value)?))?,
             false => None,
         };
         if let Some(found) = &dict {
@@ -27,9 +27,11 @@ impl<'py> Walk<'_, '_, 'py> {
             let mut results = Vec::new();
             for kept in &info.kept {
                 let name = kept.name.bind(py);
-                if let Some(result) = found.get_item(name)?
-                    && self.is_result(value, info, kept, &result)?
-                {
+                let is_result = self.on_own(|walk| match found.get_item(name)? {
+                    Some(result) => walk.is_result(value, info, kept, &result),
+                    None => Ok(false),
+                })?;
+                if is_result {
                     results.push(name.clone().unbind().into_any());
                 }
             }
@@ -46,16 +48,15 @@ impl<'py> Walk<'_, '_, 'py> {
         self.enc.tag(tags::END);
         for name in &info.fields {
             let name = name.bind(py);
-            if let Some(dict) = &dict
-                && dict.contains(name)?
-            {
-                continue;
-            }
-            let Some(field) = attribute(value, name)? else {
+            let field = self.on_own(|_| match &dict {
+                Some(dict) if dict.contains(name)? => Ok(None),
+                _ => Ok(attribute(value, name)?),
+            })?;
+            let Some(field) = field else {
                 continue;
             };
             if let Some(kept) = info.kept.iter().find(|kept| kept.name.is(name))
-                && self.is_result(value, info, kept, &field)?
+                && self.on_own(|walk| walk.is_result(value, info, kept, &field))?
             {
                 continue;
             }

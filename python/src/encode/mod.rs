@@ -221,12 +221,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
 
     /// Writes what the user's rule for a value gives: `true` if there is one.
     fn converted_by(&mut self, funcs: &HashFuncs, value: *mut ffi::PyObject) -> Outcome<bool> {
-        let mut converted = false;
-        self.on_own(|walk| {
-            converted = walk.convert(funcs, value)?;
-            Ok(())
-        })?;
-        Ok(converted)
+        self.on_own(|walk| walk.convert(funcs, value))
     }
 
     /// Writes a value that is part of what holds it and no argument of the user's by itself: the
@@ -278,65 +273,79 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             self.bytes(value);
             Ok(())
         } else {
-            self.on_own(|walk| walk.by_class(value))
+            self.by_class(value)
         }
     }
 
-    /// Writes what is not of an exact built-in type, and so may run Python.
+    /// Writes what is not of an exact built-in type. That may run Python, but for an instance's
+    /// attributes: chains of instances are as long as lists are deep.
     fn by_class(&mut self, value: *mut ffi::PyObject) -> Outcome {
         // SAFETY: the caller keeps the value alive.
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
-        let info = types::info(&value)?;
-        if self.settling {
-            self.mind_stand_in(&value, &info);
-        }
-        if !info.reach.is_own() {
-            stand_in::check(&value, &info)?;
-        }
+        let info = self.on_own(|walk| {
+            let info = types::info(&value)?;
+            if walk.settling {
+                walk.mind_stand_in(&value, &info);
+            }
+            if !info.reach.is_own() {
+                stand_in::check(&value, &info)?;
+            }
+            Ok(info)
+        })?;
         let start = self.enc.len();
         let outcome = match info.rule {
-            Rule::Known(known) if info.exact => {
-                return if info.attached {
-                    self.nested(value.as_ptr(), |walk| {
-                        walk.content(known, &value, &info)?;
-                        walk.attributes(&value, &info)
-                    })
-                } else if known.holds() {
-                    self.nested(value.as_ptr(), |walk| walk.content(known, &value, &info))
-                } else {
-                    self.content(known, &value, &info)
-                };
+            Rule::Known(_) if info.exact => {
+                return self.on_own(|walk| walk.by_rule(&value, &info));
             }
-            Rule::Known(known) => self.nested(value.as_ptr(), |walk| {
-                walk.enc.tag(tags::DERIVED);
-                walk.enc.raw(&info.id);
-                walk.content(known, &value, &info)?;
-                walk.attributes(&value, &info)
-            }),
-            Rule::Object => self.nested(value.as_ptr(), |walk| {
-                walk.enc.tag(tags::OBJECT);
-                walk.enc.raw(&info.id);
-                let start = walk.enc.len();
-                walk.attributes(&value, &info)?;
-                if walk.enc.as_bytes()[start..] == NOTHING_HELD {
-                    stand_in::check_empty(&value, &info)?;
-                }
-                Ok(())
-            }),
-            Rule::Enum => self.nested(value.as_ptr(), |walk| walk.enumeration(&value, &info)),
-            Rule::Reduce => self.nested(value.as_ptr(), |walk| walk.reduce(&value)),
-            Rule::StandIn(way) => {
-                return self.nested(value.as_ptr(), |walk| walk.stand_in(way, &value, &info));
-            }
+            Rule::Object => self.by_rule(&value, &info),
+            _ => self.on_own(|walk| walk.by_rule(&value, &info)),
         };
         match outcome {
             Err(fault) if fault.is_no_key() && !fault.is_elsewhere() => {
-                match self.wrapped(&value, start) {
+                match self.on_own(|walk| walk.wrapped(&value, start)) {
                     Ok(true) => Ok(()),
                     _ => Err(fault),
                 }
             }
             outcome => outcome,
+        }
+    }
+
+    fn by_rule(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
+        match info.rule {
+            Rule::Known(known) if info.exact => {
+                if info.attached {
+                    self.nested(value.as_ptr(), |walk| {
+                        walk.content(known, value, info)?;
+                        walk.attributes(value, info)
+                    })
+                } else if known.holds() {
+                    self.nested(value.as_ptr(), |walk| walk.content(known, value, info))
+                } else {
+                    self.content(known, value, info)
+                }
+            }
+            Rule::Known(known) => self.nested(value.as_ptr(), |walk| {
+                walk.enc.tag(tags::DERIVED);
+                walk.enc.raw(&info.id);
+                walk.content(known, value, info)?;
+                walk.attributes(value, info)
+            }),
+            Rule::Object => self.nested(value.as_ptr(), |walk| {
+                walk.enc.tag(tags::OBJECT);
+                walk.enc.raw(&info.id);
+                let start = walk.enc.len();
+                walk.attributes(value, info)?;
+                if walk.enc.as_bytes()[start..] == NOTHING_HELD {
+                    walk.on_own(|_| stand_in::check_empty(value, info))?;
+                }
+                Ok(())
+            }),
+            Rule::Enum => self.nested(value.as_ptr(), |walk| walk.enumeration(value, info)),
+            Rule::Reduce => self.nested(value.as_ptr(), |walk| walk.reduce(value)),
+            Rule::StandIn(way) => {
+                self.nested(value.as_ptr(), |walk| walk.stand_in(way, value, info))
+            }
         }
     }
 

@@ -85,7 +85,7 @@ impl Walk<'_, '_, '_> {
 
     /// Writes what may run Python.
     #[inline]
-    pub(super) fn on_own(&mut self, write: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+    pub(super) fn on_own<T>(&mut self, write: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
         match (self.stacks.piece, self.stacks.other) {
             (Some(_), Some(own)) if own.len() >= PYTHON => self.hop(own, None, write),
             (Some(_), _) => Err(Fault::no_room()),
@@ -121,12 +121,12 @@ impl Walk<'_, '_, '_> {
 
     /// Writes on another stack, and comes back.
     #[inline(never)]
-    fn hop(
+    fn hop<T>(
         &mut self,
         to: Rest,
         piece: Option<usize>,
-        write: impl FnOnce(&mut Self) -> Outcome,
-    ) -> Outcome {
+        write: impl FnOnce(&mut Self) -> Outcome<T>,
+    ) -> Outcome<T> {
         let before = self.stacks;
         let other = if before.piece.is_some() == piece.is_some() {
             // From one piece to the next: the thread's own stack stays the other one.
