@@ -383,7 +383,7 @@ impl Cached {
 }
 
 /// Called by the collector before it clears what it has found to be garbage, the first time that
-/// this object is among it: an outdated version whose own callback alone reached it is released now.
+/// this object is among it: a version whose own callback alone reached it has lost its last user.
 unsafe extern "C" fn finalize(garbage: *mut ffi::PyObject) {
     // SAFETY: the collector calls this with the interpreter held, and with an object of this class
     // that is whole.

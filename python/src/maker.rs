@@ -1,12 +1,12 @@
-//! The code that decorates a function: what an edit of it changes, and what running it again does
-//! not.
+//! The code that decorates a function: an edit changes it, and running it again does not.
 //!
-//! It is the code of the frames from the decorator's caller outwards up to the one that has the
-//! function's own code among its constants: the factory's for a function that a factory makes, the
-//! class body's for a method, the module's for what stands at its top. So a factory is the same code
-//! whatever it is given and whatever is edited around it, and a decorator with arguments, which
-//! calls Tenure's own, is so only together with the place where it is used. A function that was
-//! defined elsewhere is made by all frames up to the module's.
+//! Two frames count: the one that calls the decorator, and the one further out that has the function's
+//! own code among its constants. Often they are one: the factory's for a function that a factory
+//! makes, the class body's for a method, the module's for what stands at its top. So a factory is the
+//! same code whatever it is given and whatever is edited around it, and a decorator with settings of
+//! its own, which calls Tenure's, is so only together with the place where it is used. For a function
+//! that was defined elsewhere the module's frame takes the place of the second one, if it has a file:
+//! a line of input that uses what an earlier one has defined is no edit of it.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -59,10 +59,9 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
     let mut codes = Vec::new();
     for layer in layers {
         if let Some(code) = code_of(layer)? {
-            let file = code.getattr(intern!(py, "co_filename"))?.str()?;
             read(
                 layer.getattr_opt(intern!(py, "__globals__"))?,
-                &file.to_string_lossy(),
+                &file_of(&code)?,
             )?;
             codes.push(code);
         }
@@ -72,11 +71,11 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
     for frame in &frames {
         let executed = frame.getattr(intern!(py, "f_code"))?;
         code.raw(&code_digest(&executed)?);
-        let file = executed.getattr(intern!(py, "co_filename"))?.str()?;
+        let file = file_of(&executed)?;
         let globals = frame.getattr(intern!(py, "f_globals"))?;
         run.raw(&globals.as_ptr().addr().to_le_bytes());
         run.raw(&executed.as_ptr().addr().to_le_bytes());
-        read(Some(globals), &file.to_string_lossy())?;
+        read(Some(globals), &file)?;
         codes.push(executed.unbind());
     }
     Ok(Maker {
@@ -93,37 +92,53 @@ fn frames<'py>(py: Python<'py>, codes: &[Bound<'py, PyAny>]) -> PyResult<Vec<Bou
     let defines = |code: &Bound<'py, PyAny>| -> PyResult<bool> {
         let constants = code.getattr(intern!(py, "co_consts"))?;
         let constants = constants.cast_into::<PyTuple>()?;
-        Ok(constants
-            .iter()
-            .any(|it| codes.iter().any(|code| code.is(&it))))
+        let is_one = |it: Bound<'_, PyAny>| codes.iter().any(|code| code.is(&it));
+        Ok(constants.iter().any(is_one))
     };
-    let mut frames = Vec::new();
+    let mut caller = None;
     let sys = py.import(intern!(py, "sys"))?;
     let mut frame = sys.call_method0(intern!(py, "_getframe"))?;
-    while !frame.is_none() && frames.len() < FRAMES_MAX {
+    for _ in 0..FRAMES_MAX {
+        if frame.is_none() {
+            break;
+        }
         let outer = frame.getattr(intern!(py, "f_back"))?;
         let code = frame.getattr(intern!(py, "f_code"))?;
-        let globals = frame.getattr(intern!(py, "f_globals"))?;
-        let module = globals.call_method1(intern!(py, "get"), (intern!(py, "__name__"),))?;
-        if !(frames.is_empty() && module.eq(intern!(py, "tenure._api"))?) {
-            frames.push(frame);
-            if defines(&code)? || code.getattr(intern!(py, "co_name"))?.eq("<module>")? {
-                return Ok(frames);
+        if caller.is_some() || !is_own(&frame)? {
+            let defines = defines(&code)?;
+            let is_module = code.getattr(intern!(py, "co_name"))?.eq("<module>")?;
+            if defines || is_module {
+                let counts = defines || Path::new(&file_of(&code)?).is_file();
+                let further = (counts || caller.is_none()).then_some(frame);
+                return Ok(caller.into_iter().chain(further).collect());
             }
+            caller.get_or_insert(frame);
         }
         frame = outer;
     }
     // Called by a server or on a thread: what stands further out says nothing of the function.
-    frames.truncate(1);
-    Ok(frames)
+    Ok(caller.into_iter().collect())
+}
+
+/// Whether it is the frame of this package's own decorator.
+fn is_own(frame: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = frame.py();
+    let globals = frame.getattr(intern!(py, "f_globals"))?;
+    let module = globals.call_method1(intern!(py, "get"), (intern!(py, "__name__"),))?;
+    module.eq(intern!(py, "tenure._api"))
+}
+
+fn file_of(code: &Bound<'_, PyAny>) -> PyResult<String> {
+    let file = code.getattr(intern!(code.py(), "co_filename"))?.str()?;
+    Ok(file.to_string_lossy().into_owned())
 }
 
 /// The digest of a code object and those in it, without names of files and numbers of lines.
 fn code_digest(code: &Bound<'_, PyAny>) -> PyResult<[u8; 16]> {
-    /// By address. Locked only by who holds the interpreter, and nothing of Python's happens
-    /// meanwhile.
-    static KNOWN: Mutex<Option<HashMap<usize, (Py<PyWeakrefReference>, [u8; 16])>>> =
-        Mutex::new(None);
+    /// By address.
+    type Known = HashMap<usize, (Py<PyWeakrefReference>, [u8; 16])>;
+    /// Locked only by who holds the interpreter, and nothing of Python's happens meanwhile.
+    static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
     let py = code.py();
     let at = code.as_ptr().addr();
     let known = {

@@ -78,7 +78,7 @@ impl Registration {
     }
 
     /// What the engine holds that goes with this registration: the callbacks of a version which
-    /// nobody else uses, and nobody finds any more. The collector takes them for this one's own.
+    /// nobody else uses, and which goes or waits without this one. The collector takes them for this one's own.
     ///
     /// It must not clear them, since the engine calls them yet. So they are shown only until it has
     /// [said](Self::is_garbage) what it takes for garbage; what it looks at again before it clears
@@ -96,7 +96,7 @@ impl Registration {
         behaviour.downcast_ref()
     }
 
-    /// Gives up the registration where its version goes with it, which is then released.
+    /// Gives up the registration where its version goes or waits without it.
     ///
     /// # Safety
     /// As above.

@@ -32,6 +32,7 @@ class Program:
     def __init__(self, name: Callable[[], str], kind: str = "file") -> None:
         self.name = name
         self.kind = kind
+        self.now: Callable[[], Any] = lambda: 0
         self.built: list[Any] = []
         self.released: list[Any] = []
         self.ticks = itertools.count(1_700_000_000)
@@ -59,7 +60,7 @@ class Program:
         module = types.ModuleType("__main__")
         for given in ("build", "release", "check"):
             setattr(module, given, getattr(self, given))
-        vars(module)["cache_resource"] = tenure.cache_resource
+        vars(module).update(cache_resource=tenure.cache_resource, NOW=self.now)
         before, sys.modules["__main__"] = sys.modules["__main__"], module
         try:
             exec(compile(source, name, "exec", dont_inherit=True), vars(module))
@@ -213,6 +214,13 @@ def lazily(value, **settings):
     return cache_resource(on_release=release, **settings)(lambda: build(value))
 fs = [lazily(1), lazily(2), lazily(1, max_entries=2)]
 """,
+    "two-callers": """
+def load(): return build("model")
+def cached(ttl): return cache_resource(ttl=ttl, on_release=release)(load)
+def quick(): return cached(3600 * 60)()
+def slow(): return cached(3600 * 70)()
+fs = [quick, slow]
+""",
     "callback": """
 def factory(closes):
     def close(made): release(made)
@@ -222,6 +230,10 @@ def factory(closes):
 fs = [factory(True), factory(False)]
 """,
 }
+
+
+#: Where another edit of the module is seen as one of what stands in no factory, which is then built once more.
+AT_THE_TOP = {"two-callers"}
 
 
 @pytest.mark.parametrize("which", SIBLINGS)
@@ -237,7 +249,8 @@ def test_f7_what_the_same_code_makes_lives_side_by_side(program: Program, clock:
         count = len(made) // 2
         assert made[:count] == made[count:][::-1]
         assert len(program.built) == count
-        for text in (source, source, source + "\nx = 1\n", "# A comment.\n" + source, source):
+        edited = [source + "\nx = 1\n", "# A comment.\n" + source]
+        for text in [source, source, *([] if which in AT_THE_TOP else edited), source]:
             again = program.run(text, one_by_one)
             assert all(one is other for one, other in zip(again, made, strict=True))
         clock.advance(0)
@@ -253,6 +266,24 @@ def test_f7_an_edit_of_the_factory_outdates_all_that_it_made(program: Program, c
     program.run(source.replace("build(tenant)", "build(tenant * 2)"), lambda names: [f() for f in names.fs])
     clock.advance(0)
     assert program.released == made
+
+
+def test_f7_cells_that_use_what_an_earlier_one_defined_are_no_edits_of_each_other(clock: Clock) -> None:
+    """F7: two lines of input that call one decorator with other settings, neither of which keeps the function."""
+    program = Program(lambda: "unused")
+    names: dict[str, Any] = {"__name__": "__main__", "build": program.build, "release": program.release}
+    names["cache_resource"] = tenure.cache_resource
+    cells = [
+        "def load(): return build('model')",
+        "def cached(ttl): return cache_resource(ttl=ttl, on_release=release)(load)",
+        "one = cached('10h')()",
+        "two = cached('20h')()",
+    ]
+    for number, cell in enumerate([*cells, *cells[2:]]):
+        exec(compile(cell, f"<python-input-{number}>", "exec", dont_inherit=True), names)
+    clock.advance(0)
+    assert len(program.built) == 2
+    assert program.released == []
 
 
 def test_f7_two_places_of_one_file_may_decorate_one_function(clock: Clock, tmp_path: Path) -> None:
@@ -515,6 +546,36 @@ def test_f8_each_session_brings_back_its_own(clock: Clock, host: TestHost) -> No
     for tenant in range(40):
         _native.end_session(f"session {tenant}")
     assert released == made[: 40 - WAITING_MAX - 1]
+
+
+@pytest.mark.parametrize("callback", ["close", "lambda made: close(made)"])
+def test_f8_callbacks_that_know_the_names_of_a_run_keep_nothing_of_it_in_use(
+    program: Program, clock: Clock, callback: str
+) -> None:
+    """F8, L1: each run's function is at the top of its script, where its own callback finds it."""
+    source = f"""
+def close(made): release((GREETING, made))
+GREETING = "bye"
+def connector(now):
+    @cache_resource(on_release={callback})
+    def connect(): return build(now)
+    return connect
+f = connector(NOW())
+"""
+    tenant = itertools.cycle(range(2))
+    for _ in range(10):
+        program.now = lambda: next(tenant)
+        program.run(source)
+    # Two that alternate are found, although each run's function is gone.
+    assert len(program.built) == 2
+    for number in range(2, 40):
+        program.now = lambda number=number: number
+        program.run(source)
+    clock.advance(0)
+    count = 40 - WAITING_MAX - 1
+    assert program.released == [("bye", made) for made in program.built[:count]]
+    clock.advance("2h")
+    assert sorted(program.released) == [("bye", made) for made in program.built[:-1]]
 
 
 # --- F8: a value of the run -----------------------------------------------------------------------

@@ -122,7 +122,8 @@ impl<V: Resource, F: Failure> Registered<V, F> {
         &self.function
     }
 
-    /// Whether the version ends with this user: it is outdated, and nobody else uses it.
+    /// Whether the version goes or waits without this user: it is outdated or has a newer one beside
+    /// it, and nobody else uses it.
     ///
     /// ```
     /// # use tenure::{Engine, Function, Identity, Registered, Settings};

@@ -254,14 +254,14 @@ impl Site {
         self.versions.iter().filter_map(|it| it.waits).min()
     }
 
-    /// Whether the version goes with this user.
+    /// Whether the version goes or waits without this user.
     pub(crate) fn is_last<V: Resource, F: Failure>(
         &self,
         identity: &Identity,
         function: &Arc<Function<V, F>>,
     ) -> bool {
         let there = self.versions.iter().find(|it| it.has(identity, function));
-        there.is_some_and(|it| it.users.len() == 1 && it.is_past())
+        there.is_some_and(|it| it.users.len() == 1 && (it.is_past() || it.turn != self.turns))
     }
 
     /// The functions that the same code has made for the same session before, and that it has not
