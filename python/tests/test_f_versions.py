@@ -10,7 +10,6 @@ import logging
 import os
 import sys
 import types
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -149,8 +148,10 @@ EDITS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("place", PLACES)
-def test_f7_f6_an_edit_is_new_code_that_decorates(program: Program, clock: Clock, host: TestHost, place: str, edit: str) -> None:
-    """F6, F7: an edit of the function or of its settings releases what the old one held, once; none of anything else."""
+def test_f7_f6_an_edit_is_new_code_that_decorates(
+    program: Program, clock: Clock, host: TestHost, place: str, edit: str
+) -> None:
+    """F6, F7: an edit of the function or its settings releases what the old one held, once; no other edit does."""
     before, after = (EDITS[it](PLACES[place]) for it in ("of-nothing", edit))
     with host.serving("ada"):
         old = program.run(before)
@@ -237,8 +238,10 @@ AT_THE_TOP = {"two-callers"}
 
 
 @pytest.mark.parametrize("which", SIBLINGS)
-def test_f7_what_the_same_code_makes_lives_side_by_side(program: Program, clock: Clock, host: TestHost, which: str) -> None:
-    """F7, F1: none outdates another, though none is held while the next one comes; an edit elsewhere changes nothing."""
+def test_f7_what_the_same_code_makes_lives_side_by_side(
+    program: Program, clock: Clock, host: TestHost, which: str
+) -> None:
+    """F7, F1: none outdates another, though none is held while the next one comes; nor does an edit elsewhere."""
 
     def one_by_one(names: types.SimpleNamespace) -> list[Any]:
         return [function() for function in [*names.fs, *reversed(names.fs)]]
@@ -595,7 +598,6 @@ def of_the_run(program: Program, test: str, settings: str = "", default: str = "
     return OF_THE_RUN.format(main=f"main_of_{test}_in_{program.kind}", settings=settings, default=default)
 
 
-
 @pytest.fixture
 def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     caplog.set_level(logging.WARNING, "tenure")
@@ -624,9 +626,7 @@ def test_f8_a_function_that_captures_a_value_of_the_run_is_named_once(
     assert program.released == program.built[: 30 - WAITING_MAX - 1]
 
 
-def test_f8_a_default_of_the_run_is_named_too(
-    program: Program, told: Callable[[], list[str]], host: TestHost
-) -> None:
+def test_f8_a_default_of_the_run_is_named_too(program: Program, told: Callable[[], list[str]], host: TestHost) -> None:
     source = of_the_run(program, "default", default=", since=now").replace("(host, now,", "(host,")
     with host.serving("ada"):
         for now in range(5):
@@ -657,108 +657,3 @@ def test_f8_nothing_is_said_of_what_is_meant_to_differ(
             else:
                 program.run(source, lambda names, number=number: names.main(0, number)("db"))
     assert told() == []
-
-
-# --- F6: what a hot reload sees -------------------------------------------------------------------
-
-
-def _class(module: str, base: type = object, **members: Any) -> type:
-    return type("Part", (base,), {"__module__": module, **members})
-
-
-def _function(module: str) -> Any:
-    def part() -> None: ...
-
-    part.__module__ = module
-    return part
-
-
-class Slotted:
-    __slots__ = ("step",)
-
-
-class Pipeline:
-    def __init__(self, *steps: Any) -> None:
-        self.steps = [(f"step {number}", step) for number, step in enumerate(steps)]
-
-
-def _slotted(step: Any) -> Slotted:
-    made = Slotted()
-    made.step = step
-    return made
-
-
-def _made(module: str) -> Any:
-    return _class(module, act=lambda self: None)()
-
-
-def _generator(held: Any) -> Iterator[Any]:
-    yield held
-
-
-HOLDERS: dict[str, Callable[[str], Any]] = {
-    "instance": _made,
-    "derived": lambda module: type("Here", (_class(module),), {"__module__": "here"})(),
-    "slots-only": lambda module: _class(module, __slots__=())(),
-    "list": lambda module: [1, _made(module)],
-    "list-subclass": lambda module: type("List", (list,), {})([_made(module)]),
-    "tuple": lambda module: (1, (2, _made(module))),
-    "dict-value": lambda module: {"a": {"b": _made(module)}},
-    "dict-key": lambda module: {_made(module): 1},
-    "set": lambda module: {_made(module)},
-    "deque": lambda module: deque([_made(module)]),
-    "attribute": lambda module: types.SimpleNamespace(inner=_made(module)),
-    "slot": lambda module: _slotted(_made(module)),
-    "pipeline": lambda module: Pipeline(Pipeline(1, [_made(module)])),
-    "method": lambda module: _made(module).act,
-    "partial": lambda module: functools.partial(print, _made(module)),
-    "partial-keyword": lambda module: functools.partial(print, end=_made(module)),
-    "partial-function": lambda module: functools.partial(_function(module)),
-    "closure": lambda module: (lambda held: lambda: held)(_made(module)),
-    "default": lambda module: (lambda held=_made(module): held),
-    "class": lambda module: _class(module),
-    "function": _function,
-    "module": types.ModuleType,
-    "generator": lambda module: _generator(_made(module)),
-    "cycle": lambda module: (lambda held: held.append(held) or held)([_made(module)]),
-    "late-in-a-long-list": lambda module: [0] * 100_000 + [_made(module)],
-}
-
-
-@pytest.mark.parametrize("holder", HOLDERS)
-def test_f6_what_a_resource_holds_of_a_module_that_is_loaded_anew_is_seen(clock: Clock, holder: str) -> None:
-    """F6: in containers, attributes, methods, partials and closures; and what holds none of it stays."""
-
-    @tenure.cache_resource
-    def build(module: str) -> Any:
-        return HOLDERS[holder](module)
-
-    one, two = build("shop"), build("bank")
-    _native.supersede_modules(frozenset({"shop"}))
-    assert releases(build) == {"superseded": 1}
-    assert build("bank") is two
-    assert build("shop") is not one
-
-
-def test_f6_a_hot_reload_runs_no_code_of_a_resource_and_looks_no_further_than_is_said(clock: Clock) -> None:
-    """F6, L2: neither attributes nor metaclasses are asked; what is far away, or only named, is not seen."""
-
-    class Meta(type):
-        def __getattribute__(cls, name: str) -> Any:
-            raise AssertionError(name)
-
-    class Guarded(metaclass=Meta):
-        def __getattribute__(self, name: str) -> Any:
-            raise AssertionError(name)
-
-    far: Any = _made("shop")
-    for _ in range(20_000):
-        far = [far]
-    resources = {"guarded": object.__new__(Guarded), "far": far, "named": lambda: HOLDERS, "text": "shop"}
-    build = tenure.cache_resource(lambda name, _resource: _resource)
-    for name, resource in resources.items():
-        build(name, resource)
-    _native.supersede_modules(frozenset({"shop", "collections"}))
-    assert releases(build) == {}
-    while far:
-        far = far.pop() if isinstance(far, list) else None

@@ -152,7 +152,7 @@ def test_l11_hash_funcs_has_types_and_functions() -> None:
             tenure.cache_resource(lambda: None, hash_funcs=wrong)
 
 
-@pytest.mark.parametrize("setting", ["drain", "session_grace", "shutdown_timeout"])
+@pytest.mark.parametrize("setting", ["drain", "session_grace", "version_grace", "shutdown_timeout"])
 @pytest.mark.parametrize(("value", "error"), [(-1, ValueError), ("soon", ValueError), ([], TypeError)])
 def test_l11_configure_says_the_same(setting: str, value: object, error: type[Exception]) -> None:
     with pytest.raises(error, match=setting):

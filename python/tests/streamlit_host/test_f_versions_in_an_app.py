@@ -70,6 +70,7 @@ def test_f7_settings_of_a_factory_live_side_by_side(app: Callable[..., Any]) -> 
     def script():
         import stage
         import streamlit as st
+
         import tenure
 
         def connector(ttl, scope):
@@ -97,6 +98,7 @@ def test_f7_two_functions_of_one_run_release_into_their_own_lists(app: Callable[
     def script():
         import stage
         import streamlit as st
+
         import tenure
 
         def factory():
@@ -135,6 +137,7 @@ def test_f8_a_value_of_the_run_that_is_captured_piles_nothing_up(
     def script():
         import stage
         import streamlit as st
+
         import tenure
 
         def main():
@@ -167,6 +170,7 @@ def test_f8_sessions_that_capture_their_own_each_find_it_again(app: Callable[...
     def script():
         import stage
         import streamlit as st
+
         import tenure
 
         def main(user):
@@ -206,6 +210,7 @@ def test_f6_a_pipeline_of_a_reloaded_module_is_built_anew(app: Callable[..., Any
     def script():
         import stage
         import streamlit as st
+
         import tenure
 
         @tenure.cache_resource(on_release=lambda thing: stage.things["released"].append(thing))
