@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import itertools
 import linecache
 import logging
 import os
@@ -28,13 +27,13 @@ WAITING_MAX = 16
 class Program:
     """Code that is edited and runs again, each time in a fresh `__main__` as an app's host does it."""
 
-    def __init__(self, name: Callable[[], str], kind: str = "file") -> None:
+    def __init__(self, name: str, kind: str = "file") -> None:
         self.name = name
         self.kind = kind
         self.now: Callable[[], Any] = lambda: 0
         self.built: list[Any] = []
         self.released: list[Any] = []
-        self.ticks = itertools.count(1_700_000_000)
+        self.runs = 0
 
     def build(self, what: Any) -> list[Any]:
         self.built.append([what])
@@ -48,13 +47,14 @@ class Program:
 
     def run(self, source: str, use: Callable[[types.SimpleNamespace], Any] | None = None) -> Any:
         """Runs the source and `use`, and lets go of everything that it has defined."""
-        name = self.name()
+        self.runs += 1
+        name = self.name.format(self.runs)
         if name.startswith("/"):
             path = Path(name)
             if not path.exists() or path.read_text() != source:
                 path.write_text(source)
                 # A later time of change, however coarse the file system's clock is.
-                tick = next(self.ticks)
+                tick = 1_700_000_000 + self.runs
                 os.utime(path, (tick, tick))
         module = types.ModuleType("__main__")
         for given in ("build", "release", "check"):
@@ -86,12 +86,7 @@ def _quick_collections() -> Iterator[None]:
 @pytest.fixture(params=["file", "exec", "cell"])
 def program(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Program]:
     """In a file, without one, and in the cells of a notebook, where each run has another name."""
-    cells = itertools.count()
-    names = {
-        "file": lambda: str(tmp_path / "script.py"),
-        "exec": lambda: "<string>",
-        "cell": lambda: f"<ipython-input-{next(cells)}-0a1b2c>",
-    }
+    names = {"file": str(tmp_path / "script.py"), "exec": "<string>", "cell": "<ipython-input-{}-0a1b2c>"}
     yield Program(names[request.param], request.param)
     linecache.checkcache()
 
@@ -262,6 +257,33 @@ def test_f7_what_the_same_code_makes_lives_side_by_side(
     _native.end_session("ada")
 
 
+LOCAL_CLASS = """
+@cache_resource(on_release=release)
+def f():
+    class Local:
+        size = {size}
+    return build(Local.size)
+"""
+
+
+@pytest.mark.parametrize("line", [0, 2, 300])
+def test_f3_f6_the_line_that_a_local_class_stands_on_is_no_part_of_it(
+    program: Program, clock: Clock, line: int
+) -> None:
+    """F3, F6: an edit further up keeps what is below; an edit of the class does not, whatever its line is."""
+    above = "\n" * line
+    old = program.run(above + LOCAL_CLASS.format(size=1001))
+    assert program.run("\n" + above + LOCAL_CLASS.format(size=1001)) is old
+    clock.advance(0)
+    assert program.released == []
+    # A number in the class that is also that of its line, and then both are the next one.
+    size = line + LOCAL_CLASS.split("class")[0].count("\n") + 1
+    assert program.run(above + LOCAL_CLASS.format(size=size)) == [size]
+    assert program.run("\n" + above + LOCAL_CLASS.format(size=size + 1)) == [size + 1]
+    clock.advance(0)
+    assert program.released == [old, [size]]
+
+
 def test_f7_an_edit_of_the_factory_outdates_all_that_it_made(program: Program, clock: Clock) -> None:
     """F7, F6"""
     source = SIBLINGS["closure"]
@@ -273,7 +295,7 @@ def test_f7_an_edit_of_the_factory_outdates_all_that_it_made(program: Program, c
 
 def test_f7_cells_that_use_what_an_earlier_one_defined_are_no_edits_of_each_other(clock: Clock) -> None:
     """F7: two lines of input that call one decorator with other settings, neither of which keeps the function."""
-    program = Program(lambda: "unused")
+    program = Program("unused")
     names: dict[str, Any] = {"__name__": "__main__", "build": program.build, "release": program.release}
     names["cache_resource"] = tenure.cache_resource
     cells = [
@@ -291,7 +313,7 @@ def test_f7_cells_that_use_what_an_earlier_one_defined_are_no_edits_of_each_othe
 
 def test_f7_two_places_of_one_file_may_decorate_one_function(clock: Clock, tmp_path: Path) -> None:
     """F7: each place is code of its own, and neither is an edit of the other."""
-    program = Program(lambda: str(tmp_path / "script.py"))
+    program = Program(str(tmp_path / "script.py"))
     source = """
 def load(): return build("model")
 def quick(): return cache_resource(ttl="1h", on_release=release)(load)
@@ -565,9 +587,8 @@ def connector(now):
     return connect
 f = connector(NOW())
 """
-    tenant = itertools.cycle(range(2))
-    for _ in range(10):
-        program.now = lambda: next(tenant)
+    for number in range(10):
+        program.now = lambda number=number: number % 2
         program.run(source)
     # Two that alternate are found, although each run's function is gone.
     assert len(program.built) == 2

@@ -6,6 +6,7 @@
 
 use super::containers::Keys;
 use super::fault::Outcome;
+use super::lines::Lineless;
 use super::types::{self, class_of, importable};
 use super::{Context, Reading, Role, Walk, first, steady, tags};
 use pyo3::prelude::*;
@@ -287,8 +288,14 @@ impl<'py> Walk<'_, '_, 'py> {
     fn code(&mut self, code: &Bound<'py, PyAny>) -> Outcome {
         let code = code.cast::<PyCode>().map_err(PyErr::from)?;
         self.enc.tag(tags::CODE);
+        let lineless = Lineless::of(code)?;
         for name in CODE_PARTS {
-            self.value(code.getattr(name)?.as_ptr())
+            let part = match (&lineless, name) {
+                (Some(lineless), "co_code") => lineless.instructions.clone().into_any(),
+                (Some(lineless), "co_consts") => lineless.constants.clone().into_any(),
+                _ => code.getattr(name)?,
+            };
+            self.value(part.as_ptr())
                 .map_err(|fault| fault.at("code".to_owned(), name.to_owned()))?;
         }
         // From Python 3.11 on.

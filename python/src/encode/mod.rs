@@ -28,6 +28,7 @@ mod first;
 mod hash_funcs;
 mod images;
 mod kept;
+mod lines;
 mod memo;
 mod numpy;
 mod pandas;
