@@ -262,6 +262,7 @@ fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
         Error::NoSession { function } => {
             errors::raise(py, Kind::Scope, tenure::no_session_text(&function), None)
         }
+        _ => pyo3::exceptions::PyRuntimeError::new_err("the call gave no resource"),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use tenure::Cause;
 
 /// The figures of one cached function, over all its scopes.
 ///
@@ -54,8 +53,8 @@ impl Info {
     #[getter]
     fn releases<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let releases = PyDict::new(py);
-        for cause in Cause::ALL {
-            releases.set_item(cause.name(), self.0.released(cause))?;
+        for (cause, number) in self.0.releases() {
+            releases.set_item(cause.name(), number)?;
         }
         Ok(releases)
     }
@@ -91,10 +90,11 @@ impl Info {
     }
 
     fn __repr__(&self) -> String {
-        let releases = Cause::ALL
-            .iter()
-            .filter(|&&cause| self.0.released(cause) > 0)
-            .map(|&cause| format!("{:?}: {}", cause.name(), self.0.released(cause)))
+        let releases = self
+            .0
+            .releases()
+            .filter(|(_, number)| *number > 0)
+            .map(|(cause, number)| format!("{:?}: {number}", cause.name()))
             .collect::<Vec<_>>()
             .join(", ");
         format!(

@@ -60,19 +60,18 @@ impl Written<'_> {
         let validates = !self.validate.is_none();
         refresh_mode(&self.refresh_mode)?;
         Ok(Options {
-            settings: Settings {
-                ttl: duration("ttl", &self.ttl)?,
-                max_entries: max_entries(&self.max_entries)?,
-                scope: scope(&self.scope)?,
-                drain: duration("drain", &self.drain)?,
-                spinner: spinner(&self.show_spinner)?,
-                show_time: switched("show_time", &self.show_time)?,
-                observes: flag(
+            settings: Settings::default()
+                .ttl(duration("ttl", &self.ttl)?)
+                .max_entries(max_entries(&self.max_entries)?)
+                .scope(scope(&self.scope)?)
+                .drain(duration("drain", &self.drain)?)
+                .spinner(spinner(&self.show_spinner)?)
+                .show_time(switched("show_time", &self.show_time)?)
+                .observes(flag(
                     "experimental_allow_widgets",
                     &self.experimental_allow_widgets,
-                )?,
-                validates,
-            },
+                )?)
+                .validates(validates),
             hash_funcs: (!self.hash_funcs.is_none()).then(|| self.hash_funcs.unbind()),
             validate: callback(
                 "validate",

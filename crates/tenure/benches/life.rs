@@ -48,10 +48,7 @@ fn get(function: &Numbers, encoder: &mut Encoder, number: u64) -> Lease<u64> {
 const MILLION: u64 = 1_000_000;
 
 fn with_ttl(seconds: u64) -> Settings {
-    Settings {
-        ttl: Some(Duration::from_secs(seconds)),
-        ..Settings::default()
-    }
+    Settings::default().ttl(Duration::from_secs(seconds))
 }
 
 /// The cost alone, on one thread, with a clock that goes on as soon as it is told to.
@@ -137,10 +134,7 @@ fn sessions() {
     const ENDED: u64 = 1000;
     let engine = Engine::new();
     engine.set_host(Some(Arc::new(Many)));
-    let settings = Settings {
-        scope: Scope::Session,
-        ..with_ttl(3600)
-    };
+    let settings = with_ttl(3600).scope(Scope::Session);
     let function = Numbers::plain(&engine, "f", settings).expect("good settings");
     let mut encoder = Encoder::new();
     for session in 0..SESSIONS {
@@ -191,10 +185,7 @@ impl Behaviour<u64> for Slow {
 
 fn callbacks() {
     let engine = Engine::new();
-    let validating = Settings {
-        validates: true,
-        ..Settings::default()
-    };
+    let validating = Settings::default().validates(true);
     for (what, settings) in [
         ("on_release", Settings::default()),
         ("validate", validating),

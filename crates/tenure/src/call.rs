@@ -247,13 +247,25 @@ pub(crate) struct Leading<'c, 'a, V: Resource, F: Failure> {
     span: tracing::Span,
 }
 
+/// Counts a build that panics as one that failed, unless it is forgotten.
+struct FailsOnUnwind<'a>(&'a info::Counters);
+
+impl Drop for FailsOnUnwind<'_> {
+    fn drop(&mut self) {
+        self.0.failed();
+    }
+}
+
 impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
     /// Runs a part of the build on this thread: all of it, or one poll.
     pub(crate) fn run<T>(&self, part: impl FnOnce() -> T) -> T {
         let _span = self.span.enter();
         let _inside = self.call.inside(self.leader.flight());
         let _entered = self.shown.as_ref().map(Shown::enter);
-        part()
+        let counted = FailsOnUnwind(&self.call.function.shared.counters);
+        let outcome = part();
+        std::mem::forget(counted);
+        outcome
     }
 
     /// The build has ended.

@@ -63,7 +63,7 @@ impl ManualClock {
     /// # use tenure::{Engine, Function, KeyRef, ManualClock, Settings};
     /// # let clock = ManualClock::new();
     /// # let engine = Engine::with_clock(clock.clone());
-    /// # let settings = Settings { ttl: Some(Duration::from_secs(60)), ..Settings::default() };
+    /// # let settings = Settings::default().ttl(Duration::from_secs(60));
     /// # let pools = Function::<u32, ()>::plain(&engine, "pool", settings).unwrap();
     /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
     /// clock.advance(Duration::from_secs(59)); // its `ttl` is a minute

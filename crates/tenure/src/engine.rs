@@ -27,7 +27,7 @@ use crate::underway::{self, Mine, UnderWay};
 ///
 /// let clock = ManualClock::new();
 /// let engine = Engine::with_clock(clock.clone());
-/// let settings = Settings { ttl: Some(Duration::from_secs(60)), ..Settings::default() };
+/// let settings = Settings::default().ttl(Duration::from_secs(60));
 /// let pools = Function::<u32, Infallible>::plain(&engine, "pool", settings)?;
 /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
 ///
@@ -126,7 +126,7 @@ impl Engine {
     /// # use tenure::{Engine, Function, KeyRef, ManualClock, Settings};
     /// let clock = ManualClock::new();
     /// let engine = Engine::with_clock(clock.clone());
-    /// # let settings = Settings { ttl: Some(Duration::from_secs(60)), ..Settings::default() };
+    /// # let settings = Settings::default().ttl(Duration::from_secs(60));
     /// # let pools = Function::<u32, ()>::plain(&engine, "pool", settings).unwrap();
     /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
     /// clock.advance(Duration::from_secs(61)); // further than the `ttl`
@@ -367,7 +367,7 @@ impl Engine {
     /// # let clock = ManualClock::new();
     /// # let engine = Engine::with_clock(clock.clone());
     /// # engine.set_host(Some(Arc::new(ProgramHost)));
-    /// # let settings = Settings { scope: Scope::Session, ..Settings::default() };
+    /// # let settings = Settings::default().scope(Scope::Session);
     /// # let baskets = Function::<u32, ()>::plain(&engine, "basket", settings).unwrap();
     /// engine.configure(|config| config.session_grace = Duration::from_secs(30));
     /// # let session = Session::named("cookie-4711");
@@ -475,7 +475,7 @@ impl Engine {
     /// # use tenure::{Cause, Engine, Function, KeyRef, ManualClock, Settings};
     /// # let clock = ManualClock::new();
     /// # let engine = Engine::with_clock(clock.clone());
-    /// # let settings = Settings { ttl: Some(Duration::from_secs(60)), ..Settings::default() };
+    /// # let settings = Settings::default().ttl(Duration::from_secs(60));
     /// # let pools = Function::<u32, ()>::plain(&engine, "pool", settings).unwrap();
     /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
     /// clock.advance(Duration::from_secs(61));

@@ -1,6 +1,7 @@
 //! What can go wrong in a call, and in a setting.
 
 use std::any::Any;
+use std::error::Error as StdError;
 use std::fmt;
 
 /// A setting that cannot be; its text says what was wrong and what to write instead.
@@ -8,7 +9,7 @@ use std::fmt;
 /// ```
 /// use tenure::Settings;
 ///
-/// let settings = Settings { max_entries: Some(0), ..Settings::default() };
+/// let settings = Settings::default().max_entries(0);
 /// let error = settings.check().unwrap_err();
 /// assert!(error.to_string().contains("max_entries must be at least 1"));
 /// ```
@@ -27,7 +28,7 @@ impl fmt::Display for SettingError {
     }
 }
 
-impl std::error::Error for SettingError {}
+impl StdError for SettingError {}
 
 /// What the host or the runtime raised to end a wait or a build; opaque to the engine.
 ///
@@ -35,13 +36,21 @@ impl std::error::Error for SettingError {}
 /// let stop = tenure::Interrupt(Box::new("the user has left"));
 /// assert_eq!(stop.0.downcast_ref(), Some(&"the user has left"));
 /// ```
-pub struct Interrupt(pub Box<dyn Any + Send>);
+pub struct Interrupt(pub Box<dyn Any + Send + Sync>);
 
 impl fmt::Debug for Interrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Interrupt")
     }
 }
+
+impl fmt::Display for Interrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it was ended from outside")
+    }
+}
+
+impl StdError for Interrupt {}
 
 /// Why a build gave no resource.
 ///
@@ -57,11 +66,30 @@ impl fmt::Debug for Interrupt {
 /// # Ok::<(), tenure::SettingError>(())
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum BuildError<F> {
     /// The function failed; those who waited get this failure too.
     Failed(F),
     /// The build was ended from outside; one of those who waited takes over.
     Died(Interrupt),
+}
+
+impl<F: fmt::Display> fmt::Display for BuildError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(failure) => failure.fmt(f),
+            Self::Died(_) => f.write_str("the build was interrupted"),
+        }
+    }
+}
+
+impl<F: StdError + 'static> StdError for BuildError<F> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Failed(failure) => failure.source(),
+            Self::Died(interrupt) => Some(interrupt),
+        }
+    }
 }
 
 /// Why a call gave no resource.
@@ -79,7 +107,26 @@ pub enum BuildError<F> {
 /// assert!(matches!(circle, Err(Error::Failed(text)) if text == "pool needs pool"));
 /// # Ok::<(), tenure::SettingError>(())
 /// ```
+///
+/// It says what the function's own error says, and has the same
+/// [`source`](std::error::Error::source); `?` takes it into `Box<dyn Error + Send + Sync>`,
+/// `anyhow::Error` and their kin.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tenure::{Engine, Function, KeyRef, Settings};
+///
+/// fn open() -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
+///     let engine = Engine::new();
+///     let files = Function::<u32, _>::plain(&engine, "file", Settings::default())?;
+///     let down = || Err(Arc::new(std::io::Error::other("down")));
+///     Ok(*files.get_or_build(&KeyRef::EMPTY, down)?)
+/// }
+///
+/// assert_eq!(open().unwrap_err().to_string(), "down");
+/// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Error<F> {
     /// The function failed, in this call or in the one that this call waited for.
     Failed(F),
@@ -105,7 +152,16 @@ impl<F: fmt::Display> fmt::Display for Error<F> {
     }
 }
 
-impl<F: fmt::Debug + fmt::Display> std::error::Error for Error<F> {}
+impl<F: StdError + 'static> StdError for Error<F> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            // It is shown as the failure, so that what is behind it is the failure's own source.
+            Self::Failed(failure) => failure.source(),
+            Self::Interrupted(interrupt) => Some(interrupt),
+            Self::Cycle(_) | Self::NoSession { .. } => None,
+        }
+    }
+}
 
 /// The sentence for a cycle, the same in every language.
 ///
@@ -132,6 +188,7 @@ pub fn cycle_text(chain: &[String]) -> String {
 pub fn no_session_text(function: &str) -> String {
     format!(
         "{function} has scope=\"session\", but this code runs in no session. Call it from code \
-         that serves one (a Streamlit script, a request), or use scope=\"global\"."
+         that serves one (an app's script, a request, a task that carries its session), or use \
+         scope=\"global\"."
     )
 }

@@ -64,6 +64,12 @@ impl<E> Clone for Failed<E> {
     }
 }
 
+impl<E: fmt::Debug> fmt::Debug for Failed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
 impl<E> Shared<E> {
     /// The function's own error, if it is what ended the call.
     ///
@@ -80,6 +86,30 @@ impl<E> Shared<E> {
         match &self.0 {
             Kind::Failed(failed) => Some(&failed.error),
             _ => None,
+        }
+    }
+
+    /// The function's own error, to keep: others that waited may have it too.
+    ///
+    /// ```
+    /// use std::io;
+    /// use std::sync::Arc;
+    ///
+    /// #[tenure::cache_resource]
+    /// fn file(path: &str) -> io::Result<std::fs::File> {
+    ///     std::fs::File::open(path)
+    /// }
+    ///
+    /// let error: Arc<io::Error> = file("nowhere").unwrap_err().into_failure().unwrap();
+    /// assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    /// ```
+    ///
+    /// # Errors
+    /// Gives itself back where something else ended the call.
+    pub fn into_failure(self) -> Result<Arc<E>, Self> {
+        match self.0 {
+            Kind::Failed(failed) => Ok(failed.error),
+            other => Err(Self(other)),
         }
     }
 

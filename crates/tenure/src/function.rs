@@ -1,6 +1,7 @@
 //! A cached function: its settings, its caches in every scope, and the call that ties them.
 
 use std::any::Any;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::time::Duration;
@@ -83,6 +84,15 @@ pub struct Function<V: Resource, F: Failure> {
     me: Weak<Self>,
 }
 
+impl<V: Resource, F: Failure> fmt::Debug for Function<V, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Function")
+            .field("name", &self.name())
+            .field("settings", self.settings())
+            .finish_non_exhaustive()
+    }
+}
+
 struct Plain;
 
 impl<V: Resource> Behaviour<V> for Plain {}
@@ -93,7 +103,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// ```
     /// # use tenure::{Engine, Function, Settings};
     /// # let engine = Engine::new();
-    /// let none = Settings { max_entries: Some(0), ..Settings::default() };
+    /// let none = Settings::default().max_entries(0);
     /// assert!(Function::<u32, ()>::plain(&engine, "pool", none).is_err());
     /// assert!(Function::<u32, ()>::plain(&engine, "pool", Settings::default()).is_ok());
     /// ```
@@ -122,7 +132,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// }
     ///
     /// # let engine = Engine::new();
-    /// let settings = Settings { validates: true, ..Settings::default() };
+    /// let settings = Settings::default().validates(true);
     /// let pools = Function::<u32, ()>::new(&engine, "pool", settings, Box::new(Checked))?;
     /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
     /// assert_eq!(*pools.get_or_build(&KeyRef::EMPTY, || Ok(8)).unwrap(), 8);
@@ -236,7 +246,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// ```
     /// # use tenure::{Engine, Function, Settings};
     /// # let engine = Engine::new();
-    /// let settings = Settings { max_entries: Some(8), ..Settings::default() };
+    /// let settings = Settings::default().max_entries(8);
     /// let pools = Function::<u32, ()>::plain(&engine, "pool", settings)?;
     /// assert_eq!(pools.settings().max_entries, Some(8));
     /// # Ok::<(), tenure::SettingError>(())
@@ -539,7 +549,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # let engine = Engine::new();
     /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
     /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
-    /// # let settings = Settings { scope: Scope::Session, ..Settings::default() };
+    /// # let settings = Settings::default().scope(Scope::Session);
     /// # let baskets = Function::<u32, ()>::plain(&engine, "basket", settings).unwrap();
     /// pools.clear().unwrap();
     /// assert_eq!(pools.info().entries, 0);

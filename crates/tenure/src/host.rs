@@ -1,6 +1,6 @@
 //! The host seam: what the engine asks of the program it runs in, and nothing more.
 //!
-//! Streamlit, a terminal, a web service and the tests are hosts. A process without one works.
+//! A terminal, a web service, an app server and the tests are hosts. A process without one works.
 
 use crate::error::Interrupt;
 use crate::key::Encoder;
@@ -39,7 +39,7 @@ pub type SessionId = std::sync::Arc<str>;
 /// # }
 /// # let engine = Engine::new();
 /// # engine.set_host(Some(Arc::new(Lines))); // puts the line into `LINE`
-/// let settings = Settings { spinner: Spinner::Off, ..Settings::default() };
+/// let settings = Settings::default().spinner(Spinner::Off);
 /// # let pools = Function::<u32, ()>::plain(&engine, "pool", settings).unwrap();
 /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
 /// assert_eq!(*LINE.lock().unwrap(), "pool");
@@ -85,7 +85,7 @@ pub struct BuildStart<'a> {
 ///
 /// let engine = Engine::new();
 /// engine.set_host(Some(Arc::new(OneUser)));
-/// let settings = Settings { scope: Scope::Session, ..Settings::default() };
+/// let settings = Settings::default().scope(Scope::Session);
 /// let baskets = Function::<u32, ()>::plain(&engine, "basket", settings)?;
 /// baskets.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
 /// engine.end_session("alice");

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::release::Cause;
 use crate::sync::{Figure, Ordering};
 
+const CAUSES: usize = Cause::ALL.len();
+
 /// The figures of one function, over all its scopes.
 ///
 /// ```
@@ -30,8 +32,8 @@ pub struct Info {
     pub build_time: Duration,
     /// Builds that failed.
     pub failures: u64,
-    /// Releases, by cause, in the order of [`Cause::ALL`].
-    pub releases: [u64; 9],
+    /// Releases, by the number of their cause.
+    releases: [u64; CAUSES],
     /// `on_release` callbacks that failed.
     pub release_failures: u64,
     /// Live entries.
@@ -62,6 +64,27 @@ impl Info {
     #[must_use]
     pub fn released(&self, cause: Cause) -> u64 {
         self.releases[cause as usize]
+    }
+
+    /// How many resources were released, for each cause.
+    ///
+    /// ```
+    /// # use tenure::Cause;
+    /// #[tenure::cache_resource]
+    /// fn pool() -> u32 {
+    ///     7
+    /// }
+    ///
+    /// drop(pool());
+    /// pool::clear();
+    /// let info = pool::info();
+    /// let released: Vec<_> = info.releases().filter(|(_, number)| *number > 0).collect();
+    /// assert_eq!(released, [(Cause::Cleared, 1)]);
+    /// ```
+    pub fn releases(&self) -> impl Iterator<Item = (Cause, u64)> + '_ {
+        Cause::ALL
+            .iter()
+            .map(|&cause| (cause, self.released(cause)))
     }
 
     /// How many resources were released in all.
@@ -107,7 +130,7 @@ pub(crate) struct Counters {
     builds: Figure,
     build_nanos: Figure,
     failures: Figure,
-    releases: [Figure; 9],
+    releases: [Figure; CAUSES],
     release_failures: Figure,
     waiting: Figure,
 }
@@ -146,7 +169,7 @@ impl Counters {
     /// The figures so far; the hits of live entries and what is live are the caller's to add.
     pub(crate) fn read(&self) -> Info {
         let get = |counter: &Figure| counter.load(Ordering::Relaxed);
-        let mut releases = [0; 9];
+        let mut releases = [0; CAUSES];
         for (slot, counter) in releases.iter_mut().zip(&self.releases) {
             *slot = get(counter);
         }

@@ -110,7 +110,7 @@
 //! **How does it compare with `moka`, `quick_cache`, `cached`?** They keep values, and are good at
 //! it: many small entries, weights, admission by frequency. None of them knows when a value is no
 //! longer in use, checks one before it hands it out, or keeps one per session.
-#![deny(missing_docs)]
+#![deny(missing_docs, missing_debug_implementations)]
 
 mod api;
 mod args;

@@ -171,7 +171,7 @@ impl Observed {
     /// # }
     /// # let engine = Engine::new();
     /// # engine.set_host(Some(Arc::new(Page)));
-    /// # let settings = Settings { observes: true, ..Settings::default() };
+    /// # let settings = Settings::default().observes(true);
     /// # let charts = Function::<u32, ()>::plain(&engine, "chart", settings).unwrap();
     /// # let chart = || charts.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
     ///

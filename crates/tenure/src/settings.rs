@@ -14,6 +14,7 @@ use crate::error::SettingError;
 /// assert!(Scope::parse("user").unwrap_err().to_string().contains("session"));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Scope {
     /// All users, sessions, re-runs and threads.
     #[default]
@@ -59,10 +60,11 @@ impl fmt::Display for Scope {
 /// ```
 /// use tenure::{Settings, Spinner};
 ///
-/// let settings = Settings { spinner: Spinner::Text("Connecting".into()), ..Settings::default() };
+/// let settings = Settings::default().spinner(Spinner::Text("Connecting".into()));
 /// assert_ne!(settings, Settings::default()); // another text begins a new cache
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Spinner {
     /// Shows ``Running `name(...)`.``, without the dots where no argument is keyed.
     #[default]
@@ -81,14 +83,12 @@ pub enum Spinner {
 /// use std::time::Duration;
 /// use tenure::Settings;
 ///
-/// let settings = Settings {
-///     ttl: Some(Duration::from_secs(3600)),
-///     max_entries: Some(8),
-///     ..Settings::default()
-/// };
+/// let settings = Settings::default().ttl(Duration::from_secs(3600)).max_entries(8);
 /// assert!(settings.check().is_ok());
+/// assert_eq!(settings.ttl, Some(Duration::from_secs(3600)));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Settings {
     /// The maximum age of an entry, or `None` where it never expires.
     pub ttl: Option<Duration>,
@@ -110,6 +110,106 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Sets the maximum age of an entry, or `None`.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// # use std::time::Duration;
+    /// assert_eq!(Settings::default().ttl(Duration::from_secs(60)).ttl, Some(Duration::from_secs(60)));
+    /// ```
+    #[must_use]
+    pub fn ttl(mut self, ttl: impl Into<Option<Duration>>) -> Self {
+        self.ttl = ttl.into();
+        self
+    }
+
+    /// Sets the most entries at any moment, or `None`.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// assert_eq!(Settings::default().max_entries(8).max_entries, Some(8));
+    /// ```
+    #[must_use]
+    pub fn max_entries(mut self, max_entries: impl Into<Option<usize>>) -> Self {
+        self.max_entries = max_entries.into();
+        self
+    }
+
+    /// Sets who shares an entry.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// # use tenure::Scope;
+    /// assert_eq!(Settings::default().scope(Scope::Session).scope, Scope::Session);
+    /// ```
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Sets how long a release may wait for callers, or `None`.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// # use std::time::Duration;
+    /// assert_eq!(Settings::default().drain(Duration::ZERO).drain, Some(Duration::ZERO));
+    /// ```
+    #[must_use]
+    pub fn drain(mut self, drain: impl Into<Option<Duration>>) -> Self {
+        self.drain = drain.into();
+        self
+    }
+
+    /// Sets what is shown while a build runs.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// # use tenure::Spinner;
+    /// assert_eq!(Settings::default().spinner(Spinner::Off).spinner, Spinner::Off);
+    /// ```
+    #[must_use]
+    pub fn spinner(mut self, spinner: Spinner) -> Self {
+        self.spinner = spinner;
+        self
+    }
+
+    /// Sets whether the elapsed time is shown.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// assert!(Settings::default().show_time(true).show_time);
+    /// ```
+    #[must_use]
+    pub fn show_time(mut self, show_time: bool) -> Self {
+        self.show_time = show_time;
+        self
+    }
+
+    /// Sets whether observed inputs count as arguments.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// assert!(Settings::default().observes(true).observes);
+    /// ```
+    #[must_use]
+    pub fn observes(mut self, observes: bool) -> Self {
+        self.observes = observes;
+        self
+    }
+
+    /// Sets whether each access asks for a check.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// assert!(Settings::default().validates(true).validates);
+    /// ```
+    #[must_use]
+    pub fn validates(mut self, validates: bool) -> Self {
+        self.validates = validates;
+        self
+    }
+
     /// Whether a hit needs neither a check nor a session.
     pub(crate) fn is_quick(&self) -> bool {
         !self.validates && self.scope == Scope::Global
@@ -119,7 +219,7 @@ impl Settings {
     ///
     /// ```
     /// # use tenure::Settings;
-    /// let at_most = |max_entries| Settings { max_entries, ..Settings::default() };
+    /// let at_most = |max_entries: Option<usize>| Settings::default().max_entries(max_entries);
     /// assert!(at_most(None).check().is_ok());
     /// assert!(at_most(Some(1)).check().is_ok());
     /// assert!(at_most(Some(0)).check().is_err());

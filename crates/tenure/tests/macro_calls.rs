@@ -538,3 +538,99 @@ fn r1_a_cache_may_have_a_name_of_its_own() {
     Owner::opened_clear_entry(1);
     Owner::opened_clear();
 }
+
+#[test]
+fn r9_a_build_that_panics_counts_as_one_that_failed() {
+    #[cache_resource]
+    fn broken() -> u32 {
+        panic!("no")
+    }
+
+    #[cache_resource]
+    async fn broken_later() -> u32 {
+        panic!("no")
+    }
+
+    assert!(std::panic::catch_unwind(|| drop(broken())).is_err());
+    assert_eq!((broken::info().failures, broken::info().builds), (1, 0));
+    let later = || drop(futures_executor::block_on(broken_later()));
+    assert!(std::panic::catch_unwind(later).is_err());
+    assert_eq!(broken_later::info().failures, 1);
+    // A build that is cancelled has not failed.
+    #[cache_resource]
+    async fn cancelled() -> u32 {
+        std::future::pending().await
+    }
+    let mut build = Box::pin(cancelled());
+    let waker = std::task::Waker::noop();
+    assert!(
+        build
+            .as_mut()
+            .poll(&mut std::task::Context::from_waker(waker))
+            .is_pending()
+    );
+    drop(build);
+    assert_eq!(cancelled::info().failures, 0);
+}
+
+#[test]
+fn r4_a_lease_is_used_like_what_it_holds() {
+    fn may_be_seen_after_a_panic<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>(_: &T) {}
+    fn length(text: &impl AsRef<String>) -> usize {
+        text.as_ref().len()
+    }
+
+    #[cache_resource]
+    fn name() -> String {
+        "pool".to_owned()
+    }
+
+    let lease = name();
+    assert_eq!(
+        (format!("{lease:>6}"), length(&lease)),
+        ("  pool".to_owned(), 4)
+    );
+    may_be_seen_after_a_panic(&lease);
+}
+
+#[test]
+fn r3_every_error_goes_where_errors_go() {
+    use std::error::Error;
+    use tenure::{BuildError, Interrupt};
+
+    fn taken<E: Error + Send + Sync + 'static>(error: E) -> Box<dyn Error + Send + Sync> {
+        error.into()
+    }
+
+    #[derive(Debug)]
+    struct Outer(io::Error);
+    impl std::fmt::Display for Outer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("outer")
+        }
+    }
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    let outer = || Arc::new(Outer(io::Error::other("inner")));
+    for error in [
+        taken(tenure::Error::Failed(outer())),
+        taken(BuildError::Failed(outer())),
+    ] {
+        assert_eq!(error.to_string(), "outer");
+        assert_eq!(error.source().unwrap().to_string(), "inner");
+    }
+    let stopped = || Interrupt(Box::new("stopped"));
+    for error in [
+        taken(tenure::Error::<Arc<Outer>>::Interrupted(stopped())),
+        taken(BuildError::<Arc<Outer>>::Died(stopped())),
+    ] {
+        assert!(error.source().unwrap().is::<Interrupt>());
+    }
+    assert!(taken(stopped()).source().is_none());
+    let circle = tenure::Error::<Arc<Outer>>::Cycle(vec!["a".into(), "a".into()]);
+    assert!(taken(circle).source().is_none());
+}

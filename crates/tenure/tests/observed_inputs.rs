@@ -84,10 +84,7 @@ type Sums = Function<u64, &'static str>;
 fn function(settings: Settings) -> (Engine, Arc<Sums>) {
     let engine = Engine::new();
     engine.set_host(Some(Arc::new(Widgets)));
-    let settings = Settings {
-        observes: true,
-        ..settings
-    };
+    let settings = settings.observes(true);
     let function = Function::plain(&engine, "sum", settings).expect("good settings");
     (engine, function)
 }
@@ -156,10 +153,7 @@ fn r7_a_hit_puts_the_recording_out_again() {
 
 #[test]
 fn r7_max_entries_bounds_what_inputs_can_fill() {
-    let (_engine, function) = function(Settings {
-        max_entries: Some(2),
-        ..Settings::default()
-    });
+    let (_engine, function) = function(Settings::default().max_entries(2));
     for value in 0..10 {
         set("first", value);
         let _ = sum(&function, 0);

@@ -23,10 +23,7 @@ fn function(engine: &Engine, settings: Settings, keeper: Keeper) -> Arc<Things> 
 }
 
 fn with_ttl() -> Settings {
-    Settings {
-        ttl: Some(TTL),
-        ..Settings::default()
-    }
+    Settings::default().ttl(TTL)
 }
 
 /// A keeper that tells of each release.
@@ -106,10 +103,7 @@ fn l4_a_release_that_blocks_delays_no_other_expiry() {
 fn l5_what_is_used_is_released_once_it_is_not() {
     let (engine, log) = (Engine::new(), Arc::default());
     let (keeper, released) = telling(&log);
-    let settings = Settings {
-        drain: Some(Duration::from_secs(3600)),
-        ..Settings::default()
-    };
+    let settings = Settings::default().drain(Duration::from_secs(3600));
     let f = function(&engine, settings, keeper.watched());
     let used = {
         let build = || Ok(log.thing());
@@ -243,10 +237,7 @@ fn l6_a_shutdown_waits_for_a_session_whose_grace_is_over() {
         keyhole.pass();
         tells(thing, cause)
     });
-    let settings = Settings {
-        scope: Scope::Session,
-        ..Settings::default()
-    };
+    let settings = Settings::default().scope(Scope::Session);
     let f = function(&engine, settings, keeper);
     build(&f, &log, 1);
     engine.end_session("main");

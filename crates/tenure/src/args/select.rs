@@ -9,7 +9,8 @@ use std::hash::Hash;
 use crate::args::CacheKey;
 use crate::key::Encoder;
 
-/// An argument about to be written to a key.
+/// An argument about to be written to a key. The expansion alone makes one.
+#[allow(missing_debug_implementations)]
 pub struct Arg<'a, T: ?Sized>(pub &'a T);
 
 /// Arguments that are `CacheKey`.

@@ -1,6 +1,7 @@
 //! What `#[cache_resource]` expands to: signatures and conversions around the engine's calls.
 //!
 //! Public for the expansion alone; nothing of it is promised.
+#![allow(missing_debug_implementations)]
 
 mod cached;
 mod family;

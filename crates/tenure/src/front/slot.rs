@@ -18,11 +18,14 @@ use crate::info::Info;
 use crate::key::KeyRef;
 use crate::sync::OnceLock;
 
+/// Invariant in its type.
+type Same<T> = fn(T) -> T;
+
 /// The cache of a function without type parameters.
 pub struct Slot<V, F> {
     made: OnceLock<Box<dyn Erased>>,
     /// Invariant in both types: a slot of one is never taken for a slot of another.
-    types: PhantomData<(fn(V) -> V, fn(F) -> F)>,
+    types: PhantomData<(Same<V>, Same<F>)>,
 }
 
 impl<V, F> Slot<V, F> {

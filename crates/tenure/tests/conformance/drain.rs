@@ -12,10 +12,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 const A_LOOK: Duration = Duration::from_millis(100);
 
 fn draining(world: &World) -> Settings {
-    Settings {
-        drain: Some(DRAIN),
-        ..world.settings()
-    }
+    world.settings().drain(DRAIN)
 }
 
 pub fn l5_a_lease_keeps_its_resource(world: &World) {

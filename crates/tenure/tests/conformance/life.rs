@@ -14,24 +14,15 @@ use crate::support::{PAST, Thing, Things, World, gate, interrupt, key, receive};
 const TTL: Duration = Duration::from_secs(10);
 
 fn with_ttl(world: &World) -> Settings {
-    Settings {
-        ttl: Some(TTL),
-        ..world.settings()
-    }
+    world.settings().ttl(TTL)
 }
 
 fn at_most(world: &World, most: usize) -> Settings {
-    Settings {
-        max_entries: Some(most),
-        ..world.settings()
-    }
+    world.settings().max_entries(most)
 }
 
 fn validating(world: &World) -> Settings {
-    Settings {
-        validates: true,
-        ..world.settings()
-    }
+    world.settings().validates(true)
 }
 
 pub fn l1_evicted(world: &World) {
@@ -102,10 +93,7 @@ pub fn f6_superseded_by_what_it_is_made_of(world: &World) {
 
 pub fn l1_no_lease_no_call_is_left_out(world: &World) {
     // Every cause at once, with leases out: nothing is released before its last lease is gone.
-    let f = world.function(Settings {
-        max_entries: Some(3),
-        ..with_ttl(world)
-    });
+    let f = world.function(with_ttl(world).max_entries(3));
     let leases: Vec<_> = (0..5).map(|number| world.get(&f, number)).collect();
     f.clear_entry(&key(3).finish()).unwrap();
     world.pass(TTL + PAST);
@@ -176,10 +164,7 @@ pub fn l4_expired_during_its_check_is_not_returned(world: &World) {
         }
         Ok(true)
     });
-    let settings = Settings {
-        validates: true,
-        ..with_ttl(world)
-    };
+    let settings = with_ttl(world).validates(true);
     let f = world.function_with("f", settings, keeper);
     world.number(&f, 1);
     assert_eq!(world.number(&f, 1), 1);

@@ -38,18 +38,9 @@ fn asking(world: &World, settings: Settings, asks_at: Cause) -> (Arc<Things>, Ar
 }
 
 pub fn l2_a_release_may_ask_for_its_own_entry(world: &World) {
-    let with_ttl = Settings {
-        ttl: Some(TTL),
-        ..world.settings()
-    };
-    let one = Settings {
-        max_entries: Some(1),
-        ..world.settings()
-    };
-    let validating = Settings {
-        validates: true,
-        ..world.settings()
-    };
+    let with_ttl = world.settings().ttl(TTL);
+    let one = world.settings().max_entries(1);
+    let validating = world.settings().validates(true);
     type Ends = dyn Fn(&World, &Things);
     let cases: [(Cause, Settings, &Ends); 6] = [
         (Cause::Expired, with_ttl.clone(), &|world, f| {
@@ -115,10 +106,7 @@ pub fn l2_a_slow_check_delays_nobody(world: &World) {
         }
         Ok(true)
     });
-    let settings = Settings {
-        validates: true,
-        ..world.settings()
-    };
+    let settings = world.settings().validates(true);
     let f = &world.function_with("f", settings, keeper);
     world.number(f, 1);
     world.number(f, 2);
@@ -204,10 +192,7 @@ pub fn l2_a_check_may_clear_its_own_entry(world: &World) {
         }
         Ok(false)
     });
-    let settings = Settings {
-        validates: true,
-        ..world.settings()
-    };
+    let settings = world.settings().validates(true);
     let f = world.function_with("f", settings, keeper);
     me.set(Arc::downgrade(&f)).unwrap();
     world.number(&f, 1);

@@ -85,10 +85,7 @@ pub fn s2_a_session_that_ended_before_it_was_joined_leaves_nothing(world: &World
 }
 
 pub fn s3_without_a_session_it_is_an_error(world: &World) {
-    let settings = Settings {
-        scope: Scope::Session,
-        ..world.settings()
-    };
+    let settings = world.settings().scope(Scope::Session);
     let f = world.function(settings);
     TestHost::serve(None, || {
         let errors = [
@@ -138,10 +135,7 @@ pub fn s4_a_session_that_stays_away_ends(world: &World) {
 }
 
 pub fn s5_the_end_of_one_touches_no_other(world: &World) {
-    let f = world.function(Settings {
-        ttl: Some(Duration::from_secs(60)),
-        ..world.settings()
-    });
+    let f = world.function(world.settings().ttl(Duration::from_secs(60)));
     for session in 0..100 {
         serve(&format!("s{session}"), || world.number(&f, 1));
     }

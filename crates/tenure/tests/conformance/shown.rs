@@ -59,14 +59,8 @@ pub fn h3_a_long_build_shows_its_text_once(world: &World) {
 }
 
 pub fn h3_the_text_can_be_given_or_left_out(world: &World) {
-    let given = Settings {
-        spinner: Spinner::Text("Loading…".into()),
-        ..global()
-    };
-    let off = Settings {
-        spinner: Spinner::Off,
-        ..global()
-    };
+    let given = global().spinner(Spinner::Text("Loading…".into()));
+    let off = global().spinner(Spinner::Off);
     for (settings, text) in [(given, Some("Loading…")), (off, None)] {
         let f = world.function(settings);
         let long = || {
@@ -156,7 +150,7 @@ fn replay(elements: &[&str]) -> Asked {
 
 pub fn h4_a_hit_replays(world: &World) {
     for scope in [Scope::Global, Scope::Session] {
-        let f = world.function(Settings { scope, ..global() });
+        let f = world.function(global().scope(scope));
         let writes = || {
             write("loaded");
             write("ready");

@@ -53,10 +53,7 @@ pub fn l6_what_a_callback_builds_is_released_too(world: &World) {
 }
 
 pub fn l6_what_drains_is_released_in_its_place(world: &World) {
-    let settings = Settings {
-        drain: Some(Duration::from_secs(60)),
-        ..world.settings()
-    };
+    let settings = world.settings().drain(Duration::from_secs(60));
     let f = world.function_with("f", settings, world.keeper().watched());
     world.number(&f, 0);
     let used = world.get(&f, 1).hold();

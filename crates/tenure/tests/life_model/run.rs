@@ -58,17 +58,15 @@ impl Run {
             ..Identity::new([function as u8; 16], [1; 16])
         };
         let half = Duration::from_micros(500);
-        let settings = Settings {
-            ttl: set.ttl.map(|ttl| Duration::from_millis(ttl) + half),
-            max_entries: set.most,
-            scope: if in_sessions(function) {
+        let settings = Settings::default()
+            .ttl(set.ttl.map(|ttl| Duration::from_millis(ttl) + half))
+            .max_entries(set.most)
+            .scope(if in_sessions(function) {
                 Scope::Session
             } else {
                 Scope::Global
-            },
-            validates: validates(function),
-            ..Settings::default()
-        };
+            })
+            .validates(validates(function));
         let spoilt = Arc::clone(&self.spoilt);
         let keeper = self.world.keeper();
         let keeper = keeper.validating(move |thing| Ok(!lock(&spoilt).contains(&thing.number)));

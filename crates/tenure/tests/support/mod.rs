@@ -213,10 +213,7 @@ impl World {
 
     /// These settings in this world's scope.
     pub fn settings(&self) -> Settings {
-        Settings {
-            scope: self.scope,
-            ..Settings::default()
-        }
+        Settings::default().scope(self.scope)
     }
 
     pub fn keeper(&self) -> Keeper {
