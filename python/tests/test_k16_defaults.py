@@ -213,6 +213,33 @@ def test_k16_f3_the_same_code_with_the_same_default_is_the_same_function() -> No
     assert not any(one is another for one, another in zip(first, other, strict=True))
 
 
+def test_k16_f3_a_lock_that_is_made_anew_at_each_run_tells_no_function_from_another() -> None:
+    """K16, F1, F3: nor does one in a queue; what else the queue holds does."""
+    held = ["a"]
+
+    def run() -> list[Any]:
+        waiting: queue.Queue[str] = queue.Queue()
+        waiting.put(held[0])
+
+        @tenure.cache_resource
+        def by_position(name: str, lock: Any = threading.Lock(), _also: Any = threading.RLock()) -> object:  # noqa: B008
+            return object()
+
+        @tenure.cache_resource
+        def by_name(name: str, *, it: Any = waiting, pool: Any = threading.Condition()) -> object:  # noqa: B008
+            return object()
+
+        return [by_position("a"), by_name("a")]
+
+    first, second = run(), run()
+    assert first[0] is second[0]
+    assert first[1] is second[1]
+    held[0] = "b"
+    third = run()
+    assert third[0] is first[0]
+    assert third[1] is not first[1]
+
+
 def test_k16_a_later_assignment_to_the_defaults_changes_nothing_of_the_key() -> None:
     """K16: what counts is what stood there when the function was decorated."""
 

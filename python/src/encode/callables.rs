@@ -245,7 +245,10 @@ impl<'py> Walk<'_, '_, 'py> {
     ) -> Outcome {
         let start = self.enc.len();
         let pinned = self.holds.pins.len();
-        self.or_pinned(owner, name, default)?;
+        let around = std::mem::replace(&mut self.in_default, self.role.is_some());
+        let outcome = self.or_pinned(owner, name, default);
+        self.in_default = around;
+        outcome?;
         for pin in &mut self.holds.pins[pinned..] {
             pin.is_default = true;
         }

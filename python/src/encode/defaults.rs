@@ -7,6 +7,9 @@
 //! One exception: what stands for something else, or for whoever asks now (a proxy of the
 //! current user, say), is no fixed thing. It is read at each call as if it had been passed, and
 //! refused there if it has no key.
+//!
+//! A lock in a default tells no function from another. It holds nothing that two could differ by,
+//! and a script that runs again makes a new one each time.
 #![allow(unsafe_code)]
 
 use pyo3::ffi;
@@ -79,6 +82,14 @@ impl<'py> Walk<'_, '_, 'py> {
         }
         Ok(true)
     }
+}
+
+/// Whether an object is a lock of Python's own.
+pub(super) fn is_lock(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = value.py();
+    let locks = py.import(intern!(py, "_thread"))?;
+    let class = value.get_type();
+    Ok(class.is(locks.getattr("LockType")?) || class.is(locks.getattr("RLock")?))
 }
 
 /// Whether the class is one of what each thread or context has its own content for.

@@ -166,6 +166,8 @@ struct Walk<'e, 'a, 'py> {
     holds: Holds,
     /// Which stack the walk is on.
     stacks: stack::Stacks,
+    /// Whether what is written is a default of the callable whose parts are written.
+    in_default: bool,
     /// Whether what is written is a default, on which a decorated function settles once.
     settling: bool,
     /// Whether a part of it must be read at each call all the same.
@@ -200,6 +202,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             role: None,
             holds: Holds::default(),
             stacks: stack::Stacks::default(),
+            in_default: false,
             settling: false,
             is_read_now: false,
             reading: Reading::Seen,
@@ -283,6 +286,10 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
     fn by_class(&mut self, value: *mut ffi::PyObject) -> Outcome {
         // SAFETY: the caller keeps the value alive.
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+        if self.in_default && defaults::is_lock(&value)? {
+            self.enc.tag(tags::LOCK);
+            return Ok(());
+        }
         let info = self.on_own(|walk| {
             let info = types::info(&value)?;
             if walk.settling {

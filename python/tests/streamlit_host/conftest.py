@@ -64,7 +64,7 @@ class App:
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., App]:
-    """Makes an App of a function, whose body is the script; what else is given reaches the script by keyword."""
+    """Makes an App of a script, or of a function whose body is one; what else is given reaches that by keyword."""
     run = LocalScriptRunner.run
 
     def watched(self: LocalScriptRunner, *args: Any, **options: Any) -> Any:
@@ -75,8 +75,11 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., App]:
         page.files = stage.files(Runtime.instance())
         return tree
 
-    def make(script: Callable[..., Any], **kwargs: Any) -> App:
-        test = AppTest.from_function(script, kwargs=kwargs, default_timeout=stage.PATIENCE)
+    def make(script: Callable[..., Any] | str, **kwargs: Any) -> App:
+        if isinstance(script, str):
+            test = AppTest.from_string(script, default_timeout=stage.PATIENCE)
+        else:
+            test = AppTest.from_function(script, kwargs=kwargs, default_timeout=stage.PATIENCE)
         page = App(test)
         made[id(_state(test))] = page
         return page

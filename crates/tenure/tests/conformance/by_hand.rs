@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use tenure::{Cause, Settings};
+use tenure::Cause;
 
 use crate::support::{Announced, Thing, World, gate, interrupt, key, receive};
 
@@ -64,10 +64,7 @@ pub fn l8_a_build_that_something_was_put_before_is_an_orphan(world: &World) {
 }
 
 pub fn l10_what_is_put_in_makes_room_first(world: &World) {
-    let f = world.function(Settings {
-        max_entries: Some(1),
-        ..world.settings()
-    });
+    let f = world.function(world.settings().max_entries(Some(1)));
     world.number(&f, 1);
     f.insert(&key(2).finish(), world.log.thing()).unwrap();
     assert_eq!(world.causes(0), [Cause::Evicted]);
