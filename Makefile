@@ -37,6 +37,12 @@ CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host ref
 # Each in a process of its own: they put different things on the stage under the same names.
 STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py
 
+# Interpreters that few systems have yet: Debian's archive has them.
+FETCHED_PYTHONS := 3.14 3.15
+# For tests that run alone on the machine: half of them wait for something.
+TWO_PROCESSES := -n 2 --dist worksteal
+SPREAD ?=
+
 RUST_SOURCES := Cargo.toml $(wildcard Cargo.lock) python/Cargo.toml python/pyproject.toml \
 	$(shell find crates/tenure crates/tenure-macros python/src -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
 PY_SOURCES := $(shell find python/tenure -type f ! -name '*.so' ! -path '*__pycache__*' 2>/dev/null)
@@ -45,12 +51,12 @@ RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
 .PHONY: help demo test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
-	test-rust model test-python test-python-ready test-pythons \
-	test-streamlit test-streamlit-one test-streamlit-ready test-browser screenshots \
+	test-versions test-rust model test-python test-python-ready \
+	test-streamlit-one test-streamlit-ready test-browser screenshots \
 	matrix browser-long model-long stress-long fuzz bench-python bench-rust package
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
+	@grep -hE '^[a-z0-9.%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | expand -t 20
 
 python-found:
 	@test -n "$(PYTHON)" || scripts/find-python
@@ -117,41 +123,47 @@ $(LINT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
 demo: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo app, on port 8501 or PORT=
 	@scripts/demo $(APP_ENV)/bin/python $(PORT)
 
-test: test-rust model test-pythons test-streamlit test-browser ## every test, bounded for CI
+# The Rust half and the Python half side by side: one compiles while the other waits for processes and servers.
+test: | python-found ## every test once: Rust, models, one Python, the newest Streamlit, the browser
+	@echo "$@: the Rust tests and the models, beside the tests on Python $(PYVER) and Streamlit $(STREAMLIT_NEWEST) and" \
+		"in Chromium; about ten minutes on two cores, builds included"
+	@printf '%s\n' \
+		'python: $(MAKE) --keep-going test-python test-streamlit-one test-browser SPREAD="$(TWO_PROCESSES)"' \
+		'rust: $(MAKE) --keep-going test-rust model' | scripts/side-by-side
+
+# The wheels one after the other, since they share cargo's target directory; then the tests side by side.
+test-versions: | python-found ## the same Python tests on the other Pythons, and the oldest Streamlit
+	@for minor in $(FETCHED_PYTHONS); do $(MAKE) python-$$minor || true; done
+	@echo "$@: the tests on $$(scripts/find-python --all 2>/dev/null | sed '/^$(PYVER) /d; s/ .*/,/' | xargs)" \
+		"and Streamlit $(STREAMLIT_OLDEST), two at a time; about twenty minutes on two cores, builds included"
+	@$(MAKE) test-streamlit-ready STREAMLIT=$(STREAMLIT_OLDEST)
+	@scripts/find-python --all | sed '/^$(PYVER) /d' | while read -r minor path; do \
+		$(MAKE) test-python-ready PYTHON=$$path </dev/null || exit 1; \
+	done
+	@{ echo 'streamlit: $(MAKE) test-streamlit-one STREAMLIT=$(STREAMLIT_OLDEST)'; \
+		scripts/find-python --all 2>/dev/null | sed '/^$(PYVER) /d' | while read -r minor path; do \
+			echo "$$minor: $(MAKE) test-python PYTHON=$$path"; \
+		done; } | scripts/side-by-side
+
+python-3.%: ## CPython 3.14 or 3.15 from Debian's archive, in .pythons, where it is not installed
+	@scripts/find-python --minor 3.$* >/dev/null || scripts/debian-python 3.$*
 
 test-rust: ## the engine, the macros, the tower layer, the examples, and what the documentation shows
 	$(CARGO) test --workspace --exclude tenure-python --all-features --no-fail-fast $(ARGS)
 
 test-python: test-python-ready ## the Python tests without a host, for one interpreter (PYTHON=, ARGS='-k name')
-	$(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) $(ARGS)
+	$(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) $(SPREAD) $(ARGS)
 
 test-python-ready: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure
 	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
 
-# The wheels one after the other, since they share cargo's target directory; then the tests side by side.
-test-pythons: ## the same for every supported interpreter found, two at a time
-	@scripts/find-python --all | while read -r minor path; do \
-		$(MAKE) test-python-ready PYTHON=$$path </dev/null || exit 1; \
-	done
-	@scripts/find-python --all 2>/dev/null | while read -r minor path; do \
-		echo "$(MAKE) test-python PYTHON=$$path ARGS='$(ARGS)'"; \
-	done | scripts/side-by-side
-
-test-streamlit-one: test-streamlit-ready
+test-streamlit-one: test-streamlit-ready ## the Streamlit host with one version (STREAMLIT=)
 	@echo "== Streamlit $(STREAMLIT)"
 	@failed=; for tests in $(STREAMLIT_TESTS); do \
-		$(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $$tests $(ARGS) || failed=1; \
+		$(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $$tests $(SPREAD) $(ARGS) || failed=1; \
 	done; test -z "$$failed"
 
 test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
-
-test-streamlit: ## the Streamlit host with the oldest and the newest supported version
-	@for version in $(STREAMLIT_OLDEST) $(STREAMLIT_NEWEST); do \
-		$(MAKE) test-streamlit-ready STREAMLIT=$$version || exit 1; \
-	done
-	@for version in $(STREAMLIT_OLDEST) $(STREAMLIT_NEWEST); do \
-		echo "$(MAKE) test-streamlit-one STREAMLIT=$$version ARGS='$(ARGS)'"; \
-	done | scripts/side-by-side
 
 test-browser: test-streamlit-ready ## the demo in headless Chromium
 	@scripts/debian chromium chromium
@@ -236,4 +248,4 @@ package: $(TOOLS_ENV)/.maturin ## the crates, the wheel and the source distribut
 	@$(PYTHON) scripts/package.py $(TARGET)/package $(TOOLS_ENV)/bin/maturin
 
 clean: ## everything that was built or installed in the tree
-	rm -rf $(TARGET) .venv .venv-* .cache .mypy_cache .ruff_cache python/.mypy_cache .pytest_cache python/.pytest_cache
+	rm -rf $(TARGET) .venv .venv-* .pythons .cache .mypy_cache .ruff_cache python/.mypy_cache .pytest_cache python/.pytest_cache

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import sys
 
+# What `scripts/side-by-side` puts before a line, once for each level.
+NAMED = re.compile(r"^(?:[\w.-]+ \| )+")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;")
 PYTEST = re.compile(r"^=*\s*((?:\d+ [a-z ]+?(?:, )?)+) in [0-9.]+s\b")
@@ -27,7 +29,7 @@ def count(lines: list[str]) -> dict[str, int]:
     """Sums passed, failed and skipped over every closing line."""
     total = {"passed": 0, "failed": 0, "skipped": 0}
     for raw in lines:
-        line = COLOUR.sub("", raw).strip()
+        line = NAMED.sub("", COLOUR.sub("", raw)).strip()
         if cargo := CARGO.match(line):
             for name, number in zip(total, cargo.groups(), strict=True):
                 total[name] += int(number)

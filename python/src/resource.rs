@@ -216,8 +216,14 @@ impl Behaviour<Held> for Callbacks {
     }
 }
 
-/// Whether references to an object say anything: those to shared constants do not.
+/// Whether references to an object say anything: those to shared constants do not, and those to an
+/// immortal object are not counted.
 fn is_counted(object: &Bound<'_, PyAny>) -> bool {
+    /// No program holds so many, and those that Python gives to an immortal object are more.
+    const IMMORTAL: isize = 1 << 30;
+    if references(object) >= IMMORTAL {
+        return false;
+    }
     // SAFETY: only the type of a live object is read.
     unsafe {
         let class = ffi::Py_TYPE(object.as_ptr());

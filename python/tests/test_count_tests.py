@@ -24,6 +24,8 @@ def count():
         ("===== 5 passed in 61.02s (0:01:01) =====", 5, 0, 0),
         ("===== 1 failed, 5 passed, 2 skipped, 1 xfailed, 3 warnings, 2 errors in 0.31s =====", 6, 3, 2),
         ("\x1b[32m4 passed\x1b[0m, 3 subtests passed in 1.00s", 4, 0, 0),
+        ("rust | test result: ok. 12 passed; 0 failed; 3 ignored; 0 measured; 1 filtered out", 12, 0, 3),
+        ("3.14 | ===== 5 passed in 61.02s (0:01:01) =====", 5, 0, 0),
         ("no tests ran in 0.01s", 0, 0, 0),
         ("it said: 3 passed in 4s", 0, 0, 0),
         ("12 passed, 1 failed", 0, 0, 0),

@@ -44,7 +44,7 @@ def test_page_runs(page: Path, tmp_path: Path):
         pytest.skip("this page shows no Python")
     if re.search(r"^\s*(import|from) streamlit\b|tenure\.streamlit", program, re.MULTILINE):
         if not HAS_STREAMLIT:
-            pytest.skip("this page uses Streamlit: `make test-streamlit` runs it")
+            pytest.skip("this page uses Streamlit: `make test-streamlit-one` runs it")
     # Not by the page's own name: a script called streamlit.py would be what `import streamlit` finds.
     script = tmp_path / f"page_{page.stem}.py"
     script.write_text(program, encoding="utf-8")

@@ -103,6 +103,10 @@ pub(super) fn float(enc: &mut Encoder, number: f64) {
 ///
 /// `value` is a live `str` or an instance of a subclass, and outlives the slice.
 #[inline(always)]
+#[allow(
+    deprecated,
+    reason = "from Python 3.12 on every string is ready, and this is nothing"
+)]
 pub(super) unsafe fn str_bytes<'a>(value: *mut ffi::PyObject) -> Option<(u8, &'a [u8])> {
     // SAFETY: the caller's promise; only a string that is ready has its data in place, which is
     // asked first.
@@ -156,6 +160,7 @@ impl Walk<'_, '_, '_> {
     }
 
     /// Writes a string of any length, of this class or a derived one.
+    #[allow(deprecated, reason = "as above")]
     pub(super) fn string(&mut self, value: *mut ffi::PyObject) -> Outcome {
         // SAFETY: `value` is a live string that the caller keeps alive.
         unsafe {

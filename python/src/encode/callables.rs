@@ -64,7 +64,7 @@ impl Kind {
 }
 
 /// The attributes of a code object that make it what it is.
-const CODE_PARTS: [&str; 11] = [
+const CODE_PARTS: [&str; 12] = [
     "co_name",
     "co_argcount",
     "co_posonlyargcount",
@@ -76,6 +76,7 @@ const CODE_PARTS: [&str; 11] = [
     "co_varnames",
     "co_freevars",
     "co_cellvars",
+    "co_exceptiontable",
 ];
 
 impl<'py> Walk<'_, '_, 'py> {
@@ -301,14 +302,7 @@ impl<'py> Walk<'_, '_, 'py> {
             self.value(part.as_ptr())
                 .map_err(|fault| fault.at("code".to_owned(), name.to_owned()))?;
         }
-        // From Python 3.11 on.
-        match code.getattr_opt("co_exceptiontable")? {
-            Some(table) => self.value(table.as_ptr()),
-            None => {
-                self.enc.tag(tags::ABSENT);
-                Ok(())
-            }
-        }
+        Ok(())
     }
 
     /// Writes a class: by its name, and where it is not found under that name, by what it is made

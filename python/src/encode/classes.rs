@@ -317,11 +317,9 @@ pub(super) fn is_plain(value: &Bound<'_, PyAny>) -> PyResult<bool> {
             return Ok(false);
         }
     }
-    // From Python 3.11 on `object` has this method too.
-    if let Some(own) = class.getattr_opt("__getstate__")?
-        && !object
-            .getattr_opt("__getstate__")?
-            .is_some_and(|base| base.is(&own))
+    if !class
+        .getattr("__getstate__")?
+        .is(&object.getattr("__getstate__")?)
     {
         return Ok(false);
     }

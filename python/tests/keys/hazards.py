@@ -449,7 +449,7 @@ DIFFERENT: list[Line] = [
     ("K2", "bounds", (lambda: range(3), lambda: range(0, 3, 2), lambda: slice(3), lambda: slice(0, 3), lambda: slice(0.0, 3))),
     ("K2", "dates and times",
      (lambda: dt.datetime(2024, 1, 1), lambda: dt.date(2024, 1, 1), lambda: dt.datetime(2024, 1, 1, fold=1),
-      lambda: dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc), lambda: pd.Timestamp(2024, 1, 1),
+      lambda: dt.datetime(2024, 1, 1, tzinfo=dt.UTC), lambda: pd.Timestamp(2024, 1, 1),
       lambda: dt.datetime(2024, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC")), lambda: np.datetime64("2024-01-01"),
       lambda: dt.datetime(2024, 1, 1, microsecond=1), lambda: "2024-01-01", lambda: dt.time(), lambda: dt.timedelta())),
     ("K2", "zones of one offset", (lambda: dt.timezone(dt.timedelta(hours=1)), lambda: dt.timezone(dt.timedelta(hours=1), "CET"),

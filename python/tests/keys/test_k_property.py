@@ -112,7 +112,7 @@ scalars = st.one_of(
             dt.time(1),
             dt.timedelta(1),
             dt.datetime(2024, 1, 1),
-            dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc),
+            dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
         ]
     ),
     st.sampled_from(
