@@ -219,7 +219,7 @@ impl<'py> Walk<'_, '_, 'py> {
         info: &TypeInfo,
     ) -> Outcome {
         self.enc.tag(tags::ARROW);
-        self.enc.raw(&info.id);
+        self.class_of_value(value, info)?;
         let failed = |error| Fault::raised(value.py(), class_of(value), "cannot be read", error);
         match kind {
             Kind::Stream => self.stream(value, true),

@@ -222,9 +222,25 @@ impl Walk<'_, '_, '_> {
         float(self.enc, number.imag);
     }
 
-    /// Writes the start, stop and step of a `range` or a `slice`.
-    pub(super) fn bounds(&mut self, tag: u8, value: &Bound<'_, PyAny>) -> Outcome {
-        self.enc.tag(tag);
+    /// Writes a `range` by the numbers that it gives, as its own equality has it: the first, and
+    /// where there are more the last and the step.
+    pub(super) fn range(&mut self, value: &Bound<'_, PyAny>) -> Outcome {
+        self.enc.tag(tags::RANGE);
+        if value.is_truthy()? {
+            let (first, last) = (value.get_item(0)?, value.get_item(-1)?);
+            self.value(first.as_ptr())?;
+            if first.ne(&last)? {
+                self.value(last.as_ptr())?;
+                self.value(value.getattr("step")?.as_ptr())?;
+            }
+        }
+        self.enc.tag(tags::END);
+        Ok(())
+    }
+
+    /// Writes the start, stop and step of a `slice`.
+    pub(super) fn slice(&mut self, value: &Bound<'_, PyAny>) -> Outcome {
+        self.enc.tag(tags::SLICE);
         for name in ["start", "stop", "step"] {
             let bound = value.getattr(name)?;
             self.value(bound.as_ptr())

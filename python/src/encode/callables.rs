@@ -10,7 +10,7 @@ use super::lines::Lineless;
 use super::types::{self, class_of, importable};
 use super::{Context, Reading, Role, Walk, first, steady, tags};
 use pyo3::prelude::*;
-use pyo3::types::{PyCode, PyDict, PyFunction, PyMapping, PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{PyCode, PyDict, PyFunction, PyModule, PyString, PyTuple, PyType};
 
 /// Which kind of callable, or part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Writes a callable or a part of one.
     pub(super) fn callable(&mut self, kind: Kind, value: &Bound<'py, PyAny>) -> Outcome {
         match kind {
-            Kind::Class => self.class(value),
+            Kind::Class => self.class(value.cast::<PyType>().map_err(PyErr::from)?),
             Kind::Module => {
                 self.enc.tag(tags::MODULE_OBJECT);
                 for name in ["__name__", "__file__"] {
@@ -282,7 +282,7 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes something that is a function and how it is wrapped.
-    fn around(&mut self, value: &Bound<'py, PyAny>, name: &str) -> Outcome {
+    pub(super) fn around(&mut self, value: &Bound<'py, PyAny>, name: &str) -> Outcome {
         self.enc.tag(tags::WRAPPED);
         types::write_id(self.enc, &value.get_type())?;
         self.own(value.getattr(name)?.as_ptr())
@@ -302,48 +302,6 @@ impl<'py> Walk<'_, '_, 'py> {
             self.value(part.as_ptr())
                 .map_err(|fault| fault.at("code".to_owned(), name.to_owned()))?;
         }
-        Ok(())
-    }
-
-    /// Writes a class: by its name, and where it is not found under that name, by what it is made
-    /// of as far as that has keys, because there can be many classes of one name.
-    fn class(&mut self, class: &Bound<'py, PyAny>) -> Outcome {
-        let class = class.cast::<PyType>().map_err(PyErr::from)?;
-        self.enc.tag(tags::CLASS);
-        types::write_id(self.enc, class)?;
-        if importable(class)? {
-            return Ok(());
-        }
-        for base in class.getattr("__bases__")?.try_iter()? {
-            self.own(base?.as_ptr())?;
-        }
-        self.enc.tag(tags::END);
-        let mut members = Vec::new();
-        for item in class
-            .getattr("__dict__")?
-            .cast::<PyMapping>()
-            .map_err(PyErr::from)?
-            .items()?
-        {
-            let (name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-            if !name.is_exact_instance_of::<PyString>() || !is_bookkeeping(&name.str()?) {
-                members.push((name, member));
-            }
-        }
-        self.sorted(members.len(), |walk, at| {
-            let (name, member) = &members[at];
-            walk.inner(name)?;
-            let start = walk.enc.len();
-            match walk.value(member.as_ptr()) {
-                Err(fault) if fault.is_no_key() => {
-                    walk.enc.truncate(start);
-                    walk.enc.tag(tags::OPAQUE);
-                    Ok(())
-                }
-                outcome => outcome,
-            }
-        })?;
-        self.enc.tag(tags::END);
         Ok(())
     }
 
@@ -467,7 +425,7 @@ pub(crate) struct Pin {
 }
 
 /// Whether a class keeps something under this name that is not part of what it does.
-fn is_bookkeeping(name: &Bound<'_, PyString>) -> bool {
+pub(super) fn is_bookkeeping(name: &Bound<'_, PyString>) -> bool {
     matches!(
         &*name.to_string_lossy(),
         "__dict__"
@@ -478,6 +436,9 @@ fn is_bookkeeping(name: &Bound<'_, PyString>) -> bool {
             | "__firstlineno__"
             | "__static_attributes__"
             | "__slotnames__"
+            | "__annotations_cache__"
+            // Fills up as combinations of flags are met; what it starts from is another member.
+            | "_value2member_map_"
             | "_abc_impl"
     ) || {
         // What pydantic makes of the fields names objects by their address.

@@ -69,7 +69,7 @@ impl<'py> Walk<'_, '_, 'py> {
             }
         }
         self.enc.tag(tags::END);
-        Ok(())
+        self.beside(value, info)
     }
 
     fn name(&mut self, name: &Bound<'py, PyString>) {
@@ -83,7 +83,7 @@ impl<'py> Walk<'_, '_, 'py> {
     /// key, so that a class that was defined anew with other values is told apart.
     pub(super) fn enumeration(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         self.enc.tag(tags::ENUM);
-        self.enc.raw(&info.id);
+        self.class_of_value(value, info)?;
         for name in ["_name_", "_value_"] {
             let part = value.getattr(name)?;
             let start = self.enc.len();

@@ -56,7 +56,7 @@ impl<'py> Walk<'_, '_, 'py> {
 
     fn memory_file(&mut self, file: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         self.enc.tag(tags::MEMORY_FILE);
-        self.enc.raw(&info.id);
+        self.class_of_value(file, info)?;
         if file.getattr("closed")?.is_truthy()? {
             self.enc.tag(tags::ABSENT);
             return Ok(());
@@ -71,7 +71,7 @@ impl<'py> Walk<'_, '_, 'py> {
 
     fn disk_file(&mut self, file: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         self.enc.tag(tags::FILE);
-        self.enc.raw(&info.id);
+        self.class_of_value(file, info)?;
         let failed = |error| Fault::raised(file.py(), class_of(file), "cannot be read", error);
         match file.getattr_opt("name").map_err(failed)? {
             Some(name) => self.inner(&name)?,

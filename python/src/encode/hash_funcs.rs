@@ -52,6 +52,9 @@ impl HashFuncs {
             let (class, name) = if let Ok(class) = key.cast::<PyType>() {
                 let name = full_name(class.as_type_ptr());
                 (Some(class.clone().unbind()), name)
+            } else if let Some(class) = class_with_parameters(&key)? {
+                let name = full_name(class.as_type_ptr());
+                (Some(class.unbind()), name)
             } else if let Ok(name) = key.cast::<PyString>() {
                 let name = name.to_str()?.to_owned();
                 let well_formed =
@@ -162,6 +165,16 @@ impl Walk<'_, '_, '_> {
         outcome?;
         Ok(true)
     }
+}
+
+/// The class that a type such as `list[int]` gives parameters to. Instances do not know them, so
+/// the rule is for the class.
+fn class_with_parameters<'py>(key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyType>>> {
+    if key.is_instance_of::<PyString>() || key.getattr_opt("__args__")?.is_none() {
+        return Ok(None);
+    }
+    let origin = key.getattr_opt("__origin__")?;
+    Ok(origin.and_then(|origin| origin.cast_into::<PyType>().ok()))
 }
 
 /// What a user would call this function.

@@ -56,7 +56,7 @@ impl<'py> Walk<'_, '_, 'py> {
         match kind {
             Kind::Image => {
                 self.enc.tag(tags::IMAGE);
-                self.enc.raw(&info.id);
+                self.class_of_value(value, info)?;
                 self.picture(value)
             }
             Kind::Tensor => self.tensor(value, info),
@@ -136,7 +136,7 @@ impl<'py> Walk<'_, '_, 'py> {
             return self.reduce(tensor);
         }
         self.enc.tag(tags::TENSOR);
-        self.enc.raw(&info.id);
+        self.class_of_value(tensor, info)?;
         for name in ["dtype", "device"] {
             self.inner(tensor.getattr(name)?.str()?.as_any())?;
         }

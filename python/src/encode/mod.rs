@@ -29,9 +29,11 @@ mod hash_funcs;
 mod images;
 mod kept;
 mod lines;
+mod made;
 mod memo;
 mod numpy;
 mod pandas;
+mod parts;
 mod reach;
 mod reduce;
 mod runs;
@@ -150,6 +152,10 @@ struct Walk<'e, 'a, 'py> {
     ruled: bool,
     /// The containers that are being written, outermost first.
     open: SmallVec<[*mut ffi::PyObject; 16]>,
+    /// From which of them on what is written can point back: further out it is read apart.
+    floor: usize,
+    /// Whether a class is read, and if so, whether members without a key are passed over.
+    reads_class: Option<bool>,
     /// The outermost open container that what was written since points back to.
     lowest: usize,
     /// How many bytes were digested and left the buffer.
@@ -194,6 +200,8 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             rules: cx.hash_funcs,
             ruled: cx.hash_funcs.is_some(),
             open: SmallVec::new(),
+            floor: 0,
+            reads_class: None,
             lowest: usize::MAX,
             digested: 0,
             shared: Vec::new(),
@@ -335,13 +343,13 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             }
             Rule::Known(known) => self.nested(value.as_ptr(), |walk| {
                 walk.enc.tag(tags::DERIVED);
-                walk.enc.raw(&info.id);
+                walk.class_of_value(value, info)?;
                 walk.content(known, value, info)?;
                 walk.attributes(value, info)
             }),
             Rule::Object => self.nested(value.as_ptr(), |walk| {
                 walk.enc.tag(tags::OBJECT);
-                walk.enc.raw(&info.id);
+                walk.class_of_value(value, info)?;
                 let start = walk.enc.len();
                 walk.attributes(value, info)?;
                 if walk.enc.as_bytes()[start..] == NOTHING_HELD {
@@ -380,8 +388,8 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
                 self.enc.tag(tag);
                 Ok(())
             }
-            Known::Range => self.bounds(tags::RANGE, value),
-            Known::Slice => self.bounds(tags::SLICE, value),
+            Known::Range => self.range(value),
+            Known::Slice => self.slice(value),
             Known::Tuple => self.tuple(ptr),
             Known::List => self.list(ptr),
             Known::Dict => self.dict(tags::DICT, ptr),
@@ -397,6 +405,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             Known::Proxy => self.proxy(value),
             Known::Keys | Known::Items | Known::Values => self.view(known, value),
             Known::Std(kind) => self.standard(kind, value, info),
+            Known::Parts(kind) => self.by_parts(kind, value, info),
             Known::Callable(kind) => self.callable(kind, value),
             Known::Buffer(kind) => self.buffer(kind, value),
             Known::Numpy(kind) => self.numpy(kind, value, info),
@@ -414,7 +423,9 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         write: impl FnOnce(&mut Self) -> Outcome,
     ) -> Outcome {
         let level = self.open.len();
-        if let Some(at) = self.open.iter().rposition(|&open| open == value) {
+        let open = &self.open[self.floor..];
+        if let Some(at) = open.iter().rposition(|&open| open == value) {
+            let at = self.floor + at;
             self.lowest = self.lowest.min(at);
             self.enc.tag(tags::BACK);
             builtin::small_int(self.enc, (level - at) as i64);

@@ -230,27 +230,36 @@ impl<'py> Walk<'_, '_, 'py> {
             Kind::Array => self.array(value),
             Kind::FileArray => {
                 self.enc.tag(tags::DERIVED);
-                self.enc.raw(&info.id);
+                self.class_of_value(value, info)?;
                 self.array(value)
             }
             Kind::Masked => {
                 self.enc.tag(tags::DERIVED);
-                self.enc.raw(&info.id);
+                self.class_of_value(value, info)?;
                 self.array(value)?;
-                for name in ["mask", "fill_value"] {
-                    self.own(value.getattr(name)?.as_ptr())
-                        .map_err(|fault| fault.at(class_of(value), format!("its {name}")))?;
+                // No mask at all is the mask that hides nothing.
+                static MASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                let mask = MASK.import(self.py, "numpy.ma", "getmaskarray")?;
+                self.own(mask.call1((value,))?.as_ptr())
+                    .map_err(|fault| fault.at(class_of(value), "its mask".to_owned()))?;
+                for name in ["fill_value", "hardmask", "baseclass", "_optinfo"] {
+                    match value.getattr_opt(name)? {
+                        Some(part) => self
+                            .own(part.as_ptr())
+                            .map_err(|fault| fault.at(class_of(value), format!("its `{name}`")))?,
+                        None => self.enc.tag(tags::ABSENT),
+                    }
                 }
                 Ok(())
             }
             Kind::MaskedItem => {
                 self.enc.tag(tags::SCALAR);
-                self.enc.raw(&info.id);
+                self.class_of_value(value, info)?;
                 Ok(())
             }
             Kind::Scalar => {
                 self.enc.tag(tags::SCALAR);
-                self.enc.raw(&info.id);
+                self.class_of_value(value, info)?;
                 // A scalar is an array without dimensions, whatever a derived class makes of it.
                 static ARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
                 let array = ARRAY
@@ -276,6 +285,8 @@ impl<'py> Walk<'_, '_, 'py> {
     pub(super) fn array(&mut self, array: &Bound<'py, PyAny>) -> Outcome {
         // SAFETY: the rule is given to arrays only, which keep their dtype alive.
         let descr = unsafe { (*array.as_ptr().cast::<ArrayObject>()).descr };
+        // SAFETY: as above.
+        self.metadata(&unsafe { Bound::from_borrowed_ptr(self.py, descr) })?;
         // SAFETY: as above.
         if let Some(plain) = unsafe { plain(descr) } {
             // SAFETY: the items have the size of their type.
@@ -457,8 +468,20 @@ impl<'py> Walk<'_, '_, 'py> {
         Ok(())
     }
 
+    /// Writes what the user noted on a dtype, which few have.
+    fn metadata(&mut self, dtype: &Bound<'py, PyAny>) -> Outcome {
+        let noted = dtype.getattr(pyo3::intern!(self.py, "metadata"))?;
+        if noted.is_none() {
+            return Ok(());
+        }
+        self.enc.tag(tags::NOTED);
+        self.own(noted.as_ptr())
+            .map_err(|fault| fault.at("numpy.dtype".to_owned(), "its metadata".to_owned()))
+    }
+
     /// Writes what a dtype is.
     pub(super) fn dtype(&mut self, dtype: &Bound<'py, PyAny>) -> Outcome {
+        self.metadata(dtype)?;
         // SAFETY: callers pass live dtypes.
         if let Some(plain) = unsafe { plain(dtype.as_ptr()) } {
             self.enc.raw(&plain.id());

@@ -100,7 +100,7 @@ impl<'py> Walk<'_, '_, 'py> {
             _ => tags::SCALAR,
         };
         self.enc.tag(tag);
-        self.enc.raw(&info.id);
+        self.class_of_value(value, info)?;
         match kind {
             Kind::Frame => self.frame(value),
             Kind::Series => {
@@ -121,7 +121,7 @@ impl<'py> Walk<'_, '_, 'py> {
             }
             Kind::RangeIndex => {
                 self.value(value.getattr("name")?.as_ptr())?;
-                self.parts(value, &["start", "stop", "step"])
+                self.range(&value.getattr("_range")?)
             }
             Kind::MultiIndex => {
                 // Which values its levels hold besides those that occur makes no difference.

@@ -6,11 +6,11 @@
 
 use super::containers::Keys;
 use super::fault::{Fault, Outcome};
-use super::types::{self, class_of, importable, unreadable};
+use super::types::{self, TypeInfo, class_of, importable, unreadable};
 use super::{Reading, Walk, stand_in, tags};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyCFunction, PyDict, PyFunction, PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{PyCFunction, PyDict, PyFunction, PyModule, PyString, PyTuple};
 
 /// The pickle protocol whose reductions are read: the newest that keeps all data in them.
 const PROTOCOL: u8 = 4;
@@ -19,6 +19,7 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Writes an object by its reduction.
     pub(super) fn reduce(&mut self, value: &Bound<'py, PyAny>) -> Outcome {
         self.reading = Reading::Told;
+        let info = &*types::info(value)?;
         let reduced = reduction(value)
             .map_err(|error| Fault::raised(self.py, class_of(value), "cannot be pickled", error))?;
         if let Ok(name) = reduced.cast::<PyString>() {
@@ -51,9 +52,9 @@ impl<'py> Walk<'_, '_, 'py> {
         self.enc.tag(tags::REDUCED);
         let inside = |fault: Box<Fault>, part: &str| fault.at(class_of(value), part.to_owned());
         let part = |at: usize| parts.get_item(at).ok().filter(|part| !part.is_none());
-        self.maker(&parts.get_item(0)?)
+        self.maker(value, info, &parts.get_item(0)?)
             .map_err(|fault| inside(fault, "what makes it anew"))?;
-        self.arguments(value, &parts.get_item(1)?)
+        self.arguments(value, info, &parts.get_item(1)?)
             .map_err(|fault| inside(fault, "its arguments"))?;
         match part(2) {
             Some(state) => self
@@ -84,13 +85,11 @@ impl<'py> Walk<'_, '_, 'py> {
         }
         match part(5) {
             Some(setter) => self
-                .maker(&setter)
-                .map_err(|fault| inside(fault, "what sets its state")),
-            None => {
-                self.enc.tag(tags::ABSENT);
-                Ok(())
-            }
+                .maker(value, info, &setter)
+                .map_err(|fault| inside(fault, "what sets its state"))?,
+            None => self.enc.tag(tags::ABSENT),
         }
+        self.beside(value, info)
     }
 
     /// Writes the state of a reduction: mostly a dict of attributes, and another for slots.
@@ -123,16 +122,20 @@ impl<'py> Walk<'_, '_, 'py> {
         }
     }
 
-    /// Writes the arguments of a reduction, whose first may be the value's own class: that goes by
-    /// its name, as the class of any object does.
-    fn arguments(&mut self, value: &Bound<'py, PyAny>, args: &Bound<'py, PyAny>) -> Outcome {
+    /// Writes the arguments of a reduction, whose first may be the value's own class.
+    fn arguments(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+        args: &Bound<'py, PyAny>,
+    ) -> Outcome {
         let Ok(args) = args.cast::<PyTuple>() else {
             return self.own(args.as_ptr());
         };
         self.enc.tag(tags::TUPLE);
         for (at, arg) in args.iter().enumerate() {
             if at == 0 && arg.is(value.get_type()) {
-                self.maker(&arg)?;
+                self.maker(value, info, &arg)?;
             } else {
                 self.value(arg.as_ptr())?;
             }
@@ -141,11 +144,19 @@ impl<'py> Walk<'_, '_, 'py> {
         Ok(())
     }
 
-    /// Writes what a reduction calls: by its name, as pickle does, or by what it is where it has
-    /// none.
-    fn maker(&mut self, callable: &Bound<'py, PyAny>) -> Outcome {
-        let named = callable.is_instance_of::<PyType>()
-            || callable.is_instance_of::<PyFunction>() && importable(callable)?
+    /// Writes what a reduction calls: mostly the value's own class; a function by its name, as
+    /// pickle does, or by what it is where it has none.
+    fn maker(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+        callable: &Bound<'py, PyAny>,
+    ) -> Outcome {
+        if callable.is(value.get_type()) {
+            self.enc.tag(tags::GLOBAL);
+            return self.class_of_value(value, info);
+        }
+        let named = callable.is_instance_of::<PyFunction>() && importable(callable)?
             || callable.is_instance_of::<PyCFunction>() && {
                 let owner = callable.getattr("__self__")?;
                 owner.is_none() || owner.is_instance_of::<PyModule>()

@@ -120,7 +120,7 @@ impl<'py> Walk<'_, '_, 'py> {
             }
         })?;
         self.enc.tag(tags::STAND_IN);
-        self.enc.raw(&info.id);
+        self.class_of_value(value, info)?;
         self.value(current.as_ptr())
             .map_err(|fault| fault.at(class_of(value), "what it stands for now".to_owned()))?;
         for name in kept_beside(value)? {

@@ -129,10 +129,17 @@ impl<'py> Walk<'_, '_, 'py> {
             }
             Kind::Path => {
                 self.enc.tag(tags::PATH);
-                self.enc.raw(&info.id);
+                self.class_of_value(value, info)?;
                 static TEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
                 let text = text_of(&TEXT, value, "pathlib", "PurePath")?;
-                self.inner(&text)
+                static WINDOWS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                let windows = WINDOWS.import(self.py, "pathlib", "PureWindowsPath")?;
+                // These are equal whatever the case, unless a derived class compares otherwise.
+                if info.exact && value.is_instance(windows)? {
+                    self.inner(&text.call_method0("lower")?)
+                } else {
+                    self.inner(&text)
+                }
             }
             Kind::Pattern => {
                 self.enc.tag(tags::PATTERN);
@@ -141,14 +148,14 @@ impl<'py> Walk<'_, '_, 'py> {
             }
             Kind::Weak => {
                 self.enc.tag(tags::WEAK);
-                self.enc.raw(&info.id);
+                self.class_of_value(value, info)?;
                 let target = value.call0()?;
                 self.value(target.as_ptr())
                     .map_err(|fault| fault.at(class_of(value), "what it refers to".to_owned()))
             }
             Kind::WeakProxy => {
                 self.enc.tag(tags::WEAK);
-                self.enc.raw(&info.id);
+                self.class_of_value(value, info)?;
                 // SAFETY: the rule is given to proxies only.
                 let proxy = unsafe { value.cast_unchecked::<PyWeakrefProxy>() };
                 match proxy.upgrade() {

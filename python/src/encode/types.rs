@@ -8,15 +8,16 @@
 
 use super::fault::{Fault, Outcome};
 use super::kept::{self, Kept};
+use super::made::Origin;
 use super::reach::{self, Reach};
 use super::{
-    arrow, buffers, callables, classes, files, images, numpy, pandas, stand_in, stdlib, tags,
+    arrow, buffers, callables, classes, files, images, numpy, pandas, parts, stand_in, stdlib, tags,
 };
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use tenure::Encoder;
 
 /// How an instance is written.
@@ -59,6 +60,7 @@ pub(super) enum Known {
     Slice,
     Singleton(u8),
     Std(stdlib::Kind),
+    Parts(parts::Kind),
     Callable(callables::Kind),
     Buffer(buffers::Kind),
     Numpy(numpy::Kind),
@@ -90,6 +92,7 @@ impl Known {
         match self {
             Self::Callable(kind) => kind.covers_derived(),
             Self::Numpy(kind) => kind.covers_derived(),
+            Self::Parts(kind) => kind.covers_derived(),
             // Each writes its class itself.
             Self::Arrow(_) | Self::Pandas(_) | Self::Image(_) | Self::File(_) => true,
             _ => false,
@@ -134,6 +137,7 @@ impl Known {
             _ => {
                 return stdlib::Kind::from_name(name)
                     .map(Self::Std)
+                    .or_else(|| parts::Kind::from_name(name).map(Self::Parts))
                     .or_else(|| callables::Kind::from_name(name).map(Self::Callable))
                     .or_else(|| buffers::Kind::from_name(name).map(Self::Buffer))
                     .or_else(|| numpy::Kind::from_name(name).map(Self::Numpy))
@@ -155,6 +159,10 @@ pub(super) struct TypeInfo {
     pub attached: bool,
     /// Its module and qualified name, as they are written.
     pub id: Box<[u8]>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What it is made of, once that was asked for, if its name does not say it.
+    pub made: OnceLock<Option<u128>>,
     /// Whether its instances have a dict of attributes.
     pub has_dict: bool,
     /// The attributes that are not in that dict.
@@ -165,6 +173,10 @@ pub(super) struct TypeInfo {
     pub kept: Vec<Kept>,
     /// What its members were seen to reach beside those.
     pub reach: Reach,
+    /// State that neither attributes nor reductions show.
+    pub beside: Vec<parts::Described>,
+    /// Whether reductions leave out what instances have in their dict.
+    pub dict_beside: bool,
 }
 
 impl TypeInfo {
@@ -243,11 +255,15 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
         exact: false,
         attached: false,
         id: id(&class)?,
+        origin: Origin::of(&class),
+        made: OnceLock::new(),
         has_dict: has_dict(&class),
         fields: Vec::new(),
         skip: Vec::new(),
         kept: kept::of_class(&class)?,
         reach: Reach::default(),
+        beside: parts::hidden_slots(&class)?,
+        dict_beside: false,
     };
     let bases = class.mro();
     // What members mix in, `int` say, says nothing that their class and name do not.
@@ -280,6 +296,9 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
             } else {
                 Rule::Reduce
             };
+            if known == Known::Parts(parts::Kind::Exception) {
+                info.beside = parts::exception_state(&class)?;
+            }
             if !info.exact {
                 info.fields = classes::own_slots(&class, &base)?;
             } else if let Some(kept) = known.keeps()
@@ -309,6 +328,10 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
     } else if classes::is_plain(value)? {
         info.rule = Rule::Object;
         info.fields = classes::slots(&class)?;
+    } else {
+        let (mut slots, dict) = parts::below_reducer(&class)?;
+        info.beside.append(&mut slots);
+        info.dict_beside = dict;
     }
     Ok(info)
 }
@@ -321,26 +344,31 @@ pub(super) fn is_itself(class: &Bound<'_, PyType>) -> bool {
 
 /// Whether an object with a module and a qualified name is what is found there.
 pub(super) fn importable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(found(value)?.is_some_and(|found| found.is(value)))
+}
+
+/// What is found under an object's module and qualified name.
+pub(super) fn found<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = value.py();
     let (Some(module), Some(name)) = (
         value.getattr_opt("__module__")?,
         value.getattr_opt("__qualname__")?,
     ) else {
-        return Ok(false);
+        return Ok(None);
     };
     let name = name.cast::<PyString>()?.to_str()?;
     let modules = py.import("sys")?.getattr("modules")?;
     let modules = modules.cast::<PyDict>()?;
     let Some(mut found) = modules.get_item(module)? else {
-        return Ok(false);
+        return Ok(None);
     };
     for part in name.split('.') {
         match found.getattr_opt(part)? {
             Some(next) => found = next,
-            None => return Ok(false),
+            None => return Ok(None),
         }
     }
-    Ok(found.is(value))
+    Ok(Some(found))
 }
 
 /// Whether a class was made while the program ran, by a `class` statement or its like.

@@ -14,6 +14,7 @@ import enum
 import fractions
 import functools
 import io
+import ipaddress
 import math
 import operator
 import pathlib
@@ -26,7 +27,7 @@ import weakref
 import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass, make_dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NewType, Optional, ParamSpec, TypedDict, TypeVar
 
 import attrs
 import numpy as np
@@ -414,6 +415,132 @@ def picture(*at: int) -> Image.Image:
     return image
 
 
+def local(value: Any, of: str = "closure") -> type:
+    """A class that a function makes, which differs from others of its kind in one thing."""
+    if of == "closure":
+
+        class Local:
+            def method(self) -> Any:
+                return value
+    elif of == "variable":
+
+        class Local:  # type: ignore[no-redef]
+            variable = value
+    elif of == "annotation":
+
+        class Local:  # type: ignore[no-redef]
+            __annotations__ = {"field": value}
+    elif of == "method":
+
+        class Local:  # type: ignore[no-redef]
+            locals()[value] = lambda self: __class__  # type: ignore[name-defined]
+    elif of == "bases":
+        Local = type("Local", (local(value, "variable"),), {})  # type: ignore[misc]
+    elif of == "metaclass":
+        Local = type("Meta", (type,), {"variable": value})("Local", (), {})  # type: ignore[misc]
+    return Local
+
+
+def row(*names: str) -> Any:
+    """A row of a frame, as `itertuples` makes them: of a type of its own, in a module that has none of that name."""
+    return next(pd.DataFrame([range(len(names))], columns=list(names)).itertuples(index=False))
+
+
+#: Ways to make a type at run time, each with another content for each value, and an instance.
+MADE: dict[str, Callable[[str], tuple[Any, ...]]] = {
+    **{
+        f"a local class by its {of}": functools.partial(
+            lambda of, text: (local(text, of), local(text, of)()),
+            of,
+        )
+        for of in ("closure", "variable", "annotation", "method", "bases", "metaclass")
+    },
+    "a row of a frame": lambda text: (type(row(text, "z")), row(text, "z")),
+    "namedtuple": lambda text: (it := collections.namedtuple("A", f"z {text}"), it(1, 2)),
+    "namedtuple's defaults": lambda text: (it := collections.namedtuple("A", "z", defaults=[text]), it(1)),
+    "NamedTuple": lambda text: (it := NamedTuple("A", [(text, int)]), it(1)),  # type: ignore[misc]
+    "type()": lambda text: (it := type("A", (), {"n": text}), it()),
+    "type() of a built-in class": lambda text: (it := type("A", (dict,), {"n": text}), it(a=1)),
+    "new_class": lambda text: (it := types.new_class("A", (), {}, lambda names: names.update(n=text)), it()),
+    "an exception": lambda text: (it := type("A", (ValueError,), {"n": text}), it("x")),
+    "make_dataclass": lambda text: (it := make_dataclass("A", ["x"], namespace={"n": text}), it(1)),
+    "attrs.make_class": lambda text: (it := attrs.make_class("A", ["x", text]), it(1, 2)),
+    "create_model": lambda text: (it := pydantic.create_model("A", x=(int, 1), **{text: (int, 2)}), it()),
+    "Enum": lambda text: (it := enum.Enum("A", ["x", text]), it(1)),
+    "Flag": lambda text: (it := enum.Flag("A", ["x", text]), it(1)),
+    "TypedDict": lambda text: (TypedDict("A", {text: int}),),  # type: ignore[misc]
+    "NewType": lambda text: (NewType("A", local(text)),),  # type: ignore[valid-newtype]
+    "TypeVar": lambda text: (TypeVar("A", bound=local(text)),),  # type: ignore[misc]
+    "ParamSpec": lambda text: (ParamSpec("A", bound=local(text)),),  # type: ignore[misc]
+    "a type with parameters": lambda text: (list[local(text)], Optional[local(text)]),  # type: ignore[misc]
+}
+
+
+def inside(value: Any) -> tuple[Any, ...]:
+    """Places where a value can stand."""
+    return (value, [value], {"a": (value,)}, Plain(it=value), functools.partial(max, value))
+
+
+class Loud(AttributeError):
+    __slots__ = ("volume",)
+
+
+class Sloth:
+    __slots__ = ("__speed", "speed")
+
+
+class Toad(Sloth):
+    __slots__ = ("__speed", "speed")
+
+    def __init__(self, speed: int, hidden: int) -> None:
+        self.speed = speed
+        Sloth.speed.__set__(self, hidden)  # type: ignore[attr-defined]
+
+
+class Cat(Sloth):
+    speed = property(lambda self: 1)  # type: ignore[assignment]
+
+    def __init__(self, hidden: int) -> None:
+        Sloth.speed.__set__(self, hidden)  # type: ignore[attr-defined]
+
+
+Sloth2 = type("Sloth", (Sloth,), {"__slots__": ("_Sloth__speed",)})
+
+
+def mangled(speed: int, hidden: int) -> Any:
+    it = Sloth2()
+    it._Sloth__speed = speed
+    Sloth.__dict__["_Sloth__speed"].__set__(it, hidden)
+    return it
+
+
+class Address(ipaddress.IPv4Address):
+    pass
+
+
+class Base:
+    pass
+
+
+class Upper(Base):
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class Lower(Upper):
+    pass
+
+
+def error(value: BaseException, **state: Any) -> BaseException:
+    for name, part in state.items():
+        setattr(value, name, part)
+    return value
+
+
+def noted(**metadata: Any) -> np.dtype[Any]:
+    return np.dtype("i4", metadata=metadata)  # type: ignore[call-overload]
+
+
 #: Values of one line are all told apart.
 DIFFERENT: list[Line] = [
     ("K1", "two strings and one that looks like them", (lambda: ("foo", "bar"), lambda: ("foostr:ystr:bar",))),
@@ -605,6 +732,28 @@ DIFFERENT: list[Line] = [
                                                     lambda: with_attribute(functools.partial(max), weight=1), lambda: with_attribute(functools.partial(max), weight=2))),
     ("K8", "types with parameters", (lambda: list[int], lambda: list[str], lambda: dict[str, int], lambda: int | None)),
     ("K8", "what is looked up", (lambda: operator.itemgetter(1), lambda: operator.itemgetter(2), lambda: operator.attrgetter("a"))),
+    *(("K7", f"a type made at run time: {what}, {at}, in {place}",
+       tuple(functools.partial(lambda make, at, place, text: inside(make(text)[at])[place], make, at, place, text) for text in ("a", "b")))
+      for what, make in MADE.items() for at in range(len(make("a"))) for place in range(5)),
+    ("K8", "what super() stands for", (lambda: super(Upper, Upper(1)), lambda: super(Upper, Upper(2)), lambda: super(Upper, Lower(1)), lambda: super(Lower, Lower(1)),
+                                       lambda: super(Upper, Upper), lambda: super(Upper))),
+    ("K8", "how many results a function keeps", tuple(functools.partial(lambda size: functools.lru_cache(maxsize=size)(closure), size) for size in (1, 2, None))),
+    ("K5", "hard masks and soft ones", (lambda: np.ma.array([1, 2]), lambda: np.ma.array([1, 2], hard_mask=True), lambda: np.ma.array([1, 2], fill_value=7))),
+    ("K5", "what is noted on a dtype", (lambda: noted(a=1), lambda: noted(a=2), lambda: np.dtype("i4"), lambda: np.dtype([("x", noted(a=1))]), lambda: np.dtype([("x", noted(a=2))]))),
+    ("K5", "what is noted on an array's dtype", (lambda: np.zeros(1, noted(a=1)), lambda: np.zeros(1, noted(a=2)), lambda: np.zeros(1, "i4"))),
+    ("K9", "what an exception was about", (lambda: AttributeError("x", name="a"), lambda: AttributeError("x", name="b"), lambda: AttributeError("x", obj=1), lambda: AttributeError("x", obj=2))),
+    ("K9", "names in exceptions", (lambda: NameError("x", name="a"), lambda: NameError("x", name="b"), lambda: NameError("x"))),
+    ("K9", "imports in exceptions", (lambda: ImportError("x", name="a"), lambda: ImportError("x", name="b"), lambda: ImportError("x", path="a"))),
+    ("K9", "what an exception gives", tuple(functools.partial(lambda n: error(StopIteration(1), value=n), n) for n in (1, 2))),
+    ("K9", "notes on exceptions", (lambda: error(ValueError(1), __notes__=["a"]), lambda: error(ValueError(1), __notes__=["b"]), lambda: ValueError(1))),
+    ("K9", "why an exception was raised",
+     (lambda: ValueError(1), lambda: error(ValueError(1), __cause__=KeyError(1), __suppress_context__=False), lambda: error(ValueError(1), __cause__=KeyError(2), __suppress_context__=False),
+      lambda: error(ValueError(1), __context__=KeyError(1)), lambda: error(ValueError(1), __context__=KeyError(2)), lambda: error(ValueError(1), __suppress_context__=True))),
+    ("K9", "slots below what says how an object is pickled", (lambda: error(Loud("x"), volume=1), lambda: error(Loud("x"), volume=2), lambda: Loud("x"))),
+    ("K9", "attributes below what says how an object is pickled", tuple(functools.partial(lambda n: with_attribute(Address("10.0.0.1"), tenant=n), n) for n in (1, 2))),
+    ("K7", "slots of one name", (lambda: Toad(1, 1), lambda: Toad(1, 2), lambda: Toad(2, 1))),
+    ("K7", "private slots of one name", (lambda: mangled(1, 1), lambda: mangled(1, 2), lambda: mangled(2, 1))),
+    ("K7", "a slot behind a property", (lambda: Cat(1), lambda: Cat(2))),
     ("K9", "exceptions", (lambda: ValueError(1), lambda: ValueError(2), lambda: TypeError(1))),
     ("K9", "what a reduction gives first", (lambda: ValueError(type("A", (), {"n": 1})), lambda: ValueError(type("A", (), {"n": 2})), lambda: ValueError(int),
      lambda: ValueError(float))),
@@ -656,6 +805,17 @@ CLASSES = [
     "import typing\nclass A(typing.TypedDict): x: int",
     "import pydantic\nclass A(pydantic.BaseModel): x: int = 1",
     "import functools\nclass A:\n @functools.cache\n def f(self): return 1\n @functools.cached_property\n def g(self): return 1",
+]
+
+#: The same, with an instance under `made`.
+SCRIPTS = [
+    "class A:\n n = 0\n def __init__(self): type(self).n += 1\nmade = A()",
+    "import enum\nmade = enum.Enum('A', 'x y').x",
+    "import collections\nmade = collections.namedtuple('A', 'x y')(1, 2)",
+    "import pydantic, typing\nT = typing.TypeVar('T')\nclass A(pydantic.BaseModel, typing.Generic[T]): x: T\nmade = A[int](x=1)",
+    "import abc\nclass B(abc.ABC):\n @abc.abstractmethod\n def f(self): ...\nclass A(B):\n def f(self): return super().f()\nmade = A()",
+    "class A: pass\nclass B:\n a = A()\n def f(self): return A, B\nA.b = B()\nmade = A()",
+    "import logging\nclass A: log = logging.getLogger('a')\nmade = A()",
 ]
 
 #: Values of one line all have one key.
@@ -710,6 +870,18 @@ EQUAL: list[Line] = [
     ("K9", "models that are made at run time again", (lambda: pydantic.create_model("A", x=(int, 1)), lambda: pydantic.create_model("A", x=(int, 1)))),
     *(("K9", f"a class of a script that runs again: {source.splitlines()[-1]}", tuple(functools.partial(lambda source: module("m", source).A, source) for _ in range(2)))
       for source in CLASSES),
+    *(("K9", f"a type made at run time again: {what}, {at}", tuple(functools.partial(lambda make, at: make("a")[at], make, at) for _ in range(2)))
+      for what, make in MADE.items() for at in range(len(make("a")))),
+    *(("K9", f"an instance in a script that runs again: {source.splitlines()[-1]}", tuple(functools.partial(lambda source: module("m", source).made, source) for _ in range(2)))
+      for source in SCRIPTS),
+    ("K2", "ranges of the same numbers", (lambda: range(0, 3, 2), lambda: range(0, 4, 2), lambda: range(0, 3, 2)[:])),
+    ("K2", "ranges of one number, and of none", (lambda: range(1), lambda: range(0, 5, 9)[:1])),
+    ("K2", "empty ranges", (lambda: range(0), lambda: range(5, 1), lambda: range(1, 5, -1))),
+    ("K2", "long ranges", (lambda: range(0, 2**70, 2**69), lambda: range(0, 2**69 + 1, 2**69))),
+    ("K5", "range indexes of the same numbers", (lambda: pd.RangeIndex(0, 3, 2), lambda: pd.RangeIndex(0, 4, 2))),
+    ("K5", "no mask and one that hides nothing", (lambda: np.ma.array([1, 2]), lambda: np.ma.array([1, 2], mask=False), lambda: np.ma.array([1, 2], mask=[0, 0]))),
+    ("K2", "Windows paths in other cases", (lambda: pathlib.PureWindowsPath("C:/Data"), lambda: pathlib.PureWindowsPath("c:/dATA"))),
+    ("K8", "what super() stands for, again", (lambda: super(Upper, Upper(1)), lambda: super(Upper, Upper(1)))),
     ("K10", "equal cycles", (lambda: cycle(3), lambda: cycle(3))),
     ("K14", "equal files in memory", (lambda: io.BytesIO(b"ab"), lambda: io.BytesIO(b"ab"))),
 ]  # fmt: skip

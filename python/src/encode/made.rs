@@ -1,0 +1,280 @@
+//! Which class this is: its name, and what it is made of where the name does not lead back to it.
+//!
+//! A class that its module has under its name goes by that name (K7). There can be many others of
+//! one name: those that a function makes each time it is called, named tuples and models that are
+//! made at run time, what a script defines anew each time it runs. Those count by name and by what
+//! they are made of: metaclass, bases, and all that the class itself has under names. So the
+//! classes of a script that runs again, or of a module that was loaded again, are the same as long
+//! as they say the same, and no others are.
+//!
+//! What a class is made of is read as a whole of its own, whatever it is met in and whatever was
+//! read before: classes and instances inside it are written out there, with steps back where they
+//! lead to what is being read, because their methods mostly do. So the same class has the same
+//! digest wherever and whenever it is read. It is read once for each state of the class, which
+//! CPython numbers; and a script's class once altogether, so that a counter among its variables
+//! makes no difference to its instances.
+#![allow(unsafe_code)]
+
+use super::callables::is_bookkeeping;
+use super::fault::Outcome;
+use super::types::{self, TypeInfo, display_name};
+use super::{Walk, keyed, tags};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyCFunction, PyDict, PyMapping, PyString, PyTuple, PyType, PyWeakrefReference};
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+/// Where a class comes from, which says what it goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Its module has it under its name, or it is compiled: it goes by the name.
+    Named,
+    /// The script's, whose module is another one with each run, and in each session.
+    Script,
+    /// Its module has another class under the name, as after it was loaded again.
+    Replaced,
+    /// Its module has something else under the name, such as what a decorator made of it.
+    Covered,
+    /// A function's, or one that nothing leads to.
+    Made,
+}
+
+impl Origin {
+    pub(super) fn of(class: &Bound<'_, PyType>) -> Self {
+        if !is_made_in_python(class) {
+            return Self::Named;
+        }
+        let text = |name: &str| -> Option<String> {
+            let text = class.getattr(name).ok()?;
+            Some(text.cast::<PyString>().ok()?.to_string_lossy().into_owned())
+        };
+        if text("__qualname__").is_none_or(|name| name.contains("<locals>")) {
+            Self::Made
+        } else if text("__module__").is_some_and(|module| module == "__main__") {
+            Self::Script
+        } else {
+            match types::found(class).ok().flatten() {
+                Some(found) if found.is(class) => Self::Named,
+                Some(found) if found.is_instance_of::<PyType>() => Self::Replaced,
+                Some(_) => Self::Covered,
+                None => Self::Made,
+            }
+        }
+    }
+
+    /// Whether members without a key are passed over. A script makes them anew with each run, so
+    /// which object it is would say nothing; where a function makes the class, it says which one.
+    fn passes_over(self) -> bool {
+        !matches!(self, Self::Named | Self::Made)
+    }
+}
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes of which class a value is.
+    pub(super) fn class_of_value(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
+        self.enc.raw(&info.id);
+        if info.origin == Origin::Named {
+            return Ok(());
+        }
+        let class = value.get_type();
+        if self.reads_class.is_some() {
+            self.enc.tag(tags::MADE);
+            return self.on_own(|walk| walk.nested(class.as_ptr(), |walk| walk.made_of(&class)));
+        }
+        let digest = match info.made.get() {
+            Some(digest) => *digest,
+            None => {
+                let digest = self.on_own(|walk| walk.identity(&class, info.origin))?;
+                *info.made.get_or_init(|| digest)
+            }
+        };
+        self.made(digest);
+        Ok(())
+    }
+
+    /// Writes a class that is a value itself: as it is now (K13), but for a script's.
+    pub(super) fn class(&mut self, class: &Bound<'py, PyType>) -> Outcome {
+        self.enc.tag(tags::CLASS);
+        types::write_id(self.enc, class)?;
+        let origin = Origin::of(class);
+        if origin == Origin::Named {
+            return Ok(());
+        }
+        if self.reads_class.is_some() {
+            self.enc.tag(tags::MADE);
+            return self.made_of(class);
+        }
+        let digest = self.identity(class, origin)?;
+        self.made(digest);
+        Ok(())
+    }
+
+    fn made(&mut self, digest: Option<u128>) {
+        if let Some(digest) = digest {
+            self.enc.tag(tags::MADE);
+            self.enc.raw(&digest.to_le_bytes());
+        }
+    }
+
+    /// What tells a class from others of its name; `None` if the name does.
+    fn identity(&mut self, class: &Bound<'py, PyType>, origin: Origin) -> Outcome<Option<u128>> {
+        let passes_over = origin.passes_over();
+        match origin {
+            Origin::Named => Ok(None),
+            Origin::Script => {
+                if let Some(digest) = find(class) {
+                    return Ok(Some(digest));
+                }
+                let digest = self.whole(class, passes_over)?;
+                meet(class, digest)?;
+                Ok(Some(digest))
+            }
+            Origin::Replaced => {
+                let digest = self.whole(class, passes_over)?;
+                let successor = types::found(class)?;
+                let same = match successor.as_ref().map(|found| found.cast::<PyType>()) {
+                    Some(Ok(successor)) => digest == self.whole(successor, passes_over)?,
+                    _ => false,
+                };
+                Ok((!same).then_some(digest))
+            }
+            Origin::Covered | Origin::Made => self.whole(class, passes_over).map(Some),
+        }
+    }
+
+    /// The digest of what a class is made of, whatever it is met in.
+    fn whole(&mut self, class: &Bound<'py, PyType>, passes_over: bool) -> Outcome<u128> {
+        let start = self.enc.len();
+        let floor = self.open.len();
+        let outer = Outer {
+            rules: self.rules.take(),
+            ruled: std::mem::take(&mut self.ruled),
+            role: self.role.take(),
+            shared: std::mem::take(&mut self.shared),
+            converting: std::mem::take(&mut self.converting),
+            floor: std::mem::replace(&mut self.floor, floor),
+            lowest: std::mem::replace(&mut self.lowest, usize::MAX),
+            reads_class: self.reads_class.replace(passes_over),
+        };
+        let outcome = self.own(class.as_ptr());
+        self.rules = outer.rules;
+        self.ruled = outer.ruled;
+        self.role = outer.role;
+        self.shared = outer.shared;
+        self.converting = outer.converting;
+        self.floor = outer.floor;
+        self.lowest = outer.lowest;
+        self.reads_class = outer.reads_class;
+        let digest = outcome.map(|()| keyed(&self.enc.as_bytes()[start..]));
+        self.enc.truncate(start);
+        digest
+    }
+
+    /// Writes what a class is made of.
+    fn made_of(&mut self, class: &Bound<'py, PyType>) -> Outcome {
+        let name = || display_name(class.as_type_ptr());
+        self.enc.tag(tags::CLASS);
+        self.own(class.get_type().as_ptr())
+            .map_err(|fault| fault.at(name(), "its metaclass".to_owned()))?;
+        for base in class.getattr("__bases__")?.try_iter()? {
+            self.own(base?.as_ptr())
+                .map_err(|fault| fault.at(name(), "its bases".to_owned()))?;
+        }
+        self.enc.tag(tags::END);
+        let mut members = Vec::new();
+        let items = class.getattr("__dict__")?;
+        for item in items.cast::<PyMapping>().map_err(PyErr::from)?.items()? {
+            let (name, member): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
+            if !name.is_exact_instance_of::<PyString>() || !is_bookkeeping(&name.str()?) {
+                members.push((name, member));
+            }
+        }
+        let passes_over = self.reads_class == Some(true);
+        self.sorted(members.len(), |walk, at| {
+            let (member_name, member) = &members[at];
+            walk.own(member_name.as_ptr())?;
+            let start = walk.enc.len();
+            match walk.own(member.as_ptr()) {
+                Err(fault) if passes_over && fault.is_no_key() => {
+                    walk.enc.truncate(start);
+                    walk.enc.tag(tags::OPAQUE);
+                    Ok(())
+                }
+                outcome => {
+                    outcome.map_err(|fault| fault.at(name(), format!("its `{member_name}`")))
+                }
+            }
+        })?;
+        self.enc.tag(tags::END);
+        Ok(())
+    }
+}
+
+/// What of a walk is put aside while a class is read.
+struct Outer<'a> {
+    rules: Option<&'a super::HashFuncs>,
+    ruled: bool,
+    role: Option<super::Role>,
+    shared: Vec<super::Shared>,
+    converting: smallvec::SmallVec<[*mut ffi::PyObject; 4]>,
+    floor: usize,
+    lowest: usize,
+    reads_class: Option<bool>,
+}
+
+/// Whether a class was made by a `class` statement or its like, not by compiled code: instances
+/// of those alone are let go of by the interpreter's own function for them.
+fn is_made_in_python(class: &Bound<'_, PyType>) -> bool {
+    static ORDINARY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let Ok(ordinary) = ORDINARY.import(class.py(), "abc", "ABC") else {
+        return types::is_heap(class);
+    };
+    // SAFETY: both classes live.
+    let frees = |class: &Bound<'_, PyType>| unsafe { (*class.as_type_ptr()).tp_dealloc };
+    types::is_heap(class)
+        && frees(class).map(|free| free as usize) == frees(ordinary).map(|free| free as usize)
+}
+
+/// What was read of scripts' classes, by address, while they live. Locked only by who holds the
+/// interpreter, and nothing of Python's happens meanwhile.
+static MET: Mutex<Option<HashMap<usize, Met>>> = Mutex::new(None);
+
+struct Met {
+    digest: u128,
+    /// Takes this out of the table when the class goes.
+    _until: Py<PyWeakrefReference>,
+}
+
+fn find(class: &Bound<'_, PyType>) -> Option<u128> {
+    let met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
+    Some(met.as_ref()?.get(&(class.as_ptr() as usize))?.digest)
+}
+
+fn meet(class: &Bound<'_, PyType>, digest: u128) -> PyResult<()> {
+    let at = class.as_ptr() as usize;
+    let forget = PyCFunction::new_closure(
+        class.py(),
+        Some(c"tenure_forget_class"),
+        None,
+        move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+            let gone = {
+                let mut met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
+                met.as_mut().and_then(|met| met.remove(&at))
+            };
+            drop(gone);
+        },
+    )?;
+    let until = PyWeakrefReference::new_with(class, forget)?.unbind();
+    let met = Met {
+        digest,
+        _until: until,
+    };
+    let before = {
+        let mut table = MET.lock().unwrap_or_else(|poison| poison.into_inner());
+        table.get_or_insert_default().insert(at, met)
+    };
+    drop(before);
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! Objects that are a fixed list of parts which their reductions leave out.
+#![allow(unsafe_code)]
+
+use super::containers::Keys;
+use super::fault::Outcome;
+use super::types::{self, TypeInfo, class_of};
+use super::{Walk, tags};
+use pyo3::exceptions::PyAttributeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMapping, PyString, PyType};
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Type variables and type aliases: pickled by a name that they need not be found under.
+    Typing,
+    /// What `super()` gives, which answers with the attributes of something else.
+    Super,
+    /// A function whose results `functools` keeps.
+    KeepsResults,
+    /// An exception: its reduction, and what compiled classes keep of it outside.
+    Exception,
+}
+
+const TYPING: [&str; 11] = [
+    "__module__",
+    "__name__",
+    "__bound__",
+    "__constraints__",
+    "__covariant__",
+    "__contravariant__",
+    "__infer_variance__",
+    "__default__",
+    "__supertype__",
+    "__value__",
+    "__type_params__",
+];
+
+impl Kind {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "typing.TypeVar"
+            | "typing.ParamSpec"
+            | "typing.TypeVarTuple"
+            | "typing.NewType"
+            | "typing.TypeAliasType" => Self::Typing,
+            "builtins.super" => Self::Super,
+            "functools._lru_cache_wrapper" => Self::KeepsResults,
+            "builtins.BaseException" => Self::Exception,
+            _ => return None,
+        })
+    }
+
+    /// Whether what derives from it is written as it is itself, with its class.
+    pub(super) fn covers_derived(self) -> bool {
+        self == Self::Exception
+    }
+}
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes an object by its parts.
+    pub(super) fn by_parts(
+        &mut self,
+        kind: Kind,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
+        match kind {
+            Kind::Typing => {
+                self.enc.tag(tags::PARTS);
+                self.class_of_value(value, info)?;
+                for name in TYPING {
+                    match value.getattr_opt(name)? {
+                        Some(part) => self
+                            .own(part.as_ptr())
+                            .map_err(|fault| fault.at(class_of(value), format!("its `{name}`")))?,
+                        None => self.enc.tag(tags::ABSENT),
+                    }
+                }
+                Ok(())
+            }
+            Kind::Super => {
+                self.enc.tag(tags::PARTS);
+                self.class_of_value(value, info)?;
+                // SAFETY: the class is static, and the interpreter is attached.
+                let class = unsafe {
+                    Bound::from_borrowed_ptr(self.py, (&raw mut ffi::PySuper_Type).cast())
+                };
+                for name in ["__thisclass__", "__self_class__", "__self__"] {
+                    // Asked of the object itself, its class might answer for it.
+                    let part = class.getattr(name)?.call_method1("__get__", (value,))?;
+                    self.value(part.as_ptr())
+                        .map_err(|fault| fault.at("super".to_owned(), format!("its `{name}`")))?;
+                }
+                Ok(())
+            }
+            Kind::KeepsResults => {
+                self.around(value, "__wrapped__")?;
+                self.inner(&value.call_method0("cache_parameters")?)
+            }
+            // What is beside the reduction follows it.
+            Kind::Exception => self.reduce(value),
+        }
+    }
+
+    /// Writes the state that neither an instance's attributes nor its reduction show.
+    pub(super) fn beside(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
+        if info.dict_beside {
+            let dict = value.getattr("__dict__")?;
+            let dict = dict.cast::<PyDict>().map_err(PyErr::from)?;
+            let start = self.enc.len();
+            self.pairs(dict.as_ptr(), Keys::Names(&info.skip))
+                .map_err(|fault| fault.at(class_of(value), "its attributes".to_owned()))?;
+            self.piece(start);
+            self.enc.tag(tags::END);
+        }
+        for (name, descriptor) in &info.beside {
+            let name = name.bind(self.py);
+            self.enc
+                .framed(tags::NAME, name.to_string_lossy().as_bytes());
+            match descriptor.bind(self.py).call_method1("__get__", (value,)) {
+                Ok(part) => self
+                    .value(part.as_ptr())
+                    .map_err(|fault| fault.at(class_of(value), format!("its `{name}`")))?,
+                Err(error) if error.is_instance_of::<PyAttributeError>(self.py) => {
+                    self.enc.tag(tags::ABSENT);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A name and the descriptor that answers for it.
+pub(super) type Described = (Py<PyString>, Py<PyAny>);
+
+/// The slots of a class's instances to which no name leads any more, because a class further down
+/// has something else under it.
+pub(super) fn hidden_slots(class: &Bound<'_, PyType>) -> PyResult<Vec<Described>> {
+    let mut hidden = members(class, types::is_heap)?;
+    let bases = class.mro();
+    let mut failed = None;
+    hidden.retain(|(name, descriptor)| {
+        let leads = || -> PyResult<bool> {
+            for base in &bases {
+                let own = base.getattr("__dict__")?;
+                if own.contains(name)? {
+                    return Ok(own.get_item(name)?.is(descriptor));
+                }
+            }
+            Ok(false)
+        };
+        match leads() {
+            Ok(leads) => !leads,
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        }
+    });
+    failed.map_or(Ok(hidden), Err)
+}
+
+/// The slots that classes add below the one that says how instances are pickled, which does not
+/// know of them, and whether they add a dict. `object` knows of both.
+pub(super) fn below_reducer(class: &Bound<'_, PyType>) -> PyResult<(Vec<Described>, bool)> {
+    let object = class.py().get_type::<PyAny>();
+    let mut below = Vec::new();
+    for base in class.mro() {
+        let base = base.cast_into::<PyType>().map_err(PyErr::from)?;
+        if base.is(&object) {
+            break;
+        }
+        let own = base.getattr("__dict__")?;
+        for name in ["__reduce_ex__", "__reduce__", "__getstate__"] {
+            if own.contains(name)? {
+                let dict = types::has_dict(class) && !types::has_dict(&base);
+                return Ok((below, dict));
+            }
+        }
+        own_members(&base, &mut below)?;
+    }
+    Ok((Vec::new(), false))
+}
+
+/// What compiled exception classes keep outside of what is pickled, and all slots. Where an
+/// exception was raised is no part of it.
+pub(super) fn exception_state(class: &Bound<'_, PyType>) -> PyResult<Vec<Described>> {
+    let py = class.py();
+    let mut state = members(class, |_| true)?;
+    let base = py.get_type::<pyo3::exceptions::PyBaseException>();
+    for name in ["args", "__cause__", "__context__"] {
+        let descriptor = base.getattr("__dict__")?.get_item(name)?;
+        state.push((PyString::intern(py, name).unbind(), descriptor.unbind()));
+    }
+    Ok(state)
+}
+
+fn members(
+    class: &Bound<'_, PyType>,
+    of: impl Fn(&Bound<'_, PyType>) -> bool,
+) -> PyResult<Vec<Described>> {
+    let mut all = Vec::new();
+    for base in class.mro() {
+        let base = base.cast_into::<PyType>().map_err(PyErr::from)?;
+        if of(&base) {
+            own_members(&base, &mut all)?;
+        }
+    }
+    Ok(all)
+}
+
+fn own_members(class: &Bound<'_, PyType>, all: &mut Vec<Described>) -> PyResult<()> {
+    for item in class.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
+        let (name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+        let Ok(name) = name.cast_into::<PyString>() else {
+            continue;
+        };
+        // SAFETY: the member lives; the address of the built-in class is only compared.
+        let is_member =
+            unsafe { ffi::Py_TYPE(member.as_ptr()) } == &raw mut ffi::PyMemberDescr_Type;
+        if is_member {
+            all.push((name.unbind(), member.unbind()));
+        }
+    }
+    Ok(())
+}

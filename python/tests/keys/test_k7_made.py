@@ -1,0 +1,166 @@
+"""K7, K9, K13: classes that are not found under their name count by what they are made of."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import types
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import tenure
+from tenure._native import _encode
+
+COUNTING = "class A:\n made = 0\n def __init__(self): A.made += 1"
+
+
+def run(source: str) -> types.ModuleType:
+    """A script after a run of it, as hosts run them: in a module that takes the place of the one before."""
+    script = types.ModuleType("__main__")
+    exec(compile(source, "script", "exec", dont_inherit=True), vars(script))
+    return script
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    own = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = own
+
+
+def test_k9_an_instance_of_a_scripts_class_is_the_same_in_each_run() -> None:
+    """K9: whichever module is `__main__` at the moment: sessions run at the same time."""
+    source = "import dataclasses\n@dataclasses.dataclass\nclass A:\n x: int = 1\n def f(self): return A"
+    one, two = run(source), run(source)
+    keys = set()
+    for main in (one, two, types.ModuleType("__main__")):
+        sys.modules["__main__"] = main
+        keys |= {_encode(one.A()), _encode(two.A())}
+    assert len(keys) == 1
+    assert _encode(one.A) == _encode(two.A)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "class A:\n x = 2\n def f(self): return 1",
+        "class A:\n x = 1\n def f(self): return 2",
+        "class A:\n x: int = 1\n def f(self): return 1",
+        "class B: pass\nclass A(B):\n x = 1\n def f(self): return 1",
+        "class A:\n x = 1\n def f(self): return 1\n def g(self): return 1",
+        "class A:\n x = 1\n @staticmethod\n def f(self): return 1",
+    ],
+)
+def test_k7_scripts_with_other_classes_of_one_name_do_not_share(other: str) -> None:
+    """K7: two pages of one app, both of which are `__main__`."""
+    own = "class A:\n x = 1\n def f(self): return 1"
+    assert _encode(run(own).A()) == _encode(run(own).A())
+    assert _encode(run(own).A()) != _encode(run(other).A())
+    assert _encode(run(own).A) != _encode(run(other).A)
+
+
+def test_k9_a_counter_among_a_scripts_class_variables_makes_no_new_key() -> None:
+    script = run(COUNTING)
+    keys = {_encode(script.A()) for _ in range(5)}
+    keys |= {_encode(run(COUNTING).A()) for _ in range(2)}
+    assert len(keys) == 1
+    assert len({_encode(script.A), (script.A(), _encode(script.A))[1]}) == 1
+
+
+def test_k9_what_has_no_key_in_a_scripts_class_is_passed_over() -> None:
+    source = "import threading\nclass A:\n lock = threading.Lock()\n x = {}"
+    assert _encode(run(source.format(1)).A()) == _encode(run(source.format(1)).A())
+    assert _encode(run(source.format(1)).A()) != _encode(run(source.format(2)).A())
+
+
+def loaded(name: str, source: str) -> types.ModuleType:
+    module = types.ModuleType(name)
+    exec(compile(source, name, "exec", dont_inherit=True), vars(module))
+    sys.modules[name] = module
+    return module
+
+
+@pytest.fixture
+def reloaded() -> Iterator[str]:
+    name = "made_for_this_test"
+    yield name
+    del sys.modules[name]
+
+
+def test_k9_a_class_of_a_module_that_was_loaded_again_is_the_same_while_it_says_the_same(reloaded: str) -> None:
+    source = "class A:\n def f(self): return {}"
+    old = loaded(reloaded, source.format(1)).A
+    before = _encode(old())
+    new = loaded(reloaded, source.format(1)).A
+    assert _encode(old()) == _encode(new()) == before
+    edited = loaded(reloaded, source.format(2)).A
+    # Where each class is looked at anew.
+    old.anew = new.anew = 1
+    assert _encode(old()) == _encode(new()) != _encode(edited())
+
+
+def test_k7_a_class_that_its_module_has_goes_by_its_name(reloaded: str) -> None:
+    module = loaded(reloaded, COUNTING + "\n import threading\n lock = threading.Lock()")
+    assert len({_encode(module.A()) for _ in range(3)}) == 1
+    assert len({_encode(module.A), (setattr(module.A, "x", 1), _encode(module.A))[1]}) == 1
+
+
+def test_k13_a_class_made_at_run_time_that_is_changed_is_another() -> None:
+    made = type("A", (), {"url": "a"})
+    first = _encode(made()), _encode(made)
+    made.url = "b"  # type: ignore[attr-defined]
+    second = _encode(made()), _encode(made)
+    assert first[0] != second[0]
+    assert first[1] != second[1]
+
+
+def test_k9_what_a_local_class_holds_and_has_no_key_is_refused() -> None:
+    """K9: an engine, say, that its methods use: which one it is cannot be seen."""
+
+    def local(lock: Any) -> Any:
+        class Repository:
+            def lock(self) -> Any:
+                return lock
+
+        return Repository()
+
+    with pytest.raises(tenure.UnhashableParamError) as caught:
+        _encode({"repository": local(threading.Lock())})
+    text = str(caught.value)
+    for part in ("Repository", "its `lock`", "_thread.lock", "'repository'", "_value"):
+        assert part in text
+
+
+def test_k7_what_a_class_was_read_in_makes_no_difference() -> None:
+    """K7: classes that lead to each other, met in either order, and in what they lead to."""
+
+    def pair() -> tuple[Any, Any]:
+        class A:
+            def f(self) -> Any:
+                return B
+
+        class B:
+            kept = [A()]
+
+        A.kept = [B(), A]  # type: ignore[attr-defined]
+        return A, B
+
+    (a, b), (c, d) = pair(), pair()
+    one = _encode(a()), _encode(b()), _encode([a(), b()])
+    two = tuple(reversed((_encode([c(), d()]), _encode(d()), _encode(c()))))
+    assert one == two
+    assert _encode(a.kept) == _encode(c.kept)
+    assert one[0] != one[1]
+
+
+def test_k13_a_scripts_class_is_not_kept_alive() -> None:
+    script = run(COUNTING)
+    _encode(script.A())
+    gone = weakref.ref(script.A)
+    del script
+    gc.collect()
+    assert gone() is None
