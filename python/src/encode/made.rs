@@ -158,7 +158,7 @@ impl<'py> Walk<'_, '_, 'py> {
             lowest: std::mem::replace(&mut self.lowest, usize::MAX),
             reads_class: self.reads_class.replace(passes_over),
         };
-        let outcome = self.own(class.as_ptr());
+        let outcome = self.nested(class.as_ptr(), |walk| walk.made_of(class));
         self.rules = outer.rules;
         self.ruled = outer.ruled;
         self.role = outer.role;

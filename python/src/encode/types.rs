@@ -99,15 +99,24 @@ impl Known {
         }
     }
 
-    /// Where attributes that a derived class gives its instances count beside what they are
-    /// written as, the names of those that the known class keeps in their dict for itself.
+    /// Where attributes that instances are given count beside what they are written as, the names
+    /// of those that the known class keeps in their dict for itself.
     fn keeps(self) -> Option<&'static [&'static str]> {
         match self {
+            Self::Ordered | Self::Counter => Some(&[]),
             Self::Numpy(kind) => kind.keeps(),
             Self::Pandas(kind) => kind.keeps(),
             Self::Arrow(kind) => kind.keeps(),
             _ => None,
         }
+    }
+
+    /// Whether instances of the class itself can be given attributes that count.
+    fn is_given_attributes(self) -> bool {
+        matches!(
+            self,
+            Self::Ordered | Self::Counter | Self::Numpy(numpy::Kind::Masked)
+        )
     }
 
     fn from_name(name: &str) -> Option<Self> {
@@ -303,7 +312,7 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
                 info.fields = classes::own_slots(&class, &base)?;
             } else if let Some(kept) = known.keeps()
                 && info.has_dict
-                && depth > 0
+                && (depth > 0 || known.is_given_attributes())
             {
                 info.attached = true;
                 let py = value.py();

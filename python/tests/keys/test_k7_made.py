@@ -21,6 +21,7 @@ COUNTING = "class A:\n made = 0\n def __init__(self): A.made += 1"
 def run(source: str) -> types.ModuleType:
     """A script after a run of it, as hosts run them: in a module that takes the place of the one before."""
     script = types.ModuleType("__main__")
+    sys.modules["__main__"] = script
     exec(compile(source, "script", "exec", dont_inherit=True), vars(script))
     return script
 
@@ -61,6 +62,16 @@ def test_k7_scripts_with_other_classes_of_one_name_do_not_share(other: str) -> N
     assert _encode(run(own).A()) == _encode(run(own).A())
     assert _encode(run(own).A()) != _encode(run(other).A())
     assert _encode(run(own).A) != _encode(run(other).A)
+
+
+def test_k9_a_scripts_generic_model_is_the_same_in_each_run() -> None:
+    source = (
+        "import pydantic, typing\nT = typing.TypeVar('T')\nclass A(pydantic.BaseModel, typing.Generic[T]): x: T\n"
+        "made = A[int](x=1), A[float](x=1.0)"
+    )
+    one, two = run(source), run(source)
+    assert [_encode(made) for made in one.made] == [_encode(made) for made in two.made]
+    assert len({_encode(made) for made in one.made}) == 2
 
 
 def test_k9_a_counter_among_a_scripts_class_variables_makes_no_new_key() -> None:
@@ -161,6 +172,6 @@ def test_k13_a_scripts_class_is_not_kept_alive() -> None:
     script = run(COUNTING)
     _encode(script.A())
     gone = weakref.ref(script.A)
-    del script
+    del script, sys.modules["__main__"]
     gc.collect()
     assert gone() is None
