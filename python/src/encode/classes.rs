@@ -18,27 +18,19 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Writes the attributes of an instance: those in its dict, then those that are not.
     pub(super) fn attributes(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         let py = self.py;
-        let dict = match info.has_dict {
-            true => self.on_own(|_| Ok(own_dict(value)?))?,
-            false => None,
+        let dict = if info.has_dict {
+            // SAFETY: the class says so.
+            Some(self.on_own(|_| Ok(unsafe { dict(value) }?))?)
+        } else {
+            None
         };
         if let Some(found) = &dict {
             let start = self.enc.len();
-            let mut results = Vec::new();
-            for kept in &info.kept {
-                let name = kept.name.bind(py);
-                let is_result = self.on_own(|walk| match found.get_item(name)? {
-                    Some(result) => walk.is_result(value, info, kept, &result),
-                    None => Ok(false),
-                })?;
-                if is_result {
-                    results.push(name.clone().unbind().into_any());
-                }
-            }
-            let skip = if results.is_empty() {
+            let results;
+            let skip = if info.kept.is_empty() {
                 &info.skip
             } else {
-                results.extend(info.skip.iter().map(|name| name.clone_ref(py)));
+                results = self.on_own(|walk| walk.results(value, info, found))?;
                 &results
             };
             self.pairs(found.as_ptr(), Keys::Names(skip))
@@ -122,15 +114,25 @@ fn attribute<'py>(
 
 /// The dict in which an instance keeps its attributes, past whatever its class makes of it.
 pub(super) fn own_dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
-    if !super::types::has_dict(&value.get_type()) {
-        return Ok(None);
+    if super::types::has_dict(&value.get_type()) {
+        // SAFETY: the class says so.
+        unsafe { dict(value) }.map(Some)
+    } else {
+        Ok(None)
     }
-    // SAFETY: the class says that its instances have a dict; the call gives a new reference to
-    // it or NULL with an exception set.
+}
+
+/// # Safety
+///
+/// The instances of the object's class have a dict.
+#[inline(always)]
+unsafe fn dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    // SAFETY: the caller's promise; the call gives a new reference to the dict or NULL with an
+    // exception set.
     unsafe {
         let found = ffi::PyObject_GenericGetDict(value.as_ptr(), std::ptr::null_mut());
         let found = Bound::from_owned_ptr_or_err(value.py(), found)?;
-        Ok(Some(found.cast_into_unchecked::<PyDict>()))
+        Ok(found.cast_into_unchecked::<PyDict>())
     }
 }
 

@@ -223,6 +223,7 @@ impl Fault {
 
     /// The Python exception for a function that holds what has no key and must not be told apart
     /// by which object it is.
+    #[expect(clippy::boxed_local, reason = "faults are boxed on their way out")]
     pub(super) fn raise_held(self: Box<Self>, py: Python<'_>, cx: &Context<'_>) -> PyErr {
         let way = self.way().replacen("it is", "what it holds is", 1);
         match self.cause {

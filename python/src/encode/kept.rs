@@ -301,6 +301,27 @@ fn is_scalar(value: &Bound<'_, PyAny>) -> bool {
 }
 
 impl<'py> Walk<'_, '_, 'py> {
+    /// The names in an object's dict that do not count: those that hold results, and those that
+    /// its known class keeps for itself.
+    pub(super) fn results(
+        &self,
+        owner: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+        dict: &Bound<'py, PyDict>,
+    ) -> Outcome<Vec<Py<PyAny>>> {
+        let py = self.py;
+        let mut names: Vec<_> = info.skip.iter().map(|name| name.clone_ref(py)).collect();
+        for kept in &info.kept {
+            let name = kept.name.bind(py);
+            if let Some(value) = dict.get_item(name)?
+                && self.is_result(owner, info, kept, &value)?
+            {
+                names.push(name.clone().into_any().unbind());
+            }
+        }
+        Ok(names)
+    }
+
     /// Whether a value that an object has under a name is a result and no more.
     pub(super) fn is_result(
         &self,

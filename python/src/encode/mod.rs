@@ -181,7 +181,7 @@ struct Walk<'e, 'a, 'py> {
     /// How what was written is known.
     reading: Reading,
     /// What an earlier reading wrote, where this is one of two.
-    trace: Option<Trace>,
+    trace: Option<Box<Trace>>,
 }
 
 /// A container that was written before in this walk.

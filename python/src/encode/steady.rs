@@ -23,7 +23,6 @@ pub(crate) enum Reading {
 }
 
 /// The digests of the values of one reading, each after those inside it.
-#[derive(Default)]
 pub(super) struct Trace {
     earlier: Option<Vec<u128>>,
     digests: Vec<u128>,
@@ -54,10 +53,10 @@ pub(super) fn read_twice(
         let mut enc = Encoder::new();
         let mut walk = Walk::new(py, &mut enc, cx);
         walk.role = role;
-        walk.trace = Some(Trace {
+        walk.trace = Some(Box::new(Trace {
             earlier,
             digests: Vec::new(),
-        });
+        }));
         walk.value(value)?;
         earlier = walk.trace.map(|trace| trace.digests);
     }

@@ -614,7 +614,9 @@ def test_k18_a_closure_over_it_is_refused_where_it_is_decorated() -> None:
 
         return connection
 
-    with pytest.raises(tenure.UnhashableParamError, match=r"it holds is a `function` → its `user`: [^?]*variable of its"):
+    with pytest.raises(
+        tenure.UnhashableParamError, match=r"it holds is a `function` → its `user`: [^?]*variable of its"
+    ):
         page(Current())
     for tenant in ("a", "b"):
         made = as_tenant(tenant, lambda: page(STAND_IN)())
@@ -750,9 +752,17 @@ KEPT: list[tuple[str, Make, Make | None]] = [
     ("a mock", lambda: unittest.mock.Mock(email="a"), lambda: unittest.mock.Mock(email="b")),
     ("a mock of a class", lambda: mocked("a"), lambda: mocked("b")),
     ("a magic mock", lambda: unittest.mock.MagicMock(email="a"), lambda: unittest.mock.MagicMock(email="b")),
-    ("Celery's app", lambda: celery.Celery("a", set_as_current=False), lambda: celery.Celery("b", set_as_current=False)),
+    (
+        "Celery's app",
+        lambda: celery.Celery("a", set_as_current=False),
+        lambda: celery.Celery("b", set_as_current=False),
+    ),
     ("a plugin manager", lambda: pluggy.PluginManager("a"), lambda: pluggy.PluginManager("b")),
-    ("werkzeug's type of a dict", lambda: werkzeug.datastructures.MultiDict({"a": 1}), werkzeug.datastructures.MultiDict),
+    (
+        "werkzeug's type of a dict",
+        lambda: werkzeug.datastructures.MultiDict({"a": 1}),
+        werkzeug.datastructures.MultiDict,
+    ),
     ("Flask's anonymous user", flask_login.AnonymousUserMixin, None),
 ]
 
@@ -898,7 +908,10 @@ FIELDS: dict[str, Callable[[str], Any]] = {
     "a plain class": PlainOver,
     "a derived class": OverInMiddle,
     "a model": lambda url: ModelOver(url=url),
-    **{f"a member called {kind.__name__}": named_like(kind) for kind in (NameSpace, Accessor, CachedAccessor, cached_property)},
+    **{
+        f"a member called {kind.__name__}": named_like(kind)
+        for kind in (NameSpace, Accessor, CachedAccessor, cached_property)
+    },
     **{f"assigned to {kind.__name__}": assigned(kind) for kind in PROPERTIES},
 }
 
