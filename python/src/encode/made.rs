@@ -226,7 +226,7 @@ struct Outer<'a> {
 
 /// Whether a class was made by a `class` statement or its like, not by compiled code: instances
 /// of those alone are let go of by the interpreter's own function for them.
-fn is_made_in_python(class: &Bound<'_, PyType>) -> bool {
+pub(super) fn is_made_in_python(class: &Bound<'_, PyType>) -> bool {
     static ORDINARY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     let Ok(ordinary) = ORDINARY.import(class.py(), "abc", "ABC") else {
         return types::is_heap(class);

@@ -3,6 +3,7 @@
 
 use super::containers::Keys;
 use super::fault::Outcome;
+use super::made::is_made_in_python;
 use super::types::{self, TypeInfo, class_of};
 use super::{Walk, tags};
 use pyo3::exceptions::PyAttributeError;
@@ -163,26 +164,58 @@ pub(super) fn hidden_slots(class: &Bound<'_, PyType>) -> PyResult<Vec<Described>
     failed.map_or(Ok(hidden), Err)
 }
 
-/// The slots that classes add below the one that says how instances are pickled, which does not
-/// know of them, and whether they add a dict. `object` knows of both.
-pub(super) fn below_reducer(class: &Bound<'_, PyType>) -> PyResult<(Vec<Described>, bool)> {
-    let object = class.py().get_type::<PyAny>();
-    let mut below = Vec::new();
-    for base in class.mro() {
-        let base = base.cast_into::<PyType>().map_err(PyErr::from)?;
-        if base.is(&object) {
-            break;
-        }
-        let own = base.getattr("__dict__")?;
-        for name in ["__reduce_ex__", "__reduce__", "__getstate__"] {
-            if own.contains(name)? {
-                let dict = types::has_dict(class) && !types::has_dict(&base);
-                return Ok((below, dict));
+/// Who says what is pickled of a class's instances.
+pub(super) enum Reducer {
+    /// `object`, which knows of their dict and of slots that a name leads to.
+    Object,
+    /// A class written in Python, which is taken at its word.
+    Python,
+    /// A compiled class, which knows nothing of the slots that others add below it, nor of their
+    /// dict where it has none itself.
+    Compiled { slots: Vec<Described>, dict: bool },
+}
+
+impl Reducer {
+    pub(super) fn of(class: &Bound<'_, PyType>) -> PyResult<Self> {
+        let object = class.py().get_type::<PyAny>();
+        let mut slots = Vec::new();
+        for base in class.mro() {
+            let base = base.cast_into::<PyType>().map_err(PyErr::from)?;
+            if base.is(&object) {
+                break;
             }
+            let own = base.getattr("__dict__")?;
+            for name in ["__reduce_ex__", "__reduce__", "__getstate__"] {
+                if !own.contains(name)? {
+                    continue;
+                }
+                return Ok(if is_made_in_python(&base) {
+                    Self::Python
+                } else {
+                    let dict = types::has_dict(class) && !types::has_dict(&base);
+                    Self::Compiled { slots, dict }
+                });
+            }
+            own_members(&base, &mut slots)?;
         }
-        own_members(&base, &mut below)?;
+        Ok(Self::Object)
     }
-    Ok((Vec::new(), false))
+}
+
+/// The attributes by which SciPy remembers what it has found out about a matrix.
+pub(super) fn remembered_facts(class: &Bound<'_, PyType>) -> Vec<Py<PyAny>> {
+    let py = class.py();
+    let is_sparse = class.mro().iter().any(|base| {
+        base.cast::<PyType>().is_ok_and(|base| {
+            types::full_name(base.as_type_ptr()) == "scipy.sparse._compressed._cs_matrix"
+                && types::is_itself(base)
+        })
+    });
+    let names = ["_has_sorted_indices", "_has_canonical_format"];
+    let names = names.iter().filter(|_| is_sparse);
+    names
+        .map(|name| PyString::intern(py, name).unbind().into_any())
+        .collect()
 }
 
 /// What compiled exception classes keep outside of what is pickled, and all slots. Where an

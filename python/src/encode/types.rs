@@ -9,6 +9,7 @@
 use super::fault::{Fault, Outcome};
 use super::kept::{self, Kept};
 use super::made::Origin;
+use super::parts::Reducer;
 use super::reach::{self, Reach};
 use super::{
     arrow, buffers, callables, classes, files, images, numpy, pandas, parts, stand_in, stdlib, tags,
@@ -337,10 +338,16 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
     } else if classes::is_plain(value)? {
         info.rule = Rule::Object;
         info.fields = classes::slots(&class)?;
+        info.skip.append(&mut parts::remembered_facts(&class));
     } else {
-        let (mut slots, dict) = parts::below_reducer(&class)?;
-        info.beside.append(&mut slots);
-        info.dict_beside = dict;
+        match Reducer::of(&class)? {
+            Reducer::Object => {}
+            Reducer::Python => info.beside.clear(),
+            Reducer::Compiled { slots, dict } => {
+                info.beside = slots;
+                info.dict_beside = dict;
+            }
+        }
     }
     Ok(info)
 }

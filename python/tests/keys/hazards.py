@@ -14,7 +14,6 @@ import enum
 import fractions
 import functools
 import io
-import ipaddress
 import math
 import operator
 import pathlib
@@ -36,6 +35,7 @@ import polars as pl
 import pyarrow as pa
 import pydantic
 from PIL import Image
+from scipy import sparse
 
 import tenure
 
@@ -514,8 +514,12 @@ def mangled(speed: int, hidden: int) -> Any:
     return it
 
 
-class Address(ipaddress.IPv4Address):
+class Numbered(enumerate):
     pass
+
+
+class NumberedSlots(enumerate):
+    __slots__ = ("tenant",)
 
 
 class Base:
@@ -740,6 +744,8 @@ DIFFERENT: list[Line] = [
     ("K8", "what super() stands for", (lambda: super(Upper, Upper(1)), lambda: super(Upper, Upper(2)), lambda: super(Upper, Lower(1)), lambda: super(Lower, Lower(1)),
                                        lambda: super(Upper, Upper), lambda: super(Upper))),
     ("K8", "how many results a function keeps", tuple(functools.partial(lambda size: functools.lru_cache(maxsize=size)(closure), size) for size in (1, 2, None))),
+    ("K5", "sparse matrices", (lambda: sparse.csr_array(np.eye(3)), lambda: sparse.csr_array(2 * np.eye(3)), lambda: sparse.csr_array(np.eye(3)[::-1]),
+                               lambda: sparse.csr_matrix(np.eye(3)))),
     ("K5", "hard masks and soft ones", (lambda: np.ma.array([1, 2]), lambda: np.ma.array([1, 2], hard_mask=True), lambda: np.ma.array([1, 2], fill_value=7))),
     ("K5", "what is noted on a dtype", (lambda: noted(a=1), lambda: noted(a=2), lambda: np.dtype("i4"), lambda: np.dtype([("x", noted(a=1))]), lambda: np.dtype([("x", noted(a=2))]))),
     ("K5", "what is noted on an array's dtype", (lambda: np.zeros(1, noted(a=1)), lambda: np.zeros(1, noted(a=2)), lambda: np.zeros(1, "i4"))),
@@ -752,7 +758,8 @@ DIFFERENT: list[Line] = [
      (lambda: ValueError(1), lambda: error(ValueError(1), __cause__=KeyError(1), __suppress_context__=False), lambda: error(ValueError(1), __cause__=KeyError(2), __suppress_context__=False),
       lambda: error(ValueError(1), __context__=KeyError(1)), lambda: error(ValueError(1), __context__=KeyError(2)), lambda: error(ValueError(1), __suppress_context__=True))),
     ("K9", "slots below what says how an object is pickled", (lambda: error(Loud("x"), volume=1), lambda: error(Loud("x"), volume=2), lambda: Loud("x"))),
-    ("K9", "attributes below what says how an object is pickled", tuple(functools.partial(lambda n: with_attribute(Address("10.0.0.1"), tenant=n), n) for n in (1, 2))),
+    ("K9", "attributes below what says how an object is pickled",
+     tuple(functools.partial(lambda kind, n: with_attribute(kind("ab"), tenant=n), kind, n) for kind in (Numbered, NumberedSlots) for n in (1, 2))),
     ("K7", "slots of one name", (lambda: Toad(1, 1), lambda: Toad(1, 2), lambda: Toad(2, 1))),
     ("K7", "private slots of one name", (lambda: mangled(1, 1), lambda: mangled(1, 2), lambda: mangled(2, 1))),
     ("K7", "a slot behind a property", (lambda: Cat(1), lambda: Cat(2))),
@@ -875,6 +882,9 @@ EQUAL: list[Line] = [
       for what, make in MADE.items() for at in range(len(make("a")))),
     *(("K9", f"an instance in a script that runs again: {source.splitlines()[-1]}", tuple(functools.partial(lambda source: module("m", source).made, source) for _ in range(2)))
       for source in SCRIPTS),
+    *(("K5", f"a sparse matrix that was used: {kind.__name__}",
+       (functools.partial(kind, np.eye(3)), functools.partial(lambda kind: (it := kind(np.eye(3)), it.has_canonical_format, it @ it)[0], kind)))
+      for kind in (sparse.csr_matrix, sparse.csc_array, sparse.bsr_array, sparse.coo_array)),
     ("K2", "ranges of the same numbers", (lambda: range(0, 3, 2), lambda: range(0, 4, 2), lambda: range(0, 3, 2)[:])),
     ("K2", "ranges of one number, and of none", (lambda: range(1), lambda: range(0, 5, 9)[:1])),
     ("K2", "empty ranges", (lambda: range(0), lambda: range(5, 1), lambda: range(1, 5, -1))),

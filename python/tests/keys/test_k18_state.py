@@ -63,6 +63,7 @@ LEFT_OUT = {
     # What pickle loses.
     (random.Random, "__dict__"),
     (ipaddress.IPv4Interface, "__dict__"),
+    (ipaddress.IPv4Network, "__dict__"),
 }
 
 #: Names with underscores around them under which objects keep state. What else has such a name belongs to the class.

@@ -394,7 +394,7 @@ def test_k12_a_rule_wins_over_every_built_in_rule(value: Any, other: Any) -> Non
         assert _encode(wrap(value), rules) == _encode(wrap(other), rules)
 
 
-@pytest.mark.parametrize("key", [list[int], List[int]])
+@pytest.mark.parametrize("key", [list[int], List[int]])  # noqa: UP006
 def test_k12_a_rule_for_a_type_with_parameters_is_for_its_class(key: Any) -> None:
     """K12: as the reference takes it; a list does not know what it was declared to hold."""
     assert _encode([1, 2], {key: len}) == _encode(["a", "b"], {key: len}) == _encode([1, 2], {list: len})
