@@ -14,6 +14,8 @@
 //! | `POST /out` | ends the user's session: their connection is closed |
 //! | `GET /live` | a WebSocket: each message is a search in the notes, on the socket's connection |
 //! | `GET /info` | the figures of both caches |
+//!
+//! Ctrl-C and SIGTERM end it: requests under way are answered, then every connection is closed.
 
 use std::sync::Mutex;
 
@@ -189,7 +191,27 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         format!("{address}: {error}. Give another address as the first argument")
     })?;
     println!("http://{}", listener.local_addr()?);
-    axum::serve(listener, app(Database(database.into()))).await?;
-    tenure::shutdown_async().await;
+    axum::serve(listener, app(Database(database.into())))
+        .with_graceful_shutdown(stopped())
+        .await?;
+    // Every connection is closed, and with the last one SQLite's log goes too.
+    if !tenure::shutdown_async().await {
+        eprintln!("some connections were still in use");
+    }
     Ok(())
+}
+
+/// Waits until someone wants the program to end: Ctrl-C, or SIGTERM as service managers send it.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminated.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
 }

@@ -91,12 +91,14 @@ fn look(source: &str, offset: usize) -> Option<Around> {
             ";" => header.clear(),
             word => {
                 let before = header.last().copied();
+                // Of two items with conditions, each may stand where the other does not.
+                let always = !header.contains(&"cfg");
                 if word == name && before == Some("fn") {
                     let at = source.len() - words.0.len() - word.len();
                     if at == offset {
-                        found = Some(level);
+                        found = Some((level, always));
                     }
-                } else if word == name {
+                } else if word == name && always {
                     let kind = TYPES.into_iter().find(|kind| before == Some(kind));
                     namesakes.extend(kind.map(|kind| (kind, level)));
                 }
@@ -104,8 +106,10 @@ fn look(source: &str, offset: usize) -> Option<Around> {
             }
         }
     }
-    let found = found?;
-    let namesake = namesakes.iter().find(|(_, level)| *level == found);
+    let (found, always) = found?;
+    let namesake = namesakes
+        .iter()
+        .find(|(_, level)| always && *level == found);
     Some(Around {
         within: found.0,
         namesake: namesake.map(|(kind, _)| *kind),
@@ -299,5 +303,7 @@ mod tests {
         assert_eq!(of("mod a { pub mod it {} } fn it() {}"), None);
         assert_eq!(of("mod it { fn it() {} }"), None);
         assert_eq!(of("mod item; fn it() {}"), None);
+        assert_eq!(of("#[cfg(a)] mod it; #[cfg(not(a))] fn it() {}"), None);
+        assert_eq!(of("mod it; #[cfg(a)] fn it() {}"), None);
     }
 }

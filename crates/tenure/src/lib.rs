@@ -45,7 +45,9 @@
 //! - **Never late.** What has expired is never handed out again, and is released by a background
 //!   thread with nobody calling. `max_entries` holds at every moment.
 //! - **Keys are exact.** Different arguments never share an entry. Nothing is sampled or truncated,
-//!   floats count bit for bit, and whoever controls the arguments cannot make two calls collide.
+//!   floats count bit for bit, and whoever controls the arguments cannot make two calls collide. The
+//!   one thing that is taken at its word is a `Hash` of another type that was written by hand: what
+//!   it leaves out does not count. [`CacheKey`] says what to do with one.
 //! - **Nothing foreign under a lock.** A slow or re-entrant build, check, release or `Drop` delays
 //!   nobody else.
 //!
@@ -88,7 +90,11 @@
 //! logged where that takes longer.
 //!
 //! **My function returns `Result`. Is an error kept?** No. It goes to everyone who waited for that
-//! build, as a [`Shared`] that works with `?`, and the next call builds again.
+//! build, as a [`Shared`] that works with `?`, and the next call builds again. That holds for a
+//! `Result` under another name too. An `Option` is kept as it is, `None` as well.
+//!
+//! **My function takes a `&mut`.** What is done through it would happen in a build and not on a hit,
+//! so it is refused. One that is left out of the key (`_progress: &mut Bar`) is for the build alone.
 //!
 //! **What if a function that cannot fail is called in a circle, or without a session?** It panics,
 //! with a message that names the circle or says what to do. One that returns `Result` gives an error
@@ -96,7 +102,10 @@
 //!
 //! **What does the name of the function stand for twice?** `pool(…)` is the function; `pool::clear()`
 //! belongs to a type of the same name that holds no value. Both are imported together. For methods
-//! the functions are `Type::name_clear()`, `name_clear_entry(…)` and `name_info()`.
+//! the functions are `Type::name_clear()`, `name_clear_entry(…)` and `name_info()`. Where a module or
+//! a type has the function's name (`mod config;` beside `fn config()`, or `pub use pool::pool` beside
+//! `mod pool`), `#[cache_resource(cache = config_cache)]` gives it another, and
+//! `config_cache::clear()`.
 //!
 //! **May a blocking function wait for an async one?** Both wait for the same builds. But a thread
 //! that blocks for a build which only that very thread could poll waits for ever: in async code,

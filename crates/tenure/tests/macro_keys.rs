@@ -288,3 +288,14 @@ fn r2_a_derived_key_takes_fields_that_are_only_hash() {
     assert_ne!(bytes(&Both(Custom(1), 0.5)), bytes(&Both(Custom(2), 0.5)));
     assert_ne!(bytes(&Both(Custom(1), 0.5)), bytes(&Both(Custom(1), 0.25)));
 }
+
+#[test]
+fn k1_a_type_id_counts_whole() {
+    use std::any::TypeId;
+
+    // Its `Hash` writes 64 bits of 128.
+    let one = bytes(&TypeId::of::<u8>());
+    assert!(one.len() > 2 * size_of::<u64>());
+    assert_eq!(one, bytes(&TypeId::of::<u8>()));
+    assert_ne!(one, bytes(&TypeId::of::<i8>()));
+}

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, StatusCode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{self, OpenptFlags};
 use rustix::termios::{self, Winsize};
 
@@ -21,7 +22,7 @@ impl Drop for Running {
 }
 
 struct Server {
-    _process: Running,
+    process: Running,
     address: String,
 }
 
@@ -33,10 +34,13 @@ impl Server {
         BufReader::new(out).read_line(&mut address).unwrap();
         let address = address.trim().to_owned();
         assert!(address.starts_with("http://"), "{address}");
-        Self {
-            _process: process,
-            address,
-        }
+        Self { process, address }
+    }
+
+    /// Asks it to end, and waits for what it ends with.
+    fn end(mut self, signal: Signal) -> ExitStatus {
+        kill_process(Pid::from_child(&self.process.0), signal).unwrap();
+        self.process.0.wait().unwrap()
     }
 
     fn url(&self, path: &str) -> String {
@@ -269,6 +273,31 @@ async fn r5_the_service_shares_the_pool_and_gives_each_user_a_connection() {
         "pools 1 of 1 built, connections 1 of 3 built\n"
     );
     assert_eq!(text(bob.get(server.url("/drafts"))).await, "");
+}
+
+#[tokio::test]
+async fn l6_a_signal_ends_the_service_and_nothing_is_left_behind() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let folder = tempdir(&format!("service-{}", signal.as_raw()));
+        let database = folder.join("notes.db");
+        let mut service = Command::new(env!("CARGO_BIN_EXE_service"));
+        let server = Server::start(service.arg("127.0.0.1:0").arg(&database));
+        let user = Client::builder().cookie_store(true).build().unwrap();
+        text(user.post(server.url("/drafts")).body("a rose")).await;
+        text(user.post(server.url("/publish"))).await;
+        assert_eq!(text(user.get(server.url("/notes"))).await, "a rose");
+        let url = server.url("/live").replace("http", "ws");
+        let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+        socket.send("rose".into()).await.unwrap();
+        socket.next().await.unwrap().unwrap();
+        assert!(folder.join("notes.db-wal").exists());
+
+        // The user's connection and the socket are still open.
+        assert!(server.end(signal).success());
+        let left = std::fs::read_dir(&folder).unwrap();
+        let left: Vec<_> = left.map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(left, ["notes.db"]);
+    }
 }
 
 #[tokio::test]

@@ -41,7 +41,41 @@ use crate::key::Encoder;
 /// ```
 ///
 /// Why is `Hash` not enough? Floats have none, and two values of one type may compare unequal and
-/// still write the same to a hasher; a key must tell them apart.
+/// still write the same to a hasher; a key must tell them apart. A `Hash` that was written by hand
+/// may say less than `Eq` does, to be quick, and is legal: a map compares as well. A key has only
+/// what was written, and nobody can see from outside that something was left out. **Where a type's
+/// `Hash` leaves out what tells its values apart, they share an entry.** None of the standard
+/// library is taken that way. For another, write `CacheKey`, which goes before `Hash`, or give the
+/// parameter `#[key(with = …)]`:
+///
+/// ```
+/// use std::hash::{Hash, Hasher};
+///
+/// #[derive(PartialEq, Eq)]
+/// struct Plan {
+///     id: u32,
+///     source: String,
+/// }
+///
+/// impl Hash for Plan {
+///     fn hash<H: Hasher>(&self, state: &mut H) {
+///         self.id.hash(state); // enough for a map
+///     }
+/// }
+///
+/// fn whole(plan: &Plan) -> (u32, &str) {
+///     (plan.id, &plan.source)
+/// }
+///
+/// #[tenure::cache_resource]
+/// fn table(#[key(with = whole)] plan: &Plan) -> String {
+///     plan.source.clone()
+/// }
+///
+/// let plan = |source: &str| Plan { id: 1, source: source.into() };
+/// assert_eq!(*table(&plan("orders")), "orders");
+/// assert_eq!(*table(&plan("salaries")), "salaries");
+/// ```
 ///
 /// ```
 /// use tenure::{CacheKey, Encoder};

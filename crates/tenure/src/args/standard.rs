@@ -292,6 +292,14 @@ impl<T> CacheKey for Discriminant<T> {
     }
 }
 
+/// Its `Hash` writes half of it, so that what it shows follows.
+impl CacheKey for TypeId {
+    fn encode(&self, key: &mut Encoder) {
+        self.hash(key);
+        format!("{self:?}").encode(key);
+    }
+}
+
 macro_rules! of_fixed_length {
     ($($name:ty),* $(,)?) => {$(
         /// What its `Hash` writes has one length, or says in front which form follows.
@@ -307,7 +315,6 @@ macro_rules! of_fixed_length {
 of_fixed_length!(
     SystemTime,
     Instant,
-    TypeId,
     ThreadId,
     RangeFull,
     IpAddr,

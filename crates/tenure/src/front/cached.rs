@@ -3,49 +3,54 @@
 //! The two kinds, with failures and without, have methods of the same names, so that the expansion
 //! need not know which of them a return type means.
 
+use std::any::Any;
 use std::convert::Infallible;
 
 use crate::bounds::{Failure, Resource};
 use crate::error::Error;
 use crate::fallible::{self, Failed, Shared};
 use crate::front::Source;
-use crate::front::rules::guarded_async;
+use crate::front::rules::{Rules, guarded_async};
 use crate::function::Function;
 use crate::info::Info;
 use crate::key::KeyRef;
 use crate::later::Place;
 use crate::lease::Lease;
-use crate::sync::Arc;
 
-/// A cached function of the program.
-pub struct Cached<V: Resource, F: Failure> {
-    pub(super) function: Arc<Function<V, F>>,
-    pub(super) place: Arc<Place>,
-}
+/// A cached function of the program, which it keeps to its end.
+pub struct Cached<V: Resource, F: Failure>(pub(super) &'static Function<V, F>);
 
 impl<V: Resource, F: Failure> Cached<V, F> {
-    /// `name::clear()`.
-    ///
-    /// # Panics
-    /// For a session-scoped function where there is no session.
+    /// Where its async releases run.
+    fn place(&self) -> &'static Place {
+        let rules: &dyn Any = self.0.behaviour();
+        let rules = rules.downcast_ref::<Rules<V>>();
+        &rules.expect("a function of the program has rules").place
+    }
+}
+
+/// A cached function without its types.
+pub(super) trait Erased: Any + Send + Sync {
     #[track_caller]
-    pub fn clear(&self) {
-        expect_session(self.function.clear());
+    fn clear(&self);
+    #[track_caller]
+    fn clear_entry(&self, key: &KeyRef<'_>);
+    fn info(&self) -> Info;
+}
+
+impl<V: Resource, F: Failure> Erased for Function<V, F> {
+    #[track_caller]
+    fn clear(&self) {
+        expect_session(Self::clear(self));
     }
 
-    /// `name::clear_entry(…)`.
-    ///
-    /// # Panics
-    /// For a session-scoped function where there is no session.
     #[track_caller]
-    pub fn clear_entry(&self, key: &KeyRef<'_>) {
-        expect_session(self.function.clear_entry(key));
+    fn clear_entry(&self, key: &KeyRef<'_>) {
+        expect_session(Self::clear_entry(self, key));
     }
 
-    /// `name::info()`.
-    #[must_use]
-    pub fn info(&self) -> Info {
-        self.function.info()
+    fn info(&self) -> Info {
+        Self::info(self)
     }
 }
 
@@ -60,7 +65,7 @@ impl<V: Resource> Cached<V, Infallible> {
     /// A hit that an async function need not wait for.
     #[inline]
     pub fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
-        self.function.hot_hit(key)
+        self.0.hot_hit(key)
     }
 
     /// A call of a function that cannot fail.
@@ -75,7 +80,7 @@ impl<V: Resource> Cached<V, Infallible> {
         _: Source<Infallible>,
         build: impl FnOnce() -> V,
     ) -> Lease<V> {
-        fallible::gave(self.function.get_or_build(key, || Ok(build())))
+        fallible::gave(self.0.get_or_build(key, || Ok(build())))
     }
 
     /// A call of an async function that cannot fail, after [`hit`](Self::hit).
@@ -90,11 +95,11 @@ impl<V: Resource> Cached<V, Infallible> {
         build: impl Future<Output = V>,
     ) -> Lease<V> {
         let build = async {
-            self.place.note();
+            self.place().note();
             Ok(build.await)
         };
-        let check = |lease| guarded_async(&self.function.shared.name, check(lease));
-        fallible::gave(self.function.call_async(key, check, build).await)
+        let check = |lease| guarded_async(&self.0.shared.name, check(lease));
+        fallible::gave(self.0.call_async(key, check, build).await)
     }
 }
 
@@ -102,7 +107,7 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
     /// A hit that an async function need not wait for.
     #[inline]
     pub fn hit(&self, key: &KeyRef<'_>) -> Option<Result<Lease<V>, Shared<E>>> {
-        self.function.hot_hit(key).map(Ok)
+        self.0.hot_hit(key).map(Ok)
     }
 
     /// A call of a function that can fail.
@@ -117,9 +122,7 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
         build: impl FnOnce() -> Result<V, E>,
     ) -> Result<Lease<V>, Shared<E>> {
         let build = || build().map_err(|error| Failed::new(error, source));
-        self.function
-            .get_or_build(key, build)
-            .map_err(Shared::from_call)
+        self.0.get_or_build(key, build).map_err(Shared::from_call)
     }
 
     /// A call of an async function that can fail, after [`hit`](Self::hit).
@@ -134,11 +137,11 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
         build: impl Future<Output = Result<V, E>>,
     ) -> Result<Lease<V>, Shared<E>> {
         let build = async {
-            self.place.note();
+            self.place().note();
             build.await.map_err(|error| Failed::new(error, source))
         };
-        let check = |lease| guarded_async(&self.function.shared.name, check(lease));
-        let gave = self.function.call_async(key, check, build).await;
+        let check = |lease| guarded_async(&self.0.shared.name, check(lease));
+        let gave = self.0.call_async(key, check, build).await;
         gave.map_err(Shared::from_call)
     }
 }

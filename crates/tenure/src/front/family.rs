@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use crate::bounds::{Failure, Resource};
-use crate::front::{Cached, Made};
+use crate::front::cached::Erased;
+use crate::front::{Cached, Made, kept};
 use crate::info::Info;
 use crate::key::KeyRef;
 use crate::sync::{Mutex, OnceLock};
@@ -19,31 +20,6 @@ pub struct Family {
 
 /// What tells one member of a family from another.
 type Which = [TypeId; 4];
-
-/// A cache without its types.
-pub(super) trait Erased: Any + Send + Sync {
-    #[track_caller]
-    fn clear(&self);
-    #[track_caller]
-    fn clear_entry(&self, key: &KeyRef<'_>);
-    fn info(&self) -> Info;
-}
-
-impl<V: Resource, F: Failure> Erased for Cached<V, F> {
-    #[track_caller]
-    fn clear(&self) {
-        Cached::clear(self);
-    }
-
-    #[track_caller]
-    fn clear_entry(&self, key: &KeyRef<'_>) {
-        Cached::clear_entry(self, key);
-    }
-
-    fn info(&self) -> Info {
-        Cached::info(self)
-    }
-}
 
 impl Family {
     /// One without members.
@@ -131,25 +107,22 @@ impl<V, F> Member<'_, V, F> {
 impl<V: Resource, F: Failure> Member<'_, V, F> {
     /// The cache, made by the first call.
     #[track_caller]
-    pub fn get(self, make: fn() -> Made<V>) -> &'static Cached<V, F> {
+    pub fn get(self, make: fn() -> Made<V>) -> Cached<V, F> {
         let Self { family, which, .. } = self;
         let member: &'static dyn Any = match family.find(&which) {
             Some(member) => member,
             None => {
                 // Made without the lock; if another thread was quicker, its is taken.
-                let made = make().cached::<F>();
+                let made = make().function::<F>();
                 let mut members = family.members.get_or_init(Mutex::default).lock();
-                let member = *members
-                    .entry(which)
-                    .or_insert_with(|| Box::leak(Box::new(made)));
+                let member = *members.entry(which).or_insert_with(|| kept(&made));
                 drop(members);
                 let _ = family.first.set((which, member));
                 member
             }
         };
-        member
-            .downcast_ref()
-            .expect("the types say which member it is")
+        let function = member.downcast_ref();
+        Cached(function.expect("the types say which member it is"))
     }
 }
 

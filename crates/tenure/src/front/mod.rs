@@ -120,7 +120,7 @@ impl<V: Resource> Made<V> {
     /// # Panics
     /// Where a setting that is not a literal has a value that cannot be.
     #[track_caller]
-    fn cached<F: Failure>(self) -> Cached<V, F> {
+    fn function<F: Failure>(self) -> Arc<Function<V, F>> {
         let Self {
             definition,
             mut rules,
@@ -129,13 +129,17 @@ impl<V: Resource> Made<V> {
         let name = definition.name;
         refuse_result::<V, F>(name);
         rules.name = name;
-        let place = Arc::clone(&rules.place);
         let failures = Arc::clone(&rules.failures);
         let function = Function::new(api::engine(), name, settings, Box::new(rules));
         let function: Arc<Function<V, F>> =
             function.unwrap_or_else(|error| panic!("#[cache_resource] on `{name}`: {error}"));
         let weak: Weak<dyn CountsFailures> = Arc::downgrade(&function) as _;
         let _ = failures.set(weak);
-        Cached { function, place }
+        function
     }
+}
+
+/// Keeps a function for as long as the program runs, as its code is kept.
+fn kept<V: Resource, F: Failure>(function: &Arc<Function<V, F>>) -> &'static Function<V, F> {
+    Box::leak(Box::new(Arc::clone(function)))
 }

@@ -1,6 +1,6 @@
 //! The cache of a function without type parameters.
 //!
-//! Invariant: what a slot holds is a `Cached<V, F>` of the slot's own `V` and `F`. Only
+//! Invariant: what a slot holds is a `Function<V, F>` of the slot's own `V` and `F`. Only
 //! [`Slot::get`] fills one.
 //!
 //! Why has the slot itself no bounds? It stands in signatures that the author of the function did
@@ -11,9 +11,9 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use crate::bounds::{Failure, Resource};
-use crate::front::Made;
-use crate::front::cached::Cached;
-use crate::front::family::Erased;
+use crate::front::cached::{Cached, Erased};
+use crate::front::{Made, kept};
+use crate::function::Function;
 use crate::info::Info;
 use crate::key::KeyRef;
 use crate::sync::OnceLock;
@@ -23,7 +23,7 @@ type Same<T> = fn(T) -> T;
 
 /// The cache of a function without type parameters.
 pub struct Slot<V, F> {
-    made: OnceLock<Box<dyn Erased>>,
+    made: OnceLock<&'static dyn Erased>,
     /// Invariant in both types: a slot of one is never taken for a slot of another.
     types: PhantomData<(Same<V>, Same<F>)>,
 }
@@ -71,14 +71,14 @@ impl<V: Resource, F: Failure> Slot<V, F> {
     /// The cache, made by the first call.
     #[inline]
     #[track_caller]
-    pub fn get(&self, make: fn() -> Made<V>) -> &Cached<V, F> {
+    pub fn get(&self, make: fn() -> Made<V>) -> Cached<V, F> {
         let made = match self.made.get() {
             Some(made) => made,
-            None => self.made.get_or_init(|| Box::new(make().cached::<F>())),
+            None => self.made.get_or_init(|| kept(&make().function::<F>())),
         };
-        let made: *const dyn Erased = ptr::from_ref(&**made);
-        // SAFETY: by the invariant of the file it is one, and it lives in this slot.
-        unsafe { &*made.cast::<Cached<V, F>>() }
+        let made: *const dyn Erased = ptr::from_ref(*made);
+        // SAFETY: by the invariant of the file it is one, and it is kept.
+        Cached(unsafe { &*made.cast::<Function<V, F>>() })
     }
 }
 
