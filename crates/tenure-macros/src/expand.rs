@@ -8,7 +8,7 @@
 //! `cache = other` puts another name in the place of `name`.
 //!
 //! What has bounds stands in the function itself, and nowhere beside it: where a return type cannot
-//! be kept, its signature says so once, and `front/refused.rs` keeps the rest quiet.
+//! be kept, its body says so once, on the type, and `front/refused.rs` keeps the rest quiet.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -165,7 +165,6 @@ impl Expansion<'_> {
             written,
             failure,
             leased: output,
-            is_plain,
             check: asked,
             ..
         } = &function.returns;
@@ -198,7 +197,7 @@ impl Expansion<'_> {
             }
         });
         // A panic for a cycle or a missing session is the caller's; a future has no one caller.
-        let tracks = *is_plain && !is_async && !attributes.iter().any(is_track_caller);
+        let tracks = !is_async && !attributes.iter().any(is_track_caller);
         let tracks = tracks.then(|| quote!(#[track_caller]));
         let span = block.brace_token.span.join();
         let body = quote_spanned!(span=> { #(#rebind)* #(#statements)* });

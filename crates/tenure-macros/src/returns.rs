@@ -32,8 +32,6 @@ pub(crate) struct Returns {
     pub(crate) shared: TokenStream,
     /// What a call gives.
     pub(crate) leased: TokenStream,
-    /// Whether a call may panic for what a `Result` would say.
-    pub(crate) is_plain: bool,
     /// What the body asks of the type.
     pub(crate) check: TokenStream,
 }
@@ -76,7 +74,6 @@ impl Returns {
             failure: never.clone(),
             shared: never,
             leased: quote_spanned!(place=> #krate::Lease<#written>),
-            is_plain: true,
             check: [kept(written, around), located_at(place, asked)]
                 .into_iter()
                 .collect(),
@@ -98,7 +95,6 @@ impl Returns {
             leased: quote_spanned!(place=>
                 ::core::result::Result<#krate::Lease<#value>, #krate::Shared<#failure>>
             ),
-            is_plain: false,
             check: [kept(&value, around), shared(&failure, around)]
                 .into_iter()
                 .collect(),
@@ -124,7 +120,6 @@ impl Returns {
         Self {
             shared: side(quote!(Shared)),
             leased: side(quote!(Leased)),
-            is_plain: false,
             check: [kept(&value, around), shared(&failure, around)]
                 .into_iter()
                 .collect(),

@@ -81,11 +81,8 @@ pub(crate) fn read(
         None if item.sig.receiver().is_some() || mentions_self(&item) => Place::Associated,
         None => Place::Free,
     };
-    let mut misplaced = Misplaced::find(&item.sig.ident, place, settings);
-    let place = match misplaced {
-        Some(Misplaced { place, .. }) => place,
-        None => place,
-    };
+    let misplaced = Misplaced::find(&item.sig.ident, place, settings);
+    let place = misplaced.as_ref().map_or(place, |it| it.place);
     let mut mistakes: Option<Error> = None;
     let mut note = |error: Error| match &mut mistakes {
         None => mistakes = Some(error),
@@ -134,7 +131,7 @@ pub(crate) fn read(
             None
         }
     };
-    if let (Some(misplaced), Some(returns)) = (&mut misplaced, &returns)
+    if let (Some(misplaced), Some(returns)) = (&misplaced, &returns)
         && misplaced.within == Within::Trait
     {
         let error = misplaced.error.clone();
