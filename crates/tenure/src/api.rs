@@ -88,7 +88,9 @@ pub fn set_host(host: impl Host) {
 }
 
 /// Releases everything that is held, last built first, with cause `Shutdown`; callbacks have
-/// [`shutdown_bound`](Config::shutdown_bound) in all. Gives `false` where that ran out.
+/// [`shutdown_bound`](Config::shutdown_bound) in all. `true`: everything that was built has been
+/// released. `false`: a lease is still held somewhere, or the time ran out; the log says which
+/// functions these are, how many resources of each, and why.
 ///
 /// Rust drops no statics at the end of a process, so a program says when it is over, here or with
 /// [`shutdown_on_drop`].
@@ -101,7 +103,9 @@ pub fn set_host(host: impl Host) {
 /// assert_eq!(pool::info().released(tenure::Cause::Shutdown), 1);
 /// ```
 ///
-/// Blocks. In a task, use [`shutdown_async`].
+/// Blocks. Async callbacks that have not begun run on a runtime of Tenure's own meanwhile, so that
+/// this is right at the end of `main` on every runtime; what has begun on the calling thread's own
+/// runtime waits for [`shutdown_async`], which a task should rather use.
 pub fn shutdown() -> bool {
     let engine = engine();
     let bound = engine.config().shutdown_bound;

@@ -18,7 +18,7 @@ use crate::bounds::{Failure, Resource};
 use crate::clock::Nanos;
 use crate::counted::Counted;
 use crate::entries::EntryInfo;
-use crate::entry::{Entry, Held, Recorded};
+use crate::entry::{Entry, Held, Home, Recorded};
 use crate::flight::{Flight, FlightId, Inside, Landing};
 use crate::function::Shared;
 use crate::hot::{Hot, Turns};
@@ -291,6 +291,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
+    /// Itself, as its entries know it.
+    fn home(self: &Arc<Self>) -> Weak<dyn Home<V>> {
+        Arc::downgrade(self) as _
+    }
+
     /// Takes out this very entry, if it is still there, and lets go of the caller's lease; whether
     /// it was there.
     pub(crate) fn discard(&self, entry: Held<V>, cause: Cause) -> bool {
@@ -324,8 +329,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Puts a resource under `key`, in the place of what is there, and orphans the builds of it.
     pub(crate) fn insert(self: &Arc<Self>, key: &KeyRef<'_>, value: V, built_at: Nanos) -> Put<V> {
-        let shared = Arc::clone(&self.shared);
-        let [entry, again] = Counted::pair(Entry::new(key.to_key(), value, built_at, None, shared));
+        let (shared, home) = (Arc::clone(&self.shared), self.home());
+        let entry = Entry::new(key.to_key(), value, built_at, None, shared, home);
+        let [entry, again] = Counted::pair(entry);
         let (replaced, added) = {
             let mut state = self.state.lock();
             let replaced = state.remove_call(&self.shared.hot, key, &[]);
@@ -517,6 +523,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         remove_flight(&mut self.state.lock(), flight);
     }
 
+    /// How many entries are live.
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().entries.len()
+    }
+
     pub(crate) fn read(&self, info: &mut crate::info::Info) {
         let now = self.shared.engine.core().clock.now();
         let state = self.state.lock();
@@ -534,6 +545,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         counts.flights += state.flights.len();
         counts.expiries += usize::from(state.expiry.is_some());
         counts.places += state.entries.places();
+    }
+}
+
+impl<V: Resource, F: Failure> Home<V> for Cache<V, F> {
+    fn discard(&self, entry: Held<V>, cause: Cause) {
+        Self::discard(self, entry, cause);
     }
 }
 
@@ -634,7 +651,8 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
             _ => (flight.key.clone(), None),
         };
         let recorded = recording.map(|recording| Recorded { recording, call });
-        Entry::new(key, value, built_at, recorded, Arc::clone(shared))
+        let home = self.cache.home();
+        Entry::new(key, value, built_at, recorded, Arc::clone(shared), home)
     }
 
     /// The build failed; whoever waited and sees the same inputs gets the same failure.

@@ -4,6 +4,7 @@
 //! 1. The value is there until the last reference drops, and is taken out once, by that drop.
 //! 2. `ended` is written once, by whoever took the entry out of its cache.
 //! 3. The last reference never drops under a lock: what takes entries out hands them on.
+//! 4. An entry knows its cache and does not keep it.
 
 use crate::clock::{NEVER, Nanos};
 use crate::counted::Counted;
@@ -11,7 +12,7 @@ use crate::function::Shared;
 use crate::key::Key;
 use crate::record::{Observed, Recording};
 use crate::release::{Cause, Draining};
-use crate::sync::{Arc, AtomicU8, Figure, Ordering};
+use crate::sync::{Arc, AtomicU8, Figure, Ordering, Weak};
 use crate::underway::Side;
 
 const LIVE: u8 = u8::MAX;
@@ -28,6 +29,12 @@ const CAUSE: u8 = 0x0f;
 /// A reference to an entry, as caches and leases have one.
 pub(crate) type Held<V> = Counted<Entry<V>>;
 
+/// The cache that entries are kept in.
+pub(crate) trait Home<V>: Send + Sync {
+    /// Takes out this very entry, if it is still there, and lets go of the caller's lease.
+    fn discard(&self, entry: Held<V>, cause: Cause);
+}
+
 pub(crate) struct Entry<V> {
     key: Key,
     value: Option<V>,
@@ -36,6 +43,7 @@ pub(crate) struct Entry<V> {
     hits: Figure,
     recorded: Option<Box<Recorded>>,
     shared: Arc<Shared<V>>,
+    home: Weak<dyn Home<V>>,
     ended: AtomicU8,
 }
 
@@ -53,6 +61,7 @@ impl<V> Entry<V> {
         built_at: Nanos,
         recorded: Option<Recorded>,
         shared: Arc<Shared<V>>,
+        home: Weak<dyn Home<V>>,
     ) -> Self {
         Self {
             key,
@@ -61,6 +70,7 @@ impl<V> Entry<V> {
             hits: Figure::new(0),
             recorded: recorded.map(Box::new),
             shared,
+            home,
             ended: AtomicU8::new(LIVE),
         }
     }
@@ -87,6 +97,11 @@ impl<V> Entry<V> {
 
     pub(crate) fn shared(&self) -> &Arc<Shared<V>> {
         &self.shared
+    }
+
+    /// The cache, unless it has gone with all that it kept.
+    pub(crate) fn home(&self) -> Option<Arc<dyn Home<V>>> {
+        self.home.upgrade()
     }
 
     pub(crate) fn built_at(&self) -> Nanos {

@@ -10,7 +10,7 @@ use crate::bounds::{Failure, Resource};
 use crate::cache::{Cache, Put};
 use crate::call::{Call, Place, Step};
 use crate::clock::{Clock, NEVER, Nanos, nanos};
-use crate::engine::{AnyFunction, End, Engine};
+use crate::engine::{AnyFunction, End, Engine, Unreleased};
 use crate::error::{BuildError, Error, SettingError};
 use crate::host::{Host, SessionId};
 use crate::hot::Hot;
@@ -586,6 +586,36 @@ impl<V: Resource, F: Failure> Function<V, F> {
         Ok(())
     }
 
+    /// Gives back the resources of which `is_broken` is true, in every scope, with cause `Invalid`:
+    /// for a front door whose callers have no leases. Gives how many there were. `is_broken` is asked
+    /// outside every lock.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert_eq!(pools.discard_where(|pool| *pool == 7), 1);
+    /// assert_eq!(pools.discard_where(|pool| *pool == 7), 0); // it has ended already
+    /// assert_eq!(pools.info().released(Cause::Invalid), 1);
+    /// ```
+    pub fn discard_where(&self, is_broken: impl Fn(&V) -> bool) -> usize {
+        self.end_where(&is_broken, Cause::Invalid)
+    }
+
+    fn end_where(&self, is_meant: &dyn Fn(&V) -> bool, cause: Cause) -> usize {
+        let mut ended = 0;
+        for cache in self.caches() {
+            for entry in cache.held() {
+                if is_meant(entry.value()) {
+                    ended += 1;
+                    cache.discard(entry, cause);
+                }
+            }
+        }
+        ended
+    }
+
     /// Lets go of everything in every scope, for this cause.
     ///
     /// ```
@@ -643,13 +673,7 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     }
 
     fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool) {
-        for cache in self.caches() {
-            for entry in cache.held() {
-                if is_outdated(entry.value()) {
-                    cache.discard(entry, Cause::Superseded);
-                }
-            }
-        }
+        self.end_where(&|value| is_outdated(value), Cause::Superseded);
     }
 
     fn leave_session(&self, session: &SessionId) -> Option<End> {
@@ -673,6 +697,15 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
             })
         });
         held.collect()
+    }
+
+    fn unreleased(&self) -> Unreleased {
+        let live = || self.caches().iter().map(|cache| cache.len() as u64).sum();
+        Unreleased {
+            function: Arc::clone(&self.shared.name),
+            leased: self.shared.counters.unreleased(live),
+            releasing: self.shared.counters.releasing(),
+        }
     }
 
     fn inspect(&self, counts: &mut Inspection) {

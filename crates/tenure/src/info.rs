@@ -132,6 +132,7 @@ pub(crate) struct Counters {
     failures: Figure,
     releases: [Figure; CAUSES],
     release_failures: Figure,
+    releasing: Figure,
     waiting: Figure,
 }
 
@@ -151,6 +152,26 @@ impl Counters {
 
     pub(crate) fn released(&self, cause: Cause) {
         self.releases[cause as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a callback for as long as it runs.
+    pub(crate) fn releases(&self) -> Releasing<'_> {
+        self.releasing.fetch_add(1, Ordering::Relaxed);
+        Releasing(self)
+    }
+
+    /// How many callbacks are running.
+    pub(crate) fn releasing(&self) -> u64 {
+        self.releasing.load(Ordering::Relaxed)
+    }
+
+    /// How many of what was built and is not among the `live` have not been released.
+    pub(crate) fn unreleased(&self, live: impl FnOnce() -> u64) -> u64 {
+        // In this order, what moves on meanwhile is not taken for something that is left.
+        let builds = self.builds.load(Ordering::Relaxed);
+        let live = live();
+        let released = self.releases.iter().map(|it| it.load(Ordering::Relaxed));
+        builds.saturating_sub(live).saturating_sub(released.sum())
     }
 
     pub(crate) fn release_failed(&self) {
@@ -184,6 +205,15 @@ impl Counters {
             waiting: get(&self.waiting),
             ..Info::default()
         }
+    }
+}
+
+/// Counts a callback for as long as it runs.
+pub(crate) struct Releasing<'a>(&'a Counters);
+
+impl Drop for Releasing<'_> {
+    fn drop(&mut self) {
+        self.0.releasing.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

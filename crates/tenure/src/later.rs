@@ -3,9 +3,17 @@
 //! A resource is released wherever its last lease is dropped, which may be outside every runtime.
 //! Its async `on_release` then runs, in this order of preference: through the spawner that the
 //! program has set; with the feature `tokio`, on the runtime that last built a resource of the
-//! function; else on a thread of Tenure's own, without a runtime. A future whose runtime is shut
-//! down before it has ended is finished on that thread too.
+//! function, else on a runtime of Tenure's own; without the feature, on a thread without a runtime.
+//!
+//! What is given to a runtime may never be polled: the runtime is shut down, nobody drives it, or the
+//! one thread that would is the one that waits in a shutdown. So a release belongs to nobody before
+//! its first poll. Whoever comes first begins it: the runtime, or a shutdown that waits, which has
+//! it run on Tenure's own. What has begun stays where it is, since its timers and sockets do; only a
+//! future that its runtime drops is finished elsewhere.
+//!
+//! Why is the choice of tokio a default feature? See docs/design/0007-async-releases.md.
 
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::LazyLock;
@@ -30,8 +38,25 @@ type Spawner = Arc<dyn Fn(ReleaseFuture) + Send + Sync>;
 
 static SPAWNER: LazyLock<Mutex<Option<Spawner>>> = LazyLock::new(Mutex::default);
 
-/// How many have not ended yet.
-static UNDER_WAY: LazyLock<(Mutex<usize>, Condvar)> = LazyLock::new(Default::default);
+/// What a panic may mean where there is no runtime.
+pub(crate) const HINT: &str = if cfg!(feature = "tokio") {
+    ""
+} else {
+    " (without the feature `tokio` an async on_release has no runtime: write \
+     `tenure = { features = [\"tokio\"] }`, or give it yours with `tenure::set_spawner`)"
+};
+
+/// What has not ended yet.
+static PENDING: LazyLock<(Mutex<Pending>, Condvar)> = LazyLock::new(Default::default);
+
+#[derive(Default)]
+struct Pending {
+    numbers: u64,
+    /// How many of each function.
+    counts: BTreeMap<&'static str, usize>,
+    /// Those that a runtime has been given and has not polled yet.
+    unbegun: HashMap<u64, Running>,
+}
 
 /// Sets what runs async `on_release` callbacks, for a runtime of your own.
 ///
@@ -73,56 +98,97 @@ impl Place {
         }
     }
 
-    /// Runs a release to its end; `failed` is told of a panic in it.
+    /// Runs a release of this function to its end; `failed` is told of a panic in it.
     pub(crate) fn run(
         &self,
+        function: &'static str,
         release: impl Future<Output = ()> + Send + 'static,
         failed: impl FnOnce() + Send + 'static,
     ) {
-        *UNDER_WAY.0.lock() += 1;
-        let task = Task(Some(Running {
+        let running = Running {
             release: Box::pin(release),
             failed: Box::new(failed),
-            _counted: Counted,
-        }));
+            _counted: Counted::new(function),
+        };
         let spawner = SPAWNER.lock().clone();
         if let Some(spawner) = spawner {
-            return spawner(Box::pin(task));
+            return spawner(Box::pin(Task(State::Begun(running))));
         }
         #[cfg(feature = "tokio")]
-        {
-            let runtime = self.runtime.lock().clone();
-            if let Some(runtime) = runtime {
-                runtime.spawn(task);
-                return;
-            }
+        if let Some(runtime) = self.runtime() {
+            runtime.spawn(running.unbegun());
+            return;
         }
-        // Its drop finishes it.
-        drop(task);
+        finish(running);
+    }
+
+    /// The runtime that last built a resource; where none did, the one that the release is begun on.
+    #[cfg(feature = "tokio")]
+    fn runtime(&self) -> Option<tokio::runtime::Handle> {
+        let noted = self.runtime.lock().clone();
+        noted.or_else(|| tokio::runtime::Handle::try_current().ok())
     }
 }
 
-/// Waits until every async release has ended, at most for `bound`.
+/// Waits until every async release has ended, at most for `bound`. Where that runs out, the log says
+/// what is left.
 pub(crate) fn settle(bound: Duration) -> bool {
     let until = Instant::now() + bound;
-    let (count, changed) = &*UNDER_WAY;
-    let mut count = count.lock();
-    while *count > 0 {
+    let (pending, changed) = &*PENDING;
+    let mut state = pending.lock();
+    loop {
+        let unbegun = std::mem::take(&mut state.unbegun);
+        if !unbegun.is_empty() {
+            drop(state);
+            unbegun.into_values().for_each(finish);
+            state = pending.lock();
+            continue;
+        }
+        if state.counts.is_empty() {
+            return true;
+        }
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return false;
+            break;
         }
-        changed.wait_for(&mut count, left);
+        changed.wait_for(&mut state, left);
     }
-    true
+    let counts = state.counts.clone();
+    drop(state);
+    for (function, resources) in counts {
+        tracing::warn!(
+            function = %function,
+            resources,
+            "on_release has not ended in the time of the shutdown. A blocking shutdown stops what \
+             has begun on the runtime of its own thread: in a task, write \
+             `tenure::shutdown_async().await`"
+        );
+    }
+    false
 }
 
-struct Counted;
+/// One release of this function that has not ended.
+struct Counted(&'static str);
+
+impl Counted {
+    fn new(function: &'static str) -> Self {
+        *PENDING.0.lock().counts.entry(function).or_default() += 1;
+        Self(function)
+    }
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        *UNDER_WAY.0.lock() -= 1;
-        UNDER_WAY.1.notify_all();
+        let (pending, changed) = &*PENDING;
+        let mut state = pending.lock();
+        if let Some(count) = state.counts.get_mut(self.0) {
+            *count -= 1;
+            if *count == 0 {
+                state.counts.remove(self.0);
+            }
+        }
+        drop(state);
+        changed.notify_all();
     }
 }
 
@@ -132,37 +198,108 @@ struct Running {
     _counted: Counted,
 }
 
+impl Running {
+    /// The task of a runtime, which a shutdown may be quicker than.
+    #[cfg(feature = "tokio")]
+    fn unbegun(self) -> Task {
+        let (pending, changed) = &*PENDING;
+        let mut state = pending.lock();
+        state.numbers += 1;
+        let number = state.numbers;
+        state.unbegun.insert(number, self);
+        drop(state);
+        changed.notify_all();
+        Task(State::Unbegun(number))
+    }
+}
+
 /// A release that is finished even where it is dropped.
-struct Task(Option<Running>);
+struct Task(State);
+
+enum State {
+    /// It stands among those that nobody has polled, or has been taken from there.
+    #[cfg(feature = "tokio")]
+    Unbegun(u64),
+    Begun(Running),
+    Over,
+}
+
+impl Task {
+    /// Takes the release itself, unless it is over or somebody else has it.
+    fn take(&mut self) -> Option<Running> {
+        match std::mem::replace(&mut self.0, State::Over) {
+            #[cfg(feature = "tokio")]
+            State::Unbegun(number) => PENDING.0.lock().unbegun.remove(&number),
+            State::Begun(running) => Some(running),
+            State::Over => None,
+        }
+    }
+}
 
 impl Future for Task {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(running) = &mut self.0 else {
+        let Some(mut running) = self.take() else {
             return Poll::Ready(());
         };
         let polled = catch_unwind(AssertUnwindSafe(|| running.release.as_mut().poll(cx)));
         match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(())) => drop(self.0.take()),
+            Ok(Poll::Pending) => {
+                self.0 = State::Begun(running);
+                Poll::Pending
+            }
+            Ok(Poll::Ready(())) => Poll::Ready(()),
             Err(_) => {
-                if let Some(running) = self.0.take() {
-                    (running.failed)();
-                }
+                (running.failed)();
+                Poll::Ready(())
             }
         }
-        Poll::Ready(())
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        if let Some(running) = self.0.take() {
-            let task = Self(Some(running));
-            api::engine().in_background(move || block_on(task));
+        if let Some(running) = self.take() {
+            finish(running);
         }
     }
+}
+
+/// Polls a release to its end on a background thread.
+fn finish(running: Running) {
+    let task = Task(State::Begun(running));
+    api::engine().in_background(move || block_on(task));
+}
+
+/// Runs a release on the runtime that Tenure has for those that have no other.
+///
+/// Why one with a worker? Its drivers go on by themselves, whichever threads wait, and a callback
+/// may use `block_in_place`.
+#[cfg(feature = "tokio")]
+fn block_on(task: Task) {
+    use tokio::runtime::{Builder, Runtime};
+
+    static OWN: LazyLock<Option<Runtime>> = LazyLock::new(|| {
+        let built = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("tenure-releases")
+            .enable_all()
+            .build();
+        let failed = |error: &_| {
+            tracing::error!(%error, "async releases have no runtime: none could be started");
+        };
+        built.inspect_err(failed).ok()
+    });
+    match &*OWN {
+        Some(runtime) => runtime.block_on(task),
+        None => park_on(task),
+    }
+}
+
+#[cfg(not(feature = "tokio"))]
+fn block_on(task: Task) {
+    park_on(task);
 }
 
 struct Unpark(Thread);
@@ -173,7 +310,7 @@ impl Wake for Unpark {
     }
 }
 
-fn block_on(task: Task) {
+fn park_on(task: Task) {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
     let mut task = std::pin::pin!(task);

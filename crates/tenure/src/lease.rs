@@ -13,6 +13,7 @@ use crate::bounds::Resource;
 use crate::entry::Held;
 use crate::hot::Slot;
 use crate::record::Recording;
+use crate::release::Cause;
 
 /// A resource in a caller's hands: it is not released before the last lease of it is gone.
 ///
@@ -83,6 +84,35 @@ impl<V> Lease<V> {
     #[must_use]
     pub fn recording(&self) -> Option<&Recording> {
         self.entry.recording()
+    }
+
+    /// Gives back a resource that was found broken: its entry ends, and the next call builds anew.
+    ///
+    /// It is released with cause [`Invalid`](crate::Cause::Invalid), once the other leases of it are
+    /// gone too. Nothing else is touched: not what was built under the same key since, and nothing
+    /// at all where the entry has ended already, so that any number of users may find out at once.
+    ///
+    /// ```
+    /// # use tenure::{Cause, cache_resource};
+    /// #[cache_resource]
+    /// fn connection(host: &str) -> String {
+    ///     format!("a connection to {host}")
+    /// }
+    ///
+    /// let broken = connection("here");
+    /// let other_user = connection("here");
+    /// broken.discard();
+    /// let fresh = connection("here"); // built anew
+    /// other_user.discard(); // finds that its entry has ended
+    /// assert!(connection("here").same_entry(&fresh));
+    /// assert_eq!(connection::info().released(Cause::Invalid), 1);
+    /// ```
+    pub fn discard(self) {
+        let home = self.entry.home();
+        let entry = self.into_entry();
+        if let Some(home) = home {
+            home.discard(entry, Cause::Invalid);
+        }
     }
 
     /// Whether two leases are of one entry.

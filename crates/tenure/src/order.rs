@@ -202,10 +202,18 @@ mod tests {
     use super::*;
     use crate::counted::Counted;
     use crate::entry::Entry;
+    use crate::entry::Home;
     use crate::function::Function;
     use crate::key::Encoder;
-    use crate::sync::Arc;
+    use crate::release::Cause;
+    use crate::sync::{Arc, Weak};
     use crate::{Engine, ManualClock, Settings};
+
+    struct Nowhere;
+
+    impl Home<u64> for Nowhere {
+        fn discard(&self, _: Held<u64>, _: Cause) {}
+    }
 
     fn entries(count: u64) -> Vec<Held<u64>> {
         let engine = Engine::with_clock(ManualClock::new());
@@ -220,6 +228,7 @@ mod tests {
                 number,
                 None,
                 shared,
+                Weak::<Nowhere>::new() as Weak<dyn Home<u64>>,
             ));
             entry
         };

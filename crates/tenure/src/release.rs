@@ -308,6 +308,7 @@ impl<V: Resource> Draining<V> {
         let _under_way = shared.engine.core().under_way.begin_once();
         drop(leaving);
         shared.counters.released(cause);
+        let _releasing = shared.counters.releases();
         let outcome = catch_unwind(AssertUnwindSafe(|| shared.behaviour.release(value, cause)));
         match outcome {
             Ok(Ok(())) => {}

@@ -634,3 +634,65 @@ fn r3_every_error_goes_where_errors_go() {
     let circle = tenure::Error::<Arc<Outer>>::Cycle(vec!["a".into(), "a".into()]);
     assert!(taken(circle).source().is_none());
 }
+
+#[test]
+fn l19_a_broken_lease_is_given_back_and_its_successor_stays() {
+    #[cache_resource]
+    fn connection(host: &str) -> String {
+        host.to_owned()
+    }
+
+    let (broken, other_user) = (connection("a"), connection("a"));
+    let neighbour = connection("b");
+    broken.discard();
+    assert_eq!(connection::info().released(Cause::Invalid), 0); // still in use
+    let successor = connection("a");
+    assert!(!successor.same_entry(&other_user));
+    other_user.discard();
+    assert_eq!(connection::info().released(Cause::Invalid), 1);
+    assert!(connection("a").same_entry(&successor));
+    assert!(connection("b").same_entry(&neighbour));
+    assert_eq!(connection::info().builds, 3);
+}
+
+#[test]
+fn l19_a_lease_whose_entry_has_ended_otherwise_is_only_given_back() {
+    #[cache_resource(max_entries = 1)]
+    fn connection(host: &str) -> String {
+        host.to_owned()
+    }
+
+    let (cleared, evicted) = (connection("a"), {
+        connection::clear();
+        connection("b")
+    });
+    let kept = connection("c");
+    cleared.discard();
+    evicted.discard();
+    let info = connection::info();
+    let released = [Cause::Cleared, Cause::Evicted, Cause::Invalid].map(|it| info.released(it));
+    assert_eq!(released, [1, 1, 0]);
+    assert!(connection("c").same_entry(&kept));
+}
+
+#[test]
+fn l19_a_session_gives_back_its_own() {
+    #[cache_resource(scope = "session")]
+    fn basket() -> u32 {
+        7
+    }
+
+    let (alice, bob) = (tenure::Session::new(), tenure::Session::new());
+    let hers = alice.run(basket);
+    let his = bob.run(basket);
+    hers.discard(); // outside every session
+    assert!(bob.run(basket).same_entry(&his));
+    drop(alice.run(basket));
+    assert_eq!(
+        (
+            basket::info().builds,
+            basket::info().released(Cause::Invalid)
+        ),
+        (3, 1)
+    );
+}

@@ -80,7 +80,11 @@ impl<V: Resource> Cached<V, Infallible> {
         _: Source<Infallible>,
         build: impl FnOnce() -> V,
     ) -> Lease<V> {
-        fallible::gave(self.0.get_or_build(key, || Ok(build())))
+        let build = || {
+            self.place().note();
+            Ok(build())
+        };
+        fallible::gave(self.0.get_or_build(key, build))
     }
 
     /// A call of an async function that cannot fail, after [`hit`](Self::hit).
@@ -121,7 +125,10 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
         source: Source<E>,
         build: impl FnOnce() -> Result<V, E>,
     ) -> Result<Lease<V>, Shared<E>> {
-        let build = || build().map_err(|error| Failed::new(error, source));
+        let build = || {
+            self.place().note();
+            build().map_err(|error| Failed::new(error, source))
+        };
         self.0.get_or_build(key, build).map_err(Shared::from_call)
     }
 

@@ -8,7 +8,7 @@ use std::task::Poll;
 use crate::bounds::{Failure, Resource};
 use crate::error::Interrupt;
 use crate::function::Function;
-use crate::later::Place;
+use crate::later::{self, Place};
 use crate::release::{Behaviour, Cause, ReleaseFailed};
 use crate::sync::{Arc, OnceLock, Weak};
 
@@ -118,8 +118,8 @@ impl<V: Resource> Behaviour<V> for Rules<V> {
                         count_failure(&failures);
                     }
                 };
-                self.place.run(counted, move || {
-                    tracing::error!(function = %name, %cause, "on_release panicked");
+                self.place.run(name, counted, move || {
+                    tracing::error!(function = %name, %cause, "on_release panicked{}", later::HINT);
                     count_failure(&panicked);
                 });
                 Ok(())

@@ -1,0 +1,173 @@
+//! Async `on_release`: it runs to its end on every runtime and on none, without any setting (L20).
+
+mod support;
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use tenure::cache_resource;
+use tokio::runtime::{Builder, Runtime};
+
+use support::lines::logged;
+use support::receive;
+
+/// A shutdown releases what every function of the process holds: one test at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+static CLOSED: Mutex<Option<Sender<u32>>> = Mutex::new(None);
+
+fn my_turn() -> (MutexGuard<'static, ()>, Receiver<u32>) {
+    let turn = TURN.lock().unwrap_or_else(|it| it.into_inner());
+    let (tell, told) = channel();
+    *CLOSED.lock().unwrap() = Some(tell);
+    (turn, told)
+}
+
+/// Needs the timer of a runtime, as a callback over a network does.
+async fn close(number: u32) {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let tell = CLOSED.lock().unwrap().clone().unwrap();
+    let _ = tell.send(number);
+}
+
+#[cache_resource(on_release = close)]
+async fn connection(number: u32) -> u32 {
+    number
+}
+
+#[cache_resource(on_release = close)]
+fn blocking_connection(number: u32) -> u32 {
+    number
+}
+
+fn current_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn multi_thread(workers: usize) -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// What `#[tokio::main]` makes of the guide's first line.
+fn main_with_the_first_line(runtime: &Runtime) {
+    runtime.block_on(async {
+        let _released = tenure::shutdown_on_drop();
+        drop(connection(1).await);
+    });
+}
+
+#[test]
+fn l20_the_end_of_main_on_a_current_thread_runtime_runs_async_releases() {
+    let (_turn, closed) = my_turn();
+    main_with_the_first_line(&current_thread());
+    assert_eq!(closed.try_recv(), Ok(1));
+}
+
+#[test]
+fn l20_the_end_of_main_on_a_multi_thread_runtime_runs_async_releases() {
+    let (_turn, closed) = my_turn();
+    main_with_the_first_line(&multi_thread(2));
+    assert_eq!(closed.try_recv(), Ok(1));
+}
+
+#[test]
+fn l20_a_shutdown_that_blocks_the_only_worker_runs_async_releases() {
+    let (_turn, closed) = my_turn();
+    let runtime = multi_thread(1);
+    let task = runtime.spawn(async {
+        drop(connection(2).await);
+        connection::clear(); // given to this very worker, which then waits
+        tenure::shutdown()
+    });
+    assert!(runtime.block_on(task).unwrap());
+    assert_eq!(closed.try_recv(), Ok(2));
+}
+
+#[test]
+fn l20_a_runtime_that_nobody_drives_any_more_holds_up_no_shutdown() {
+    let (_turn, closed) = my_turn();
+    let runtime = current_thread();
+    runtime.block_on(async { drop(connection(3).await) });
+    assert!(tenure::shutdown());
+    assert_eq!(closed.try_recv(), Ok(3));
+}
+
+#[test]
+fn l20_a_runtime_that_has_gone_is_made_up_for() {
+    let (_turn, closed) = my_turn();
+    current_thread().block_on(async { drop(connection(4).await) });
+    current_thread().block_on(async { connection::clear() }); // the next `#[tokio::test]`
+    assert_eq!(receive(&closed), 4);
+}
+
+#[test]
+fn l20_without_a_runtime_there_is_one_for_the_release() {
+    let (_turn, closed) = my_turn();
+    futures_executor::block_on(async { drop(connection(5).await) });
+    connection::clear();
+    assert_eq!(receive(&closed), 5);
+    drop(blocking_connection(6));
+    assert!(tenure::shutdown());
+    assert_eq!(closed.try_recv(), Ok(6));
+}
+
+#[test]
+fn l20_a_task_that_shuts_down_goes_on_meanwhile() {
+    let (_turn, closed) = my_turn();
+    current_thread().block_on(async {
+        drop(connection(7).await);
+        assert!(tenure::shutdown_async().await);
+    });
+    assert_eq!(closed.try_recv(), Ok(7));
+}
+
+#[test]
+fn l20_what_has_begun_on_a_runtime_that_is_blocked_is_named() {
+    let (_turn, closed) = my_turn();
+    tenure::configure(|config| config.shutdown_bound = Duration::from_millis(1));
+    let (done, lines) = current_thread().block_on(async {
+        drop(connection(8).await);
+        connection::clear();
+        tokio::task::yield_now().await; // begun
+        logged(tenure::shutdown)
+    });
+    assert!(!done);
+    assert!(
+        lines.iter().any(|line| line.contains("function=connection")
+            && line.contains("resources=1")
+            && line.contains("tenure::shutdown_async().await")),
+        "{lines:?}"
+    );
+    // The runtime has been dropped: what it left is finished elsewhere, or fails there.
+    tenure::configure(|config| config.shutdown_bound = Duration::from_secs(60));
+    assert!(tenure::shutdown());
+    let _ = closed.try_recv();
+}
+
+#[test]
+fn l20_a_shutdown_says_what_is_still_leased() {
+    let (_turn, _closed) = my_turn();
+
+    #[cache_resource]
+    fn kept(number: u32) -> u32 {
+        number
+    }
+
+    let leases = (kept(1), kept(2));
+    let (done, lines) = logged(tenure::shutdown);
+    assert!(!done);
+    let line = lines.iter().find(|line| line.contains("function=kept"));
+    let line = line.unwrap_or_else(|| panic!("{lines:?}"));
+    assert!(
+        line.contains("resources=2") && line.contains("lease"),
+        "{line}"
+    );
+    drop(leases);
+    let (done, lines) = logged(tenure::shutdown);
+    assert!(done && lines.is_empty(), "{lines:?}");
+}
