@@ -50,7 +50,7 @@ TEST_WHEEL := $(TARGET)/wheels/test-$(PYVER)
 RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
-.PHONY: help demo test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
+.PHONY: help demo wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-versions test-rust model test-python test-python-ready \
 	test-streamlit-one test-streamlit-ready test-browser screenshots \
 	matrix browser-long model-long stress-long fuzz bench-python bench-rust package
@@ -122,6 +122,11 @@ $(LINT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
 
 demo: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo app, on port 8501 or PORT=
 	@scripts/demo $(APP_ENV)/bin/python $(PORT)
+
+# Absolute, because it is another folder that the line is for.
+wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the line that installs it (PYTHON= for another)
+	@echo 'In the environment of your project, for Python $(PYVER):'
+	@echo "    pip install '$$(ls $(abspath $(RELEASE_WHEEL))/*.whl)'"
 
 # The Rust half and the Python half side by side: one compiles while the other waits for processes and servers.
 test: | python-found ## every test once: Rust, models, one Python, the newest Streamlit, the browser
