@@ -31,12 +31,12 @@ def picture(pixels: np.ndarray, side: int = 64) -> Image.Image:
 
 def contact_sheet(samples: np.ndarray, readings: np.ndarray) -> Image.Image:
     """A row of digits, each with what was read under it."""
-    sheet = Image.new("L", (72 * len(samples) - 8, 92), 255)
+    sheet = Image.new("L", (54 * len(samples), 70), 255)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(size=20)
+    font = ImageFont.load_default(size=15)
     for column, (pixels, reading) in enumerate(zip(samples, readings, strict=True)):
-        sheet.paste(picture(pixels), (72 * column, 0))
-        draw.text((72 * column + 32, 66), str(reading), font=font, fill=60, anchor="ma")
+        sheet.paste(picture(pixels, 48), (54 * column, 0))
+        draw.text((54 * column + 24, 50), str(reading), font=font, fill=60, anchor="ma")
     return sheet
 
 
@@ -56,7 +56,7 @@ def load_model():
     st.image(
         contact_sheet(unseen_x[:10], model.predict(unseen_x[:10])),
         caption="Ten unseen digits, with what was read",
-        width=540,
+        width="content",
     )
     st.write(model.named_steps)
     return ledger.built("slip reader", model)
