@@ -337,7 +337,9 @@ class Plain:
         (lambda _first, *_hosts, _last=None: object(), ["`*_hosts`"]),
     ],
 )
-def test_k11_a_function_that_takes_only_what_is_left_out_says_so_once(func: Callable[..., Any], names: list[str]) -> None:
+def test_k11_a_function_that_takes_only_what_is_left_out_says_so_once(
+    func: Callable[..., Any], names: list[str]
+) -> None:
     """K11: at the decorator, the first time that it stands there."""
     with pytest.warns(UserWarning, match="every call of it is one entry") as caught:
         cached = tenure.cache_resource(func)

@@ -63,3 +63,6 @@ store.table.clear("users")
 store.table(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 tenure.configure(drain="2s", session_grace=timedelta(seconds=30))
+
+cache_resource(plain, refresh_mode="foreground", max_entries=5, show_spinner="Loading", show_time=True)
+cache_resource(refresh_mode="never")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -33,7 +33,6 @@ from streamlit.runtime.caching.cached_message_replay import (
 )
 from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.runtime.scriptrunner_utils.script_run_context import in_cached_function
-from streamlit.runtime.state.common import WidgetMetadata
 
 from tenure.hosts import _streamlit_files, _streamlit_widgets
 

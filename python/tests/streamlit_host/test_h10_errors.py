@@ -116,7 +116,8 @@ def test_h10_streamlits_own_decorator_and_tenures_fail_alike() -> None:
     theirs = caught()
     tenure.streamlit.install()
     # The oldest version does not mind each of them.
-    assert theirs and theirs <= caught() == {"scope", "ttl", "session"}
+    assert theirs
+    assert theirs <= caught() == {"scope", "ttl", "session"}
 
 
 WITHOUT = """

@@ -31,7 +31,10 @@ STEPS: dict[str, list[Step]] = {
     "database": [lambda at: at.selectbox[0].set_value("John")],
     "errors": [lambda at: at.checkbox[0].uncheck(), lambda at: at.checkbox[0].check()],
     "fragments": [lambda at: at.button[0].click(), lambda at: at.button[0].click(), lambda at: at.button[1].click()],
-    "methods": [lambda at: at.text_input[0].set_value("db.example"), lambda at: at.text_input[0].set_value("localhost")],
+    "methods": [
+        lambda at: at.text_input[0].set_value("db.example"),
+        lambda at: at.text_input[0].set_value("localhost"),
+    ],
     "model": [
         lambda at: at.slider[0].set_value(7),
         lambda at: at.button[0].click(),
