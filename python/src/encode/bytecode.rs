@@ -11,6 +11,8 @@ pub(super) struct Seen {
     pub(super) names: Vec<String>,
     /// What is called without arguments, as far as it has a name that may be an attribute's.
     pub(super) asked: Vec<String>,
+    /// What is called with or without arguments as something's attribute.
+    pub(super) methods: Vec<String>,
 }
 
 /// The numbers of the instructions that are looked for, which differ by version.
@@ -68,6 +70,11 @@ fn read_into(code: &Bound<'_, PyCode>, seen: &mut Seen) -> PyResult<()> {
     for unit in bytes.cast::<PyBytes>()?.as_bytes().chunks_exact(2) {
         let (op, argument) = (unit[0], high << 8 | usize::from(unit[1]));
         high = 0;
+        if Some(op) == numbers.method {
+            seen.methods.extend(names.get(argument).cloned());
+        } else if Some(op) == numbers.attribute && numbers.shifted && argument & 1 == 1 {
+            seen.methods.extend(names.get(argument >> 1).cloned());
+        }
         if Some(op) == numbers.extended {
             high = argument;
         } else if Some(op) == numbers.call {

@@ -63,7 +63,8 @@ pub(super) struct Reach {
     pub(super) elsewhere: Option<Box<str>>,
     /// A member that computes content from more than constants and the class itself.
     pub(super) computes: Option<Box<str>>,
-    /// The fields that such code calls with nothing in hand: what they give is not theirs.
+    /// The fields that such code calls with nothing in hand, and a hook for any name with what it
+    /// likes: what they give is not theirs.
     pub(super) asks: Vec<Py<PyString>>,
 }
 
@@ -126,6 +127,9 @@ struct Look<'py> {
     asked: Vec<String>,
     /// The code that was looked at.
     seen: Vec<*mut ffi::PyObject>,
+    /// Whether the member that is looked at answers for any name: then what it calls is asked,
+    /// whatever it gives it.
+    hook: bool,
     /// Whether the member that is looked at uses something that is neither the class's own nor
     /// built in.
     open: bool,
@@ -140,6 +144,7 @@ impl<'py> Look<'py> {
             reach: Reach::default(),
             asked: Vec::new(),
             seen,
+            hook: false,
             open: false,
         })
     }
@@ -184,6 +189,7 @@ impl<'py> Look<'py> {
             format!("the attribute `{name}`")
         };
         self.open = false;
+        self.hook = name == "__getattr__" || name == "__getattribute__";
         let found = self.part(member, 0)?;
         if let Some(found) = found {
             self.reach.elsewhere = Some(format!("{label} reads {found}").into());
@@ -241,6 +247,9 @@ impl<'py> Look<'py> {
         let seen = bytecode::read(code.cast::<PyCode>()?)?;
         if calls == 0 {
             self.asked.extend(seen.asked.iter().cloned());
+            if self.hook {
+                self.asked.extend(seen.methods.iter().cloned());
+            }
         }
         if let Ok(cells) = func.getattr("__closure__")?.cast::<PyTuple>() {
             let names = code.getattr("co_freevars")?;
@@ -375,6 +384,15 @@ impl<'py> Look<'py> {
             }
             "builtins.builtin_function_or_method" => {
                 return self.thing(&value.getattr("__self__")?, name, calls);
+            }
+            "functools.partial" => {
+                let args = value.getattr("args")?;
+                for part in args.try_iter()?.chain([value.getattr("func")]) {
+                    if let Some(found) = self.thing(&part?, name, calls)? {
+                        return Ok(Some(found));
+                    }
+                }
+                return Ok(None);
             }
             _ => {}
         }

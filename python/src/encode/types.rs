@@ -282,6 +282,8 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
         .any(|base| full_name(base.as_ptr().cast()) == "enum.Enum")
     {
         info.rule = Rule::Enum;
+        // Its name and value are all that a member holds.
+        info.reach.elsewhere = reach::of_class(&class, None)?.elsewhere;
         return Ok(info);
     }
     if let Some(way) = stand_in::way(&class)? {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import collections.abc
 import contextvars
+import enum
 import functools
 import itertools
 import os
@@ -346,6 +347,14 @@ class LazySlots:
         return getattr(ask(), name)
 
 
+class LazyByName:
+    def __init__(self, ask: Callable[[str], Any]) -> None:
+        self.ask = ask
+
+    def __getattr__(self, name: str) -> Any:
+        return self.ask(name)
+
+
 class LazyProperty:
     def __init__(self, ask: Callable[[], Any]) -> None:
         self.ask = ask
@@ -390,6 +399,21 @@ class OfModule:
 class OfEnvironment:
     def __getattr__(self, name: str) -> str:
         return os.environ[name]
+
+
+class Region(enum.Enum):
+    NORTH = 1
+
+    @property
+    def tenant(self) -> str:
+        return TENANT.get()
+
+
+class Partially:
+    tenant = property(functools.partial(lambda variable, self: variable.get(), TENANT))
+
+    def __init__(self) -> None:
+        self.n = 1
 
 
 class Meta(type):
@@ -453,6 +477,9 @@ REFUSED: list[tuple[str, Make, str]] = [
     ("a proxy over a method", lambda: Lazy(TENANT.get), "its field `_ask` gives"),
     ("a proxy for every attribute", lambda: LazyEverywhere(current_tenant), "its field `_ask` gives"),
     ("a proxy in a slot", lambda: LazySlots(current_tenant), "its field `_ask` gives"),
+    ("a proxy that passes the name on", lambda: LazyByName(NAMES.get), "its field `ask` gives"),
+    ("a member of an enumeration", lambda: Region.NORTH, VARIABLE),
+    ("a property of a partial", Partially, "`tenant` reads the context variable"),
     ("a property over a function", lambda: LazyProperty(current_tenant), "its field `ask` gives"),
     ("a mapping over a function", lambda: LazyMapping(current_tenant), "its field `_ask` gives"),
     ("the class that it claims to be", Liar, "`__class__` reads"),
