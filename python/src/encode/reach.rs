@@ -504,6 +504,10 @@ fn is_descriptor(member: &Bound<'_, PyAny>) -> PyResult<bool> {
     if is_property(member) {
         return Ok(true);
     }
+    if is_standard(member.get_type().getattr("__module__")?)? {
+        // Methods that choose among functions or complete their arguments.
+        return Ok(false);
+    }
     let get = member.get_type().getattr_opt("__get__")?;
     Ok(get.is_some_and(|get| get.is_instance_of::<PyFunction>()))
 }
