@@ -11,6 +11,8 @@ pub(super) struct Seen {
     pub(super) names: Vec<String>,
     /// What is called without arguments, as far as it has a name that may be an attribute's.
     pub(super) asked: Vec<String>,
+    /// The modules that the code imports itself.
+    pub(super) imports: Vec<String>,
     /// What is called with or without arguments as something's attribute.
     pub(super) methods: Vec<String>,
 }
@@ -19,6 +21,7 @@ pub(super) struct Seen {
 struct Numbers {
     call: Option<u8>,
     extended: Option<u8>,
+    import: Option<u8>,
     attribute: Option<u8>,
     method: Option<u8>,
     /// What stands between a callable and its call.
@@ -39,6 +42,7 @@ fn numbers(py: Python<'_>) -> PyResult<&'static Numbers> {
         Ok(Numbers {
             call: number("CALL"),
             extended: number("EXTENDED_ARG"),
+            import: number("IMPORT_NAME"),
             attribute: number("LOAD_ATTR"),
             method: number("LOAD_METHOD"),
             between: all(&["CACHE", "PRECALL", "PUSH_NULL", "NOP"]),
@@ -70,7 +74,9 @@ fn read_into(code: &Bound<'_, PyCode>, seen: &mut Seen) -> PyResult<()> {
     for unit in bytes.cast::<PyBytes>()?.as_bytes().chunks_exact(2) {
         let (op, argument) = (unit[0], high << 8 | usize::from(unit[1]));
         high = 0;
-        if Some(op) == numbers.method {
+        if Some(op) == numbers.import {
+            seen.imports.extend(names.get(argument).cloned());
+        } else if Some(op) == numbers.method {
             seen.methods.extend(names.get(argument).cloned());
         } else if Some(op) == numbers.attribute && numbers.shifted && argument & 1 == 1 {
             seen.methods.extend(names.get(argument >> 1).cloned());

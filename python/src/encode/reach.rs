@@ -7,7 +7,7 @@
 //! anything. [The record](../../../docs/design/0007-own-state.md) says where the line is, and why.
 #![allow(unsafe_code)]
 
-use super::bytecode;
+use super::bytecode::{self, Seen};
 use super::classes;
 use super::types::{full_name, is_heap, module_root};
 use pyo3::ffi;
@@ -276,7 +276,7 @@ impl<'py> Look<'py> {
         let globals = func.getattr("__globals__")?;
         let globals = globals.cast::<PyDict>()?;
         for name in &seen.names {
-            if let Some(found) = self.name(name, globals, &seen.names, calls)? {
+            if let Some(found) = self.name(name, globals, &seen, calls)? {
                 return Ok(Some(found));
             }
         }
@@ -288,13 +288,13 @@ impl<'py> Look<'py> {
         &mut self,
         name: &str,
         globals: &Bound<'py, PyDict>,
-        names: &[String],
+        seen: &Seen,
         calls: usize,
     ) -> PyResult<Option<String>> {
         let py = self.class.py();
         if let Some(value) = globals.get_item(name)? {
             self.open |= !is_exception(&value);
-            return self.global(&value, name, names, calls);
+            return self.global(&value, name, &seen.names, calls);
         }
         if let Some(member) = classes::answering(&self.class, name)? {
             // A method, a property, or a value of the class.
@@ -312,14 +312,14 @@ impl<'py> Look<'py> {
             self.open |= OPEN_BUILTINS.contains(&name);
             return Ok(None);
         }
-        // A module that the code imports itself.
+        if !seen.imports.iter().any(|it| it == name) {
+            return Ok(None);
+        }
+        self.open = true;
         let modules = py.import("sys")?.getattr("modules")?;
         match modules.cast::<PyDict>()?.get_item(name)? {
-            Some(module) if names.iter().any(|it| it == name) => {
-                self.open = true;
-                self.global(&module, name, names, calls)
-            }
-            _ => Ok(None),
+            Some(module) => self.global(&module, name, &seen.names, calls),
+            None => Ok(None),
         }
     }
 
