@@ -224,10 +224,10 @@ impl Engine {
         let session = self.host().and_then(|host| host.session().ok().flatten());
         let visitor = Visitor { identity, session };
         let mut found = None;
-        let mut gone = self.change(&visitor, |site, now| found = site.find(&visitor, now));
+        supersede(self.change(&visitor, |site, now| found = site.find(&visitor, now)));
         if found.is_none() {
             let function = make()?;
-            gone.extend(self.change(&visitor, |site, now| {
+            supersede(self.change(&visitor, |site, now| {
                 // Unless another thread has just added it; what that leaves is dropped outside.
                 found = site.find(&visitor, now);
                 if found.is_none() {
@@ -236,7 +236,6 @@ impl Engine {
             }));
             found.get_or_insert(function);
         }
-        supersede(gone);
         Ok(Registered {
             function: found.expect("it was found or made"),
             engine: self.clone(),
@@ -270,9 +269,12 @@ impl Engine {
 
     /// Arms the look at those that wait for when the next one is due.
     fn watch_versions(&self, sites: &mut Sites, now: Nanos) {
-        let first = sites.by_site.values().filter_map(Site::longest_wait).min();
-        let Some((first, grace)) = first.zip(self.config().version_grace) else {
-            sites.watch = None;
+        sites.watch = None;
+        let Some(grace) = self.config().version_grace else {
+            return;
+        };
+        let waits = sites.by_site.values().filter_map(Site::longest_wait);
+        let Some(first) = waits.min() else {
             return;
         };
         let when = first.saturating_add(nanos(grace)).max(now);

@@ -38,7 +38,7 @@ impl<'py> Lineless<'py> {
             return Ok(None);
         };
         // A small line is part of the instruction, others are constants.
-        let loads = std::mem::replace(&mut units[before], [0; 2]);
+        let loads = std::mem::take(&mut units[before]);
         if loads[0] == load
             && !units.contains(&loads)
             && let Some(line) = constants.get_mut(usize::from(loads[1]))
