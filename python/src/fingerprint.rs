@@ -80,6 +80,7 @@ pub(crate) fn of(
             version: source.version,
             settings: settings.finish().to_le_bytes(),
             maker: maker.digest,
+            place: maker.place,
             stamp: maker.stamp,
             run: maker.run,
             callbacks: bound.finish().to_le_bytes(),

@@ -5,8 +5,9 @@
 //! makes, the class body's for a method, the module's for what stands at its top. So a factory is the
 //! same code whatever it is given and whatever is edited around it, and a decorator with settings of
 //! its own, which calls Tenure's, is so only together with the place where it is used. For a function
-//! that was defined elsewhere the module's frame takes the place of the second one, if it has a file:
-//! a line of input that uses what an earlier one has defined is no edit of it.
+//! that was defined elsewhere the module's frame takes the place of the second one, if it has a file.
+//! Code at another place, in another function or file or reached without the second frame, is no edit
+//! of the first: both are there.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -25,6 +26,8 @@ use crate::identity::{code_of, digest};
 pub(crate) struct Maker {
     /// The code itself, by content.
     pub(crate) digest: [u8; 16],
+    /// The names of its files and functions.
+    pub(crate) place: [u8; 16],
     /// The state of the files that it and the function were read from, if all of it has files.
     pub(crate) stamp: Option<[u8; 16]>,
     /// The namespace and the very code object that run: other ones in another run of a script, in a
@@ -66,12 +69,25 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
             codes.push(code);
         }
     }
-    let frames = frames(py, &codes)?;
+    let (frames, is_seen) = frames(py, &codes)?;
+    let mut place = Encoder::new();
     let mut codes = Vec::new();
     for frame in &frames {
         let executed = frame.getattr(intern!(py, "f_code"))?;
-        code.raw(&code_digest(&executed)?);
         let file = file_of(&executed)?;
+        let has_file = Path::new(&file).is_file();
+        // Lines of input that use what an earlier one has defined are no edits of each other.
+        if has_file || is_seen {
+            code.raw(&code_digest(&executed)?);
+        }
+        if has_file {
+            place.framed(1, file.as_bytes());
+        }
+        let name = match executed.getattr_opt(intern!(py, "co_qualname"))? {
+            Some(name) => name,
+            None => executed.getattr(intern!(py, "co_name"))?,
+        };
+        place.framed(2, name.str()?.to_string_lossy().as_bytes());
         let globals = frame.getattr(intern!(py, "f_globals"))?;
         run.raw(&globals.as_ptr().addr().to_le_bytes());
         run.raw(&executed.as_ptr().addr().to_le_bytes());
@@ -80,6 +96,7 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
     }
     Ok(Maker {
         digest: digest(&code),
+        place: digest(&place),
         stamp: has_files.then(|| digest(&stamp)),
         run: digest(&run),
         round: round(py)?,
@@ -87,8 +104,12 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
     })
 }
 
-/// The frames whose code makes the function, from the inside out.
-fn frames<'py>(py: Python<'py>, codes: &[Bound<'py, PyAny>]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+/// The frames whose code makes the function, from the inside out, and whether the one that defines it
+/// is among them.
+fn frames<'py>(
+    py: Python<'py>,
+    codes: &[Bound<'py, PyAny>],
+) -> PyResult<(Vec<Bound<'py, PyAny>>, bool)> {
     let defines = |code: &Bound<'py, PyAny>| -> PyResult<bool> {
         let constants = code.getattr(intern!(py, "co_consts"))?;
         let constants = constants.cast_into::<PyTuple>()?;
@@ -110,14 +131,14 @@ fn frames<'py>(py: Python<'py>, codes: &[Bound<'py, PyAny>]) -> PyResult<Vec<Bou
             if defines || is_module {
                 let counts = defines || Path::new(&file_of(&code)?).is_file();
                 let further = (counts || caller.is_none()).then_some(frame);
-                return Ok(caller.into_iter().chain(further).collect());
+                return Ok((caller.into_iter().chain(further).collect(), defines));
             }
             caller.get_or_insert(frame);
         }
         frame = outer;
     }
     // Called by a server or on a thread: what stands further out says nothing of the function.
-    Ok(caller.into_iter().collect())
+    Ok((caller.into_iter().collect(), false))
 }
 
 /// Whether it is the frame of this package's own decorator.

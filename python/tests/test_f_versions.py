@@ -18,7 +18,7 @@ import pytest
 import tenure
 from tenure import _native
 from tenure.testing import Clock
-from world import TestHost, releases
+from world import Job, TestHost, releases
 
 WAITING_MAX = 16
 """So many versions wait for each session, as the guide says."""
@@ -309,6 +309,50 @@ def test_f7_cells_that_use_what_an_earlier_one_defined_are_no_edits_of_each_othe
     clock.advance(0)
     assert len(program.built) == 2
     assert program.released == []
+
+
+def test_f7_other_ways_to_the_same_decorator_are_no_edits_of_each_other(program: Program, clock: Clock) -> None:
+    """F7: from the main program, from a thread, and from two functions that each decorate one function."""
+    source = """
+def load(): return build("model")
+def cached(ttl): return cache_resource(ttl=ttl, on_release=release)(load)
+def quick(): return cache_resource(ttl="30h", on_release=release)(load)
+def slow(): return cache_resource(ttl="40h", on_release=release)(load)
+"""
+
+    def ways(names: types.SimpleNamespace) -> list[Any]:
+        def both() -> list[Any]:
+            return [names.cached(ttl)() for ttl in ("10h", "20h")] + [names.quick()(), names.slow()()]
+
+        return both() + Job(both).result() + both()
+
+    for _ in range(2):
+        made = program.run(source + "f60 = cached('10h')()\n", ways)
+        assert all(one is other for one, other in zip(made, made[:4] * 3, strict=True))
+    clock.advance(0)
+    assert len(program.built) == 4
+    assert program.released == []
+
+
+def test_f7_two_pages_that_decorate_one_function_are_no_edits_of_each_other(clock: Clock, tmp_path: Path) -> None:
+    """F7: each in its own file, with its own settings, at every run."""
+    released: list[Any] = []
+    built: list[Any] = []
+
+    def load() -> list[Any]:
+        return ["model"]
+
+    for _ in range(3):
+        for page, ttl in (("one", "10h"), ("two", "20h")):
+            path = tmp_path / f"{page}.py"
+            path.write_text(f"made = cache_resource(ttl={ttl!r}, on_release=released.append)(load)()")
+            names = {"cache_resource": tenure.cache_resource, "released": released, "load": load}
+            exec(compile(path.read_text(), str(path), "exec", dont_inherit=True), names)
+            built.append(names["made"])
+            names.clear()
+    clock.advance(0)
+    assert released == []
+    assert all(one is other for one, other in zip(built, built[:2] * 3, strict=True))
 
 
 def test_f7_two_places_of_one_file_may_decorate_one_function(clock: Clock, tmp_path: Path) -> None:

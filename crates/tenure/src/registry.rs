@@ -40,6 +40,8 @@ pub struct Identity {
     /// The code that decorates it: the same for whatever closures and settings that code has made,
     /// and another one after an edit.
     pub maker: [u8; 16],
+    /// Where its maker stands: stays the same over an edit.
+    pub place: [u8; 16],
     /// The state of the source that it and its maker were read from; `None` where that has no file.
     pub stamp: Option<[u8; 16]>,
     /// The run of its maker's module that it was made in.
@@ -66,6 +68,7 @@ impl Identity {
             version,
             settings: [0; 16],
             maker: [0; 16],
+            place: [0; 16],
             stamp: None,
             run: [0; 16],
             callbacks: [0; 16],

@@ -4,9 +4,9 @@
 //! | Another version has | then it is |
 //! |---|---|
 //! | been made by the same code: another closure, other settings, another scope | a sibling |
-//! | been made by other code, which stands in the same state of the source | a sibling |
-//! | been made by other code, from another state of the source | outdated |
-//! | been made by other code without a file, that the same session ran | outdated |
+//! | been made at another place, or from the same state of the source | a sibling |
+//! | been made by other code at the same place, from another state of the source | outdated |
+//! | been made by other code at the same place without a file, that the same session ran | outdated |
 //!
 //! An outdated version goes when its last user does. A sibling without a user *waits* once a newer
 //! one stands beside it: a run that brings it back finds it, until the time is over or too many
@@ -79,7 +79,7 @@ impl Version {
 
     fn is_outdated_by(&self, newer: &Visitor) -> bool {
         let (mine, theirs) = (&self.identity, &newer.identity);
-        if self.is_same(theirs) || mine.maker == theirs.maker {
+        if self.is_same(theirs) || mine.place != theirs.place || mine.maker == theirs.maker {
             return false;
         }
         match (mine.stamp, theirs.stamp) {
@@ -142,6 +142,7 @@ impl Site {
         there.users.push(user);
         there.outdated = false;
         there.identity.maker = visitor.identity.maker;
+        there.identity.place = visitor.identity.place;
         there.identity.stamp = visitor.identity.stamp;
         there.session.clone_from(&visitor.session);
         self.turn(at, now);

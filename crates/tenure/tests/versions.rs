@@ -173,6 +173,15 @@ fn f7_f6_an_edit_is_new_code_that_makes_it() {
             ..edited
         }
     ));
+    let place = [2; 16];
+    assert!(stays(
+        one,
+        Identity {
+            place,
+            version: [2; 16],
+            ..edited
+        }
+    ));
     // Code without a file.
     let typed = Identity { stamp: None, ..one };
     let maker = [2; 16];
