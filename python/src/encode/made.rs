@@ -17,7 +17,7 @@
 
 use super::callables::is_bookkeeping;
 use super::fault::Outcome;
-use super::types::{self, TypeInfo, display_name};
+use super::types::{self, Rule, TypeInfo, display_name};
 use super::{Walk, keyed, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -197,7 +197,9 @@ impl<'py> Walk<'_, '_, 'py> {
             walk.own(member_name.as_ptr())?;
             let start = walk.enc.len();
             match walk.own(member.as_ptr()) {
-                Err(fault) if passes_over && fault.is_no_key() => {
+                Err(fault)
+                    if fault.is_no_key() && (passes_over || is_compiled_descriptor(member)?) =>
+                {
                     walk.enc.truncate(start);
                     walk.enc.tag(tags::OPAQUE);
                     Ok(())
@@ -235,6 +237,14 @@ pub(super) fn is_made_in_python(class: &Bound<'_, PyType>) -> bool {
     let frees = |class: &Bound<'_, PyType>| unsafe { (*class.as_type_ptr()).tp_dealloc };
     types::is_heap(class)
         && frees(class).map(|free| free as usize) == frees(ordinary).map(|free| free as usize)
+}
+
+/// Whether a member is how compiled code reads a field, which says nothing that the class's other
+/// members do not: those of `ctypes`, say.
+fn is_compiled_descriptor(member: &Bound<'_, PyAny>) -> Outcome<bool> {
+    let class = member.get_type();
+    let is_unknown = types::info(member)?.rule == Rule::Reduce;
+    Ok(is_unknown && !is_made_in_python(&class) && class.hasattr("__get__")?)
 }
 
 /// What was read of scripts' classes, by address, while they live. Locked only by who holds the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 import threading
@@ -144,6 +145,17 @@ def test_k9_what_a_local_class_holds_and_has_no_key_is_refused() -> None:
     text = str(caught.value)
     for part in ("Repository", "its `lock`", "_thread.lock", "'repository'", "_value"):
         assert part in text
+
+
+def test_k9_how_compiled_code_reads_a_field_of_a_local_class_is_no_matter() -> None:
+    def local(kind: Any) -> Any:
+        class Pair(ctypes.Structure):
+            _fields_ = [("a", kind)]
+
+        return Pair(1)
+
+    assert _encode(local(ctypes.c_int)) == _encode(local(ctypes.c_int))
+    assert _encode(local(ctypes.c_int)) != _encode(local(ctypes.c_uint))
 
 
 def test_k7_what_a_class_was_read_in_makes_no_difference() -> None:
