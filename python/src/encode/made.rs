@@ -24,6 +24,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyMapping, PyString, PyTuple, PyType, PyWeakrefReference};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Mutex;
 
 /// Where a class comes from, which says what it goes by.
@@ -128,8 +129,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     return Ok(Some(digest));
                 }
                 let digest = self.whole(class, passes_over)?;
-                meet(class, digest)?;
-                Ok(Some(digest))
+                meet(class, digest).map(Some).map_err(Into::into)
             }
             Origin::Replaced => {
                 let digest = self.whole(class, passes_over)?;
@@ -178,6 +178,7 @@ impl<'py> Walk<'_, '_, 'py> {
         self.enc.tag(tags::CLASS);
         self.own(class.get_type().as_ptr())
             .map_err(|fault| fault.at(name(), "its metaclass".to_owned()))?;
+        let start = self.enc.len();
         for base in class.getattr("__bases__")?.try_iter()? {
             self.own(base?.as_ptr())
                 .map_err(|fault| fault.at(name(), "its bases".to_owned()))?;
@@ -209,6 +210,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 }
             }
         })?;
+        self.piece(start);
         self.enc.tag(tags::END);
         Ok(())
     }
@@ -262,7 +264,8 @@ fn find(class: &Bound<'_, PyType>) -> Option<u128> {
     Some(met.as_ref()?.get(&(class.as_ptr() as usize))?.digest)
 }
 
-fn meet(class: &Bound<'_, PyType>, digest: u128) -> PyResult<()> {
+/// Takes down what was read of a class, and gives what counts: another thread may have been first.
+fn meet(class: &Bound<'_, PyType>, digest: u128) -> PyResult<u128> {
     let at = class.as_ptr() as usize;
     let forget = PyCFunction::new_closure(
         class.py(),
@@ -277,14 +280,17 @@ fn meet(class: &Bound<'_, PyType>, digest: u128) -> PyResult<()> {
         },
     )?;
     let until = PyWeakrefReference::new_with(class, forget)?.unbind();
-    let met = Met {
+    let new = Met {
         digest,
         _until: until,
     };
-    let before = {
-        let mut table = MET.lock().unwrap_or_else(|poison| poison.into_inner());
-        table.get_or_insert_default().insert(at, met)
+    let (counts, unused) = {
+        let mut met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
+        match met.get_or_insert_default().entry(at) {
+            Entry::Occupied(first) => (first.get().digest, Some(new)),
+            Entry::Vacant(place) => (place.insert(new).digest, None),
+        }
     };
-    drop(before);
-    Ok(())
+    drop(unused);
+    Ok(counts)
 }

@@ -180,6 +180,36 @@ def test_k7_what_a_class_was_read_in_makes_no_difference() -> None:
     assert one[0] != one[1]
 
 
+def test_k10_classes_that_share_what_they_are_made_of_are_walked_once() -> None:
+    """K10: else each of these would double the work."""
+
+    def made(last: int) -> type:
+        names = {"__qualname__": "f.<locals>.A"}
+        inner = type("A", (), {**names, "last": last})
+        for _ in range(60):
+            inner = type("A", (), {**names, "one": inner, "two": inner()})
+        return inner
+
+    assert _encode(made(1)()) == _encode(made(1)()) != _encode(made(2)())
+
+
+@pytest.mark.parametrize("size", [64 << 10, 512 << 10])
+def test_k10_deep_classes_on_a_small_stack(size: int) -> None:
+    """K10"""
+    inner = type("A", (), {})
+    for _ in range(3000):
+        inner = type("A", (), {"inner": inner()})
+    keys: list[bytes] = []
+    before = threading.stack_size(size)
+    try:
+        thread = threading.Thread(target=lambda: keys.append(_encode([[[[[inner()]]]]])))
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    assert keys == [_encode([[[[[inner()]]]]])]
+
+
 def test_k13_a_scripts_class_is_not_kept_alive() -> None:
     script = run(COUNTING)
     _encode(script.A())
