@@ -272,11 +272,13 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         // only compared.
         let class = unsafe { ffi::Py_TYPE(value) };
         if class == &raw mut ffi::PyList_Type {
-            self.nested(value, |walk| walk.list(value))
+            self.nested(value, |walk| walk.with_room(|walk| walk.list(value)))
         } else if class == &raw mut ffi::PyDict_Type {
-            self.nested(value, |walk| walk.dict(tags::DICT, value))
+            self.nested(value, |walk| {
+                walk.with_room(|walk| walk.dict(tags::DICT, value))
+            })
         } else if class == &raw mut ffi::PyTuple_Type {
-            self.nested(value, |walk| walk.tuple(value))
+            self.nested(value, |walk| walk.with_room(|walk| walk.tuple(value)))
         } else if class == &raw mut ffi::PyLong_Type {
             self.integer(value)
         } else if class == &raw mut ffi::PyUnicode_Type {
@@ -294,7 +296,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
     fn by_class(&mut self, value: *mut ffi::PyObject) -> Outcome {
         // SAFETY: the caller keeps the value alive.
         let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
-        if self.in_default && defaults::is_lock(&value)? {
+        if self.in_default && self.on_own(|_| Ok(defaults::is_lock(&value)?))? {
             self.enc.tag(tags::LOCK);
             return Ok(());
         }
@@ -350,12 +352,14 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             Rule::Object => self.nested(value.as_ptr(), |walk| {
                 walk.enc.tag(tags::OBJECT);
                 walk.class_of_value(value, info)?;
-                let start = walk.enc.len();
-                walk.attributes(value, info)?;
-                if walk.enc.as_bytes()[start..] == NOTHING_HELD {
-                    walk.on_own(|_| stand_in::check_empty(value, info))?;
-                }
-                Ok(())
+                walk.with_room(|walk| {
+                    let start = walk.enc.len();
+                    walk.attributes(value, info)?;
+                    if walk.enc.as_bytes()[start..] == NOTHING_HELD {
+                        walk.on_own(|_| stand_in::check_empty(value, info))?;
+                    }
+                    Ok(())
+                })
             }),
             Rule::Enum => self.nested(value.as_ptr(), |walk| walk.enumeration(value, info)),
             Rule::Reduce => self.nested(value.as_ptr(), |walk| walk.reduce(value)),
@@ -501,7 +505,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         }
         let outer = std::mem::replace(&mut self.lowest, usize::MAX);
         self.open.push(value);
-        let outcome = self.with_room(level, write);
+        let outcome = write(self);
         self.open.pop();
         let lowest = self.lowest;
         if lowest <= level {

@@ -19,7 +19,7 @@ use super::Walk;
 use super::fault::{Fault, Outcome};
 
 /// How often, in levels, the stack is looked at.
-const LOOK: usize = 8;
+const LOOK: usize = 2;
 /// How much stack the levels up to the next look may need.
 const LEFT: usize = 64 << 10;
 /// How much of the thread's own stack Python must have, from the second level on.
@@ -66,14 +66,10 @@ impl Stacks {
 }
 
 impl Walk<'_, '_, '_> {
-    /// Writes the next level down of what is at `level`, where there is room for it.
+    /// Writes what runs no Python, where there is room for it.
     #[inline]
-    pub(super) fn with_room(
-        &mut self,
-        level: usize,
-        write: impl FnOnce(&mut Self) -> Outcome,
-    ) -> Outcome {
-        if level % LOOK == LOOK - 1
+    pub(super) fn with_room(&mut self, write: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+        if self.open.len().is_multiple_of(LOOK)
             && let Some(here) = self.stacks.here()
             && here.len() < LEFT
         {
@@ -177,11 +173,7 @@ fn on(rest: Rest, work: &mut dyn FnMut()) {
     // mapped for as long as the hop lasts, or of the thread's own stack below everything that was
     // there when the walk left it. `work` catches every panic.
     unsafe {
-        psm::on_stack(
-            std::ptr::with_exposed_provenance_mut(limit),
-            size,
-            move || work(),
-        );
+        psm::on_stack(std::ptr::with_exposed_provenance_mut(limit), size, work);
     }
 }
 

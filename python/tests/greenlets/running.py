@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
+
+import pytest
 
 #: What a program waits for at most before it says that something hangs.
 LOST = 60.0
@@ -32,3 +35,9 @@ def run(text: str, *, first: str = "") -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=2 * LOST, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def needs(*packages: str) -> pytest.MarkDecorator:
+    """For packages that come late to a new Python."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"not to be had for this Python: {', '.join(missing)}")

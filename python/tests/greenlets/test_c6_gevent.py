@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from running import run
+from running import needs, run
+
+pytestmark = needs("gevent")
 
 BOTH = pytest.mark.parametrize("first", ["", "from gevent import monkey; monkey.patch_all()\n"], ids=["plain", "patched"])
 

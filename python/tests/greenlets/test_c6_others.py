@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from running import run
+from running import needs, run
 
 EVENTLET = """
 import eventlet
@@ -23,7 +23,7 @@ eventlets = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.filterwarnings("ignore")
+@needs("eventlet")
 @eventlets
 def test_c6_eventlet(first: str) -> None:
     run(

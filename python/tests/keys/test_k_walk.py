@@ -277,6 +277,133 @@ def test_k10_deep_nesting_on_a_small_stack() -> None:
     assert outcome == [True]
 
 
+@pytest.mark.parametrize("kib", [32, 64, 256])
+def test_k10_a_small_stack_survives_whatever_is_nested(kib: int) -> None:
+    """K10: it works, or raises a clear error: for what is only read, for what runs Python, and for types."""
+    program = f"""
+import functools, threading, tenure
+
+@tenure.cache_resource
+def take(it):
+    return 1
+
+class Slotted:
+    __slots__ = ("it",)
+    def __init__(self, it):
+        self.it = it
+
+class Instance:
+    def __init__(self, it):
+        self.it = it
+
+class Reduced(Instance):
+    def __reduce__(self):
+        return Reduced, (self.it,)
+
+def nested(wrap, it=int, depth=3_000):
+    for _ in range(depth):
+        it = wrap(it)
+    return it
+
+def closure(it):
+    return lambda: it
+
+read = [lambda it: [it], lambda it: {{0: it}}]
+wraps = [Instance, Slotted, Reduced, list.__class_getitem__, lambda it: tuple[it, int],
+         lambda it: functools.partial(print, it), closure]
+deep = [nested(wrap, 1) for wrap in read] + [nested(wrap) for wrap in wraps]
+shallow = [nested(wrap, depth=3) for wrap in wraps] if {kib} > 32 else []
+told = []
+
+def ask():
+    for it in shallow:
+        take(it)
+    for it in deep:
+        try:
+            told.append(take(it))
+        except tenure.NestingError as error:
+            assert "stack" in str(error)
+            told.append(0)
+
+threading.stack_size({kib << 10})
+thread = threading.Thread(target=ask)
+thread.start()
+thread.join()
+assert len(told) == len(deep) and told[:2] == [1, 1], told      # lists and dicts need no Python
+import os; os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("kib", [64, 256, 1024])
+@pytest.mark.parametrize("depth", [3, 7, 8, 6_000])
+def test_k10_user_code_may_switch_greenlets_however_deep_the_walk_is(kib: int, depth: int) -> None:
+    """K10: it runs on the thread's own stack: in a reduction, a hash function, a getter of a slot, a metaclass."""
+    program = f"""
+import threading
+import tenure
+from greenlet import getcurrent, greenlet
+
+def switch():
+    getcurrent().parent.switch()
+
+class Reduced:
+    def __reduce__(self):
+        switch()
+        return Reduced, ()
+
+class Got:
+    __slots__ = ("it",)
+    def __getattribute__(self, name):
+        if name == "it":
+            switch()
+        return object.__getattribute__(self, name)
+
+def got():
+    it = Got()
+    it.it = 1
+    return it
+
+class Hashed:
+    pass
+
+def hashed(it):
+    switch()
+    return 1
+
+@tenure.cache_resource(hash_funcs={{Hashed: hashed}})
+def take(it):
+    return it
+
+def nested(it, depth):
+    for at in range(depth):
+        it = [it] if at % 3 else ({{"a": it}} if at % 2 else (it,))
+    return it
+
+given = [nested(make(), {depth} + number) for make in (Reduced, got, Hashed) for number in range(3)]
+
+def ask():
+    greenlets = [greenlet(take) for _ in given]
+    for it, argument in zip(greenlets, given):
+        it.switch(argument)             # each stops inside of its argument
+    assert not any(it.dead for it in greenlets)
+    while any(not it.dead for it in greenlets):
+        for it in reversed(greenlets):
+            if not it.dead:
+                it.switch()
+
+threading.stack_size({kib << 10})
+thread = threading.Thread(target=ask)
+thread.start()
+thread.join()
+assert take.info().entries == len(given), take.info()
+import os; os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+
+
 def test_k10_an_endless_reduction_is_refused() -> None:
     """K10: an object that goes on for ever ends in an error."""
 
