@@ -7,7 +7,9 @@ from running import needs, run
 
 pytestmark = needs("gevent")
 
-BOTH = pytest.mark.parametrize("first", ["", "from gevent import monkey; monkey.patch_all()\n"], ids=["plain", "patched"])
+BOTH = pytest.mark.parametrize(
+    "first", ["", "from gevent import monkey; monkey.patch_all()\n"], ids=["plain", "patched"]
+)
 
 GEVENT = """
 import gevent
