@@ -332,6 +332,24 @@ impl Cached {
         }
     }
 
+    /// The function's annotations, unless others were set. From Python 3.14 on they are evaluated
+    /// when somebody asks, and `update_wrapper` passes on only how.
+    #[getter]
+    fn __annotations__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let name = intern!(slf.py(), "__annotations__");
+        let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?;
+        match attributes.cast::<PyDict>()?.get_item(name)? {
+            Some(set) => Ok(set),
+            None => slf.get().func.bind(slf.py()).getattr(name),
+        }
+    }
+
+    #[setter]
+    fn set___annotations__(slf: &Bound<'_, Self>, annotations: Bound<'_, PyAny>) -> PyResult<()> {
+        let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?;
+        attributes.set_item(intern!(slf.py(), "__annotations__"), annotations)
+    }
+
     fn __get__(
         slf: Bound<'_, Self>,
         instance: Option<Bound<'_, PyAny>>,

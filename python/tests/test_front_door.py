@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 import types
+import typing
 import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -41,6 +42,19 @@ def test_it_looks_like_the_function() -> None:
     assert module_level.__wrapped__("a")[0] == "a"
     assert inspect.unwrap(module_level) is module_level.__wrapped__
     assert "module_level" in repr(module_level)
+
+
+def test_its_annotations_are_evaluated_when_asked_for_and_can_be_set() -> None:
+    namespace: dict[str, object] = {"tenure": tenure}
+    source = "@tenure.cache_resource\ndef thing(key: 'Later') -> int: return key"
+    exec(compile(source, "<string>", "exec", dont_inherit=True), namespace)
+    thing = namespace["thing"]
+    namespace["Later"] = float
+    assert thing.__annotations__ == {"key": "Later", "return": int}
+    assert typing.get_type_hints(thing) == {"key": float, "return": int}
+    thing.__annotations__ = {"key": str}
+    assert thing.__annotations__ == {"key": str}
+    assert thing.__wrapped__.__annotations__ == {"key": "Later", "return": int}
 
 
 def test_it_can_carry_attributes_and_weak_references() -> None:

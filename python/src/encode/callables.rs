@@ -79,6 +79,10 @@ const CODE_PARTS: [&str; 12] = [
     "co_exceptiontable",
 ];
 
+/// The compiler's own variable in functions that evaluate annotations or type parameters of a
+/// class: all that the class holds, which is written where the class is.
+const CLASS_NAMESPACE: &str = "__classdict__";
+
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes a callable or a part of one.
     pub(super) fn callable(&mut self, kind: Kind, value: &Bound<'py, PyAny>) -> Outcome {
@@ -175,7 +179,12 @@ impl<'py> Walk<'_, '_, 'py> {
                 };
                 let start = self.enc.len();
                 let name = names.get_item(at)?.str()?;
-                match self.or_pinned(func, &name.to_string_lossy(), &content) {
+                let name = name.to_string_lossy();
+                if name == CLASS_NAMESPACE {
+                    self.enc.tag(tags::OPAQUE);
+                    continue;
+                }
+                match self.or_pinned(func, &name, &content) {
                     // What is found under its name is that function, whatever it keeps.
                     Err(fault) if found_by_name && fault.is_no_key() => {
                         self.enc.truncate(start);
@@ -424,6 +433,15 @@ pub(crate) struct Pin {
     pub(crate) is_default: bool,
 }
 
+/// Whether this is what reading the annotations of a class that has none leaves in it.
+pub(super) fn is_no_annotation(name: &Bound<'_, PyString>, member: &Bound<'_, PyAny>) -> bool {
+    match &*name.to_string_lossy() {
+        "__annotations__" => member.cast::<PyDict>().is_ok_and(|it| it.is_empty()),
+        "__annotate_func__" => member.is_none(),
+        _ => false,
+    }
+}
+
 /// Whether a class keeps something under this name that is not part of what it does.
 pub(super) fn is_bookkeeping(name: &Bound<'_, PyString>) -> bool {
     matches!(
@@ -436,6 +454,7 @@ pub(super) fn is_bookkeeping(name: &Bound<'_, PyString>) -> bool {
             | "__firstlineno__"
             | "__static_attributes__"
             | "__slotnames__"
+            // From Python 3.14 on, what reading `__annotations__` leaves behind.
             | "__annotations_cache__"
             // Fills up as combinations of flags are met; what it starts from is another member.
             | "_value2member_map_"

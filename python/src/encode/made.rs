@@ -15,7 +15,7 @@
 //! makes no difference to its instances.
 #![allow(unsafe_code)]
 
-use super::callables::is_bookkeeping;
+use super::callables::{is_bookkeeping, is_no_annotation};
 use super::fault::Outcome;
 use super::types::{self, Rule, TypeInfo, display_name};
 use super::{Walk, keyed, tags};
@@ -188,7 +188,10 @@ impl<'py> Walk<'_, '_, 'py> {
         let items = class.getattr("__dict__")?;
         for item in items.cast::<PyMapping>().map_err(PyErr::from)?.items()? {
             let (name, member): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
-            if !name.is_exact_instance_of::<PyString>() || !is_bookkeeping(&name.str()?) {
+            let is_kept_aside = name
+                .cast_exact::<PyString>()
+                .is_ok_and(|name| is_bookkeeping(name) || is_no_annotation(name, &member));
+            if !is_kept_aside {
                 members.push((name, member));
             }
         }
