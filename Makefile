@@ -37,8 +37,8 @@ CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host ref
 # Each in a process of its own: they put different things on the stage under the same names.
 STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py
 
-# Interpreters that few systems have yet: Debian's archive has them.
-FETCHED_PYTHONS := 3.14 3.15
+# Supported interpreters that few systems have yet: Debian's archive has them.
+FETCHED_PYTHONS := 3.14
 # For tests that run alone on the machine: half of them wait for something.
 TWO_PROCESSES := -n 2 --dist worksteal
 SPREAD ?=
