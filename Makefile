@@ -39,7 +39,7 @@ STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tes
 
 # Supported interpreters that few systems have yet: Debian's archive has them.
 FETCHED_PYTHONS := 3.14
-# For tests that run alone on the machine: half of them wait for something.
+# For the tests without a host, where nothing else but the Rust half runs: many of them wait for something.
 TWO_PROCESSES := -n 2 --dist worksteal
 SPREAD ?=
 
@@ -165,7 +165,7 @@ test-python-ready: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure
 test-streamlit-one: test-streamlit-ready ## the Streamlit host with one version (STREAMLIT=)
 	@echo "== Streamlit $(STREAMLIT)"
 	@failed=; for tests in $(STREAMLIT_TESTS); do \
-		$(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $$tests $(SPREAD) $(ARGS) || failed=1; \
+		$(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $$tests $(ARGS) || failed=1; \
 	done; test -z "$$failed"
 
 test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
