@@ -192,7 +192,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     }
                     outcome => outcome?,
                 }
-                self.note(start, &name.to_string_lossy());
+                self.note(start, &name);
             }
         }
         self.enc.tag(tags::END);
