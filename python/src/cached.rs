@@ -5,6 +5,7 @@
 //! `get_or_build`, which may run Python and holds no lock while it does.
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::mem::offset_of;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ use crate::options::{Options, Written};
 use crate::plan::{Arguments, Plan};
 use crate::process;
 use crate::registration::{Known, KnownFunction, Registration};
-use crate::resource::{Callbacks, Claim, Failure, Forked, Held, interrupt, raised};
+use crate::resource::{Callbacks, Claim, Failure, Forked, Held, Kinds, interrupt, raised};
 use crate::strands;
 use crate::vectorcall::{self, guarded};
 use crate::waiting::Interruptible;
@@ -133,7 +134,7 @@ impl Cached {
         let generation = process::generation();
         let mut built = None;
         let build = || {
-            let outcome = self.build(py, arguments);
+            let outcome = self.build(py, function, arguments);
             if process::is_left_behind(generation) {
                 built = outcome.as_ref().ok().map(|held| held.clone_ref(py));
             }
@@ -166,7 +167,7 @@ impl Cached {
         match (built, outcome) {
             (Some(object), _) => function
                 .get_or_build_while(&encoder.finish(), &Interruptible, || {
-                    Ok(Held::new(object.into_bound(py)))
+                    Ok(held(py, &function, object.into_bound(py)))
                 })
                 .map_err(|error| to_python(py, error)),
             (None, Err(error)) if !matches!(&error, Error::Interrupted(it) if it.0.is::<Forked>()) => {
@@ -177,7 +178,12 @@ impl Cached {
     }
 
     /// Runs the function itself.
-    fn build(&self, py: Python<'_>, arguments: Arguments) -> Result<Held, BuildError<Failure>> {
+    fn build(
+        &self,
+        py: Python<'_>,
+        function: &KnownFunction,
+        arguments: Arguments,
+    ) -> Result<Held, BuildError<Failure>> {
         // SAFETY: the caller holds its arguments; the flag that lets the callee write before the
         // first of them is not passed on.
         let outcome = unsafe {
@@ -193,12 +199,29 @@ impl Cached {
                 let error = refused_coroutine(&self.fingerprint.name, &object);
                 Err(BuildError::Failed(Failure::new(py, error)))
             }
-            Ok(object) => Ok(Held::new(object)),
+            Ok(object) => Ok(held(py, function, object)),
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 Err(BuildError::Failed(Failure::new(py, error)))
             }
             Err(error) => Err(BuildError::Died(interrupt(error))),
         }
+    }
+
+    fn discard_this(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
+        let function = self.function(py)?;
+        host::find(py)?;
+        let _current = Current::set(&self.func);
+        let ended = function.discard_where(|held| held.is(resource));
+        if ended == 0 && callbacks(&function).kinds.is_foreign(resource) {
+            return Err(PyTypeError::new_err(format!(
+                "{name}.discard takes a resource that {name} returned, and was given {given}: {name} \
+                 has returned nothing of this class. To end the entry of a call write \
+                 {name}.clear(...) with its arguments",
+                name = self.fingerprint.name,
+                given = shown(resource),
+            )));
+        }
+        Ok(())
     }
 
     fn key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Encoder> {
@@ -226,12 +249,39 @@ impl Cached {
     }
 }
 
+fn held(py: Python<'_>, function: &KnownFunction, object: Bound<'_, PyAny>) -> Held {
+    let held = Held::new(object);
+    callbacks(function).kinds.note(&held, py);
+    held
+}
+
+fn callbacks(function: &KnownFunction) -> &Callbacks {
+    let behaviour: &dyn Any = function.behaviour();
+    behaviour
+        .downcast_ref()
+        .expect("a Python function is registered with its callbacks")
+}
+
+/// An object as an error names it.
+fn shown(object: &Bound<'_, PyAny>) -> String {
+    let class = object.get_type();
+    let class = class
+        .fully_qualified_name()
+        .map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    if object.is_none() {
+        "None".to_owned()
+    } else {
+        format!("an object of the class {class}")
+    }
+}
+
 fn register(py: Python<'_>, fingerprint: &Fingerprint, options: &Options) -> PyResult<Known> {
     let name = &fingerprint.name;
     let engine = process::engine();
     let make = || {
         let callbacks = Callbacks {
             name: name.clone(),
+            kinds: Kinds::default(),
             validate: options.validate.as_ref().map(|it| it.clone_ref(py)),
             on_release: options.on_release.as_ref().map(|it| it.clone_ref(py)),
             _firsts: Arc::clone(&fingerprint.firsts),
@@ -310,6 +360,13 @@ impl Cached {
     ) -> PyResult<()> {
         let flat = Flat::new(None, args, kwargs)?;
         self.clear_for(py, (!flat.is_empty()).then(|| flat.arguments()))
+    }
+
+    /// Gives back a resource that was found broken: the next call builds anew. What its entry's key
+    /// has got since stays, and so does everything where the entry has ended already.
+    #[pyo3(signature = (resource, /))]
+    fn discard(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.discard_this(py, resource)
     }
 
     /// The figures of this function.
@@ -523,6 +580,12 @@ impl BoundCached {
         cached.clear_for(py, given.then(|| flat.arguments()))
     }
 
+    /// As for a function: the resource tells which entry is meant, whatever the instance.
+    #[pyo3(signature = (resource, /))]
+    fn discard(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.cached.get().discard_this(py, resource)
+    }
+
     /// The figures of the method, over all instances.
     fn info(&self, py: Python<'_>) -> PyResult<Info> {
         self.cached.get().info(py)
@@ -643,7 +706,7 @@ pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py
     functools.call_method1(intern!(py, "update_wrapper"), (&cached, func))?;
     // What a class or an instance has under the names of the methods here does not hide them.
     let attributes = cached.getattr(intern!(py, "__dict__"))?;
-    for name in ["clear", "info", "lease"] {
+    for name in ["clear", "discard", "info", "lease"] {
         attributes.call_method1(intern!(py, "pop"), (name, py.None()))?;
     }
     Ok(cached.into_any().unbind())

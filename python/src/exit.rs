@@ -24,7 +24,8 @@ pub(crate) fn after_fork() {
     signals::after_fork();
 }
 
-/// Releases everything that is held, last built first. `False`: the time ran out.
+/// Releases everything that is held, last built first. `True`: everything that was built has been
+/// released. `False`: the time ran out; the log says which functions' callbacks have not returned.
 #[pyfunction]
 pub(crate) fn shutdown(py: Python<'_>) -> PyResult<bool> {
     let in_time = waiting::aside(py, process::shutdown)?;

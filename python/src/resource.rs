@@ -53,6 +53,11 @@ impl Held {
         Claim { object }
     }
 
+    /// Whether it is this very object.
+    pub(crate) fn is(&self, object: &Bound<'_, PyAny>) -> bool {
+        self.object.is(object)
+    }
+
     /// Whether anything of these modules can be seen in it.
     pub(crate) fn is_made_of(&self, modules: &Bound<'_, PyFrozenSet>) -> bool {
         stale::is_made_of(self.object.bind(modules.py()), modules)
@@ -132,12 +137,41 @@ impl Failure {
 /// The callbacks of one cached function.
 pub(crate) struct Callbacks {
     pub(crate) name: String,
+    /// Of which classes its resources have been.
+    pub(crate) kinds: Kinds,
     pub(crate) validate: Option<Py<PyAny>>,
     pub(crate) on_release: Option<Py<PyAny>>,
     /// What they hold, for which what it was at first goes on counting.
     pub(crate) _firsts: Firsts,
     /// What the function itself holds, as it was decorated first.
     pub(crate) renewed: Renewed,
+}
+
+/// The classes of what one function has built, by address, up to a bound: to tell a resource that has
+/// ended, which is nothing to complain of, from what never was one. A class that has come to stand
+/// where another was passes for it, which costs no more than the complaint.
+///
+/// Locked only by who holds the interpreter, so that it is free after a fork.
+#[derive(Default)]
+pub(crate) struct Kinds(Mutex<Vec<usize>>);
+
+impl Kinds {
+    const MOST: usize = 64;
+
+    pub(crate) fn note(&self, object: &Held, py: Python<'_>) {
+        let class = object.object.bind(py).get_type_ptr().addr();
+        let mut kinds = self.0.lock().expect("nothing panics under this lock");
+        if kinds.len() < Self::MOST && !kinds.contains(&class) {
+            kinds.push(class);
+        }
+    }
+
+    /// Whether nothing of this object's class has been built.
+    pub(crate) fn is_foreign(&self, object: &Bound<'_, PyAny>) -> bool {
+        let class = object.get_type_ptr().addr();
+        let kinds = self.0.lock().expect("nothing panics under this lock");
+        kinds.len() < Self::MOST && !kinds.contains(&class)
+    }
 }
 
 impl Callbacks {

@@ -40,6 +40,7 @@ with bare.lease("a.db") as connection:
 
 bare.clear()
 bare.clear("a.db", timeout=1.0)
+bare.discard(bare("a.db"))
 cache_resource.clear()
 assert_type(bare.info().hits, int)
 assert_type(bare.info().releases, dict[str, int])

@@ -18,6 +18,7 @@ use crate::observe::Seen;
 use crate::record::{Observed, Recording};
 use crate::release::{Cause, Unkept};
 use crate::shown::Shown;
+use crate::stalled::Watch;
 use crate::sync::Arc;
 
 /// A call that found no entry by the short way.
@@ -228,10 +229,12 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn wait(&self, flight: &Flight<V, F>) -> Result<Waits<'a>, Error<F>> {
         let edge = self.edge(flight)?;
         let shown = self.begin(flight, edge.is_some(), true)?;
+        let shared = &self.function.shared;
         Ok(Waits {
             shown,
             _edge: edge,
-            _counted: self.function.shared.counters.waits(),
+            _watch: Watch::begin(&shared.engine, &shared.name, &flight.polls),
+            _counted: shared.counters.waits(),
         })
     }
 }
@@ -257,7 +260,7 @@ impl Drop for FailsOnUnwind<'_> {
 }
 
 impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
-    /// Runs a part of the build on this thread: all of it, or one poll.
+    /// Runs a part of the build on this thread: all of it, or one [`poll`](Self::poll).
     pub(crate) fn run<T>(&self, part: impl FnOnce() -> T) -> T {
         let _span = self.span.enter();
         let _inside = self.call.inside(self.leader.flight());
@@ -266,6 +269,13 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
         let outcome = part();
         std::mem::forget(counted);
         outcome
+    }
+
+    /// The same for one poll of an async build.
+    pub(crate) fn poll<T>(&self, part: impl FnOnce() -> T) -> T {
+        let now = self.call.function.shared.clock.now();
+        self.leader.flight().polls.polled(now);
+        self.run(part)
     }
 
     /// The build has ended.
@@ -348,6 +358,7 @@ impl<V: Resource, F: Failure> Call<'_, V, F> {
 pub(crate) struct Waits<'a> {
     shown: Option<Shown>,
     _edge: Option<Edge<'a>>,
+    _watch: Option<Watch>,
     _counted: info::Waiting<'a>,
 }
 

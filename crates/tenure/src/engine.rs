@@ -56,6 +56,7 @@ pub(crate) struct Core {
     hosted: AtomicBool,
     pub(crate) config: InForce,
     functions: Mutex<Vec<Weak<dyn AnyFunction>>>,
+    leftovers: Mutex<Vec<Weak<dyn Leftover>>>,
     sessions: Mutex<HashMap<SessionId, Session>>,
 }
 
@@ -92,6 +93,11 @@ pub(crate) trait AnyFunction: Send + Sync {
     /// What has left its caches and is not released yet.
     fn unreleased(&self) -> Unreleased;
     fn inspect(&self, counts: &mut Inspection);
+}
+
+/// A function that has gone, of which there may be leases.
+pub(crate) trait Leftover: Send + Sync {
+    fn unreleased(&self) -> Unreleased;
 }
 
 /// What one function could not release so far.
@@ -203,6 +209,7 @@ impl Engine {
             hosted: AtomicBool::new(false),
             config: InForce::default(),
             functions: Mutex::new(Vec::new()),
+            leftovers: Mutex::new(Vec::new()),
             sessions: Mutex::default(),
         }))
     }
@@ -586,7 +593,13 @@ impl Engine {
     /// What every function could not release so far.
     fn unreleased(&self) -> Vec<Unreleased> {
         let functions = self.functions();
-        functions.iter().map(|it| it.unreleased()).collect()
+        let mut all: Vec<_> = functions.iter().map(|it| it.unreleased()).collect();
+        let gone: Vec<_> = {
+            let gone = self.0.leftovers.lock();
+            gone.iter().filter_map(Weak::upgrade).collect()
+        };
+        all.extend(gone.iter().map(|it| it.unreleased()));
+        all
     }
 
     /// The part of it that leases keep. Callbacks that run now are someone else's: the wait for
@@ -638,6 +651,18 @@ impl Engine {
             // Those that were leased until now are under way by now.
             self.0.under_way.settle(mine);
         }
+    }
+
+    pub(crate) fn add_leftover(&self, left: Weak<dyn Leftover>) {
+        if self.0.timer.is_abandoned() {
+            return;
+        }
+        let mut leftovers = self.0.leftovers.lock();
+        // As for functions.
+        if leftovers.len() == leftovers.capacity() {
+            leftovers.retain(|left| left.strong_count() > 0);
+        }
+        leftovers.push(left);
     }
 
     pub(crate) fn add_function(&self, function: Weak<dyn AnyFunction>) {

@@ -22,6 +22,7 @@ use crate::entry::Held;
 use crate::key::{Key, KeyRef};
 use crate::observe::{Likeness, Seen};
 use crate::record::Observed;
+use crate::stalled::Polls;
 use crate::strand::Layers;
 use crate::sync::{Arc, Condvar, Mutex, OnceLock, thread_local, thread_number};
 
@@ -35,6 +36,8 @@ pub(crate) struct Flight<V: Resource, F> {
     seen: Seen,
     /// The thread that it began on.
     thread: Option<usize>,
+    /// For those who wait for an async build.
+    pub(crate) polls: Polls,
     /// Written once, before `state` says so; read without a lock, so that a failure is cloned
     /// without one.
     landing: OnceLock<Landing<V, F>>,
@@ -75,6 +78,7 @@ impl<V: Resource, F: Clone> Flight<V, F> {
             hash: key.hash(),
             seen,
             thread: thread_number(),
+            polls: Polls::default(),
             landing: OnceLock::new(),
             state: Mutex::new(State {
                 landed: false,

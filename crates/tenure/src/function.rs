@@ -10,7 +10,7 @@ use crate::bounds::{Failure, Resource};
 use crate::cache::{Cache, Put};
 use crate::call::{Call, Place, Step};
 use crate::clock::{Clock, NEVER, Nanos, nanos};
-use crate::engine::{AnyFunction, End, Engine, Unreleased};
+use crate::engine::{AnyFunction, End, Engine, Leftover, Unreleased};
 use crate::error::{BuildError, Error, SettingError};
 use crate::host::{Host, SessionId};
 use crate::hot::Hot;
@@ -457,7 +457,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
                     let leading = call.lead(leader)?;
                     let outcome = {
                         let mut build = pin!(build);
-                        poll_fn(|cx| leading.run(|| build.as_mut().poll(cx))).await
+                        poll_fn(|cx| leading.poll(|| build.as_mut().poll(cx))).await
                     };
                     return leading.finish(outcome.map_err(BuildError::Failed));
                 }
@@ -665,6 +665,32 @@ impl<V: Resource, F: Failure> Function<V, F> {
     }
 }
 
+impl<V: Resource> Shared<V> {
+    fn unreleased_beside(&self, live: impl FnOnce() -> u64) -> Unreleased {
+        Unreleased {
+            function: Arc::clone(&self.name),
+            leased: self.counters.unreleased(live),
+            releasing: self.counters.releasing(),
+        }
+    }
+}
+
+/// What is left of a function that has gone: what somebody still leases.
+impl<V: Resource> Leftover for Shared<V> {
+    fn unreleased(&self) -> Unreleased {
+        self.unreleased_beside(|| 0)
+    }
+}
+
+impl<V: Resource, F: Failure> Drop for Function<V, F> {
+    fn drop(&mut self) {
+        if self.shared.unreleased_beside(|| 0).leased > 0 {
+            let left: Weak<dyn Leftover> = Arc::downgrade(&self.shared) as _;
+            self.shared.engine.add_leftover(left);
+        }
+    }
+}
+
 impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     fn clear(&self, cause: Cause) {
         for cache in self.caches() {
@@ -701,11 +727,7 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
 
     fn unreleased(&self) -> Unreleased {
         let live = || self.caches().iter().map(|cache| cache.len() as u64).sum();
-        Unreleased {
-            function: Arc::clone(&self.shared.name),
-            leased: self.shared.counters.unreleased(live),
-            releasing: self.shared.counters.releasing(),
-        }
+        self.shared.unreleased_beside(live)
     }
 
     fn inspect(&self, counts: &mut Inspection) {

@@ -11,7 +11,7 @@
 //! it run on Tenure's own. What has begun stays where it is, since its timers and sockets do; only a
 //! future that its runtime drops is finished elsewhere.
 //!
-//! Why is the choice of tokio a default feature? See docs/design/0007-async-releases.md.
+//! Why is the choice of tokio a default feature? See docs/design/0009-async-releases.md.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,6 +51,7 @@ static PENDING: LazyLock<(Mutex<Pending>, Condvar)> = LazyLock::new(Default::def
 
 #[derive(Default)]
 struct Pending {
+    #[cfg(feature = "tokio")]
     numbers: u64,
     /// How many of each function.
     counts: BTreeMap<&'static str, usize>,

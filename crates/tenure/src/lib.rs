@@ -159,6 +159,7 @@ mod session;
 mod settings;
 mod shown;
 pub mod stage;
+mod stalled;
 mod strand;
 mod sync;
 #[cfg(feature = "terminal")]

@@ -44,7 +44,7 @@ pub enum Cause {
     Expired,
     /// Someone cleared it.
     Cleared,
-    /// `validate` turned it down.
+    /// `validate` turned it down, or its user discarded it.
     Invalid,
     /// A refresh built its successor.
     Replaced,

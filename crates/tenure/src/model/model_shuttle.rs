@@ -111,7 +111,7 @@ impl Stage {
     fn act(&self, uses: &mut Vec<Used>, leases: &mut Vec<Lease<Thing>>) {
         let (world, f) = (&self.world, self.any());
         let number = thread_rng().gen_range(0..3);
-        match thread_rng().gen_range(0..24) {
+        match thread_rng().gen_range(0..25) {
             0..8 => {
                 if let Some(lease) = self.call(0) {
                     self.is_held(&lease);
@@ -140,9 +140,15 @@ impl Stage {
                 }
             }
             22 => _ = f.info(),
+            23 => {
+                if let Some(lease) = leases.pop() {
+                    lease.discard();
+                }
+            }
             _ => {
                 if !self.strict && thread_rng().gen_bool(0.2) {
-                    assert!(world.engine.shutdown());
+                    // What it says depends on the leases of all threads.
+                    let _ = world.engine.shutdown();
                 }
             }
         }

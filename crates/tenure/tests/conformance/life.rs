@@ -75,6 +75,37 @@ pub fn l1_superseded(world: &World) {
     assert_eq!(world.causes(0), [Cause::Superseded]);
 }
 
+pub fn l19_a_discarded_lease_is_released_once_and_its_successor_stays(world: &World) {
+    let f = world.function(world.settings());
+    let (broken, other_user) = (world.get(&f, 1), world.get(&f, 1));
+    broken.discard();
+    assert_eq!(world.causes(0), []);
+    assert_eq!(world.number(&f, 1), 1);
+    other_user.discard();
+    assert_eq!(world.causes(0), [Cause::Invalid]);
+    assert_eq!(world.number(&f, 1), 1);
+    assert_eq!(f.discard_where(|thing| thing.number == 1), 1);
+    assert_eq!(f.discard_where(|thing| thing.number == 1), 0);
+    assert_eq!(world.causes(1), [Cause::Invalid]);
+}
+
+pub fn l20_a_shutdown_is_true_only_without_leases(world: &World) {
+    let f = world.function(world.settings());
+    let lease = world.get(&f, 1);
+    let (done, lines) = logged(|| world.engine.shutdown());
+    assert!(!done);
+    let [line] = &lines[..] else {
+        panic!("one line: {lines:?}");
+    };
+    assert!(
+        line.contains(f.name()) && line.contains("resources=1"),
+        "{line}"
+    );
+    drop(lease);
+    let (done, lines) = logged(|| world.engine.shutdown());
+    assert!(done && lines.is_empty(), "{lines:?}");
+}
+
 pub fn f6_superseded_by_what_it_is_made_of(world: &World) {
     let f = world.function(world.settings());
     for key in 0..3 {

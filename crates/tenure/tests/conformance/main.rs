@@ -59,7 +59,9 @@ suite! {
     tasks:
         c1_one_build_for_tasks_and_threads
         c3_a_cycle_across_tasks
+        c4_a_build_that_nobody_polls_is_named_in_the_log
         c4_a_cancelled_task_hands_on
+        c4_a_blocking_build_may_take_its_time
         c4_a_task_that_stops_waiting_leaves_no_waker;
     life:
         l1_evicted
@@ -67,6 +69,8 @@ suite! {
         l1_cleared
         l1_invalid
         l1_superseded
+        l19_a_discarded_lease_is_released_once_and_its_successor_stays
+        l20_a_shutdown_is_true_only_without_leases
         f6_superseded_by_what_it_is_made_of
         l1_no_lease_no_call_is_left_out
         l3_a_release_that_fails_reaches_no_caller

@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
 use tenure::{Error, Lease};
 
+use crate::support::lines::logged;
 use crate::support::{Announced, Got, Thing, Things, World, key, receive};
 
 /// Counts how often a task was woken.
@@ -129,6 +131,48 @@ pub fn c3_a_cycle_across_tasks(world: &World) {
         panic!("the first is told");
     };
     assert_eq!(told.to_string(), "pong ping pong");
+}
+
+pub fn c4_a_build_that_nobody_polls_is_named_in_the_log(world: &World) {
+    let f = &world.function(world.settings());
+    let ready = Arc::new(AtomicUsize::new(0));
+    let wakes: Arc<Wakes> = Arc::default();
+    let mut builder = pin!(call(world, f, Arc::clone(&ready)));
+    let mut waiter = pin!(call(world, f, Arc::clone(&ready)));
+    let seconds = |count| logged(|| world.pass(Duration::from_secs(count))).1;
+    assert!(poll(builder.as_mut(), &wakes).is_pending());
+    assert!(seconds(60).is_empty()); // nobody waits for it
+    assert!(poll(builder.as_mut(), &wakes).is_pending());
+    assert!(poll(waiter.as_mut(), &wakes).is_pending());
+    assert!(seconds(6).is_empty());
+    assert!(poll(builder.as_mut(), &wakes).is_pending()); // it is polled after all
+    assert!(seconds(6).is_empty());
+    let lines = seconds(6);
+    let [line] = &lines[..] else {
+        panic!("one line: {lines:?}");
+    };
+    let name = format!("function={}", f.name());
+    assert!(line.starts_with("WARN") && line.contains(&name), "{line}");
+    assert!(seconds(60).is_empty()); // once
+    ready.store(1, Ordering::SeqCst);
+    assert!(poll(builder.as_mut(), &wakes).is_ready());
+    assert!(poll(waiter.as_mut(), &wakes).is_ready());
+}
+
+pub fn c4_a_blocking_build_may_take_its_time(world: &World) {
+    let f = &world.function(world.settings());
+    let wakes: Arc<Wakes> = Arc::default();
+    let mut waiter = pin!(call(world, f, Arc::default()));
+    let built = f.get_or_build(&key(1).finish(), || {
+        // On another thread: here it would be a part of the build.
+        let waits = || assert!(poll(waiter.as_mut(), &wakes).is_pending());
+        thread::scope(|scope| scope.spawn(waits).join().unwrap());
+        let ((), lines) = logged(|| world.pass(Duration::from_secs(60)));
+        assert!(lines.is_empty(), "{lines:?}");
+        Ok(world.log.thing())
+    });
+    drop(built);
+    assert!(poll(waiter.as_mut(), &wakes).is_ready());
 }
 
 pub fn c4_a_cancelled_task_hands_on(world: &World) {

@@ -254,8 +254,11 @@ impl Run {
     }
 
     fn shutdown(&mut self) {
-        assert!(self.world.engine.shutdown());
+        let done = self.world.engine.shutdown();
         self.model.shutdown();
+        let ended = |it: &State| matches!(it, State::Ended(_));
+        let leased = self.model.resources.iter().any(|it| ended(&it.state));
+        assert_eq!(done, !leased);
     }
 
     /// Compares what became of every resource.

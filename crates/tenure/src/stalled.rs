@@ -1,0 +1,111 @@
+//! A build whose future nobody polls, and the log line that tells those who wait for it.
+//!
+//! An async build is a part of its caller's future. Held back in a `select!`, a buffered stream or a
+//! `mem::forget`, it goes on for nobody, and nothing is wrong that an engine could see, but for the
+//! time. Only a build that someone waits for is looked at, and only an async one: a blocking build
+//! has its thread.
+
+use std::time::Duration;
+
+use crate::clock::{Nanos, nanos};
+use crate::engine::Engine;
+use crate::sync::{Arc, Figure, Mutex, Ordering};
+use crate::timer::TimerId;
+
+/// How long an async build that someone waits for may go without a poll before the log says so.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// When a build was last polled; 0 where it blocks, or where the log has told of it.
+#[derive(Clone, Default)]
+pub(crate) struct Polls(Arc<Figure>);
+
+impl Polls {
+    pub(crate) fn polled(&self, now: Nanos) {
+        self.0.store(now.max(1), Ordering::Relaxed);
+    }
+}
+
+/// A look at a build from time to time, for as long as its waiter waits.
+pub(crate) struct Watch {
+    engine: Engine,
+    /// The next look; nothing once it has ended.
+    next: Arc<Mutex<Option<TimerId>>>,
+}
+
+impl Watch {
+    /// Watches a build of this function, if it is an async one.
+    pub(crate) fn begin(engine: &Engine, function: &Arc<str>, polls: &Polls) -> Option<Self> {
+        if polls.0.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let next = Arc::new(Mutex::new(None));
+        let look = Look {
+            function: Arc::clone(function),
+            polls: polls.clone(),
+            next: Arc::clone(&next),
+        };
+        *next.lock() = Some(look.after(engine, engine.core().clock.now()));
+        Some(Self {
+            engine: engine.clone(),
+            next,
+        })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let next = self.next.lock().take();
+        if let Some(next) = next {
+            self.engine.core().timer.cancel(next);
+        }
+    }
+}
+
+struct Look {
+    function: Arc<str>,
+    polls: Polls,
+    next: Arc<Mutex<Option<TimerId>>>,
+}
+
+impl Look {
+    /// Has this look taken when the build has been left alone since `polled` for too long.
+    fn after(self, engine: &Engine, polled: Nanos) -> TimerId {
+        let core = engine.core();
+        let when = polled.saturating_add(nanos(PATIENCE));
+        let engine = engine.downgrade();
+        let job = Box::new(move || {
+            if let Some(engine) = engine.upgrade() {
+                self.take(&engine);
+            }
+        });
+        core.timer.at(when, job)
+    }
+
+    fn take(self, engine: &Engine) {
+        let now = engine.core().clock.now();
+        let polled = self.polls.0.load(Ordering::Relaxed);
+        if polled == 0 {
+            return;
+        }
+        if now.saturating_sub(polled) < nanos(PATIENCE) {
+            let next = Arc::clone(&self.next);
+            let mut next = next.lock();
+            // Unless the wait has ended meanwhile.
+            if next.is_some() {
+                *next = Some(self.after(engine, polled));
+            }
+            return;
+        }
+        // Of all who wait, one tells it; the next poll begins anew.
+        if self.polls.0.swap(0, Ordering::Relaxed) != 0 {
+            tracing::warn!(
+                function = %self.function,
+                seconds = now.saturating_sub(polled) / 1_000_000_000,
+                "callers wait for an async build whose future has not been polled for a while: \
+                 either it takes long, or its caller holds it back (in a select!, in a buffered \
+                 stream, by mem::forget) and it goes on for nobody. tokio::spawn the call, so that \
+                 it is polled by itself"
+            );
+        }
+    }
+}

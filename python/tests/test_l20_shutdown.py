@@ -1,0 +1,29 @@
+"""L20: the end of a process tells what it could not release."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+import tenure
+
+
+def test_l20_a_shutdown_names_the_functions_whose_callbacks_have_not_returned(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    may_end = threading.Event()
+
+    @tenure.cache_resource(on_release=lambda _: may_end.wait())
+    def stuck() -> list[int]:
+        return [7]
+
+    stuck()
+    tenure.configure(shutdown_timeout="1ms")
+    try:
+        assert not tenure.shutdown()
+    finally:
+        may_end.set()
+        tenure.configure()
+    assert any("stuck" in line and "resources=1" in line for line in caplog.messages), caplog.messages
+    assert tenure.shutdown()
