@@ -546,9 +546,9 @@ fn l5_a_drain_races_with_its_user_and_a_shutdown() {
 fn l6_a_shutdown_races_with_a_build() {
     model(|| {
         let shared = with(with_ttl());
-        let ends = does(&shared, |world, _| world.engine.shutdown());
-        let (done, got) = both(ends, gets(&shared));
-        assert!(done);
+        // What it says depends on whether the other's lease is one of what it ends.
+        let ends = does(&shared, |world, _| _ = world.engine.shutdown());
+        let ((), got) = both(ends, gets(&shared));
         drop(got.unwrap());
         shared.0.check_to_the_end(&[&shared.1]);
     });

@@ -165,9 +165,9 @@ fn v1_figures_are_read_while_there_are_hits() {
 fn l1_a_shutdown_races_with_a_hot_hit() {
     model(|| {
         let shared = warm(Settings::default());
-        let ends = does(&shared, |world, _| world.engine.shutdown());
-        let (done, _) = both(ends, hits(&shared));
-        assert!(done);
+        // What it says depends on whether the hit's lease is still held.
+        let ends = does(&shared, |world, _| _ = world.engine.shutdown());
+        let ((), _) = both(ends, hits(&shared));
         assert_eq!(shared.0.log.cause(0), Some(Cause::Shutdown));
         shared.0.check_to_the_end(&[&shared.1]);
     });
