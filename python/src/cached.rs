@@ -401,8 +401,8 @@ impl Cached {
         }
     }
 
-    #[setter]
-    fn set___annotations__(slf: &Bound<'_, Self>, annotations: Bound<'_, PyAny>) -> PyResult<()> {
+    #[setter(__annotations__)]
+    fn set_annotations(slf: &Bound<'_, Self>, annotations: Bound<'_, PyAny>) -> PyResult<()> {
         let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?;
         attributes.set_item(intern!(slf.py(), "__annotations__"), annotations)
     }
