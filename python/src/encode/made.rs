@@ -157,6 +157,10 @@ impl<'py> Walk<'_, '_, 'py> {
             floor: std::mem::replace(&mut self.floor, floor),
             lowest: std::mem::replace(&mut self.lowest, usize::MAX),
             reads_class: self.reads_class.replace(passes_over),
+            reading: self.reading,
+            trace: self.trace.take(),
+            in_default: std::mem::take(&mut self.in_default),
+            settling: std::mem::take(&mut self.settling),
         };
         let outcome = self.nested(class.as_ptr(), |walk| walk.made_of(class));
         self.rules = outer.rules;
@@ -167,6 +171,10 @@ impl<'py> Walk<'_, '_, 'py> {
         self.floor = outer.floor;
         self.lowest = outer.lowest;
         self.reads_class = outer.reads_class;
+        self.reading = outer.reading;
+        self.trace = outer.trace;
+        self.in_default = outer.in_default;
+        self.settling = outer.settling;
         let digest = outcome.map(|()| keyed(&self.enc.as_bytes()[start..]));
         self.enc.truncate(start);
         digest
@@ -229,6 +237,10 @@ struct Outer<'a> {
     floor: usize,
     lowest: usize,
     reads_class: Option<bool>,
+    reading: super::Reading,
+    trace: Option<Box<super::steady::Trace>>,
+    in_default: bool,
+    settling: bool,
 }
 
 /// Whether a class was made by a `class` statement or its like, not by compiled code: instances
