@@ -6,7 +6,8 @@
 //! keeps them out meanwhile.
 #![allow(unsafe_code)]
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,28 @@ pub(crate) fn with<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
         drop(inside);
         work(py)
     })
+}
+
+/// How long a line may take that is not worth waiting for.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Runs `work` with the interpreter on a thread of its own, and waits for it, but not for ever: the
+/// interpreter may be what everything waits for. While one such wait has been in vain, nobody waits.
+pub(crate) fn in_time(work: impl FnOnce(Python<'_>) + Send + 'static) {
+    static LOST: AtomicBool = AtomicBool::new(false);
+    let (told, hears) = channel();
+    let tell = move || {
+        with(work);
+        LOST.store(false, Ordering::Relaxed);
+        // Whoever waited may have gone.
+        let _ = told.send(());
+    };
+    if thread::Builder::new().spawn(tell).is_ok()
+        && !LOST.load(Ordering::Relaxed)
+        && hears.recv_timeout(LAST_WORDS) == Err(RecvTimeoutError::Timeout)
+    {
+        LOST.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Makes this thread known to Python for the time that `work` takes, so that each of the many times

@@ -30,7 +30,13 @@ impl Subscriber for Forward {
         let mut text = Text::default();
         event.record(&mut text);
         let is_error = *event.metadata().level() == Level::ERROR;
-        let _ = attach::with(|py| log::line(py, is_error, &text.finish()));
+        let text = text.finish();
+        if attach::is_known() {
+            let _ = attach::with(|py| log::line(py, is_error, &text));
+        } else {
+            // The thread that ends the process must not wait for the interpreter.
+            attach::in_time(move |py| log::line(py, is_error, &text));
+        }
     }
 
     // Spans are never enabled.

@@ -16,7 +16,6 @@ use std::io;
 use std::mem;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -286,7 +285,7 @@ fn listen(source: c_int) {
     }
     ENDING.store(true, Ordering::Release);
     if !process::shutdown_at_last() {
-        tell_late();
+        attach::in_time(exit::tell_late);
     }
     let signal = c_int::from(byte);
     // It may be blocked on all other threads by now.
@@ -314,20 +313,5 @@ fn unblock(signal: c_int) {
         libc::sigemptyset(&raw mut one);
         libc::sigaddset(&raw mut one, signal);
         libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const one, ptr::null_mut());
-    }
-}
-
-/// How long the line may take that says that the time is over.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// Says that the time is over, unless the interpreter is what everything waits for.
-fn tell_late() {
-    let (told, hears) = channel();
-    let tell = move || {
-        attach::with(exit::tell_late);
-        told.send(())
-    };
-    if thread::Builder::new().spawn(tell).is_ok() {
-        let _ = hears.recv_timeout(LAST_WORDS);
     }
 }

@@ -371,9 +371,10 @@ impl<'py> Walk<'_, '_, 'py> {
             Ok(()) => return Ok(()),
             Err(fault) => fault,
         };
-        // What stands for whoever asks is one object for all of them.
-        let pins =
-            |role: &Role| fault.is_no_key() && (*role == Role::Callback || !fault.is_elsewhere());
+        // What stands for whoever asks is one object for all of them; as a default it is an argument,
+        // and read at each call.
+        let is_told = self.in_default || !fault.is_elsewhere();
+        let pins = |role: &Role| fault.is_no_key() && (*role == Role::Callback || is_told);
         let Some(role) = self.role.filter(pins) else {
             let whole = value.is(owner);
             return Err(if whole {

@@ -18,7 +18,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 use tenure::Encoder;
 
-use super::types::{Rule, TypeInfo};
+use super::stdlib::Kind;
+use super::types::{Known, Rule, TypeInfo};
 use super::{Context, Walk, tags};
 
 /// What a default counts as: these bytes, or `None` where it is read at each call.
@@ -54,7 +55,7 @@ impl<'py> Walk<'_, '_, 'py> {
     /// stands for another one, or is what the context or the thread of the caller holds.
     pub(super) fn mind_stand_in(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) {
         let stands_in = match info.rule {
-            Rule::StandIn(_) => Ok(true),
+            Rule::StandIn(_) | Rule::Known(Known::Std(Kind::Weak | Kind::WeakProxy)) => Ok(true),
             // Deep inside an object it is a means of that object's: a pool that keeps one
             // connection for each thread is one pool.
             _ => is_of_the_caller(&value.get_type())

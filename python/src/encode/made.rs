@@ -18,7 +18,7 @@
 use super::callables::{is_bookkeeping, is_no_annotation};
 use super::fault::Outcome;
 use super::types::{self, Rule, TypeInfo, display_name};
-use super::{Walk, keyed, tags};
+use super::{Walk, first, keyed, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -129,7 +129,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     return Ok(Some(digest));
                 }
                 let digest = self.whole(class, passes_over)?;
-                meet(class, digest).map(Some).map_err(Into::into)
+                meet(class, digest, 0).map(Some).map_err(Into::into)
             }
             Origin::Replaced => {
                 let digest = self.whole(class, passes_over)?;
@@ -140,7 +140,12 @@ impl<'py> Walk<'_, '_, 'py> {
                 };
                 Ok((!same).then_some(digest))
             }
-            Origin::Covered | Origin::Made => self.whole(class, passes_over).map(Some),
+            Origin::Covered | Origin::Made => match self.whole(class, passes_over) {
+                Err(fault) if fault.is_no_key() && !fault.is_elsewhere() => {
+                    alone(class).map(Some).map_err(Into::into)
+                }
+                outcome => outcome.map(Some),
+            },
         }
     }
 
@@ -264,12 +269,14 @@ fn is_compiled_descriptor(member: &Bound<'_, PyAny>) -> Outcome<bool> {
     Ok(is_unknown && !is_made_in_python(&class) && class.hasattr("__get__")?)
 }
 
-/// What was read of scripts' classes, by address, while they live. Locked only by who holds the
-/// interpreter, and nothing of Python's happens meanwhile.
+/// What scripts' classes and those without a key count as, by address, while they live. Locked only
+/// by who holds the interpreter, and nothing of Python's happens meanwhile.
 static MET: Mutex<Option<HashMap<usize, Met>>> = Mutex::new(None);
 
 struct Met {
     digest: u128,
+    /// The state of the class that this is for, where another one would count as another class.
+    state: u32,
     /// Takes this out of the table when the class goes.
     _until: Py<PyWeakrefReference>,
 }
@@ -279,8 +286,16 @@ fn find(class: &Bound<'_, PyType>) -> Option<u128> {
     Some(met.as_ref()?.get(&(class.as_ptr() as usize))?.digest)
 }
 
+/// What a class counts as that holds something without a key: itself, as it is now. No other one
+/// ever counts as the same, nor does the same one once an attribute of it was set.
+fn alone(class: &Bound<'_, PyType>) -> PyResult<u128> {
+    let state = types::state(class)?;
+    let digest = keyed(&[b"alone".as_slice(), &first::number().to_le_bytes()].concat());
+    meet(class, digest, state)
+}
+
 /// Takes down what was read of a class, and gives what counts: another thread may have been first.
-fn meet(class: &Bound<'_, PyType>, digest: u128) -> PyResult<u128> {
+fn meet(class: &Bound<'_, PyType>, digest: u128, state: u32) -> PyResult<u128> {
     let at = class.as_ptr() as usize;
     let forget = PyCFunction::new_closure(
         class.py(),
@@ -297,12 +312,14 @@ fn meet(class: &Bound<'_, PyType>, digest: u128) -> PyResult<u128> {
     let until = PyWeakrefReference::new_with(class, forget)?.unbind();
     let new = Met {
         digest,
+        state,
         _until: until,
     };
     let (counts, unused) = {
         let mut met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
         match met.get_or_insert_default().entry(at) {
-            Entry::Occupied(first) => (first.get().digest, Some(new)),
+            Entry::Occupied(first) if first.get().state == state => (first.get().digest, Some(new)),
+            Entry::Occupied(mut earlier) => (digest, Some(earlier.insert(new))),
             Entry::Vacant(place) => (place.insert(new).digest, None),
         }
     };

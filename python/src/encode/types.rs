@@ -229,9 +229,7 @@ fn learn(
     at: usize,
 ) -> Outcome<Arc<TypeInfo>> {
     let py = value.py();
-    // A look at an attribute that the metaclass has not has CPython give the class a version.
-    value.get_type().getattr_opt("__slots__")?;
-    let before = version(py, class);
+    let before = state(&value.get_type())?;
     let info = Arc::new(classify(value)?);
     if before != 0 && before == version(py, class) {
         let dropped = {
@@ -241,6 +239,17 @@ fn learn(
         drop(dropped);
     }
     Ok(info)
+}
+
+/// The number of the present state of a class, which has CPython give it one; 0 if it has none left.
+///
+/// # Errors
+///
+/// What a look at an attribute of the class raises.
+pub(super) fn state(class: &Bound<'_, PyType>) -> PyResult<u32> {
+    // A look at an attribute that the metaclass has not.
+    class.getattr_opt("__slots__")?;
+    Ok(version(class.py(), class.as_type_ptr()))
 }
 
 /// The number of the present state of a class, or 0 if it has none now.

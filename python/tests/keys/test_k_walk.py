@@ -339,7 +339,7 @@ import os; os._exit(0)
 @pytest.mark.parametrize("kib", [64, 256, 1024])
 @pytest.mark.parametrize("depth", [3, 7, 8, 6_000])
 def test_k10_user_code_may_switch_greenlets_however_deep_the_walk_is(kib: int, depth: int) -> None:
-    """K10: it runs on the thread's own stack: in a reduction, a hash function, a getter of a slot, a metaclass."""
+    """K10: it runs on the thread's own stack: in a reduction, a state, a hash function."""
     program = f"""
 import threading
 import tenure
@@ -353,17 +353,10 @@ class Reduced:
         switch()
         return Reduced, ()
 
-class Got:
-    __slots__ = ("it",)
-    def __getattribute__(self, name):
-        if name == "it":
-            switch()
-        return object.__getattribute__(self, name)
-
-def got():
-    it = Got()
-    it.it = 1
-    return it
+class Stated:
+    def __getstate__(self):
+        switch()
+        return 1
 
 class Hashed:
     pass
@@ -381,7 +374,7 @@ def nested(it, depth):
         it = [it] if at % 3 else ({{"a": it}} if at % 2 else (it,))
     return it
 
-given = [nested(make(), {depth} + number) for make in (Reduced, got, Hashed) for number in range(3)]
+given = [nested(make(), {depth} + number) for make in (Reduced, Stated, Hashed) for number in range(3)]
 
 def ask():
     greenlets = [greenlet(take) for _ in given]
