@@ -15,6 +15,8 @@ pub(super) struct Seen {
     pub(super) imports: Vec<String>,
     /// What is called with or without arguments as something's attribute.
     pub(super) methods: Vec<String>,
+    /// Whether a global is called without arguments: what it gives is its own.
+    pub(super) calls_out: bool,
 }
 
 /// The numbers of the instructions that are looked for, which differ by version.
@@ -93,7 +95,12 @@ fn read_into(code: &Bound<'_, PyCode>, seen: &mut Seen) -> PyResult<()> {
                         let at = if numbers.shifted { at >> 1 } else { at };
                         seen.asked.extend(names.get(at).cloned());
                     }
-                    Some((op, _)) if numbers.globals.contains(&op) => {}
+                    Some((op, at)) if numbers.globals.contains(&op) => {
+                        let is_super = [at, at >> 1]
+                            .iter()
+                            .any(|&at| names.get(at).is_some_and(|name| name == "super"));
+                        seen.calls_out |= !is_super;
+                    }
                     // A variable or a result: it may come from whatever the code names.
                     _ => {
                         seen.asked.extend(names.iter().cloned());
@@ -113,7 +120,13 @@ fn read_into(code: &Bound<'_, PyCode>, seen: &mut Seen) -> PyResult<()> {
     seen.names.extend(names);
     for constant in constants {
         if let Ok(inner) = constant.cast::<PyCode>() {
+            let calls_out = seen.calls_out;
             read_into(inner, seen)?;
+            // An inner function runs when it is called; a comprehension, at once.
+            let name: String = inner.getattr("co_name")?.extract()?;
+            if !name.starts_with('<') {
+                seen.calls_out = calls_out;
+            }
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyType};
+use pyo3::types::{PyDict, PyFunction, PyString, PyType};
 
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes the attributes of an instance: those in its dict, then those that are not.
@@ -136,6 +136,21 @@ unsafe fn dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     }
 }
 
+/// What a class and its bases keep under a name, the one that answers first.
+pub(super) fn all_answering<'py>(
+    class: &Bound<'py, PyType>,
+    name: &str,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let mut all = Vec::new();
+    for base in class.mro() {
+        let members = base.getattr("__dict__")?;
+        if members.contains(name)? {
+            all.push(members.get_item(name)?);
+        }
+    }
+    Ok(all)
+}
+
 /// What a class or the first of its bases that has the name keeps under it.
 pub(super) fn answering<'py>(
     class: &Bound<'py, PyType>,
@@ -168,9 +183,22 @@ pub(super) fn reduces_itself(class: &Bound<'_, PyType>) -> PyResult<bool> {
     differs_from_object(class, &["__reduce_ex__", "__reduce__"])
 }
 
-/// Whether a class says itself what its instances are made anew from, or what their state is.
+/// Whether a class's author says what its instances are made anew from, or what their state is: in
+/// Python, and not by what a maker of classes has written for them.
+///
+/// # Errors
+///
+/// What reading the class raises.
 pub(super) fn tells_its_state(class: &Bound<'_, PyType>) -> PyResult<bool> {
-    differs_from_object(class, &["__reduce_ex__", "__reduce__", "__getstate__"])
+    for name in ["__reduce_ex__", "__reduce__", "__getstate__"] {
+        if let Some(own) = answering(class, name)?
+            && own.is_instance_of::<PyFunction>()
+            && !super::reach::is_vouched_for(own.getattr("__module__")?)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn differs_from_object(class: &Bound<'_, PyType>, names: &[&str]) -> PyResult<bool> {

@@ -36,13 +36,13 @@ pub(crate) fn settle(
     let mut walk = Walk::new(py, &mut enc, cx);
     walk.settling = true;
     let outcome = walk.value(default.as_ptr());
-    let is_read_now = walk.is_read_now;
+    let (is_read_now, lacks_key) = (walk.is_read_now, walk.lacks_key);
     match outcome {
         Err(fault) if fault.is_interrupt() => return Err(fault.raise(py, "", cx)),
         _ if is_read_now => return Ok(None),
         Err(fault) if fault.is_elsewhere() => return Ok(None),
-        Ok(()) => {}
-        Err(_) => {
+        Ok(()) if !lacks_key => {}
+        _ => {
             enc.clear();
             enc.tag(tags::DEFAULT);
         }

@@ -178,6 +178,8 @@ struct Walk<'e, 'a, 'py> {
     settling: bool,
     /// Whether a part of it must be read at each call all the same.
     is_read_now: bool,
+    /// Whether a part of it has no key.
+    lacks_key: bool,
     /// How what was written is known.
     reading: Reading,
     /// What an earlier reading wrote, where this is one of two.
@@ -213,6 +215,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             in_default: false,
             settling: false,
             is_read_now: false,
+            lacks_key: false,
             reading: Reading::Seen,
             trace: None,
         }
@@ -313,7 +316,8 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         let start = self.enc.len();
         let outcome = match info.rule {
             Rule::Known(_) if info.exact => {
-                return self.on_own(|walk| walk.by_rule(&value, &info));
+                let outcome = self.on_own(|walk| walk.by_rule(&value, &info));
+                return self.or_settled(start, outcome);
             }
             Rule::Object => self.by_rule(&value, &info),
             _ => self.on_own(|walk| walk.by_rule(&value, &info)),
@@ -322,8 +326,22 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             Err(fault) if fault.is_no_key() && !fault.is_elsewhere() => {
                 match self.on_own(|walk| walk.wrapped(&value, start)) {
                     Ok(true) => Ok(()),
-                    _ => Err(fault),
+                    _ => self.or_settled(start, Err(fault)),
                 }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Goes on past what has no key where a default is written: something else in it may stand for
+    /// whoever asks.
+    fn or_settled(&mut self, start: usize, outcome: Outcome) -> Outcome {
+        match outcome {
+            Err(fault) if self.settling && fault.is_no_key() && !fault.is_elsewhere() => {
+                self.enc.truncate(start);
+                self.enc.tag(tags::OPAQUE);
+                self.lacks_key = true;
+                Ok(())
             }
             outcome => outcome,
         }

@@ -23,7 +23,7 @@ const CODES_MAX: usize = 256;
 
 /// The methods by which an instance shows content: attributes, members, what it is as a text or
 /// a number.
-const HOOKS: [&str; 14] = [
+const HOOKS: [&str; 17] = [
     "__getattr__",
     "__getattribute__",
     "__getitem__",
@@ -38,6 +38,9 @@ const HOOKS: [&str; 14] = [
     "__index__",
     "__bool__",
     "__fspath__",
+    "__format__",
+    "__next__",
+    "__array__",
 ];
 
 /// Those of them without which an instance that holds nothing has no content either.
@@ -157,7 +160,7 @@ impl<'py> Look<'py> {
                 break;
             }
             // What the standard library and the makers of models add is theirs to vouch for.
-            if !is_heap(&base) || is_vouched_for(&base)? {
+            if !is_heap(&base) || is_vouched_for(base.getattr("__module__")?)? {
                 continue;
             }
             for item in base.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
@@ -213,25 +216,42 @@ impl<'py> Look<'py> {
                 && let Some(inner) = part.getattr_opt(name)?
                 && let Ok(func) = inner.cast::<PyFunction>()
             {
-                return self.function(func, calls);
+                let found = self.function(func, calls)?;
+                // A property class of one's own may answer otherwise.
+                return match found {
+                    None => self.getter(part, calls),
+                    found => Ok(found),
+                };
             }
         }
-        if let Some(found) = told_by(part)? {
+        if let Some(found) = told_by(part, false)? {
             return Ok(Some(found));
         }
         // Another descriptor: how it answers, and the functions that it holds.
         for value in own_values(part)? {
-            if let Some(found) = self.thing(&value, "a variable that it holds", calls)? {
+            if let Some(found) = self.thing(&value, "a variable that it holds", &[], calls)? {
                 return Ok(Some(found));
             }
         }
-        match part.get_type().getattr_opt("__get__")? {
-            Some(get) => match get.cast::<PyFunction>() {
-                Ok(get) => self.function(get, calls),
-                Err(_) => Ok(None),
-            },
-            None => Ok(None),
+        self.getter(part, calls)
+    }
+
+    /// Looks at how a descriptor answers: the names in that code are those of its own class.
+    fn getter(&mut self, part: &Bound<'py, PyAny>, calls: usize) -> PyResult<Option<String>> {
+        let class = part.get_type();
+        if is_vouched_for(class.getattr("__module__")?)? {
+            return Ok(None);
         }
+        let Some(get) = class.getattr_opt("__get__")? else {
+            return Ok(None);
+        };
+        let Ok(get) = get.cast::<PyFunction>() else {
+            return Ok(None);
+        };
+        let owner = std::mem::replace(&mut self.class, class);
+        let found = self.function(get, calls);
+        self.class = owner;
+        found
     }
 
     fn function(
@@ -245,6 +265,7 @@ impl<'py> Look<'py> {
         }
         self.seen.push(code.as_ptr());
         let seen = bytecode::read(code.cast::<PyCode>()?)?;
+        self.open |= seen.calls_out;
         if calls == 0 {
             self.asked.extend(seen.asked.iter().cloned());
             if self.hook {
@@ -258,15 +279,15 @@ impl<'py> Look<'py> {
                 if name == "__class__" {
                     continue;
                 }
-                self.open = true;
                 // An empty cell raises a ValueError.
                 let Ok(content) = cell.getattr("cell_contents") else {
                     continue;
                 };
+                self.open |= may_change(&content);
                 // A function that is closed over is part of the class, not something it calls.
                 let found = match content.cast::<PyFunction>() {
                     Ok(inner) => self.function(inner, calls)?,
-                    Err(_) => self.thing(&content, &name, calls)?,
+                    Err(_) => self.thing(&content, &name, &seen.names, calls)?,
                 };
                 if found.is_some() {
                     return Ok(found);
@@ -293,19 +314,26 @@ impl<'py> Look<'py> {
     ) -> PyResult<Option<String>> {
         let py = self.class.py();
         if let Some(value) = globals.get_item(name)? {
-            self.open |= !is_exception(&value);
+            self.open |= may_change(&value);
             return self.global(&value, name, &seen.names, calls);
         }
-        if let Some(member) = classes::answering(&self.class, name)? {
-            // A method, a property, or a value of the class.
-            return if member.is_instance_of::<PyFunction>()
-                || is_wrapper(&member)
-                || is_descriptor(&member)?
+        // A method, a property, or a value of the class; the overridden ones too, which `super` leads to.
+        let members = classes::all_answering(&self.class, name)?;
+        for member in &members {
+            let found = if member.is_instance_of::<PyFunction>()
+                || is_wrapper(member)
+                || is_descriptor(member)?
             {
-                self.part(&member, calls)
+                self.part(member, calls)?
             } else {
-                self.thing(&member, name, calls)
+                self.thing(member, name, &seen.names, calls)?
             };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        if !members.is_empty() {
+            return Ok(None);
         }
         let builtins = py.import("builtins")?;
         if builtins.dict().contains(name)? {
@@ -315,7 +343,6 @@ impl<'py> Look<'py> {
         if !seen.imports.iter().any(|it| it == name) {
             return Ok(None);
         }
-        self.open = true;
         let modules = py.import("sys")?.getattr("modules")?;
         match modules.cast::<PyDict>()?.get_item(name)? {
             Some(module) => self.global(&module, name, &seen.names, calls),
@@ -331,33 +358,35 @@ impl<'py> Look<'py> {
         names: &[String],
         calls: usize,
     ) -> PyResult<Option<String>> {
-        let Ok(module) = value.cast_exact::<PyModule>() else {
-            return self.thing(value, name, calls);
+        let Ok(module) = value.cast::<PyModule>() else {
+            return self.thing(value, name, names, calls);
         };
         for inner in names {
             let Some(value) = module.dict().get_item(inner)? else {
                 continue;
             };
-            if let Ok(module) = value.cast_exact::<PyModule>() {
+            self.open |= may_change(&value);
+            if let Ok(module) = value.cast::<PyModule>() {
                 for inner in names {
                     if let Some(value) = module.dict().get_item(inner)?
-                        && let Some(found) = self.thing(&value, inner, calls)?
+                        && let Some(found) = self.thing(&value, inner, names, calls)?
                     {
                         return Ok(Some(found));
                     }
                 }
-            } else if let Some(found) = self.thing(&value, inner, calls)? {
+            } else if let Some(found) = self.thing(&value, inner, names, calls)? {
                 return Ok(Some(found));
             }
         }
         Ok(None)
     }
 
-    /// Looks at an object that code uses.
+    /// Looks at an object that code uses, whose names are given: one of them may be its method's.
     fn thing(
         &mut self,
         value: &Bound<'py, PyAny>,
         name: &str,
+        names: &[String],
         calls: usize,
     ) -> PyResult<Option<String>> {
         if let Some(what) = differs(value)? {
@@ -372,23 +401,26 @@ impl<'py> Look<'py> {
                 Ok(None)
             };
         }
-        if value.is_instance_of::<PyType>() || value.is_instance_of::<PyModule>() {
+        if let Ok(class) = value.cast::<PyType>() {
+            return self.called(class, &class.get_type(), names, calls);
+        }
+        if value.is_instance_of::<PyModule>() {
             return Ok(None);
         }
         match &*full_name(class.as_type_ptr()) {
             "builtins.method" => {
-                if let Some(found) = self.thing(&value.getattr("__self__")?, name, calls)? {
+                if let Some(found) = self.thing(&value.getattr("__self__")?, name, names, calls)? {
                     return Ok(Some(found));
                 }
-                return self.thing(&value.getattr("__func__")?, name, calls);
+                return self.thing(&value.getattr("__func__")?, name, names, calls);
             }
             "builtins.builtin_function_or_method" => {
-                return self.thing(&value.getattr("__self__")?, name, calls);
+                return self.thing(&value.getattr("__self__")?, name, names, calls);
             }
             "functools.partial" => {
                 let args = value.getattr("args")?;
                 for part in args.try_iter()?.chain([value.getattr("func")]) {
-                    if let Some(found) = self.thing(&part?, name, calls)? {
+                    if let Some(found) = self.thing(&part?, name, names, calls)? {
                         return Ok(Some(found));
                     }
                 }
@@ -396,10 +428,10 @@ impl<'py> Look<'py> {
             }
             _ => {}
         }
-        if !is_heap(&class) || is_vouched_for(&class)? {
+        if !is_heap(&class) || is_vouched_for(class.getattr("__module__")?)? {
             return Ok(None);
         }
-        if let Some(found) = told_by(value)? {
+        if let Some(found) = told_by(value, self.calls_max > 0)? {
             return Ok(Some(format!("{found} by way of `{name}`")));
         }
         if calls < self.calls_max && !class.is(&self.class) {
@@ -414,8 +446,74 @@ impl<'py> Look<'py> {
                 )));
             }
         }
-        Ok(None)
+        self.called(&class, &class, names, calls)
     }
+}
+
+impl<'py> Look<'py> {
+    /// Looks at the methods and properties of a class, or of its metaclass, that code names beside it.
+    fn called(
+        &mut self,
+        class: &Bound<'py, PyType>,
+        kind: &Bound<'py, PyType>,
+        names: &[String],
+        calls: usize,
+    ) -> PyResult<Option<String>> {
+        if calls >= self.calls_max
+            || !is_heap(class)
+            || class.is(&self.class)
+            || is_vouched_for(class.getattr("__module__")?)?
+        {
+            return Ok(None);
+        }
+        let owner = std::mem::replace(&mut self.class, class.clone());
+        let mut found = Ok(None);
+        'names: for name in names.iter().map(String::as_str).chain(["__call__"]) {
+            for class in [class, kind] {
+                let member = match classes::answering(class, name) {
+                    Ok(member) => member,
+                    Err(error) => {
+                        found = Err(error);
+                        break 'names;
+                    }
+                };
+                // What is built in calls nothing of the program's.
+                let Some(member) =
+                    member.filter(|it| it.is_instance_of::<PyFunction>() || is_wrapper(it))
+                else {
+                    continue;
+                };
+                found = self.part(&member, calls + 1);
+                if !matches!(found, Ok(None)) {
+                    break 'names;
+                }
+            }
+        }
+        self.class = owner;
+        found
+    }
+}
+
+/// Whether what code finds under a name may be something else each time, or hold something else.
+fn may_change(value: &Bound<'_, PyAny>) -> bool {
+    let class = value.get_type();
+    let is_fixed = value.is_none()
+        || value.is_instance_of::<PyType>()
+        || value.is_instance_of::<PyModule>()
+        || value.is_instance_of::<PyFunction>()
+        || value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyTuple>()
+        || matches!(
+            &*full_name(class.as_type_ptr()),
+            "builtins.int"
+                | "builtins.float"
+                | "builtins.bool"
+                | "builtins.bytes"
+                | "builtins.frozenset"
+                | "builtins.builtin_function_or_method"
+                | "re.Pattern"
+        );
+    !is_fixed
 }
 
 /// What an object is that answers differently to everyone who asks; `None` for any other.
@@ -431,9 +529,14 @@ fn differs(value: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
     if classes::claims(&class)? && classes::is_in_class(&class, "_get_current_object")? {
         return Ok(Some("stand-in"));
     }
-    if full_name(class.as_type_ptr()) == "builtins.builtin_function_or_method"
-        || value.is_instance_of::<PyFunction>()
+    let is_built_in = full_name(class.as_type_ptr()) == "builtins.builtin_function_or_method";
+    if is_built_in
+        && let Some(owner) = value.getattr_opt("__self__")?
+        && !owner.is_instance_of::<PyModule>()
     {
+        return differs(&owner);
+    }
+    if is_built_in || value.is_instance_of::<PyFunction>() {
         let name = (
             value
                 .getattr("__module__")?
@@ -459,14 +562,16 @@ fn differs(value: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
     Ok(None)
 }
 
-/// What an object's own fields hold that differs by who asks.
-fn told_by(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    let hooked = classes::is_in_class(&value.get_type(), "__getattr__")?;
+/// What an object's own fields hold that differs by who asks; where it may be called, a step further
+/// in, as for one that answers by a hook.
+fn told_by(value: &Bound<'_, PyAny>, may_be_called: bool) -> PyResult<Option<String>> {
+    let class = value.get_type();
+    let hooked = classes::is_in_class(&class, "__getattr__")?
+        || may_be_called && classes::is_in_class(&class, "__call__")?;
     for inner in own_values(value)? {
         if let Some(what) = differs(&inner)? {
             return Ok(Some(format!("a {what}")));
         }
-        // What answers by a hook keeps its store a step further in.
         if hooked && is_heap(&inner.get_type()) {
             for store in own_values(&inner)? {
                 if let Some(what) = differs(&store)? {
@@ -528,19 +633,13 @@ fn derives_from(member: &Bound<'_, PyAny>, names: &[&str]) -> bool {
         .any(|base| names.contains(&&*full_name(base.as_ptr().cast())))
 }
 
-fn is_exception(value: &Bound<'_, PyAny>) -> bool {
-    value.cast::<PyType>().is_ok_and(|class| {
-        class
-            .is_subclass_of::<pyo3::exceptions::PyBaseException>()
-            .unwrap_or(false)
-    })
-}
+/// The makers of models, types and configurations that are known to keep what they are in fields.
+const VOUCHED_FOR: [&str; 5] = ["attr", "omegaconf", "polars", "pydantic", "sklearn"];
 
-/// Whether a class comes from the standard library, or from a maker of models whose fields are
-/// known.
-fn is_vouched_for(class: &Bound<'_, PyType>) -> PyResult<bool> {
-    let module = class.getattr("__module__")?;
-    Ok(module_root(&module).as_deref() == Some("pydantic") || is_standard(module)?)
+/// Whether a module is part of the standard library, or of a maker of models whose fields are known.
+pub(super) fn is_vouched_for(module: Bound<'_, PyAny>) -> PyResult<bool> {
+    let is_maker = module_root(&module).is_some_and(|root| VOUCHED_FOR.contains(&&*root));
+    Ok(is_maker || is_standard(module)?)
 }
 
 /// Whether a module is part of the standard library.

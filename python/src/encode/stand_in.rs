@@ -10,9 +10,10 @@ use super::classes::{self, own_dict};
 use super::fault::{Fault, Outcome};
 use super::reach;
 use super::types::{TypeInfo, class_of};
-use super::{Walk, tags};
+use super::{Role, Walk, tags};
+use crate::host;
 use pyo3::prelude::*;
-use pyo3::types::{PyMapping, PyString, PyType};
+use pyo3::types::{PyFunction, PyMapping, PyString, PyType};
 
 /// How a stand-in is asked what it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,10 @@ pub(super) enum Way {
     Attribute,
     /// By what it gives to be pickled.
     Pickle,
+    /// By the dict that it gives of itself: settings that a process has one of.
+    Settings,
+    /// Not at all: it is for the run or the user that has it.
+    OfTheMoment,
     /// Not at all, and its class is compiled: nothing of what it does can be seen.
     Closed,
 }
@@ -33,9 +38,71 @@ const ATTRIBUTE: &str = "__wrapped__";
 /// The values that compiled wrappers keep for themselves have names that begin like this.
 const KEPT: &str = "_self_";
 
+/// Classes that do not say of themselves that their instances stand for something else, by the module
+/// and the name that they are found under.
+const KNOWN: [(&str, &str, Way); 3] = [
+    ("streamlit.runtime.secrets", "Secrets", Way::Settings),
+    (
+        "streamlit.delta_generator",
+        "DeltaGenerator",
+        Way::OfTheMoment,
+    ),
+    ("django.utils.functional", "Promise", Way::OfTheMoment),
+];
+
+fn known(class: &Bound<'_, PyType>) -> PyResult<Option<Way>> {
+    for (module, name, way) in KNOWN {
+        let module = PyString::new(class.py(), module);
+        if let Some(module) = host::imported(class.py(), &module)
+            && let Some(kind) = module.getattr_opt(name)?
+            && class.mro().contains(kind)?
+        {
+            return Ok(Some(way));
+        }
+    }
+    Ok(None)
+}
+
+/// Up to which base the members of a stand-in's class are those of the library that made it.
+///
+/// # Errors
+///
+/// What reading the class raises.
+pub(super) fn library<'py>(
+    class: &Bound<'py, PyType>,
+    way: Way,
+) -> PyResult<Option<Bound<'py, PyType>>> {
+    let name = match way {
+        Way::Call => CALL,
+        Way::Attribute => ATTRIBUTE,
+        _ => return Ok(None),
+    };
+    for base in class.mro() {
+        if base.getattr("__dict__")?.contains(name)? {
+            return Ok(Some(base.cast_into()?));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an instance says now that it is of another class, by code that answers for any name.
+///
+/// # Errors
+///
+/// What its own code raises.
+pub(super) fn pretends(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let class = value.get_type();
+    let answers = classes::answering(&class, "__getattribute__")?;
+    Ok(answers.is_some_and(|it| it.is_instance_of::<PyFunction>())
+        && !value.getattr("__class__")?.is(&class))
+}
+
 /// How the instances of a class are asked what they stand for; `None` if they claim to be of no
 /// class but their own, or by a property, which is looked at like any other.
 pub(super) fn way(class: &Bound<'_, PyType>) -> PyResult<Option<Way>> {
+    if let Some(way) = known(class)? {
+        return Ok(Some(way));
+    }
     if !classes::claims(class)? {
         return Ok(None);
     }
@@ -103,10 +170,19 @@ impl<'py> Walk<'_, '_, 'py> {
         value: &Bound<'py, PyAny>,
         info: &TypeInfo,
     ) -> Outcome {
+        if way == Way::Call && self.role == Some(Role::Function) && !self.in_default {
+            return Err(refused(value, "it stands for another object at each call"));
+        }
         let current = match way {
             Way::Call => value.call_method0(CALL),
             Way::Attribute => value.getattr(ATTRIBUTE),
             Way::Pickle => return self.reduce(value),
+            Way::Settings => value.call_method0("to_dict"),
+            Way::OfTheMoment => {
+                let text = "is for whoever has it now: another run or user has another one. Pass what \
+                            is meant, such as a name or a text";
+                return Err(Fault::no_key(class_of(value), text));
+            }
             Way::Closed => {
                 return Err(refused(value, "it claims to be of another class"));
             }

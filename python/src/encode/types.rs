@@ -297,6 +297,9 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
     }
     if let Some(way) = stand_in::way(&class)? {
         info.rule = Rule::StandIn(way);
+        if let Some(library) = stand_in::library(&class, way)? {
+            info.reach.elsewhere = reach::of_class(&class, Some(&library))?.elsewhere;
+        }
         return Ok(info);
     }
     for (depth, base) in bases.iter().enumerate() {
@@ -337,6 +340,10 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<TypeInfo> {
     }
     info.reach = reach::of_class(&class, None)?;
     if info.reach.elsewhere.is_some() {
+        return Ok(info);
+    }
+    if info.reach.is_own() && stand_in::pretends(value)? {
+        info.rule = Rule::StandIn(stand_in::Way::Closed);
         return Ok(info);
     }
     if let Some(fields) = classes::declared_fields(&class)? {
