@@ -68,7 +68,7 @@ pub(crate) enum Found<'c, V: Resource, F: Failure> {
 }
 
 /// Something or nothing, or what the caller has to look at before that can be said.
-type Looked<T> = Result<Option<T>, Vec<Observed>>;
+pub(crate) type Looked<T> = Result<Option<T>, Vec<Observed>>;
 
 /// What left a cache, to be released outside its lock.
 struct Gone<V: Resource> {
@@ -233,6 +233,14 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         entry.count_hits(1);
         self.warm(&mut state.turns, key, entry);
         Some(Lease::new(entry.clone()))
+    }
+
+    /// A live entry that has not expired, as it is: no hit is counted, and nothing is taken out.
+    pub(crate) fn kept(&self, key: &KeyRef<'_>, seen: &Seen) -> Looked<Lease<V>> {
+        let state = self.state.lock();
+        let entry = state.entry(key, seen)?;
+        let entry = entry.filter(|entry| !entry.has_expired());
+        Ok(entry.map(|entry| Lease::new(entry.clone())))
     }
 
     /// Has later calls find the entry without a lock, where they need nothing but it.

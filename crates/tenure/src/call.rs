@@ -63,6 +63,26 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         })
     }
 
+    /// What is kept under `key`, for one who only looks.
+    pub(crate) fn kept(&self, key: &KeyRef<'_>) -> Result<Option<Lease<V>>, Error<F>> {
+        let mut seen = Seen::default();
+        loop {
+            match self.place.cache().kept(key, &seen) {
+                Ok(kept) => return Ok(kept),
+                Err(unseen) => self.look_at(unseen, &mut seen)?,
+            }
+        }
+    }
+
+    /// Looks at the present values of these inputs.
+    fn look_at(&self, unseen: Vec<Observed>, seen: &mut Seen) -> Result<(), Error<F>> {
+        for shape in unseen {
+            let values = self.present(&shape)?;
+            seen.add(shape, values);
+        }
+        Ok(())
+    }
+
     /// What is to be done next. `missed`: whether the call was counted as a miss.
     pub(crate) fn step(
         &self,
@@ -75,12 +95,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 Found::Entry(entry) => return Ok(Step::Check(Lease::new(entry))),
                 Found::Leads(leader) => break Step::Build(leader),
                 Found::Flight(flight) => break Step::Wait(flight),
-                Found::Unseen(shapes) => {
-                    for shape in shapes {
-                        let values = self.present(&shape)?;
-                        seen.add(shape, values);
-                    }
-                }
+                Found::Unseen(unseen) => self.look_at(unseen, &mut seen)?,
             }
         };
         if !std::mem::replace(missed, true) {

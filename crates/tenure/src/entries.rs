@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::bounds::{Failure, Resource};
+use crate::call::Call;
 use crate::error::Error;
 use crate::function::Function;
 use crate::key::KeyRef;
@@ -34,6 +35,28 @@ pub struct EntryInfo {
 }
 
 impl<V: Resource, F: Failure> Function<V, F> {
+    /// A lease of the live entry under `key`, if there is one. Nothing is built, awaited, checked or
+    /// shown again, and no hit is counted; what has expired is none.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// assert!(pools.kept(&KeyRef::EMPTY).unwrap().is_none());
+    /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert_eq!(pools.kept(&KeyRef::EMPTY).unwrap().as_deref(), Some(&7));
+    /// assert_eq!(pools.info().hits, 0);
+    /// ```
+    ///
+    /// # Errors
+    /// For a session-scoped function: a missing session, an interruption by the host.
+    pub fn kept(&self, key: &KeyRef<'_>) -> Result<Option<Lease<V>>, Error<F>> {
+        match self.here()? {
+            None => Ok(None),
+            Some(_) => Call::new(self)?.kept(key),
+        }
+    }
+
     /// The figures of each live entry, oldest first: all of them, or the present session's.
     ///
     /// ```

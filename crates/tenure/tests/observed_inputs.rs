@@ -286,3 +286,18 @@ fn r7_without_the_setting_inputs_do_not_count() {
     });
     assert!(elements.is_some());
 }
+
+#[test]
+fn h5_a_look_finds_what_the_present_inputs_mean() {
+    let (_engine, sums) = function(Settings::default());
+    let kept = || sums.kept(&key(1).finish()).unwrap().as_deref().copied();
+    set("first", 5);
+    sum(&sums, 1);
+    REPLAYED.take();
+    assert_eq!(kept(), Some(6));
+    set("first", 6);
+    assert_eq!(kept(), None);
+    set("first", 5);
+    assert_eq!(kept(), Some(6));
+    assert!(REPLAYED.take().is_empty());
+}

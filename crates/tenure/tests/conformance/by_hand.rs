@@ -42,6 +42,35 @@ pub fn l1_what_is_replaced_stays_with_who_asked_for_it(world: &World) {
     assert_eq!(world.causes(0), [Cause::Replaced]);
 }
 
+pub fn v1_a_look_builds_nothing_and_counts_nothing(world: &World) {
+    let settings = world.settings().ttl(Duration::from_secs(5));
+    let keeper = world.keeper().validating(|_| Ok(false));
+    let f = world.function_with("f", settings.validates(true), keeper);
+    let kept = || f.kept(&key(1).finish()).unwrap().map(|it| it.number);
+    assert_eq!((kept(), f.info().misses), (None, 0));
+    assert_eq!(world.number(&f, 1), 0);
+    // It is not checked, nor is it any use of it.
+    assert_eq!((kept(), f.info().hits), (Some(0), 0));
+    // Nobody has come to release it yet.
+    world.clock.advance(Duration::from_secs(5));
+    assert_eq!(kept(), None);
+    world.pass(Duration::ZERO);
+    assert_eq!(world.causes(0), [Cause::Expired]);
+}
+
+pub fn v1_a_look_waits_for_no_build(world: &World) {
+    let f = world.function(world.settings());
+    let (gate, keyhole) = gate();
+    thread::scope(|scope| {
+        let builder = scope.spawn(|| world.get_through(&keyhole, &f, 1).number);
+        gate.reached();
+        assert!(f.kept(&key(1).finish()).unwrap().is_none());
+        gate.open();
+        assert_eq!(builder.join().unwrap(), 0);
+    });
+    assert_eq!(f.kept(&key(1).finish()).unwrap().unwrap().number, 0);
+}
+
 pub fn l8_a_build_that_something_was_put_before_is_an_orphan(world: &World) {
     let f = world.function(world.settings());
     let (gate, keyhole) = gate();

@@ -106,6 +106,8 @@ suite! {
     by_hand:
         l1_what_is_put_in_is_an_entry_like_any_other
         l1_what_is_replaced_stays_with_who_asked_for_it
+        v1_a_look_builds_nothing_and_counts_nothing
+        v1_a_look_waits_for_no_build
         l8_a_build_that_something_was_put_before_is_an_orphan
         l10_what_is_put_in_makes_room_first
         l1_those_that_are_meant_are_cleared
