@@ -10,10 +10,11 @@ use syn::{Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, Token, UnOp
 use crate::ttl;
 
 /// The settings, each with a value to show.
-const SETTINGS: [(&str, &str); 12] = [
+const SETTINGS: [(&str, &str); 13] = [
     ("ttl", "\"1h30m\""),
     ("max_entries", "8"),
     ("validate", "|it| it.is_alive()"),
+    ("keep_if", "|it| it.is_some()"),
     ("on_release", "|it| it.close()"),
     ("scope", "\"session\""),
     ("drain", "\"30s\""),
@@ -39,6 +40,7 @@ pub(crate) struct Settings {
     /// Items that warn where they stand.
     pub(crate) warnings: Vec<TokenStream>,
     pub(crate) validate: Option<Expr>,
+    pub(crate) keep_if: Option<Expr>,
     pub(crate) on_release: Option<Expr>,
     pub(crate) associated: Option<Span>,
     /// The name that the cache goes by.
@@ -136,7 +138,8 @@ impl Settings {
             "drain" => self.duration(name, quote!(drain), &value)?,
             "max_entries" => self.max_entries(&value)?,
             "validate" => self.validate = Some(callable(name, value)?),
-            "on_release" => self.on_release = Some(callable(name, value)?),
+            "keep_if" => self.keep_if = Some(callable(name, value)?),
+            "on_release" => self.on_release = Some(release(callable(name, value)?)?),
             "scope" => self.scope(&value)?,
             "show_spinner" => self.spinner(&value)?,
             "show_time" => self.switch(name, quote!(show_time), &value)?,
@@ -354,6 +357,23 @@ fn callable(name: &str, value: Expr) -> syn::Result<Expr> {
                 example(name)
             );
             Err(Error::new_spanned(value, text))
+        }
+        value => Ok(value),
+    }
+}
+
+/// What takes the resource, and the cause where it asks for it.
+fn release(value: Expr) -> syn::Result<Expr> {
+    match value {
+        Expr::Closure(closure) if !matches!(closure.inputs.len(), 1 | 2) => {
+            let text = format!(
+                "on_release takes the resource, and the `Cause` of the release where it has a second \
+                 parameter. Example: {}, or on_release = |it, cause| it.close(cause)",
+                example("on_release")
+            );
+            let (or1, or2) = (closure.or1_token, closure.or2_token);
+            let inputs = &closure.inputs;
+            Err(Error::new_spanned(quote!(#or1 #inputs #or2), text))
         }
         value => Ok(value),
     }

@@ -1,9 +1,9 @@
 //! What a cached function becomes.
 //!
-//! | Where it stands | What stands beside it |
+//! | Where it stands | What stands beside it (`beside.rs`) |
 //! |---|---|
-//! | free | `enum name {}` with `clear`, `clear_entry`, `info`: types and functions have names of their own |
-//! | in an `impl` | `name_clear`, `name_clear_entry`, `name_info` |
+//! | free | `enum name {}` with `clear`, `info` and so on: types and functions have names of their own |
+//! | in an `impl` | `name_clear`, `name_info` and so on |
 //!
 //! `cache = other` puts another name in the place of `name`.
 //!
@@ -16,6 +16,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, LitStr, Pat};
 
 use crate::attr::Settings;
+use crate::beside::Beside;
 use crate::key;
 use crate::returns::Returns;
 use crate::signature::{Function, Parameter, Place};
@@ -40,44 +41,23 @@ pub(crate) fn expand(function: &Function, settings: &Settings) -> TokenStream {
     quote!(#(#error)* #expanded)
 }
 
-struct Expansion<'a> {
-    function: &'a Function,
+pub(crate) struct Expansion<'a> {
+    pub(crate) function: &'a Function,
     settings: &'a Settings,
-    krate: TokenStream,
-    key: Ident,
-    name: Ident,
+    pub(crate) krate: TokenStream,
+    pub(crate) key: Ident,
+    pub(crate) name: Ident,
     /// What names the cache: the function's name, or another.
-    cache: Ident,
+    pub(crate) cache: Ident,
 }
 
 impl Expansion<'_> {
     fn free(&self) -> TokenStream {
-        let Self {
-            krate, name, cache, ..
-        } = self;
+        let Self { name, cache, .. } = self;
         let vis = &self.function.item.vis;
         let doc = format!("The cache of [`{name}()`]({name}()).");
-        let docs = Docs::of(name, "", "");
-        let call = self.call();
-        let holder = self.holder();
-        let clear_entry = self.clear_entry(&format_ident!("clear_entry"), &docs.clear_entry);
-        let (clear, info) = if self.function.is_family() {
-            let owner = self.owner();
-            (
-                quote!(Self::__family().clear(#owner)),
-                quote!(Self::__family().info(#owner)),
-            )
-        } else {
-            (
-                quote!(Self::__slot().clear()),
-                quote!(Self::__slot().info()),
-            )
-        };
-        let Docs {
-            clear: clear_doc,
-            info: info_doc,
-            ..
-        } = docs;
+        let (call, made, holder) = (self.call(), self.made(), self.holder());
+        let beside = Beside::of(self).all();
         quote! {
             #call
 
@@ -85,68 +65,18 @@ impl Expansion<'_> {
             #[allow(non_camel_case_types, clippy::empty_enum, clippy::empty_enums)]
             #vis enum #cache {}
 
-            #[allow(dead_code)]
             impl #cache {
                 #holder
-
-                #[doc = #clear_doc]
-                #[track_caller]
-                #vis fn clear() {
-                    #clear
-                }
-
-                #clear_entry
-
-                #[doc = #info_doc]
-                #[must_use]
-                #vis fn info() -> #krate::Info {
-                    #info
-                }
+                #made
+                #beside
             }
         }
     }
 
     fn associated(&self) -> TokenStream {
-        let Self {
-            krate, name, cache, ..
-        } = self;
-        let vis = &self.function.item.vis;
-        let (clear, clear_entry, info) = (
-            format_ident!("{cache}_clear"),
-            format_ident!("{cache}_clear_entry"),
-            format_ident!("{cache}_info"),
-        );
-        let docs = Docs::of(name, "Self::", " of this type");
-        let call = self.call();
-        let holder = self.holder();
-        let clear_entry = self.clear_entry(&clear_entry, &docs.clear_entry);
-        let (family, owner) = (self.family(), self.owner());
-        let Docs {
-            clear: clear_doc,
-            info: info_doc,
-            ..
-        } = docs;
-        quote! {
-            #call
-
-            #holder
-
-            #[doc = #clear_doc]
-            #[allow(dead_code)]
-            #[track_caller]
-            #vis fn #clear() {
-                #family.clear(#owner)
-            }
-
-            #clear_entry
-
-            #[doc = #info_doc]
-            #[allow(dead_code)]
-            #[must_use]
-            #vis fn #info() -> #krate::Info {
-                #family.info(#owner)
-            }
-        }
+        let (call, made, holder) = (self.call(), self.made(), self.holder());
+        let beside = Beside::of(self).all();
+        quote!(#call #holder #made #beside)
     }
 
     /// The function that takes the place of the one that was written.
@@ -223,26 +153,7 @@ impl Expansion<'_> {
         }
     }
 
-    fn clear_entry(&self, name: &Ident, doc: &str) -> TokenStream {
-        let Self { function, key, .. } = self;
-        let vis = &function.item.vis;
-        let generics = function.generics();
-        let condition = &generics.where_clause;
-        let inputs = self.inputs();
-        let encode = self.encode();
-        let entry = self.entry();
-        quote! {
-            #[doc = #doc]
-            #[allow(dead_code, unused_variables, clippy::needless_pass_by_value)]
-            #[track_caller]
-            #vis fn #name #generics (#(#inputs),*) #condition {
-                #encode
-                #entry.clear_entry(&#key);
-            }
-        }
-    }
-
-    fn inputs(&self) -> Vec<TokenStream> {
+    pub(crate) fn inputs(&self) -> Vec<TokenStream> {
         let receiver = self.function.receiver.iter();
         let receiver = receiver.map(|(receiver, _)| receiver.to_token_stream());
         let parameters = self.function.parameters.iter().map(|parameter| {
@@ -258,7 +169,7 @@ impl Expansion<'_> {
     }
 
     /// What makes the key of a call.
-    fn encode(&self) -> TokenStream {
+    pub(crate) fn encode(&self) -> TokenStream {
         let Self {
             function,
             krate,
@@ -328,7 +239,7 @@ impl Expansion<'_> {
         format_ident!("__{}_family", self.cache)
     }
 
-    fn family(&self) -> TokenStream {
+    pub(crate) fn family(&self) -> TokenStream {
         let cache = &self.cache;
         match self.function.place {
             Place::Free => quote!(#cache::__family()),
@@ -340,7 +251,7 @@ impl Expansion<'_> {
     }
 
     /// The type that the function belongs to.
-    fn owner(&self) -> TokenStream {
+    pub(crate) fn owner(&self) -> TokenStream {
         let krate = &self.krate;
         let owner = match self.function.place {
             Place::Free => quote!(()),
@@ -350,13 +261,13 @@ impl Expansion<'_> {
     }
 
     /// Where the resource is written, for what is ours.
-    fn place(&self) -> Span {
+    pub(crate) fn place(&self) -> Span {
         let written = key::head(self.function.returns.value.clone());
         Span::call_site().located_at(written)
     }
 
     /// Where the cache of a call is, if there was one.
-    fn entry(&self) -> TokenStream {
+    pub(crate) fn entry(&self) -> TokenStream {
         let (krate, cache) = (&self.krate, &self.cache);
         if !self.function.is_family() {
             return quote!(#cache::__slot());
@@ -379,47 +290,87 @@ impl Expansion<'_> {
     }
 
     /// The cache of a call.
-    fn cached(&self) -> TokenStream {
-        let (krate, entry, make) = (&self.krate, self.entry(), self.make());
-        // What it asks of the resource is asked where that stands.
-        quote_spanned! {self.place()=> {
-            #[allow(unused_imports)]
-            use #krate::front::NotKept as _;
-            #entry.get(#make)
-        }}
+    pub(crate) fn cached(&self) -> TokenStream {
+        let entry = self.entry();
+        let made = match self.function.place {
+            Place::Free => {
+                let cache = &self.cache;
+                quote!(#cache::__made)
+            }
+            Place::Associated => {
+                let made = self.made_name();
+                quote!(Self::#made)
+            }
+        };
+        let named = self.function.named_parameters();
+        let types = (!named.is_empty()).then(|| quote!(::<#(#named),*>));
+        self.kept(&quote!(#entry.get(#made #types)))
     }
 
-    /// What makes the cache at the first call.
-    fn make(&self) -> TokenStream {
+    /// What is to be a cache, or stands in for one.
+    pub(crate) fn kept(&self, cached: &TokenStream) -> TokenStream {
         let krate = &self.krate;
+        let kept = quote! {{
+            #[allow(unused_imports)]
+            use #krate::front::NotKept as _;
+            #cached
+        }};
+        // What it asks of the resource is asked where that stands.
+        key::located_at(self.place(), kept)
+    }
+
+    fn made_name(&self) -> Ident {
+        match self.function.place {
+            Place::Free => format_ident!("__made"),
+            Place::Associated => format_ident!("__{}_made", self.cache),
+        }
+    }
+
+    /// What the cache is made of at the first call, for all who may be the first.
+    fn made(&self) -> TokenStream {
+        let krate = &self.krate;
+        let made = self.made_name();
         let name = LitStr::new(&self.name.to_string(), self.name.span());
         let fields = &self.settings.fields;
         let value = &self.function.returns.value;
+        let generics = self.function.generics();
+        let condition = &generics.where_clause;
         let validate = self.settings.validate.as_ref().map(|validate| {
             if self.function.is_async() {
                 return quote!(.validate_async());
             }
             quote_spanned!(validate.span()=> .validate(#validate))
         });
+        let keep_if = self.settings.keep_if.as_ref();
+        let keep_if = keep_if.map(|keep_if| quote_spanned!(keep_if.span()=> .keep_if(#keep_if)));
         let release = self.settings.on_release.as_ref().map(|release| {
-            let release = typed(release, value);
+            let release = typed(release, &[value.clone(), quote!(#krate::Cause)]);
             quote_spanned!(release.span()=> .release({
                 let release = #release;
-                move |value| {
+                move |value, cause| {
                     #[allow(unused_imports)]
                     use #krate::front::{DoneLater as _, DoneWrong as _};
-                    #krate::front::Done(#krate::front::give::<#value, _>(&release, value)).settled()
+                    #krate::front::Done(
+                        #krate::front::give::<#value, _, _>(&release, value, cause)
+                    )
+                    .settled()
                 }
             }))
         });
         quote! {
-            || {
-                #[allow(clippy::needless_update)]
+            #[doc(hidden)]
+            #[allow(
+                clippy::extra_unused_lifetimes,
+                clippy::extra_unused_type_parameters,
+                clippy::needless_update,
+                clippy::type_complexity
+            )]
+            fn #made #generics () -> #krate::front::Made<#value> #condition {
                 #krate::front::Definition {
                     #(#fields,)*
                     ..#krate::front::Definition::new(#name)
                 }
-                .with(#krate::front::Rules::<#value>::new() #validate #release)
+                .with(#krate::front::Rules::<#value>::new() #validate #keep_if #release)
             }
         }
     }
@@ -456,17 +407,18 @@ impl Expansion<'_> {
     }
 }
 
-/// A closure with the type of its parameter, so that its body can be checked where it stands.
-fn typed(function: &Expr, parameter: &TokenStream) -> TokenStream {
-    match function {
-        Expr::Closure(closure) if matches!(closure.inputs.first(), Some(it) if !is_typed(it)) => {
-            let mut closure = closure.clone();
-            let pattern = &closure.inputs[0];
-            closure.inputs[0] = Pat::Verbatim(quote!(#pattern: #parameter));
-            quote!(#closure)
+/// A closure with the types of its parameters, so that its body can be checked where it stands.
+fn typed(function: &Expr, parameters: &[TokenStream]) -> TokenStream {
+    let Expr::Closure(closure) = function else {
+        return quote!(#function);
+    };
+    let mut closure = closure.clone();
+    for (pattern, ty) in closure.inputs.iter_mut().zip(parameters) {
+        if !is_typed(pattern) {
+            *pattern = Pat::Verbatim(quote!(#pattern: #ty));
         }
-        function => quote!(#function),
     }
+    quote!(#closure)
 }
 
 fn is_track_caller(attribute: &Attribute) -> bool {
@@ -481,27 +433,5 @@ impl Parameter {
     fn rebind(&self) -> Option<TokenStream> {
         let (pattern, name) = (self.pattern.as_ref()?, &self.name);
         Some(quote!(let #pattern = #name;))
-    }
-}
-
-/// What the functions beside a cached one say of themselves.
-struct Docs {
-    clear: String,
-    clear_entry: String,
-    info: String,
-}
-
-impl Docs {
-    fn of(name: &Ident, path: &str, whose: &str) -> Self {
-        let function = format!("[`{name}()`]({path}{name}())");
-        let panics = "\n\n# Panics\n\
-             Where the function has `scope = \"session\"` and this code runs in no session.";
-        Self {
-            clear: format!("Clears every entry of {function}{whose}.{panics}"),
-            clear_entry: format!(
-                "Clears the entry of {function} for these arguments, if there is one.{panics}"
-            ),
-            info: format!("The figures of {function}{whose}."),
-        }
     }
 }

@@ -1,12 +1,13 @@
 //! The macros of `tenure`, which re-exports them; depend on that crate.
 //!
 //! Stages: `attr` reads the settings, `signature` the function, `expand` writes what they
-//! mean; `derive` is the other macro. A setting that is wrong gives its error and is left out of
+//! mean, and `beside` what stands beside it; `derive` is the other macro. A setting that is wrong gives its error and is left out of
 //! an expansion that is otherwise whole, so that one mistake gives one error.
 //!
 //! The examples stand in `doc/`, and run where `tenure` is: see its `guide.rs`.
 
 mod attr;
+mod beside;
 mod derive;
 mod expand;
 mod key;
@@ -22,9 +23,23 @@ use quote::quote;
 /// Keeps what a function returns: built once, shared, checked, and released exactly once.
 ///
 /// The function is called as before, and gives a `Lease<T>` in the place of a `T`; one that returns
-/// `Result<T, E>` gives `Result<Lease<T>, Shared<E>>`. Beside the function stand `name::clear()`,
-/// `name::clear_entry(…)` with the arguments of a call, and `name::info()`; for a method
-/// `Type::name_clear()`, `name_clear_entry` and `name_info`.
+/// `Result<T, E>` gives `Result<Lease<T>, Shared<E>>`.
+///
+/// # Beside the function
+///
+/// | Function | What it does |
+/// |---|---|
+/// | `name::clear()` | clears every entry |
+/// | `name::clear_entry(args)` | clears the entry for the arguments of a call |
+/// | `name::clear_if(\|resource, info\| …)` | clears the entries that are meant, and gives how many there were |
+/// | `name::info()` | the figures of the function, an `Info` |
+/// | `name::entries()` | the figures of each live entry, oldest first: a `Vec<EntryInfo>` |
+/// | `name::peek(args)` | an `Option<Lease<T>>` of what is kept: nothing is built, awaited, checked or counted |
+/// | `name::contains(args)` | whether `peek` finds something |
+/// | `name::insert(args, value)` | keeps what was made elsewhere, as if it had been built; gives its `Lease<T>` |
+/// | `name::replace(args, value)` | the same, but gives what stood there, an `Option<Lease<T>>` |
+///
+/// For a method they are `Type::name_clear()`, `Type::name_peek(&this, args)` and so on.
 ///
 /// # Settings
 ///
@@ -33,14 +48,15 @@ use quote::quote;
 /// | `ttl` | `"1h30m"`, seconds, a `Duration` expression | the maximum age of an entry; none by default |
 /// | `max_entries` | a number of at least 1 | the most entries at any moment; no bound by default |
 /// | `validate` | `fn(&T) -> bool`, or async in an `async fn` | asked at each access; `false` builds anew |
-/// | `on_release` | `fn(T)`, or async | receives the resource when its entry has ended and nobody holds it |
+/// | `keep_if` | `fn(&T) -> bool` | asked of what a build gave; with `false` it goes to its callers and is not kept |
+/// | `on_release` | `fn(T)` or `fn(T, Cause)`, or async | receives the resource when its entry has ended and nobody holds it |
 /// | `scope` | `"global"`, `"session"` | who shares an entry |
 /// | `drain` | as `ttl` | how long a lease may outlive its entry before a warning is logged |
 /// | `show_spinner` | `true`, `false`, a text | what a terminal shows while a build runs |
 /// | `show_time` | `true`, `false` | the elapsed time next to it |
 /// | `observes` | `true`, `false` | whether inputs that a build observes count as arguments |
 /// | `associated` | alone | says that a function without `self` stands in an `impl` |
-/// | `cache` | a name | what `clear`, `clear_entry` and `info` belong to, where a module or a type has the function's name |
+/// | `cache` | a name | what `clear`, `info` and so on belong to, where a module or a type has the function's name |
 /// | `crate` | a path | where `tenure` is, if it goes by another name |
 ///
 /// # Parameters

@@ -66,6 +66,11 @@ impl Function {
         self.generics().type_params().map(|it| &it.ident)
     }
 
+    /// What a call names between `::<` and `>`: its types and numbers, in their order.
+    pub(crate) fn named_parameters(&self) -> Vec<&Ident> {
+        parameters_of(self.generics())
+    }
+
     pub(crate) fn const_parameters(&self) -> impl Iterator<Item = &Ident> {
         self.generics().const_params().map(|it| &it.ident)
     }

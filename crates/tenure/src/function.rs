@@ -473,7 +473,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         }
     }
 
-    fn is_valid(&self, lease: &Lease<V>) -> Result<bool, Error<F>> {
+    pub(crate) fn is_valid(&self, lease: &Lease<V>) -> Result<bool, Error<F>> {
         if !self.shared.settings.validates {
             return Ok(true);
         }

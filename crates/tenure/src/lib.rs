@@ -59,6 +59,7 @@
 //! | pass arguments of your own types | [`CacheKey`] |
 //! | handle an error that was shared | [`Shared`] |
 //! | keep one resource for each user, connection or job | [`Session`], and the crate `tenure-tower` for axum |
+//! | look at what is kept, put in, take out | [`cache_resource`]: `name::peek(…)`, `name::insert(…)`, `name::clear_if(…)` and so on; [`EntryInfo`] |
 //! | clear, configure, shut down | [`clear_all`], [`configure`], [`shutdown`] |
 //! | see what happened | `name::info()`, which gives an [`Info`], and the `tracing` span `build` |
 //! | show again what a build has shown | [`stage`] |
@@ -91,7 +92,8 @@
 //!
 //! **My function returns `Result`. Is an error kept?** No. It goes to everyone who waited for that
 //! build, as a [`Shared`] that works with `?`, and the next call builds again. That holds for a
-//! `Result` under another name too. An `Option` is kept as it is, `None` as well.
+//! `Result` under another name too. An `Option` is kept as it is, `None` as well, unless
+//! `keep_if = Option::is_some` says otherwise.
 //!
 //! **My function takes a `&mut`.** What is done through it would happen in a build and not on a hit,
 //! so it is refused. One that is left out of the key (`_progress: &mut Bar`) is for the build alone.
@@ -102,7 +104,7 @@
 //!
 //! **What does the name of the function stand for twice?** `pool(…)` is the function; `pool::clear()`
 //! belongs to a type of the same name that holds no value. Both are imported together. For methods
-//! the functions are `Type::name_clear()`, `name_clear_entry(…)` and `name_info()`. Where a module or
+//! the functions are `Type::name_clear()`, `name_clear_entry(…)`, `name_info()` and so on. Where a module or
 //! a type has the function's name (`mod config;` beside `fn config()`, or `pub use pool::pool` beside
 //! `mod pool`), `#[cache_resource(cache = config_cache)]` gives it another, and
 //! `config_cache::clear()`.
@@ -183,6 +185,8 @@ pub use engine::Engine;
 pub use entries::EntryInfo;
 pub use error::{BuildError, Error, Interrupt, SettingError, cycle_text, no_session_text};
 pub use fallible::Shared;
+#[doc(inline)]
+pub use front::Released;
 pub use function::Function;
 pub use host::{BuildStart, Host, HostBuild, SessionId};
 pub use info::Info;

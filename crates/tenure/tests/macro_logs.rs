@@ -37,6 +37,21 @@ fn l3_a_release_that_fails_is_logged_with_the_functions_name() {
 }
 
 #[test]
+fn l3_a_question_whether_to_keep_that_panics_says_no_and_is_logged() {
+    #[cache_resource(keep_if = |_| panic!("cannot tell"))]
+    fn thing() -> u32 {
+        7
+    }
+
+    let (_, lines) = logged(|| assert_eq!(*thing(), 7));
+    assert_eq!(
+        lines,
+        ["ERROR message=keep_if panicked; the resource is not kept function=thing"]
+    );
+    assert!(!thing::contains());
+}
+
+#[test]
 fn l3_an_async_release_that_fails_is_logged_with_the_functions_name() {
     static SPAWNED: Mutex<Vec<ReleaseFuture>> = Mutex::new(Vec::new());
 

@@ -7,7 +7,8 @@ use std::any::Any;
 use std::convert::Infallible;
 
 use crate::bounds::{Failure, Resource};
-use crate::error::Error;
+use crate::entries::EntryInfo;
+use crate::error::{Error, no_session_text};
 use crate::fallible::{self, Failed, Shared};
 use crate::front::Source;
 use crate::front::rules::{Rules, guarded_async};
@@ -17,15 +18,65 @@ use crate::key::KeyRef;
 use crate::later::Place;
 use crate::lease::Lease;
 
-/// A cached function of the program, which it keeps to its end.
-pub struct Cached<V: Resource, F: Failure>(pub(super) &'static Function<V, F>);
+/// A cached function of the program, which it keeps to its end, or the one in a
+/// [`Cache`](crate::Cache).
+pub struct Cached<'a, V: Resource, F: Failure>(pub(super) &'a Function<V, F>);
 
-impl<V: Resource, F: Failure> Cached<V, F> {
+impl<V: Resource, F: Failure> Cached<'_, V, F> {
     /// Where its async releases run.
-    fn place(&self) -> &'static Place {
+    fn place(&self) -> &Place {
         let rules: &dyn Any = self.0.behaviour();
         let rules = rules.downcast_ref::<Rules<V>>();
-        &rules.expect("a function of the program has rules").place
+        &rules.expect("a front door gives rules").place
+    }
+
+    /// `name::peek(…)`.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    #[must_use]
+    #[track_caller]
+    pub fn peek(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+        expect_session(self.0.kept(key))
+    }
+
+    /// `name::contains(…)`.
+    ///
+    /// # Panics
+    /// As [`peek`](Self::peek).
+    #[must_use]
+    #[track_caller]
+    pub fn contains(&self, key: &KeyRef<'_>) -> bool {
+        self.peek(key).is_some()
+    }
+
+    /// `name::insert(…)`.
+    ///
+    /// # Panics
+    /// As [`peek`](Self::peek).
+    #[track_caller]
+    pub fn insert(&self, key: &KeyRef<'_>, value: V) -> Lease<V> {
+        self.place().note();
+        expect_session(self.0.insert(key, value))
+    }
+
+    /// `name::replace(…)`.
+    ///
+    /// # Panics
+    /// As [`peek`](Self::peek).
+    #[track_caller]
+    pub fn replace(&self, key: &KeyRef<'_>, value: V) -> Option<Lease<V>> {
+        self.place().note();
+        expect_session(self.0.replace(key, value))
+    }
+
+    /// `name::clear_if(…)`.
+    ///
+    /// # Panics
+    /// As [`peek`](Self::peek).
+    #[track_caller]
+    pub fn clear_if(&self, is_meant: impl FnMut(&V, &EntryInfo) -> bool) -> usize {
+        expect_session(self.0.clear_if(is_meant))
     }
 }
 
@@ -35,6 +86,8 @@ pub(super) trait Erased: Any + Send + Sync {
     fn clear(&self);
     #[track_caller]
     fn clear_entry(&self, key: &KeyRef<'_>);
+    #[track_caller]
+    fn entries(&self) -> Vec<EntryInfo>;
     fn info(&self) -> Info;
 }
 
@@ -49,19 +102,28 @@ impl<V: Resource, F: Failure> Erased for Function<V, F> {
         expect_session(Self::clear_entry(self, key));
     }
 
+    #[track_caller]
+    fn entries(&self) -> Vec<EntryInfo> {
+        expect_session(Self::entries(self))
+    }
+
     fn info(&self) -> Info {
         Self::info(self)
     }
 }
 
+/// What was done by hand, which needs a session where the function does.
 #[track_caller]
-fn expect_session<F>(outcome: Result<(), Error<F>>) {
-    if let Err(Error::NoSession { function }) = outcome {
-        panic!("{}", crate::error::no_session_text(&function));
+fn expect_session<T, F: Failure>(outcome: Result<T, Error<F>>) -> T {
+    match outcome {
+        Ok(done) => done,
+        Err(Error::NoSession { function }) => panic!("{}", no_session_text(&function)),
+        Err(Error::Interrupted(interrupt)) => panic!("{interrupt}"),
+        Err(Error::Failed(_) | Error::Cycle(_)) => unreachable!("nothing is built by hand"),
     }
 }
 
-impl<V: Resource> Cached<V, Infallible> {
+impl<V: Resource> Cached<'_, V, Infallible> {
     /// A hit that an async function need not wait for.
     #[inline]
     pub fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
@@ -107,7 +169,7 @@ impl<V: Resource> Cached<V, Infallible> {
     }
 }
 
-impl<V: Resource, E: Send + Sync + 'static> Cached<V, Failed<E>> {
+impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
     /// A hit that an async function need not wait for.
     #[inline]
     pub fn hit(&self, key: &KeyRef<'_>) -> Option<Result<Lease<V>, Shared<E>>> {

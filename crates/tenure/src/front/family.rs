@@ -1,10 +1,12 @@
 //! The caches of functions with type parameters, and of methods.
 
 use std::any::{Any, TypeId};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use crate::bounds::{Failure, Resource};
+use crate::entries::EntryInfo;
 use crate::front::cached::Erased;
 use crate::front::{Cached, Made, kept};
 use crate::info::Info;
@@ -49,6 +51,15 @@ impl Family {
         }
     }
 
+    /// The members of one owner that keep these resources.
+    #[must_use]
+    pub fn all<V, F>(&self, owner: TypeId) -> Members<V, F> {
+        Members {
+            members: self.members(owner),
+            types: PhantomData,
+        }
+    }
+
     fn members(&self, of: TypeId) -> Vec<&'static dyn Erased> {
         let members = self.members.get_or_init(Mutex::default).lock();
         let of_owner = members.iter().filter(|([owner, ..], _)| *owner == of);
@@ -64,6 +75,21 @@ impl Family {
         for member in self.members(owner) {
             member.clear();
         }
+    }
+
+    /// The figures of the entries of all members of one owner, oldest first.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    #[must_use]
+    #[track_caller]
+    pub fn entries(&self, owner: TypeId) -> Vec<EntryInfo> {
+        let mut entries = Vec::new();
+        for member in self.members(owner) {
+            entries.extend(member.entries());
+        }
+        entries.sort_by_key(|entry| Reverse(entry.age));
+        entries
     }
 
     /// The figures of all members of one owner together.
@@ -107,7 +133,7 @@ impl<V, F> Member<'_, V, F> {
 impl<V: Resource, F: Failure> Member<'_, V, F> {
     /// The cache, made by the first call.
     #[track_caller]
-    pub fn get(self, make: fn() -> Made<V>) -> Cached<V, F> {
+    pub fn get(self, make: fn() -> Made<V>) -> Cached<'static, V, F> {
         let Self { family, which, .. } = self;
         let member: &'static dyn Any = match family.find(&which) {
             Some(member) => member,
@@ -123,6 +149,42 @@ impl<V: Resource, F: Failure> Member<'_, V, F> {
         };
         let function = member.downcast_ref();
         Cached(function.expect("the types say which member it is"))
+    }
+}
+
+/// Several caches of a family, which may keep other resources. It has no bounds, as a [`Member`].
+pub struct Members<V, F> {
+    members: Vec<&'static dyn Erased>,
+    types: PhantomData<fn(V, F)>,
+}
+
+impl<V: Resource, F: Failure> Members<V, F> {
+    /// Those that keep these resources.
+    #[must_use]
+    pub fn get(self, (): ()) -> All<V, F> {
+        let members = self.members.into_iter().filter_map(|member| {
+            let member: &dyn Any = member;
+            member.downcast_ref().map(Cached)
+        });
+        All(members.collect())
+    }
+}
+
+/// Several caches of one kind.
+pub struct All<V: Resource + 'static, F: Failure + 'static>(Vec<Cached<'static, V, F>>);
+
+impl<V: Resource, F: Failure> All<V, F> {
+    /// `name::clear_if(…)`.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    #[track_caller]
+    pub fn clear_if(&self, mut is_meant: impl FnMut(&V, &EntryInfo) -> bool) -> usize {
+        let mut cleared = 0;
+        for member in &self.0 {
+            cleared += member.clear_if(&mut is_meant);
+        }
+        cleared
     }
 }
 

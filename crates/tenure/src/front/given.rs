@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::release::Cause;
+
 /// What `ttl` and `drain` may be beside a literal.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a time",
@@ -25,7 +27,37 @@ pub fn time(given: impl Time) -> Duration {
     given.duration()
 }
 
+/// What `on_release` may be. `Given` says what it takes: the resource, or the cause with it.
+#[diagnostic::on_unimplemented(
+    message = "`on_release` must take a `{V}`",
+    label = "takes something else",
+    note = "it must be a function or a closure that takes a `{V}` by value, and the `tenure::Cause` \
+            of the release where it has a second parameter"
+)]
+pub trait OnRelease<V, Given> {
+    /// What it returns.
+    type Outcome;
+    /// Gives it the resource.
+    fn give(&self, value: V, cause: Cause) -> Self::Outcome;
+}
+
+#[diagnostic::do_not_recommend]
+impl<V, R, C: Fn(V) -> R> OnRelease<V, (V,)> for C {
+    type Outcome = R;
+    fn give(&self, value: V, _: Cause) -> R {
+        self(value)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<V, R, C: Fn(V, Cause) -> R> OnRelease<V, (V, Cause)> for C {
+    type Outcome = R;
+    fn give(&self, value: V, cause: Cause) -> R {
+        self(value, cause)
+    }
+}
+
 /// Gives a resource to an `on_release`, which receives it by value.
-pub fn give<V, R>(given: impl Fn(V) -> R, value: V) -> R {
-    given(value)
+pub fn give<V, Given, C: OnRelease<V, Given>>(to: &C, value: V, cause: Cause) -> C::Outcome {
+    to.give(value, cause)
 }

@@ -1,6 +1,7 @@
-//! What `#[cache_resource]` expands to: signatures and conversions around the engine's calls.
+//! What `#[cache_resource]` expands to, and [`Cache`]: signatures and conversions around the engine's
+//! calls.
 //!
-//! Public for the expansion alone; nothing of it is promised.
+//! But for what the crate re-exports it is public for the expansion alone; nothing of it is promised.
 #![allow(missing_debug_implementations)]
 
 mod cached;
@@ -17,8 +18,8 @@ pub use crate::bounds::SharedFailure;
 pub use crate::fallible::{Failed, Outcome, Shared};
 pub use crate::key::{Encoder, KeyRef};
 pub use cached::Cached;
-pub use family::{Family, Member, Types};
-pub use given::{Time, give, time};
+pub use family::{All, Family, Member, Members, Types};
+pub use given::{OnRelease, Time, give, time};
 pub use probe::{
     Done, DoneLater, DoneWrong, NoSource, Probe, Released, Said, SaidLater, SaidWrong, Source,
     Verdict, future, resource, shared_failure, with,
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 use crate::api;
 use crate::bounds::{Failure, Resource};
+use crate::error::SettingError;
 use crate::function::Function;
 use crate::settings::{Scope, Settings, Spinner};
 use crate::sync::{Arc, Weak};
@@ -77,7 +79,7 @@ impl Definition {
         }
     }
 
-    fn settings(&self, validates: bool) -> Settings {
+    fn settings(&self) -> Settings {
         Settings {
             ttl: self.ttl,
             max_entries: self.max_entries,
@@ -94,7 +96,7 @@ impl Definition {
             },
             show_time: self.show_time,
             observes: self.observes,
-            validates,
+            validates: false,
         }
     }
 
@@ -121,22 +123,27 @@ impl<V: Resource> Made<V> {
     /// Where a setting that is not a literal has a value that cannot be.
     #[track_caller]
     fn function<F: Failure>(self) -> Arc<Function<V, F>> {
-        let Self {
-            definition,
-            mut rules,
-        } = self;
-        let settings = definition.settings(rules.validates);
+        let Self { definition, rules } = self;
         let name = definition.name;
         refuse_result::<V, F>(name);
-        rules.name = name;
-        let failures = Arc::clone(&rules.failures);
-        let function = Function::new(api::engine(), name, settings, Box::new(rules));
-        let function: Arc<Function<V, F>> =
-            function.unwrap_or_else(|error| panic!("#[cache_resource] on `{name}`: {error}"));
-        let weak: Weak<dyn CountsFailures> = Arc::downgrade(&function) as _;
-        let _ = failures.set(weak);
-        function
+        let function = function(name, definition.settings(), rules);
+        function.unwrap_or_else(|error| panic!("#[cache_resource] on `{name}`: {error}"))
     }
+}
+
+/// A function of the program's engine with these rules.
+fn function<V: Resource, F: Failure>(
+    name: &'static str,
+    settings: Settings,
+    mut rules: Rules<V>,
+) -> Result<Arc<Function<V, F>>, SettingError> {
+    rules.name = name;
+    let settings = settings.validates(rules.validates);
+    let failures = Arc::clone(&rules.failures);
+    let function = Function::new(api::engine(), name, settings, Box::new(rules))?;
+    let weak: Weak<dyn CountsFailures> = Arc::downgrade(&function) as _;
+    let _ = failures.set(weak);
+    Ok(function)
 }
 
 /// Keeps a function for as long as the program runs, as its code is kept.

@@ -94,6 +94,23 @@ impl<T> SaidWrong<T> for &Said<T> {
 }
 
 /// What an `on_release` may return.
+///
+/// ```
+/// use std::io;
+///
+/// #[tenure::cache_resource(on_release = flush)]
+/// fn journal() -> String {
+///     String::new()
+/// }
+///
+/// fn flush(_journal: String) -> io::Result<()> {
+///     Err(io::Error::other("the disk is full")) // logged and counted
+/// }
+///
+/// journal();
+/// journal::clear();
+/// assert_eq!(journal::info().release_failures, 1);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`on_release` returns `{Self}`",
     note = "it must return `()`, a `Result<(), E>` whose error is logged, or a future of one of \

@@ -4,7 +4,7 @@
 //! expansion then finds these methods in the place of the real ones, whose bounds are not met, and
 //! adds no error of its own (R8). None of them ever runs: a program with such a function does not compile.
 
-use crate::front::{Member, Slot};
+use crate::front::{Member, Members, Slot};
 
 /// Gives the cache that is none.
 pub trait NotKept: Sized {
@@ -16,6 +16,7 @@ pub trait NotKept: Sized {
 
 impl<V, F> NotKept for &Slot<V, F> {}
 impl<V, F> NotKept for Member<'_, V, F> {}
+impl<V, F> NotKept for Members<V, F> {}
 
 /// A cache that is none.
 pub struct Nothing(());
@@ -28,6 +29,31 @@ impl Nothing {
 
     /// In the place of `call`.
     pub fn call<K, S, B, R>(&self, _: K, _: S, _: B) -> R {
+        unreachable!("{REFUSED}")
+    }
+
+    /// In the place of `peek`.
+    pub fn peek<K, R>(&self, _: K) -> R {
+        unreachable!("{REFUSED}")
+    }
+
+    /// In the place of `contains`.
+    pub fn contains<K>(&self, _: K) -> bool {
+        unreachable!("{REFUSED}")
+    }
+
+    /// In the place of `insert`.
+    pub fn insert<K, V, R>(&self, _: K, _: V) -> R {
+        unreachable!("{REFUSED}")
+    }
+
+    /// In the place of `replace`.
+    pub fn replace<K, V, R>(&self, _: K, _: V) -> R {
+        unreachable!("{REFUSED}")
+    }
+
+    /// In the place of `clear_if`.
+    pub fn clear_if<C>(&self, _: C) -> usize {
         unreachable!("{REFUSED}")
     }
 

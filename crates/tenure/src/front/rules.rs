@@ -1,4 +1,4 @@
-//! `validate` and `on_release`, as the attribute gives them.
+//! `validate`, `keep_if` and `on_release`, as a front door gives them.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,15 +30,16 @@ pub enum Settled {
     Later(Pin<Box<dyn Future<Output = Result<(), String>> + Send>>),
 }
 
-type Validate<V> = Box<dyn Fn(&V) -> bool + Send + Sync>;
-type Release<V> = Box<dyn Fn(V) -> Settled + Send + Sync>;
+type Question<V> = Box<dyn Fn(&V) -> bool + Send + Sync>;
+type Release<V> = Box<dyn Fn(V, Cause) -> Settled + Send + Sync>;
 
-/// `validate` and `on_release`, as the attribute gives them.
+/// `validate`, `keep_if` and `on_release`, as a front door gives them.
 pub struct Rules<V> {
     /// The function's name, for what is logged.
     pub(super) name: &'static str,
     pub(super) validates: bool,
-    validate: Option<Validate<V>>,
+    validate: Option<Question<V>>,
+    keep_if: Option<Question<V>>,
     release: Option<Release<V>>,
     pub(super) place: Arc<Place>,
     pub(super) failures: Arc<OnceLock<Weak<dyn CountsFailures>>>,
@@ -52,6 +53,7 @@ impl<V> Rules<V> {
             name: "",
             validates: false,
             validate: None,
+            keep_if: None,
             release: None,
             place: Arc::default(),
             failures: Arc::default(),
@@ -73,9 +75,19 @@ impl<V> Rules<V> {
         self
     }
 
+    /// What of a build's results is kept.
+    #[must_use]
+    pub fn keep_if(mut self, keep_if: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
+        self.keep_if = Some(Box::new(keep_if));
+        self
+    }
+
     /// A callback for what is released.
     #[must_use]
-    pub fn release(mut self, release: impl Fn(V) -> Settled + Send + Sync + 'static) -> Self {
+    pub fn release(
+        mut self,
+        release: impl Fn(V, Cause) -> Settled + Send + Sync + 'static,
+    ) -> Self {
         self.release = Some(Box::new(release));
         self
     }
@@ -89,13 +101,16 @@ impl<V> Default for Rules<V> {
 
 impl<V: Resource> Behaviour<V> for Rules<V> {
     fn validate(&self, value: &V) -> Result<bool, Interrupt> {
-        Ok(match &self.validate {
-            None => true,
-            Some(validate) => {
-                let check = AssertUnwindSafe(|| validate(value));
-                catch_unwind(check).unwrap_or_else(|_| turned_down(self.name))
-            }
-        })
+        let answer = answer(self.validate.as_ref(), value);
+        Ok(answer.unwrap_or_else(|| turned_down(self.name)))
+    }
+
+    fn keeps(&self, value: &V) -> Result<bool, Interrupt> {
+        Ok(answer(self.keep_if.as_ref(), value).unwrap_or_else(|| {
+            let function = self.name;
+            tracing::error!(%function, "keep_if panicked; the resource is not kept");
+            false
+        }))
     }
 
     fn release(&self, value: V, cause: Cause) -> Result<(), ReleaseFailed> {
@@ -108,7 +123,7 @@ impl<V: Resource> Behaviour<V> for Rules<V> {
             tracing::error!(function = %name, %cause, %error, "on_release failed");
             ReleaseFailed
         };
-        match release(value) {
+        match release(value, cause) {
             Settled::Now(outcome) => outcome.map_err(failed),
             Settled::Later(future) => {
                 let failures = Arc::clone(&self.failures);
@@ -126,6 +141,14 @@ impl<V: Resource> Behaviour<V> for Rules<V> {
             }
         }
     }
+}
+
+/// The answer to a question that need not have been set, or nothing where it panicked.
+fn answer<V>(question: Option<&Question<V>>, value: &V) -> Option<bool> {
+    let Some(question) = question else {
+        return Some(true);
+    };
+    catch_unwind(AssertUnwindSafe(|| question(value))).ok()
 }
 
 fn count_failure(failures: &OnceLock<Weak<dyn CountsFailures>>) {

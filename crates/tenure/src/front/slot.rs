@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use crate::bounds::{Failure, Resource};
+use crate::entries::EntryInfo;
 use crate::front::cached::{Cached, Erased};
 use crate::front::{Made, kept};
 use crate::function::Function;
@@ -60,6 +61,19 @@ impl<V, F> Slot<V, F> {
         }
     }
 
+    /// `name::entries()`.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    #[must_use]
+    #[track_caller]
+    pub fn entries(&self) -> Vec<EntryInfo> {
+        self.made
+            .get()
+            .map(|made| made.entries())
+            .unwrap_or_default()
+    }
+
     /// `name::info()`.
     #[must_use]
     pub fn info(&self) -> Info {
@@ -71,7 +85,7 @@ impl<V: Resource, F: Failure> Slot<V, F> {
     /// The cache, made by the first call.
     #[inline]
     #[track_caller]
-    pub fn get(&self, make: fn() -> Made<V>) -> Cached<V, F> {
+    pub fn get(&self, make: fn() -> Made<V>) -> Cached<'static, V, F> {
         let made = match self.made.get() {
             Some(made) => made,
             None => self.made.get_or_init(|| kept(&make().function::<F>())),

@@ -1,0 +1,269 @@
+//! What stands beside a cached function.
+//!
+//! | | Arguments of a call | All entries |
+//! |---|---|---|
+//! | looks | `peek`, `contains` | `entries`, `info` |
+//! | changes | `insert`, `replace`, `clear_entry` | `clear`, `clear_if` |
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{format_ident, quote};
+
+use crate::expand::Expansion;
+use crate::key::located_at;
+use crate::signature::Place;
+
+/// The functions beside a cached one.
+pub(crate) struct Beside<'a> {
+    expansion: &'a Expansion<'a>,
+    /// The cached function, as their documentation names it.
+    function: String,
+    /// Whose entries they mean, where there may be others.
+    whose: &'static str,
+}
+
+const PANICS: &str = "\n\n# Panics\n\
+     Where the function has `scope = \"session\"` and this code runs in no session.";
+
+impl<'a> Beside<'a> {
+    pub(crate) fn of(expansion: &'a Expansion<'a>) -> Self {
+        let name = &expansion.name;
+        let (path, whose) = match expansion.function.place {
+            Place::Free => ("", ""),
+            Place::Associated => ("Self::", " of this type"),
+        };
+        Self {
+            expansion,
+            function: format!("[`{name}()`]({path}{name}())"),
+            whose,
+        }
+    }
+
+    pub(crate) fn all(&self) -> TokenStream {
+        let whole = [self.clear(), self.clear_if(), self.entries(), self.info()];
+        let one = [
+            self.clear_entry(),
+            self.peek(),
+            self.contains(),
+            self.insert(),
+            self.replace(),
+        ];
+        whole.into_iter().chain(one).collect()
+    }
+
+    fn name(&self, name: &str) -> Ident {
+        match self.expansion.function.place {
+            Place::Free => format_ident!("{name}"),
+            Place::Associated => format_ident!("{}_{name}", self.expansion.cache),
+        }
+    }
+
+    /// What is asked of the caches of the whole function, whether or not they are there yet.
+    fn whole(&self, ask: &Ident) -> TokenStream {
+        let (expansion, cache) = (self.expansion, &self.expansion.cache);
+        if !expansion.function.is_family() {
+            return quote!(#cache::__slot().#ask());
+        }
+        let (family, owner) = (expansion.family(), expansion.owner());
+        quote!(#family.#ask(#owner))
+    }
+
+    fn clear(&self) -> TokenStream {
+        let vis = &self.expansion.function.item.vis;
+        let (name, all) = (self.name("clear"), self.whole(&format_ident!("clear")));
+        let doc = format!(
+            "Clears every entry of {}{}.{PANICS}",
+            self.function, self.whose
+        );
+        quote! {
+            #[doc = #doc]
+            #[allow(dead_code)]
+            #[track_caller]
+            #vis fn #name() {
+                #all
+            }
+        }
+    }
+
+    fn info(&self) -> TokenStream {
+        let (krate, vis) = (&self.expansion.krate, &self.expansion.function.item.vis);
+        let (name, all) = (self.name("info"), self.whole(&format_ident!("info")));
+        let doc = format!("The figures of {}{}.", self.function, self.whose);
+        quote! {
+            #[doc = #doc]
+            #[allow(dead_code)]
+            #[must_use]
+            #vis fn #name() -> #krate::Info {
+                #all
+            }
+        }
+    }
+
+    fn entries(&self) -> TokenStream {
+        let (krate, vis) = (&self.expansion.krate, &self.expansion.function.item.vis);
+        let (name, all) = (self.name("entries"), self.whole(&format_ident!("entries")));
+        let doc = format!(
+            "The figures of each live entry of {}{}, oldest first.{PANICS}",
+            self.function, self.whose
+        );
+        quote! {
+            #[doc = #doc]
+            #[allow(dead_code)]
+            #[must_use]
+            #[track_caller]
+            #vis fn #name() -> ::std::vec::Vec<#krate::EntryInfo> {
+                #all
+            }
+        }
+    }
+
+    fn clear_if(&self) -> TokenStream {
+        let expansion = self.expansion;
+        let (krate, function) = (&expansion.krate, expansion.function);
+        let (vis, returns) = (&function.item.vis, &function.returns);
+        let (value, shared) = (&returns.value, &returns.shared);
+        let name = self.name("clear_if");
+        let is_meant = Ident::new("is_meant", Span::mixed_site());
+        // Without its arguments, only the resource can say which of its types are meant.
+        let named = function.named_parameters();
+        let generics = mentions(quote!(#value #shared), &named).then(|| function.generics());
+        let condition = generics.map(|generics| &generics.where_clause);
+        let cached = if function.is_family() {
+            let (family, owner) = (expansion.family(), expansion.owner());
+            expansion.kept(&quote!(#family.all::<#value, #shared>(#owner).get(())))
+        } else {
+            expansion.cached()
+        };
+        let clear = located_at(expansion.place(), quote!(#cached.clear_if(#is_meant)));
+        let doc = format!(
+            "Clears the entries of {}{} that `is_meant` says yes to, and gives how many there were. \
+             It is asked under no lock.{PANICS}",
+            self.function, self.whose
+        );
+        quote! {
+            #[doc = #doc]
+            #[allow(
+                dead_code,
+                clippy::extra_unused_lifetimes,
+                clippy::extra_unused_type_parameters,
+                clippy::type_complexity
+            )]
+            #[track_caller]
+            #vis fn #name #generics (
+                #is_meant: impl ::core::ops::FnMut(&#value, &#krate::EntryInfo) -> bool
+            ) -> usize #condition {
+                #clear
+            }
+        }
+    }
+
+    fn clear_entry(&self) -> TokenStream {
+        let key = &self.expansion.key;
+        let entry = self.expansion.entry();
+        let doc = "Clears the entry of {} for these arguments, if there is one.";
+        let act = quote!(#entry.clear_entry(&#key));
+        self.of_one("clear_entry", doc, None, quote!(()), act)
+    }
+
+    fn peek(&self) -> TokenStream {
+        let doc = "The entry of {} for these arguments, if there is one: nothing is built, awaited \
+                   or checked, and no hit is counted. What has expired is none.";
+        let (krate, value) = (
+            &self.expansion.krate,
+            &self.expansion.function.returns.value,
+        );
+        let leased = quote!(::core::option::Option<#krate::Lease<#value>>);
+        self.of_one("peek", doc, None, leased, self.ask("peek", None))
+    }
+
+    fn contains(&self) -> TokenStream {
+        let doc = "Whether there is an entry of {} for these arguments, looked at as by `peek`.";
+        let ask = self.ask("contains", None);
+        self.of_one("contains", doc, None, quote!(bool), ask)
+    }
+
+    fn insert(&self) -> TokenStream {
+        let doc = "Keeps a resource that was made elsewhere, as if {} had built it for these \
+                   arguments. What stood there is released, with cause `Replaced`.";
+        let (krate, value) = (
+            &self.expansion.krate,
+            &self.expansion.function.returns.value,
+        );
+        let given = Ident::new("value", Span::mixed_site());
+        let ask = self.ask("insert", Some(&given));
+        self.of_one(
+            "insert",
+            doc,
+            Some(&given),
+            quote!(#krate::Lease<#value>),
+            ask,
+        )
+    }
+
+    fn replace(&self) -> TokenStream {
+        let doc = "Keeps a resource that was made elsewhere, as if {} had built it for these \
+                   arguments, and gives what stood there: it is released once the lease is gone.";
+        let (krate, value) = (
+            &self.expansion.krate,
+            &self.expansion.function.returns.value,
+        );
+        let given = Ident::new("value", Span::mixed_site());
+        let leased = quote!(::core::option::Option<#krate::Lease<#value>>);
+        let ask = self.ask("replace", Some(&given));
+        self.of_one("replace", doc, Some(&given), leased, ask)
+    }
+
+    /// What is asked of the cache of a call.
+    fn ask(&self, what: &str, given: Option<&Ident>) -> TokenStream {
+        let (cached, key) = (self.expansion.cached(), &self.expansion.key);
+        let (what, given) = (format_ident!("{what}"), given.into_iter());
+        let ask = quote!(#cached.#what(&#key #(, #given)*));
+        located_at(self.expansion.place(), ask)
+    }
+
+    /// A function with the arguments of a call, and with a resource where one is given.
+    fn of_one(
+        &self,
+        name: &str,
+        doc: &str,
+        given: Option<&Ident>,
+        output: TokenStream,
+        act: TokenStream,
+    ) -> TokenStream {
+        let expansion = self.expansion;
+        let function = expansion.function;
+        let (vis, value) = (&function.item.vis, &function.returns.value);
+        let generics = function.generics();
+        let condition = &generics.where_clause;
+        let inputs = expansion.inputs();
+        let given = given.into_iter();
+        let encode = expansion.encode();
+        let must_use = matches!(name, "peek" | "contains").then(|| quote!(#[must_use]));
+        let name = self.name(name);
+        let doc = doc.replace("{}", &self.function) + PANICS;
+        quote! {
+            #[doc = #doc]
+            #[allow(
+                dead_code,
+                unused_variables,
+                clippy::needless_pass_by_value,
+                clippy::too_many_arguments,
+                clippy::type_complexity
+            )]
+            #must_use
+            #[track_caller]
+            #vis fn #name #generics (#(#inputs,)* #(#given: #value)*) -> #output #condition {
+                #encode
+                #act
+            }
+        }
+    }
+}
+
+/// Whether one of these names stands in the tokens.
+fn mentions(tokens: TokenStream, names: &[&Ident]) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(word) => names.contains(&&word),
+        TokenTree::Group(group) => mentions(group.stream(), names),
+        _ => false,
+    })
+}
