@@ -60,6 +60,7 @@
 //! | handle an error that was shared | [`Shared`] |
 //! | keep one resource for each user, connection or job | [`Session`], and the crate `tenure-tower` for axum |
 //! | look at what is kept, put in, take out | [`cache_resource`]: `name::peek(…)`, `name::insert(…)`, `name::clear_if(…)` and so on; [`EntryInfo`] |
+//! | go without a static, as in a library | [`Cache`] |
 //! | clear, configure, shut down | [`clear_all`], [`configure`], [`shutdown`] |
 //! | see what happened | `name::info()`, which gives an [`Info`], and the `tracing` span `build` |
 //! | show again what a build has shown | [`stage`] |
@@ -186,7 +187,7 @@ pub use entries::EntryInfo;
 pub use error::{BuildError, Error, Interrupt, SettingError, cycle_text, no_session_text};
 pub use fallible::Shared;
 #[doc(inline)]
-pub use front::Released;
+pub use front::{Cache, CacheBuilder, Released};
 pub use function::Function;
 pub use host::{BuildStart, Host, HostBuild, SessionId};
 pub use info::Info;

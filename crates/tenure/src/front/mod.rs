@@ -7,6 +7,7 @@
 mod cached;
 mod family;
 mod given;
+mod owned;
 mod probe;
 mod refused;
 mod returned;
@@ -20,6 +21,7 @@ pub use crate::key::{Encoder, KeyRef};
 pub use cached::Cached;
 pub use family::{All, Family, Member, Members, Types};
 pub use given::{OnRelease, Time, give, time};
+pub use owned::{Cache, CacheBuilder};
 pub use probe::{
     Done, DoneLater, DoneWrong, NoSource, Probe, Released, Said, SaidLater, SaidWrong, Source,
     Verdict, future, resource, shared_failure, with,

@@ -1,0 +1,514 @@
+//! A cached function as a value: the settings of the attribute without a static.
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::ready;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use crate::args::CacheKey;
+use crate::bounds::Resource;
+use crate::entries::EntryInfo;
+use crate::error::SettingError;
+use crate::fallible::{Failed, Shared};
+use crate::front::cached::{Cached, Erased};
+use crate::front::probe::{Done, DoneLater, Probe, Released};
+use crate::front::{Rules, function};
+use crate::function::Function;
+use crate::info::Info;
+use crate::key::Encoder;
+use crate::lease::Lease;
+use crate::release::Cause;
+use crate::settings::{Scope, Settings, Spinner};
+use crate::sync::Arc;
+
+/// A cache that somebody owns: what [`cache_resource`](crate::cache_resource) makes of a function,
+/// as a value for a library that wants no static.
+///
+/// `K` is what resources are asked for by, and what [`CacheKey`] makes of it is the whole key. `V` is
+/// the resource. `E` is the error of a build that can fail, as for [`try_get`](Self::try_get). A cache
+/// that is dropped releases what it holds, with cause [`Superseded`](Cause::Superseded); leases go on.
+/// Until then it belongs to the program as a cached function does: [`clear_all`](crate::clear_all)
+/// and [`shutdown`](crate::shutdown) mean it too.
+///
+/// ```
+/// use std::io;
+/// use std::time::Duration;
+/// use tenure::{Cache, Lease, Shared};
+///
+/// struct Pool { host: String }
+///
+/// impl Pool {
+///     fn connect(host: &str) -> io::Result<Self> { Ok(Self { host: host.to_owned() }) }
+///     fn is_alive(&self) -> bool { true }
+///     fn close(self) {}
+/// }
+///
+/// /// A client that a library gives its users.
+/// struct Client { pools: Cache<str, Pool, io::Error> }
+///
+/// impl Client {
+///     fn new() -> Result<Self, tenure::SettingError> {
+///         let pools = Cache::builder("pool")
+///             .ttl(Duration::from_secs(3600))
+///             .max_entries(8)
+///             .validate(Pool::is_alive)
+///             .on_release(|pool, _cause| Pool::close(pool))
+///             .build()?;
+///         Ok(Self { pools })
+///     }
+///
+///     fn pool(&self, host: &str) -> Result<Lease<Pool>, Shared<io::Error>> {
+///         self.pools.try_get(host, || Pool::connect(host))
+///     }
+/// }
+///
+/// let client = Client::new()?;
+/// let here = client.pool("here")?;
+/// assert!(client.pool("here")?.same_entry(&here)); // a hit
+/// assert_eq!(here.host, "here");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Cache<K: ?Sized, V: Resource, E: Send + Sync + 'static = Infallible> {
+    function: Arc<Function<V, Failed<E>>>,
+    keys: PhantomData<fn(&K)>,
+}
+
+impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> fmt::Debug for Cache<K, V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("name", &self.function.name())
+            .field("settings", self.function.settings())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E> {
+    /// A cache to be set up. Messages, spinners and events show it by its name. A closure in a setting
+    /// is read before the end of the chain: where it has to know the types, they stand in front.
+    ///
+    /// ```
+    /// use tenure::Cache;
+    ///
+    /// let squares = Cache::<u64, u64>::builder("square").keep_if(|it| it.is_power_of_two()).build()?;
+    /// assert_eq!(*squares.get(&4, || 16), 16);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    pub fn builder(name: &'static str) -> CacheBuilder<K, V, E> {
+        CacheBuilder {
+            name,
+            settings: Settings::default(),
+            rules: Rules::new(),
+            types: PhantomData,
+        }
+    }
+
+    fn cached(&self) -> Cached<'_, V, Failed<E>> {
+        Cached(&self.function)
+    }
+
+    /// Clears every entry: of all, or of the present session's.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// cache.get(&7, || 49);
+    /// cache.clear();
+    /// assert_eq!(cache.info().entries, 0);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// Where the scope is the session and this code runs in none.
+    #[track_caller]
+    pub fn clear(&self) {
+        Erased::clear(&*self.function);
+    }
+
+    /// Clears the entries that `is_meant` says yes to, and gives how many there were. It is asked
+    /// under no lock.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// cache.get(&7, || 49);
+    /// cache.get(&8, || 64);
+    /// assert_eq!(cache.clear_if(|square, entry| *square > 50 && entry.leases == 0), 1);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[track_caller]
+    pub fn clear_if(&self, is_meant: impl FnMut(&V, &EntryInfo) -> bool) -> usize {
+        self.cached().clear_if(is_meant)
+    }
+
+    /// The figures of each live entry, oldest first.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// let square = cache.get(&7, || 49);
+    /// assert_eq!(cache.entries()[0].leases, 1);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[must_use]
+    #[track_caller]
+    pub fn entries(&self) -> Vec<EntryInfo> {
+        Erased::entries(&*self.function)
+    }
+
+    /// The figures of this cache over all sessions.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// cache.get(&7, || 49);
+    /// cache.get(&7, || unreachable!());
+    /// assert_eq!((cache.info().builds, cache.info().hits), (1, 1));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    #[must_use]
+    pub fn info(&self) -> Info {
+        self.function.info()
+    }
+}
+
+impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E> {
+    /// The entry for `key`, if there is one: nothing is built, awaited or checked, and no hit is
+    /// counted. What has expired is none.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// assert!(cache.peek(&7).is_none());
+    /// cache.get(&7, || 49);
+    /// assert_eq!(cache.peek(&7).as_deref(), Some(&49));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[must_use]
+    #[track_caller]
+    pub fn peek(&self, key: &K) -> Option<Lease<V>> {
+        self.cached().peek(&encoded(key).finish())
+    }
+
+    /// Whether there is an entry for `key`, looked at as by [`peek`](Self::peek).
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// assert!(!cache.contains(&7));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[must_use]
+    #[track_caller]
+    pub fn contains(&self, key: &K) -> bool {
+        self.cached().contains(&encoded(key).finish())
+    }
+
+    /// Keeps a resource that was made elsewhere as if it had been built for `key`. What stood there
+    /// is released with cause [`Replaced`](Cause::Replaced), and a build of it that is under way
+    /// becomes an orphan.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// let lease = cache.insert(&7, 49);
+    /// assert!(cache.get(&7, || unreachable!()).same_entry(&lease));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[track_caller]
+    pub fn insert(&self, key: &K, value: V) -> Lease<V> {
+        self.cached().insert(&encoded(key).finish(), value)
+    }
+
+    /// The same, but gives what stood there: it is released once the lease is gone.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// assert!(cache.replace(&7, 48).is_none());
+    /// assert_eq!(cache.replace(&7, 49).as_deref(), Some(&48));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[track_caller]
+    pub fn replace(&self, key: &K, value: V) -> Option<Lease<V>> {
+        self.cached().replace(&encoded(key).finish(), value)
+    }
+
+    /// Clears the entry for `key`, if there is one.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// cache.get(&7, || 49);
+    /// cache.clear_entry(&7);
+    /// assert!(!cache.contains(&7));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[track_caller]
+    pub fn clear_entry(&self, key: &K) {
+        Erased::clear_entry(&*self.function, &encoded(key).finish());
+    }
+}
+
+impl<K: CacheKey + ?Sized, V: Resource> Cache<K, V> {
+    /// The resource for `key`; `build` runs where there is none, once for all who ask.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// assert_eq!(*cache.get(&7, || 49), 49);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// In a cycle, and where the scope is the session and this code runs in none.
+    #[track_caller]
+    pub fn get(&self, key: &K, build: impl FnOnce() -> V) -> Lease<V> {
+        let got = self.try_get(key, || Ok(build()));
+        got.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same for a task; `build` is awaited where there is no entry.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// # futures_executor::block_on(async {
+    /// assert_eq!(*cache.get_async(&7, async { 49 }).await, 49);
+    /// # });
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`get`](Self::get).
+    pub async fn get_async(&self, key: &K, build: impl Future<Output = V>) -> Lease<V> {
+        let got = self.try_get_async(key, async { Ok(build.await) }).await;
+        got.unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl<K, V, E> Cache<K, V, E>
+where
+    K: CacheKey + ?Sized,
+    V: Resource,
+    E: StdError + Send + Sync + 'static,
+{
+    /// The resource for `key`, where a build can fail. An error goes to all who waited for that
+    /// build and is not kept: the next call builds again.
+    ///
+    /// ```
+    /// use std::num::ParseIntError;
+    /// use tenure::Cache;
+    ///
+    /// let ports: Cache<str, u16, ParseIntError> = Cache::builder("port").build()?;
+    /// assert!(ports.try_get("many", || "many".parse()).unwrap_err().failure().is_some());
+    /// assert_eq!(*ports.try_get("80", || "80".parse())?, 80);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The build's own, a cycle, a missing session.
+    pub fn try_get(
+        &self,
+        key: &K,
+        build: impl FnOnce() -> Result<V, E>,
+    ) -> Result<Lease<V>, Shared<E>> {
+        let source = Probe::<E>(PhantomData).source();
+        self.cached().call(&encoded(key).finish(), source, build)
+    }
+
+    /// The same for a task; `build` is awaited where there is no entry.
+    ///
+    /// ```
+    /// # use std::num::ParseIntError;
+    /// # use tenure::Cache;
+    /// # let ports: Cache<str, u16, ParseIntError> = Cache::builder("port").build()?;
+    /// # futures_executor::block_on(async {
+    /// let port = ports.try_get_async("80", async { "80".parse() }).await?;
+    /// assert_eq!(*port, 80);
+    /// # Ok::<(), tenure::Shared<ParseIntError>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`try_get`](Self::try_get).
+    pub async fn try_get_async(
+        &self,
+        key: &K,
+        build: impl Future<Output = Result<V, E>>,
+    ) -> Result<Lease<V>, Shared<E>> {
+        let (key, cached) = (encoded(key), self.cached());
+        let key = key.finish();
+        if let Some(hit) = cached.hit(&key) {
+            return hit;
+        }
+        let source = Probe::<E>(PhantomData).source();
+        let check = |lease| ready(self.function.is_valid(&lease).unwrap_or(false));
+        cached.call_async(&key, source, check, build).await
+    }
+}
+
+fn encoded<K: CacheKey + ?Sized>(key: &K) -> Encoder {
+    let mut encoded = Encoder::new();
+    key.encode(&mut encoded);
+    encoded
+}
+
+/// The settings of a [`Cache`]: those of [`cache_resource`](crate::cache_resource), under the same
+/// names.
+///
+/// ```
+/// use std::time::Duration;
+/// use tenure::{Cache, Cause};
+///
+/// let models = Cache::<str, Vec<f32>>::builder("model")
+///     .ttl(Duration::from_secs(600))
+///     .keep_if(|model| !model.is_empty())
+///     .on_release(|model, cause| {
+///         assert_eq!((model.len(), cause), (2, Cause::Superseded));
+///     })
+///     .build()?;
+/// assert_eq!(models.get("none", Vec::new).len(), 0);
+/// assert!(!models.contains("none"));
+/// models.get("base", || vec![0.5, 0.25]);
+/// drop(models);
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+#[must_use = "a builder makes nothing until `build`"]
+pub struct CacheBuilder<K: ?Sized, V, E = Infallible> {
+    name: &'static str,
+    settings: Settings,
+    rules: Rules<V>,
+    types: PhantomData<fn(&K) -> E>,
+}
+
+impl<K: ?Sized, V, E> fmt::Debug for CacheBuilder<K, V, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheBuilder")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> CacheBuilder<K, V, E> {
+    /// The maximum age of an entry; none by default.
+    pub fn ttl(self, ttl: Duration) -> Self {
+        self.set(|settings| settings.ttl(ttl))
+    }
+
+    /// The most entries at any moment, at least 1; no bound by default.
+    pub fn max_entries(self, max_entries: usize) -> Self {
+        self.set(|settings| settings.max_entries(max_entries))
+    }
+
+    /// Who shares an entry; all do by default.
+    pub fn scope(self, scope: Scope) -> Self {
+        self.set(|settings| settings.scope(scope))
+    }
+
+    /// How long a lease may outlive its entry before a warning is logged.
+    pub fn drain(self, drain: Duration) -> Self {
+        self.set(|settings| settings.drain(drain))
+    }
+
+    /// What is shown while a build runs.
+    pub fn spinner(self, spinner: Spinner) -> Self {
+        self.set(|settings| settings.spinner(spinner))
+    }
+
+    /// Whether the elapsed time stands next to the spinner's text.
+    pub fn show_time(self, show_time: bool) -> Self {
+        self.set(|settings| settings.show_time(show_time))
+    }
+
+    /// Whether inputs that a build observes count as a part of the key.
+    pub fn observes(self, observes: bool) -> Self {
+        self.set(|settings| settings.observes(observes))
+    }
+
+    fn set(mut self, change: impl FnOnce(Settings) -> Settings) -> Self {
+        self.settings = change(self.settings);
+        self
+    }
+
+    /// Asked before each hit, also in a task; `false`, or a panic, releases and builds anew.
+    pub fn validate(mut self, validate: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
+        self.rules = self.rules.validate(validate);
+        self
+    }
+
+    /// Asked of what a build gave; with `false`, or a panic, it goes to its callers and is not kept.
+    pub fn keep_if(mut self, keep_if: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
+        self.rules = self.rules.keep_if(keep_if);
+        self
+    }
+
+    /// Receives the resource when its entry has ended and nobody holds it.
+    pub fn on_release<R: Released>(
+        mut self,
+        on_release: impl Fn(V, Cause) -> R + Send + Sync + 'static,
+    ) -> Self {
+        let release = move |value, cause| Done(on_release(value, cause)).settled();
+        self.rules = self.rules.release(release);
+        self
+    }
+
+    /// The same where releasing takes an await. [`set_spawner`](crate::set_spawner) says where that
+    /// runs.
+    ///
+    /// ```
+    /// use std::sync::mpsc::channel;
+    /// use tenure::Cache;
+    ///
+    /// let (told, heard) = channel();
+    /// let pools: Cache<str, u32> = Cache::builder("pool")
+    ///     .on_release_async(move |pool, _cause| {
+    ///         let told = told.clone();
+    ///         async move { told.send(pool).unwrap() }
+    ///     })
+    ///     .build()?;
+    /// pools.get("here", || 7);
+    /// pools.clear();
+    /// assert_eq!(heard.recv(), Ok(7));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    pub fn on_release_async<R: Future<Output: Released> + Send + 'static>(
+        mut self,
+        on_release: impl Fn(V, Cause) -> R + Send + Sync + 'static,
+    ) -> Self {
+        let release = move |value, cause| DoneLater::settled(Done(on_release(value, cause)));
+        self.rules = self.rules.release(release);
+        self
+    }
+
+    /// The cache itself.
+    ///
+    /// ```
+    /// use tenure::Cache;
+    ///
+    /// let none = Cache::<str, u32>::builder("pool").max_entries(0).build();
+    /// assert!(none.unwrap_err().to_string().contains("max_entries must be at least 1"));
+    /// ```
+    ///
+    /// # Errors
+    /// A setting that cannot be.
+    pub fn build(self) -> Result<Cache<K, V, E>, SettingError> {
+        Ok(Cache {
+            function: function(self.name, self.settings, self.rules)?,
+            keys: PhantomData,
+        })
+    }
+}
