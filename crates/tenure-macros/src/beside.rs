@@ -5,12 +5,12 @@
 //! | looks | `peek`, `contains` | `entries`, `info` |
 //! | changes | `insert`, `replace`, `clear_entry` | `clear`, `clear_if` |
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 
 use crate::expand::Expansion;
 use crate::key::located_at;
-use crate::signature::Place;
+use crate::signature::{Place, mentions};
 
 /// The functions beside a cached one.
 pub(crate) struct Beside<'a> {
@@ -125,7 +125,8 @@ impl<'a> Beside<'a> {
         let is_meant = Ident::new("is_meant", Span::mixed_site());
         // Without its arguments, only the resource can say which of its types are meant.
         let named = function.named_parameters();
-        let generics = mentions(quote!(#value #shared), &named).then(|| function.generics());
+        let is_told = mentions(&quote!(#value #shared), &|word| named.contains(&word));
+        let generics = is_told.then(|| function.generics());
         let condition = generics.map(|generics| &generics.where_clause);
         let cached = if function.is_family() {
             let (family, owner) = (expansion.family(), expansion.owner());
@@ -160,56 +161,53 @@ impl<'a> Beside<'a> {
         let key = &self.expansion.key;
         let entry = self.expansion.entry();
         let doc = "Clears the entry of {} for these arguments, if there is one.";
-        let act = quote!(#entry.clear_entry(&#key));
-        self.of_one("clear_entry", doc, None, quote!(()), act)
+        self.of_one(
+            "clear_entry",
+            doc,
+            None,
+            None,
+            &quote!(#entry.clear_entry(&#key);),
+        )
     }
 
     fn peek(&self) -> TokenStream {
         let doc = "The entry of {} for these arguments, if there is one: nothing is built, awaited \
                    or checked, and no hit is counted. What has expired is none.";
-        let (krate, value) = (
-            &self.expansion.krate,
-            &self.expansion.function.returns.value,
-        );
-        let leased = quote!(::core::option::Option<#krate::Lease<#value>>);
-        self.of_one("peek", doc, None, leased, self.ask("peek", None))
+        let found = self.leased_if_any();
+        self.of_one("peek", doc, None, Some(found), &self.ask("peek", None))
     }
 
     fn contains(&self) -> TokenStream {
         let doc = "Whether there is an entry of {} for these arguments, looked at as by `peek`.";
         let ask = self.ask("contains", None);
-        self.of_one("contains", doc, None, quote!(bool), ask)
+        self.of_one("contains", doc, None, Some(quote!(bool)), &ask)
     }
 
     fn insert(&self) -> TokenStream {
         let doc = "Keeps a resource that was made elsewhere, as if {} had built it for these \
                    arguments. What stood there is released, with cause `Replaced`.";
-        let (krate, value) = (
-            &self.expansion.krate,
-            &self.expansion.function.returns.value,
-        );
-        let given = Ident::new("value", Span::mixed_site());
-        let ask = self.ask("insert", Some(&given));
-        self.of_one(
-            "insert",
-            doc,
-            Some(&given),
-            quote!(#krate::Lease<#value>),
-            ask,
-        )
+        let given = Some(Ident::new("value", Span::mixed_site()));
+        let ask = self.ask("insert", given.as_ref());
+        self.of_one("insert", doc, given, Some(self.leased()), &ask)
     }
 
     fn replace(&self) -> TokenStream {
         let doc = "Keeps a resource that was made elsewhere, as if {} had built it for these \
                    arguments, and gives what stood there: it is released once the lease is gone.";
-        let (krate, value) = (
-            &self.expansion.krate,
-            &self.expansion.function.returns.value,
-        );
-        let given = Ident::new("value", Span::mixed_site());
-        let leased = quote!(::core::option::Option<#krate::Lease<#value>>);
-        let ask = self.ask("replace", Some(&given));
-        self.of_one("replace", doc, Some(&given), leased, ask)
+        let given = Some(Ident::new("value", Span::mixed_site()));
+        let ask = self.ask("replace", given.as_ref());
+        self.of_one("replace", doc, given, Some(self.leased_if_any()), &ask)
+    }
+
+    fn leased(&self) -> TokenStream {
+        let (krate, function) = (&self.expansion.krate, self.expansion.function);
+        let value = &function.returns.value;
+        quote!(#krate::Lease<#value>)
+    }
+
+    fn leased_if_any(&self) -> TokenStream {
+        let leased = self.leased();
+        quote!(::core::option::Option<#leased>)
     }
 
     /// What is asked of the cache of a call.
@@ -225,9 +223,9 @@ impl<'a> Beside<'a> {
         &self,
         name: &str,
         doc: &str,
-        given: Option<&Ident>,
-        output: TokenStream,
-        act: TokenStream,
+        given: Option<Ident>,
+        output: Option<TokenStream>,
+        act: &TokenStream,
     ) -> TokenStream {
         let expansion = self.expansion;
         let function = expansion.function;
@@ -235,7 +233,8 @@ impl<'a> Beside<'a> {
         let generics = function.generics();
         let condition = &generics.where_clause;
         let inputs = expansion.inputs();
-        let given = given.into_iter();
+        let given = given.map(|given| quote!(#given: #value));
+        let output = output.map(|output| quote!(-> #output));
         let encode = expansion.encode();
         let must_use = matches!(name, "peek" | "contains").then(|| quote!(#[must_use]));
         let name = self.name(name);
@@ -251,19 +250,10 @@ impl<'a> Beside<'a> {
             )]
             #must_use
             #[track_caller]
-            #vis fn #name #generics (#(#inputs,)* #(#given: #value)*) -> #output #condition {
+            #vis fn #name #generics (#(#inputs,)* #given) #output #condition {
                 #encode
                 #act
             }
         }
     }
-}
-
-/// Whether one of these names stands in the tokens.
-fn mentions(tokens: TokenStream, names: &[&Ident]) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Ident(word) => names.contains(&&word),
-        TokenTree::Group(group) => mentions(group.stream(), names),
-        _ => false,
-    })
 }

@@ -9,7 +9,7 @@
 //! Why is the compiler not asked of every type? The signature of the function would then name no
 //! type that its readers, and their editors, can read.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::visit::{self, Visit};
 use syn::{
@@ -18,7 +18,7 @@ use syn::{
 };
 
 use crate::key::{head, located_at};
-use crate::signature::{Place, ungrouped};
+use crate::signature::{Place, mentions, ungrouped};
 
 /// The types that a return type means.
 pub(crate) struct Returns {
@@ -192,22 +192,18 @@ impl Around<'_> {
             }
             _ => false,
         };
-        hides && !self.mentions_parameter(ty.to_token_stream())
+        hides && !self.mentions_parameter(&ty.to_token_stream())
     }
 
     /// Whether a type parameter stands in these tokens. The parameters of an `impl` cannot be seen
     /// from one of its functions, but all of them are spelled in capitals.
-    fn mentions_parameter(&self, tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(word) => {
-                let text = word.to_string();
-                let capitals = text
-                    .chars()
-                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
-                self.parameters.contains(&&word) || (self.place == Place::Associated && capitals)
-            }
-            TokenTree::Group(group) => self.mentions_parameter(group.stream()),
-            _ => false,
+    fn mentions_parameter(&self, tokens: &TokenStream) -> bool {
+        mentions(tokens, &|word| {
+            let text = word.to_string();
+            let capitals = text
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+            self.parameters.contains(&word) || (self.place == Place::Associated && capitals)
         })
     }
 }

@@ -361,15 +361,17 @@ pub(crate) fn not_a_function(item: &TokenStream, error: Error) -> Error {
 }
 
 fn mentions_self(item: &ItemFn) -> bool {
-    fn search(tokens: TokenStream) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(word) => word == "Self",
-            TokenTree::Group(group) => search(group.stream()),
-            _ => false,
-        })
-    }
     let (sig, block) = (&item.sig, &item.block);
-    search(quote!(#sig #block))
+    mentions(&quote!(#sig #block), &|word| word == "Self")
+}
+
+/// Whether a word that is meant stands in the tokens.
+pub(crate) fn mentions(tokens: &TokenStream, is_meant: &dyn Fn(&Ident) -> bool) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(word) => is_meant(&word),
+        TokenTree::Group(group) => mentions(&group.stream(), is_meant),
+        _ => false,
+    })
 }
 
 fn is_opaque(ty: &Type) -> bool {

@@ -68,6 +68,8 @@ use crate::sync::Arc;
 /// let here = client.pool("here")?;
 /// assert!(client.pool("here")?.same_entry(&here)); // a hit
 /// assert_eq!(here.host, "here");
+/// tenure::clear_all();
+/// assert!(client.pools.entries().is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Cache<K: ?Sized, V: Resource, E: Send + Sync + 'static = Infallible> {
