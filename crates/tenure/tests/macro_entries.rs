@@ -181,6 +181,47 @@ fn l1_functions_with_type_parameters_have_them_for_each_type() {
     assert_eq!(count::clear_if(|it, _| *it >= 2), 2);
 }
 
+mod elsewhere {
+    macro_rules! kept {
+        ($name:ident -> $returns:ty, $limit:literal) => {
+            #[tenure::cache_resource(max_entries = $limit, keep_if = |it| *it > 0)]
+            pub fn $name(number: u32) -> $returns {
+                Ok(number)
+            }
+        };
+    }
+
+    kept!(number -> Result<u32, std::num::ParseIntError>, 1);
+}
+
+struct Repository<T>(std::marker::PhantomData<T>);
+
+impl<T: Default + Send + Sync + 'static> Repository<T> {
+    #[cache_resource(associated, on_release = |rows: Vec<T>, cause: Cause| drop((rows, cause)))]
+    fn rows<const N: usize>(_hint: &str) -> Vec<T> {
+        (0..N).map(|_| T::default()).collect()
+    }
+}
+
+#[test]
+fn l1_they_come_along_wherever_the_function_goes() {
+    use elsewhere::number;
+
+    number::insert(1, 10);
+    assert_eq!(*number(1).unwrap(), 10);
+    assert_eq!(*number(0).unwrap(), 0);
+    assert!(!number::contains(0) && number::contains(1));
+
+    Repository::<u8>::rows::<2>("any");
+    Repository::<u8>::rows::<3>("any");
+    Repository::<String>::rows_insert::<2>("any", vec![]);
+    assert!(Repository::<u8>::rows_contains::<2>("other"));
+    assert!(!Repository::<u8>::rows_contains::<4>("any"));
+    assert_eq!(Repository::<u8>::rows_entries().len(), 2);
+    assert_eq!(Repository::<u8>::rows_clear_if(|it, _| it.len() == 3), 1);
+    assert_eq!(Repository::<String>::rows_info().entries, 1);
+}
+
 #[test]
 fn l1_a_session_sees_its_own() {
     #[cache_resource(scope = "session")]
