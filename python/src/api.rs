@@ -8,7 +8,7 @@ use tenure::Encoder;
 use crate::encode::{self, Context, HashFuncs};
 use crate::log::Caller;
 use crate::resource::Held;
-use crate::{attach, cached, errors, events, exit, host, info, options, process, testing};
+use crate::{attach, bound, cached, errors, events, exit, host, info, options, process, testing};
 
 /// The native half of the package `tenure`.
 #[pymodule(gil_used = true)]
@@ -17,9 +17,10 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     process::refuse_other_interpreters()?;
     errors::register(module)?;
     module.add_class::<cached::Cached>()?;
-    module.add_class::<cached::BoundCached>()?;
+    module.add_class::<bound::BoundCached>()?;
     module.add_class::<cached::Leased>()?;
     module.add_class::<info::Info>()?;
+    module.add_class::<info::EntryInfo>()?;
     module.add_class::<testing::Clock>()?;
     module.add_function(wrap_pyfunction!(cached::cache, module)?)?;
     module.add_function(wrap_pyfunction!(cached::check, module)?)?;

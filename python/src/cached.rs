@@ -18,6 +18,8 @@ use pyo3::{Borrowed, PyTraverseError, PyVisit};
 use tenure::{BuildError, Encoder, Error, Function, Lease, Spinner};
 
 use crate::awaited::{is_async_function, is_coroutine, refused_coroutine, refused_function};
+use crate::bound::BoundCached;
+use crate::callback::{is_meant, no_predicate};
 use crate::current::Current;
 use crate::encode::{HashFuncs, Reading};
 use crate::errors::{self, Kind};
@@ -79,6 +81,11 @@ impl Cached {
         })
     }
 
+    /// The function's name, for messages.
+    pub(crate) fn name(&self) -> &str {
+        &self.fingerprint.name
+    }
+
     /// What the engine in force keeps for this function.
     fn function(&self, py: Python<'_>) -> PyResult<Arc<KnownFunction>> {
         self.registration
@@ -96,7 +103,7 @@ impl Cached {
         function.peek(&encoder.finish(), |held| held.clone_ref(py))
     }
 
-    fn call(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Py<PyAny>> {
+    pub(crate) fn call(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Py<PyAny>> {
         let function = self.function(py)?;
         let mut encoder = Encoder::new();
         let name = &self.fingerprint.name;
@@ -207,7 +214,7 @@ impl Cached {
         }
     }
 
-    fn discard_this(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub(crate) fn discard_this(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
         let function = self.function(py)?;
         host::find(py)?;
         let _current = Current::set(&self.func);
@@ -232,20 +239,70 @@ impl Cached {
         Ok(encoder)
     }
 
-    fn clear_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
+    pub(crate) fn clear_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
         let function = self.function(py)?;
         host::find(py)?;
         let _current = Current::set(&self.func);
         match arguments {
             Some(arguments) => {
-                let mut encoder = Encoder::new();
-                self.plan
-                    .encode_named(py, &self.fingerprint.name, arguments, &mut encoder)?;
+                let (encoder, _) = self.named_key(py, arguments)?;
                 function.clear_entry(&encoder.finish())
             }
             None => function.clear(),
         }
         .map_err(|error| to_python(py, error))
+    }
+
+    pub(crate) fn clear_where(
+        &self,
+        py: Python<'_>,
+        predicate: &Bound<'_, PyAny>,
+    ) -> PyResult<usize> {
+        let name = &self.fingerprint.name;
+        if !predicate.is_callable() {
+            return Err(no_predicate(name, predicate));
+        }
+        let function = self.function(py)?;
+        host::find(py)?;
+        let _current = Current::set(&self.func);
+        let generation = process::generation();
+        let mut failed = None;
+        let cleared = function.clear_if(|held, entry| {
+            if failed.is_some() || process::is_left_behind(generation) {
+                return false;
+            }
+            let answer = is_meant(py, name, predicate, held, entry);
+            let meant = answer.unwrap_or_else(|error| {
+                failed = Some(error);
+                false
+            });
+            meant && !process::is_left_behind(generation)
+        });
+        match failed {
+            Some(error) => Err(error),
+            // A child process has cleared nothing of its own.
+            None if process::is_left_behind(generation) => Ok(0),
+            None => cleared.map_err(|error| to_python(py, error)),
+        }
+    }
+
+    pub(crate) fn kept(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Option<Py<PyAny>>> {
+        host::find(py)?;
+        let _current = Current::set(&self.func);
+        let (encoder, reading) = self.named_key(py, arguments)?;
+        let function = self.function(py)?;
+        let kept = function.kept(&encoder.finish());
+        match kept.map_err(|error| to_python(py, error))? {
+            Some(lease) => Ok(Some(lease.clone_ref(py))),
+            None => self.check(py, arguments, reading).map(|()| None),
+        }
+    }
+
+    fn named_key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<(Encoder, Reading)> {
+        let mut encoder = Encoder::new();
+        let name = &self.fingerprint.name;
+        let reading = self.plan.encode_named(py, name, arguments, &mut encoder)?;
+        Ok((encoder, reading))
     }
 }
 
@@ -283,6 +340,7 @@ fn register(py: Python<'_>, fingerprint: &Fingerprint, options: &Options) -> PyR
             name: name.clone(),
             kinds: Kinds::default(),
             validate: options.validate.as_ref().map(|it| it.clone_ref(py)),
+            keep_if: options.keep_if.as_ref().map(|it| it.clone_ref(py)),
             on_release: options.on_release.as_ref().map(|it| it.clone_ref(py)),
             _firsts: Arc::clone(&fingerprint.firsts),
             renewed: fingerprint.renewed.clone(),
@@ -317,7 +375,10 @@ fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
 }
 
 /// What every call of a `Cached` enters through.
-unsafe extern "C" fn call(
+///
+/// # Safety
+/// As for any vectorcall, with the interpreter held and a `Cached` to be called.
+pub(crate) unsafe extern "C" fn call(
     callable: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     flagged: usize,
@@ -362,6 +423,25 @@ impl Cached {
         self.clear_for(py, (!flat.is_empty()).then(|| flat.arguments()))
     }
 
+    /// Clears the entries that the predicate means: it is asked of each resource and its figures, and
+    /// answers `True` or `False`. Gives how many were cleared.
+    #[pyo3(signature = (predicate, /))]
+    fn clear_if(&self, py: Python<'_>, predicate: &Bound<'_, PyAny>) -> PyResult<usize> {
+        self.clear_where(py, predicate)
+    }
+
+    /// The resource of a call with these arguments, if it is kept, and `None` otherwise. Builds
+    /// nothing, waits for nothing, asks no `validate`, and counts as no use.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn peek(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        self.kept(py, Flat::new(None, args, kwargs)?.arguments())
+    }
+
     /// Gives back a resource that was found broken: the next call builds anew. What its entry's key
     /// has got since stays, and so does everything where the entry has ended already.
     #[pyo3(signature = (resource, /))]
@@ -370,13 +450,13 @@ impl Cached {
     }
 
     /// The figures of this function.
-    fn info(&self, py: Python<'_>) -> PyResult<Info> {
+    pub(crate) fn info(&self, py: Python<'_>) -> PyResult<Info> {
         Ok(Info::new(self.function(py)?.info()))
     }
 
     /// A context manager that gives the resource and keeps it from being released meanwhile.
     #[pyo3(signature = (*args, **kwargs))]
-    fn lease(
+    pub(crate) fn lease(
         slf: &Bound<'_, Self>,
         args: Bound<'_, PyTuple>,
         kwargs: Option<Bound<'_, PyDict>>,
@@ -412,24 +492,9 @@ impl Cached {
         instance: Option<Bound<'_, PyAny>>,
         _owner: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let py = slf.py();
         match instance {
             None => Ok(slf.into_any().unbind()),
-            Some(instance) => {
-                let bound = BoundCached {
-                    vectorcall: call_bound,
-                    cached: slf.unbind(),
-                    instance: instance.unbind(),
-                };
-                let bound = Bound::new(py, bound)?;
-                static READY: std::sync::Once = std::sync::Once::new();
-                // SAFETY: the first object, which nobody else has seen; the field holds
-                // `call_bound`.
-                READY.call_once(|| unsafe {
-                    vectorcall::install(&bound, offset_of!(BoundCached, vectorcall), false);
-                });
-                Ok(bound.into_any().unbind())
-            }
+            Some(instance) => BoundCached::make(slf, instance),
         }
     }
 
@@ -468,158 +533,6 @@ unsafe extern "C" fn finalize(garbage: *mut ffi::PyObject) {
             Borrowed::from_ptr(Python::assume_attached(), garbage);
         let cached = garbage.cast_unchecked::<Cached>();
         cached.get().registration.is_garbage();
-    }
-}
-
-// A cached method in the hands of an instance: the instance is the first argument. Not a doc comment,
-// which would stand where the method's own is looked for.
-#[pyclass(frozen, module = "tenure", name = "BoundCachedFunction")]
-pub(crate) struct BoundCached {
-    vectorcall: ffi::vectorcallfunc,
-    cached: Py<Cached>,
-    instance: Py<PyAny>,
-}
-
-unsafe extern "C" fn call_bound(
-    callable: *mut ffi::PyObject,
-    arguments: *const *mut ffi::PyObject,
-    flagged: usize,
-    names: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: as in `call`; the arguments are copied behind the instance, and held by the caller.
-    unsafe {
-        let py = Python::assume_attached();
-        let callable: Borrowed<'_, '_, PyAny> = Borrowed::from_ptr(py, callable);
-        let bound = callable.cast_unchecked::<BoundCached>();
-        let given = Arguments::new(arguments, flagged, names);
-        let all = given.behind(bound.get().instance.as_ptr());
-        let flat = Arguments::new(all.as_ptr(), given.positional() + 1, names);
-        call(
-            bound.get().cached.as_ptr(),
-            flat.first(),
-            flat.positional(),
-            names,
-        )
-    }
-}
-
-#[pymethods]
-impl BoundCached {
-    /// The same for those who ask for `__call__` by name; a call itself does not come this way.
-    #[pyo3(signature = (*args, **kwargs))]
-    fn __call__(
-        &self,
-        py: Python<'_>,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
-        let flat = Flat::new(Some(self.instance.bind(py)), args, kwargs)?;
-        self.cached.get().call(py, flat.arguments())
-    }
-
-    /// The instance.
-    #[getter]
-    fn __self__(&self, py: Python<'_>) -> Py<PyAny> {
-        self.instance.clone_ref(py)
-    }
-
-    #[getter]
-    fn __doc__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.cached.getattr(py, intern!(py, "__doc__"))
-    }
-
-    /// What `inspect.signature` gives: without the instance.
-    #[getter]
-    fn __signature__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let method = py
-            .import(intern!(py, "types"))?
-            .getattr(intern!(py, "MethodType"))?
-            .call1((&self.cached, &self.instance))?;
-        py.import(intern!(py, "inspect"))?
-            .call_method1(intern!(py, "signature"), (method,))
-    }
-
-    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other.cast::<Self>().is_ok_and(|other| {
-            let other = other.get();
-            self.cached.is(&other.cached) && self.instance.is(&other.instance)
-        })
-    }
-
-    fn __hash__(&self) -> usize {
-        let parts = (self.cached.as_ptr().addr(), self.instance.as_ptr().addr());
-        parts.0 ^ parts.1.rotate_left(20)
-    }
-
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Py<PyAny>)> {
-        // Like a method: found again on its instance.
-        let getattr = py.import(intern!(py, "builtins"))?.getattr("getattr")?;
-        let name = self.cached.getattr(py, intern!(py, "__name__"))?;
-        let place = (&self.instance, name).into_pyobject(py)?;
-        Ok((getattr, place.into_any().unbind()))
-    }
-
-    /// The cached function that the class holds.
-    #[getter]
-    fn __func__(&self, py: Python<'_>) -> Py<Cached> {
-        self.cached.clone_ref(py)
-    }
-
-    /// Clears the entry of a call with these arguments; without arguments, every entry of the
-    /// method, whatever the instance.
-    #[pyo3(signature = (*args, **kwargs))]
-    fn clear(
-        &self,
-        py: Python<'_>,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<()> {
-        let given = !args.is_empty() || kwargs.is_some_and(|kwargs| !kwargs.is_empty());
-        let flat = Flat::new(Some(self.instance.bind(py)), args, kwargs)?;
-        let cached = self.cached.get();
-        cached.clear_for(py, given.then(|| flat.arguments()))
-    }
-
-    /// As for a function: the resource tells which entry is meant, whatever the instance.
-    #[pyo3(signature = (resource, /))]
-    fn discard(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.cached.get().discard_this(py, resource)
-    }
-
-    /// The figures of the method, over all instances.
-    fn info(&self, py: Python<'_>) -> PyResult<Info> {
-        self.cached.get().info(py)
-    }
-
-    /// As for a function, with the instance as the first argument.
-    #[pyo3(signature = (*args, **kwargs))]
-    fn lease(
-        &self,
-        py: Python<'_>,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<Bound<'_, PyDict>>,
-    ) -> PyResult<Leased> {
-        let behind = std::iter::once(self.instance.bind(py).clone()).chain(args.iter());
-        let args = PyTuple::new(py, behind.collect::<Vec<_>>())?;
-        Ok(Cached::lease(self.cached.bind(py), args, kwargs))
-    }
-
-    fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<Py<PyAny>> {
-        // `__name__`, `__doc__` and the like, as a method has them of its function.
-        self.cached.getattr(py, name)
-    }
-
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let instance = self.instance.bind(py).repr()?;
-        Ok(format!(
-            "<cached method {} of {instance}>",
-            self.cached.get().fingerprint.name
-        ))
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.cached)?;
-        visit.call(&self.instance)
     }
 }
 
@@ -706,7 +619,7 @@ pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py
     functools.call_method1(intern!(py, "update_wrapper"), (&cached, func))?;
     // What a class or an instance has under the names of the methods here does not hide them.
     let attributes = cached.getattr(intern!(py, "__dict__"))?;
-    for name in ["clear", "discard", "info", "lease"] {
+    for name in ["clear", "clear_if", "discard", "info", "lease", "peek"] {
         attributes.call_method1(intern!(py, "pop"), (name, py.None()))?;
     }
     Ok(cached.into_any().unbind())

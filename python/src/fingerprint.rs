@@ -51,7 +51,9 @@ pub(crate) fn of(
         set.observes
     );
     settings.update(plain.as_bytes());
-    for (mark, callback) in [(1, &options.validate), (2, &options.on_release)] {
+    let on_release = options.on_release.as_ref().map(|it| &it.callback);
+    let (validate, keep_if) = (options.validate.as_ref(), options.keep_if.as_ref());
+    for (mark, callback) in [(1, validate), (2, on_release), (3, keep_if)] {
         settings.update(&[mark]);
         if let Some(callback) = callback {
             absorb(

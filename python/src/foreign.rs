@@ -77,14 +77,14 @@ pub(crate) unsafe fn call<'py>(
     }
 }
 
-/// Calls `callable` with one argument.
-pub(crate) fn call1<'py>(
+/// Calls `callable` with these arguments, by position.
+pub(crate) fn apply<'py, const N: usize>(
     callable: &Bound<'py, PyAny>,
-    argument: &Bound<'py, PyAny>,
+    arguments: [&Bound<'py, PyAny>; N],
 ) -> PyResult<Bound<'py, PyAny>> {
-    let arguments = [argument.as_ptr()];
-    // SAFETY: one live object, and no names.
-    unsafe { call(callable, arguments.as_ptr(), 1, ptr::null_mut()) }
+    let arguments = arguments.map(Bound::as_ptr);
+    // SAFETY: so many live objects, and no names.
+    unsafe { call(callable, arguments.as_ptr(), N, ptr::null_mut()) }
 }
 
 type Packed<'py> = (Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>);

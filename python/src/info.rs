@@ -3,6 +3,31 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+/// The figures of one entry, as `clear_if` shows them.
+#[pyclass(frozen, get_all, module = "tenure", name = "EntryInfo")]
+pub(crate) struct EntryInfo {
+    /// The time since it was built, in seconds.
+    age: f64,
+    /// Calls that it has answered.
+    hits: u64,
+}
+
+impl EntryInfo {
+    pub(crate) fn new(entry: &tenure::EntryInfo) -> Self {
+        Self {
+            age: entry.age.as_secs_f64(),
+            hits: entry.hits,
+        }
+    }
+}
+
+#[pymethods]
+impl EntryInfo {
+    fn __repr__(&self) -> String {
+        format!("EntryInfo(age={:?}, hits={})", self.age, self.hits)
+    }
+}
+
 /// The figures of one cached function, over all its scopes.
 ///
 /// Times are in seconds. `releases` gives the number of releases by cause; the causes are

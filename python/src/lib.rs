@@ -4,7 +4,9 @@
 mod api;
 mod attach;
 mod awaited;
+mod bound;
 mod cached;
+mod callback;
 mod current;
 mod encode;
 mod errors;

@@ -9,6 +9,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Scope, Settings, Spinner};
 
 use crate::awaited::is_async_function;
+use crate::callback::OnRelease;
 use crate::errors;
 use crate::log::{self, Caller};
 
@@ -17,14 +18,16 @@ pub(crate) struct Options {
     pub(crate) settings: Settings,
     pub(crate) hash_funcs: Option<Py<PyAny>>,
     pub(crate) validate: Option<Py<PyAny>>,
-    pub(crate) on_release: Option<Py<PyAny>>,
+    pub(crate) keep_if: Option<Py<PyAny>>,
+    pub(crate) on_release: Option<OnRelease>,
 }
 
 impl Options {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.hash_funcs)?;
         visit.call(&self.validate)?;
-        visit.call(&self.on_release)
+        visit.call(&self.keep_if)?;
+        self.on_release.iter().try_for_each(|it| it.traverse(visit))
     }
 }
 
@@ -37,6 +40,7 @@ pub(crate) struct Written<'py> {
     show_spinner: Bound<'py, PyAny>,
     show_time: Bound<'py, PyAny>,
     validate: Bound<'py, PyAny>,
+    keep_if: Bound<'py, PyAny>,
     hash_funcs: Bound<'py, PyAny>,
     on_release: Bound<'py, PyAny>,
     scope: Bound<'py, PyAny>,
@@ -57,6 +61,7 @@ impl Written<'_> {
     /// # Errors
     /// `TypeError` or `ValueError`, with the setting, its value, the accepted forms and an example.
     pub(crate) fn check(self) -> PyResult<Options> {
+        let py = self.validate.py();
         let validates = !self.validate.is_none();
         refresh_mode(&self.refresh_mode)?;
         Ok(Options {
@@ -78,11 +83,18 @@ impl Written<'_> {
                 "validate=lambda resource: resource.ok()",
                 self.validate,
             )?,
+            keep_if: callback(
+                "keep_if",
+                "keep_if=lambda resource: resource is not None",
+                self.keep_if,
+            )?,
             on_release: callback(
                 "on_release",
                 "on_release=lambda resource: resource.close()",
                 self.on_release,
-            )?,
+            )?
+            .map(|it| OnRelease::new(py, it))
+            .transpose()?,
         })
     }
 }

@@ -228,7 +228,7 @@ impl Plan {
         self.encode_as(py, function, arguments, encoder, Needed::Call)
     }
 
-    /// Writes the key of an entry that is named and not called.
+    /// Writes the key of an entry that is named and not called, and says the same.
     ///
     /// # Errors
     /// Arguments that do not fit the signature, or that have no key. What is left out of the key
@@ -239,9 +239,8 @@ impl Plan {
         function: &str,
         arguments: Arguments,
         encoder: &mut Encoder,
-    ) -> PyResult<()> {
-        self.encode_as(py, function, arguments, encoder, Needed::Key)?;
-        Ok(())
+    ) -> PyResult<Reading> {
+        self.encode_as(py, function, arguments, encoder, Needed::Key)
     }
 
     /// Refuses arguments that read differently twice in a row.

@@ -9,14 +9,15 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
-use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyTypeError};
+use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFrozenSet, PyTraceback};
+use pyo3::types::{PyFrozenSet, PyTraceback};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
 
+use crate::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
 use crate::fingerprint::Firsts;
 use crate::renewed::Renewed;
 use crate::stale;
@@ -43,6 +44,10 @@ impl Held {
     #[inline]
     pub(crate) fn clone_ref(&self, py: Python<'_>) -> Py<PyAny> {
         self.object.clone_ref(py)
+    }
+
+    pub(crate) fn object<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.object.bind(py)
     }
 
     /// Keeps it from being released until the claim is dropped.
@@ -140,7 +145,8 @@ pub(crate) struct Callbacks {
     /// Of which classes its resources have been.
     pub(crate) kinds: Kinds,
     pub(crate) validate: Option<Py<PyAny>>,
-    pub(crate) on_release: Option<Py<PyAny>>,
+    pub(crate) keep_if: Option<Py<PyAny>>,
+    pub(crate) on_release: Option<OnRelease>,
     /// What they hold, for which what it was at first goes on counting.
     pub(crate) _firsts: Firsts,
     /// What the function itself holds, as it was decorated first.
@@ -177,34 +183,47 @@ impl Kinds {
 impl Callbacks {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.validate)?;
-        visit.call(&self.on_release)
+        visit.call(&self.keep_if)?;
+        self.on_release.iter().try_for_each(|it| it.traverse(visit))
+    }
+
+    /// Asks a callback of a resource. One that raises has said no, and is logged; one that is not
+    /// there has said yes.
+    fn ask(
+        &self,
+        question: &Question,
+        callback: Option<&Py<PyAny>>,
+        value: &Held,
+    ) -> Result<bool, Interrupt> {
+        let Some(callback) = callback else {
+            return Ok(true);
+        };
+        Python::attach(|py| {
+            let generation = process::generation();
+            let answer = foreign::apply(callback.bind(py), [value.object.bind(py)]);
+            if process::is_left_behind(generation) {
+                return Err(Interrupt(Box::new(Forked)));
+            }
+            match answer {
+                Ok(answer) => question.answered(&self.name, &answer).map_err(interrupt),
+                Err(error) if error.is_instance_of::<PyException>(py) => {
+                    let text = format!("{} of {} raised", question.name, self.name);
+                    log::error(py, &text, error);
+                    Ok(false)
+                }
+                Err(error) => Err(interrupt(error)),
+            }
+        })
     }
 }
 
 impl Behaviour<Held> for Callbacks {
     fn validate(&self, value: &Held) -> Result<bool, Interrupt> {
-        let Some(validate) = &self.validate else {
-            return Ok(true);
-        };
-        Python::attach(|py| {
-            let generation = process::generation();
-            let verdict = foreign::call1(validate.bind(py), value.object.bind(py));
-            if process::is_left_behind(generation) {
-                return Err(Interrupt(Box::new(Forked)));
-            }
-            let verdict = match verdict {
-                Ok(verdict) => verdict,
-                Err(error) if error.is_instance_of::<PyException>(py) => {
-                    log::error(py, &format!("validate of {} raised", self.name), error);
-                    return Ok(false);
-                }
-                Err(error) => return Err(interrupt(error)),
-            };
-            match verdict.cast::<PyBool>() {
-                Ok(verdict) => Ok(verdict.is_true()),
-                Err(_) => Err(interrupt(not_a_boolean(&self.name, &verdict))),
-            }
-        })
+        self.ask(&VALIDATE, self.validate.as_ref(), value)
+    }
+
+    fn keeps(&self, value: &Held) -> Result<bool, Interrupt> {
+        self.ask(&KEEP_IF, self.keep_if.as_ref(), value)
     }
 
     fn release(&self, value: Held, cause: Cause) -> Result<(), ReleaseFailed> {
@@ -213,7 +232,7 @@ impl Behaviour<Held> for Callbacks {
             let Some(on_release) = &self.on_release else {
                 return Ok(());
             };
-            foreign::call1(on_release.bind(py), &object).map_or_else(
+            on_release.call(&object, cause).map_or_else(
                 |error| {
                     if error.is_instance_of::<PyKeyboardInterrupt>(py) {
                         pass_on_interrupt(py);
@@ -286,14 +305,6 @@ fn pass_on_interrupt(py: Python<'_>) {
         // SAFETY: only notes that the signal has come.
         tenure::after_releases(|| unsafe { ffi::PyErr_SetInterrupt() });
     }
-}
-
-fn not_a_boolean(name: &str, verdict: &Bound<'_, PyAny>) -> PyErr {
-    let class = verdict.get_type().to_string();
-    PyTypeError::new_err(format!(
-        "validate of {name} must return True or False, not {class}. \
-         Example: validate=lambda connection: connection.is_alive() is True"
-    ))
 }
 
 /// This process was forked while the engine of its parent was busy for the caller.

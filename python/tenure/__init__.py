@@ -13,6 +13,7 @@ True
 from tenure._api import cache_resource, configure
 from tenure._native import (
     CacheCycleError,
+    EntryInfo,
     NestingError,
     ScopeError,
     TenureError,
@@ -24,6 +25,7 @@ from tenure._native import (
 
 __all__ = [
     "CacheCycleError",
+    "EntryInfo",
     "NestingError",
     "ScopeError",
     "TenureError",

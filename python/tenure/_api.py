@@ -29,10 +29,11 @@ class CacheResource:
         show_time: bool = False,
         validate: Callable[[R], bool] | None = None,
         hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
-        on_release: Callable[[R], object] | None = None,
+        on_release: Callable[[R], object] | Callable[[R, str], object] | None = None,
         scope: Literal["global", "session"] = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
+        keep_if: Callable[[R], bool] | None = None,
         refresh_mode: Literal["foreground"] = "foreground",
     ) -> CachedFunction[P, R]: ...
     @overload
@@ -46,10 +47,11 @@ class CacheResource:
         show_time: bool = False,
         validate: Callable[[Any], bool] | None = None,
         hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
-        on_release: Callable[[Any], object] | None = None,
+        on_release: Callable[[Any], object] | Callable[[Any, str], object] | None = None,
         scope: Literal["global", "session"] = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
+        keep_if: Callable[[Any], bool] | None = None,
         refresh_mode: Literal["foreground"] = "foreground",
     ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
     def __call__(
@@ -62,10 +64,11 @@ class CacheResource:
         show_time: bool = False,
         validate: Callable[[Any], bool] | None = None,
         hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
-        on_release: Callable[[Any], object] | None = None,
+        on_release: Callable[[Any], object] | Callable[[Any, str], object] | None = None,
         scope: Literal["global", "session"] = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
+        keep_if: Callable[[Any], bool] | None = None,
         refresh_mode: Literal["foreground"] = "foreground",
     ) -> CachedFunction[P, R] | Callable[[Callable[P, R]], CachedFunction[P, R]]:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
@@ -90,7 +93,8 @@ class CacheResource:
         hash_funcs
             How to key arguments of a type: a mapping from types, or their fully qualified names, to functions.
         on_release
-            Called once with the resource when its entry ends, whatever the reason.
+            Called once with the resource when its entry ends, whatever the reason. One whose second positional
+            parameter has no default is also told the cause, as `info().releases` names it: `"evicted"`, say.
         scope
             `"global"`: one entry for all. `"session"`: one per session, released when the session ends.
         experimental_allow_widgets
@@ -98,6 +102,9 @@ class CacheResource:
         drain
             How long a release waits for callers that still use the resource, in the forms of `ttl`. `None`: as set
             with `configure`, and without that, not at all.
+        keep_if
+            Asked of what a build gave whether it is to be kept. `False`: it goes to those who asked for it, the next
+            call builds anew, and it is released with cause `"orphaned"` once they let go.
         refresh_mode
             `"foreground"`: an entry is refreshed when it is asked for.
 
@@ -131,6 +138,7 @@ class CacheResource:
             "scope": scope,
             "experimental_allow_widgets": experimental_allow_widgets,
             "drain": drain,
+            "keep_if": keep_if,
             "refresh_mode": refresh_mode,
         }
         if func is not None:

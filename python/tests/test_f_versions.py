@@ -617,16 +617,25 @@ def test_f8_each_session_brings_back_its_own(clock: Clock, host: TestHost) -> No
     assert released == made[: 40 - WAITING_MAX - 1]
 
 
-@pytest.mark.parametrize("callback", ["close", "lambda made: close(made)"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "on_release=close",
+        "on_release=lambda made: close(made)",
+        "on_release=lambda made, cause: close(made)",
+        "on_release=close, validate=lambda made: GREETING != ''",
+        "on_release=close, keep_if=lambda made: GREETING != ''",
+    ],
+)
 def test_f8_callbacks_that_know_the_names_of_a_run_keep_nothing_of_it_in_use(
-    program: Program, clock: Clock, callback: str
+    program: Program, clock: Clock, settings: str
 ) -> None:
     """F8, L1: each run's function is at the top of its script, where its own callback finds it."""
     source = f"""
 def close(made): release((GREETING, made))
 GREETING = "bye"
 def connector(now):
-    @cache_resource(on_release={callback})
+    @cache_resource({settings})
     def connect(): return build(now)
     return connect
 f = connector(NOW())

@@ -42,6 +42,7 @@ BAD = [
     ("scope", 1, TypeError, ["1", '"global"']),
     ("validate", True, TypeError, ["True", "validate=lambda"]),
     ("validate", "ping", TypeError, ["'ping'", "validate=lambda"]),
+    ("keep_if", False, TypeError, ["False", "keep_if=lambda"]),
     ("on_release", "close", TypeError, ["'close'", "on_release=lambda"]),
     ("on_release", 1, TypeError, ["1", "on_release=lambda"]),
     ("max_entries", 0.0, ValueError, ["0.0", "from 1 on", "max_entries=8"]),

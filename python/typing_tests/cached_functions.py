@@ -41,6 +41,41 @@ with bare.lease("a.db") as connection:
 bare.clear()
 bare.clear("a.db", timeout=1.0)
 bare.discard(bare("a.db"))
+assert_type(bare.peek("a.db", timeout=1.0), sqlite3.Connection | None)
+bare.peek(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def outgrown(numbers: list[int], info: tenure.EntryInfo) -> bool:
+    assert_type(info.age, float)
+    assert_type(info.hits, int)
+    return len(numbers) > 8
+
+
+assert_type(called.clear_if(outgrown), int)
+assert_type(called.clear_if(lambda numbers, info: sum(numbers) > info.age), int)
+bare.clear_if(outgrown)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+bare.clear_if(lambda connection: True)  # type: ignore[arg-type,misc]  # pyright: ignore[reportArgumentType]
+
+
+def close(connection: sqlite3.Connection, cause: str) -> None:
+    print(cause)
+    connection.close()
+
+
+def close_by_number(connection: sqlite3.Connection, cause: int) -> None: ...
+
+
+def opened(path: str) -> sqlite3.Connection:
+    return sqlite3.connect(path)
+
+
+assert_type(cache_resource(opened, on_release=close)("a.db"), sqlite3.Connection)
+assert_type(cache_resource(on_release=close)(opened)("a.db"), sqlite3.Connection)
+assert_type(cache_resource(opened, on_release=lambda connection, cause: None)("a.db"), sqlite3.Connection)
+assert_type(cache_resource(opened, on_release=lambda connection: None)("a.db"), sqlite3.Connection)
+assert_type(cache_resource(opened, keep_if=lambda it: it.in_transaction)("a.db"), sqlite3.Connection)
+cache_resource(opened, on_release=close_by_number)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+cache_resource(opened, keep_if=len)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
 cache_resource.clear()
 assert_type(bare.info().hits, int)
 assert_type(bare.info().releases, dict[str, int])
@@ -61,6 +96,8 @@ store = Store()
 assert_type(store.table("users"), dict[str, int])
 assert_type(store.index(), list[str])
 store.table.clear("users")
+assert_type(store.table.peek("users"), dict[str, int] | None)
+assert_type(store.table.clear_if(lambda table, info: "users" in table), int)
 store.table(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 tenure.configure(drain="2s", session_grace=timedelta(seconds=30))
