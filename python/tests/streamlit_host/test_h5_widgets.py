@@ -56,6 +56,37 @@ def test_h5_a_widgets_value_counts_as_an_argument(app: Callable[..., Any]) -> No
     assert stage.things["built"] == [("m", False, 3, None), ("m", False, 5, None)]
 
 
+def _peeking():
+    import stage
+    import streamlit as st
+
+    import tenure
+
+    @tenure.cache_resource(experimental_allow_widgets=True, show_spinner=False)
+    def load_model():
+        size = st.slider("Size", 0, 10, 3)
+        stage.things["built"].append(size)
+        return f"a model of {size}"
+
+    if st.button("Peek"):
+        st.text(f"kept: {load_model.peek()}")
+    else:
+        st.text(load_model())
+
+
+def test_h5_a_peek_sees_the_entry_of_the_present_values_and_puts_nothing_out(app: Callable[..., Any]) -> None:
+    page = app(_peeking)
+    page.run()
+    assert page.texts() == ["a model of 3"]
+    page.run(lambda test: test.slider[0].set_value(5))
+    assert page.texts() == ["a model of 5"]
+    page.run(lambda test: test.button[0].click())
+    page.fine()
+    assert page.texts() == ["kept: a model of 5"]
+    assert len(page.test.slider) == 0
+    assert stage.things["built"] == [3, 5]
+
+
 def test_h5_a_widget_first_met_in_a_branch_works(app: Callable[..., Any]) -> None:
     page = app(_model)
     page.run()
