@@ -15,8 +15,8 @@ use crate::info::Info;
 use crate::plan::Arguments;
 use crate::vectorcall;
 
-// A cached method in the hands of an instance: the instance is the first argument. Not a doc comment,
-// which would stand where the method's own is looked for.
+// The instance is the first argument. Not a doc comment, which would stand where the method's own is
+// looked for.
 #[pyclass(frozen, module = "tenure", name = "BoundCachedFunction")]
 pub(crate) struct BoundCached {
     vectorcall: ffi::vectorcallfunc,

@@ -33,11 +33,12 @@ impl Question {
     /// # Errors
     /// A `TypeError` for what is not a boolean.
     pub(crate) fn answered(&self, function: &str, answer: &Bound<'_, PyAny>) -> PyResult<bool> {
-        boolean(
-            &format!("{} of {function}", self.name),
-            self.example,
-            answer,
-        )
+        boolean(answer, || {
+            (
+                format!("{} of {function}", self.name),
+                self.example.to_owned(),
+            )
+        })
     }
 }
 
@@ -54,8 +55,8 @@ pub(crate) fn is_meant(
 ) -> PyResult<bool> {
     let figures = Bound::new(py, EntryInfo::new(entry))?;
     let answer = foreign::apply(predicate, [value.object(py), figures.as_any()])?;
-    let asked = format!("the predicate of {function}.clear_if");
-    boolean(&asked, &example_of_predicate(function), &answer)
+    let asked = || format!("the predicate of {function}.clear_if");
+    boolean(&answer, || (asked(), example_of_predicate(function)))
 }
 
 /// The error for what cannot be a predicate.
@@ -71,13 +72,17 @@ fn example_of_predicate(function: &str) -> String {
     format!("{function}.clear_if(lambda resource, info: info.age > 3600)")
 }
 
-fn boolean(asked: &str, example: &str, answer: &Bound<'_, PyAny>) -> PyResult<bool> {
+/// The answer to a question that has two. `asked` says who was asked, and what to write instead.
+fn boolean(answer: &Bound<'_, PyAny>, asked: impl FnOnce() -> (String, String)) -> PyResult<bool> {
     match answer.cast::<PyBool>() {
         Ok(answer) => Ok(answer.is_true()),
-        Err(_) => Err(PyTypeError::new_err(format!(
-            "{asked} must return True or False, not {}. Example: {example}",
-            answer.get_type()
-        ))),
+        Err(_) => {
+            let (who, example) = asked();
+            let class = answer.get_type();
+            Err(PyTypeError::new_err(format!(
+                "{who} must return True or False, not {class}. Example: {example}"
+            )))
+        }
     }
 }
 
