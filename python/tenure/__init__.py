@@ -10,6 +10,8 @@ True
 1
 """
 
+from typing import TYPE_CHECKING, Any
+
 from tenure._api import cache_resource, configure
 from tenure._native import (
     CacheCycleError,
@@ -23,6 +25,9 @@ from tenure._native import (
     shutdown,
 )
 
+if TYPE_CHECKING:
+    from tenure import streamlit, testing
+
 __all__ = [
     "CacheCycleError",
     "EntryInfo",
@@ -35,4 +40,15 @@ __all__ = [
     "cache_resource",
     "configure",
     "shutdown",
+    "streamlit",
+    "testing",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the parts that few programs need when they are first named."""
+    if name in ("streamlit", "testing"):
+        from importlib import import_module
+
+        return import_module(f"tenure.{name}")
+    raise AttributeError(f"module 'tenure' has no attribute {name!r}")
