@@ -6,108 +6,32 @@ resource, and the same one for equal calls; what is refused says why. Nobody is 
 
 from __future__ import annotations
 
-import argparse
 import collections.abc
-import contextvars
 import enum
 import functools
 import os
 import threading
 import types
-import unittest.mock
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import addict
 import attrs
-import box
-import celery
 import django.conf
 import django.utils.functional
-import easydict
 import flask
-import flask_login
-import lazy_object_proxy
-import lazy_object_proxy.slots
-import omegaconf
 import peewee
-import pluggy
 import pydantic
 import pytest
 import sqlalchemy
 import sqlalchemy.orm
 import werkzeug.local
-import wrapt
-import zope.proxy
-
-import tenure
-from tenure._native import _encode
-
-TENANT: contextvars.ContextVar[str] = contextvars.ContextVar("tenant")
-LOCAL = threading.local()
-STAND_IN = werkzeug.local.LocalProxy(TENANT)
-NAMES = {"north": "n"}
-Make = Callable[[], Any]
-
-
-def current_tenant() -> str:
-    return TENANT.get()
+from tenants import LOCAL, NAMES, STAND_IN, TENANT, VARIABLE, Current, Make, current_tenant, refused
+from tenants import cleared as cleared  # a fixture for all
 
 
 def tenant_of_the_request() -> str:
     return current_tenant()
-
-
-@tenure.cache_resource
-def connect(user: Any) -> list[str]:
-    return [TENANT.get()]
-
-
-@pytest.fixture(autouse=True)
-def cleared() -> Iterator[None]:
-    yield
-    connect.clear()
-
-
-def as_tenant(name: str, call: Callable[[], Any]) -> Any:
-    """What a call gives with this tenant in the context variable and in the thread-local."""
-
-    def run() -> Any:
-        TENANT.set(name)
-        LOCAL.tenant = name
-        return call()
-
-    return contextvars.copy_context().run(run)
-
-
-def refused(make: Make, text: str) -> None:
-    builds = connect.info().builds
-    for tenant in ("a", "b"):
-        with pytest.raises(tenure.UnhashableParamError) as caught:
-            as_tenant(tenant, lambda: connect(make()))
-        for part in ("`user`", "connect", "`_user`", "hash_funcs={", text):
-            assert part in str(caught.value)
-    assert connect.info().builds == builds
-
-
-def keyed_by_tenant(make: Make) -> None:
-    for tenant in ("a", "b"):
-        first = as_tenant(tenant, lambda: connect(make()))
-        assert first == [tenant]
-        assert as_tenant(tenant, lambda: connect(make())) is first
-
-
-# --- classes that answer from elsewhere -----------------------------------------------------------
-
-
-class Current:
-    @property
-    def tenant(self) -> str:
-        return TENANT.get()
-
-    def connect(self) -> str:
-        return self.tenant
 
 
 class WithFields(Current):
@@ -195,7 +119,6 @@ class ByImport:
 
     @property
     def tenant(self) -> Any:
-        import threading
 
         return threading.current_thread().name
 
@@ -436,7 +359,6 @@ def scoped(scopefunc: Any = None) -> Any:
     return sqlalchemy.orm.scoped_session(sqlalchemy.orm.sessionmaker(), scopefunc)
 
 
-VARIABLE = "reads the context variable"
 REFUSED: list[tuple[str, Make, str]] = [
     ("a property, without fields", Current, "`tenant` reads the context variable `TENANT`"),
     ("a property, with fields", WithFields, VARIABLE),
@@ -502,296 +424,3 @@ def peewee_proxy() -> Any:
 def test_k18_what_answers_from_elsewhere_is_refused(make: Make, text: str) -> None:
     """K18: with the parameter, the type, what was seen, and the two ways out."""
     refused(make, text)
-
-
-# --- stand-ins that can be asked ------------------------------------------------------------------
-
-
-class User(flask_login.UserMixin):  # type: ignore[misc]
-    def __init__(self, name: str) -> None:
-        self.id = name
-
-
-def holder() -> dict[str, str]:
-    return {"tenant": TENANT.get()}
-
-
-class Named(wrapt.ObjectProxy):  # type: ignore[misc]
-    pass
-
-
-def own_field() -> Any:
-    proxy = wrapt.ObjectProxy([1])
-    proxy._self_tenant = TENANT.get()
-    return proxy
-
-
-STAND_INS: list[tuple[str, Make]] = [
-    ("werkzeug, over a variable", lambda: STAND_IN),
-    ("werkzeug, over a function", lambda: werkzeug.local.LocalProxy(holder)),
-    ("wrapt", lambda: wrapt.ObjectProxy(holder())),
-    ("derived from wrapt", lambda: Named(holder())),
-    ("wrapt with a field of its own", own_field),
-    ("lazy-object-proxy", lambda: lazy_object_proxy.Proxy(holder)),
-    ("lazy-object-proxy in Python", lambda: lazy_object_proxy.slots.Proxy(holder)),
-    ("Django", lambda: django.utils.functional.SimpleLazyObject(holder)),
-    ("zope", lambda: zope.proxy.ProxyBase(holder())),
-    ("peewee", lambda: initialized(holder())),
-    ("Celery", lambda: celery.local.Proxy(holder)),
-]
-
-
-def initialized(value: Any) -> Any:
-    proxy = peewee.Proxy()
-    proxy.initialize(value)
-    return proxy
-
-
-@pytest.mark.parametrize("make", [case[1] for case in STAND_INS], ids=[case[0] for case in STAND_INS])
-def test_k18_a_stand_in_is_keyed_by_what_it_stands_for_now(make: Make) -> None:
-    """K18: equal calls share, and another tenant has another resource."""
-    keyed_by_tenant(make)
-
-
-AROUND: dict[str, Callable[[Any], Any]] = {
-    "a list": lambda it: [it],
-    "a dict": lambda it: {"user": it},
-    "a tuple in a set": lambda it: (frozenset({1}), it),
-    "a field": lambda it: Holding(it),
-    "a namespace": lambda it: types.SimpleNamespace(user=it),
-    "a partial": lambda it: functools.partial(max, it),
-    "a closure": lambda it: lambda: it,
-    "a default": lambda it: lambda user=it: user,
-}
-
-
-@dataclass
-class Holding:
-    user: Any
-    others: list[int] = field(default_factory=list)
-
-
-@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
-def test_k18_what_holds_it_is_treated_alike(around: Callable[[Any], Any]) -> None:
-    """K18: at every depth, and in functions."""
-    keyed_by_tenant(lambda: around(STAND_IN))
-    refused(lambda: around(Current()), VARIABLE)
-
-
-def test_k18_a_bound_method_is_what_it_is_bound_to() -> None:
-    """K18: also where the method is all that is passed."""
-    refused(lambda: Current().connect, VARIABLE)
-
-
-def test_k18_flask_users_never_share() -> None:
-    """K18: `flask_login.current_user`, logged in and not."""
-    app = flask.Flask(__name__)
-    app.secret_key = "s"
-    flask_login.LoginManager(app).user_loader(lambda name: None)
-    seen = {}
-    for name in ("alice", "bob", "", "alice", "bob", ""):
-        with app.test_request_context("/"):
-            if name:
-                flask_login.login_user(User(name))
-            TENANT.set(name)
-            made = connect(flask_login.current_user)
-            assert made == [name]
-            assert seen.setdefault(name, made) is made
-    with pytest.raises(tenure.UnhashableParamError, match="stands for an object that is not there now"):
-        connect(flask.session)
-
-
-def test_k18_mapped_rows_are_told_apart_whether_loaded_or_not() -> None:
-    """K18: an expired row is known by its identity; equal new ones are one."""
-    registry = sqlalchemy.orm.registry()
-
-    @registry.mapped
-    class Row:
-        __tablename__ = "row"
-        id = sqlalchemy.Column(sqlalchemy.Integer, primary_key=True)
-        name = sqlalchemy.Column(sqlalchemy.String)
-
-        def __init__(self, id: int, name: str) -> None:
-            self.id, self.name = id, name
-
-    assert _encode(Row(1, "a")) == _encode(Row(1, "a")) != _encode(Row(1, "b"))
-    engine = sqlalchemy.create_engine("sqlite://")
-    registry.metadata.create_all(engine)
-    with sqlalchemy.orm.Session(engine) as session:
-        rows = [Row(1, "a"), Row(2, "b")]
-        session.add_all(rows)
-        session.commit()
-        assert _encode(rows[0]) != _encode(rows[1])
-    engine.dispose()
-
-
-def test_k18_a_closure_over_it_is_refused_where_it_is_decorated() -> None:
-    """K18, F1: which object it is says nothing, since it is one for all who ask."""
-
-    def page(user: Any) -> Any:
-        @tenure.cache_resource
-        def connection() -> list[Any]:
-            return [user, TENANT.get()]
-
-        return connection
-
-    for user in (Current(), STAND_IN, [STAND_IN], functools.partial(print, STAND_IN)):
-        with pytest.raises(
-            tenure.UnhashableParamError, match=r"it holds is a `function` → its `user`: [^?]*variable of its"
-        ):
-            as_tenant("a", functools.partial(page, user))
-
-
-def test_k18_the_users_own_rule_wins() -> None:
-    """K12, K18: whoever says what it is keyed by need not be told."""
-
-    @tenure.cache_resource(hash_funcs={Current: lambda current: current.tenant})
-    def connection(current: Current) -> list[str]:
-        return [current.tenant]
-
-    for tenant in ("a", "b"):
-        assert as_tenant(tenant, lambda: connection(Current())) == [tenant]
-
-
-# --- what keeps what it is in its fields ----------------------------------------------------------
-
-
-class Dialect:
-    """Holds nothing, and shows nothing but constants."""
-
-    @property
-    def name(self) -> str:
-        return "sqlite"
-
-    @property
-    def title(self) -> str:
-        return self.name.upper()
-
-    @functools.singledispatchmethod
-    def show(self, value: Any) -> str:
-        return os.sep
-
-    def quote(self, text: str) -> str:
-        return f"{os.sep}{text}"
-
-
-class Wrapper:
-    def __init__(self, func: Any) -> None:
-        self.func = func
-
-    def __call__(self) -> Any:
-        return self.func()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.func, name)
-
-
-class Dataset:
-    def __init__(self, rows: list[int], transform: Callable[[int], int]) -> None:
-        self.rows, self.transform = rows, transform
-
-    def __getitem__(self, at: int) -> int:
-        return self.transform(self.rows[at])
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def first(self) -> int:
-        return self.transform(self.rows[0])
-
-
-class Delegating:
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._inner, name)
-
-
-class Derived:
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    @property
-    def short(self) -> str:
-        return NAMES.get(self.name, self.name.strip().lower())
-
-    @property
-    def _quick(self) -> str:
-        return TENANT.get()
-
-
-class View(collections.abc.Mapping[str, Any]):
-    def __init__(self, content: dict[str, Any]) -> None:
-        self._content = content
-
-    def __getitem__(self, name: str) -> Any:
-        return self._content[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._content)
-
-    def __len__(self) -> int:
-        return len(self._content)
-
-
-class EmptyModel(pydantic.BaseModel):
-    pass
-
-
-def mocked(url: str) -> Any:
-    mock = unittest.mock.NonCallableMock(spec=Derived)
-    mock.name = url
-    return mock
-
-
-def twice(n: int) -> int:
-    return n * 2
-
-
-def thrice(n: int) -> int:
-    return n * 3
-
-
-KEPT: list[tuple[str, Make, Make | None]] = [
-    ("constants", Dialect, None),
-    ("a model without fields", EmptyModel, None),
-    ("a wrapper around a function", lambda: Wrapper(twice), lambda: Wrapper(thrice)),
-    ("a function among the data", lambda: Dataset([1], twice), lambda: Dataset([1], thrice)),
-    ("data beside a function", lambda: Dataset([1], twice), lambda: Dataset([2], twice)),
-    ("a hook for its own field", lambda: Delegating([1]), lambda: Delegating([2])),
-    ("properties of its own fields", lambda: Derived("a"), lambda: Derived("b")),
-    ("a mapping of its own", lambda: View({"a": 1}), lambda: View({"a": 2})),
-    ("EasyDict", lambda: easydict.EasyDict(a=1), lambda: easydict.EasyDict(a=2)),
-    ("Box", lambda: box.Box(a={"b": 1}), lambda: box.Box(a={"b": 2})),
-    ("addict", lambda: addict.Dict(a=1), addict.Dict),
-    ("omegaconf", lambda: omegaconf.OmegaConf.create({"a": 1}), lambda: omegaconf.OmegaConf.create({"a": 2})),
-    ("argparse", lambda: argparse.Namespace(a=1), lambda: argparse.Namespace(a=2)),
-    ("a namespace", lambda: types.SimpleNamespace(a=1), types.SimpleNamespace),
-    ("a mock", lambda: unittest.mock.MagicMock(email="a"), lambda: unittest.mock.MagicMock(email="b")),
-    ("a mock of a class", lambda: mocked("a"), lambda: mocked("b")),
-    (
-        "Celery's app",
-        lambda: celery.Celery("a", set_as_current=False),
-        lambda: celery.Celery("b", set_as_current=False),
-    ),
-    ("a plugin manager", lambda: pluggy.PluginManager("a"), lambda: pluggy.PluginManager("b")),
-    (
-        "werkzeug's type of a dict",
-        lambda: werkzeug.datastructures.MultiDict({"a": 1}),
-        werkzeug.datastructures.MultiDict,
-    ),
-    ("Flask's anonymous user", flask_login.AnonymousUserMixin, None),
-]
-
-
-@pytest.mark.parametrize(("make", "other"), [case[1:] for case in KEPT], ids=[case[0] for case in KEPT])
-def test_k18_what_keeps_its_state_goes_on_as_it_was(make: Make, other: Make | None) -> None:
-    """K18, K9: hooks and properties over own fields are no reason to refuse."""
-    TENANT.set("a")
-    assert connect(make()) is connect(make())
-    if other is not None:
-        assert connect(other()) is not connect(make())
