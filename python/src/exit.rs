@@ -25,7 +25,8 @@ pub(crate) fn after_fork() {
 }
 
 /// Releases everything that is held, last built first. `True`: everything that was built has been
-/// released. `False`: the time ran out; the log says which functions' callbacks have not returned.
+/// released. `False`: callers still hold something, or the time ran out; the log says which functions
+/// these are, how many resources of each, and why.
 #[pyfunction]
 pub(crate) fn shutdown(py: Python<'_>) -> PyResult<bool> {
     let in_time = waiting::aside(py, process::shutdown)?;
@@ -55,8 +56,8 @@ pub(crate) fn at_exit(py: Python<'_>) {
     py.detach(signals::await_end);
 }
 
-const LATE: &str = "the process ends before everything was released: the time is over \
-                    (see shutdown_timeout of tenure.configure)";
+const LATE: &str = "the process ends before everything was released: see above, or \
+                    shutdown_timeout of tenure.configure";
 
 #[cfg(unix)]
 pub(crate) use crate::signals;

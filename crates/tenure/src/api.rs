@@ -152,7 +152,7 @@ impl Drop for ShutdownOnDrop {
     }
 }
 
-/// The same as [`shutdown`] for a task: async callbacks go on while it waits.
+/// Releases everything as [`shutdown`] does, for a task: async callbacks go on while it waits.
 ///
 /// ```
 /// # futures_executor::block_on(async {

@@ -52,7 +52,7 @@ pub trait Failure: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Failure for T {}
 
-/// What the failure of a cached function must be, on its own: many get it, behind an `Arc`.
+/// The demands on a cached function's failure, on its own: many get it, behind an `Arc`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be shared with those who waited for a build that failed",

@@ -286,7 +286,7 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
         outcome
     }
 
-    /// The same for one poll of an async build.
+    /// Runs one poll of an async build on this thread, and notes when.
     pub(crate) fn poll<T>(&self, part: impl FnOnce() -> T) -> T {
         let now = self.call.function.shared.clock.now();
         self.leader.flight().polls.polled(now);

@@ -95,12 +95,12 @@ pub(crate) trait AnyFunction: Send + Sync {
     fn inspect(&self, counts: &mut Inspection);
 }
 
-/// A function that has gone, of which there may be leases.
+/// A function that has gone, though there may be leases of it.
 pub(crate) trait Leftover: Send + Sync {
     fn unreleased(&self) -> Unreleased;
 }
 
-/// What one function could not release so far.
+/// Counts of the resources that one function could not release so far.
 pub(crate) struct Unreleased {
     pub(crate) function: Arc<str>,
     /// Resources that someone has a lease of.
@@ -116,8 +116,8 @@ impl Unreleased {
             tracing::warn!(
                 %function,
                 resources = self.leased,
-                "not released by the shutdown: leases of it are still held, in a static, by a task \
-                 or by a thread; it is released with the last one"
+                "not released by the shutdown: callers still hold it; it is released with the last \
+                 one"
             );
         }
         if self.releasing > 0 {
@@ -544,7 +544,7 @@ impl Engine {
         self.shutdown_within(self.config().shutdown_bound)
     }
 
-    /// The same within another bound.
+    /// Releases everything as [`shutdown`](Self::shutdown) does, within a bound of its own.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -590,7 +590,7 @@ impl Engine {
         left.is_empty()
     }
 
-    /// What every function could not release so far.
+    /// Counts, for every function, of what it could not release so far.
     fn unreleased(&self) -> Vec<Unreleased> {
         let functions = self.functions();
         let mut all: Vec<_> = functions.iter().map(|it| it.unreleased()).collect();

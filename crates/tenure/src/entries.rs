@@ -133,7 +133,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
         self.put(key, value).map(|put| put.lease)
     }
 
-    /// The same, but gives what stood there: it is released once the lease is gone.
+    /// Keeps a resource as [`insert`](Self::insert) does, and gives what stood there, which is
+    /// released once the lease is gone.
     ///
     /// ```
     /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};

@@ -142,7 +142,7 @@ impl<V: Resource, F: Clone> Flight<V, F> {
         Some(self.landing())
     }
 
-    /// The same for a task.
+    /// The landing as a future, for a task.
     pub(crate) fn arrival(&self) -> Arrival<'_, V, F> {
         Arrival {
             flight: self,

@@ -190,7 +190,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         &self.shared.name
     }
 
-    /// What it was made with, for a front door that knows more of it.
+    /// The behaviour that it was made with, for a front door that knows more of it.
     ///
     /// ```
     /// # use std::any::Any;
@@ -304,7 +304,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
         }
     }
 
-    /// The same for a caller whose wait or build can be ended from outside.
+    /// Gets or builds as [`get_or_build`](Self::get_or_build) does, for a caller whose wait or build
+    /// can be ended from outside.
     ///
     /// ```
     /// # use std::thread;

@@ -11,6 +11,16 @@
 //! it run on Tenure's own. What has begun stays where it is, since its timers and sockets do; only a
 //! future that its runtime drops is finished elsewhere.
 //!
+//! 1. An unbegun release stands in [`PENDING`], or with the one who took it out of there: nobody else
+//!    can begin it.
+//! 2. A release counts in `PENDING` from when it is handed over until its future has been dropped,
+//!    however it ended.
+//! 3. A [`Task`] that is dropped before its end is finished on a thread of Tenure's own.
+//! 4. No future is polled, dropped or spawned under a lock.
+//!
+//! Lock order: [`PENDING`], [`SPAWNER`] and a [`Place`]'s runtime are leaves, and none is taken under
+//! another.
+//!
 //! Why is the choice of tokio a default feature? See docs/design/0009-async-releases.md.
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,7 +48,7 @@ type Spawner = Arc<dyn Fn(ReleaseFuture) + Send + Sync>;
 
 static SPAWNER: LazyLock<Mutex<Option<Spawner>>> = LazyLock::new(Mutex::default);
 
-/// What a panic may mean where there is no runtime.
+/// A hint for the log at a panic: where there is no runtime, it may mean just that.
 pub(crate) const HINT: &str = if cfg!(feature = "tokio") {
     ""
 } else {
@@ -46,7 +56,7 @@ pub(crate) const HINT: &str = if cfg!(feature = "tokio") {
      `tenure = { features = [\"tokio\"] }`, or give it yours with `tenure::set_spawner`)"
 };
 
-/// What has not ended yet.
+/// The releases that have not ended yet.
 static PENDING: LazyLock<(Mutex<Pending>, Condvar)> = LazyLock::new(Default::default);
 
 #[derive(Default)]

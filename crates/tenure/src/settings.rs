@@ -69,7 +69,7 @@ pub enum Spinner {
     /// Shows ``Running `name(...)`.``, without the dots where no argument is keyed.
     #[default]
     Default,
-    /// The same under a name of its own.
+    /// Shows the default text under a name of its own.
     Named(Box<str>),
     /// Shows this text.
     Text(Box<str>),

@@ -4,6 +4,13 @@
 //! `mem::forget`, it goes on for nobody, and nothing is wrong that an engine could see, but for the
 //! time. Only a build that someone waits for is looked at, and only an async one: a blocking build
 //! has its thread.
+//!
+//! 1. A look is planned only while its waiter waits: with the end of the wait, `next` is empty and
+//!    stays so.
+//! 2. A build is told of once for each time that it is left alone, however many wait for it.
+//! 3. No line is logged under a lock.
+//!
+//! Lock order: a watch's `next`, then the timer's own. The timer has a look taken under neither.
 
 use std::time::Duration;
 
@@ -96,7 +103,8 @@ impl Look {
             }
             return;
         }
-        // Of all who wait, one tells it; the next poll begins anew.
+        // Of all who wait, one tells it, and its looks are over. A later poll begins anew only for
+        // those whose looks go on, and for whoever begins to wait then.
         if self.polls.0.swap(0, Ordering::Relaxed) != 0 {
             tracing::warn!(
                 function = %self.function,

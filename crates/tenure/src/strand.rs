@@ -30,7 +30,7 @@ impl Strand {
     /// The thread itself.
     pub const THREAD: Self = Self(0);
 
-    /// One that has its turn on this thread, by a number that no other has while this one lives.
+    /// A caller that has its turn on this thread, by a number that no other has while it lives.
     #[must_use]
     pub const fn numbered(number: usize) -> Self {
         Self(number)
@@ -104,7 +104,7 @@ fn each(visit: &mut dyn FnMut(Strand) -> bool) {
     }
 }
 
-/// What the strands of one thread are inside of, the innermost last: to be kept in a thread-local.
+/// A list of what the strands of one thread are inside of, the innermost last, for a thread-local.
 ///
 /// ```
 /// use tenure::Layers;
@@ -136,7 +136,7 @@ struct Layer<T> {
 }
 
 impl<T> Layers<T> {
-    /// Nothing yet.
+    /// An empty list: no strand is inside of anything yet.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -145,7 +145,8 @@ impl<T> Layers<T> {
         }
     }
 
-    /// The present strand is inside of this, until it is [taken](Self::take) away by the number given.
+    /// Puts down what the present strand is inside of, until it is [taken](Self::take) away by the
+    /// number given.
     pub fn put(&self, what: T) -> u64 {
         let strand = present();
         let number = self.numbers.get();
@@ -172,7 +173,7 @@ impl<T> Layers<T> {
 }
 
 impl<T: Clone> Layers<T> {
-    /// What the present strand is inside of, innermost.
+    /// The innermost thing that the present strand is inside of.
     pub fn last(&self) -> Option<T> {
         let mut found = None;
         self.each(|it| {

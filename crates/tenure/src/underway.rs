@@ -130,7 +130,7 @@ impl UnderWay {
         }
     }
 
-    /// The same, where this strand has not begun already.
+    /// Begins a release as [`begin`](Self::begin) does, where this strand has not begun already.
     #[inline]
     pub(crate) fn begin_once(&self) -> Option<Begun<'_>> {
         (!is_releasing()).then(|| self.begin())

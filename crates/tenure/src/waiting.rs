@@ -39,10 +39,14 @@ use crate::flight::{Arrival, Flight, Landing};
 /// # assert!(Looks(0).wait(&mut Done).is_err());
 /// ```
 pub trait Waiting {
-    /// Waits until `build` has ended.
+    /// Waits until `build` has ended: until its [`block`](Awaited::block) or its
+    /// [`poll`](Awaited::poll) has said so.
     ///
     /// # Errors
-    /// What ends the wait from outside.
+    /// An [`Interrupt`] where something outside ends the wait.
+    ///
+    /// # Panics
+    /// The call that waits panics where this returns `Ok` before `build` has said that it has ended.
     fn wait(&self, build: &mut dyn Awaited) -> Result<(), Interrupt>;
 }
 
