@@ -1,4 +1,4 @@
-"""Builds every package and checks each as a stranger would, in folders outside of the tree.
+"""Builds every package and checks each as someone without the tree would, in folders of their own.
 
     python scripts/package.py OUT MATURIN
 

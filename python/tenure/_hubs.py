@@ -1,8 +1,9 @@
 """Hubs: what runs the greenlets of a thread, for a caller that waits to give way to.
 
 A hub is found through what the program itself has imported, and Tenure imports none on its own account. A wait in one
-is woken through its loop, from whatever thread the build ends on, and looks for nothing meanwhile. What is thrown into
-the greenlet that waits (a timeout, a kill, a cancellation, a Ctrl-C) comes out of `wait`.
+is woken through its loop, from whatever thread the build ends on. It looks for nothing meanwhile, but for whether the
+program's host has it stop, where there is a host: so `wait` takes a pause. What is thrown into the greenlet that waits
+(a timeout, a kill, a cancellation, a Ctrl-C) comes out of `wait`.
 """
 
 from __future__ import annotations
