@@ -75,9 +75,10 @@ impl<'py> Look<'_, 'py> {
         let py = object.py();
         if let Ok(class) = object.cast::<PyType>() {
             self.found = self.is_stale(class.as_type_ptr());
-        } else if object.is_instance_of::<PyModule>() {
-            let name = object.getattr(intern!(py, "__name__"));
-            self.found = name.is_ok_and(|name| self.names(&name));
+        } else if let Ok(module) = object.cast::<PyModule>() {
+            // In its dict: a module that is loaded only when it is used is asked by any attribute.
+            let name = module.dict().get_item(intern!(py, "__name__"));
+            self.found = name.is_ok_and(|name| name.is_some_and(|name| self.names(&name)));
         } else if let Ok(function) = object.cast::<PyFunction>() {
             let module = function.getattr(intern!(py, "__module__"));
             self.found = module.is_ok_and(|module| self.names(&module));

@@ -99,10 +99,16 @@ fn in_hub(
         Ok(())
     };
     let outcome = wait(build);
+    close(hub);
+    outcome
+}
+
+/// Clears a wait in a hub away, however it ended: its outcome goes on.
+fn close(hub: &Bound<'_, PyAny>) {
+    let py = hub.py();
     if let Err(error) = hub.call_method0(intern!(py, "close")) {
         log::error(py, "a wait in a greenlet could not be cleared away", error);
     }
-    outcome
 }
 
 /// Does `work` without the interpreter. Where the caller has a hub, that runs the other greenlets of
@@ -119,6 +125,13 @@ pub(crate) fn aside(py: Python<'_>, work: fn() -> bool) -> PyResult<bool> {
     let Some(hub) = hub else {
         return Ok(py.detach(work));
     };
+    let outcome = aside_of(&hub, work);
+    close(&hub);
+    outcome
+}
+
+fn aside_of(hub: &Bound<'_, PyAny>, work: fn() -> bool) -> PyResult<bool> {
+    let py = hub.py();
     let done: Arc<OnceLock<bool>> = Arc::default();
     let (tells, wakes) = (Arc::clone(&done), Arc::new(InHub(hub.clone().unbind())));
     std::thread::Builder::new()
@@ -127,16 +140,12 @@ pub(crate) fn aside(py: Python<'_>, work: fn() -> bool) -> PyResult<bool> {
             let _ = tells.set(work());
             wakes.wake();
         })?;
-    let outcome = loop {
+    loop {
         if let Some(done) = done.get() {
-            break Ok(*done);
+            return Ok(*done);
         }
-        if let Err(error) = hub.call_method1(intern!(py, "wait"), (py.None(),)) {
-            break Err(error);
-        }
-    };
-    hub.call_method0(intern!(py, "close"))?;
-    outcome
+        hub.call_method1(intern!(py, "wait"), (py.None(),))?;
+    }
 }
 
 /// What wakes a wait in a hub, from any thread.

@@ -25,8 +25,8 @@ pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
     for package in copies(py)? {
         let package = package.cast_into()?;
         if let Some(worker) = running(&package)? {
-            WATCHED.store(process, Ordering::Relaxed);
             release_at_the_end_of(&worker, &package)?;
+            WATCHED.store(process, Ordering::Relaxed);
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 
 use super::containers::Keys;
 use super::fault::Outcome;
-use super::types::{TypeInfo, class_of};
+use super::types::TypeInfo;
 use super::{Walk, builtin, tags};
 use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi;
@@ -17,14 +17,27 @@ use pyo3::types::{PyDict, PyFunction, PyString, PyType};
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes the attributes of an instance: those in its dict, then those that are not.
     pub(super) fn attributes(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
-        let py = self.py;
         let dict = if info.has_dict {
             // SAFETY: the class says so.
             Some(self.on_own(|_| Ok(unsafe { dict(value) }?))?)
         } else {
             None
         };
-        if let Some(found) = &dict {
+        let outcome = self.attributes_with(value, info, dict.as_ref());
+        if let Some(dict) = dict {
+            self.let_go(dict.into_any());
+        }
+        outcome
+    }
+
+    fn attributes_with(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+        dict: Option<&Bound<'py, PyDict>>,
+    ) -> Outcome {
+        let py = self.py;
+        if let Some(found) = dict {
             let start = self.enc.len();
             let results;
             let skip = if info.kept.is_empty() {
@@ -34,31 +47,34 @@ impl<'py> Walk<'_, '_, 'py> {
                 &results
             };
             self.pairs(found.as_ptr(), Keys::Names(skip))
-                .map_err(|fault| fault.at(class_of(value), "its attributes".to_owned()))?;
+                .map_err(|fault| self.at(fault, value.as_ptr(), || "its attributes".to_owned()))?;
             self.piece(start);
         }
         self.enc.tag(tags::END);
         for name in &info.fields {
             let name = name.bind(py);
-            let field = self.on_own(|_| match &dict {
+            let field = self.on_own(|_| match dict {
                 Some(dict) if dict.contains(name)? => Ok(None),
                 _ => Ok(attribute(value, name)?),
             })?;
             let Some(field) = field else {
                 continue;
             };
-            if let Some(kept) = info.kept.iter().find(|kept| kept.name.is(name))
-                && self.on_own(|walk| walk.is_result(value, info, kept, &field))?
-            {
-                continue;
-            }
-            self.name(name);
-            // SAFETY: `field` is held.
-            if !unsafe { self.simple(field.as_ptr()) } {
-                self.value(field.as_ptr()).map_err(|fault| {
-                    fault.at(class_of(value), format!("its attribute `{name}`"))
-                })?;
-            }
+            self.holding(field, |walk, field| {
+                if let Some(kept) = info.kept.iter().find(|kept| kept.name.is(name))
+                    && walk.on_own(|walk| walk.is_result(value, info, kept, field))?
+                {
+                    return Ok(());
+                }
+                walk.name(name);
+                // SAFETY: `field` is held.
+                if !unsafe { walk.simple(field.as_ptr()) } {
+                    walk.value(field.as_ptr()).map_err(|fault| {
+                        walk.at(fault, value.as_ptr(), || format!("its attribute `{name}`"))
+                    })?;
+                }
+                Ok(())
+            })?;
         }
         self.enc.tag(tags::END);
         self.beside(value, info)

@@ -46,8 +46,10 @@ impl<'py> Walk<'_, '_, 'py> {
                 let item = ffi::PyList_GET_ITEM(list, at);
                 if !self.simple(item) {
                     let item = Bound::from_borrowed_ptr(self.py, item);
-                    self.value(item.as_ptr())
-                        .map_err(|fault| fault.at(class_name(list), format!("item {at}")))?;
+                    self.holding(item, |walk, item| {
+                        walk.value(item.as_ptr())
+                            .map_err(|fault| walk.at(fault, list, || format!("item {at}")))
+                    })?;
                 }
                 piece = self.piece(piece);
                 at += 1;
@@ -68,7 +70,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 let item = ffi::PyTuple_GET_ITEM(tuple, at);
                 if !self.simple(item) {
                     self.value(item)
-                        .map_err(|fault| fault.at(class_name(tuple), format!("item {at}")))?;
+                        .map_err(|fault| self.at(fault, tuple, || format!("item {at}")))?;
                 }
                 piece = self.piece(piece);
             }
@@ -132,29 +134,40 @@ impl<'py> Walk<'_, '_, 'py> {
             }
         }
         // SAFETY: nothing has run since the pairs were read, so they are alive.
-        let held: Vec<HeldPair<'py>> = pairs
-            .iter()
-            .map(|&(_, key, value)| unsafe {
-                (
-                    Bound::from_borrowed_ptr(self.py, key),
-                    Bound::from_borrowed_ptr(self.py, value),
-                )
-            })
-            .collect();
-        let class = class_name(dict);
-        self.sorted(held.len(), |walk, at| {
+        let held = unsafe { self.hold(&pairs) };
+        let outcome = self.sorted(held.len(), |walk, at| {
             let (key, value) = &held[at];
             walk.value(key.as_ptr())
-                .map_err(|fault| fault.at(class.clone(), format!("the key {}", shown(key))))?;
+                .map_err(|fault| walk.at(fault, dict, || format!("the key {}", shown(key))))?;
             walk.value(value.as_ptr())
-                .map_err(|fault| fault.at(class.clone(), format!("the value under {}", shown(key))))
-        })
+                .map_err(|fault| walk.at(fault, dict, || format!("the value under {}", shown(key))))
+        });
+        self.let_go_of(held);
+        outcome
+    }
+
+    fn let_go_of(&mut self, pairs: Vec<HeldPair<'py>>) {
+        for (key, value) in pairs {
+            self.let_go(key);
+            self.let_go(value);
+        }
     }
 
     /// Writes pairs with distinct string keys in the order given.
     fn str_pairs(&mut self, dict: *mut ffi::PyObject, pairs: &[Pair]) -> Outcome {
+        let mut held = Vec::new();
+        let outcome = self.str_pairs_holding(dict, pairs, &mut held);
+        self.let_go_of(held);
+        outcome
+    }
+
+    fn str_pairs_holding(
+        &mut self,
+        dict: *mut ffi::PyObject,
+        pairs: &[Pair],
+        held: &mut Vec<HeldPair<'py>>,
+    ) -> Outcome {
         // Members are held from the first one on for which Python code may run.
-        let mut held: Vec<HeldPair<'py>> = Vec::new();
         let mut first_held = 0;
         for (at, &(_, key, value)) in pairs.iter().enumerate() {
             // SAFETY: up to the first held pair nothing has run since the pairs were read, and
@@ -163,18 +176,18 @@ impl<'py> Walk<'_, '_, 'py> {
                 if !encode_scalar(self.enc, key) {
                     if held.is_empty() {
                         first_held = at;
-                        held = self.hold(&pairs[at..]);
+                        *held = self.hold(&pairs[at..]);
                     }
                     self.string(key)?;
                 }
                 if !self.simple(value) {
                     if held.is_empty() {
                         first_held = at;
-                        held = self.hold(&pairs[at..]);
+                        *held = self.hold(&pairs[at..]);
                     }
                     self.value(value).map_err(|fault| {
                         let (key, _) = &held[at - first_held];
-                        fault.at(class_name(dict), format!("the value under {}", shown(key)))
+                        self.at(fault, dict, || format!("the value under {}", shown(key)))
                     })?;
                 }
             }
@@ -358,11 +371,6 @@ unsafe fn same_str(name: *mut ffi::PyObject, key: *mut ffi::PyObject) -> bool {
             || (ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type
                 && ffi::PyUnicode_Compare(name, key) == 0)
     }
-}
-
-fn class_name(value: *mut ffi::PyObject) -> String {
-    // SAFETY: callers pass live objects.
-    super::types::display_name(unsafe { ffi::Py_TYPE(value) })
 }
 
 /// A key for a message: strings and numbers as they are, others by their class. No code of the

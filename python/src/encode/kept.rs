@@ -17,17 +17,18 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyMapping, PyModule, PySet, PyString, PyType};
 use tenure::Encoder;
 
-/// An attribute that may hold a result, and how that is told.
+/// An attribute that may hold a result, and how that is told. Names only: the class itself is asked
+/// for what it has under them.
 pub(super) struct Kept {
     pub(super) name: Py<PyString>,
     how: How,
 }
 
 enum How {
-    /// It is of this class.
-    Made(Py<PyType>),
-    /// It is what this function gives, which uses these fields and nothing else.
-    Given(Py<PyFunction>, Vec<Py<PyString>>),
+    /// It is of the class that its descriptor makes.
+    Made,
+    /// It is what its function gives, which uses these fields and nothing else.
+    Given(Vec<Py<PyString>>),
 }
 
 /// The descriptors that keep what they give in the dict of the instance, each by its module and
@@ -129,7 +130,7 @@ pub(super) fn of_class(class: &Bound<'_, PyType>) -> PyResult<Vec<Kept>> {
                     None => None,
                 }
             } else if derives(&accessors) {
-                made(&member)?
+                made(&member)?.map(|_| How::Made)
             } else {
                 None
             };
@@ -153,6 +154,20 @@ pub(super) fn in_slot(
     class: &Bound<'_, PyType>,
     name: &Bound<'_, PyString>,
 ) -> PyResult<Option<Kept>> {
+    let Some(func) = slot_function(class, name)? else {
+        return Ok(None);
+    };
+    Ok(given(class, &func)?.map(|how| Kept {
+        name: name.clone().unbind(),
+        how,
+    }))
+}
+
+/// The function that calculates what an attrs class keeps in a slot.
+fn slot_function<'py>(
+    class: &Bound<'py, PyType>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyFunction>>> {
     // attrs makes a hook that calculates them, and gives it their functions as a global.
     let Some(hook) = classes::answering(class, "__getattr__")? else {
         return Ok(None);
@@ -167,16 +182,8 @@ pub(super) fn in_slot(
     let Ok(functions) = functions.cast::<PyDict>() else {
         return Ok(None);
     };
-    let Some(func) = functions.get_item(name)? else {
-        return Ok(None);
-    };
-    let Ok(func) = func.cast::<PyFunction>() else {
-        return Ok(None);
-    };
-    Ok(given(class, func)?.map(|how| Kept {
-        name: name.clone().unbind(),
-        how,
-    }))
+    let func = functions.get_item(name)?;
+    Ok(func.and_then(|func| func.cast_into::<PyFunction>().ok()))
 }
 
 /// Those of some classes whose modules have been imported.
@@ -207,13 +214,26 @@ fn inner_function<'py>(member: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py,
     Ok(None)
 }
 
-fn made(member: &Bound<'_, PyAny>) -> PyResult<Option<How>> {
+/// The class of what an accessor makes.
+fn made<'py>(member: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyType>>> {
     let dict = own_dict(member)?;
     let held = dict.iter().flat_map(|dict| dict.values());
-    let class = held
+    Ok(held
         .filter_map(|value| value.cast_into::<PyType>().ok())
-        .next();
-    Ok(class.map(|class| How::Made(class.unbind())))
+        .next())
+}
+
+/// The function that calculates what is kept under a name.
+fn function_of<'py>(
+    class: &Bound<'py, PyType>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyFunction>>> {
+    if let Some(member) = classes::answering(class, name.to_str()?)?
+        && let Some(func) = inner_function(&member)?
+    {
+        return Ok(Some(func));
+    }
+    slot_function(class, name)
 }
 
 /// Whether a function of an instance uses constants and fields only, as far as its class can
@@ -243,7 +263,7 @@ fn given(class: &Bound<'_, PyType>, func: &Bound<'_, PyFunction>) -> PyResult<Op
         }
         fields.push(PyString::intern(py, name).unbind());
     }
-    Ok(Some(How::Given(func.clone().unbind(), fields)))
+    Ok(Some(How::Given(fields)))
 }
 
 fn differs_in_attributes(class: &Bound<'_, PyType>) -> PyResult<bool> {
@@ -331,9 +351,17 @@ impl<'py> Walk<'_, '_, 'py> {
         value: &Bound<'py, PyAny>,
     ) -> Outcome<bool> {
         let py = self.py;
-        let (func, fields) = match &kept.how {
-            How::Made(class) => return Ok(value.get_type().is(class)),
-            How::Given(func, fields) => (func.bind(py), fields),
+        let class = owner.get_type();
+        let name = kept.name.bind(py);
+        let How::Given(fields) = &kept.how else {
+            let made = match classes::answering(&class, name.to_str()?)? {
+                Some(member) => made(&member)?,
+                None => None,
+            };
+            return Ok(made.is_some_and(|made| value.get_type().is(&made)));
+        };
+        let Some(func) = function_of(&class, name)? else {
+            return Ok(false);
         };
         let dict = own_dict(owner)?;
         for name in fields {
@@ -347,7 +375,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 Some(field) => is_plain(&field)?,
                 None => {
                     METHODS.contains(&&*name.to_string_lossy())
-                        || classes::is_in_class(&owner.get_type(), &name.to_string_lossy())?
+                        || classes::is_in_class(&class, &name.to_string_lossy())?
                 }
             };
             if !plain {

@@ -172,6 +172,8 @@ struct Walk<'e, 'a, 'py> {
     holds: Holds,
     /// Which stack the walk is on.
     stacks: stack::Stacks,
+    /// What is let go of on the thread's own stack.
+    spent: Vec<Bound<'py, PyAny>>,
     /// Whether what is written is a default of the callable whose parts are written.
     in_default: bool,
     /// Whether what is written is a default, on which a decorated function settles once.
@@ -212,6 +214,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             role: None,
             holds: Holds::default(),
             stacks: stack::Stacks::default(),
+            spent: Vec::new(),
             in_default: false,
             settling: false,
             is_read_now: false,
@@ -324,9 +327,17 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         };
         match outcome {
             Err(fault) if fault.is_no_key() && !fault.is_elsewhere() => {
-                match self.on_own(|walk| walk.wrapped(&value, start)) {
-                    Ok(true) => Ok(()),
-                    _ => self.or_settled(start, Err(fault)),
+                let mut fault = Some(fault);
+                // What either of them holds of an exception is let go of there too.
+                let tried = self.on_own(|walk| {
+                    if matches!(walk.wrapped(&value, start), Ok(true)) {
+                        fault = None;
+                    }
+                    Ok(())
+                });
+                match fault {
+                    Some(fault) => self.on_own(|walk| walk.or_settled(start, Err(fault))),
+                    None => tried,
                 }
             }
             outcome => outcome,
@@ -497,8 +508,10 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
                 self.enc.truncate(start);
                 // SAFETY: the caller keeps the value alive.
                 let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
-                let held = self.holds.firsts.split_off(held);
-                first::meet(&value, content, held, is_made_to_call(&value))
+                self.on_own(|walk| {
+                    let held = walk.holds.firsts.split_off(held);
+                    Ok(first::meet(&value, content, held, is_made_to_call(&value)))
+                })?
             }
         };
         self.count_first(first);
@@ -528,8 +541,12 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         let lowest = self.lowest;
         if lowest <= level {
             // What points back to this level means the same inside it only.
-            self.shared
-                .retain(|shared| shared.level.is_none_or(|at| at <= level));
+            let py = self.py;
+            let is_over = |shared: &mut Shared| shared.level.is_some_and(|at| at > level);
+            let over: SmallVec<[Shared; 4]> = self.shared.extract_if(.., is_over).collect();
+            for shared in over {
+                self.let_go(shared.value.into_bound(py));
+            }
         }
         self.lowest = if lowest < level {
             outer.min(lowest)

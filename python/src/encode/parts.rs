@@ -108,34 +108,54 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Writes the state that neither an instance's attributes nor its reduction show.
     pub(super) fn beside(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         if info.dict_beside {
-            let dict = value.getattr("__dict__")?;
-            let dict = dict.cast::<PyDict>().map_err(PyErr::from)?;
+            let dict = self.on_own(|_| {
+                let dict = value.getattr("__dict__")?;
+                Ok(dict.cast_into::<PyDict>().map_err(PyErr::from)?)
+            })?;
             let start = self.enc.len();
-            self.pairs(dict.as_ptr(), Keys::Names(&info.skip))
-                .map_err(|fault| fault.at(class_of(value), "its attributes".to_owned()))?;
+            self.holding(dict.into_any(), |walk, dict| {
+                walk.pairs(dict.as_ptr(), Keys::Names(&info.skip))
+                    .map_err(|fault| walk.at(fault, value.as_ptr(), || "its attributes".to_owned()))
+            })?;
             self.piece(start);
             self.enc.tag(tags::END);
         }
-        for (name, descriptor) in &info.beside {
-            let name = name.bind(self.py);
+        for described in &info.beside {
+            let name = described.name.bind(self.py);
             self.enc
                 .framed(tags::NAME, name.to_string_lossy().as_bytes());
-            match descriptor.bind(self.py).call_method1("__get__", (value,)) {
-                Ok(part) => self
-                    .value(part.as_ptr())
-                    .map_err(|fault| fault.at(class_of(value), format!("its `{name}`")))?,
-                Err(error) if error.is_instance_of::<PyAttributeError>(self.py) => {
-                    self.enc.tag(tags::ABSENT);
-                }
-                Err(error) => return Err(error.into()),
-            }
+            let Some(part) = self.on_own(|_| Ok(described.part_of(value)?))? else {
+                self.enc.tag(tags::ABSENT);
+                continue;
+            };
+            self.holding(part, |walk, part| {
+                walk.value(part.as_ptr())
+                    .map_err(|fault| walk.at(fault, value.as_ptr(), || format!("its `{name}`")))
+            })?;
         }
         Ok(())
     }
 }
 
-/// A name and the descriptor that answers for it.
-pub(super) type Described = (Py<PyString>, Py<PyAny>);
+/// A descriptor, by the place of its class in the order of inheritance and its name there. The
+/// class itself is asked for it.
+pub(super) struct Described {
+    place: usize,
+    name: Py<PyString>,
+}
+
+impl Described {
+    /// What an object has there, if anything.
+    fn part_of<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let class = value.get_type().mro().get_item(self.place)?;
+        let descriptor = class.getattr("__dict__")?.get_item(&self.name)?;
+        match descriptor.call_method1("__get__", (value,)) {
+            Ok(part) => Ok(Some(part)),
+            Err(error) if error.is_instance_of::<PyAttributeError>(value.py()) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
 
 /// The slots of a class's instances to which no name leads any more, because a class further down
 /// has something else under it.
@@ -143,12 +163,11 @@ pub(super) fn hidden_slots(class: &Bound<'_, PyType>) -> PyResult<Vec<Described>
     let mut hidden = members(class, types::is_heap)?;
     let bases = class.mro();
     let mut failed = None;
-    hidden.retain(|(name, descriptor)| {
+    hidden.retain(|described| {
         let leads = || -> PyResult<bool> {
-            for base in &bases {
-                let own = base.getattr("__dict__")?;
-                if own.contains(name)? {
-                    return Ok(own.get_item(name)?.is(descriptor));
+            for (place, base) in bases.iter().enumerate() {
+                if base.getattr("__dict__")?.contains(&described.name)? {
+                    return Ok(place == described.place);
                 }
             }
             Ok(false)
@@ -179,7 +198,7 @@ impl Reducer {
     pub(super) fn of(class: &Bound<'_, PyType>) -> PyResult<Self> {
         let object = class.py().get_type::<PyAny>();
         let mut slots = Vec::new();
-        for base in class.mro() {
+        for (place, base) in class.mro().iter().enumerate() {
             let base = base.cast_into::<PyType>().map_err(PyErr::from)?;
             if base.is(&object) {
                 break;
@@ -196,7 +215,7 @@ impl Reducer {
                     Self::Compiled { slots, dict }
                 });
             }
-            own_members(&base, &mut slots)?;
+            own_members(place, &base, &mut slots)?;
         }
         Ok(Self::Object)
     }
@@ -224,9 +243,10 @@ pub(super) fn exception_state(class: &Bound<'_, PyType>) -> PyResult<Vec<Describ
     let py = class.py();
     let mut state = members(class, |_| true)?;
     let base = py.get_type::<pyo3::exceptions::PyBaseException>();
+    let place = class.mro().index(base)?;
     for name in ["args", "__cause__", "__context__"] {
-        let descriptor = base.getattr("__dict__")?.get_item(name)?;
-        state.push((PyString::intern(py, name).unbind(), descriptor.unbind()));
+        let name = PyString::intern(py, name).unbind();
+        state.push(Described { place, name });
     }
     Ok(state)
 }
@@ -236,16 +256,17 @@ fn members(
     of: impl Fn(&Bound<'_, PyType>) -> bool,
 ) -> PyResult<Vec<Described>> {
     let mut all = Vec::new();
-    for base in class.mro() {
+    for (place, base) in class.mro().iter().enumerate() {
         let base = base.cast_into::<PyType>().map_err(PyErr::from)?;
         if of(&base) {
-            own_members(&base, &mut all)?;
+            own_members(place, &base, &mut all)?;
         }
     }
     Ok(all)
 }
 
-fn own_members(class: &Bound<'_, PyType>, all: &mut Vec<Described>) -> PyResult<()> {
+/// Adds those of the class at this place.
+fn own_members(place: usize, class: &Bound<'_, PyType>, all: &mut Vec<Described>) -> PyResult<()> {
     for item in class.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
         let (name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
         let Ok(name) = name.cast_into::<PyString>() else {
@@ -255,7 +276,8 @@ fn own_members(class: &Bound<'_, PyType>, all: &mut Vec<Described>) -> PyResult<
         let is_member =
             unsafe { ffi::Py_TYPE(member.as_ptr()) } == &raw mut ffi::PyMemberDescr_Type;
         if is_member {
-            all.push((name.unbind(), member.unbind()));
+            let name = name.unbind();
+            all.push(Described { place, name });
         }
     }
     Ok(())

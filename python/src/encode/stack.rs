@@ -8,6 +8,8 @@
 //!    the thread's own stack was left, and what only reads exact built-in types hops to a piece when
 //!    there is little room. What is above stays as it is until the walk is back.
 //! 3. Where the thread's own stack has no room for Python any more, the nesting is refused.
+//! 4. The last reference to an object is never let go of on a piece, because a finalizer is Python
+//!    too: it waits until the walk is on the thread's own stack.
 //!
 //! Why not `stacker` alone? It keeps the limit of the present stack per thread, which other greenlets
 //! of the thread would take for theirs.
@@ -17,6 +19,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::Walk;
 use super::fault::{Fault, Outcome};
+use super::types::display_name;
+use pyo3::ffi;
+use pyo3::prelude::*;
 
 /// How often, in levels, the stack is looked at.
 const LOOK: usize = 2;
@@ -65,7 +70,48 @@ impl Stacks {
     }
 }
 
-impl Walk<'_, '_, '_> {
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes with what is held for it, and lets go of that however it ends.
+    #[inline]
+    pub(super) fn holding(
+        &mut self,
+        held: Bound<'py, PyAny>,
+        write: impl FnOnce(&mut Self, &Bound<'py, PyAny>) -> Outcome,
+    ) -> Outcome {
+        let outcome = write(self, &held);
+        self.let_go(held);
+        outcome
+    }
+
+    /// Lets go of a reference. The last one to an object waits for the thread's own stack: what its
+    /// class does at its end is Python.
+    #[inline]
+    pub(super) fn let_go(&mut self, held: Bound<'py, PyAny>) {
+        // SAFETY: the object is held, with the interpreter attached.
+        if self.stacks.piece.is_some() && unsafe { ffi::Py_REFCNT(held.as_ptr()) } == 1 {
+            self.spent.push(held);
+        }
+    }
+
+    /// Adds to a fault the step that led to it from an object. The name of a class is told by its
+    /// metaclass.
+    #[cold]
+    pub(super) fn at(
+        &mut self,
+        fault: Box<Fault>,
+        holder: *mut ffi::PyObject,
+        step: impl FnOnce() -> String,
+    ) -> Box<Fault> {
+        // SAFETY: callers pass live objects.
+        let told = self.on_own(|_| Ok((display_name(unsafe { ffi::Py_TYPE(holder) }), step())));
+        match told {
+            Ok((class, step)) => fault.at(class, step),
+            // There is no room for Python, and so none for anything that holds this: the way is
+            // not told then.
+            Err(_) => fault,
+        }
+    }
+
     /// Writes what runs no Python, where there is room for it.
     #[inline]
     pub(super) fn with_room(&mut self, write: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
@@ -83,7 +129,10 @@ impl Walk<'_, '_, '_> {
     #[inline]
     pub(super) fn on_own<T>(&mut self, write: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
         match (self.stacks.piece, self.stacks.other) {
-            (Some(_), Some(own)) if own.len() >= PYTHON => self.hop(own, None, write),
+            (Some(_), Some(own)) if own.len() >= PYTHON => self.hop(own, None, |walk| {
+                walk.spent.clear();
+                write(walk)
+            }),
             (Some(_), _) => Err(Fault::no_room()),
             (None, _) if self.open.is_empty() => write(self),
             (None, _) => match self.stacks.here() {

@@ -67,7 +67,9 @@ impl Walk<'_, '_, '_> {
     /// Writes a value and compares it with what an earlier reading wrote. What the user's rules
     /// are for is not read again: it is theirs to say what that is keyed by.
     pub(super) fn traced(&mut self, value: *mut ffi::PyObject) -> Outcome {
-        if self.rules.is_some_and(|funcs| funcs.covers(value)) {
+        if let Some(funcs) = self.rules
+            && self.on_own(|_| Ok(funcs.covers(value)))?
+        {
             return Ok(());
         }
         let start = self.enc.len();
@@ -82,10 +84,12 @@ impl Walk<'_, '_, '_> {
             Some(earlier) if earlier.get(at) != Some(&digest) => {
                 // SAFETY: the caller keeps the value alive.
                 let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
-                Err(Fault::no_key(
-                    class_of(&value),
-                    "is another one at every reading, so that nothing is found again",
-                ))
+                self.on_own(|_| {
+                    Err(Fault::no_key(
+                        class_of(&value),
+                        "is another one at every reading, so that nothing is found again",
+                    ))
+                })
             }
             _ => Ok(()),
         }
