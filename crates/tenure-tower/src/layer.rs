@@ -114,7 +114,7 @@ impl<S> Layer<S> for SessionLayer {
     }
 }
 
-/// What [`SessionLayer`] makes of a service.
+/// A service around which [`SessionLayer`] has put the cookie's session.
 ///
 /// ```
 /// use std::convert::Infallible;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::{NEVER, Nanos, nanos};
 use crate::sync::{Figure, Ordering};
 
-/// What holds for all functions unless they say otherwise.
+/// The settings for all functions that do not say otherwise.
 ///
 /// ```
 /// use std::time::Duration;

@@ -90,7 +90,7 @@ pub(crate) trait AnyFunction: Send + Sync {
     /// Everything that is held, with the time each was built at; the builds under way become
     /// orphans.
     fn hold_all(&self) -> Vec<(Nanos, End)>;
-    /// What has left its caches and is not released yet.
+    /// Counts of what has left its caches and is not released yet.
     fn unreleased(&self) -> Unreleased;
     fn inspect(&self, counts: &mut Inspection);
 }

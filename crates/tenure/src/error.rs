@@ -30,7 +30,7 @@ impl fmt::Display for SettingError {
 
 impl StdError for SettingError {}
 
-/// What the host or the runtime raised to end a wait or a build; opaque to the engine.
+/// An exception of the host or the runtime that ends a wait or a build; opaque to the engine.
 ///
 /// ```
 /// let stop = tenure::Interrupt(Box::new("the user has left"));

@@ -14,7 +14,7 @@ use crate::record::{Observed, Recording};
 /// ```
 pub type SessionId = std::sync::Arc<str>;
 
-/// What a host is told of a build that begins, or of a wait for one.
+/// A build that begins, or a wait for one, as a host is told of it.
 ///
 /// ```
 /// # use std::sync::{Arc, Mutex};

@@ -72,7 +72,7 @@ impl<V> Lease<V> {
         unsafe { ManuallyDrop::take(&mut lease.entry) }
     }
 
-    /// What the build put out, if anything, for the host to put out again.
+    /// The recording of what the build put out, if anything, for the host to put out again.
     ///
     /// ```
     /// # use tenure::{Encoder, Engine, Function, Settings};

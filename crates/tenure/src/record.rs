@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::key::{Key, KeyRef};
 
-/// What one build put out, and which inputs it observed.
+/// The output of one build, and the inputs that it observed.
 ///
 /// ```
 /// use tenure::{Encoder, Observed, Recording};

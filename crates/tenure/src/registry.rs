@@ -20,7 +20,7 @@ use crate::sync::{Arc, Mutex};
 use crate::timer::TimerId;
 use crate::versions::{Site, Version, Visitor};
 
-/// What tells a function from others; each part is a digest that the front door makes.
+/// The marks by which a function is told from others; each is a digest that the front door makes.
 ///
 /// ```
 /// use tenure::Identity;

@@ -105,7 +105,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What a front door knows about a function's resources: how to check and to release them.
+/// A front door's knowledge of a function's resources: how to check and to release them.
 ///
 /// None of these is ever called under a lock.
 ///

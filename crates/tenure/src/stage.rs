@@ -18,7 +18,7 @@ use crate::key::{Encoder, Key};
 use crate::record::{Observed, Recording};
 use crate::sync::{Arc, Figure, Mutex, Ordering, Switch};
 
-/// What a program shows, and what it reads: a page, a report, a terminal.
+/// A place that a program shows things on and reads inputs from: a page, a report, a terminal.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
