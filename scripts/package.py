@@ -25,7 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent
 CRATES = ("tenure-macros", "tenure", "tenure-tower")
 EVERYWHERE = ("LICENSE-MIT", "LICENSE-APACHE", "README.md")
 OF_A_CRATE = ("description", "license", "repository", "homepage", "documentation", "readme", "keywords", "categories")
-OF_A_WHEEL = ("Summary", "License-Expression", "License-File", "Requires-Python", "Classifier", "Project-URL", "Keywords")
+OF_A_WHEEL = (
+    "Summary",
+    "License-Expression",
+    "License-File",
+    "Requires-Python",
+    "Classifier",
+    "Project-URL",
+    "Keywords",
+)
 
 
 def main(out: Path, maturin: Path) -> None:
@@ -34,7 +42,9 @@ def main(out: Path, maturin: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         check_crates(pack_crates(out), Path(folder) / "crates")
         check_wheel(out, maturin, Path(folder) / "python")
-    print(f"packages that passed their own tests are in {out}:", *sorted(path.name for path in out.iterdir()), sep="\n  ")
+    print(
+        f"packages that passed their own tests are in {out}:", *sorted(path.name for path in out.iterdir()), sep="\n  "
+    )
 
 
 def pack_crates(out: Path) -> list[Path]:

@@ -370,6 +370,38 @@ thread.join()
     )
 
 
+@needs("greenlet")
+def test_l20_a_shutdown_tells_of_what_a_suspended_greenlet_still_holds() -> None:
+    run(
+        """
+import logging
+from greenlet import getcurrent, greenlet
+
+lines = []
+handler = logging.Handler()
+handler.emit = lambda record: lines.append(record.getMessage())
+logging.getLogger("tenure").addHandler(handler)
+main = getcurrent()
+
+@tenure.cache_resource(validate=lambda thing: main.switch() is None, on_release=release)
+def thing():
+    return Thing("x")
+
+thing()
+caller = greenlet(thing)
+caller.switch()
+assert not tenure.shutdown()
+assert released == []
+held, end = lines
+assert "thing" in held and "callers still hold it" in held and "resources=1" in held
+assert "see above" in end
+caller.switch(None)
+assert released == ["x"]
+assert tenure.shutdown()
+"""
+    )
+
+
 def test_c6_greenlet_may_be_imported_in_the_midst_of_a_build() -> None:
     run(
         """
