@@ -48,7 +48,7 @@ type Spawner = Arc<dyn Fn(ReleaseFuture) + Send + Sync>;
 
 static SPAWNER: LazyLock<Mutex<Option<Spawner>>> = LazyLock::new(Mutex::default);
 
-/// A hint for the log at a panic: where there is no runtime, it may mean just that.
+/// The end of the log line of a panic, which may mean no more than that there is no runtime.
 pub(crate) const HINT: &str = if cfg!(feature = "tokio") {
     ""
 } else {
