@@ -16,10 +16,13 @@ use std::time::UNIX_EPOCH;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{
+    PyDict, PyFunction, PyModule, PyString, PyTuple, PyWeakrefMethods, PyWeakrefReference,
+};
 use tenure::Encoder;
 
 use crate::encode::{self, Context};
+use crate::host;
 use crate::identity::{code_of, digest};
 
 /// What the engine's registry is told of the code that decorates.
@@ -99,7 +102,7 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
         place: digest(&place),
         stamp: has_files.then(|| digest(&stamp)),
         run: digest(&run),
-        round: round(py)?,
+        round: round(py, frames.first())?,
         codes,
     })
 }
@@ -239,28 +242,110 @@ fn state_now(file: &str) -> [u8; 16] {
     digest(&enc)
 }
 
-/// The number of the present run of the main script: a host that runs a script again gives it a
-/// new `__main__`.
-fn round(py: Python<'_>) -> PyResult<u64> {
-    static LAST: Mutex<Option<(Py<PyWeakrefReference>, u64)>> = Mutex::new(None);
-    let modules = py
-        .import(intern!(py, "sys"))?
-        .getattr(intern!(py, "modules"))?;
-    let main = modules.get_item(intern!(py, "__main__"))?;
-    let last = guarded(&LAST)
-        .as_ref()
-        .map(|(main, number)| (main.clone_ref(py), *number));
-    let number = match last {
-        Some((last, number)) if last.bind(py).upgrade().is_some_and(|it| it.is(&main)) => number,
-        last => {
-            let number = last.map_or(0, |(_, number)| number) + 1;
-            let main = PyWeakrefReference::new(&main)?.unbind();
-            let before = guarded(&LAST).replace((main, number));
-            drop(before);
-            number
-        }
+/// A run of a main script: one namespace that it runs in.
+struct Run {
+    /// By address.
+    namespace: usize,
+    /// What holds the namespace, so that while any of it lives no other one stands there.
+    holders: Vec<Py<PyWeakrefReference>>,
+    number: u64,
+}
+
+/// How many holders of a namespace are known.
+const HOLDERS_MAX: usize = 16;
+
+/// The number of the run of the main script that this frame is part of. A host that runs a script
+/// again gives it a new namespace, and which one `sys.modules` has meanwhile is another session's as
+/// soon as that runs.
+fn round(py: Python<'_>, frame: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
+    /// Locked only by who holds the interpreter, and nothing of Python's happens meanwhile.
+    static RUNS: Mutex<(Vec<Run>, u64)> = Mutex::new((Vec::new(), 0));
+    let Some(frame) = frame else {
+        return Ok(0);
     };
+    let namespace = main_namespace(frame)?;
+    let at = namespace.as_ptr().addr();
+    // Looking frees nothing.
+    let lives = |it: &Py<PyWeakrefReference>| it.bind(py).upgrade().is_some();
+    let is_on = |run: &Run| run.holders.iter().any(lives);
+    let known = {
+        let runs = guarded(&RUNS);
+        let mut all = runs.0.iter();
+        all.find(|run| run.namespace == at && is_on(run))
+            .map(|run| run.number)
+    };
+    if let Some(number) = known {
+        return Ok(number);
+    }
+    let holders = holders(frame, &namespace)?;
+    let (over, number) = {
+        let mut runs = guarded(&RUNS);
+        let (all, last) = &mut *runs;
+        let over: Vec<_> = all.extract_if(.., |run| !is_on(run)).collect();
+        *last += 1;
+        all.push(Run {
+            namespace: at,
+            holders,
+            number: *last,
+        });
+        (over, *last)
+    };
+    drop(over);
     Ok(number)
+}
+
+/// The namespace of the main script that a frame was called from, or its own where that is none.
+fn main_namespace<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let py = frame.py();
+    let mut at = frame.clone();
+    for _ in 0..FRAMES_MAX {
+        if at.is_none() {
+            break;
+        }
+        let globals = at.getattr(intern!(py, "f_globals"))?;
+        let globals = globals.cast_into::<PyDict>()?;
+        let name = globals.get_item(intern!(py, "__name__"))?;
+        if name.is_some_and(|name| {
+            name.cast_exact::<PyString>()
+                .is_ok_and(|it| it == "__main__")
+        }) {
+            return Ok(globals);
+        }
+        at = at.getattr(intern!(py, "f_back"))?;
+    }
+    let globals = frame.getattr(intern!(py, "f_globals"))?;
+    Ok(globals.cast_into()?)
+}
+
+/// What holds a namespace: the module, if it can be found, and functions that were defined in it. Where
+/// there are none yet, the code of the frame has to do.
+fn holders(
+    frame: &Bound<'_, PyAny>,
+    namespace: &Bound<'_, PyDict>,
+) -> PyResult<Vec<Py<PyWeakrefReference>>> {
+    let py = frame.py();
+    let is_of = |it: &Bound<'_, PyFunction>| {
+        it.getattr(intern!(py, "__globals__"))
+            .is_ok_and(|globals| globals.is(namespace))
+    };
+    let module = host::imported(py, intern!(py, "__main__"))
+        .and_then(|main| main.cast_into::<PyModule>().ok())
+        .filter(|main| main.dict().is(namespace));
+    let functions = namespace
+        .values()
+        .iter()
+        .filter_map(|it| it.cast_into_exact::<PyFunction>().ok())
+        .filter(is_of)
+        .map(Bound::into_any)
+        .collect::<Vec<_>>();
+    let mut holders: Vec<_> = module.map(Bound::into_any).into_iter().collect();
+    holders.extend(functions);
+    holders.truncate(HOLDERS_MAX);
+    if holders.is_empty() {
+        holders.push(frame.getattr(intern!(py, "f_code"))?);
+    }
+    let weakly = |it: &Bound<'_, PyAny>| Ok(PyWeakrefReference::new(it)?.unbind());
+    holders.iter().map(weakly).collect()
 }
 
 fn guarded<T>(held: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
+import sys
 import types
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,3 +119,26 @@ def test_f6_a_hot_reload_runs_no_code_of_a_resource_and_looks_no_further_than_is
     assert releases(build) == {}
     while far:
         far = far.pop() if isinstance(far, list) else None
+
+
+def test_f6_a_hot_reload_loads_no_module_that_waits_for_its_first_use(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F6, L2: a module that is loaded when an attribute of it is asked for stays as it is, and its name is seen."""
+    (tmp_path / "lazy_parts.py").write_text("LOADED = True\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = importlib.util.find_spec("lazy_parts")
+    assert spec is not None and spec.loader is not None
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "lazy_parts", module)
+    spec.loader.exec_module(module)
+
+    build = tenure.cache_resource(lambda _held: [_held])
+    build(module)
+    _native.supersede_modules(frozenset({"shop"}))
+    assert "LOADED" not in object.__getattribute__(module, "__dict__")
+    assert releases(build) == {}
+    _native.supersede_modules(frozenset({"lazy_parts"}))
+    assert releases(build) == {"superseded": 1}
+    assert "LOADED" not in object.__getattribute__(module, "__dict__")

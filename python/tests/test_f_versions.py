@@ -710,17 +710,28 @@ def test_f8_a_default_of_the_run_is_named_too(program: Program, told: Callable[[
     assert "`now`" not in text
 
 
-@pytest.mark.parametrize("why", ["sessions", "come-back", "one-run", "not-built", "edited"])
+@pytest.mark.parametrize("why", ["sessions", "come-back", "one-run", "beside-others", "not-built", "edited"])
 def test_f8_nothing_is_said_of_what_is_meant_to_differ(
     program: Program, told: Callable[[], list[str]], host: TestHost, why: str
 ) -> None:
-    """F8, F1: tenants of many sessions, of runs that come back, and of one run; an edit; and who only decorates."""
+    """F8, F1: tenants of many sessions, of runs that come back, of one run, and of one beside which other sessions' runs
+    begin; an edit; and who only decorates.
+    """
+
+    def use_beside_others(names: types.SimpleNamespace) -> None:
+        for tenant in range(12):
+            names.main(0, tenant)("db")
+            sys.modules["__main__"] = types.ModuleType("__main__")
+
     source = of_the_run(program, why.replace("-", "_"))
     for number in range(12):
         with host.serving(f"session {number if why == 'sessions' else 0}"):
             if why == "one-run":
                 if number == 0:
                     program.run(source, lambda names: [names.main(0, tenant)("db") for tenant in range(12)])
+            elif why == "beside-others":
+                if number == 0:
+                    program.run(source, use_beside_others)
             elif why == "come-back":
                 program.run(source, lambda names, number=number: names.main(0, number % 3)("db"))
             elif why == "not-built":

@@ -30,6 +30,7 @@ impl<'py> Walk<'_, '_, 'py> {
         outcome
     }
 
+    #[inline(always)]
     fn attributes_with(
         &mut self,
         value: &Bound<'py, PyAny>,

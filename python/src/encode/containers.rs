@@ -146,6 +146,7 @@ impl<'py> Walk<'_, '_, 'py> {
         outcome
     }
 
+    #[inline]
     fn let_go_of(&mut self, pairs: Vec<HeldPair<'py>>) {
         for (key, value) in pairs {
             self.let_go(key);
@@ -161,6 +162,7 @@ impl<'py> Walk<'_, '_, 'py> {
         outcome
     }
 
+    #[inline(always)]
     fn str_pairs_holding(
         &mut self,
         dict: *mut ffi::PyObject,

@@ -541,12 +541,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
         let lowest = self.lowest;
         if lowest <= level {
             // What points back to this level means the same inside it only.
-            let py = self.py;
-            let is_over = |shared: &mut Shared| shared.level.is_some_and(|at| at > level);
-            let over: SmallVec<[Shared; 4]> = self.shared.extract_if(.., is_over).collect();
-            for shared in over {
-                self.let_go(shared.value.into_bound(py));
-            }
+            self.forget_inside(level);
         }
         self.lowest = if lowest < level {
             outer.min(lowest)
@@ -554,6 +549,17 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             outer
         };
         outcome.map(|()| lowest)
+    }
+
+    /// Lets go of what means something only further in than this level.
+    #[cold]
+    fn forget_inside(&mut self, level: usize) {
+        let py = self.py;
+        let is_inside = |shared: &mut Shared| shared.level.is_some_and(|at| at > level);
+        let inside: Vec<_> = self.shared.extract_if(.., is_inside).collect();
+        for shared in inside {
+            self.let_go(shared.value.into_bound(py));
+        }
     }
 
     /// Writes what was written before in this walk, if this is it.

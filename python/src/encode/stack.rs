@@ -72,7 +72,7 @@ impl Stacks {
 
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes with what is held for it, and lets go of that however it ends.
-    #[inline]
+    #[inline(always)]
     pub(super) fn holding(
         &mut self,
         held: Bound<'py, PyAny>,
@@ -85,7 +85,7 @@ impl<'py> Walk<'_, '_, 'py> {
 
     /// Lets go of a reference. The last one to an object waits for the thread's own stack: what its
     /// class does at its end is Python.
-    #[inline]
+    #[inline(always)]
     pub(super) fn let_go(&mut self, held: Bound<'py, PyAny>) {
         // SAFETY: the object is held, with the interpreter attached.
         if self.stacks.piece.is_some() && unsafe { ffi::Py_REFCNT(held.as_ptr()) } == 1 {
@@ -96,6 +96,7 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Adds to a fault the step that led to it from an object. The name of a class is told by its
     /// metaclass.
     #[cold]
+    #[inline(never)]
     pub(super) fn at(
         &mut self,
         fault: Box<Fault>,
@@ -129,10 +130,7 @@ impl<'py> Walk<'_, '_, 'py> {
     #[inline]
     pub(super) fn on_own<T>(&mut self, write: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
         match (self.stacks.piece, self.stacks.other) {
-            (Some(_), Some(own)) if own.len() >= PYTHON => self.hop(own, None, |walk| {
-                walk.spent.clear();
-                write(walk)
-            }),
+            (Some(_), Some(own)) if own.len() >= PYTHON => self.hop(own, None, write),
             (Some(_), _) => Err(Fault::no_room()),
             (None, _) if self.open.is_empty() => write(self),
             (None, _) => match self.stacks.here() {
@@ -188,6 +186,9 @@ impl<'py> Walk<'_, '_, 'py> {
         // Nothing may unwind from one stack to the other.
         let mut written = || {
             let write = write.take().expect("written once");
+            if self.stacks.piece.is_none() {
+                self.spent.clear();
+            }
             outcome = Some(catch_unwind(AssertUnwindSafe(|| write(self))));
         };
         on(to, &mut written);
