@@ -8,7 +8,9 @@ use tenure::Encoder;
 use crate::encode::{self, Context, HashFuncs};
 use crate::log::Caller;
 use crate::resource::Held;
-use crate::{attach, bound, cached, errors, events, exit, host, info, options, process, testing};
+use crate::{
+    attach, bound, cached, errors, events, exit, host, info, options, passed_on, process, testing,
+};
 
 /// The native half of the package `tenure`.
 #[pymodule(gil_used = true)]
@@ -64,8 +66,11 @@ fn watch_the_process(py: Python<'_>) -> PyResult<()> {
 
 /// Clears every entry of every function.
 #[pyfunction]
-fn clear_all() {
-    process::engine().clear_all();
+fn clear_all(py: Python<'_>) -> PyResult<()> {
+    passed_on::to_caller(py, || {
+        process::engine().clear_all();
+        Ok(())
+    })
 }
 
 /// Changes what holds for all functions.

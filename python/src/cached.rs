@@ -31,6 +31,7 @@ use crate::host;
 use crate::info::Info;
 use crate::log::{self, Caller};
 use crate::options::{Options, Written};
+use crate::passed_on;
 use crate::plan::{Arguments, Plan};
 use crate::process;
 use crate::registration::{Known, KnownFunction, Registration};
@@ -112,8 +113,10 @@ impl Cached {
             return Ok(object);
         }
         self.check(py, arguments, reading)?;
-        let lease = self.obtain(py, &function, &encoder, arguments)?;
-        Ok(lease.clone_ref(py))
+        passed_on::to_caller(py, || {
+            let lease = self.obtain(py, &function, &encoder, arguments)?;
+            Ok(lease.clone_ref(py))
+        })
     }
 
     /// Refuses arguments under which nothing would be found again, before anything is built.
@@ -218,7 +221,8 @@ impl Cached {
         let function = self.function(py)?;
         host::find(py)?;
         let _current = Current::set(&self.func);
-        let ended = function.discard_where(|held| held.is(resource));
+        let ended =
+            passed_on::to_caller(py, || Ok(function.discard_where(|held| held.is(resource))))?;
         if ended == 0 && callbacks(&function).kinds.is_foreign(resource) {
             return Err(PyTypeError::new_err(format!(
                 "{name}.discard takes a resource that {name} returned, and was given {given}: {name} \
@@ -243,14 +247,16 @@ impl Cached {
         let function = self.function(py)?;
         host::find(py)?;
         let _current = Current::set(&self.func);
-        match arguments {
-            Some(arguments) => {
-                let (encoder, _) = self.named_key(py, arguments)?;
-                function.clear_entry(&encoder.finish())
-            }
-            None => function.clear(),
-        }
-        .map_err(|error| to_python(py, error))
+        passed_on::to_caller(py, || {
+            let cleared = match arguments {
+                Some(arguments) => {
+                    let (encoder, _) = self.named_key(py, arguments)?;
+                    function.clear_entry(&encoder.finish())
+                }
+                None => function.clear(),
+            };
+            cleared.map_err(|error| to_python(py, error))
+        })
     }
 
     pub(crate) fn clear_where(
@@ -258,6 +264,10 @@ impl Cached {
         py: Python<'_>,
         predicate: &Bound<'_, PyAny>,
     ) -> PyResult<usize> {
+        passed_on::to_caller(py, || self.clear_asked(py, predicate))
+    }
+
+    fn clear_asked(&self, py: Python<'_>, predicate: &Bound<'_, PyAny>) -> PyResult<usize> {
         let name = &self.fingerprint.name;
         if !predicate.is_callable() {
             return Err(no_predicate(name, predicate));
@@ -559,10 +569,11 @@ impl Leased {
         let flat = Flat::new(None, self.args.bind(py), kwargs)?;
         let encoder = cached.key(py, flat.arguments())?;
         let function = cached.function(py)?;
-        let lease = cached.obtain(py, &function, &encoder, flat.arguments())?;
-        // Before the lease of the engine ends, so that nothing can come in between.
-        let claim = lease.claim(py);
-        let object = lease.clone_ref(py);
+        let (object, claim) = passed_on::to_caller(py, || {
+            let lease = cached.obtain(py, &function, &encoder, flat.arguments())?;
+            // Before the lease of the engine ends, so that nothing can come in between.
+            Ok((lease.clone_ref(py), lease.claim(py)))
+        })?;
         self.claims().push(claim);
         Ok(object)
     }

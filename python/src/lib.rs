@@ -21,6 +21,7 @@ mod info;
 mod log;
 mod maker;
 mod options;
+mod passed_on;
 mod plan;
 mod process;
 mod registration;

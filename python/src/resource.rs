@@ -21,7 +21,7 @@ use crate::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
 use crate::fingerprint::Firsts;
 use crate::renewed::Renewed;
 use crate::stale;
-use crate::{attach, foreign, log, process};
+use crate::{attach, foreign, log, passed_on, process};
 
 /// A cached object, and how many references to it there were before the cache handed it out.
 pub(crate) struct Held {
@@ -234,7 +234,10 @@ impl Behaviour<Held> for Callbacks {
             };
             on_release.call(&object, cause).map_or_else(
                 |error| {
-                    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+                    if !error.is_instance_of::<PyException>(py)
+                        && !passed_on::keep(py, &error)
+                        && error.is_instance_of::<PyKeyboardInterrupt>(py)
+                    {
                         pass_on_interrupt(py);
                     }
                     let text = format!("on_release of {} raised (cause: {cause})", self.name);
@@ -292,8 +295,8 @@ fn is_counted(object: &Bound<'_, PyAny>) -> bool {
     }
 }
 
-/// A Ctrl-C that came during a callback of the main thread is for the program: it comes again once
-/// this thread has nothing more to release.
+/// A Ctrl-C that came during a callback of the main thread that no call led to is for the program: it
+/// comes again once this thread has nothing more to release.
 fn pass_on_interrupt(py: Python<'_>) {
     let is_main = || {
         let threading = py.import(intern!(py, "threading"))?;

@@ -85,6 +85,11 @@ pub fn tell_strands(ancestry: Ancestry) {
     let _ = ANCESTRY.set(ancestry);
 }
 
+/// Whether a thread may have more than one.
+pub(crate) fn are_told() -> bool {
+    ANCESTRY.get().is_some()
+}
+
 /// The strand that runs.
 fn present() -> Strand {
     let mut present = None;
@@ -183,6 +188,17 @@ impl<T: Clone> Layers<T> {
         found
     }
 
+    /// What the present strand is inside of by itself, innermost, and not by what it runs within.
+    pub fn own(&self) -> Option<T> {
+        if self.is_empty() {
+            return None;
+        }
+        let strand = present();
+        let layers = self.layers.borrow();
+        let own = layers.iter().rfind(|it| it.strand == strand);
+        own.map(|it| it.what.clone())
+    }
+
     /// Everything that the present strand is inside of, from the innermost outward, until `visit`
     /// answers `false`.
     pub(crate) fn each(&self, mut visit: impl FnMut(T) -> bool) {
@@ -271,8 +287,10 @@ mod tests {
         let around = layers.put("around");
         turn(&[4, 3]);
         assert_eq!(all(&layers), ["around", "thread"]);
+        assert_eq!(layers.own(), None);
         let own = layers.put("own");
         assert_eq!(all(&layers), ["own", "around", "thread"]);
+        assert_eq!(layers.own(), Some("own"));
         // Another one that the thread runs knows the thread's only.
         turn(&[5]);
         assert_eq!(all(&layers), ["thread"]);

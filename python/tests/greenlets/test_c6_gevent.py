@@ -393,3 +393,100 @@ assert thing.info().entries == 1 and thing.info().builds == 2
 """,
         first,
     )
+
+
+@BOTH
+def test_c4_a_kill_during_a_release_ends_that_greenlet_and_no_other(first: str) -> None:
+    run_gevent(
+        """
+inside, go_on, went_on = [], Event(), []
+
+def release(thing):
+    inside.append(thing.name)
+    go_on.wait()
+    released.append(thing.name)
+
+@tenure.cache_resource(on_release=release, max_entries=1)
+def thing(name):
+    return Thing(name)
+
+@tenure.cache_resource(on_release=release, max_entries=1)
+def other(name):
+    return Thing(name)
+
+def work(function, first, second):
+    function(first)
+    function(second)       # evicts, and so waits in the callback
+    went_on.append(second)
+
+one, two = gevent.spawn(work, thing, "a", "b"), gevent.spawn(work, other, "c", "d")
+until(lambda: len(inside) == 2)
+one.kill()
+assert one.dead and isinstance(one.value, gevent.GreenletExit), one.value
+assert other("d").name == "d"
+go_on.set()
+two.get()
+assert went_on == ["d"] and released == ["c"], (went_on, released)
+assert thing("b").name == "b" and built.count("b") == 1
+assert thing.info().release_failures == 1 and other.info().release_failures == 0
+""",
+        first,
+    )
+
+
+@BOTH
+def test_c4_a_timeout_during_a_release_reaches_whoever_set_it(first: str) -> None:
+    run_gevent(
+        """
+never = Event()
+
+@tenure.cache_resource(on_release=lambda thing: never.wait() if thing.name == "a" else release(thing))
+def thing(name):
+    return Thing(name)
+
+for name in "abc":
+    thing(name)
+gevent.spawn(never.wait)
+try:
+    with gevent.Timeout(0.001):
+        thing.clear()
+    raise AssertionError("the timeout was lost")
+except gevent.Timeout:
+    pass
+assert released == ["b", "c"], released
+""",
+        first,
+    )
+
+
+def test_c4_a_build_whose_thread_has_ended_under_its_greenlet_is_handed_on() -> None:
+    run_gevent(
+        """
+began, has_begun, may_end, got = [], threading.Event(), threading.Event(), []
+
+@tenure.cache_resource
+def thing(name):
+    began.append(name)
+    if len(began) == 1:
+        Event().wait()     # its thread does not come back to it
+    return Thing(name)
+
+def leaves_it():
+    greenlets.append(gevent.spawn(thing, "k"))
+    until(lambda: began)
+    has_begun.set()
+    may_end.wait()
+
+greenlets = []
+leaver = threading.Thread(target=leaves_it)
+leaver.start()
+has_begun.wait()
+heir = threading.Thread(target=lambda: got.append(thing("k")))
+heir.start()
+while thing.info().waiting != 1:
+    pass
+may_end.set()
+heir.join()
+assert began == ["k", "k"] and thing("k") is got[0]
+""",
+    )
