@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 import pytest
@@ -26,4 +27,27 @@ def test_l20_a_shutdown_names_the_functions_whose_callbacks_have_not_returned(
         may_end.set()
         tenure.configure()
     assert any("stuck" in line and "resources=1" in line for line in caplog.messages), caplog.messages
+    assert tenure.shutdown()
+
+
+def test_l20_a_shutdown_that_runs_out_of_time_counts_what_it_did_not_come_to(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    may_end = threading.Event()
+
+    @tenure.cache_resource(on_release=lambda _: may_end.wait())
+    def many(key: int) -> list[int]:
+        return [key]
+
+    for key in range(5):
+        many(key)
+    tenure.configure(shutdown_timeout="1ms")
+    try:
+        assert not tenure.shutdown()
+    finally:
+        may_end.set()
+        tenure.configure()
+    counts = [re.search(r"\.many: .*resources=(\d+)", line) for line in caplog.messages]
+    # One that just has its turn may be counted on both sides.
+    assert sum(int(count[1]) for count in counts if count) in (5, 6), caplog.messages
     assert tenure.shutdown()

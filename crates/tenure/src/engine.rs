@@ -103,6 +103,8 @@ pub(crate) trait Leftover: Send + Sync {
 /// Counts of the resources that one function could not release so far.
 pub(crate) struct Unreleased {
     pub(crate) function: Arc<str>,
+    /// Entries that are still in their caches.
+    pub(crate) held: u64,
     /// Resources that someone has a lease of.
     pub(crate) leased: u64,
     /// Callbacks that have not returned.
@@ -112,6 +114,13 @@ pub(crate) struct Unreleased {
 impl Unreleased {
     fn tell(&self) {
         let function = &self.function;
+        if self.held > 0 {
+            tracing::warn!(
+                %function,
+                resources = self.held,
+                "not released in the time of the shutdown: it was not their turn yet"
+            );
+        }
         if self.leased > 0 {
             tracing::warn!(
                 %function,
@@ -608,6 +617,7 @@ impl Engine {
         let mut left = self.unreleased();
         left.retain(|it| it.leased > 0);
         for it in &mut left {
+            it.held = 0;
             it.releasing = 0;
         }
         left

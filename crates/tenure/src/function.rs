@@ -668,9 +668,15 @@ impl<V: Resource, F: Failure> Function<V, F> {
 
 impl<V: Resource> Shared<V> {
     fn unreleased_beside(&self, live: impl FnOnce() -> u64) -> Unreleased {
+        let mut held = 0;
+        let leased = self.counters.unreleased(|| {
+            held = live();
+            held
+        });
         Unreleased {
             function: Arc::clone(&self.name),
-            leased: self.counters.unreleased(live),
+            held,
+            leased,
             releasing: self.counters.releasing(),
         }
     }
