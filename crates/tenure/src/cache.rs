@@ -24,6 +24,7 @@ use crate::function::Shared;
 use crate::hot::{Hot, Turns};
 use crate::key::KeyRef;
 use crate::lease::Lease;
+use crate::led::OfThread;
 use crate::observe::{Likeness, Seen, Shapes, completed};
 use crate::order::Ordered;
 use crate::record::{Observed, Recording};
@@ -296,6 +297,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         Leader {
             cache: self,
             flight: Some(flight),
+            of_thread: None,
         }
     }
 
@@ -527,6 +529,15 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         evicted
     }
 
+    /// Hands on the duty of a flight whose leader gives it up.
+    fn hand_on(&self, flight: Arc<Flight<V, F>>) {
+        // The cache may be that of a parent process.
+        if !self.shared.engine.core().timer.is_abandoned() {
+            self.strike(&flight);
+            Flight::land(flight, || Landing::Abandoned);
+        }
+    }
+
     fn strike(&self, flight: &Arc<Flight<V, F>>) {
         remove_flight(&mut self.state.lock(), flight);
     }
@@ -608,9 +619,28 @@ fn remove_flight<V: Resource, F>(state: &mut State<V, F>, flight: &Arc<Flight<V,
 pub(crate) struct Leader<'c, V: Resource, F: Failure> {
     cache: &'c Arc<Cache<V, F>>,
     flight: Option<Arc<Flight<V, F>>>,
+    /// Ends before the flight lands.
+    of_thread: Option<OfThread>,
 }
 
 impl<V: Resource, F: Failure> Leader<'_, V, F> {
+    /// Has the duty handed on if this thread, on which the whole build runs, ends before it.
+    pub(crate) fn stay_on_thread(&mut self) {
+        let cache = Arc::downgrade(self.cache);
+        let flight = Arc::downgrade(self.flight());
+        self.of_thread = OfThread::begin(move || {
+            if let (Some(cache), Some(flight)) = (cache.upgrade(), flight.upgrade()) {
+                cache.hand_on(flight);
+            }
+        });
+    }
+
+    /// Nothing where it has landed.
+    fn take(&mut self) -> Option<Arc<Flight<V, F>>> {
+        drop(self.of_thread.take());
+        self.flight.take()
+    }
+
     pub(crate) fn flight(&self) -> &Arc<Flight<V, F>> {
         self.flight.as_ref().expect("a leader leads until it lands")
     }
@@ -623,7 +653,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
         recording: Option<Recording>,
         keeps: bool,
     ) -> Lease<V> {
-        let flight = self.flight.take().expect("a leader lands once");
+        let flight = self.take().expect("a leader lands once");
         let [entry, again] = Counted::pair(self.entry(&flight, value, built_at, recording));
         if self.is_abandoned() {
             // The caller may keep it; the cache is that of a parent process.
@@ -665,7 +695,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
 
     /// The build failed; whoever waited and sees the same inputs gets the same failure.
     pub(crate) fn fail(mut self, failure: F, observed: Option<Observed>) {
-        let flight = self.flight.take().expect("a leader lands once");
+        let flight = self.take().expect("a leader lands once");
         if self.is_abandoned() {
             return;
         }
@@ -676,11 +706,8 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
 
 impl<V: Resource, F: Failure> Drop for Leader<'_, V, F> {
     fn drop(&mut self) {
-        if let Some(flight) = self.flight.take()
-            && !self.is_abandoned()
-        {
-            self.cache.strike(&flight);
-            Flight::land(flight, || Landing::Abandoned);
+        if let Some(flight) = self.take() {
+            self.cache.hand_on(flight);
         }
     }
 }

@@ -385,7 +385,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
                         return Ok(lease);
                     }
                 }
-                Step::Build(leader) => {
+                Step::Build(mut leader) => {
+                    leader.stay_on_thread();
                     let leading = call.lead(leader)?;
                     let outcome = leading.run(build);
                     return leading.finish(outcome);

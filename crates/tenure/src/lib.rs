@@ -150,6 +150,7 @@ mod inspect;
 mod key;
 mod later;
 mod lease;
+mod led;
 #[cfg(all(test, any(loom, shuttle)))]
 mod model;
 mod observe;

@@ -1,0 +1,97 @@
+//! The builds that a thread has to go on with, for the moment that it ends and cannot.
+//!
+//! A thread of its own ends after its builds: they are frames of its stack. A strand is none: once
+//! its thread has ended it never goes on, and nothing unwinds it. So what strands build is noted
+//! with the thread, and handed on at its end. Where there are no strands, nothing is noted.
+
+use std::cell::{Cell, RefCell};
+
+use crate::strand;
+use crate::sync::thread_local;
+
+type HandOn = Box<dyn FnOnce()>;
+
+thread_local! {
+    static LED: Led = const { Led::new() };
+}
+
+struct Led {
+    numbers: Cell<u64>,
+    builds: RefCell<Vec<(u64, HandOn)>>,
+}
+
+impl Led {
+    const fn new() -> Self {
+        Self {
+            numbers: Cell::new(0),
+            builds: RefCell::new(Vec::new()),
+        }
+    }
+}
+
+impl Drop for Led {
+    fn drop(&mut self) {
+        for (_, hand_on) in self.builds.take() {
+            hand_on();
+        }
+    }
+}
+
+/// A build is the present thread's for as long as this lives. To be dropped there.
+pub(crate) struct OfThread(u64);
+
+impl OfThread {
+    /// Has `hand_on` called if the thread ends first.
+    pub(crate) fn begin(hand_on: impl FnOnce() + 'static) -> Option<Self> {
+        strand::are_told().then(|| note(hand_on)).flatten()
+    }
+}
+
+fn note(hand_on: impl FnOnce() + 'static) -> Option<OfThread> {
+    let noted = LED.try_with(|led| {
+        let number = led.numbers.get();
+        led.numbers.set(number + 1);
+        led.builds.borrow_mut().push((number, Box::new(hand_on)));
+        number
+    });
+    // A thread that is about to end runs no strands.
+    noted.ok().map(OfThread)
+}
+
+impl Drop for OfThread {
+    fn drop(&mut self) {
+        let _ = LED.try_with(|led| {
+            let mut builds = led.builds.borrow_mut();
+            let at = builds.iter().rposition(|(number, _)| *number == self.0);
+            let gone = at.map(|at| builds.swap_remove(at));
+            // Dropped outside the borrow, as everything that may run a destructor.
+            drop(builds);
+            drop(gone);
+        });
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn c4_what_a_thread_leaves_is_handed_on_at_its_end_and_nothing_else() {
+        let (tell, hears) = channel();
+        let told = move |number: u32| {
+            let tell = tell.clone();
+            move || tell.send(number).unwrap()
+        };
+        std::thread::spawn(move || {
+            let left = note(told(1));
+            let landed = note(told(2));
+            let also_left = note(told(3));
+            drop(landed);
+            std::mem::forget((left, also_left));
+        })
+        .join()
+        .unwrap();
+        assert_eq!(hears.iter().collect::<Vec<_>>(), [1, 3]);
+    }
+}
