@@ -128,7 +128,8 @@ def test_f6_a_hot_reload_loads_no_module_that_waits_for_its_first_use(
     (tmp_path / "lazy_parts.py").write_text("LOADED = True\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     spec = importlib.util.find_spec("lazy_parts")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     spec.loader = importlib.util.LazyLoader(spec.loader)
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "lazy_parts", module)

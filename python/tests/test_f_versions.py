@@ -714,8 +714,8 @@ def test_f8_a_default_of_the_run_is_named_too(program: Program, told: Callable[[
 def test_f8_nothing_is_said_of_what_is_meant_to_differ(
     program: Program, told: Callable[[], list[str]], host: TestHost, why: str
 ) -> None:
-    """F8, F1: tenants of many sessions, of runs that come back, of one run, and of one beside which other sessions' runs
-    begin; an edit; and who only decorates.
+    """F8, F1: tenants of many sessions, of runs that come back, of one run, and of one beside which others begin; an
+    edit; and who only decorates.
     """
 
     def use_beside_others(names: types.SimpleNamespace) -> None:

@@ -181,6 +181,36 @@ if __name__ == "__main__":
     assert_released(notes, workers=1)
 
 
+def test_l7_a_worker_whose_first_build_was_interrupted_is_asked_again(tmp_path: Path) -> None:
+    """L7: its end is seen to at the next build."""
+    notes = run(
+        tmp_path,
+        """
+def interrupted():
+    from multiprocessing import util
+    class Finalize(util.Finalize):
+        def __init__(self, *args, **options):
+            util.Finalize = Finalize.__base__
+            raise KeyboardInterrupt
+    util.Finalize = Finalize
+    try:
+        work(0)
+    except KeyboardInterrupt:
+        note("interrupted")
+    work(1)
+
+if __name__ == "__main__":
+    import multiprocessing
+    worker = multiprocessing.get_context("fork").Process(target=interrupted)
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
+""",
+    )
+    assert ["interrupted"] in notes
+    assert_released(notes, workers=1)
+
+
 def test_l7_joblib(tmp_path: Path) -> None:
     for backend in ("loky", "multiprocessing"):
         notes = run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from running import needs, run
 
@@ -364,6 +366,60 @@ assert released == ["a"]
 clears.join()
 """,
         first,
+    )
+
+
+@pytest.mark.parametrize(
+    "fails",
+    ["close", pytest.param("thread", marks=pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"))],
+)
+def test_c6_a_shutdown_in_a_greenlet_clears_its_wait_away_and_hides_no_outcome(fails: str) -> None:
+    """C6: where that fails it is logged; where the thread cannot be started the wait is over all the same."""
+    run_gevent(
+        f"""
+import logging, resource
+from tenure import _hubs
+
+@tenure.cache_resource
+def thing():
+    return Thing("a")
+
+thing()
+logged, closed = [], []
+class Notes(logging.Handler):
+    def emit(self, record):
+        logged.append(record.getMessage())
+logging.getLogger("tenure").addHandler(Notes())
+
+close = _hubs._Gevent.close
+def closing(hub):
+    close(hub)
+    closed.append(hub)
+    if {fails == "close"}:
+        raise OSError("no more")
+_hubs._Gevent.close = closing
+
+def ask():
+    if {fails == "close"}:
+        assert tenure.shutdown()
+    else:
+        # No room for the stack of another thread.
+        with open("/proc/self/statm") as sizes:
+            used = int(sizes.read().split()[0]) * resource.getpagesize()
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 20), before[1]))
+        try:
+            tenure.shutdown()
+        except OSError:
+            logged.append("could not be cleared away")
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+
+gevent.spawn(ask).get()
+assert len(closed) == 1
+assert not _hubs._open
+assert any("could not be cleared away" in line for line in logged), logged
+"""
     )
 
 

@@ -80,7 +80,8 @@ LETS_GO = {
     "attributes": ("it = Instance(0); it.it = Last(lambda: setattr(it, '__dict__', {})); return it", "Instance(it)"),
     "slot": ("it = Slotted(0); it.it = Last(lambda: setattr(it, 'it', 0)); return it", "Slotted(it)"),
     "written-before": (
-        "holder = []; big = [holder, b'x' * 40_000]; parts = [big, Last(lambda: (holder.append(Ends()), parts.clear()))]\n"
+        "holder = []; big = [holder, b'x' * 40_000]\n"
+        "    parts = [big, Last(lambda: (holder.append(Ends()), parts.clear()))]\n"
         "    holder.append(parts); return parts",
         "[it]",
     ),

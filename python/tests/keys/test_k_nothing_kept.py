@@ -1,4 +1,4 @@
-"""K7: what is known of a class keeps nothing of it: a class, its namespace and what stands there go with the program's."""
+"""K7: what is known of a class keeps nothing of it: it goes when the program lets go, and its namespace with it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,10 @@ def test_k7_a_class_that_was_read_goes_with_its_namespace(kind: str) -> None:
         for _ in range(3):
             take(it)
         take.clear()
-        return [weakref.ref(names["held"]), *(weakref.ref(base) for base in names["Local"].__mro__ if base.__module__ == "of_a_moment")]
+        return [
+            weakref.ref(names["held"]),
+            *(weakref.ref(base) for base in names["Local"].__mro__ if base.__module__ == "of_a_moment"),
+        ]
 
     seen = once()
     gc.collect()
