@@ -633,13 +633,28 @@ fn derives_from(member: &Bound<'_, PyAny>, names: &[&str]) -> bool {
         .any(|base| names.contains(&&*full_name(base.as_ptr().cast())))
 }
 
-/// The makers of models, types and configurations that are known to keep what they are in fields.
-const VOUCHED_FOR: [&str; 5] = ["attr", "omegaconf", "polars", "pydantic", "sklearn"];
+/// The makers of models, types, configurations and cached functions that are known to keep what they
+/// are in fields.
+const VOUCHED_FOR: [&str; 6] = [
+    "attr",
+    "omegaconf",
+    "polars",
+    "pydantic",
+    "sklearn",
+    "streamlit.runtime.caching",
+];
 
 /// Whether a module is part of the standard library, or of a maker of models whose fields are known.
 pub(super) fn is_vouched_for(module: Bound<'_, PyAny>) -> PyResult<bool> {
-    let is_maker = module_root(&module).is_some_and(|root| VOUCHED_FOR.contains(&&*root));
-    Ok(is_maker || is_standard(module)?)
+    let Ok(name) = module.cast::<PyString>() else {
+        return Ok(false);
+    };
+    let name = name.to_string_lossy();
+    let is_of = |maker: &&str| {
+        name.strip_prefix(*maker)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    Ok(VOUCHED_FOR.iter().any(|maker| is_of(maker)) || is_standard(module)?)
 }
 
 /// Whether a module is part of the standard library.
