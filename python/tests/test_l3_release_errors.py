@@ -1,4 +1,4 @@
-"""L3: an `on_release` that raises is logged and counted, and stops no other; what is no `Exception` goes on to the caller."""
+"""L3: an `on_release` that raises is logged, counted, and stops no other; what is no `Exception` reaches the caller."""
 
 from __future__ import annotations
 
