@@ -3,13 +3,16 @@
 //! A thread of its own ends after its builds: they are frames of its stack. A strand is none: once
 //! its thread has ended it never goes on, and nothing unwinds it. So what strands build is noted
 //! with the thread, and handed on at its end. Where there are no strands, nothing is noted.
+//!
+//! Another thread hands it on: those who wait are woken, which may need the front door's interpreter,
+//! and one that is about to end no longer knows where it stands with that.
 
 use std::cell::{Cell, RefCell};
 
 use crate::strand;
-use crate::sync::thread_local;
+use crate::sync::{spawn, thread_local};
 
-type HandOn = Box<dyn FnOnce()>;
+type HandOn = Box<dyn FnOnce() + Send>;
 
 thread_local! {
     static LED: Led = const { Led::new() };
@@ -31,9 +34,16 @@ impl Led {
 
 impl Drop for Led {
     fn drop(&mut self) {
-        for (_, hand_on) in self.builds.take() {
-            hand_on();
+        let builds = self.builds.take();
+        if builds.is_empty() {
+            return;
         }
+        // Where there can be no more threads, the callers wait.
+        let _ = spawn("tenure-heir", move || {
+            for (_, hand_on) in builds {
+                hand_on();
+            }
+        });
     }
 }
 
@@ -42,12 +52,12 @@ pub(crate) struct OfThread(u64);
 
 impl OfThread {
     /// Has `hand_on` called if the thread ends first.
-    pub(crate) fn begin(hand_on: impl FnOnce() + 'static) -> Option<Self> {
+    pub(crate) fn begin(hand_on: impl FnOnce() + Send + 'static) -> Option<Self> {
         strand::are_told().then(|| note(hand_on)).flatten()
     }
 }
 
-fn note(hand_on: impl FnOnce() + 'static) -> Option<OfThread> {
+fn note(hand_on: impl FnOnce() + Send + 'static) -> Option<OfThread> {
     let noted = LED.try_with(|led| {
         let number = led.numbers.get();
         led.numbers.set(number + 1);

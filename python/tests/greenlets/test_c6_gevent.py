@@ -539,10 +539,10 @@ leaver.start()
 has_begun.wait()
 heir = threading.Thread(target=lambda: got.append(thing("k")))
 heir.start()
-while thing.info().waiting != 1:
-    pass
+beside = gevent.spawn(thing, "k")      # another waits in a hub
+waiting(thing, 2)
 may_end.set()
 heir.join()
-assert began == ["k", "k"] and thing("k") is got[0]
+assert began == ["k", "k"] and thing("k") is got[0] is beside.get()
 """,
     )
