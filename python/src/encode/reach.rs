@@ -654,7 +654,7 @@ pub(super) fn is_vouched_for(module: Bound<'_, PyAny>) -> PyResult<bool> {
         name.strip_prefix(*maker)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    Ok(VOUCHED_FOR.iter().any(|maker| is_of(maker)) || is_standard(module)?)
+    Ok(VOUCHED_FOR.iter().any(is_of) || is_standard(module)?)
 }
 
 /// Whether a module is part of the standard library.
