@@ -7,10 +7,10 @@ import itertools
 import threading
 import time
 import weakref
-from typing import Any
 
+from streamlit.runtime import Runtime
 from streamlit.runtime.app_session import AppSession
-from streamlit.runtime.scriptrunner import ScriptRunContext, ScriptRunnerEvent
+from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.runtime.state.common import TESTING_KEY
 
 from tenure import _native
@@ -45,9 +45,16 @@ def _test_session(ctx: ScriptRunContext) -> str:
     return str(test.name)
 
 
-_away: weakref.WeakSet[AppSession] = weakref.WeakSet()
-"""Sessions that have ended or disconnected, and may come back."""
+_away: dict[str, None] = {}
+"""The ids of sessions that have ended or disconnected, and may come back, in the order in which they went."""
 
+_AWAY_MOST = 10_000
+"""How many of them are remembered: for as long as their scripts and threads may go on."""
+
+_met: set[str] = set()
+"""The ids of connected sessions that have called something: a first call may come when its session has gone already."""
+
+_late_numbers = itertools.count(1)
 
 _PROMPTLY = 0.1
 """How long, in seconds, the server's event loop waits for a session's releases, which are user code."""
@@ -86,37 +93,38 @@ def _finish() -> None:
 
 def ended(session: AppSession) -> None:
     """Streamlit clears the caches of a session when it disconnects, and again when it is shut down for good."""
-    _away.add(session)
+    _met.discard(session.id)
+    _went(session.id)
     _end(session.id)
-    runner = session._scriptrunner
-    if runner is None:
-        return
-    # Its script may still be running, and build for this session once more before it notices.
-    loop, session_id, gone = session._event_loop, session.id, weakref.ref(session)
 
-    def end_again() -> None:
-        owner = gone()
-        if owner is None or owner in _away:
-            _end(session_id)
 
-    def heard(_: Any, event: ScriptRunnerEvent, **_details: Any) -> None:
-        if event is ScriptRunnerEvent.SHUTDOWN:
-            try:
-                # On the event loop, where sessions connect, so that none comes back between the question and the end.
-                loop.call_soon_threadsafe(end_again)
-            except RuntimeError:
-                end_again()  # The server has stopped.
-
-    runner.on_event.connect(heard, weak=False)
+def _went(session_id: str) -> None:
+    _away.pop(session_id, None)
+    _away[session_id] = None
+    if len(_away) > _AWAY_MOST:
+        del _away[next(iter(_away))]
 
 
 def watched(session: AppSession) -> None:
     """Streamlit watches a session's files when it is new, and again when it reconnects."""
-    if session in _away:
-        _away.discard(session)
+    if session.id in _away:
+        del _away[session.id]
         _native.resume_session(session.id)
 
 
 def current(ctx: ScriptRunContext) -> str:
-    """The id of the session that `ctx` serves."""
-    return _test_session(ctx) if ctx.session_id == _TEST_SESSION else ctx.session_id
+    """The id of the session that `ctx` serves.
+
+    A script or a thread may go on after its session has ended. What it builds is for nobody who comes later: it is
+    given an id that ends before anything is kept under it, so that the resource is released once its callers let go.
+    """
+    if ctx.session_id == _TEST_SESSION:
+        return _test_session(ctx)
+    if ctx.session_id not in _met and ctx.session_id not in _away:
+        if not Runtime.exists() or Runtime.instance().is_active_session(ctx.session_id):
+            _met.add(ctx.session_id)
+        else:
+            _went(ctx.session_id)
+    if ctx.session_id in _away:
+        return f"{ctx.session_id} after its end {next(_late_numbers)}"
+    return ctx.session_id

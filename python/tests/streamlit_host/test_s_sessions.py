@@ -157,6 +157,73 @@ def test_s2_a_build_under_way_when_its_session_ends_is_released(live: Callable[[
     assert stage.released(1) == ["own 1"]
 
 
+def test_s2_a_script_that_was_asked_to_run_again_and_outlives_its_session_leaves_nothing(
+    live: Callable[[str], Any],
+) -> None:
+    """However many runs were asked for: Streamlit's runner is another one by then."""
+    server = live(
+        """
+        import stage
+        import tenure.testing
+
+        @tenure.cache_resource(scope="session", on_release=lambda thing: stage.things["released"].append(thing))
+        def own(number):
+            if number == 1:
+                stage.things["running"].set()
+                stage.wait(stage.things["disconnected"])
+            return stage.build("own")
+
+        own(1)
+        own(2)
+        """
+    )
+    stage.things.update(running=threading.Event(), disconnected=threading.Event())
+    browser = server.connect()
+    browser.start()
+    stage.wait(stage.things["running"])
+    browser.start()
+    browser.disconnect()
+    stage.things["disconnected"].set()
+    for thread in threading.enumerate():
+        if thread.name == "ScriptRunner.scriptThread":
+            thread.join(stage.PATIENCE)
+    built = stage.things["built"]
+    assert sorted(stage.released(len(built))) == sorted(built)
+
+
+def test_s2_a_thread_that_outlives_its_session_leaves_nothing(live: Callable[[str], Any]) -> None:
+    server = live(
+        """
+        import threading
+
+        import stage
+        from streamlit.runtime.scriptrunner import add_script_run_ctx
+
+        import tenure.testing
+
+        @tenure.cache_resource(scope="session", on_release=lambda thing: stage.things["released"].append(thing))
+        def own():
+            return stage.build("own")
+
+        def work():
+            stage.wait(stage.things["disconnected"])
+            own()
+            stage.things["done"].set()
+
+        thread = threading.Thread(target=work)
+        add_script_run_ctx(thread)
+        thread.start()
+        """
+    )
+    stage.things.update(disconnected=threading.Event(), done=threading.Event())
+    browser = server.connect()
+    browser.run()
+    browser.close()
+    stage.things["disconnected"].set()
+    stage.wait(stage.things["done"])
+    assert stage.released(1) == ["own 1"]
+
+
 def test_s3_no_session_is_an_error_that_says_so(app: Callable[..., Any]) -> None:
     """A thread without a script's context belongs to no session."""
 
