@@ -8,7 +8,7 @@
 use super::fault::{Fault, Outcome, one_line};
 use super::types::{class_of, display_name, full_name, type_name};
 use super::{Walk, tags};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use crate::errors;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -42,10 +42,13 @@ impl HashFuncs {
             return Ok(None);
         }
         let Ok(dict) = funcs.cast::<PyDict>() else {
-            return Err(PyTypeError::new_err(format!(
-                "hash_funcs is of type {}: it must be a dict. {EXAMPLE}",
-                class_of(funcs)
-            )));
+            return Err(errors::setting_type(
+                funcs.py(),
+                format!(
+                    "hash_funcs is of type {}: it must be a dict. {EXAMPLE}",
+                    class_of(funcs)
+                ),
+            ));
         };
         let mut rules = Vec::with_capacity(dict.len());
         for (key, func) in dict.iter() {
@@ -60,26 +63,35 @@ impl HashFuncs {
                 let well_formed =
                     name.contains('.') && name.split('.').all(|part| !part.is_empty());
                 if !well_formed {
-                    return Err(PyValueError::new_err(format!(
-                        "hash_funcs has the key {name:?}, which is not a fully-qualified name: \
+                    return Err(errors::setting_value(
+                        funcs.py(),
+                        format!(
+                            "hash_funcs has the key {name:?}, which is not a fully-qualified name: \
                          it needs the module too, as in \"__main__.Person\" or \
                          \"builtins.int\". {EXAMPLE}"
-                    )));
+                        ),
+                    ));
                 }
                 (None, name)
             } else {
-                return Err(PyTypeError::new_err(format!(
-                    "hash_funcs has a key of type {}: its keys are classes or their \
+                return Err(errors::setting_type(
+                    funcs.py(),
+                    format!(
+                        "hash_funcs has a key of type {}: its keys are classes or their \
                      fully-qualified names. {EXAMPLE}",
-                    class_of(&key)
-                )));
+                        class_of(&key)
+                    ),
+                ));
             };
             if !func.is_callable() {
-                return Err(PyTypeError::new_err(format!(
-                    "hash_funcs[{name}] is of type {}, which cannot be called: it must be a \
+                return Err(errors::setting_type(
+                    funcs.py(),
+                    format!(
+                        "hash_funcs[{name}] is of type {}, which cannot be called: it must be a \
                      function that takes the object. {EXAMPLE}",
-                    class_of(&func)
-                )));
+                        class_of(&func)
+                    ),
+                ));
             }
             rules.push(HashFunc {
                 class,
