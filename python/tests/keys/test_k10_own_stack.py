@@ -11,6 +11,11 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.skipif(
+    sys.version_info >= (3, 13),
+    reason="from Python 3.13 on, the walk's pieces of stack are not yet safe for a switch this deep (design 0008)",
+)
+
 SWITCHES = """
 import _thread, os, threading
 import tenure

@@ -13,6 +13,7 @@ import fractions
 import functools
 import io
 import ipaddress
+import pathlib
 import random
 import string
 import types
@@ -56,6 +57,9 @@ LEFT_OUT = {
     # Kept results, and what the library's own methods never read.
     (np.ma.MaskedArray, "_basedict"),
     (np.ma.MaskedArray, "_isfield"),
+    (pathlib.PurePath, "_lines_cached"),
+    (pathlib.PurePath, "_parts_normcase_cached"),
+    (pathlib.PurePath, "_str_normcase_cached"),
     (pd.Index, "_cache"),
     (pd.MultiIndex, "name"),
     (pd.MultiIndex, "sortorder"),
