@@ -57,9 +57,12 @@ LEFT_OUT = {
     # Kept results, and what the library's own methods never read.
     (np.ma.MaskedArray, "_basedict"),
     (np.ma.MaskedArray, "_isfield"),
+    (pathlib.PurePath, "_drv"),
     (pathlib.PurePath, "_lines_cached"),
     (pathlib.PurePath, "_parts_normcase_cached"),
+    (pathlib.PurePath, "_root"),
     (pathlib.PurePath, "_str_normcase_cached"),
+    (pathlib.PurePath, "_tail_cached"),
     (pd.Index, "_cache"),
     (pd.MultiIndex, "name"),
     (pd.MultiIndex, "sortorder"),
