@@ -247,6 +247,8 @@ impl Plan {
     ///
     /// # Errors
     /// Such an argument, named with the field that changed.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn check(
         &self,
         py: Python<'_>,
@@ -343,6 +345,8 @@ impl Plan {
         ))
     }
 
+    // Without a copy of what is placed: every hit that goes the long way binds.
+    #[inline(always)]
     fn bind(
         &self,
         py: Python<'_>,

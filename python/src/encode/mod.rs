@@ -488,6 +488,8 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
     }
 
     /// Writes what counts for something that a callback holds: its content when it was first met.
+    #[cold]
+    #[inline(never)]
     fn first_met(
         &mut self,
         value: *mut ffi::PyObject,

@@ -132,11 +132,13 @@ impl<'py> Walk<'_, '_, 'py> {
         match (self.stacks.piece, self.stacks.other) {
             (Some(_), Some(own)) if own.len() >= PYTHON => self.hop(own, None, write),
             (Some(_), _) => Err(Fault::no_room()),
-            (None, _) if self.open.is_empty() => write(self),
-            (None, _) => match self.stacks.here() {
-                Some(here) if here.len() < PYTHON => Err(Fault::no_room()),
-                _ => write(self),
-            },
+            (None, _)
+                if !self.open.is_empty()
+                    && stacker::remaining_stack().is_some_and(|left| left < PYTHON) =>
+            {
+                Err(Fault::no_room())
+            }
+            (None, _) => write(self),
         }
     }
 
