@@ -173,10 +173,20 @@ pub(super) fn answering<'py>(
     class: &Bound<'py, PyType>,
     name: &str,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
+    match holder(class, name)? {
+        Some(base) => base.getattr("__dict__")?.get_item(name).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A class or the first of its bases that has the name.
+pub(super) fn holder<'py>(
+    class: &Bound<'py, PyType>,
+    name: &str,
+) -> PyResult<Option<Bound<'py, PyType>>> {
     for base in class.mro() {
-        let members = base.getattr("__dict__")?;
-        if members.contains(name)? {
-            return members.get_item(name).map(Some);
+        if base.getattr("__dict__")?.contains(name)? {
+            return Ok(Some(base.cast_into()?));
         }
     }
     Ok(None)
@@ -188,11 +198,7 @@ pub(super) fn is_in_class(class: &Bound<'_, PyType>, name: &str) -> PyResult<boo
 
 /// Whether the instances of a class may claim to be of another one.
 pub(super) fn claims(class: &Bound<'_, PyType>) -> PyResult<bool> {
-    let object = class.py().get_type::<PyAny>();
-    match answering(class, "__class__")? {
-        Some(claim) => Ok(!claim.is(&object.getattr("__dict__")?.get_item("__class__")?)),
-        None => Ok(false),
-    }
+    differs_from_object(class, &["__class__"])
 }
 
 /// Whether a class says itself what its instances are made anew from.
@@ -218,7 +224,8 @@ pub(super) fn tells_its_state(class: &Bound<'_, PyType>) -> PyResult<bool> {
     Ok(false)
 }
 
-fn differs_from_object(class: &Bound<'_, PyType>, names: &[&str]) -> PyResult<bool> {
+/// Whether a class has any of these names from elsewhere than `object`.
+pub(super) fn differs_from_object(class: &Bound<'_, PyType>, names: &[&str]) -> PyResult<bool> {
     let object = class.py().get_type::<PyAny>();
     for name in names {
         let differs = match (answering(class, name)?, answering(&object, name)?) {
@@ -256,17 +263,17 @@ pub(super) fn own_slots(
     class: &Bound<'_, PyType>,
     base: &Bound<'_, PyType>,
 ) -> PyResult<Vec<Py<PyString>>> {
-    let mut own = slots(class)?;
-    let inherited = slots(base)?;
-    let py = class.py();
-    let is_inherited = |name: &Py<PyString>| {
-        let name = name.bind(py).as_any();
-        inherited
-            .iter()
-            .any(|other| name.eq(other).unwrap_or(false))
-    };
-    own.retain(|name| !is_inherited(name));
-    Ok(own)
+    slots_without(class, &slots(base)?)
+}
+
+/// The slots of a class but for those of these names.
+fn slots_without(class: &Bound<'_, PyType>, names: &[Py<PyString>]) -> PyResult<Vec<Py<PyString>>> {
+    let mut others = slots(class)?;
+    others.retain(|other| {
+        let other = other.bind(class.py()).as_any();
+        !names.iter().any(|name| other.eq(name).unwrap_or(false))
+    });
+    Ok(others)
 }
 
 /// The attributes that a dataclass, an attrs class or a pydantic model declares, and those that
@@ -285,12 +292,7 @@ pub(super) fn declared_fields(class: &Bound<'_, PyType>) -> PyResult<Option<Vec<
                 names.push(name.cast_into::<PyString>()?.unbind());
             }
         }
-        let mut others = slots(class)?;
-        others.retain(|other| {
-            let other = other.bind(py).as_any();
-            !names.iter().any(|name| other.eq(name).unwrap_or(false))
-        });
-        names.append(&mut others);
+        names.append(&mut slots_without(class, &names)?);
         return Ok(Some(names));
     }
     if class.hasattr("__pydantic_core_schema__")? {
@@ -312,12 +314,7 @@ pub(super) fn declared_fields(class: &Bound<'_, PyType>) -> PyResult<Option<Vec<
             names.push(field?.getattr("name")?.cast_into::<PyString>()?.unbind());
         }
         // Among the slots are those for the results that a `cached_property` keeps.
-        let mut others = slots(class)?;
-        others.retain(|other| {
-            let other = other.bind(py).as_any();
-            !names.iter().any(|name| other.eq(name).unwrap_or(false))
-        });
-        names.append(&mut others);
+        names.append(&mut slots_without(class, &names)?);
         return Ok(Some(names));
     }
     Ok(None)

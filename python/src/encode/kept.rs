@@ -10,8 +10,9 @@
 use super::bytecode;
 use super::classes::{self, own_dict};
 use super::fault::Outcome;
-use super::types::{TypeInfo, full_name};
-use super::{Context, Walk};
+use super::types::TypeInfo;
+use super::{Context, Walk, parts};
+use crate::host;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyMapping, PyModule, PySet, PyString, PyType};
@@ -188,8 +189,7 @@ fn slot_function<'py>(
 
 /// Those of some classes whose modules have been imported.
 fn loaded<'py>(py: Python<'py>, classes: &[(&str, &str)]) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let modules = py.import("sys")?.getattr("modules")?;
-    let modules = modules.cast::<PyDict>()?;
+    let modules = host::modules(py);
     let mut found = Vec::new();
     for (module, name) in classes {
         if let Some(module) = modules.get_item(module)?
@@ -250,30 +250,20 @@ fn given(class: &Bound<'_, PyType>, func: &Bound<'_, PyFunction>) -> PyResult<Op
             return Ok(None);
         }
     }
-    if differs_in_attributes(class)? {
+    if classes::differs_from_object(class, &["__getattribute__"])? {
         return Ok(None);
     }
     let mut fields = Vec::new();
     for name in &names.attributes {
-        if let Some(member) = classes::answering(class, name)? {
-            let slot = full_name(member.get_type().as_type_ptr()) == "builtins.member_descriptor";
-            if !slot && !is_plain(&member)? {
-                return Ok(None);
-            }
+        if let Some(member) = classes::answering(class, name)?
+            && !parts::is_member(&member)
+            && !is_plain(&member)?
+        {
+            return Ok(None);
         }
         fields.push(PyString::intern(py, name).unbind());
     }
     Ok(Some(How::Given(fields)))
-}
-
-fn differs_in_attributes(class: &Bound<'_, PyType>) -> PyResult<bool> {
-    let object = class.py().get_type::<PyAny>();
-    let own = classes::answering(class, "__getattribute__")?;
-    let inherited = classes::answering(&object, "__getattribute__")?;
-    Ok(match (own, inherited) {
-        (Some(own), Some(inherited)) => !own.is(&inherited),
-        _ => true,
-    })
 }
 
 /// Whether a value is built in, or holds such values only: what is done with it runs no code of
@@ -366,12 +356,7 @@ impl<'py> Walk<'_, '_, 'py> {
         let dict = own_dict(owner)?;
         for name in fields {
             let name = name.bind(py);
-            let field = match &dict {
-                Some(dict) if dict.contains(name)? => dict.get_item(name)?,
-                _ if info.is_field(name) => owner.getattr_opt(name)?,
-                _ => None,
-            };
-            let plain = match field {
+            let plain = match info.held(owner, dict.as_ref(), name)? {
                 Some(field) => is_plain(&field)?,
                 None => {
                     METHODS.contains(&&*name.to_string_lossy())

@@ -242,15 +242,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 let mask = MASK.import(self.py, "numpy.ma", "getmaskarray")?;
                 self.own(mask.call1((value,))?.as_ptr())
                     .map_err(|fault| fault.at(class_of(value), "its mask".to_owned()))?;
-                for name in ["fill_value", "hardmask", "baseclass", "_optinfo"] {
-                    match value.getattr_opt(name)? {
-                        Some(part) => self
-                            .own(part.as_ptr())
-                            .map_err(|fault| fault.at(class_of(value), format!("its `{name}`")))?,
-                        None => self.enc.tag(tags::ABSENT),
-                    }
-                }
-                Ok(())
+                self.named(value, &["fill_value", "hardmask", "baseclass", "_optinfo"])
             }
             Kind::MaskedItem => {
                 self.enc.tag(tags::SCALAR);

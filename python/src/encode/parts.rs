@@ -60,6 +60,19 @@ impl Kind {
 }
 
 impl<'py> Walk<'_, '_, 'py> {
+    /// Writes the attributes of these names, which need not be there.
+    pub(super) fn named(&mut self, value: &Bound<'py, PyAny>, names: &[&str]) -> Outcome {
+        for name in names {
+            match value.getattr_opt(*name)? {
+                Some(part) => self
+                    .own(part.as_ptr())
+                    .map_err(|fault| fault.at(class_of(value), format!("its `{name}`")))?,
+                None => self.enc.tag(tags::ABSENT),
+            }
+        }
+        Ok(())
+    }
+
     /// Writes an object by its parts.
     pub(super) fn by_parts(
         &mut self,
@@ -71,15 +84,7 @@ impl<'py> Walk<'_, '_, 'py> {
             Kind::Typing => {
                 self.enc.tag(tags::PARTS);
                 self.class_of_value(value, info)?;
-                for name in TYPING {
-                    match value.getattr_opt(name)? {
-                        Some(part) => self
-                            .own(part.as_ptr())
-                            .map_err(|fault| fault.at(class_of(value), format!("its `{name}`")))?,
-                        None => self.enc.tag(tags::ABSENT),
-                    }
-                }
-                Ok(())
+                self.named(value, &TYPING)
             }
             Kind::Super => {
                 self.enc.tag(tags::PARTS);
@@ -265,6 +270,12 @@ fn members(
     Ok(all)
 }
 
+/// Whether a member of a class reads a slot, or a field of a compiled class.
+pub(super) fn is_member(member: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the member lives; the address of the built-in class is only compared.
+    unsafe { ffi::Py_TYPE(member.as_ptr()) == &raw mut ffi::PyMemberDescr_Type }
+}
+
 /// Adds those of the class at this place.
 fn own_members(place: usize, class: &Bound<'_, PyType>, all: &mut Vec<Described>) -> PyResult<()> {
     for item in class.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
@@ -272,10 +283,7 @@ fn own_members(place: usize, class: &Bound<'_, PyType>, all: &mut Vec<Described>
         let Ok(name) = name.cast_into::<PyString>() else {
             continue;
         };
-        // SAFETY: the member lives; the address of the built-in class is only compared.
-        let is_member =
-            unsafe { ffi::Py_TYPE(member.as_ptr()) } == &raw mut ffi::PyMemberDescr_Type;
-        if is_member {
+        if is_member(&member) {
             let name = name.unbind();
             all.push(Described { place, name });
         }

@@ -9,7 +9,9 @@
 
 use super::bytecode::{self, Seen};
 use super::classes;
+use super::parts;
 use super::types::{full_name, is_heap, module_root};
+use crate::host;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyType};
@@ -343,8 +345,7 @@ impl<'py> Look<'py> {
         if !seen.imports.iter().any(|it| it == name) {
             return Ok(None);
         }
-        let modules = py.import("sys")?.getattr("modules")?;
-        match modules.cast::<PyDict>()?.get_item(name)? {
+        match host::modules(py).get_item(name)? {
             Some(module) => self.global(&module, name, &seen.names, calls),
             None => Ok(None),
         }
@@ -592,7 +593,7 @@ fn own_values<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>
     for base in value.get_type().mro() {
         for item in base.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
             let (_, member): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
-            if full_name(member.get_type().as_type_ptr()) == "builtins.member_descriptor"
+            if parts::is_member(&member)
                 // A slot that is not set raises an AttributeError.
                 && let Ok(value) = member.call_method1("__get__", (value,))
             {

@@ -46,8 +46,7 @@ impl<'py> Walk<'_, '_, 'py> {
             ));
         }
         if holds_nothing(value, parts)? {
-            let info = types::info(value)?;
-            stand_in::check_empty(value, &info)?;
+            stand_in::check_empty(value, info)?;
         }
         self.enc.tag(tags::REDUCED);
         let inside = |fault: Box<Fault>, part: &str| fault.at(class_of(value), part.to_owned());
@@ -209,17 +208,8 @@ fn is_global(value: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<b
             .import("pickle")?
             .call_method1("whichmodule", (value, name))?,
     };
-    let modules = py.import("sys")?.getattr("modules")?;
-    let Some(mut found) = modules.cast::<PyDict>()?.get_item(module)? else {
-        return Ok(false);
-    };
-    for part in name.to_string_lossy().split('.') {
-        match found.getattr_opt(part)? {
-            Some(next) => found = next,
-            None => return Ok(false),
-        }
-    }
-    Ok(found.is(value))
+    let found = types::found_under(&module, &name.to_string_lossy())?;
+    Ok(found.is_some_and(|found| found.is(value)))
 }
 
 fn reduction<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

@@ -77,12 +77,7 @@ pub(super) fn library<'py>(
         Way::Attribute => ATTRIBUTE,
         _ => return Ok(None),
     };
-    for base in class.mro() {
-        if base.getattr("__dict__")?.contains(name)? {
-            return Ok(Some(base.cast_into()?));
-        }
-    }
-    Ok(None)
+    classes::holder(class, name)
 }
 
 /// Whether an instance says now that it is of another class, by code that answers for any name.
@@ -130,11 +125,7 @@ pub(super) fn check(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Outcome {
     let dict = own_dict(value)?;
     for name in &info.reach.asks {
         let name = name.bind(py);
-        let held = match &dict {
-            Some(dict) if dict.contains(name)? => dict.get_item(name)?,
-            _ if info.is_field(name) => value.getattr_opt(name)?,
-            _ => None,
-        };
+        let held = info.held(value, dict.as_ref(), name)?;
         if held.is_some_and(|held| reach::answers(&held)) {
             let why = format!("what it shows is what its field `{name}` gives when it is called");
             return Err(refused(value, &why));

@@ -14,6 +14,7 @@ use super::reach::{self, Reach};
 use super::{
     arrow, buffers, callables, classes, files, images, numpy, pandas, parts, stand_in, stdlib, tags,
 };
+use crate::host;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -195,6 +196,25 @@ impl TypeInfo {
         let same = |field: &Py<PyString>| name.as_any().eq(field).unwrap_or(false);
         self.fields.iter().any(same)
     }
+
+    /// What an instance holds under a name in its dict or in a field, past what its class makes of
+    /// names.
+    pub(super) fn held<'py>(
+        &self,
+        value: &Bound<'py, PyAny>,
+        dict: Option<&Bound<'py, PyDict>>,
+        name: &Bound<'py, PyString>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Some(dict) = dict
+            && let Some(held) = dict.get_item(name)?
+        {
+            return Ok(Some(held));
+        }
+        match self.is_field(name) {
+            true => value.getattr_opt(name),
+            false => Ok(None),
+        }
+    }
 }
 
 const PLACES: usize = 1 << 9;
@@ -205,6 +225,7 @@ type Place = Option<(usize, u32, Arc<TypeInfo>)>;
 static TABLE: Mutex<[Place; PLACES]> = Mutex::new([const { None }; PLACES]);
 
 /// What is known of the class of an object.
+#[inline]
 pub(super) fn info(value: &Bound<'_, PyAny>) -> Outcome<Arc<TypeInfo>> {
     // SAFETY: the object lives, and with it its class.
     let class = unsafe { ffi::Py_TYPE(value.as_ptr()) };
@@ -383,17 +404,21 @@ pub(super) fn importable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 /// What is found under an object's module and qualified name.
 pub(super) fn found<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let py = value.py();
     let (Some(module), Some(name)) = (
         value.getattr_opt("__module__")?,
         value.getattr_opt("__qualname__")?,
     ) else {
         return Ok(None);
     };
-    let name = name.cast::<PyString>()?.to_str()?;
-    let modules = py.import("sys")?.getattr("modules")?;
-    let modules = modules.cast::<PyDict>()?;
-    let Some(mut found) = modules.get_item(module)? else {
+    found_under(&module, name.cast::<PyString>()?.to_str()?)
+}
+
+/// What is found under a qualified name in a module that has been imported, given by its name.
+pub(super) fn found_under<'py>(
+    module: &Bound<'py, PyAny>,
+    name: &str,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let Some(mut found) = host::modules(module.py()).get_item(module)? else {
         return Ok(None);
     };
     for part in name.split('.') {
