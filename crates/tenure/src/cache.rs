@@ -529,17 +529,13 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         evicted
     }
 
-    /// Hands on the duty of a flight whose leader gives it up.
-    fn hand_on(&self, flight: Arc<Flight<V, F>>) {
+    /// Ends a flight that fills nothing.
+    fn land_empty(&self, flight: Arc<Flight<V, F>>, landing: impl FnOnce() -> Landing<V, F>) {
         // The cache may be that of a parent process.
         if !self.shared.engine.core().timer.is_abandoned() {
-            self.strike(&flight);
-            Flight::land(flight, || Landing::Abandoned);
+            remove_flight(&mut self.state.lock(), &flight);
+            Flight::land(flight, landing);
         }
-    }
-
-    fn strike(&self, flight: &Arc<Flight<V, F>>) {
-        remove_flight(&mut self.state.lock(), flight);
     }
 
     /// How many entries are live.
@@ -630,7 +626,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
         let flight = Arc::downgrade(self.flight());
         self.of_thread = OfThread::begin(move || {
             if let (Some(cache), Some(flight)) = (cache.upgrade(), flight.upgrade()) {
-                cache.hand_on(flight);
+                cache.land_empty(flight, || Landing::Abandoned);
             }
         });
     }
@@ -655,7 +651,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
     ) -> Lease<V> {
         let flight = self.take().expect("a leader lands once");
         let [entry, again] = Counted::pair(self.entry(&flight, value, built_at, recording));
-        if self.is_abandoned() {
+        if self.cache.shared.engine.core().timer.is_abandoned() {
             // The caller may keep it; the cache is that of a parent process.
             std::mem::forget(again);
             return Lease::new(entry);
@@ -665,10 +661,6 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
         settle(admitted);
         self.cache.shared.engine.core().timer.report();
         Lease::new(entry)
-    }
-
-    fn is_abandoned(&self) -> bool {
-        self.cache.shared.engine.core().timer.is_abandoned()
     }
 
     fn entry(
@@ -696,18 +688,15 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
     /// The build failed; whoever waited and sees the same inputs gets the same failure.
     pub(crate) fn fail(mut self, failure: F, observed: Option<Observed>) {
         let flight = self.take().expect("a leader lands once");
-        if self.is_abandoned() {
-            return;
-        }
-        self.cache.strike(&flight);
-        Flight::land(flight, || Landing::Failed(failure, observed));
+        self.cache
+            .land_empty(flight, || Landing::Failed(failure, observed));
     }
 }
 
 impl<V: Resource, F: Failure> Drop for Leader<'_, V, F> {
     fn drop(&mut self) {
         if let Some(flight) = self.take() {
-            self.cache.hand_on(flight);
+            self.cache.land_empty(flight, || Landing::Abandoned);
         }
     }
 }

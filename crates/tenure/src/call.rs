@@ -63,6 +63,15 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         })
     }
 
+    /// A call that looks into this cache.
+    pub(crate) fn at(function: &'a Function<V, F>, place: Place<'a, V, F>) -> Self {
+        Self {
+            function,
+            host: function.shared.engine.host(),
+            place,
+        }
+    }
+
     /// What is kept under `key`, for one who only looks.
     pub(crate) fn kept(&self, key: &KeyRef<'_>) -> Result<Option<Lease<V>>, Error<F>> {
         let mut seen = Seen::default();

@@ -55,8 +55,8 @@ pub(crate) struct Core {
     /// Whether there is a host, so that a call without one takes no lock to find that out.
     hosted: AtomicBool,
     pub(crate) config: InForce,
-    functions: Mutex<Vec<Weak<dyn AnyFunction>>>,
-    leftovers: Mutex<Vec<Weak<dyn Leftover>>>,
+    functions: Weaks<dyn AnyFunction>,
+    leftovers: Weaks<dyn Leftover>,
     sessions: Mutex<HashMap<SessionId, Session>>,
 }
 
@@ -80,8 +80,30 @@ pub(crate) type End = Box<dyn FnOnce() + Send>;
 /// How often a shutdown looks for what callbacks have built again meanwhile.
 const SHUTDOWN_ROUNDS: usize = 8;
 
+/// What is noted for as long as it lives.
+struct Weaks<T: ?Sized>(Mutex<Vec<Weak<T>>>);
+
+impl<T: ?Sized> Weaks<T> {
+    fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    fn add(&self, it: Weak<T>) {
+        let mut all = self.0.lock();
+        // Amortised: what is gone is swept when the list would grow.
+        if all.len() == all.capacity() {
+            all.retain(|it| it.strong_count() > 0);
+        }
+        all.push(it);
+    }
+
+    fn live(&self) -> Vec<Arc<T>> {
+        self.0.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
 /// A function, whatever its types.
-pub(crate) trait AnyFunction: Send + Sync {
+pub(crate) trait AnyFunction: Any + Send + Sync {
     fn clear(&self, cause: Cause);
     /// Releases, with cause `Superseded`, the resources of which this is true.
     fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool);
@@ -217,8 +239,8 @@ impl Engine {
             host: Mutex::new(None),
             hosted: AtomicBool::new(false),
             config: InForce::default(),
-            functions: Mutex::new(Vec::new()),
-            leftovers: Mutex::new(Vec::new()),
+            functions: Weaks::new(),
+            leftovers: Weaks::new(),
             sessions: Mutex::default(),
         }))
     }
@@ -601,14 +623,10 @@ impl Engine {
 
     /// Counts, for every function, of what it could not release so far.
     fn unreleased(&self) -> Vec<Unreleased> {
-        let functions = self.functions();
-        let mut all: Vec<_> = functions.iter().map(|it| it.unreleased()).collect();
-        let gone: Vec<_> = {
-            let gone = self.0.leftovers.lock();
-            gone.iter().filter_map(Weak::upgrade).collect()
-        };
-        all.extend(gone.iter().map(|it| it.unreleased()));
-        all
+        let live = self.functions().into_iter().map(|it| it.unreleased());
+        let gone = self.0.leftovers.live();
+        live.chain(gone.into_iter().map(|it| it.unreleased()))
+            .collect()
     }
 
     /// The part of it that leases keep. Callbacks that run now are someone else's: the wait for
@@ -667,21 +685,11 @@ impl Engine {
         if self.0.timer.is_abandoned() {
             return;
         }
-        let mut leftovers = self.0.leftovers.lock();
-        // As for functions.
-        if leftovers.len() == leftovers.capacity() {
-            leftovers.retain(|left| left.strong_count() > 0);
-        }
-        leftovers.push(left);
+        self.0.leftovers.add(left);
     }
 
     pub(crate) fn add_function(&self, function: Weak<dyn AnyFunction>) {
-        let mut functions = self.0.functions.lock();
-        // Amortised: what is gone is swept when the list would grow.
-        if functions.len() == functions.capacity() {
-            functions.retain(|function| function.strong_count() > 0);
-        }
-        functions.push(function);
+        self.0.functions.add(function);
     }
 
     pub(crate) fn endings(&self) -> usize {
@@ -690,8 +698,7 @@ impl Engine {
     }
 
     pub(crate) fn functions(&self) -> Vec<Arc<dyn AnyFunction>> {
-        let functions = self.0.functions.lock();
-        functions.iter().filter_map(Weak::upgrade).collect()
+        self.0.functions.live()
     }
 
     /// Notes that `function` holds something for the session.

@@ -53,7 +53,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     pub fn kept(&self, key: &KeyRef<'_>) -> Result<Option<Lease<V>>, Error<F>> {
         match self.here()? {
             None => Ok(None),
-            Some(_) => Call::new(self)?.kept(key),
+            Some(place) => Call::at(self, place).kept(key),
         }
     }
 
@@ -71,9 +71,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn entries(&self) -> Result<Vec<EntryInfo>, Error<F>> {
-        let cache = self.here()?;
-        Ok(cache.map_or_else(Vec::new, |cache| {
-            let described = cache.described().into_iter();
+        let place = self.here()?;
+        Ok(place.map_or_else(Vec::new, |place| {
+            let described = place.cache().described().into_iter();
             described.map(|(_, info)| info).collect()
         }))
     }
@@ -100,9 +100,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
         &self,
         mut is_meant: impl FnMut(&V, &EntryInfo) -> bool,
     ) -> Result<usize, Error<F>> {
-        let Some(cache) = self.here()? else {
+        let Some(place) = self.here()? else {
             return Ok(0);
         };
+        let cache = place.cache();
         let mut cleared = 0;
         for (entry, info) in cache.described() {
             if is_meant(entry.value(), &info) && cache.discard(entry, Cause::Cleared) {

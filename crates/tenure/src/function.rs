@@ -521,13 +521,18 @@ impl<V: Resource, F: Failure> Function<V, F> {
         })
     }
 
-    /// The caches that `clear` means here: the global one, or the present session's.
-    pub(crate) fn here(&self) -> Result<Option<Arc<Cache<V, F>>>, Error<F>> {
+    /// The cache that `clear` means here, if there is one: the global one, or the present session's.
+    pub(crate) fn here(&self) -> Result<Option<Place<'_, V, F>>, Error<F>> {
         if self.shared.settings.scope == Scope::Global {
-            return Ok(Some(Arc::clone(&self.global)));
+            return Ok(Some(Place::Global(&self.global)));
         }
         let session = self.session(self.shared.engine.host().as_deref())?;
-        Ok(self.sessions.lock().get(&session).cloned())
+        Ok(self
+            .sessions
+            .lock()
+            .get(&session)
+            .cloned()
+            .map(Place::Session))
     }
 
     /// Puts a resource under `key`, in the place of what stands there.
@@ -562,8 +567,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn clear(&self) -> Result<(), Error<F>> {
-        if let Some(cache) = self.here()? {
-            cache.clear(Cause::Cleared);
+        if let Some(place) = self.here()? {
+            place.cache().clear(Cause::Cleared);
         }
         Ok(())
     }
@@ -582,8 +587,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn clear_entry(&self, key: &KeyRef<'_>) -> Result<(), Error<F>> {
-        if let Some(cache) = self.here()? {
-            cache.clear_entry(key);
+        if let Some(place) = self.here()? {
+            place.cache().clear_entry(key);
         }
         Ok(())
     }
@@ -692,7 +697,7 @@ impl<V: Resource> Leftover for Shared<V> {
 
 impl<V: Resource, F: Failure> Drop for Function<V, F> {
     fn drop(&mut self) {
-        if self.shared.unreleased_beside(|| 0).leased > 0 {
+        if self.shared.counters.unreleased(|| 0) > 0 {
             let left: Weak<dyn Leftover> = Arc::downgrade(&self.shared) as _;
             self.shared.engine.add_leftover(left);
         }

@@ -7,40 +7,26 @@
 //! Another thread hands it on: those who wait are woken, which may need the front door's interpreter,
 //! and one that is about to end no longer knows where it stands with that.
 
-use std::cell::{Cell, RefCell};
-
-use crate::strand;
+use crate::strand::{self, Layers, Strand};
 use crate::sync::{spawn, thread_local};
 
 type HandOn = Box<dyn FnOnce() + Send>;
 
 thread_local! {
-    static LED: Led = const { Led::new() };
+    static LED: Led = const { Led(Layers::new()) };
 }
 
-struct Led {
-    numbers: Cell<u64>,
-    builds: RefCell<Vec<(u64, HandOn)>>,
-}
-
-impl Led {
-    const fn new() -> Self {
-        Self {
-            numbers: Cell::new(0),
-            builds: RefCell::new(Vec::new()),
-        }
-    }
-}
+struct Led(Layers<HandOn>);
 
 impl Drop for Led {
     fn drop(&mut self) {
-        let builds = self.builds.take();
+        let builds = self.0.take_all();
         if builds.is_empty() {
             return;
         }
         // Where there can be no more threads, the callers wait.
         let _ = spawn("tenure-heir", move || {
-            for (_, hand_on) in builds {
+            for hand_on in builds {
                 hand_on();
             }
         });
@@ -58,26 +44,16 @@ impl OfThread {
 }
 
 fn note(hand_on: impl FnOnce() + Send + 'static) -> Option<OfThread> {
-    let noted = LED.try_with(|led| {
-        let number = led.numbers.get();
-        led.numbers.set(number + 1);
-        led.builds.borrow_mut().push((number, Box::new(hand_on)));
-        number
-    });
+    let noted = LED.try_with(|led| led.0.put_for(Strand::THREAD, Box::new(hand_on)));
     // A thread that is about to end runs no strands.
     noted.ok().map(OfThread)
 }
 
 impl Drop for OfThread {
     fn drop(&mut self) {
-        let _ = LED.try_with(|led| {
-            let mut builds = led.builds.borrow_mut();
-            let at = builds.iter().rposition(|(number, _)| *number == self.0);
-            let gone = at.map(|at| builds.swap_remove(at));
-            // Dropped outside the borrow, as everything that may run a destructor.
-            drop(builds);
-            drop(gone);
-        });
+        // Dropped outside the list, as everything that may run a destructor.
+        let gone = LED.try_with(|led| led.0.take(self.0));
+        drop(gone);
     }
 }
 

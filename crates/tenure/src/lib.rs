@@ -73,7 +73,7 @@
 //! |---|---|---|
 //! | `macros` | yes | [`cache_resource`] and `#[derive(CacheKey)]` |
 //! | `terminal` | no | a spinner with text and elapsed time where standard error is a terminal, through indicatif |
-//! | `tokio` | no | async `on_release` runs on the runtime that built the resource |
+//! | `tokio` | yes | async `on_release` runs on the tokio runtime that last built a resource of the function, if there was one |
 //!
 //! Async functions work on every runtime, with no feature.
 //!

@@ -153,7 +153,10 @@ impl<T> Layers<T> {
     /// Puts down what the present strand is inside of, until it is [taken](Self::take) away by the
     /// number given.
     pub fn put(&self, what: T) -> u64 {
-        let strand = present();
+        self.put_for(present(), what)
+    }
+
+    pub(crate) fn put_for(&self, strand: Strand, what: T) -> u64 {
         let number = self.numbers.get();
         self.numbers.set(number + 1);
         self.layers.borrow_mut().push(Layer {
@@ -169,6 +172,11 @@ impl<T> Layers<T> {
         let mut layers = self.layers.borrow_mut();
         let at = layers.iter().rposition(|it| it.number == number)?;
         Some(layers.remove(at).what)
+    }
+
+    pub(crate) fn take_all(&self) -> Vec<T> {
+        let layers = self.layers.take();
+        layers.into_iter().map(|it| it.what).collect()
     }
 
     /// Whether no strand of this thread is inside of anything.

@@ -59,7 +59,6 @@ impl User {
 pub(crate) struct Version {
     identity: Identity,
     pub(crate) any: Arc<dyn AnyFunction>,
-    typed: Arc<dyn Any + Send + Sync>,
     users: Vec<User>,
     outdated: bool,
     /// Who decorated it last.
@@ -73,6 +72,12 @@ pub(crate) struct Version {
 }
 
 impl Version {
+    /// The function, if it is of these types.
+    fn typed<V: Resource, F: Failure>(&self) -> Option<Arc<Function<V, F>>> {
+        let any: Arc<dyn Any + Send + Sync> = Arc::clone(&self.any) as _;
+        any.downcast().ok()
+    }
+
     fn is_same(&self, identity: &Identity) -> bool {
         self.identity.version == identity.version && self.identity.settings == identity.settings
     }
@@ -137,7 +142,7 @@ impl Site {
             it.is_same(&visitor.identity) && !it.users.iter().any(|it| it.excludes(&user))
         })?;
         let there = &mut self.versions[at];
-        let function = Arc::clone(&there.typed).downcast().ok()?;
+        let function = there.typed()?;
         there.came_back |= there.users.is_empty();
         there.users.push(user);
         there.outdated = false;
@@ -159,7 +164,6 @@ impl Site {
         self.versions.push(Version {
             identity: visitor.identity,
             any: Arc::clone(function) as Arc<dyn AnyFunction>,
-            typed: Arc::clone(function) as Arc<dyn Any + Send + Sync>,
             users: vec![User::new(visitor)],
             outdated: false,
             session: visitor.session.clone(),
@@ -280,7 +284,7 @@ impl Site {
                     && it.identity.maker == visitor.identity.maker
                     && it.identity.settings == visitor.identity.settings
             })
-            .filter_map(|it| Arc::clone(&it.typed).downcast().ok())
+            .filter_map(Version::typed)
             .collect()
     }
 }

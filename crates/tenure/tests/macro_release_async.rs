@@ -10,7 +10,7 @@ use tenure::cache_resource;
 use tokio::runtime::{Builder, Runtime};
 
 use support::lines::logged;
-use support::receive;
+use support::{lock, receive};
 
 /// A shutdown releases what every function of the process holds: one test at a time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -18,7 +18,7 @@ static TURN: Mutex<()> = Mutex::new(());
 static CLOSED: Mutex<Option<Sender<u32>>> = Mutex::new(None);
 
 fn my_turn() -> (MutexGuard<'static, ()>, Receiver<u32>) {
-    let turn = TURN.lock().unwrap_or_else(|it| it.into_inner());
+    let turn = lock(&TURN);
     let (tell, told) = channel();
     *CLOSED.lock().unwrap() = Some(tell);
     (turn, told)

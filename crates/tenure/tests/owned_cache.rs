@@ -1,12 +1,15 @@
 //! A cache as a value: what holds for a cached function holds for it too.
 
+mod support;
+
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use futures_executor::block_on;
+use support::gate;
 use tenure::{Cache, CacheKey, Cause, Scope, Session};
 
 /// What a resource was released with.
@@ -147,24 +150,22 @@ fn c1_an_error_goes_to_who_waited_and_is_not_kept() {
 #[test]
 fn c1_one_build_for_all_who_ask() {
     let cache: Cache<u32, u32> = Cache::builder("number").build().unwrap();
-    let (begun, begins): (Sender<()>, Receiver<()>) = channel();
-    let (go, goes): (Sender<()>, Receiver<()>) = channel();
+    let (gate, keyhole) = gate();
     let cache = &cache;
     thread::scope(|scope| {
         let builder = scope.spawn(move || {
             let build = || {
-                begun.send(()).unwrap();
-                goes.recv().unwrap();
+                keyhole.pass();
                 7
             };
             cache.get(&1, build)
         });
-        begins.recv().unwrap();
+        gate.reached();
         let waiter = scope.spawn(|| block_on(cache.get_async(&1, async { unreachable!() })));
         while cache.info().waiting == 0 {
             thread::yield_now();
         }
-        go.send(()).unwrap();
+        gate.open();
         assert!(builder.join().unwrap().same_entry(&waiter.join().unwrap()));
     });
     assert_eq!(cache.info().builds, 1);

@@ -78,6 +78,33 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
     pub fn clear_if(&self, is_meant: impl FnMut(&V, &EntryInfo) -> bool) -> usize {
         expect_session(self.0.clear_if(is_meant))
     }
+
+    #[inline]
+    fn run(
+        &self,
+        key: &KeyRef<'_>,
+        build: impl FnOnce() -> Result<V, F>,
+    ) -> Result<Lease<V>, Error<F>> {
+        let build = || {
+            self.place().note();
+            build()
+        };
+        self.0.get_or_build(key, build)
+    }
+
+    async fn run_async<C: Future<Output = bool>>(
+        &self,
+        key: &KeyRef<'_>,
+        check: impl Fn(Lease<V>) -> C,
+        build: impl Future<Output = Result<V, F>>,
+    ) -> Result<Lease<V>, Error<F>> {
+        let build = async {
+            self.place().note();
+            build.await
+        };
+        let check = |lease| guarded_async(&self.0.shared.name, check(lease));
+        self.0.call_async(key, check, build).await
+    }
 }
 
 /// A cached function without its types.
@@ -142,11 +169,7 @@ impl<V: Resource> Cached<'_, V, Infallible> {
         _: Source<Infallible>,
         build: impl FnOnce() -> V,
     ) -> Lease<V> {
-        let build = || {
-            self.place().note();
-            Ok(build())
-        };
-        fallible::gave(self.0.get_or_build(key, build))
+        fallible::gave(self.run(key, || Ok(build())))
     }
 
     /// A call of an async function that cannot fail, after [`hit`](Self::hit).
@@ -160,12 +183,8 @@ impl<V: Resource> Cached<'_, V, Infallible> {
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = V>,
     ) -> Lease<V> {
-        let build = async {
-            self.place().note();
-            Ok(build.await)
-        };
-        let check = |lease| guarded_async(&self.0.shared.name, check(lease));
-        fallible::gave(self.0.call_async(key, check, build).await)
+        let build = async { Ok(build.await) };
+        fallible::gave(self.run_async(key, check, build).await)
     }
 }
 
@@ -187,11 +206,8 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
         source: Source<E>,
         build: impl FnOnce() -> Result<V, E>,
     ) -> Result<Lease<V>, Shared<E>> {
-        let build = || {
-            self.place().note();
-            build().map_err(|error| Failed::new(error, source))
-        };
-        self.0.get_or_build(key, build).map_err(Shared::from_call)
+        let build = || build().map_err(|error| Failed::new(error, source));
+        self.run(key, build).map_err(Shared::from_call)
     }
 
     /// A call of an async function that can fail, after [`hit`](Self::hit).
@@ -205,12 +221,8 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = Result<V, E>>,
     ) -> Result<Lease<V>, Shared<E>> {
-        let build = async {
-            self.place().note();
-            build.await.map_err(|error| Failed::new(error, source))
-        };
-        let check = |lease| guarded_async(&self.0.shared.name, check(lease));
-        let gave = self.0.call_async(key, check, build).await;
+        let build = async { build.await.map_err(|error| Failed::new(error, source)) };
+        let gave = self.run_async(key, check, build).await;
         gave.map_err(Shared::from_call)
     }
 }

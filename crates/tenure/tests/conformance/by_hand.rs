@@ -1,13 +1,13 @@
 //! L1: entries that are put in, looked at, taken out by what they are, or never become any.
 
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use tenure::Cause;
 
-use crate::support::{Announced, Thing, World, gate, interrupt, key, receive};
+use crate::orphans::orphaned;
+use crate::support::{Thing, World, gate, interrupt, key};
 
 fn odd(thing: &Thing) -> bool {
     thing.number % 2 == 1
@@ -75,14 +75,7 @@ pub fn l8_a_build_that_something_was_put_before_is_an_orphan(world: &World) {
     let f = world.function(world.settings());
     let (gate, keyhole) = gate();
     thread::scope(|scope| {
-        let builder = scope.spawn(|| {
-            let build = || {
-                let thing = world.log.thing();
-                keyhole.pass();
-                Ok(thing)
-            };
-            f.get_or_build(&key(1).finish(), build).unwrap().number
-        });
+        let builder = scope.spawn(|| world.get_then_pass(&keyhole, &f, 1).number);
         gate.reached();
         f.insert(&key(1).finish(), world.log.thing()).unwrap();
         gate.open();
@@ -147,20 +140,7 @@ pub fn l1_what_is_not_to_be_kept_goes_to_its_callers_alone(world: &World) {
         world.settings(),
         world.keeper().keeping(|it| Ok(odd(it))),
     );
-    let (gate, keyhole) = gate();
-    let (announce, announced) = channel();
-    let got = thread::scope(|scope| {
-        let builder = scope.spawn(|| world.get_through(&keyhole, &f, 1));
-        gate.reached();
-        let waiter = scope.spawn(|| {
-            let waiting = Announced(announce);
-            f.get_or_build_while(&key(1).finish(), &waiting, || unreachable!())
-                .unwrap()
-        });
-        receive(&announced);
-        gate.open();
-        [builder.join().unwrap(), waiter.join().unwrap()]
-    });
+    let got = orphaned(world, &f, || ());
     assert_eq!(got.each_ref().map(|it| it.number), [0, 0]);
     assert_eq!((f.info().entries, world.causes(0)), (0, vec![]));
     drop(got);

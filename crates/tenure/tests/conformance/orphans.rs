@@ -10,18 +10,15 @@ use crate::support::{Announced, Thing, Things, World, gate, key, receive};
 
 /// Builds resource 0 under key 1 with one more caller waiting, runs `meanwhile`, and gives what
 /// the two got.
-fn orphaned(world: &World, f: &Arc<Things>, meanwhile: impl FnOnce()) -> [Lease<Thing>; 2] {
+pub(crate) fn orphaned(
+    world: &World,
+    f: &Arc<Things>,
+    meanwhile: impl FnOnce(),
+) -> [Lease<Thing>; 2] {
     let (gate, keyhole) = gate();
     let (announce, announced) = channel();
     thread::scope(|scope| {
-        let builder = scope.spawn(|| {
-            let build = || {
-                let thing = world.log.thing();
-                keyhole.pass();
-                Ok(thing)
-            };
-            f.get_or_build(&key(1).finish(), build).unwrap()
-        });
+        let builder = scope.spawn(|| world.get_then_pass(&keyhole, f, 1));
         gate.reached();
         let waiter = scope.spawn(|| {
             let waiting = Announced(announce);

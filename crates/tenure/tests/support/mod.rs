@@ -249,6 +249,17 @@ impl World {
         got.expect("it builds")
     }
 
+    /// The same with a build that stands at a gate once the resource is there.
+    pub fn get_then_pass(&self, keyhole: &Keyhole, function: &Things, key: u64) -> Lease<Thing> {
+        let build = || {
+            let thing = self.log.thing();
+            keyhole.pass();
+            Ok(thing)
+        };
+        let got = function.get_or_build(&self::key(key).finish(), build);
+        got.expect("it builds")
+    }
+
     /// The number of the resource that such a call gives; no lease is kept.
     pub fn number(&self, function: &Things, key: u64) -> u64 {
         self.get(function, key).number
