@@ -27,8 +27,8 @@ use pyo3::prelude::*;
 const LOOK: usize = 2;
 /// How much stack the levels up to the next look may need.
 const LEFT: usize = 64 << 10;
-/// How much of the thread's own stack Python must have, from the second level on.
-const PYTHON: usize = 16 << 10;
+/// How much of the thread's own stack is left to Python, which needs some of it to run at all.
+const OWN_LEFT: usize = 192 << 10;
 /// How large a piece of stack is.
 const PIECE: usize = 4 << 20;
 /// What the hop itself may need on the stack that it leaves.
@@ -52,6 +52,18 @@ struct Rest {
     top: usize,
 }
 
+/// How much of the thread's own stack Python must have, from the second level on. From 3.14 on it puts
+/// off finalizers in the last 64 KiB, and a switch of greenlets must find nothing put off.
+#[inline]
+fn python() -> usize {
+    // SAFETY: a number that never changes.
+    if unsafe { ffi::Py_Version } < 0x030e_0000 {
+        16 << 10
+    } else {
+        80 << 10
+    }
+}
+
 impl Rest {
     fn len(self) -> usize {
         self.top.saturating_sub(self.limit)
@@ -67,6 +79,14 @@ impl Stacks {
             None => top.saturating_sub(stacker::remaining_stack()?),
         };
         Some(Rest { limit, top })
+    }
+
+    /// How much of the stack that the walk is on it leaves.
+    fn left(self) -> usize {
+        match self.piece {
+            Some(_) => LEFT,
+            None => OWN_LEFT,
+        }
     }
 }
 
@@ -118,7 +138,7 @@ impl<'py> Walk<'_, '_, 'py> {
     pub(super) fn with_room(&mut self, write: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
         if self.open.len().is_multiple_of(LOOK)
             && let Some(here) = self.stacks.here()
-            && here.len() < LEFT
+            && here.len() < self.stacks.left()
         {
             self.on_piece(here, write)
         } else {
@@ -130,11 +150,11 @@ impl<'py> Walk<'_, '_, 'py> {
     #[inline]
     pub(super) fn on_own<T>(&mut self, write: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
         match (self.stacks.piece, self.stacks.other) {
-            (Some(_), Some(own)) if own.len() >= PYTHON => self.hop(own, None, write),
+            (Some(_), Some(own)) if own.len() >= python() => self.hop(own, None, write),
             (Some(_), _) => Err(Fault::no_room()),
             (None, _)
                 if !self.open.is_empty()
-                    && stacker::remaining_stack().is_some_and(|left| left < PYTHON) =>
+                    && stacker::remaining_stack().is_some_and(|left| left < python()) =>
             {
                 Err(Fault::no_room())
             }
@@ -154,7 +174,7 @@ impl<'py> Walk<'_, '_, 'py> {
         }
         let Some(piece) = memory::Piece::new(PIECE) else {
             // There are no pieces here: the thread's own stack is all there is.
-            return if here.len() < PYTHON {
+            return if here.len() < python() {
                 Err(Fault::no_room())
             } else {
                 write(self)

@@ -176,9 +176,6 @@ def test_k10_classes_that_share_what_they_are_made_of_are_walked_once() -> None:
     assert _encode(made(1)()) == _encode(made(1)()) != _encode(made(2)())
 
 
-@pytest.mark.skipif(
-    sys.version_info >= (3, 14), reason="from Python 3.14 on, not yet safe on a small stack (design 0008)"
-)
 @pytest.mark.parametrize("size", [64 << 10, 512 << 10])
 def test_k10_deep_classes_on_a_small_stack(size: int) -> None:
     """K10: there is room for what it takes to read them, or a clear error."""
