@@ -10,7 +10,7 @@ import pytest
 
 import tenure
 from tenure.testing import Clock
-from world import Job, Ledger, releases, wait
+from world import Job, Ledger, await_waiting, releases, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 
@@ -79,6 +79,7 @@ def test_l13_who_waits_gets_what_is_kept(clock: Clock, ledger: Ledger) -> None:
     builder = Job(model)
     wait(began)
     waiter = Job(model)
+    await_waiting(model, 1)
     go_on.set()
     assert builder.result() is waiter.result() is model()
     assert len(ledger.built) == 1

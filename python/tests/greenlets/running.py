@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-#: What a program waits for at most before it says that something hangs.
-LOST = 60.0
+from world import LOST
 
 BEGINNING = f"""
 import faulthandler, sys, threading

@@ -9,13 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import LOST, needs
+from running import needs
+
+from world import LOST, Job, together, until
 
 pytestmark = [needs("gunicorn", "gevent"), pytest.mark.skipif(os.name != "posix", reason="a server for POSIX")]
 
@@ -127,22 +127,18 @@ def test_c6_gunicorn_under_load_loses_nothing(tmp_path: Path) -> None:
         with contextlib.suppress(ConnectionError):
             statuses.append(server.get(f"late{number:03}"))
 
-    def together(work: Callable[[int], None]) -> list[threading.Thread]:
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
-        for it in threads:
-            it.start()
-        return threads
+    def was_late() -> bool:
+        assert server.process.poll() is None, server.errors()
+        return any(about.split()[1].startswith("late") for about in server.noted("asked"))
 
     try:
-        for it in together(client):
-            it.join(LOST)
+        together(20, client)
         assert Counter(statuses) == {200: 400}, server.errors()
-        last = together(late)
-        while not any(about.split()[1].startswith("late") for about in server.noted("asked")):
-            assert server.process.poll() is None, server.errors()
+        last = [Job(lambda number=number: late(number)) for number in range(20)]
+        until(was_late)
         server.process.send_signal(signal.SIGTERM)
         for it in last:
-            it.join(LOST)
+            it.result()
     finally:
         status = server.end()
     assert status == 0, server.errors()
