@@ -171,6 +171,9 @@ class _Sessions:
     def session(self) -> str | None:
         return self.now
 
+    def has_ended(self, session: str) -> bool:
+        return False
+
     def begin(self, func: Any, text: str | None, show_time: bool, allow_widgets: bool) -> None:
         return None
 

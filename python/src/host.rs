@@ -28,6 +28,16 @@ impl Host for PyHost {
         .map_err(interrupt)
     }
 
+    fn has_ended(&self, session: &str) -> Result<bool, Interrupt> {
+        Python::attach(|py| {
+            let adapter = self.adapter.bind(py);
+            adapter
+                .call_method1(intern!(py, "has_ended"), (session,))?
+                .extract()
+        })
+        .map_err(interrupt)
+    }
+
     fn begin(&self, start: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
         Python::attach(|py| {
             let adapter = self.adapter.bind(py);

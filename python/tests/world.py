@@ -118,6 +118,9 @@ class TestHost:
     def session(self) -> str | None:
         return getattr(self._here, "session", None)
 
+    def has_ended(self, session: str) -> bool:
+        return False
+
     def begin(self, func: Any, text: str | None, show_time: bool, allow_widgets: bool) -> Build:
         self.note("begin", func)
         return Build(self, func, text)

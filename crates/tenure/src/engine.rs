@@ -60,19 +60,19 @@ pub(crate) struct Core {
     sessions: Mutex<HashMap<SessionId, Session>>,
 }
 
-#[derive(Default)]
+/// A session that something is held for.
 struct Session {
+    stay: Stay,
     /// The functions that hold something for it.
     functions: Vec<Weak<dyn AnyFunction>>,
     /// The end that a grace period delays.
-    ending: Option<Ending>,
+    ending: Option<TimerId>,
 }
 
-/// An armed end. Its number tells it from one that was taken back too late.
-struct Ending {
-    number: u64,
-    timer: TimerId,
-}
+/// Names the time from a session's beginning or return to its end. An end is of one stay: where the
+/// session has come back since it was decided on, it comes too late.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stay(u64);
 
 /// What ends one resource.
 pub(crate) type End = Box<dyn FnOnce() + Send>;
@@ -387,42 +387,46 @@ impl Engine {
     /// ```
     pub fn end_session(&self, session: &str) {
         let _under_way = self.0.under_way.begin();
-        for end in self.begin_end_of_session(session) {
+        for end in self.begin_end_of_session(session, None) {
+            end();
+        }
+    }
+
+    /// The same for a stay that is over, where the session may have come back meanwhile.
+    pub(crate) fn end_stay(&self, session: &str, stay: Stay) {
+        let _under_way = self.0.under_way.begin();
+        for end in self.begin_end_of_session(session, Some(stay)) {
             end();
         }
     }
 
     /// The same for a caller that holds a lock and has begun a release: what this gives is to be run
-    /// outside the lock.
-    pub(crate) fn begin_end_of_session(&self, session: &str) -> Vec<End> {
+    /// outside the lock. `of`: the stay that is over, if not whichever there is.
+    pub(crate) fn begin_end_of_session(&self, session: &str, of: Option<Stay>) -> Vec<End> {
         let mut ends = self.leave_versions(session);
         let grace = nanos(self.config().session_grace);
         if grace == 0 {
-            ends.extend(self.forget_session(session, |_| true));
+            ends.extend(self.forget_session(session, of));
             return ends;
         }
         let id: SessionId = Arc::from(session);
         let core = self.downgrade();
         let mut sessions = self.0.sessions.lock();
-        let Some(there) = sessions.get_mut(session) else {
+        let Some(there) = sessions.get_mut(session).filter(|it| it.is_in(of)) else {
             return ends;
         };
         if there.ending.is_none() {
             let when = self.0.clock.now().saturating_add(grace);
-            let number = self.0.number();
+            let stay = there.stay;
             let job = Box::new(move || {
                 if let Some(engine) = core.upgrade() {
                     let _under_way = engine.core().under_way.begin();
-                    // Unless the session has come back meanwhile.
-                    let ends =
-                        |it: &Session| it.ending.as_ref().is_some_and(|it| it.number == number);
-                    for end in engine.forget_session(&id, ends) {
+                    for end in engine.forget_session(&id, Some(stay)) {
                         end();
                     }
                 }
             });
-            let timer = self.0.timer.at(when, job);
-            there.ending = Some(Ending { number, timer });
+            there.ending = Some(self.0.timer.at(when, job));
         }
         ends
     }
@@ -451,16 +455,19 @@ impl Engine {
     /// ```
     pub fn resume_session(&self, session: &str) {
         let mut sessions = self.0.sessions.lock();
-        let ending = sessions.get_mut(session).and_then(|it| it.ending.take());
-        if let Some(ending) = ending {
-            self.0.timer.cancel(ending.timer);
+        let Some(there) = sessions.get_mut(session) else {
+            return;
+        };
+        there.stay = self.0.new_stay();
+        if let Some(timer) = there.ending.take() {
+            self.0.timer.cancel(timer);
         }
     }
 
-    fn forget_session(&self, session: &str, ends: impl FnOnce(&Session) -> bool) -> Vec<End> {
+    fn forget_session(&self, session: &str, of: Option<Stay>) -> Vec<End> {
         let gone = {
             let mut sessions = self.0.sessions.lock();
-            if !sessions.get(session).is_some_and(ends) {
+            if !sessions.get(session).is_some_and(|it| it.is_in(of)) {
                 return Vec::new();
             }
             sessions.remove_entry(session)
@@ -468,8 +475,8 @@ impl Engine {
         let Some((id, gone)) = gone else {
             return Vec::new();
         };
-        if let Some(ending) = gone.ending {
-            self.0.timer.cancel(ending.timer);
+        if let Some(timer) = gone.ending {
+            self.0.timer.cancel(timer);
         }
         let functions = gone.functions.iter().filter_map(Weak::upgrade);
         let ends = functions.map(|function| {
@@ -663,7 +670,7 @@ impl Engine {
         }
         let sessions: Vec<SessionId> = self.0.sessions.lock().keys().cloned().collect();
         for session in sessions {
-            for end in self.forget_session(&session, |_| true) {
+            for end in self.forget_session(&session, None) {
                 end();
             }
         }
@@ -701,11 +708,29 @@ impl Engine {
         self.0.functions.live()
     }
 
-    /// Notes that `function` holds something for the session.
-    pub(crate) fn join_session(&self, session: &SessionId, function: Weak<dyn AnyFunction>) {
+    /// Notes that `function` holds something for the session, in the stay that this gives.
+    pub(crate) fn join_session(
+        &self,
+        session: &SessionId,
+        function: Weak<dyn AnyFunction>,
+    ) -> Stay {
         let mut sessions = self.0.sessions.lock();
-        let there = sessions.entry(Arc::clone(session)).or_default();
+        let there = sessions
+            .entry(Arc::clone(session))
+            .or_insert_with(|| Session {
+                stay: self.0.new_stay(),
+                functions: Vec::new(),
+                ending: None,
+            });
         there.functions.push(function);
+        there.stay
+    }
+}
+
+impl Session {
+    /// Whether it is in this stay; in whichever one, where none is named.
+    fn is_in(&self, stay: Option<Stay>) -> bool {
+        stay.is_none_or(|stay| self.stay == stay)
     }
 }
 
@@ -727,6 +752,10 @@ impl Core {
     /// A number that was not given before.
     pub(crate) fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn new_stay(&self) -> Stay {
+        Stay(self.number())
     }
 
     /// The present time, made unique and rising.

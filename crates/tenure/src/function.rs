@@ -494,7 +494,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     }
 
     fn session_cache(&self, host: Option<&dyn Host>) -> Result<Arc<Cache<V, F>>, Error<F>> {
-        let session = self.session(host)?;
+        let (host, session) = self.session(host)?;
         let mut sessions = self.sessions.lock();
         if let Some(cache) = sessions.get(&session) {
             return Ok(Arc::clone(cache));
@@ -503,22 +503,28 @@ impl<V: Resource, F: Failure> Function<V, F> {
         sessions.insert(Arc::clone(&session), Arc::clone(&cache));
         drop(sessions);
         let me: Weak<dyn AnyFunction> = self.me.clone();
-        self.shared.engine.join_session(&session, me);
-        // A session that ended before it was joined does not end again by itself.
-        if !matches!(self.session(host), Ok(present) if present == session) {
-            self.shared.engine.end_session(&session);
+        let stay = self.shared.engine.join_session(&session, me);
+        // A session that ended before it was joined does not end again by itself: the cache closes,
+        // and what is built in it is an orphan.
+        let ended = host.has_ended(&session);
+        if !matches!(ended, Ok(false)) {
+            self.shared.engine.end_stay(&session, stay);
         }
+        ended.map_err(Error::Interrupted)?;
         Ok(cache)
     }
 
-    fn session(&self, host: Option<&dyn Host>) -> Result<SessionId, Error<F>> {
-        let session = match host {
-            Some(host) => host.session().map_err(Error::Interrupted)?,
-            None => None,
-        };
-        session.ok_or_else(|| Error::NoSession {
+    /// The session that the present code serves, and the host that knows it.
+    fn session<'h>(
+        &self,
+        host: Option<&'h dyn Host>,
+    ) -> Result<(&'h dyn Host, SessionId), Error<F>> {
+        let no_session = || Error::NoSession {
             function: self.shared.name.to_string(),
-        })
+        };
+        let host = host.ok_or_else(no_session)?;
+        let session = host.session().map_err(Error::Interrupted)?;
+        Ok((host, session.ok_or_else(no_session)?))
     }
 
     /// The cache that `clear` means here, if there is one: the global one, or the present session's.
@@ -526,13 +532,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
         if self.shared.settings.scope == Scope::Global {
             return Ok(Some(Place::Global(&self.global)));
         }
-        let session = self.session(self.shared.engine.host().as_deref())?;
-        Ok(self
-            .sessions
-            .lock()
-            .get(&session)
-            .cloned()
-            .map(Place::Session))
+        let host = self.shared.engine.host();
+        let (_, session) = self.session(host.as_deref())?;
+        let cache = self.sessions.lock().get(&session).cloned();
+        Ok(cache.map(Place::Session))
     }
 
     /// Puts a resource under `key`, in the place of what stands there.

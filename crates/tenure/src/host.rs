@@ -99,6 +99,19 @@ pub trait Host: Send + Sync + 'static {
     /// What the host raised.
     fn session(&self) -> Result<Option<SessionId>, Interrupt>;
 
+    /// Whether this session, which the present code has just been said to serve, is over: what the
+    /// code builds goes to its callers then and is not kept. Asked when a function first keeps
+    /// something for the session, so a host gives a session up before it tells the engine of the
+    /// end, and takes it up again before it tells of the return.
+    ///
+    /// By itself a host has given up a session that it no longer names.
+    ///
+    /// # Errors
+    /// What the host raised; the session counts as over.
+    fn has_ended(&self, session: &str) -> Result<bool, Interrupt> {
+        Ok(self.session()?.as_deref() != Some(session))
+    }
+
     /// A build begins on this thread, or a wait for one. `None`: nothing to show or to record.
     ///
     /// # Errors

@@ -37,6 +37,10 @@ impl Host for ProgramHost {
         Ok(Session::current_id())
     }
 
+    fn has_ended(&self, session: &str) -> Result<bool, Interrupt> {
+        Ok(!Session::is_live(session))
+    }
+
     fn begin(&self, start: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
         let recorder = (!start.waits && stage::is_used()).then(Recorder::begin);
         #[cfg(feature = "terminal")]

@@ -119,6 +119,17 @@ impl Session {
         })
     }
 
+    /// Whether a session of this id lives: the one that the present code serves, or, where that one
+    /// has ended, a later one of the same name.
+    pub(crate) fn is_live(id: &str) -> bool {
+        if Self::current_id().as_deref() == Some(id) {
+            return true;
+        }
+        let named = NAMED.lock().get(id).and_then(Weak::upgrade);
+        // Dropped outside the lock, which its end takes.
+        named.is_some_and(|it| !it.ended.load(Ordering::Acquire))
+    }
+
     /// The name it was made with, if it was made with one.
     ///
     /// ```
@@ -231,7 +242,7 @@ impl Inner {
             Some(there) if std::ptr::eq(there.as_ptr(), self) => named.remove(&self.id),
             _ => None,
         };
-        let ending = engine.begin_end_of_session(&self.id);
+        let ending = engine.begin_end_of_session(&self.id, None);
         drop(named);
         drop(gone);
         for release in ending {

@@ -54,8 +54,11 @@ class Host(Protocol):
         """The id of the session this thread serves, or None.
 
         When a session ends, the host calls `tenure._native.end_session` with its id, and `resume_session` when it is
-        back.
+        back; `has_ended` says so already when it calls.
         """
+
+    def has_ended(self, session: str) -> bool:
+        """Whether the session that this thread serves is over: what the thread builds is not kept then."""
 
     def begin(self, func: Callable[..., Any], text: str | None, show_time: bool, allow_widgets: bool) -> Build | None:
         """A build begins on this thread: the function runs next. None where there is nothing to show or to record.

@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 
-from streamlit.runtime import Runtime
+from streamlit import runtime
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.runtime.state.common import TESTING_KEY
@@ -17,6 +17,9 @@ from tenure import _native
 
 _TEST_SESSION = "test session id"
 """The one id that AppTest gives to all its sessions."""
+
+_TEST_NAME = "AppTest "
+"""How the names begin by which Tenure tells them apart."""
 
 _test_numbers = itertools.count(1)
 
@@ -27,7 +30,7 @@ class _Test:
     __slots__ = ("__weakref__", "name")
 
     def __init__(self) -> None:
-        self.name = f"AppTest {next(_test_numbers)}"
+        self.name = f"{_TEST_NAME}{next(_test_numbers)}"
         weakref.finalize(self, _native.end_session, self.name).atexit = False
 
 
@@ -45,16 +48,12 @@ def _test_session(ctx: ScriptRunContext) -> str:
     return str(test.name)
 
 
-_away: dict[str, None] = {}
-"""The ids of sessions that have ended or disconnected, and may come back, in the order in which they went."""
+_met: weakref.WeakValueDictionary[str, AppSession] = weakref.WeakValueDictionary()
+"""The sessions that Streamlit has told of, by their ids."""
 
-_AWAY_MOST = 10_000
-"""How many of them are remembered: for as long as their scripts and threads may go on."""
+_away: weakref.WeakSet[AppSession] = weakref.WeakSet()
+"""Those of them that have ended or disconnected, and may come back."""
 
-_met: set[str] = set()
-"""The ids of connected sessions that have called something: a first call may come when its session has gone already."""
-
-_late_numbers = itertools.count(1)
 
 _PROMPTLY = 0.1
 """How long, in seconds, the server's event loop waits for a session's releases, which are user code."""
@@ -92,39 +91,35 @@ def _finish() -> None:
 
 
 def ended(session: AppSession) -> None:
-    """Streamlit clears the caches of a session when it disconnects, and again when it is shut down for good."""
-    _met.discard(session.id)
-    _went(session.id)
+    """Streamlit clears the caches of a session when it disconnects, and again when it is shut down for good.
+
+    Its scripts and threads may run on and build for it.
+    """
+    _met[session.id] = session
+    _away.add(session)
     _end(session.id)
-
-
-def _went(session_id: str) -> None:
-    _away.pop(session_id, None)
-    _away[session_id] = None
-    if len(_away) > _AWAY_MOST:
-        del _away[next(iter(_away))]
 
 
 def watched(session: AppSession) -> None:
     """Streamlit watches a session's files when it is new, and again when it reconnects."""
-    if session.id in _away:
-        del _away[session.id]
+    _met[session.id] = session
+    if session in _away:
+        _away.discard(session)
         _native.resume_session(session.id)
 
 
-def current(ctx: ScriptRunContext) -> str:
-    """The id of the session that `ctx` serves.
+def has_ended(session_id: str) -> bool:
+    """Whether a session that a thread serves is over, for good or until it comes back."""
+    session = _met.get(session_id)
+    if session is not None:
+        return session in _away
+    # It began before Tenure was there to be told, or is gone for good; or it is an AppTest's, which lasts as long as
+    # anyone can serve it.
+    if session_id.startswith(_TEST_NAME) or not runtime.exists():
+        return False
+    return not runtime.get_instance().is_active_session(session_id)
 
-    A script or a thread may go on after its session has ended. What it builds is for nobody who comes later: it is
-    given an id that ends before anything is kept under it, so that the resource is released once its callers let go.
-    """
-    if ctx.session_id == _TEST_SESSION:
-        return _test_session(ctx)
-    if ctx.session_id not in _met and ctx.session_id not in _away:
-        if not Runtime.exists() or Runtime.instance().is_active_session(ctx.session_id):
-            _met.add(ctx.session_id)
-        else:
-            _went(ctx.session_id)
-    if ctx.session_id in _away:
-        return f"{ctx.session_id} after its end {next(_late_numbers)}"
-    return ctx.session_id
+
+def current(ctx: ScriptRunContext) -> str:
+    """The id of the session that `ctx` serves."""
+    return _test_session(ctx) if ctx.session_id == _TEST_SESSION else ctx.session_id

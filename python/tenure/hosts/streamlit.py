@@ -44,6 +44,9 @@ class StreamlitHost:
         ctx = get_script_run_ctx(suppress_warning=True)
         return None if ctx is None else sessions.current(ctx)
 
+    def has_ended(self, session: str) -> bool:
+        return sessions.has_ended(session)
+
     def begin(self, func: Callable[..., Any], text: str | None, show_time: bool, allow_widgets: bool) -> _Build | None:
         ctx = get_script_run_ctx(suppress_warning=True)
         if ctx is None:

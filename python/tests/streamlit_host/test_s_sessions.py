@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import stage
 
 import tenure.testing
+from tenure.hosts import _streamlit_sessions as sessions
 
 pytestmark = [pytest.mark.streamlit, stage.LEFT_OPEN]
 
@@ -108,8 +111,8 @@ def test_s2_the_end_of_the_server_ends_its_sessions(live: Callable[[str], Any]) 
     assert sorted(stage.released(2)) == ["own 2", "own 3"]
 
 
-def test_s2_a_script_that_outlives_its_session_leaves_nothing(live: Callable[[str], Any]) -> None:
-    """It builds for a session that is gone, since nothing has stopped it yet; the end of the script ends that too."""
+def test_s2_l1_a_script_that_outlives_its_session_leaves_nothing(live: Callable[[str], Any]) -> None:
+    """It builds for a session that is gone, since nothing has stopped it yet."""
     server = live(
         """
         import stage
@@ -131,6 +134,156 @@ def test_s2_a_script_that_outlives_its_session_leaves_nothing(live: Callable[[st
     browser.disconnect()
     stage.things["disconnected"].set()
     assert stage.released(1) == ["own 1"]
+
+
+@pytest.mark.parametrize("end", ["disconnect", "close"])
+def test_s2_l1_a_script_that_a_newer_run_replaced_leaves_nothing(live: Callable[[str], Any], end: str) -> None:
+    """A rerun begins beside it: Streamlit knows no more of the older one, which runs until it writes next."""
+    server = live(
+        """
+        import threading
+
+        import stage
+        import tenure.testing
+
+        @tenure.cache_resource(scope="session", on_release=lambda thing: stage.things["released"].append(thing))
+        def own():
+            return stage.build("own")
+
+        run = stage.things["runs"].pop(0)
+        run.thread = threading.current_thread()
+        run.begun.set()
+        stage.wait(run.goes_on)
+        if run.builds:
+            own()
+        """
+    )
+    older, newer = Run(builds=True), Run(builds=False)
+    stage.things["runs"] = [older, newer]
+    browser = server.connect()
+    for run in (older, newer):
+        browser.start()
+        stage.wait(run.begun)
+    getattr(browser, end)()
+    for run in (newer, older):
+        run.goes_on.set()
+        run.thread.join(stage.PATIENCE)
+        server.on_loop(lambda: None)
+    assert stage.released(1) == ["own 1"]
+
+
+class Run:
+    """One run of a script, which goes on when the test says so."""
+
+    thread: threading.Thread
+
+    def __init__(self, *, builds: bool) -> None:
+        self.builds = builds
+        self.begun = threading.Event()
+        self.goes_on = threading.Event()
+
+
+THREAD = """
+    import threading
+
+    import stage
+    import streamlit as st
+    from streamlit.runtime.scriptrunner import add_script_run_ctx
+
+    import tenure.testing
+
+    @tenure.cache_resource(scope="session", on_release=lambda thing: stage.things["released"].append(thing))
+    def own():
+        return stage.build("own")
+
+    def work():
+        for asked, answered in stage.things["turns"]:
+            stage.wait(asked)
+            stage.things["got"].append(own())
+            answered.set()
+
+    if not stage.things["got"]:
+        stage.things["got"].append(None)
+        thread = threading.Thread(target=work)
+        add_script_run_ctx(thread)
+        thread.start()
+        stage.things["thread"] = thread
+    else:
+        st.text(own())
+"""
+"""An app whose first run starts a thread that serves its session, and whose later runs use what that uses."""
+
+
+class Turns:
+    """The thread's calls, one when the test says so."""
+
+    def __init__(self, count: int) -> None:
+        self._left = [(threading.Event(), threading.Event()) for _ in range(count)]
+        stage.things.update(turns=list(self._left), got=[])
+
+    def take(self) -> str:
+        asked, answered = self._left.pop(0)
+        asked.set()
+        stage.wait(answered)
+        return str(stage.things["got"].pop())
+
+
+def test_s2_l1_a_thread_that_outlives_its_session_leaves_nothing(live: Callable[[str], Any]) -> None:
+    """However late it builds, and however often: each time it gets its own, which goes once it has let go."""
+    server, turns = live(THREAD), Turns(3)
+    browser = server.connect()
+    browser.run()
+    assert turns.take() == "own 1"
+    browser.close()
+    assert stage.released(1) == ["own 1"]
+    gc.collect()  # Streamlit's own object for the session, too, may be gone by then.
+    assert [turns.take(), turns.take()] == ["own 2", "own 3"]
+    stage.things["thread"].join()
+    assert sorted(stage.released(3)) == ["own 1", "own 2", "own 3"]
+
+
+def test_s2_a_thread_is_at_home_again_when_its_session_is_back(live: Callable[[str], Any]) -> None:
+    server, turns = live(THREAD), Turns(3)
+    browser = server.connect()
+    browser.run()
+    browser.disconnect()
+    assert turns.take() == "own 1"
+    assert stage.released(1) == ["own 1"]
+    browser.reconnect()
+    assert [turns.take(), turns.take()] == ["own 2", "own 2"]
+    browser.run()
+    assert browser.texts() == ["own 2"]
+    assert stage.things["released"] == ["own 1"]
+
+
+def test_s4_what_a_thread_builds_while_its_session_is_away_waits_with_the_rest(
+    live: Callable[[str], Any], grace: Any
+) -> None:
+    server, turns = live(THREAD), Turns(2)
+    browser = server.connect()
+    browser.run()
+    browser.disconnect()
+    assert [turns.take(), turns.take()] == ["own 1", "own 1"]
+    browser.reconnect()
+    browser.run()
+    assert browser.texts() == ["own 1"]
+    assert stage.things["released"] == []
+
+
+def test_s2_a_session_may_be_older_than_what_tenure_was_told(
+    live: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tenure finds an app at a call that misses, when sessions have begun; Streamlit says which of them are there."""
+    browser = live(APP).connect()
+    monkeypatch.setattr(sessions, "_met", weakref.WeakValueDictionary())
+    browser.run()
+    browser.run()
+    assert browser.texts() == ["shared 1", "own 2"] * 2
+    assert not sessions.has_ended(browser.id)
+    assert sessions.has_ended("nobody")
+    browser.disconnect()
+    assert stage.released(1) == ["own 2"]
+    assert sessions.has_ended(browser.id)
 
 
 def test_s2_a_build_under_way_when_its_session_ends_is_released(live: Callable[[str], Any]) -> None:
@@ -189,39 +342,6 @@ def test_s2_a_script_that_was_asked_to_run_again_and_outlives_its_session_leaves
             thread.join(stage.PATIENCE)
     built = stage.things["built"]
     assert sorted(stage.released(len(built))) == sorted(built)
-
-
-def test_s2_a_thread_that_outlives_its_session_leaves_nothing(live: Callable[[str], Any]) -> None:
-    server = live(
-        """
-        import threading
-
-        import stage
-        from streamlit.runtime.scriptrunner import add_script_run_ctx
-
-        import tenure.testing
-
-        @tenure.cache_resource(scope="session", on_release=lambda thing: stage.things["released"].append(thing))
-        def own():
-            return stage.build("own")
-
-        def work():
-            stage.wait(stage.things["disconnected"])
-            own()
-            stage.things["done"].set()
-
-        thread = threading.Thread(target=work)
-        add_script_run_ctx(thread)
-        thread.start()
-        """
-    )
-    stage.things.update(disconnected=threading.Event(), done=threading.Event())
-    browser = server.connect()
-    browser.run()
-    browser.close()
-    stage.things["disconnected"].set()
-    stage.wait(stage.things["done"])
-    assert stage.released(1) == ["own 1"]
 
 
 def test_s3_no_session_is_an_error_that_says_so(app: Callable[..., Any]) -> None:

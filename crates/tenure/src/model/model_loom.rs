@@ -325,6 +325,23 @@ fn l8_a_session_ends_while_it_is_built_for() {
 }
 
 #[test]
+fn l8_a_session_ends_and_is_built_for_all_the_same() {
+    model(|| {
+        let world = World::new();
+        let f = world.function(world.in_sessions(true));
+        let shared = (world, f);
+        let ends = does(&shared, |world, _| world.end_session(0));
+        let ((), got) = both(ends, gets(&shared));
+        let number = got.unwrap().number;
+        let cause = shared.0.log.cause(number).unwrap();
+        assert!([Cause::SessionEnded, Cause::Orphaned].contains(&cause));
+        assert_eq!(shared.0.engine.sessions(), 0);
+        assert_eq!(shared.1.info().entries, 0);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
 fn l1_a_clear_races_with_a_hit() {
     model(|| {
         let shared = with(Settings::default());

@@ -115,13 +115,27 @@ thread_local! {
 }
 
 /// A host with a few sessions, each of which may be gone for good.
-struct Sessions(Arc<[AtomicBool; 3]>);
+struct Sessions {
+    gone: Arc<[AtomicBool; 3]>,
+    /// Whether code goes on to serve a session that is gone.
+    outlived: bool,
+}
+
+impl Sessions {
+    fn served(&self) -> (&'static str, bool) {
+        let serves = SERVES.with(Cell::get);
+        (SESSIONS[serves], self.gone[serves].load(Ordering::SeqCst))
+    }
+}
 
 impl Host for Sessions {
     fn session(&self) -> Result<Option<SessionId>, Interrupt> {
-        let serves = SERVES.with(Cell::get);
-        let gone = self.0[serves].load(Ordering::SeqCst);
-        Ok((!gone).then(|| SESSIONS[serves].into()))
+        let (session, is_gone) = self.served();
+        Ok((self.outlived || !is_gone).then(|| session.into()))
+    }
+
+    fn has_ended(&self, _: &str) -> Result<bool, Interrupt> {
+        Ok(self.served().1)
     }
 
     fn begin(&self, _: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
@@ -159,8 +173,14 @@ impl World {
 
     /// The settings of a function that has its entries per session.
     pub(super) fn in_session(&self) -> Settings {
+        self.in_sessions(false)
+    }
+
+    /// The same where code may outlive its session.
+    pub(super) fn in_sessions(&self, outlived: bool) -> Settings {
         let gone = Arc::clone(&self.gone);
-        self.engine.set_host(Some(Arc::new(Sessions(gone))));
+        let host = Sessions { gone, outlived };
+        self.engine.set_host(Some(Arc::new(host)));
         Settings {
             scope: Scope::Session,
             ..Settings::default()

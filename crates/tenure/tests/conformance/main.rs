@@ -151,8 +151,11 @@ mod hosted {
             s3_without_a_session_it_is_an_error
             s4_a_session_that_comes_back_finds_its_resources
             s4_a_session_that_stays_away_ends
+            s4_within_the_grace_period_the_late_ones_wait_with_the_rest
+            s4_an_end_that_comes_after_the_return_is_void
             s5_the_end_of_one_touches_no_other
             l8_its_session_ended_while_it_was_built
+            l8_what_is_built_for_a_session_that_has_ended_is_an_orphan
             clears_are_for_the_present_session;
         shown:
             h3_a_build_that_ends_at_once_shows_nothing

@@ -1,5 +1,6 @@
 //! S1 to S5: who shares an entry.
 
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -82,6 +83,63 @@ pub fn s2_a_session_that_ended_before_it_was_joined_leaves_nothing(world: &World
     assert_eq!(world.causes(lease.number), []);
     drop(lease);
     assert_eq!(world.causes(0), [Cause::Orphaned]);
+}
+
+pub fn l8_what_is_built_for_a_session_that_has_ended_is_an_orphan(world: &World) {
+    let f = world.function(world.settings());
+    let host = world.host.as_ref().unwrap();
+    assert_eq!(serve("a", || world.number(&f, 1)), 0);
+    // The session goes, and code that serves it does not.
+    host.outlive("a", true);
+    world.engine.end_session("a");
+    for number in [1, 2] {
+        let lease = serve("a", || world.get(&f, 1));
+        assert_eq!(lease.number, number);
+        assert_eq!(world.engine.sessions(), 0);
+        assert_eq!(world.causes(number), []);
+        drop(lease);
+        assert_eq!(world.causes(number), [Cause::Orphaned]);
+    }
+    let put = serve("a", || {
+        f.insert(&key(1).finish(), world.log.thing()).map(drop)
+    });
+    put.unwrap();
+    assert_eq!(world.causes(3), [Cause::Orphaned]);
+}
+
+pub fn s4_within_the_grace_period_the_late_ones_wait_with_the_rest(world: &World) {
+    world.engine.configure(|it| it.session_grace = GRACE);
+    let f = world.function(world.settings());
+    let host = world.host.as_ref().unwrap();
+    host.outlive("a", true);
+    world.engine.end_session("a");
+    assert_eq!(serve("a", || world.number(&f, 1)), 0);
+    assert_eq!(serve("a", || world.number(&f, 1)), 0);
+    world.pass(GRACE);
+    assert_eq!(world.causes(0), [Cause::SessionEnded]);
+    assert_eq!(world.engine.sessions(), 0);
+}
+
+pub fn s4_an_end_that_comes_after_the_return_is_void(world: &World) {
+    for grace in [Duration::ZERO, GRACE] {
+        world.engine.configure(|it| it.session_grace = grace);
+        let f = world.function(world.settings());
+        let host = world.host.as_ref().unwrap();
+        // A late call learns that its session is over, which comes back before the call ends it.
+        host.outlive("a", true);
+        host.after_next_answer({
+            let (host, engine) = (Arc::clone(host), world.engine.clone());
+            move || {
+                host.outlive("a", false);
+                engine.resume_session("a");
+            }
+        });
+        let number = serve("a", || world.number(&f, 1));
+        world.pass(GRACE * 2);
+        assert_eq!(serve("a", || world.number(&f, 1)), number);
+        assert_eq!(world.causes(number), []);
+        world.engine.end_session("a");
+    }
 }
 
 pub fn s3_without_a_session_it_is_an_error(world: &World) {

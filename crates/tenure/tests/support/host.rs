@@ -41,6 +41,8 @@ pub struct TestHost {
     begun: AtomicUsize,
     ended: AtomicUsize,
     gone: Mutex<HashSet<SessionId>>,
+    outlived: Mutex<HashSet<SessionId>>,
+    after_answer: Mutex<Option<Errand>>,
     at_question: Mutex<Option<Errand>>,
     at_end: Mutex<Option<Errand>>,
     stops: AtomicBool,
@@ -57,6 +59,8 @@ impl TestHost {
             begun: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             gone: Mutex::default(),
+            outlived: Mutex::default(),
+            after_answer: Mutex::default(),
             at_question: Mutex::default(),
             at_end: Mutex::default(),
             stops: AtomicBool::new(false),
@@ -92,6 +96,21 @@ impl TestHost {
         *lock(&self.at_question) = Some(Box::new(errand));
     }
 
+    /// The session is over, or back; its code runs on all the while.
+    pub fn outlive(&self, session: &str, is_over: bool) {
+        let mut outlived = lock(&self.outlived);
+        if is_over {
+            outlived.insert(session.into());
+        } else {
+            outlived.remove(session);
+        }
+    }
+
+    /// Runs this just after the host has next said whether a session is over.
+    pub fn after_next_answer(&self, errand: impl FnOnce() + Send + 'static) {
+        *lock(&self.after_answer) = Some(Box::new(errand));
+    }
+
     /// Runs this while a build ends.
     pub fn at_next_end(&self, errand: impl FnOnce() + Send + 'static) {
         *lock(&self.at_end) = Some(Box::new(errand));
@@ -120,6 +139,16 @@ impl Host for TestHost {
             errand();
         }
         Ok(answer)
+    }
+
+    fn has_ended(&self, session: &str) -> Result<bool, Interrupt> {
+        let is_served = self.session()?.as_deref() == Some(session);
+        let ended = !is_served || lock(&self.outlived).contains(session);
+        let errand = lock(&self.after_answer).take();
+        if let Some(errand) = errand {
+            errand();
+        }
+        Ok(ended)
     }
 
     fn begin(&self, start: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
