@@ -34,12 +34,20 @@ def _failing(value: object) -> str:
     raise OSError("no hash")
 
 
+def _hashing(hash_funcs: Any) -> Any:
+    return tenure.cache_resource(lambda it: object(), hash_funcs=hash_funcs)
+
+
 CASES: list[tuple[str, type[Exception], type[Exception], Callable[[], Any]]] = [
     ("a ttl that is no time", ValueError, ValueError, lambda: tenure.cache_resource(ttl="soon")),
     ("a ttl of another type", TypeError, TypeError, lambda: tenure.cache_resource(ttl=[1])),
     ("an unknown scope", ValueError, ValueError, lambda: tenure.cache_resource(scope="page")),
     ("a bound that keeps nothing", ValueError, ValueError, lambda: tenure.cache_resource(max_entries=0)),
     ("an unknown refresh mode", ValueError, ValueError, lambda: tenure.cache_resource(refresh_mode="never")),
+    ("hash functions that are no dict", TypeError, TypeError, lambda: _hashing([1])),
+    ("a hash function for no class", TypeError, TypeError, lambda: _hashing({5: str})),
+    ("a hash function for half a name", ValueError, ValueError, lambda: _hashing({"Person": str})),
+    ("a hash function that is none", TypeError, TypeError, lambda: _hashing({list: None})),
     (
         "no session",
         tenure.ScopeError,
