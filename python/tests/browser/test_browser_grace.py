@@ -25,6 +25,8 @@ def away(serve):
 
 def drop(tab, line):
     """Cut the line, and wait until the browser has noticed."""
+    # The browser loads the code of a kind of element when the first is drawn, and asks for it once only.
+    tab.page.get_by_role("button", name="Run again", exact=True).wait_for()
     line.cut()
     tab.page.locator('[data-testid="stApp"]:not([data-test-connection-state="CONNECTED"])').wait_for()
 
