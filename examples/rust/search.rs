@@ -97,7 +97,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         match line.trim().split_once(' ').unwrap_or((line.trim(), "")) {
             ("", _) => {}
             (":folder", path) => folder = PathBuf::from(path),
-            (":clear", _) => index::clear_entry(&folder),
+            (":clear", _) => {
+                index::clear_entry(&folder);
+            }
             (":info", _) => {
                 let info = index::info();
                 println!(

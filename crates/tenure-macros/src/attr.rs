@@ -10,7 +10,7 @@ use syn::{Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, Token, UnOp
 use crate::ttl;
 
 /// The settings, each with a value to show.
-const SETTINGS: [(&str, &str); 13] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("ttl", "\"1h30m\""),
     ("max_entries", "8"),
     ("validate", "|it| it.is_alive()"),
@@ -20,6 +20,7 @@ const SETTINGS: [(&str, &str); 13] = [
     ("drain", "\"30s\""),
     ("show_spinner", "\"Loading the model\""),
     ("show_time", "true"),
+    ("show_arguments", "true"),
     ("observes", "true"),
     ("associated", ""),
     ("cache", "other_name"),
@@ -42,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) validate: Option<Expr>,
     pub(crate) keep_if: Option<Expr>,
     pub(crate) on_release: Option<Expr>,
+    /// Whether what stands in the cache is listed with its arguments.
+    pub(crate) show_arguments: bool,
     pub(crate) associated: Option<Span>,
     /// The name that the cache goes by.
     pub(crate) cache: Option<Ident>,
@@ -143,6 +146,7 @@ impl Settings {
             "scope" => self.scope(&value)?,
             "show_spinner" => self.spinner(&value)?,
             "show_time" => self.switch(name, quote!(show_time), &value)?,
+            "show_arguments" => self.show_arguments = switched(name, &value)?,
             "observes" => self.switch(name, quote!(observes), &value)?,
             "cache" => self.cache = Some(cache(&value)?),
             _ => self.krate = Some(path(&value)?),
@@ -306,16 +310,21 @@ impl Settings {
     }
 
     fn switch(&mut self, name: &str, field: TokenStream, value: &Expr) -> syn::Result<()> {
-        let Expr::Lit(ExprLit {
-            lit: Lit::Bool(on), ..
-        }) = value
-        else {
-            let text = format!("{name} must be `true` or `false`. Example: {name} = true");
-            return Err(Error::new_spanned(value, text));
-        };
+        let on = switched(name, value)?;
         self.fields.push(quote!(#field: #on));
         Ok(())
     }
+}
+
+fn switched(name: &str, value: &Expr) -> syn::Result<bool> {
+    if let Expr::Lit(ExprLit {
+        lit: Lit::Bool(on), ..
+    }) = value
+    {
+        return Ok(on.value);
+    }
+    let text = format!("{name} must be `true` or `false`. Example: {name} = true");
+    Err(Error::new_spanned(value, text))
 }
 
 /// The expression itself: what comes through a `macro_rules!` fragment has braces that nobody sees.

@@ -24,6 +24,8 @@ pub(crate) struct Beside<'a> {
 const PANICS: &str = "\n\n# Panics\n\
      Where the function has `scope = \"session\"` and this code runs in no session.";
 
+const AWAITED: &str = "What this gives may be awaited, until all of it has been released.";
+
 impl<'a> Beside<'a> {
     pub(crate) fn of(expansion: &'a Expansion<'a>) -> Self {
         let name = &expansion.name;
@@ -68,17 +70,17 @@ impl<'a> Beside<'a> {
     }
 
     fn clear(&self) -> TokenStream {
-        let vis = &self.expansion.function.item.vis;
+        let (krate, vis) = (&self.expansion.krate, &self.expansion.function.item.vis);
         let (name, all) = (self.name("clear"), self.whole(&format_ident!("clear")));
         let doc = format!(
-            "Clears every entry of {}{}.{PANICS}",
+            "Clears every entry of {}{}. {AWAITED}{PANICS}",
             self.function, self.whose
         );
         quote! {
             #[doc = #doc]
             #[allow(dead_code)]
             #[track_caller]
-            #vis fn #name() {
+            #vis fn #name() -> #krate::Cleared {
                 #all
             }
         }
@@ -160,27 +162,24 @@ impl<'a> Beside<'a> {
     fn clear_entry(&self) -> TokenStream {
         let key = &self.expansion.key;
         let entry = self.expansion.entry();
-        let doc = "Clears the entry of {} for these arguments, if there is one.";
-        self.of_one(
-            "clear_entry",
-            doc,
-            None,
-            None,
-            &quote!(#entry.clear_entry(&#key);),
-        )
+        let krate = &self.expansion.krate;
+        let doc =
+            format!("Clears the entry of {{}} for these arguments, if there is one. {AWAITED}");
+        let clear = quote!(#entry.clear_entry(&#key));
+        self.of_one("clear_entry", &doc, None, &quote!(#krate::Cleared), &clear)
     }
 
     fn peek(&self) -> TokenStream {
         let doc = "The entry of {} for these arguments, if there is one: nothing is built, awaited \
                    or checked, and no hit is counted. What has expired is none.";
         let found = self.leased_if_any();
-        self.of_one("peek", doc, None, Some(found), &self.ask("peek", None))
+        self.of_one("peek", doc, None, &found, &self.ask("peek", None))
     }
 
     fn contains(&self) -> TokenStream {
         let doc = "Whether there is an entry of {} for these arguments, looked at as by `peek`.";
         let ask = self.ask("contains", None);
-        self.of_one("contains", doc, None, Some(quote!(bool)), &ask)
+        self.of_one("contains", doc, None, &quote!(bool), &ask)
     }
 
     fn insert(&self) -> TokenStream {
@@ -188,7 +187,7 @@ impl<'a> Beside<'a> {
                    arguments. What stood there is released, with cause `Replaced`.";
         let given = Some(Ident::new("value", Span::mixed_site()));
         let ask = self.ask("insert", given.as_ref());
-        self.of_one("insert", doc, given, Some(self.leased()), &ask)
+        self.of_one("insert", doc, given, &self.leased(), &ask)
     }
 
     fn replace(&self) -> TokenStream {
@@ -196,7 +195,7 @@ impl<'a> Beside<'a> {
                    arguments, and gives what stood there: it is released once the lease is gone.";
         let given = Some(Ident::new("value", Span::mixed_site()));
         let ask = self.ask("replace", given.as_ref());
-        self.of_one("replace", doc, given, Some(self.leased_if_any()), &ask)
+        self.of_one("replace", doc, given, &self.leased_if_any(), &ask)
     }
 
     fn leased(&self) -> TokenStream {
@@ -212,10 +211,17 @@ impl<'a> Beside<'a> {
 
     /// What is asked of the cache of a call.
     fn ask(&self, what: &str, given: Option<&Ident>) -> TokenStream {
-        let (cached, key) = (self.expansion.cached(), &self.expansion.key);
-        let (what, given) = (format_ident!("{what}"), given.into_iter());
+        let (expansion, krate) = (self.expansion, &self.expansion.krate);
+        let (cached, key) = (expansion.cached(), &expansion.key);
+        let what = format_ident!("{what}");
+        let shown = given.zip(expansion.arguments()).map(|(given, arguments)| {
+            // An error in the arguments stands at them.
+            quote!(let #given = #krate::front::Built::of(#arguments, || #given);)
+        });
+        let given = given.into_iter();
         let ask = quote!(#cached.#what(&#key #(, #given)*));
-        located_at(self.expansion.place(), ask)
+        let ask = located_at(expansion.place(), ask);
+        quote!(#shown #ask)
     }
 
     /// A function with the arguments of a call, and with a resource where one is given.
@@ -224,7 +230,7 @@ impl<'a> Beside<'a> {
         name: &str,
         doc: &str,
         given: Option<Ident>,
-        output: Option<TokenStream>,
+        output: &TokenStream,
         act: &TokenStream,
     ) -> TokenStream {
         let expansion = self.expansion;
@@ -234,7 +240,6 @@ impl<'a> Beside<'a> {
         let condition = &generics.where_clause;
         let inputs = expansion.inputs();
         let given = given.map(|given| quote!(#given: #value));
-        let output = output.map(|output| quote!(-> #output));
         let encode = expansion.encode();
         let must_use = matches!(name, "peek" | "contains").then(|| quote!(#[must_use]));
         let name = self.name(name);
@@ -250,7 +255,7 @@ impl<'a> Beside<'a> {
             )]
             #must_use
             #[track_caller]
-            #vis fn #name #generics (#(#inputs,)* #given) #output #condition {
+            #vis fn #name #generics (#(#inputs,)* #given) -> #output #condition {
                 #encode
                 #act
             }

@@ -137,6 +137,16 @@ impl Expansion<'_> {
         } else {
             quote_spanned!(span=> move || -> #written #body)
         };
+        // Made by the build, which is given the arguments: a hit does not need the text.
+        let build = match (self.arguments(), is_async) {
+            (None, _) => build,
+            (Some(arguments), true) => quote! {
+                async move { #krate::front::Built::of_async(#arguments, #build).await }
+            },
+            (Some(arguments), false) => quote! {
+                move || #krate::front::Built::of(#arguments, #build)
+            },
+        };
         quote! {
             #(#attributes)*
             #tracks
@@ -205,6 +215,35 @@ impl Expansion<'_> {
             }
             let #key = #key.finish();
         }
+    }
+
+    /// The arguments that count, as text, where they are to be shown.
+    pub(crate) fn arguments(&self) -> Option<TokenStream> {
+        if !self.settings.show_arguments {
+            return None;
+        }
+        let (function, krate) = (self.function, &self.krate);
+        let numbers = function.const_parameters().map(|name| {
+            let text = name.to_string();
+            quote!((#text, &#name))
+        });
+        let receiver = function.receiver.iter().filter(|it| it.1.counts());
+        let receiver = receiver.map(|(receiver, _)| {
+            let this = &receiver.self_token;
+            quote_spanned!(this.span()=> ("self", &#this))
+        });
+        let parameters = function.parameters.iter().filter(|it| it.part.counts());
+        let parameters = parameters.map(|parameter| {
+            let name = &parameter.name;
+            let text = match parameter.pattern {
+                None => name.to_string(),
+                Some(_) => String::new(),
+            };
+            let place = key::head(parameter.ty.to_token_stream());
+            key::located_at(place, quote!((#text, &#name)))
+        });
+        let shown = numbers.chain(receiver).chain(parameters);
+        Some(quote!(#krate::front::shown(&[#(#shown),*])))
     }
 
     /// Where the cache is kept.

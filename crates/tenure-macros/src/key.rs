@@ -87,6 +87,11 @@ fn read(
 }
 
 impl Part {
+    /// Whether it is a part of the key at all.
+    pub(crate) fn counts(&self) -> bool {
+        !matches!(self, Self::Skipped)
+    }
+
     /// What writes `value`, a place of type `ty`, into `key`.
     pub(crate) fn encode(
         &self,

@@ -29,8 +29,8 @@ use quote::quote;
 ///
 /// | Function | What it does |
 /// |---|---|
-/// | `name::clear()` | clears every entry |
-/// | `name::clear_entry(args)` | clears the entry for the arguments of a call |
+/// | `name::clear()` | clears every entry; `.await` waits until all of it has been released |
+/// | `name::clear_entry(args)` | the same of the entry for the arguments of a call |
 /// | `name::clear_if(\|resource, info\| …)` | clears the entries that are meant, and gives how many there were |
 /// | `name::info()` | the figures of the function, an `Info` |
 /// | `name::entries()` | the figures of each live entry, oldest first: a `Vec<EntryInfo>` |
@@ -54,6 +54,7 @@ use quote::quote;
 /// | `drain` | as `ttl` | how long a lease may outlive its entry before a warning is logged |
 /// | `show_spinner` | `true`, `false`, a text | what a terminal shows while a build runs |
 /// | `show_time` | `true`, `false` | the elapsed time next to it |
+/// | `show_arguments` | `true`, `false` | whether `name::entries()` tells the arguments, which then are `Debug`; nothing that is left out of the key |
 /// | `observes` | `true`, `false` | whether inputs that a build observes count as arguments |
 /// | `associated` | alone | says that a function without `self` stands in an `impl` |
 /// | `cache` | a name | what `clear`, `info` and so on belong to, where a module or a type has the function's name |

@@ -1,15 +1,16 @@
 //! What a Rust program says to the whole cache at once.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::future::poll_fn;
 use std::thread;
 
+use crate::cleared::{Cleared, Clearing};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::host::Host;
+use crate::latch::Latch;
 use crate::later;
 use crate::program::ProgramHost;
-use crate::sync::{Arc, Mutex, OnceLock};
+use crate::sync::{Arc, OnceLock};
 
 /// The engine of cached functions in Rust. It has a host from its first use on.
 pub(crate) fn engine() -> &'static Engine {
@@ -23,7 +24,8 @@ pub(crate) fn engine() -> &'static Engine {
     engine
 }
 
-/// Clears every entry of every cached function, in all scopes.
+/// Clears every entry of every cached function, in all scopes. What this gives may be awaited, until
+/// all of it has been released.
 ///
 /// ```
 /// #[tenure::cache_resource]
@@ -35,8 +37,10 @@ pub(crate) fn engine() -> &'static Engine {
 /// tenure::clear_all();
 /// assert_eq!(answer::info().entries, 0);
 /// ```
-pub fn clear_all() {
+pub fn clear_all() -> Cleared {
+    let clearing = Clearing::begin();
     engine().clear_all();
+    clearing.end()
 }
 
 /// Changes what holds for all functions: the default drain time, the grace period of sessions, and
@@ -160,47 +164,13 @@ impl Drop for ShutdownOnDrop {
 /// # });
 /// ```
 pub async fn shutdown_async() -> bool {
-    let shared = Arc::new(Mutex::new(Over {
-        outcome: None,
-        waker: None,
-    }));
-    let told = Arc::clone(&shared);
-    let work = move || {
-        let outcome = shutdown();
-        let waker = {
-            let mut over = told.lock();
-            over.outcome = Some(outcome);
-            over.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    };
-    if thread::Builder::new().spawn(work).is_err() {
+    let over = Arc::<Latch<bool>>::default();
+    let told = Arc::clone(&over);
+    if thread::Builder::new()
+        .spawn(move || told.tell(shutdown()))
+        .is_err()
+    {
         return shutdown();
     }
-    Ended(shared).await
-}
-
-struct Over {
-    outcome: Option<bool>,
-    waker: Option<Waker>,
-}
-
-struct Ended(Arc<Mutex<Over>>);
-
-impl Future for Ended {
-    type Output = bool;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
-        let waker = cx.waker().clone();
-        let mut over = self.0.lock();
-        if let Some(outcome) = over.outcome {
-            return Poll::Ready(outcome);
-        }
-        let before = over.waker.replace(waker);
-        drop(over);
-        drop(before);
-        Poll::Pending
-    }
+    poll_fn(|cx| over.poll(cx)).await
 }

@@ -18,7 +18,7 @@ use crate::bounds::{Failure, Resource};
 use crate::clock::Nanos;
 use crate::counted::Counted;
 use crate::entries::EntryInfo;
-use crate::entry::{Entry, Held, Home, Recorded};
+use crate::entry::{Built, Entry, Extra, Held, Home};
 use crate::flight::{Flight, FlightId, Inside, Landing};
 use crate::function::Shared;
 use crate::hot::{Hot, Turns};
@@ -338,9 +338,22 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// Puts a resource under `key`, in the place of what is there, and orphans the builds of it.
-    pub(crate) fn insert(self: &Arc<Self>, key: &KeyRef<'_>, value: V, built_at: Nanos) -> Put<V> {
+    pub(crate) fn insert(
+        self: &Arc<Self>,
+        key: &KeyRef<'_>,
+        built: Built<V>,
+        built_at: Nanos,
+    ) -> Put<V> {
+        let Built { value, arguments } = built;
         let (shared, home) = (Arc::clone(&self.shared), self.home());
-        let entry = Entry::new(key.to_key(), value, built_at, None, shared, home);
+        let entry = Entry::new(
+            key.to_key(),
+            value,
+            built_at,
+            Extra::with(arguments),
+            shared,
+            home,
+        );
         let [entry, again] = Counted::pair(entry);
         let (replaced, added) = {
             let mut state = self.state.lock();
@@ -397,6 +410,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 hits: entry.hits(),
                 // All but the cache's own reference.
                 leases: entry.count() - 1,
+                arguments: entry.arguments().cloned(),
             };
             (entry.clone(), info)
         });
@@ -644,13 +658,13 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
     /// The build gave a resource. Its caller has begun a release, for what has to go.
     pub(crate) fn fill(
         mut self,
-        value: V,
+        built: Built<V>,
         built_at: Nanos,
         recording: Option<Recording>,
         keeps: bool,
     ) -> Lease<V> {
         let flight = self.take().expect("a leader lands once");
-        let [entry, again] = Counted::pair(self.entry(&flight, value, built_at, recording));
+        let [entry, again] = Counted::pair(self.entry(&flight, built, built_at, recording));
         if self.cache.shared.engine.core().timer.is_abandoned() {
             // The caller may keep it; the cache is that of a parent process.
             std::mem::forget(again);
@@ -666,7 +680,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
     fn entry(
         &self,
         flight: &Flight<V, F>,
-        value: V,
+        Built { value, arguments }: Built<V>,
         built_at: Nanos,
         recording: Option<Recording>,
     ) -> Entry<V> {
@@ -680,9 +694,13 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
             }
             _ => (flight.key.clone(), None),
         };
-        let recorded = recording.map(|recording| Recorded { recording, call });
+        let extra = Extra {
+            recording,
+            call,
+            arguments,
+        };
         let home = self.cache.home();
-        Entry::new(key, value, built_at, recorded, Arc::clone(shared), home)
+        Entry::new(key, value, built_at, extra, Arc::clone(shared), home)
     }
 
     /// The build failed; whoever waited and sees the same inputs gets the same failure.

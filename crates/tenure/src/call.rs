@@ -7,6 +7,7 @@
 use crate::bounds::{Failure, Resource};
 use crate::cache::{Cache, Found, Leader};
 use crate::clock::Nanos;
+use crate::entry::Built;
 use crate::error::{BuildError, Error};
 use crate::flight::{Edge, Flight, Inside, Landing};
 use crate::function::Function;
@@ -303,7 +304,10 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
     }
 
     /// The build has ended.
-    pub(crate) fn finish(self, outcome: Result<V, BuildError<F>>) -> Result<Lease<V>, Error<F>> {
+    pub(crate) fn finish(
+        self,
+        outcome: Result<impl Into<Built<V>>, BuildError<F>>,
+    ) -> Result<Lease<V>, Error<F>> {
         let Self {
             leader,
             call,
@@ -318,10 +322,11 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
         // A shutdown waits for what has been built and is no entry yet.
         let _under_way = outcome.is_ok().then(|| core.under_way.begin());
         let outcome = match outcome {
-            Ok(value) => {
+            Ok(built) => {
+                let Built { value, arguments } = built.into();
                 shared.counters.built(now.saturating_sub(started));
                 let built_at = shared.engine.core().stamp(now);
-                Ok(Unkept::new(value, built_at, shared))
+                Ok((Unkept::new(value, built_at, shared), arguments))
             }
             Err(error) => {
                 shared.counters.failed();
@@ -342,7 +347,7 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
             }
         };
         match outcome {
-            Ok(unkept) => {
+            Ok((unkept, arguments)) => {
                 let keeps = {
                     // The build's last word: if it needs this very entry, that is a cycle.
                     let _inside = call.inside(leader.flight());
@@ -350,7 +355,8 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
                 };
                 let keeps = keeps.map_err(Error::Interrupted)?;
                 let (value, built_at) = unkept.keep();
-                Ok(leader.fill(value, built_at, recording, keeps))
+                let built = Built { value, arguments };
+                Ok(leader.fill(built, built_at, recording, keeps))
             }
             Err(BuildError::Failed(failure)) => {
                 let observed = recording.as_ref().and_then(Recording::observed).cloned();

@@ -10,6 +10,7 @@ use crate::config::{Config, InForce};
 use crate::flight::WaitGraph;
 use crate::host::{Host, SessionId};
 use crate::inspect::Inspection;
+use crate::latch::Latch;
 use crate::registry::Registry;
 use crate::release::{Cause, Drains};
 use crate::sync::{Arc, AtomicBool, Figure, HashMap, Mutex, OnceLock, Ordering, Weak};
@@ -590,7 +591,7 @@ impl Engine {
     /// assert!(engine.shutdown_within(Duration::from_secs(1)));
     /// ```
     pub fn shutdown_within(&self, bound: Duration) -> bool {
-        let done = Arc::new((Mutex::new(None), crate::sync::Condvar::new()));
+        let done = Arc::<Latch<Vec<Unreleased>>>::default();
         let engine = self.clone();
         let told = Arc::clone(&done);
         // What this thread is releasing itself cannot be waited for.
@@ -603,24 +604,14 @@ impl Engine {
                 engine.await_releases(mine);
                 left = engine.leased();
             }
-            *told.0.lock() = Some(left);
-            told.1.notify_all();
+            told.tell(left);
         };
         if self.0.clock.is_manual() {
             work();
         } else if crate::sync::spawn("tenure-shutdown", work).is_err() {
             return false;
         }
-        let (outcome, changed) = &*done;
-        let mut finished = outcome.lock();
-        while finished.is_none() {
-            if changed.wait_for(&mut finished, bound).timed_out() {
-                break;
-            }
-        }
-        let left = finished.take();
-        drop(finished);
-        let Some(left) = left else {
+        let Some(left) = done.wait(bound) else {
             self.unreleased().iter().for_each(Unreleased::tell);
             return false;
         };

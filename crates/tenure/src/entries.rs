@@ -9,6 +9,7 @@ use crate::function::Function;
 use crate::key::KeyRef;
 use crate::lease::Lease;
 use crate::release::Cause;
+use crate::sync::Arc;
 
 /// The figures of one entry.
 ///
@@ -23,7 +24,7 @@ use crate::release::Cause;
 /// assert_eq!((entry.hits, entry.leases), (1, 1));
 /// # Ok::<(), tenure::SettingError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntryInfo {
     /// The time since it was built.
@@ -32,6 +33,8 @@ pub struct EntryInfo {
     pub hits: u64,
     /// Leases of it that are out now.
     pub leases: u64,
+    /// The arguments that count, as `Debug` writes them, where `show_arguments` asks for that.
+    pub arguments: Option<Arc<str>>,
 }
 
 impl<V: Resource, F: Failure> Function<V, F> {

@@ -6,6 +6,7 @@
 //! 3. The last reference never drops under a lock: what takes entries out hands them on.
 //! 4. An entry knows its cache and does not keep it.
 
+use crate::cleared::Batch;
 use crate::clock::{NEVER, Nanos};
 use crate::counted::Counted;
 use crate::function::Shared;
@@ -41,17 +42,81 @@ pub(crate) struct Entry<V> {
     /// A time that no other entry of the engine has: the order of builds.
     built_at: Nanos,
     hits: Figure,
-    recorded: Option<Box<Recorded>>,
+    extra: Option<Box<Extra>>,
     shared: Arc<Shared<V>>,
     home: Weak<dyn Home<V>>,
     ended: AtomicU8,
 }
 
-/// What an entry keeps of a build that put something out or observed something.
-pub(crate) struct Recorded {
-    pub(crate) recording: Recording,
+/// What an entry keeps of its build beside the resource.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// What the build put out or observed.
+    pub(crate) recording: Option<Recording>,
     /// The call's own key, where observed inputs complete it.
     pub(crate) call: Option<Key>,
+    /// The arguments, where they are to be shown.
+    pub(crate) arguments: Option<Arc<str>>,
+}
+
+impl Extra {
+    pub(crate) fn with(arguments: Option<Arc<str>>) -> Self {
+        Self {
+            arguments,
+            ..Self::default()
+        }
+    }
+
+    /// In a box, where there is something.
+    fn boxed(self) -> Option<Box<Self>> {
+        let is_plain = self.recording.is_none() && self.arguments.is_none();
+        (!is_plain).then(|| Box::new(self))
+    }
+}
+
+/// What a build gave, with its arguments as text, where they are to be shown.
+#[derive(Clone, Debug)]
+pub struct Built<T> {
+    /// What it gave.
+    pub value: T,
+    /// Its arguments.
+    pub arguments: Option<Arc<str>>,
+}
+
+impl<T> Built<T> {
+    /// Builds by a function whose arguments are shown.
+    #[inline]
+    pub fn of(arguments: Arc<str>, build: impl FnOnce() -> T) -> Self {
+        Self {
+            value: build(),
+            arguments: Some(arguments),
+        }
+    }
+
+    /// The same for an async function.
+    #[inline]
+    pub async fn of_async(arguments: Arc<str>, build: impl Future<Output = T>) -> Self {
+        Self {
+            value: build.await,
+            arguments: Some(arguments),
+        }
+    }
+}
+
+impl<T> From<T> for Built<T> {
+    fn from(value: T) -> Self {
+        Self {
+            value,
+            arguments: None,
+        }
+    }
+}
+
+impl<T, F> Built<Result<T, F>> {
+    pub(crate) fn transpose(self) -> Result<Built<T>, F> {
+        let Self { value, arguments } = self;
+        value.map(|value| Built { value, arguments })
+    }
 }
 
 impl<V> Entry<V> {
@@ -59,7 +124,7 @@ impl<V> Entry<V> {
         key: Key,
         value: V,
         built_at: Nanos,
-        recorded: Option<Recorded>,
+        extra: Extra,
         shared: Arc<Shared<V>>,
         home: Weak<dyn Home<V>>,
     ) -> Self {
@@ -68,7 +133,7 @@ impl<V> Entry<V> {
             value: Some(value),
             built_at,
             hits: Figure::new(0),
-            recorded: recorded.map(Box::new),
+            extra: extra.boxed(),
             shared,
             home,
             ended: AtomicU8::new(LIVE),
@@ -86,13 +151,20 @@ impl<V> Entry<V> {
     }
 
     pub(crate) fn recording(&self) -> Option<&Recording> {
-        self.recorded.as_deref().map(|it| &it.recording)
+        self.extra.as_deref()?.recording.as_ref()
     }
 
     /// The call's key and what the build observed, where that completes the key.
     pub(crate) fn observed(&self) -> Option<(&Key, &Observed)> {
-        let recorded = self.recorded.as_deref()?;
-        recorded.call.as_ref().zip(recorded.recording.observed())
+        let extra = self.extra.as_deref()?;
+        extra
+            .call
+            .as_ref()
+            .zip(extra.recording.as_ref()?.observed())
+    }
+
+    pub(crate) fn arguments(&self) -> Option<&Arc<str>> {
+        self.extra.as_deref()?.arguments.as_ref()
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared<V>> {
@@ -172,9 +244,8 @@ impl<V> Drop for Entry<V> {
         };
         // Whoever wrote it had a reference, which is gone.
         let ended = self.ended.load(Ordering::Relaxed);
-        if ended != LIVE && ended & LENT != 0 {
-            self.shared.engine.core().drains.returned(self);
-        }
+        let is_lent = ended != LIVE && ended & LENT != 0;
+        let batch = is_lent.then(|| self.shared.engine.core().drains.returned(self));
         // A live entry that nobody holds was never handed to its cache.
         let cause = Cause::from_number(ended & CAUSE).unwrap_or(Cause::Orphaned);
         let leaving = LEAVING.iter().find(|it| ended != LIVE && ended & it.1 != 0);
@@ -185,6 +256,7 @@ impl<V> Drop for Entry<V> {
             built_at: self.built_at,
             leaving: leaving.map(|it| it.0),
         };
+        let _belongs = batch.flatten().map(Batch::enter);
         (self.shared.leave)(draining, &self.shared);
     }
 }

@@ -11,6 +11,7 @@ use crate::cache::{Cache, Put};
 use crate::call::{Call, Place, Step};
 use crate::clock::{Clock, NEVER, Nanos, nanos};
 use crate::engine::{AnyFunction, End, Engine, Leftover, Unreleased};
+use crate::entry::Built;
 use crate::error::{BuildError, Error, SettingError};
 use crate::host::{Host, SessionId};
 use crate::hot::Hot;
@@ -295,6 +296,15 @@ impl<V: Resource, F: Failure> Function<V, F> {
         key: &KeyRef<'_>,
         build: impl FnOnce() -> Result<V, F>,
     ) -> Result<Lease<V>, Error<F>> {
+        self.call(key, build)
+    }
+
+    #[inline]
+    pub(crate) fn call<B: Into<Built<V>>>(
+        &self,
+        key: &KeyRef<'_>,
+        build: impl FnOnce() -> Result<B, F>,
+    ) -> Result<Lease<V>, Error<F>> {
         match self.hot_hit(key) {
             Some(lease) => Ok(lease),
             None => {
@@ -368,11 +378,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
     }
 
     #[cold]
-    fn call_while(
+    fn call_while<B: Into<Built<V>>>(
         &self,
         key: &KeyRef<'_>,
         waiting: &dyn Waiting,
-        build: impl FnOnce() -> Result<V, BuildError<F>>,
+        build: impl FnOnce() -> Result<B, BuildError<F>>,
     ) -> Result<Lease<V>, Error<F>> {
         let call = Call::new(self)?;
         let mut missed = false;
@@ -438,11 +448,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
         }
     }
 
-    pub(crate) async fn call_async<C: Future<Output = bool>>(
+    pub(crate) async fn call_async<C: Future<Output = bool>, B: Into<Built<V>>>(
         &self,
         key: &KeyRef<'_>,
         check: impl Fn(Lease<V>) -> C,
-        build: impl Future<Output = Result<V, F>>,
+        build: impl Future<Output = Result<B, F>>,
     ) -> Result<Lease<V>, Error<F>> {
         let call = Call::new(self)?;
         let mut missed = false;
@@ -539,15 +549,21 @@ impl<V: Resource, F: Failure> Function<V, F> {
     }
 
     /// Puts a resource under `key`, in the place of what stands there.
-    pub(crate) fn put(&self, key: &KeyRef<'_>, value: V) -> Result<Put<V>, Error<F>> {
+    pub(crate) fn put(
+        &self,
+        key: &KeyRef<'_>,
+        value: impl Into<Built<V>>,
+    ) -> Result<Put<V>, Error<F>> {
         let core = self.shared.engine.core();
         let _under_way = core.under_way.begin();
         self.shared.counters.built(0);
         let built_at = core.stamp(core.clock.now());
+        let Built { value, arguments } = value.into();
         let unkept = Unkept::new(value, built_at, &self.shared);
         let place = self.place(self.shared.engine.host().as_deref())?;
         let (value, built_at) = unkept.keep();
-        let put = place.cache().insert(key, value, built_at);
+        let built = Built { value, arguments };
+        let put = place.cache().insert(key, built, built_at);
         core.timer.report();
         Ok(put)
     }

@@ -32,6 +32,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::api;
+use crate::cleared::Batch;
 use crate::sync::{Arc, Condvar, Mutex};
 
 /// An async release on its way, to be polled to its end.
@@ -120,6 +121,7 @@ impl Place {
             release: Box::pin(release),
             failed: Box::new(failed),
             _counted: Counted::new(function),
+            _batch: Batch::present(),
         };
         let spawner = SPAWNER.lock().clone();
         if let Some(spawner) = spawner {
@@ -207,6 +209,7 @@ struct Running {
     release: ReleaseFuture,
     failed: Box<dyn FnOnce() + Send>,
     _counted: Counted,
+    _batch: Option<Batch>,
 }
 
 impl Running {

@@ -202,7 +202,7 @@ mod tests {
     use super::*;
     use crate::counted::Counted;
     use crate::entry::Entry;
-    use crate::entry::Home;
+    use crate::entry::{Extra, Home};
     use crate::function::Function;
     use crate::key::Encoder;
     use crate::release::Cause;
@@ -226,7 +226,7 @@ mod tests {
                 key.finish().to_key(),
                 number,
                 number,
-                None,
+                Extra::default(),
                 shared,
                 Weak::<Nowhere>::new() as Weak<dyn Home<u64>>,
             ));

@@ -17,6 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::bounds::Resource;
+use crate::cleared::Batch;
 use crate::clock::{NEVER, Nanos, nanos};
 use crate::engine::{End, Engine};
 use crate::entry::{Entry, Held};
@@ -239,9 +240,7 @@ pub(crate) fn release<V: Resource>(entry: Held<V>, cause: Cause) {
         Holding::Watched => entry.end(cause, Some(core.leaving.count())),
         Holding::Leases => {
             entry.end(cause, None);
-            if let Some(bound) = shared.drain() {
-                core.drains.lend(&entry, bound);
-            }
+            core.drains.lend(&entry, shared.drain(), Batch::present());
         }
     }
 }
@@ -411,8 +410,17 @@ impl<V: Resource> Watched for Used<V> {
 #[derive(Default)]
 pub(crate) struct Drains {
     held: Mutex<Watches>,
-    /// Entries that callers lease beyond their end: the jobs that will warn, by address.
-    lent: Mutex<HashMap<usize, (u64, TimerId)>>,
+    /// Entries that callers lease beyond their end, by address.
+    lent: Mutex<HashMap<usize, Lent>>,
+}
+
+/// Who is told of the last lease of an entry.
+struct Lent {
+    number: u64,
+    /// The job that will warn.
+    warning: Option<TimerId>,
+    /// Whoever waits for the release.
+    batch: Option<Batch>,
 }
 
 #[derive(Default)]
@@ -468,45 +476,66 @@ impl Drains {
         entries.collect()
     }
 
-    /// Has a warning logged if the entry is still leased after `bound`.
-    fn lend<V: Resource>(&self, entry: &Held<V>, bound: Duration) {
-        let core = entry.shared().engine.core();
-        let when = core.clock.now().saturating_add(nanos(bound));
-        let number = core.number();
-        let address = address(entry);
-        let name = Arc::clone(&entry.shared().name);
-        let engine = entry.shared().engine.downgrade();
-        let warn = Box::new(move || {
-            let Some(engine) = engine.upgrade() else {
-                return;
-            };
-            let mut lent = engine.core().drains.lent.lock();
-            // Another entry may have come to stand there.
-            if lent.get(&address).is_some_and(|it| it.0 == number) {
-                lent.remove(&address);
-                drop(lent);
-                tracing::warn!(
-                    function = %name,
-                    "a resource is still leased after its drain time; it is released with its last lease"
-                );
-            }
-        });
+    /// Has a warning logged if the entry is still leased after `bound`, and its release belong to
+    /// `batch`.
+    fn lend<V: Resource>(&self, entry: &Held<V>, bound: Option<Duration>, batch: Option<Batch>) {
+        if bound.is_none() && batch.is_none() {
+            return;
+        }
         entry.lend();
+        let number = entry.shared().engine.core().number();
         let mut lent = self.lent.lock();
-        lent.insert(address, (number, core.timer.at(when, warn)));
+        let warning = bound.map(|bound| warn_after(bound, entry, number));
+        lent.insert(
+            address(entry),
+            Lent {
+                number,
+                warning,
+                batch,
+            },
+        );
     }
 
-    /// The last lease of a lent entry is gone.
-    pub(crate) fn returned<V>(&self, entry: &Entry<V>) {
-        let warning = self.lent.lock().remove(&address(entry));
-        if let Some((_, warning)) = warning {
+    /// The last lease of a lent entry is gone: what its release belongs to.
+    pub(crate) fn returned<V>(&self, entry: &Entry<V>) -> Option<Batch> {
+        let lent = self.lent.lock().remove(&address(entry))?;
+        if let Some(warning) = lent.warning {
             entry.shared().engine.core().timer.cancel(warning);
         }
+        lent.batch
     }
 
     pub(crate) fn len(&self) -> usize {
         self.held.lock().entries.len() + self.lent.lock().len()
     }
+}
+
+/// Arms the warning that a lent entry is still leased.
+fn warn_after<V: Resource>(bound: Duration, entry: &Held<V>, number: u64) -> TimerId {
+    let core = entry.shared().engine.core();
+    let when = core.clock.now().saturating_add(nanos(bound));
+    let address = address(entry);
+    let name = Arc::clone(&entry.shared().name);
+    let engine = entry.shared().engine.downgrade();
+    let warn = move || {
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        let mut lent = engine.core().drains.lent.lock();
+        // Another entry may have come to stand there.
+        let is_out = lent.get_mut(&address).filter(|it| it.number == number);
+        if let Some(lent) = is_out {
+            lent.warning = None;
+        } else {
+            return;
+        }
+        drop(lent);
+        tracing::warn!(
+            function = %name,
+            "a resource is still leased after its drain time; it is released with its last lease"
+        );
+    };
+    core.timer.at(when, Box::new(warn))
 }
 
 fn address<V>(entry: &Entry<V>) -> usize {

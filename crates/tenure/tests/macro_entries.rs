@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
-use tenure::{Cause, Lease, Session, cache_resource};
+use tenure::{Cause, EntryInfo, Lease, Session, cache_resource};
 
 #[test]
 fn l1_a_look_builds_nothing_and_counts_nothing() {
@@ -341,4 +341,62 @@ fn l1_an_on_release_may_take_the_cause() {
     );
     by_async_path::clear();
     assert_eq!(told.recv(), Ok(Cause::Cleared));
+}
+
+#[test]
+fn v1_entries_tell_the_arguments_that_count_where_that_is_asked_for() {
+    #[derive(Debug, Hash, PartialEq, Eq)]
+    struct Tenant(u32);
+
+    #[cache_resource(show_arguments = true)]
+    fn pool(host: &str, Tenant(tenant): Tenant, _secret: &str) -> String {
+        format!("{host}/{tenant}")
+    }
+
+    fn arguments(of: &[EntryInfo]) -> Vec<&str> {
+        of.iter()
+            .map(|it| it.arguments.as_deref().unwrap())
+            .collect()
+    }
+
+    pool("here", Tenant(7), "hunter2");
+    pool::insert("there", Tenant(8), "hunter2", "by hand".to_owned());
+    assert_eq!(
+        arguments(&pool::entries()),
+        ["host: \"here\", Tenant(7)", "host: \"there\", Tenant(8)"]
+    );
+
+    #[derive(Debug, Hash)]
+    struct Client(&'static str);
+
+    impl Client {
+        #[cache_resource(show_arguments = true)]
+        async fn shard<const N: usize>(&self, number: u32) -> io::Result<u32> {
+            match number {
+                0 => Err(io::Error::other("none")),
+                number => Ok(number),
+            }
+        }
+    }
+
+    let client = Client("ada");
+    futures_executor::block_on(async {
+        client.shard::<3>(1).await.unwrap();
+        client.shard::<3>(0).await.unwrap_err();
+    });
+    assert_eq!(
+        arguments(&Client::shard_entries()),
+        ["N: 3, self: Client(\"ada\"), number: 1"]
+    );
+}
+
+#[test]
+fn v1_arguments_are_told_of_nobody_who_was_not_asked() {
+    #[cache_resource]
+    fn pool(host: &str) -> String {
+        host.to_owned()
+    }
+
+    pool("here");
+    assert_eq!(pool::entries()[0].arguments, None);
 }

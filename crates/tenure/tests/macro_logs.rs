@@ -26,7 +26,7 @@ fn l3_a_release_that_fails_is_logged_with_the_functions_name() {
     }
 
     let _ = (thing("error"), thing("panic"));
-    let ((), lines) = logged(thing::clear);
+    let (_, lines) = logged(thing::clear);
     assert_eq!(
         lines,
         [

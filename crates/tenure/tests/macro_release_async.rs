@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::future::IntoFuture;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tenure::cache_resource;
@@ -170,4 +172,68 @@ fn l20_a_shutdown_says_what_is_still_leased() {
     drop(leases);
     let (done, lines) = logged(tenure::shutdown);
     assert!(done && lines.is_empty(), "{lines:?}");
+}
+
+#[test]
+fn l5_who_awaits_a_clear_meets_nothing_that_is_not_released() {
+    let (_turn, closed) = my_turn();
+    current_thread().block_on(async {
+        drop((connection(9).await, connection(10).await));
+        connection::clear().await;
+    });
+    assert_eq!(closed.try_iter().sum::<u32>(), 19);
+
+    current_thread().block_on(async {
+        drop((connection(11).await, blocking_connection(12)));
+        tenure::clear_all().await;
+    });
+    assert_eq!(closed.try_iter().sum::<u32>(), 23);
+}
+
+#[test]
+fn l5_who_awaits_a_clear_waits_for_the_leases_of_what_it_took_out() {
+    let (_turn, closed) = my_turn();
+    current_thread().block_on(async {
+        let (one, other) = (connection(13).await, connection(14).await);
+        let mut cleared = connection::clear_entry(13).into_future();
+        let mut look = || {
+            cleared
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+        };
+        assert_eq!(look(), Poll::Pending);
+        tokio::spawn(async { drop(one) });
+        cleared.await;
+        assert_eq!(closed.try_recv(), Ok(13));
+        drop(other);
+    });
+    connection::clear();
+    assert_eq!(receive(&closed), 14);
+}
+
+#[test]
+fn l5_a_clear_that_takes_nothing_out_is_over_at_once() {
+    #[cache_resource(on_release = close)]
+    async fn never_called(number: u32) -> u32 {
+        number
+    }
+
+    struct Client;
+
+    impl Client {
+        #[cache_resource(associated)]
+        fn token(name: &str) -> String {
+            name.to_owned()
+        }
+    }
+
+    let lease = Client::token("kept");
+    futures_executor::block_on(async {
+        never_called::clear().await;
+        never_called::clear_entry(1).await;
+        Client::token_clear_entry("another").await;
+    });
+    assert_eq!(*lease, "kept");
+    drop(lease);
+    futures_executor::block_on(async { Client::token_clear().await });
 }

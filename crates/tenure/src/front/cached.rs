@@ -8,6 +8,7 @@ use std::convert::Infallible;
 
 use crate::bounds::{Failure, Resource};
 use crate::entries::EntryInfo;
+use crate::entry::Built;
 use crate::error::{Error, no_session_text};
 use crate::fallible::{self, Failed, Shared};
 use crate::front::Source;
@@ -55,9 +56,9 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
     /// # Panics
     /// As [`peek`](Self::peek).
     #[track_caller]
-    pub fn insert(&self, key: &KeyRef<'_>, value: V) -> Lease<V> {
+    pub fn insert(&self, key: &KeyRef<'_>, value: impl Into<Built<V>>) -> Lease<V> {
         self.place().note();
-        expect_session(self.0.insert(key, value))
+        expect_session(self.0.put(key, value)).lease
     }
 
     /// `name::replace(…)`.
@@ -65,9 +66,9 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
     /// # Panics
     /// As [`peek`](Self::peek).
     #[track_caller]
-    pub fn replace(&self, key: &KeyRef<'_>, value: V) -> Option<Lease<V>> {
+    pub fn replace(&self, key: &KeyRef<'_>, value: impl Into<Built<V>>) -> Option<Lease<V>> {
         self.place().note();
-        expect_session(self.0.replace(key, value))
+        expect_session(self.0.put(key, value)).before
     }
 
     /// `name::clear_if(…)`.
@@ -83,20 +84,20 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
     fn run(
         &self,
         key: &KeyRef<'_>,
-        build: impl FnOnce() -> Result<V, F>,
+        build: impl FnOnce() -> Result<Built<V>, F>,
     ) -> Result<Lease<V>, Error<F>> {
         let build = || {
             self.place().note();
             build()
         };
-        self.0.get_or_build(key, build)
+        self.0.call(key, build)
     }
 
     async fn run_async<C: Future<Output = bool>>(
         &self,
         key: &KeyRef<'_>,
         check: impl Fn(Lease<V>) -> C,
-        build: impl Future<Output = Result<V, F>>,
+        build: impl Future<Output = Result<Built<V>, F>>,
     ) -> Result<Lease<V>, Error<F>> {
         let build = async {
             self.place().note();
@@ -163,27 +164,27 @@ impl<V: Resource> Cached<'_, V, Infallible> {
     /// In a cycle, and for a session-scoped function where there is no session.
     #[inline]
     #[track_caller]
-    pub fn call(
+    pub fn call<B: Into<Built<V>>>(
         &self,
         key: &KeyRef<'_>,
         _: Source<Infallible>,
-        build: impl FnOnce() -> V,
+        build: impl FnOnce() -> B,
     ) -> Lease<V> {
-        fallible::gave(self.run(key, || Ok(build())))
+        fallible::gave(self.run(key, || Ok(build().into())))
     }
 
     /// A call of an async function that cannot fail, after [`hit`](Self::hit).
     ///
     /// # Panics
     /// As [`call`](Self::call).
-    pub async fn call_async<C: Future<Output = bool>>(
+    pub async fn call_async<C: Future<Output = bool>, B: Into<Built<V>>>(
         &self,
         key: &KeyRef<'_>,
         _: Source<Infallible>,
         check: impl Fn(Lease<V>) -> C,
-        build: impl Future<Output = V>,
+        build: impl Future<Output = B>,
     ) -> Lease<V> {
-        let build = async { Ok(build.await) };
+        let build = async { Ok(build.await.into()) };
         fallible::gave(self.run_async(key, check, build).await)
     }
 }
@@ -200,13 +201,14 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
     /// # Errors
     /// The function's own, a cycle, a missing session.
     #[inline]
-    pub fn call(
+    pub fn call<B: Into<Built<Result<V, E>>>>(
         &self,
         key: &KeyRef<'_>,
         source: Source<E>,
-        build: impl FnOnce() -> Result<V, E>,
+        build: impl FnOnce() -> B,
     ) -> Result<Lease<V>, Shared<E>> {
-        let build = || build().map_err(|error| Failed::new(error, source));
+        let failed = |error| Failed::new(error, source);
+        let build = || build().into().transpose().map_err(failed);
         self.run(key, build).map_err(Shared::from_call)
     }
 
@@ -214,14 +216,15 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
     ///
     /// # Errors
     /// The function's own, a cycle, a missing session.
-    pub async fn call_async<C: Future<Output = bool>>(
+    pub async fn call_async<C: Future<Output = bool>, B: Into<Built<Result<V, E>>>>(
         &self,
         key: &KeyRef<'_>,
         source: Source<E>,
         check: impl Fn(Lease<V>) -> C,
-        build: impl Future<Output = Result<V, E>>,
+        build: impl Future<Output = B>,
     ) -> Result<Lease<V>, Shared<E>> {
-        let build = async { build.await.map_err(|error| Failed::new(error, source)) };
+        let failed = |error| Failed::new(error, source);
+        let build = async { build.await.into().transpose().map_err(failed) };
         let gave = self.run_async(key, check, build).await;
         gave.map_err(Shared::from_call)
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use crate::bounds::{Failure, Resource};
+use crate::cleared::{Cleared, Clearing};
 use crate::entries::EntryInfo;
 use crate::front::cached::Erased;
 use crate::front::{Cached, Made, kept};
@@ -71,10 +72,12 @@ impl Family {
     /// # Panics
     /// For a session-scoped function where there is no session.
     #[track_caller]
-    pub fn clear(&self, owner: TypeId) {
+    pub fn clear(&self, owner: TypeId) -> Cleared {
+        let clearing = Clearing::begin();
         for member in self.members(owner) {
             member.clear();
         }
+        clearing.end()
     }
 
     /// The figures of the entries of all members of one owner, oldest first.
@@ -123,10 +126,12 @@ impl<V, F> Member<'_, V, F> {
     /// # Panics
     /// For a session-scoped function where there is no session.
     #[track_caller]
-    pub fn clear_entry(&self, key: &KeyRef<'_>) {
+    pub fn clear_entry(&self, key: &KeyRef<'_>) -> Cleared {
+        let clearing = Clearing::begin();
         if let Some(member) = self.family.find(&self.which) {
             member.clear_entry(key);
         }
+        clearing.end()
     }
 }
 

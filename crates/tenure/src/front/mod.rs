@@ -16,6 +16,7 @@ mod slot;
 
 pub use crate::args::{Arg, ByHash, ByKey, ByNothing};
 pub use crate::bounds::SharedFailure;
+pub use crate::entry::Built;
 pub use crate::fallible::{Failed, Outcome, Shared};
 pub use crate::key::{Encoder, KeyRef};
 pub use cached::Cached;
@@ -24,7 +25,7 @@ pub use given::{OnRelease, Time, give, time};
 pub use owned::{Cache, CacheBuilder};
 pub use probe::{
     Done, DoneLater, DoneWrong, NoSource, Probe, Released, Said, SaidLater, SaidWrong, Source,
-    Verdict, future, resource, shared_failure, with,
+    Verdict, future, resource, shared_failure, shown, with,
 };
 pub use refused::{NotKept, Nothing};
 pub use returned::{NotAResult, Plain, Returned};

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use crate::args::CacheKey;
 use crate::bounds::Resource;
+use crate::cleared::{Cleared, Clearing};
 use crate::entries::EntryInfo;
+use crate::entry::Built;
 use crate::error::SettingError;
 use crate::fallible::{Failed, Shared};
 use crate::front::cached::{Cached, Erased};
@@ -74,8 +76,11 @@ use crate::sync::Arc;
 /// ```
 pub struct Cache<K: ?Sized, V: Resource, E: Send + Sync + 'static = Infallible> {
     function: Arc<Function<V, Failed<E>>>,
-    keys: PhantomData<fn(&K)>,
+    show: Option<Show<K>>,
 }
+
+/// Writes a key for the list of entries.
+type Show<K> = fn(&K) -> Arc<str>;
 
 impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> fmt::Debug for Cache<K, V, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,6 +107,7 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E> {
             name,
             settings: Settings::default(),
             rules: Rules::new(),
+            show: None,
             types: PhantomData,
         }
     }
@@ -110,7 +116,14 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E> {
         Cached(&self.function)
     }
 
-    /// Clears every entry: of all, or of the present session's.
+    /// What was built for `key`.
+    fn built<T>(&self, key: &K, value: T) -> Built<T> {
+        let arguments = self.show.map(|show| show(key));
+        Built { value, arguments }
+    }
+
+    /// Clears every entry: of all, or of the present session's. What this gives may be awaited, until all
+    /// of it has been released.
     ///
     /// ```
     /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
@@ -123,8 +136,10 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E> {
     /// # Panics
     /// Where the scope is the session and this code runs in none.
     #[track_caller]
-    pub fn clear(&self) {
+    pub fn clear(&self) -> Cleared {
+        let clearing = Clearing::begin();
         Erased::clear(&*self.function);
+        clearing.end()
     }
 
     /// Clears the entries that `is_meant` says yes to, and gives how many there were. It is asked
@@ -228,7 +243,8 @@ impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E>
     /// As [`clear`](Self::clear).
     #[track_caller]
     pub fn insert(&self, key: &K, value: V) -> Lease<V> {
-        self.cached().insert(&encoded(key).finish(), value)
+        let built = self.built(key, value);
+        self.cached().insert(&encoded(key).finish(), built)
     }
 
     /// The same, but gives what stood there: it is released once the lease is gone.
@@ -244,10 +260,12 @@ impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E>
     /// As [`clear`](Self::clear).
     #[track_caller]
     pub fn replace(&self, key: &K, value: V) -> Option<Lease<V>> {
-        self.cached().replace(&encoded(key).finish(), value)
+        let built = self.built(key, value);
+        self.cached().replace(&encoded(key).finish(), built)
     }
 
-    /// Clears the entry for `key`, if there is one.
+    /// Clears the entry for `key`, if there is one. What this gives may be awaited, as for
+    /// [`clear`](Self::clear).
     ///
     /// ```
     /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
@@ -260,8 +278,10 @@ impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E>
     /// # Panics
     /// As [`clear`](Self::clear).
     #[track_caller]
-    pub fn clear_entry(&self, key: &K) {
+    pub fn clear_entry(&self, key: &K) -> Cleared {
+        let clearing = Clearing::begin();
         Erased::clear_entry(&*self.function, &encoded(key).finish());
+        clearing.end()
     }
 }
 
@@ -327,6 +347,7 @@ where
         build: impl FnOnce() -> Result<V, E>,
     ) -> Result<Lease<V>, Shared<E>> {
         let source = Probe::<E>(PhantomData).source();
+        let build = || self.built(key, build());
         self.cached().call(&encoded(key).finish(), source, build)
     }
 
@@ -351,6 +372,7 @@ where
         key: &K,
         build: impl Future<Output = Result<V, E>>,
     ) -> Result<Lease<V>, Shared<E>> {
+        let build = async { self.built(key, build.await) };
         let (key, cached) = (encoded(key), self.cached());
         let key = key.finish();
         if let Some(hit) = cached.hit(&key) {
@@ -393,7 +415,8 @@ pub struct CacheBuilder<K: ?Sized, V, E = Infallible> {
     name: &'static str,
     settings: Settings,
     rules: Rules<V>,
-    types: PhantomData<fn(&K) -> E>,
+    show: Option<Show<K>>,
+    types: PhantomData<fn() -> E>,
 }
 
 impl<K: ?Sized, V, E> fmt::Debug for CacheBuilder<K, V, E> {
@@ -434,6 +457,24 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> CacheBuilder<K, V, E> {
     /// Whether the elapsed time stands next to the spinner's text.
     pub fn show_time(self, show_time: bool) -> Self {
         self.set(|settings| settings.show_time(show_time))
+    }
+
+    /// Lists entries with their keys, as [`EntryInfo::arguments`].
+    ///
+    /// ```
+    /// use tenure::Cache;
+    ///
+    /// let squares: Cache<u64, u64> = Cache::builder("square").show_arguments().build()?;
+    /// squares.get(&7, || 49);
+    /// assert_eq!(squares.entries()[0].arguments.as_deref(), Some("7"));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    pub fn show_arguments(mut self) -> Self
+    where
+        K: fmt::Debug,
+    {
+        self.show = Some(|key| format!("{key:?}").into());
+        self
     }
 
     /// Whether inputs that a build observes count as a part of the key.
@@ -510,7 +551,7 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> CacheBuilder<K, V, E> {
     pub fn build(self) -> Result<Cache<K, V, E>, SettingError> {
         Ok(Cache {
             function: function(self.name, self.settings, self.rules)?,
-            keys: PhantomData,
+            show: self.show,
         })
     }
 }

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 
 use crate::bounds::{Resource, SharedFailure};
 use crate::front::Settled;
+use crate::sync::Arc;
 
 /// How to find the cause of an `E`.
 pub type Source<E> = fn(&E) -> Option<&(dyn StdError + 'static)>;
@@ -186,6 +187,16 @@ pub fn future<T, B: Future<Output = T>>(build: B) -> B {
 #[inline]
 pub fn with<'a, T: ?Sized, R>(value: &'a T, function: impl FnOnce(&'a T) -> R) -> R {
     function(value)
+}
+
+/// Arguments with their names, as text. What is a pattern has no name.
+#[must_use]
+pub fn shown(arguments: &[(&str, &dyn fmt::Debug)]) -> Arc<str> {
+    let shown = arguments.iter().map(|(name, argument)| match *name {
+        "" => format!("{argument:?}"),
+        name => format!("{name}: {argument:?}"),
+    });
+    shown.collect::<Vec<_>>().join(", ").into()
 }
 
 /// Asks of a resource what must be so of each.

@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use crate::bounds::{Failure, Resource};
+use crate::cleared::{Cleared, Clearing};
 use crate::entries::EntryInfo;
 use crate::front::cached::{Cached, Erased};
 use crate::front::{Made, kept};
@@ -44,10 +45,12 @@ impl<V, F> Slot<V, F> {
     /// # Panics
     /// For a session-scoped function where there is no session.
     #[track_caller]
-    pub fn clear(&self) {
+    pub fn clear(&self) -> Cleared {
+        let clearing = Clearing::begin();
         if let Some(made) = self.made.get() {
             made.clear();
         }
+        clearing.end()
     }
 
     /// `name::clear_entry(…)`.
@@ -55,10 +58,12 @@ impl<V, F> Slot<V, F> {
     /// # Panics
     /// For a session-scoped function where there is no session.
     #[track_caller]
-    pub fn clear_entry(&self, key: &KeyRef<'_>) {
+    pub fn clear_entry(&self, key: &KeyRef<'_>) -> Cleared {
+        let clearing = Clearing::begin();
         if let Some(made) = self.made.get() {
             made.clear_entry(key);
         }
+        clearing.end()
     }
 
     /// `name::entries()`.

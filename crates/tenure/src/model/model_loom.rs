@@ -2,6 +2,7 @@
 //!
 //! `LOOM_MAX_PREEMPTIONS` sets the bound, 3 unless told otherwise.
 
+use std::future::IntoFuture;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use loom::thread::spawn;
 
 use super::world::{Got, PAST_TTL, TTL, Thing, Things, World, key};
+use crate::cleared::Clearing;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::{BuildError, Cause, Error, Holding, Interrupt, Lease, Patiently, Settings};
 
@@ -369,6 +371,32 @@ fn l1_a_supersede_races_with_a_hit() {
         assert_eq!(shared.0.log.cause(lease.number), None);
         drop(lease);
         assert_eq!(shared.0.log.cause(0), Some(Cause::Superseded));
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn l5_who_awaits_a_clear_is_told_after_the_release() {
+    model(|| {
+        let shared = with(Settings::default());
+        let lease = shared.0.get(&shared.1, 1).unwrap();
+        let clears = does(&shared, |world, f| {
+            let clearing = Clearing::begin();
+            f.clear().unwrap();
+            let mut cleared = clearing.end().into_future();
+            let look = cleared
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+            assert!(look.is_pending() || world.log.cause(0) == Some(Cause::Cleared));
+            (look, cleared)
+        });
+        let (_, (look, mut cleared)) = both(move || drop(lease), clears);
+        if look.is_pending() {
+            let look = cleared
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+            assert!(look.is_ready());
+        }
         shared.0.check_to_the_end(&[&shared.1]);
     });
 }
