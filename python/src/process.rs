@@ -10,7 +10,7 @@ use std::ptr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
@@ -145,25 +145,38 @@ pub(crate) fn configure(config: Config) {
     engine().configure(|there| *there = config);
 }
 
-/// Releases everything that is held in this process. `false`: the time ran out.
+/// Releases everything that is held in this process. `false`: not all of it, or not in time.
 pub(crate) fn shutdown() -> bool {
-    shutdown_by(Instant::now())
+    shutdown_by(&time())
 }
 
-/// The same for what began then; the engine in force says how long it may take.
-fn shutdown_by(began: Instant) -> bool {
-    let in_force = IN_FORCE.load(Ordering::Acquire);
-    let own = OWN.load(Ordering::Acquire);
-    if in_force.is_null() {
-        return true;
-    }
-    let bound = leaked(in_force).config().shutdown_bound;
-    let rest = || bound.saturating_sub(began.elapsed());
-    let mut all = leaked(in_force).shutdown_within(rest());
-    if own != in_force {
-        all &= leaked(own).shutdown_within(rest());
+fn shutdown_by(rest: &impl Fn() -> Duration) -> bool {
+    let mut all = true;
+    for engine in engines() {
+        all &= engine.shutdown_within(rest());
     }
     all
+}
+
+/// The engine in force, and the program's own one where that is another.
+fn engines() -> Vec<&'static Engine> {
+    let in_force = IN_FORCE.load(Ordering::Acquire);
+    let own = OWN.load(Ordering::Acquire);
+    let mut engines = Vec::new();
+    if !in_force.is_null() {
+        engines.push(leaked(in_force));
+        if own != in_force {
+            engines.push(leaked(own));
+        }
+    }
+    engines
+}
+
+/// What is left of the time that the engine in force gives to a shutdown that begins now.
+fn time() -> impl Fn() -> Duration {
+    let bound = engines().first().map(|it| it.config().shutdown_bound);
+    let began = Instant::now();
+    move || bound.unwrap_or_default().saturating_sub(began.elapsed())
 }
 
 /// The process ends as soon as everything is released: nothing that is built now has a future.
@@ -173,10 +186,12 @@ static OVER: AtomicBool = AtomicBool::new(false);
 /// meanwhile, so that a lock which a callback needs comes free; what they build in that time is
 /// released in the end.
 pub(crate) fn shutdown_at_last() -> bool {
-    let began = Instant::now();
-    let in_time = shutdown_by(began);
+    let rest = time();
+    for engine in engines() {
+        engine.release_within(rest());
+    }
     OVER.store(true, Ordering::SeqCst);
-    in_time && shutdown_by(began)
+    shutdown_by(&rest)
 }
 
 /// Whether all is over for a thread that is about to build, or has built. Not for one that releases:

@@ -591,6 +591,33 @@ impl Engine {
     /// assert!(engine.shutdown_within(Duration::from_secs(1)));
     /// ```
     pub fn shutdown_within(&self, bound: Duration) -> bool {
+        let Some(left) = self.released_within(bound) else {
+            self.unreleased().iter().for_each(Unreleased::tell);
+            return false;
+        };
+        left.iter().for_each(Unreleased::tell);
+        left.is_empty()
+    }
+
+    /// Releases everything as [`shutdown_within`](Self::shutdown_within) does, before another shutdown:
+    /// what is left is for that one to tell.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenure::{Cause, Engine, Function, KeyRef, ManualClock, Settings};
+    /// # let engine = Engine::with_clock(ManualClock::new());
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// engine.release_within(Duration::from_secs(1)); // threads may go on, and build
+    /// assert_eq!(pools.info().released(Cause::Shutdown), 1);
+    /// assert!(engine.shutdown_within(Duration::from_secs(1))); // they have stopped
+    /// ```
+    pub fn release_within(&self, bound: Duration) {
+        self.released_within(bound);
+    }
+
+    /// What leases keep; nothing where the time ran out.
+    fn released_within(&self, bound: Duration) -> Option<Vec<Unreleased>> {
         let done = Arc::<Latch<Vec<Unreleased>>>::default();
         let engine = self.clone();
         let told = Arc::clone(&done);
@@ -609,14 +636,9 @@ impl Engine {
         if self.0.clock.is_manual() {
             work();
         } else if crate::sync::spawn("tenure-shutdown", work).is_err() {
-            return false;
+            return None;
         }
-        let Some(left) = done.wait(bound) else {
-            self.unreleased().iter().for_each(Unreleased::tell);
-            return false;
-        };
-        left.iter().for_each(Unreleased::tell);
-        left.is_empty()
+        done.wait(bound)
     }
 
     /// Counts, for every function, of what it could not release so far.
