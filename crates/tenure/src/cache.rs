@@ -15,6 +15,7 @@
 use std::time::Duration;
 
 use crate::bounds::{Failure, Resource};
+use crate::cause::Cause;
 use crate::clock::Nanos;
 use crate::counted::Counted;
 use crate::entries::EntryInfo;
@@ -28,7 +29,7 @@ use crate::led::OfThread;
 use crate::observe::{Likeness, Seen, Shapes, completed};
 use crate::order::Ordered;
 use crate::record::{Observed, Recording};
-use crate::release::{Cause, release};
+use crate::release::release;
 use crate::sync::{Arc, Mutex, Weak};
 use crate::timer::TimerId;
 use crate::underway::Begun;

@@ -6,6 +6,7 @@
 
 use crate::bounds::{Failure, Resource};
 use crate::cache::{Cache, Found, Leader};
+use crate::cause::Cause;
 use crate::clock::Nanos;
 use crate::entry::Built;
 use crate::error::{BuildError, Error};
@@ -17,7 +18,7 @@ use crate::key::{Encoder, Key, KeyRef};
 use crate::lease::Lease;
 use crate::observe::Seen;
 use crate::record::{Observed, Recording};
-use crate::release::{Cause, Unkept};
+use crate::release::Unkept;
 use crate::shown::Shown;
 use crate::stalled::Watch;
 use crate::sync::Arc;

@@ -5,6 +5,7 @@
 use std::any::Any;
 use std::time::Duration;
 
+use crate::cause::Cause;
 use crate::clock::{Clock, ManualClock, Nanos, nanos};
 use crate::config::{Config, InForce};
 use crate::flight::WaitGraph;
@@ -12,7 +13,7 @@ use crate::host::{Host, SessionId};
 use crate::inspect::Inspection;
 use crate::latch::Latch;
 use crate::registry::Registry;
-use crate::release::{Cause, Drains};
+use crate::release::Drains;
 use crate::sync::{Arc, AtomicBool, Figure, HashMap, Mutex, OnceLock, Ordering, Weak};
 use crate::timer::{Timer, TimerId};
 use crate::underway::{self, Mine, UnderWay};

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::bounds::{Failure, Resource};
 use crate::call::Call;
+use crate::cause::Cause;
 use crate::error::Error;
 use crate::function::Function;
 use crate::key::KeyRef;
 use crate::lease::Lease;
-use crate::release::Cause;
 use crate::sync::Arc;
 
 /// The figures of one entry.

@@ -6,13 +6,14 @@
 //! 3. The last reference never drops under a lock: what takes entries out hands them on.
 //! 4. An entry knows its cache and does not keep it.
 
+use crate::cause::Cause;
 use crate::cleared::Batch;
 use crate::clock::{NEVER, Nanos};
 use crate::counted::Counted;
 use crate::function::Shared;
 use crate::key::Key;
 use crate::record::{Observed, Recording};
-use crate::release::{Cause, Draining};
+use crate::release::Draining;
 use crate::sync::{Arc, AtomicU8, Figure, Ordering, Weak};
 use crate::underway::Side;
 

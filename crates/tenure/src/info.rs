@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::release::Cause;
+use crate::cause::Cause;
 use crate::sync::{Figure, Ordering};
 
 const CAUSES: usize = Cause::ALL.len();

@@ -10,10 +10,10 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 use crate::bounds::Resource;
+use crate::cause::Cause;
 use crate::entry::Held;
 use crate::hot::Slot;
 use crate::record::Recording;
-use crate::release::Cause;
 
 /// A resource in a caller's hands: it is not released before the last lease of it is gone.
 ///

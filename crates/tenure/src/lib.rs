@@ -129,6 +129,7 @@ mod args;
 mod bounds;
 mod cache;
 mod call;
+mod cause;
 mod cleared;
 mod clock;
 mod config;
@@ -181,6 +182,7 @@ pub use api::{
 };
 pub use args::CacheKey;
 pub use bounds::{Failure, Resource};
+pub use cause::{Behaviour, Cause, Holding, ReleaseFailed};
 pub use cleared::Cleared;
 pub use clock::ManualClock;
 pub use config::Config;
@@ -202,7 +204,7 @@ pub use lease::Lease;
 pub use program::ProgramHost;
 pub use record::{Observed, Recording};
 pub use registry::{Identity, Registered};
-pub use release::{Behaviour, Cause, Holding, ReleaseFailed};
+
 pub use session::Session;
 pub use settings::{Scope, Settings, Spinner};
 pub use stage::Stage;

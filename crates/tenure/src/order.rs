@@ -200,12 +200,12 @@ impl<V: Resource> Ordered<V> {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
+    use crate::cause::Cause;
     use crate::counted::Counted;
     use crate::entry::Entry;
     use crate::entry::{Extra, Home};
     use crate::function::Function;
     use crate::key::Encoder;
-    use crate::release::Cause;
     use crate::sync::{Arc, Weak};
     use crate::{Engine, ManualClock, Settings};
 

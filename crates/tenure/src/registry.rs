@@ -11,11 +11,11 @@
 use std::collections::HashMap;
 
 use crate::bounds::{Failure, Resource};
+use crate::cause::Cause;
 use crate::clock::{Nanos, nanos};
 use crate::engine::{End, Engine};
 use crate::error::SettingError;
 use crate::function::Function;
-use crate::release::Cause;
 use crate::sync::{Arc, Mutex};
 use crate::timer::TimerId;
 use crate::versions::{Site, Version, Visitor};

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::args::CacheKey;
 use crate::bounds::Resource;
+use crate::cause::Cause;
 use crate::cleared::{Cleared, Clearing};
 use crate::entries::EntryInfo;
 use crate::entry::Built;
@@ -21,7 +22,6 @@ use crate::function::Function;
 use crate::info::Info;
 use crate::key::Encoder;
 use crate::lease::Lease;
-use crate::release::Cause;
 use crate::settings::{Scope, Settings, Spinner};
 use crate::sync::Arc;
 

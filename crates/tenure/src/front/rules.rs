@@ -6,10 +6,10 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use crate::bounds::{Failure, Resource};
+use crate::cause::{Behaviour, Cause, ReleaseFailed};
 use crate::error::Interrupt;
 use crate::function::Function;
 use crate::later::{self, Place};
-use crate::release::{Behaviour, Cause, ReleaseFailed};
 use crate::sync::{Arc, OnceLock, Weak};
 
 pub(super) trait CountsFailures: Send + Sync {
