@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use crate::bounds::{Failure, Resource};
 use crate::cause::Cause;
+use crate::circle::{FlightId, Inside};
 use crate::clock::Nanos;
 use crate::counted::Counted;
 use crate::entries::EntryInfo;
 use crate::entry::{Built, Entry, Extra, Held, Home};
-use crate::flight::{Flight, FlightId, Inside, Landing};
+use crate::flight::{Flight, Landing};
 use crate::function::Shared;
 use crate::hot::{Hot, Turns};
 use crate::key::KeyRef;

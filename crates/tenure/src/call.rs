@@ -7,10 +7,11 @@
 use crate::bounds::{Failure, Resource};
 use crate::cache::{Cache, Found, Leader};
 use crate::cause::Cause;
+use crate::circle::{Edge, Inside};
 use crate::clock::Nanos;
 use crate::entry::Built;
 use crate::error::{BuildError, Error};
-use crate::flight::{Edge, Flight, Inside, Landing};
+use crate::flight::{Flight, Landing};
 use crate::function::Function;
 use crate::host::{BuildStart, Host};
 use crate::info;

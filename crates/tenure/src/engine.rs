@@ -6,9 +6,9 @@ use std::any::Any;
 use std::time::Duration;
 
 use crate::cause::Cause;
+use crate::circle::WaitGraph;
 use crate::clock::{Clock, ManualClock, Nanos, nanos};
 use crate::config::{Config, InForce};
-use crate::flight::WaitGraph;
 use crate::host::{Host, SessionId};
 use crate::inspect::Inspection;
 use crate::latch::Latch;

@@ -130,6 +130,7 @@ mod bounds;
 mod cache;
 mod call;
 mod cause;
+mod circle;
 mod cleared;
 mod clock;
 mod config;
