@@ -22,7 +22,6 @@ use crate::counted::Counted;
 use crate::entries::EntryInfo;
 use crate::entry::{Built, Entry, Extra, Held, Home};
 use crate::flight::{Flight, Landing};
-use crate::function::Shared;
 use crate::hot::{Hot, Turns};
 use crate::key::KeyRef;
 use crate::lease::Lease;
@@ -31,6 +30,7 @@ use crate::observe::{Likeness, Seen, Shapes, completed};
 use crate::order::Ordered;
 use crate::record::{Observed, Recording};
 use crate::release::release;
+use crate::shared::Shared;
 use crate::sync::{Arc, Mutex, Weak};
 use crate::timer::TimerId;
 use crate::underway::Begun;
@@ -48,14 +48,8 @@ struct State<V: Resource, F> {
     shapes: Shapes,
     turns: Turns,
     /// The job that takes out what expires next.
-    expiry: Option<Expiry>,
+    expiry: Option<TimerId>,
     ended: bool,
-}
-
-/// An armed job. Its number tells it from one that was taken back too late.
-struct Expiry {
-    number: u64,
-    timer: TimerId,
 }
 
 /// What a look into the cache found.
@@ -126,7 +120,7 @@ impl<V: Resource, F> State<V, F> {
     }
 
     /// The watched deadline, where no entry is left that could have it.
-    fn idle_expiry(&mut self) -> Option<Expiry> {
+    fn idle_expiry(&mut self) -> Option<TimerId> {
         let idle = self.entries.len() == 0;
         idle.then(|| self.expiry.take()).flatten()
     }
@@ -290,7 +284,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         key: &KeyRef<'_>,
         seen: &Seen,
     ) -> Leader<'_, V, F> {
-        let number = self.shared.engine.core().number();
+        let number = self.shared.services.number();
         let flight = Arc::new(Flight::new(number, key, seen.of(state.shapes.of(key))));
         let added = Arc::clone(&flight);
         state
@@ -402,7 +396,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// All live entries with their figures, oldest first.
     pub(crate) fn described(&self) -> Vec<(Held<V>, EntryInfo)> {
-        let now = self.shared.engine.core().clock.now();
+        let now = self.shared.services.clock.now();
         let state = self.state.lock();
         // What the slots own are no leases, and they count hits of their own.
         self.shared.hot.clear::<V>();
@@ -451,21 +445,21 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Marks what leaves the cache from here on as being released, for a shutdown to wait for.
     fn begin_release(&self) -> Begun<'_> {
-        self.shared.engine.core().under_way.begin()
+        self.shared.services.under_way.begin()
     }
 
-    fn disarm(&self, expiry: Option<Expiry>) {
+    fn disarm(&self, expiry: Option<TimerId>) {
         if let Some(expiry) = expiry {
-            self.shared.engine.core().timer.cancel(expiry.timer);
+            self.shared.services.timer.cancel(expiry);
         }
     }
 
     /// Takes out one entry that has expired, and asks to be called again for what expires next.
-    fn expire(self: &Arc<Self>, number: u64) {
+    fn expire(self: &Arc<Self>, id: TimerId) {
         let _under_way = self.begin_release();
         let expired = {
             let mut state = self.state.lock();
-            if state.expiry.as_ref().is_none_or(|it| it.number != number) {
+            if state.expiry != Some(id) {
                 return;
             }
             state.expiry = None;
@@ -489,16 +483,13 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let Some(deadline) = self.next_deadline(state) else {
             return;
         };
-        let core = self.shared.engine.core();
-        let number = core.number();
         let cache: Weak<Self> = Arc::downgrade(self);
-        let job = Box::new(move || {
+        let expire = move |id| {
             if let Some(cache) = cache.upgrade() {
-                cache.expire(number);
+                cache.expire(id);
             }
-        });
-        let timer = core.timer.at(deadline, job);
-        state.expiry = Some(Expiry { number, timer });
+        };
+        state.expiry = Some(self.shared.services.timer.at(deadline, expire));
     }
 
     fn next_deadline(&self, state: &State<V, F>) -> Option<Nanos> {
@@ -548,7 +539,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// Ends a flight that fills nothing.
     fn land_empty(&self, flight: Arc<Flight<V, F>>, landing: impl FnOnce() -> Landing<V, F>) {
         // The cache may be that of a parent process.
-        if !self.shared.engine.core().timer.is_abandoned() {
+        if !self.shared.services.is_abandoned() {
             remove_flight(&mut self.state.lock(), &flight);
             Flight::land(flight, landing);
         }
@@ -560,7 +551,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     pub(crate) fn read(&self, info: &mut crate::info::Info) {
-        let now = self.shared.engine.core().clock.now();
+        let now = self.shared.services.clock.now();
         let state = self.state.lock();
         self.shared.hot.clear::<V>();
         for entry in state.entries.iter() {
@@ -587,14 +578,14 @@ impl<V: Resource, F: Failure> Home<V> for Cache<V, F> {
 
 impl<V: Resource, F> Drop for Cache<V, F> {
     fn drop(&mut self) {
-        let _under_way = self.shared.engine.core().under_way.begin();
+        let _under_way = self.shared.services.under_way.begin();
         let (entries, expiry) = {
             let mut state = self.state.lock();
             self.shared.hot.clear::<V>();
             (state.entries.take_all(), state.expiry.take())
         };
         if let Some(expiry) = expiry {
-            self.shared.engine.core().timer.cancel(expiry.timer);
+            self.shared.services.timer.cancel(expiry);
         }
         for entry in entries {
             release(entry, Cause::Superseded);
@@ -667,7 +658,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
     ) -> Lease<V> {
         let flight = self.take().expect("a leader lands once");
         let [entry, again] = Counted::pair(self.entry(&flight, built, built_at, recording));
-        if self.cache.shared.engine.core().timer.is_abandoned() {
+        if self.cache.shared.services.is_abandoned() {
             // The caller may keep it; the cache is that of a parent process.
             std::mem::forget(again);
             return Lease::new(entry);
@@ -675,7 +666,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
         let admitted = self.cache.admit(&flight, &entry, again, keeps);
         Flight::land(flight, || Landing::Filled(entry.clone()));
         settle(admitted);
-        self.cache.shared.engine.core().timer.report();
+        self.cache.shared.services.timer.report();
         Lease::new(entry)
     }
 

@@ -58,7 +58,7 @@ pub(crate) enum Step<'c, V: Resource, F: Failure> {
 
 impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn new(function: &'a Function<V, F>) -> Result<Self, Error<F>> {
-        let host = function.shared.engine.host();
+        let host = function.shared.services.host();
         Ok(Self {
             place: function.place(host.as_deref())?,
             function,
@@ -70,7 +70,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn at(function: &'a Function<V, F>, place: Place<'a, V, F>) -> Self {
         Self {
             function,
-            host: function.shared.engine.host(),
+            host: function.shared.services.host(),
             place,
         }
     }
@@ -209,12 +209,12 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
             waits,
         };
         let build = host.begin(&start).map_err(Error::Interrupted)?;
-        Ok(build.map(|build| Shown::new(build, shows, &shared.engine)))
+        Ok(build.map(|build| Shown::new(build, shows, &shared.services)))
     }
 
     /// Notes that the build this code belongs to, if any, needs `flight`.
     fn edge(&self, flight: &Flight<V, F>) -> Result<Option<Edge<'a>>, Error<F>> {
-        let graph = &self.function.shared.engine.core().graph;
+        let graph = &self.function.shared.services.graph;
         match Inside::current() {
             Some(parent) => {
                 let name = &self.function.shared.name;
@@ -247,7 +247,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
             call: self,
             shown,
             _edge: edge,
-            started: shared.engine.core().clock.now(),
+            started: shared.services.clock.now(),
             span: tracing::info_span!("build", function = %shared.name),
             leader,
         })
@@ -260,7 +260,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         Ok(Waits {
             shown,
             _edge: edge,
-            _watch: Watch::begin(&shared.engine, &shared.name, &flight.polls),
+            _watch: Watch::begin(&shared.services, &shared.name, &flight.polls),
             _counted: shared.counters.waits(),
         })
     }
@@ -319,15 +319,15 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
             span: _,
         } = self;
         let shared = &call.function.shared;
-        let core = shared.engine.core();
-        let now = core.clock.now();
+        let services = &shared.services;
+        let now = services.clock.now();
         // A shutdown waits for what has been built and is no entry yet.
-        let _under_way = outcome.is_ok().then(|| core.under_way.begin());
+        let _under_way = outcome.is_ok().then(|| services.under_way.begin());
         let outcome = match outcome {
             Ok(built) => {
                 let Built { value, arguments } = built.into();
                 shared.counters.built(now.saturating_sub(started));
-                let built_at = shared.engine.core().stamp(now);
+                let built_at = shared.services.stamp(now);
                 Ok((Unkept::new(value, built_at, shared), arguments))
             }
             Err(error) => {

@@ -6,17 +6,18 @@ use std::any::Any;
 use std::time::Duration;
 
 use crate::cause::Cause;
-use crate::circle::WaitGraph;
-use crate::clock::{Clock, ManualClock, Nanos, nanos};
-use crate::config::{Config, InForce};
+use crate::clock::{Clock, ManualClock, nanos};
+use crate::config::Config;
+use crate::directory::{AnyFunction, Leftover, Unreleased, Weaks};
+use crate::drain::End;
 use crate::host::{Host, SessionId};
 use crate::inspect::Inspection;
 use crate::latch::Latch;
 use crate::registry::Registry;
-use crate::release::Drains;
-use crate::sync::{Arc, AtomicBool, Figure, HashMap, Mutex, OnceLock, Ordering, Weak};
-use crate::timer::{Timer, TimerId};
-use crate::underway::{self, Mine, UnderWay};
+use crate::services::Services;
+use crate::sync::{Arc, HashMap, Mutex, OnceLock, Weak};
+use crate::timer::TimerId;
+use crate::underway::{self, Mine};
 
 /// Functions, sessions, deadlines and the host of one process; cheap to clone.
 ///
@@ -43,20 +44,8 @@ use crate::underway::{self, Mine, UnderWay};
 pub struct Engine(Arc<Core>);
 
 pub(crate) struct Core {
-    pub(crate) clock: Clock,
-    pub(crate) timer: Arc<Timer>,
-    pub(crate) graph: WaitGraph,
-    pub(crate) drains: Drains,
+    services: Arc<Services>,
     pub(crate) registry: Registry,
-    pub(crate) under_way: UnderWay,
-    /// What has left its cache, and whoever drops the last lease of it releases.
-    pub(crate) leaving: UnderWay,
-    numbers: Figure,
-    next_stamp: Figure,
-    host: Mutex<Option<Arc<dyn Host>>>,
-    /// Whether there is a host, so that a call without one takes no lock to find that out.
-    hosted: AtomicBool,
-    pub(crate) config: InForce,
     functions: Weaks<dyn AnyFunction>,
     leftovers: Weaks<dyn Leftover>,
     sessions: Mutex<HashMap<SessionId, Session>>,
@@ -76,92 +65,8 @@ struct Session {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stay(u64);
 
-/// What ends one resource.
-pub(crate) type End = Box<dyn FnOnce() + Send>;
-
 /// How often a shutdown looks for what callbacks have built again meanwhile.
 const SHUTDOWN_ROUNDS: usize = 8;
-
-/// What is noted for as long as it lives.
-struct Weaks<T: ?Sized>(Mutex<Vec<Weak<T>>>);
-
-impl<T: ?Sized> Weaks<T> {
-    fn new() -> Self {
-        Self(Mutex::new(Vec::new()))
-    }
-
-    fn add(&self, it: Weak<T>) {
-        let mut all = self.0.lock();
-        // Amortised: what is gone is swept when the list would grow.
-        if all.len() == all.capacity() {
-            all.retain(|it| it.strong_count() > 0);
-        }
-        all.push(it);
-    }
-
-    fn live(&self) -> Vec<Arc<T>> {
-        self.0.lock().iter().filter_map(Weak::upgrade).collect()
-    }
-}
-
-/// A function, whatever its types.
-pub(crate) trait AnyFunction: Any + Send + Sync {
-    fn clear(&self, cause: Cause);
-    /// Releases, with cause `Superseded`, the resources of which this is true.
-    fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool);
-    /// Forgets the session's cache, and gives what releases it.
-    fn leave_session(&self, session: &SessionId) -> Option<End>;
-    /// Everything that is held, with the time each was built at; the builds under way become
-    /// orphans.
-    fn hold_all(&self) -> Vec<(Nanos, End)>;
-    /// Counts of what has left its caches and is not released yet.
-    fn unreleased(&self) -> Unreleased;
-    fn inspect(&self, counts: &mut Inspection);
-}
-
-/// A function that has gone, though there may be leases of it.
-pub(crate) trait Leftover: Send + Sync {
-    fn unreleased(&self) -> Unreleased;
-}
-
-/// Counts of the resources that one function could not release so far.
-pub(crate) struct Unreleased {
-    pub(crate) function: Arc<str>,
-    /// Entries that are still in their caches.
-    pub(crate) held: u64,
-    /// Resources that someone has a lease of.
-    pub(crate) leased: u64,
-    /// Callbacks that have not returned.
-    pub(crate) releasing: u64,
-}
-
-impl Unreleased {
-    fn tell(&self) {
-        let function = &self.function;
-        if self.held > 0 {
-            tracing::warn!(
-                %function,
-                resources = self.held,
-                "not released in the time of the shutdown: it was not their turn yet"
-            );
-        }
-        if self.leased > 0 {
-            tracing::warn!(
-                %function,
-                resources = self.leased,
-                "not released by the shutdown: callers still hold it; it is released with the last \
-                 one"
-            );
-        }
-        if self.releasing > 0 {
-            tracing::warn!(
-                %function,
-                resources = self.releasing,
-                "not released in the time of the shutdown: on_release has not returned"
-            );
-        }
-    }
-}
 
 impl Default for Engine {
     fn default() -> Self {
@@ -229,18 +134,8 @@ impl Engine {
 
     fn on(clock: Clock) -> Self {
         Self(Arc::new(Core {
-            timer: Timer::new(clock.clone()),
-            clock,
-            graph: WaitGraph::default(),
-            drains: Drains::default(),
+            services: Services::new(clock),
             registry: Registry::default(),
-            under_way: UnderWay::default(),
-            leaving: UnderWay::default(),
-            numbers: Figure::new(first_number()),
-            next_stamp: Figure::new(0),
-            host: Mutex::new(None),
-            hosted: AtomicBool::new(false),
-            config: InForce::default(),
             functions: Weaks::new(),
             leftovers: Weaks::new(),
             sessions: Mutex::default(),
@@ -267,13 +162,15 @@ impl Engine {
     /// std::mem::forget((lease, pools, engine));
     /// ```
     pub fn abandon(&self) {
-        self.0.timer.abandon();
-        self.0.under_way.abandon();
-        self.0.leaving.abandon();
+        self.0.services.abandon();
     }
 
     pub(crate) fn core(&self) -> &Core {
         &self.0
+    }
+
+    pub(crate) fn services(&self) -> &Arc<Services> {
+        &self.0.services
     }
 
     pub(crate) fn downgrade(&self) -> WeakEngine {
@@ -291,11 +188,7 @@ impl Engine {
     /// assert!(engine.host().is_some());
     /// ```
     pub fn set_host(&self, host: Option<Arc<dyn Host>>) {
-        let before = {
-            let mut present = self.0.host.lock();
-            self.0.hosted.store(host.is_some(), Ordering::Release);
-            std::mem::replace(&mut *present, host)
-        };
+        let before = self.0.services.set_host(host);
         drop(before);
     }
 
@@ -312,10 +205,7 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn host(&self) -> Option<Arc<dyn Host>> {
-        if !self.0.hosted.load(Ordering::Acquire) {
-            return None;
-        }
-        self.0.host.lock().clone()
+        self.0.services.host()
     }
 
     /// The configuration in force, as a copy.
@@ -327,7 +217,7 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn config(&self) -> Config {
-        self.0.config.read()
+        self.0.services.config.read()
     }
 
     /// Changes the configuration; in force from the next release on. What `change` leaves alone
@@ -341,7 +231,7 @@ impl Engine {
     /// ```
     pub fn configure(&self, change: impl FnOnce(&mut Config)) {
         let before = self.config().version_grace;
-        self.0.config.change(change);
+        self.0.services.config.change(change);
         if self.config().version_grace != before {
             self.watch_versions_anew();
         }
@@ -388,7 +278,7 @@ impl Engine {
     /// assert_eq!(engine.sessions(), 0);
     /// ```
     pub fn end_session(&self, session: &str) {
-        let _under_way = self.0.under_way.begin();
+        let _under_way = self.0.services.under_way.begin();
         for end in self.begin_end_of_session(session, None) {
             end();
         }
@@ -396,7 +286,7 @@ impl Engine {
 
     /// The same for a stay that is over, where the session may have come back meanwhile.
     pub(crate) fn end_stay(&self, session: &str, stay: Stay) {
-        let _under_way = self.0.under_way.begin();
+        let _under_way = self.0.services.under_way.begin();
         for end in self.begin_end_of_session(session, Some(stay)) {
             end();
         }
@@ -418,17 +308,17 @@ impl Engine {
             return ends;
         };
         if there.ending.is_none() {
-            let when = self.0.clock.now().saturating_add(grace);
+            let when = self.0.services.clock.now().saturating_add(grace);
             let stay = there.stay;
-            let job = Box::new(move || {
+            let job = move |_| {
                 if let Some(engine) = core.upgrade() {
-                    let _under_way = engine.core().under_way.begin();
+                    let _under_way = engine.services().under_way.begin();
                     for end in engine.forget_session(&id, Some(stay)) {
                         end();
                     }
                 }
-            });
-            there.ending = Some(self.0.timer.at(when, job));
+            };
+            there.ending = Some(self.0.services.timer.at(when, job));
         }
         ends
     }
@@ -460,10 +350,14 @@ impl Engine {
         let Some(there) = sessions.get_mut(session) else {
             return;
         };
-        there.stay = self.0.new_stay();
+        there.stay = self.new_stay();
         if let Some(timer) = there.ending.take() {
-            self.0.timer.cancel(timer);
+            self.0.services.timer.cancel(timer);
         }
+    }
+
+    fn new_stay(&self) -> Stay {
+        Stay(self.0.services.number())
     }
 
     fn forget_session(&self, session: &str, of: Option<Stay>) -> Vec<End> {
@@ -478,7 +372,7 @@ impl Engine {
             return Vec::new();
         };
         if let Some(timer) = gone.ending {
-            self.0.timer.cancel(timer);
+            self.0.services.timer.cancel(timer);
         }
         let functions = gone.functions.iter().filter_map(Weak::upgrade);
         let ends = functions.map(|function| {
@@ -519,12 +413,15 @@ impl Engine {
     /// assert!(INSIDE.load(Ordering::Relaxed));
     /// ```
     pub fn run_background_inside(&self, around: fn(&mut dyn FnMut())) {
-        self.0.timer.run_inside(around);
+        self.0.services.timer.run_inside(around);
     }
 
     /// Runs `work` on a background thread, now.
     pub(crate) fn in_background(&self, work: impl FnOnce() + Send + 'static) {
-        self.0.timer.at(self.0.clock.now(), Box::new(work));
+        self.0
+            .services
+            .timer
+            .at(self.0.services.clock.now(), |_| work());
     }
 
     /// How many sessions hold entries.
@@ -563,7 +460,7 @@ impl Engine {
     /// assert_eq!(pools.info().released(Cause::Expired), 1);
     /// ```
     pub fn run_due(&self) {
-        self.0.timer.run_due();
+        self.0.services.timer.run_due();
     }
 
     /// Releases everything that is held or drains, last built first, with cause `Shutdown`.
@@ -634,7 +531,7 @@ impl Engine {
             }
             told.tell(left);
         };
-        if self.0.clock.is_manual() {
+        if self.0.services.clock.is_manual() {
             work();
         } else if crate::sync::spawn("tenure-shutdown", work).is_err() {
             return None;
@@ -664,8 +561,8 @@ impl Engine {
 
     fn release_everything(&self, mine: Mine) {
         for round in 0..SHUTDOWN_ROUNDS {
-            let under_way = self.0.under_way.begin();
-            let mut held = self.0.drains.take_all(self);
+            let under_way = self.0.services.under_way.begin();
+            let mut held = self.0.services.drains.take_all();
             for function in self.functions() {
                 held.extend(function.hold_all());
             }
@@ -692,18 +589,37 @@ impl Engine {
 
     /// Waits until all releases that have begun are over, or in the drains, but for `mine`.
     fn await_releases(&self, mine: Mine) {
-        self.0.under_way.settle(mine);
+        self.0.services.under_way.settle(mine);
         // A test that drives the clock may keep a lease itself; so may, further out, who shuts down
         // within a release.
-        if mine == Mine::default() && !self.0.clock.is_manual() {
-            self.0.leaving.settle(mine);
+        if mine == Mine::default() && !self.0.services.clock.is_manual() {
+            self.0.services.leaving.settle(mine);
             // Those that were leased until now are under way by now.
-            self.0.under_way.settle(mine);
+            self.0.services.under_way.settle(mine);
         }
     }
 
+    /// Counts what is under way.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn inspect(&self) -> Inspection {
+        let services = self.services();
+        let mut counts = Inspection {
+            waits: services.graph.len(),
+            endings: self.endings(),
+            drains: services.drains.len(),
+            releasing: services.under_way.len(),
+            jobs: services.timer.armed(),
+            ..Inspection::default()
+        };
+        for function in self.functions() {
+            function.inspect(&mut counts);
+        }
+        counts
+    }
+
     pub(crate) fn add_leftover(&self, left: Weak<dyn Leftover>) {
-        if self.0.timer.is_abandoned() {
+        if self.0.services.is_abandoned() {
             return;
         }
         self.0.leftovers.add(left);
@@ -732,7 +648,7 @@ impl Engine {
         let there = sessions
             .entry(Arc::clone(session))
             .or_insert_with(|| Session {
-                stay: self.0.new_stay(),
+                stay: self.new_stay(),
                 functions: Vec::new(),
                 ending: None,
             });
@@ -745,49 +661,6 @@ impl Session {
     /// Whether it is in this stay; in whichever one, where none is named.
     fn is_in(&self, stay: Option<Stay>) -> bool {
         stay.is_none_or(|stay| self.stay == stay)
-    }
-}
-
-/// The numbers of two engines never meet: code that belongs to a build of one may call the other,
-/// in a child process or in a test.
-fn first_number() -> u64 {
-    // Not behind `sync.rs`: no order of events depends on it.
-    static ENGINES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    ENGINES.fetch_add(1, std::sync::atomic::Ordering::Relaxed) << 40
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        self.timer.stop();
-    }
-}
-
-impl Core {
-    /// A number that was not given before.
-    pub(crate) fn number(&self) -> u64 {
-        self.numbers.fetch_add(1, Ordering::Relaxed)
-    }
-
-    fn new_stay(&self) -> Stay {
-        Stay(self.number())
-    }
-
-    /// The present time, made unique and rising.
-    pub(crate) fn stamp(&self, now: Nanos) -> Nanos {
-        let mut next = self.next_stamp.load(Ordering::Relaxed);
-        loop {
-            let stamp = now.max(next);
-            let swap = self.next_stamp.compare_exchange_weak(
-                next,
-                stamp + 1,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
-            match swap {
-                Ok(_) => return stamp,
-                Err(newer) => next = newer,
-            }
-        }
     }
 }
 

@@ -7,13 +7,11 @@
 //! 4. An entry knows its cache and does not keep it.
 
 use crate::cause::Cause;
-use crate::cleared::Batch;
 use crate::clock::{NEVER, Nanos};
 use crate::counted::Counted;
-use crate::function::Shared;
 use crate::key::Key;
 use crate::record::{Observed, Recording};
-use crate::release::Draining;
+use crate::shared::{Departed, Shared};
 use crate::sync::{Arc, AtomicU8, Figure, Ordering, Weak};
 use crate::underway::Side;
 
@@ -236,28 +234,21 @@ impl<V> Entry<V> {
     pub(crate) fn lend(&self) {
         self.ended.fetch_or(LENT, Ordering::AcqRel);
     }
-}
 
-impl<V> Drop for Entry<V> {
-    fn drop(&mut self) {
-        let Some(value) = self.value.take() else {
-            return;
-        };
+    /// Takes out what the last reference leaves, and whether the engine is to be told of it.
+    pub(crate) fn depart(&mut self) -> Option<(Departed<V>, bool)> {
+        let value = self.value.take()?;
         // Whoever wrote it had a reference, which is gone.
         let ended = self.ended.load(Ordering::Relaxed);
-        let is_lent = ended != LIVE && ended & LENT != 0;
-        let batch = is_lent.then(|| self.shared.engine.core().drains.returned(self));
-        // A live entry that nobody holds was never handed to its cache.
-        let cause = Cause::from_number(ended & CAUSE).unwrap_or(Cause::Orphaned);
         let leaving = LEAVING.iter().find(|it| ended != LIVE && ended & it.1 != 0);
         self.retire_hits();
-        let draining = Draining {
+        let departed = Departed {
             value,
-            cause,
+            // A live entry that nobody holds was never handed to its cache.
+            cause: Cause::from_number(ended & CAUSE).unwrap_or(Cause::Orphaned),
             built_at: self.built_at,
             leaving: leaving.map(|it| it.0),
         };
-        let _belongs = batch.flatten().map(Batch::enter);
-        (self.shared.leave)(draining, &self.shared);
+        Some((departed, ended != LIVE && ended & LENT != 0))
     }
 }

@@ -4,14 +4,15 @@ use std::any::Any;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::time::Duration;
 
 use crate::bounds::{Failure, Resource};
 use crate::cache::{Cache, Put};
 use crate::call::{Call, Place, Step};
 use crate::cause::{Behaviour, Cause};
-use crate::clock::{Clock, NEVER, Nanos, nanos};
-use crate::engine::{AnyFunction, End, Engine, Leftover, Unreleased};
+use crate::clock::{NEVER, Nanos, nanos};
+use crate::directory::{AnyFunction, Leftover, Unreleased};
+use crate::drain::End;
+use crate::engine::Engine;
 use crate::entry::Built;
 use crate::error::{BuildError, Error, SettingError};
 use crate::host::{Host, SessionId};
@@ -20,45 +21,11 @@ use crate::info::{Counters, Info};
 use crate::inspect::Inspection;
 use crate::key::KeyRef;
 use crate::lease::Lease;
-use crate::release::{Draining, Unkept, release};
+use crate::release::{Unkept, release};
 use crate::settings::{Scope, Settings, Spinner};
+use crate::shared::{Departed, Looks, Shared};
 use crate::sync::{Arc, HashMap, Mutex, Weak};
 use crate::waiting::{AsHostWishes, Wait, Waiting};
-
-/// What all entries of one function share.
-pub(crate) struct Shared<V> {
-    pub(crate) name: Arc<str>,
-    pub(crate) settings: Settings,
-    /// The maximum age of an entry.
-    pub(crate) ttl: Nanos,
-    pub(crate) behaviour: Box<dyn Behaviour<V>>,
-    /// Takes what an entry held, when the last reference to it is gone. The way out asks for a
-    /// resource, and a lease, whose drop may be that last one, has no bounds.
-    pub(crate) leave: fn(Draining<V>, &Arc<Self>),
-    pub(crate) engine: Engine,
-    /// The engine's clock, near at hand.
-    pub(crate) clock: Clock,
-    pub(crate) counters: Counters,
-    /// The entries of the global cache that are asked for most.
-    pub(crate) hot: Hot,
-    /// What a build shows; it may change without a new cache.
-    pub(crate) looks: Mutex<Looks>,
-}
-
-/// What the host shows while a build runs.
-#[derive(Clone)]
-pub(crate) struct Looks {
-    pub(crate) spinner: Spinner,
-    pub(crate) show_time: bool,
-}
-
-impl<V> Shared<V> {
-    pub(crate) fn drain(&self) -> Option<Duration> {
-        self.settings
-            .drain
-            .or_else(|| self.engine.core().config.drain())
-    }
-}
 
 /// A cached function over resources `V` and failures `F`.
 ///
@@ -79,6 +46,7 @@ impl<V> Shared<V> {
 /// ```
 pub struct Function<V: Resource, F: Failure> {
     pub(crate) shared: Arc<Shared<V>>,
+    engine: Engine,
     /// Whether a hit needs neither a check nor a session.
     quick: bool,
     global: Arc<Cache<V, F>>,
@@ -160,9 +128,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
             ttl: settings.ttl.map_or(NEVER, nanos),
             settings,
             behaviour,
-            leave: Draining::begin,
-            engine: engine.clone(),
-            clock: engine.core().clock.clone(),
+            leave: Departed::begin,
+            services: Arc::clone(engine.services()),
+            clock: engine.services().clock.clone(),
             counters: Counters::default(),
             hot: Hot::new(),
         });
@@ -171,6 +139,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
             global: Cache::new(Arc::clone(&shared)),
             sessions: Mutex::default(),
             me: Weak::clone(me),
+            engine: engine.clone(),
             shared,
         });
         let any: Weak<dyn AnyFunction> = function.me.clone();
@@ -309,7 +278,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         match self.hot_hit(key) {
             Some(lease) => Ok(lease),
             None => {
-                let waiting = AsHostWishes(&self.shared.engine);
+                let waiting = AsHostWishes(self.shared.services.host());
                 self.call_while(key, &waiting, || build().map_err(BuildError::Failed))
             }
         }
@@ -491,7 +460,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
             return Ok(true);
         }
         // A shutdown waits for the check, since it cannot release what is being checked.
-        let _under_way = self.shared.engine.core().under_way.begin();
+        let _under_way = self.shared.services.under_way.begin();
         let verdict = self.shared.behaviour.validate(lease);
         verdict.map_err(Error::Interrupted)
     }
@@ -514,12 +483,12 @@ impl<V: Resource, F: Failure> Function<V, F> {
         sessions.insert(Arc::clone(&session), Arc::clone(&cache));
         drop(sessions);
         let me: Weak<dyn AnyFunction> = self.me.clone();
-        let stay = self.shared.engine.join_session(&session, me);
+        let stay = self.engine.join_session(&session, me);
         // A session that ended before it was joined does not end again by itself: the cache closes,
         // and what is built in it is an orphan.
         let ended = host.has_ended(&session);
         if !matches!(ended, Ok(false)) {
-            self.shared.engine.end_stay(&session, stay);
+            self.engine.end_stay(&session, stay);
         }
         ended.map_err(Error::Interrupted)?;
         Ok(cache)
@@ -543,7 +512,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         if self.shared.settings.scope == Scope::Global {
             return Ok(Some(Place::Global(&self.global)));
         }
-        let host = self.shared.engine.host();
+        let host = self.shared.services.host();
         let (_, session) = self.session(host.as_deref())?;
         let cache = self.sessions.lock().get(&session).cloned();
         Ok(cache.map(Place::Session))
@@ -555,17 +524,17 @@ impl<V: Resource, F: Failure> Function<V, F> {
         key: &KeyRef<'_>,
         value: impl Into<Built<V>>,
     ) -> Result<Put<V>, Error<F>> {
-        let core = self.shared.engine.core();
-        let _under_way = core.under_way.begin();
+        let services = &self.shared.services;
+        let _under_way = services.under_way.begin();
         self.shared.counters.built(0);
-        let built_at = core.stamp(core.clock.now());
+        let built_at = services.stamp(services.clock.now());
         let Built { value, arguments } = value.into();
         let unkept = Unkept::new(value, built_at, &self.shared);
-        let place = self.place(self.shared.engine.host().as_deref())?;
+        let place = self.place(self.shared.services.host().as_deref())?;
         let (value, built_at) = unkept.keep();
         let built = Built { value, arguments };
         let put = place.cache().insert(key, built, built_at);
-        core.timer.report();
+        services.timer.report();
         Ok(put)
     }
 
@@ -692,34 +661,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
     }
 }
 
-impl<V: Resource> Shared<V> {
-    fn unreleased_beside(&self, live: impl FnOnce() -> u64) -> Unreleased {
-        let mut held = 0;
-        let leased = self.counters.unreleased(|| {
-            held = live();
-            held
-        });
-        Unreleased {
-            function: Arc::clone(&self.name),
-            held,
-            leased,
-            releasing: self.counters.releasing(),
-        }
-    }
-}
-
-/// What is left of a function that has gone: what somebody still leases.
-impl<V: Resource> Leftover for Shared<V> {
-    fn unreleased(&self) -> Unreleased {
-        self.unreleased_beside(|| 0)
-    }
-}
-
 impl<V: Resource, F: Failure> Drop for Function<V, F> {
     fn drop(&mut self) {
         if self.shared.counters.unreleased(|| 0) > 0 {
             let left: Weak<dyn Leftover> = Arc::downgrade(&self.shared) as _;
-            self.shared.engine.add_leftover(left);
+            self.engine.add_leftover(left);
         }
     }
 }

@@ -1,7 +1,5 @@
 //! What an engine has under way, for tests that look for leftovers.
 
-use crate::engine::Engine;
-
 /// Counts of what is under way. Not part of the interface.
 #[doc(hidden)]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,25 +20,4 @@ pub struct Inspection {
     pub jobs: usize,
     /// Places for entries, taken or free.
     pub places: usize,
-}
-
-impl Engine {
-    /// Counts what is under way.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn inspect(&self) -> Inspection {
-        let core = self.core();
-        let mut counts = Inspection {
-            waits: core.graph.len(),
-            endings: self.endings(),
-            drains: core.drains.len(),
-            releasing: core.under_way.len(),
-            jobs: core.timer.armed(),
-            ..Inspection::default()
-        };
-        for function in self.functions() {
-            function.inspect(&mut counts);
-        }
-        counts
-    }
 }

@@ -13,7 +13,8 @@ use std::collections::HashMap;
 use crate::bounds::{Failure, Resource};
 use crate::cause::Cause;
 use crate::clock::{Nanos, nanos};
-use crate::engine::{End, Engine};
+use crate::drain::End;
+use crate::engine::Engine;
 use crate::error::SettingError;
 use crate::function::Function;
 use crate::sync::{Arc, Mutex};
@@ -249,7 +250,7 @@ impl Engine {
     /// Changes what stands at the visitor's site, and takes out what nothing can call any more. To
     /// be released outside every lock.
     fn change(&self, visitor: &Visitor, change: impl FnOnce(&mut Site, Nanos)) -> Vec<Version> {
-        let now = self.core().clock.now();
+        let now = self.services().clock.now();
         let mut sites = self.core().registry.sites.lock();
         let at = visitor.identity.site;
         let site = sites.by_site.entry(at).or_default();
@@ -282,16 +283,16 @@ impl Engine {
         };
         let when = first.saturating_add(nanos(grace)).max(now);
         let core = self.downgrade();
-        let job = move || {
+        let job = move |_| {
             if let Some(engine) = core.upgrade() {
                 supersede(engine.look_at_versions());
             }
         };
-        sites.watch = Some(self.core().timer.at(when, Box::new(job)));
+        sites.watch = Some(self.services().timer.at(when, job));
     }
 
     fn look_at_versions(&self) -> Vec<Version> {
-        let now = self.core().clock.now();
+        let now = self.services().clock.now();
         let before = self.waited_too_long(now);
         let mut gone = Vec::new();
         let mut sites = self.core().registry.sites.lock();
@@ -305,10 +306,10 @@ impl Engine {
 
     /// The time that versions wait has changed.
     pub(crate) fn watch_versions_anew(&self) {
-        let now = self.core().clock.now();
+        let now = self.services().clock.now();
         let mut sites = self.core().registry.sites.lock();
         if let Some(watch) = sites.watch.take() {
-            self.core().timer.cancel(watch);
+            self.services().timer.cancel(watch);
         }
         self.watch_versions(&mut sites, now);
     }
@@ -350,7 +351,7 @@ impl Engine {
     pub fn retire(&self) {
         let sites = std::mem::take(&mut *self.core().registry.sites.lock());
         if let Some(watch) = sites.watch {
-            self.core().timer.cancel(watch);
+            self.services().timer.cancel(watch);
         }
         drop(sites);
     }

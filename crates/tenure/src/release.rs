@@ -10,20 +10,17 @@
 //! follows from ownership: there is no second place that could do it, and no moment at which a
 //! lease could outlive it.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use crate::bounds::Resource;
 use crate::cause::{Cause, Holding, ReleaseFailed};
 use crate::cleared::Batch;
 use crate::clock::{NEVER, Nanos, nanos};
-use crate::engine::{End, Engine};
+use crate::drain::Watched;
 use crate::entry::{Entry, Held};
-use crate::function::Shared;
-use crate::sync::{Arc, Mutex};
-use crate::timer::TimerId;
-use crate::underway::{Counted, Side};
+use crate::shared::{Departed, Shared};
+use crate::sync::Arc;
+use crate::underway::Counted;
 
 /// Lets go of what a cache held: the one way out.
 ///
@@ -36,44 +33,54 @@ pub(crate) fn release<V: Resource>(entry: Held<V>, cause: Cause) {
         return;
     }
     let shared = entry.shared();
-    let core = shared.engine.core();
+    let services = &shared.services;
     match shared.behaviour.holding() {
-        Holding::Watched => entry.end(cause, Some(core.leaving.count())),
+        Holding::Watched => entry.end(cause, Some(services.leaving.count())),
         Holding::Leases => {
             entry.end(cause, None);
-            core.drains.lend(&entry, shared.drain(), Batch::present());
+            let (bound, batch) = (shared.drain(), Batch::present());
+            if bound.is_some() || batch.is_some() {
+                entry.lend();
+                let address = address(&entry);
+                services.drains.lend(&shared.name, address, bound, batch);
+            }
         }
     }
 }
 
-/// A resource without leases: released now, or once nobody uses it any more.
-pub(crate) struct Draining<V> {
-    pub(crate) value: V,
-    pub(crate) cause: Cause,
-    pub(crate) built_at: Nanos,
-    /// Where a shutdown waits for it until it is released, or in `Drains`.
-    pub(crate) leaving: Option<Side>,
+impl<V> Drop for Entry<V> {
+    fn drop(&mut self) {
+        let address = address(self);
+        if let Some((departed, is_lent)) = self.depart() {
+            let batch = is_lent.then(|| self.shared().services.drains.returned(address));
+            let _belongs = batch.flatten().map(Batch::enter);
+            (self.shared().leave)(departed, self.shared());
+        }
+    }
 }
 
-impl<V: Resource> Draining<V> {
+fn address<V>(entry: &Entry<V>) -> usize {
+    std::ptr::from_ref(entry).addr()
+}
+
+impl<V: Resource> Departed<V> {
     /// Called by the drop of what held the resource and nowhere else.
     pub(crate) fn begin(self, shared: &Arc<Shared<V>>) {
-        let engine = &shared.engine;
-        let core = engine.core();
-        if core.timer.is_abandoned() {
+        let services = &shared.services;
+        if services.is_abandoned() {
             // It belongs to the parent process.
             return std::mem::forget(self);
         }
-        let leaving = self.leaving.map(|side| core.leaving.counted(side));
+        let leaving = self.leaving.map(|side| services.leaving.counted(side));
         match self.users(shared) {
             Some((users, bound)) if self.has(shared, users) => {
-                let until = core.clock.now().saturating_add(bound);
+                let until = services.clock.now().saturating_add(bound);
                 let used = Used {
-                    draining: self,
+                    departed: self,
                     shared: Arc::clone(shared),
                     users,
                 };
-                core.drains.hold(engine, Box::new(used), until, FIRST_LOOK);
+                services.drains.watch(Box::new(used), until);
             }
             _ => self.settle(shared, leaving),
         }
@@ -105,7 +112,7 @@ impl<V: Resource> Draining<V> {
 
     fn settle(self, shared: &Shared<V>, leaving: Option<Counted<'_>>) {
         let Self { value, cause, .. } = self;
-        let _under_way = shared.engine.core().under_way.begin_once();
+        let _under_way = shared.services.under_way.begin_once();
         drop(leaving);
         shared.counters.released(cause);
         let _releasing = shared.counters.releases();
@@ -150,7 +157,7 @@ impl<'a, V: Resource> Unkept<'a, V> {
 impl<V: Resource> Drop for Unkept<'_, V> {
     fn drop(&mut self) {
         if let Some(value) = self.value.take() {
-            Draining {
+            Departed {
                 value,
                 cause: Cause::Orphaned,
                 built_at: self.built_at,
@@ -160,9 +167,6 @@ impl<V: Resource> Drop for Unkept<'_, V> {
         }
     }
 }
-
-const FIRST_LOOK: Nanos = 5_000_000;
-const LAST_LOOK: Nanos = 100_000_000;
 
 /// Whose use of a resource delays its release.
 #[derive(Clone, Copy)]
@@ -174,22 +178,14 @@ enum Users {
 
 /// A resource that is released once these users are gone.
 struct Used<V: Resource> {
-    draining: Draining<V>,
+    departed: Departed<V>,
     shared: Arc<Shared<V>>,
     users: Users,
 }
 
-/// A draining resource of any type.
-trait Watched: Send {
-    fn in_use(&self) -> bool;
-    fn function(&self) -> &str;
-    fn built_at(&self) -> Nanos;
-    fn release(self: Box<Self>);
-}
-
 impl<V: Resource> Watched for Used<V> {
     fn in_use(&self) -> bool {
-        self.draining.has(&self.shared, self.users)
+        self.departed.has(&self.shared, self.users)
     }
 
     fn function(&self) -> &str {
@@ -197,148 +193,10 @@ impl<V: Resource> Watched for Used<V> {
     }
 
     fn built_at(&self) -> Nanos {
-        self.draining.built_at
+        self.departed.built_at
     }
 
     fn release(self: Box<Self>) {
-        self.draining.settle(&self.shared, None);
+        self.departed.settle(&self.shared, None);
     }
-}
-
-/// The resources that caches have let go of and that someone still uses.
-///
-/// Lock order: each lock, then the timer's.
-#[derive(Default)]
-pub(crate) struct Drains {
-    held: Mutex<Watches>,
-    /// Entries that callers lease beyond their end, by address.
-    lent: Mutex<HashMap<usize, Lent>>,
-}
-
-/// Who is told of the last lease of an entry.
-struct Lent {
-    number: u64,
-    /// The job that will warn.
-    warning: Option<TimerId>,
-    /// Whoever waits for the release.
-    batch: Option<Batch>,
-}
-
-#[derive(Default)]
-struct Watches {
-    numbers: u64,
-    entries: HashMap<u64, (Box<dyn Watched>, TimerId)>,
-}
-
-impl Drains {
-    fn hold(&self, engine: &Engine, entry: Box<dyn Watched>, until: Nanos, pause: Nanos) {
-        let core = engine.core();
-        let next = core.clock.now().saturating_add(pause).min(until);
-        let mut held = self.held.lock();
-        held.numbers += 1;
-        let number = held.numbers;
-        let engine = engine.downgrade();
-        let look = Box::new(move || {
-            if let Some(engine) = engine.upgrade() {
-                engine.core().drains.look(&engine, number, until, pause);
-            }
-        });
-        let timer = core.timer.at(next, look);
-        held.entries.insert(number, (entry, timer));
-    }
-
-    /// Looks again at one resource: keeps it or lets it go.
-    fn look(&self, engine: &Engine, number: u64, until: Nanos, pause: Nanos) {
-        let _under_way = engine.core().under_way.begin();
-        let Some((entry, _)) = self.held.lock().entries.remove(&number) else {
-            return;
-        };
-        if entry.in_use() {
-            if engine.core().clock.now() < until {
-                return self.hold(engine, entry, until, (pause * 2).min(LAST_LOOK));
-            }
-            tracing::warn!(
-                function = entry.function(),
-                "a resource was released while still in use: its drain time is over"
-            );
-        }
-        entry.release();
-    }
-
-    /// Takes out everything that is watched, with the time each was built at.
-    pub(crate) fn take_all(&self, engine: &Engine) -> Vec<(Nanos, End)> {
-        let entries = std::mem::take(&mut self.held.lock().entries);
-        let entries = entries.into_values().map(|(entry, timer)| {
-            engine.core().timer.cancel(timer);
-            let built_at = entry.built_at();
-            let end: End = Box::new(|| entry.release());
-            (built_at, end)
-        });
-        entries.collect()
-    }
-
-    /// Has a warning logged if the entry is still leased after `bound`, and its release belong to
-    /// `batch`.
-    fn lend<V: Resource>(&self, entry: &Held<V>, bound: Option<Duration>, batch: Option<Batch>) {
-        if bound.is_none() && batch.is_none() {
-            return;
-        }
-        entry.lend();
-        let number = entry.shared().engine.core().number();
-        let mut lent = self.lent.lock();
-        let warning = bound.map(|bound| warn_after(bound, entry, number));
-        lent.insert(
-            address(entry),
-            Lent {
-                number,
-                warning,
-                batch,
-            },
-        );
-    }
-
-    /// The last lease of a lent entry is gone: what its release belongs to.
-    pub(crate) fn returned<V>(&self, entry: &Entry<V>) -> Option<Batch> {
-        let lent = self.lent.lock().remove(&address(entry))?;
-        if let Some(warning) = lent.warning {
-            entry.shared().engine.core().timer.cancel(warning);
-        }
-        lent.batch
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.held.lock().entries.len() + self.lent.lock().len()
-    }
-}
-
-/// Arms the warning that a lent entry is still leased.
-fn warn_after<V: Resource>(bound: Duration, entry: &Held<V>, number: u64) -> TimerId {
-    let core = entry.shared().engine.core();
-    let when = core.clock.now().saturating_add(nanos(bound));
-    let address = address(entry);
-    let name = Arc::clone(&entry.shared().name);
-    let engine = entry.shared().engine.downgrade();
-    let warn = move || {
-        let Some(engine) = engine.upgrade() else {
-            return;
-        };
-        let mut lent = engine.core().drains.lent.lock();
-        // Another entry may have come to stand there.
-        let is_out = lent.get_mut(&address).filter(|it| it.number == number);
-        if let Some(lent) = is_out {
-            lent.warning = None;
-        } else {
-            return;
-        }
-        drop(lent);
-        tracing::warn!(
-            function = %name,
-            "a resource is still leased after its drain time; it is released with its last lease"
-        );
-    };
-    core.timer.at(when, Box::new(warn))
-}
-
-fn address<V>(entry: &Entry<V>) -> usize {
-    std::ptr::from_ref(entry).addr()
 }

@@ -233,7 +233,7 @@ impl Inner {
         if !self.named {
             return engine.end_session(&self.id);
         }
-        let _under_way = engine.core().under_way.begin();
+        let _under_way = engine.services().under_way.begin();
         // Taken out under the lock, so that a successor of the same name begins after it;
         // released after the lock.
         let mut named = NAMED.lock();

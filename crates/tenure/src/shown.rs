@@ -1,9 +1,9 @@
 //! A build that the host knows of; its spinner waits for a delay.
 
 use crate::clock::Nanos;
-use crate::engine::Engine;
 use crate::host::HostBuild;
 use crate::record::Recording;
+use crate::services::Services;
 use crate::sync::{Arc, AtomicU8, Ordering};
 use crate::timer::{Timer, TimerId};
 
@@ -21,22 +21,19 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    pub(crate) fn new(build: Arc<dyn HostBuild>, shows: bool, engine: &Engine) -> Self {
+    pub(crate) fn new(build: Arc<dyn HostBuild>, shows: bool, services: &Services) -> Self {
         let state = Arc::new(AtomicU8::new(PENDING));
         let timer = shows.then(|| {
             let (build, state) = (Arc::clone(&build), Arc::clone(&state));
-            let job = Box::new(move || {
+            let job = move |_| {
                 let turn =
                     state.compare_exchange(PENDING, SHOWN, Ordering::AcqRel, Ordering::Acquire);
                 if turn.is_ok() {
                     build.show();
                 }
-            });
-            let when = engine.core().clock.now().saturating_add(SPINNER_DELAY);
-            (
-                engine.core().timer.at(when, job),
-                Arc::clone(&engine.core().timer),
-            )
+            };
+            let when = services.clock.now().saturating_add(SPINNER_DELAY);
+            (services.timer.at(when, job), Arc::clone(&services.timer))
         });
         Self {
             build,

@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use crate::clock::{Nanos, nanos};
-use crate::engine::Engine;
+use crate::services::Services;
 use crate::sync::{Arc, Figure, Mutex, Ordering};
 use crate::timer::TimerId;
 
@@ -34,14 +34,18 @@ impl Polls {
 
 /// A look at a build from time to time, for as long as its waiter waits.
 pub(crate) struct Watch {
-    engine: Engine,
+    services: Arc<Services>,
     /// The next look; nothing once it has ended.
     next: Arc<Mutex<Option<TimerId>>>,
 }
 
 impl Watch {
     /// Watches a build of this function, if it is an async one.
-    pub(crate) fn begin(engine: &Engine, function: &Arc<str>, polls: &Polls) -> Option<Self> {
+    pub(crate) fn begin(
+        services: &Arc<Services>,
+        function: &Arc<str>,
+        polls: &Polls,
+    ) -> Option<Self> {
         if polls.0.load(Ordering::Relaxed) == 0 {
             return None;
         }
@@ -51,9 +55,9 @@ impl Watch {
             polls: polls.clone(),
             next: Arc::clone(&next),
         };
-        *next.lock() = Some(look.after(engine, engine.core().clock.now()));
+        *next.lock() = Some(look.after(services, services.clock.now()));
         Some(Self {
-            engine: engine.clone(),
+            services: Arc::clone(services),
             next,
         })
     }
@@ -63,7 +67,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let next = self.next.lock().take();
         if let Some(next) = next {
-            self.engine.core().timer.cancel(next);
+            self.services.timer.cancel(next);
         }
     }
 }
@@ -76,20 +80,18 @@ struct Look {
 
 impl Look {
     /// Has this look taken when the build has been left alone since `polled` for too long.
-    fn after(self, engine: &Engine, polled: Nanos) -> TimerId {
-        let core = engine.core();
+    fn after(self, services: &Arc<Services>, polled: Nanos) -> TimerId {
         let when = polled.saturating_add(nanos(PATIENCE));
-        let engine = engine.downgrade();
-        let job = Box::new(move || {
-            if let Some(engine) = engine.upgrade() {
-                self.take(&engine);
+        let weak = Arc::downgrade(services);
+        services.timer.at(when, move |_| {
+            if let Some(services) = weak.upgrade() {
+                self.take(&services);
             }
-        });
-        core.timer.at(when, job)
+        })
     }
 
-    fn take(self, engine: &Engine) {
-        let now = engine.core().clock.now();
+    fn take(self, services: &Arc<Services>) {
+        let now = services.clock.now();
         let polled = self.polls.0.load(Ordering::Relaxed);
         if polled == 0 {
             return;
@@ -99,7 +101,7 @@ impl Look {
             let mut next = next.lock();
             // Unless the wait has ended meanwhile.
             if next.is_some() {
-                *next = Some(self.after(engine, polled));
+                *next = Some(self.after(services, polled));
             }
             return;
         }

@@ -28,7 +28,7 @@ const STAND_IN_DELAY: Nanos = 20_000_000;
 /// How long a stand-in with nothing to wait for stays, so that bursts do not start threads anew.
 const LINGER: Nanos = 1_000_000_000;
 
-pub(crate) type Job = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce() + Send>;
 
 /// What a background thread does around the jobs that it finds due one after another.
 pub(crate) type Around = fn(&mut dyn FnMut());
@@ -86,8 +86,13 @@ impl Timer {
         })
     }
 
-    /// Runs `job` on a background thread once `when` has come.
-    pub(crate) fn at(self: &Arc<Self>, when: Nanos, job: Job) -> TimerId {
+    /// Runs `job` on a background thread once `when` has come. It is told which job it is: where it
+    /// begins just before it is taken back, that is how it learns that another has its place.
+    pub(crate) fn at(
+        self: &Arc<Self>,
+        when: Nanos,
+        job: impl FnOnce(TimerId) + Send + 'static,
+    ) -> TimerId {
         if self.is_abandoned() {
             std::mem::forget(job);
             return TimerId { when, number: 0 };
@@ -98,7 +103,7 @@ impl Timer {
             when,
             number: state.numbers,
         };
-        state.jobs.insert(id, job);
+        state.jobs.insert(id, Box::new(move || job(id)));
         if !self.clock.is_manual() {
             self.have_watched(&mut state, when);
         }
@@ -319,17 +324,20 @@ mod tests {
     fn blocking(timer: &Arc<Timer>) -> (Receiver<()>, Sender<()>) {
         let (began, has_begun) = channel();
         let (go_on, told) = channel::<()>();
-        let job = move || {
+        let job = move |_| {
             began.send(()).unwrap();
             _ = told.recv();
         };
-        timer.at(timer.clock.now(), Box::new(job));
+        timer.at(timer.clock.now(), job);
         (has_begun, go_on)
     }
 
-    fn sending<T: Send + 'static>(to: &Sender<T>, what: T) -> Job {
+    fn sending<T: Send + 'static>(
+        to: &Sender<T>,
+        what: T,
+    ) -> impl FnOnce(TimerId) + Send + 'static {
         let to = to.clone();
-        Box::new(move || to.send(what).unwrap())
+        move |_| to.send(what).unwrap()
     }
 
     #[test]
@@ -372,7 +380,7 @@ mod tests {
     fn l2_a_job_that_panics_costs_only_itself() {
         let timer = timer();
         let (done, finished) = channel();
-        timer.at(0, Box::new(|| panic!("a job that panics, on purpose")));
+        timer.at(0, |_| panic!("a job that panics, on purpose"));
         timer.at(timer.clock.now() + 1_000_000, sending(&done, ()));
         finished.recv_timeout(LOST).unwrap();
     }
@@ -386,10 +394,7 @@ mod tests {
         for step in (0..20).rev() {
             let when = start + step * 1_000_000;
             let (done, clock) = (done.clone(), timer.clock.clone());
-            timer.at(
-                when,
-                Box::new(move || done.send((when, clock.now())).unwrap()),
-            );
+            timer.at(when, move |_| done.send((when, clock.now())).unwrap());
             expected.push(when);
         }
         let mut ran: Vec<_> = (0..20)
@@ -408,7 +413,7 @@ mod tests {
         let now = timer.clock.now();
         let bound = Instant::now() + LOST;
         for when in [now + HOUR, now + HOUR / 2] {
-            timer.at(when, Box::new(|| ()));
+            timer.at(when, |_| ());
             while timer.state.lock().leader_wakes != Some(when) {
                 assert!(Instant::now() < bound, "it sleeps until another time");
                 std::thread::yield_now();
@@ -459,7 +464,7 @@ mod tests {
         let timer = timer();
         let (has_begun, go_on) = blocking(&timer);
         has_begun.recv_timeout(LOST).unwrap();
-        timer.at(timer.clock.now(), Box::new(|| ()));
+        timer.at(timer.clock.now(), |_| ());
         timer.stop();
         drop(go_on);
         let gone = Arc::downgrade(&timer);

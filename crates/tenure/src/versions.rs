@@ -16,7 +16,7 @@ use std::any::Any;
 
 use crate::bounds::{Failure, Resource};
 use crate::clock::Nanos;
-use crate::engine::AnyFunction;
+use crate::directory::AnyFunction;
 use crate::function::Function;
 use crate::host::SessionId;
 use crate::registry::Identity;

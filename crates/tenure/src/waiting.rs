@@ -5,9 +5,10 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use crate::bounds::{Failure, Resource};
-use crate::engine::Engine;
 use crate::error::Interrupt;
 use crate::flight::{Arrival, Flight, Landing};
+use crate::host::Host;
+use crate::sync::Arc;
 
 /// A way to wait for another's build.
 ///
@@ -108,11 +109,11 @@ impl Waiting for Patiently {
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Waits until the build has ended, or until the host has the caller stop.
-pub(crate) struct AsHostWishes<'a>(pub(crate) &'a Engine);
+pub(crate) struct AsHostWishes(pub(crate) Option<Arc<dyn Host>>);
 
-impl Waiting for AsHostWishes<'_> {
+impl Waiting for AsHostWishes {
     fn wait(&self, build: &mut dyn Awaited) -> Result<(), Interrupt> {
-        let Some(host) = self.0.host() else {
+        let Some(host) = &self.0 else {
             return Patiently.wait(build);
         };
         while !build.block(Some(LOOK)) {

@@ -632,8 +632,8 @@ fn timer_a_job_runs_or_is_taken_back() {
         let timer = Timer::new(Clock::Manual(crate::ManualClock::new()));
         let ran: Arc<std::sync::atomic::AtomicU64> = Arc::default();
         let counts = Arc::clone(&ran);
-        let count = move || _ = counts.fetch_add(1, Ordering::SeqCst);
-        let id = timer.at(0, Box::new(count));
+        let count = move |_| _ = counts.fetch_add(1, Ordering::SeqCst);
+        let id = timer.at(0, count);
         let (one, other) = (Arc::clone(&timer), Arc::clone(&timer));
         let third = spawn({
             let timer = Arc::clone(&timer);

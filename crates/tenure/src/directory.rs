@@ -1,0 +1,91 @@
+//! The functions of an engine, whatever their types.
+
+use std::any::Any;
+
+use crate::cause::Cause;
+use crate::clock::Nanos;
+use crate::drain::End;
+use crate::host::SessionId;
+use crate::inspect::Inspection;
+use crate::sync::{Arc, Mutex, Weak};
+
+/// What is noted for as long as it lives.
+pub(crate) struct Weaks<T: ?Sized>(Mutex<Vec<Weak<T>>>);
+
+impl<T: ?Sized> Weaks<T> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    pub(crate) fn add(&self, it: Weak<T>) {
+        let mut all = self.0.lock();
+        // Amortised: what is gone is swept when the list would grow.
+        if all.len() == all.capacity() {
+            all.retain(|it| it.strong_count() > 0);
+        }
+        all.push(it);
+    }
+
+    pub(crate) fn live(&self) -> Vec<Arc<T>> {
+        self.0.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// A function, whatever its types.
+pub(crate) trait AnyFunction: Any + Send + Sync {
+    fn clear(&self, cause: Cause);
+    /// Releases, with cause `Superseded`, the resources of which this is true.
+    fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool);
+    /// Forgets the session's cache, and gives what releases it.
+    fn leave_session(&self, session: &SessionId) -> Option<End>;
+    /// Everything that is held, with the time each was built at; the builds under way become
+    /// orphans.
+    fn hold_all(&self) -> Vec<(Nanos, End)>;
+    /// Counts of what has left its caches and is not released yet.
+    fn unreleased(&self) -> Unreleased;
+    fn inspect(&self, counts: &mut Inspection);
+}
+
+/// A function that has gone, though there may be leases of it.
+pub(crate) trait Leftover: Send + Sync {
+    fn unreleased(&self) -> Unreleased;
+}
+
+/// Counts of the resources that one function could not release so far.
+pub(crate) struct Unreleased {
+    pub(crate) function: Arc<str>,
+    /// Entries that are still in their caches.
+    pub(crate) held: u64,
+    /// Resources that someone has a lease of.
+    pub(crate) leased: u64,
+    /// Callbacks that have not returned.
+    pub(crate) releasing: u64,
+}
+
+impl Unreleased {
+    pub(crate) fn tell(&self) {
+        let function = &self.function;
+        if self.held > 0 {
+            tracing::warn!(
+                %function,
+                resources = self.held,
+                "not released in the time of the shutdown: it was not their turn yet"
+            );
+        }
+        if self.leased > 0 {
+            tracing::warn!(
+                %function,
+                resources = self.leased,
+                "not released by the shutdown: callers still hold it; it is released with the last \
+                 one"
+            );
+        }
+        if self.releasing > 0 {
+            tracing::warn!(
+                %function,
+                resources = self.releasing,
+                "not released in the time of the shutdown: on_release has not returned"
+            );
+        }
+    }
+}
