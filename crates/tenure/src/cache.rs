@@ -19,10 +19,10 @@ use crate::cause::Cause;
 use crate::circle::{FlightId, Inside};
 use crate::clock::Nanos;
 use crate::counted::Counted;
-use crate::entries::EntryInfo;
 use crate::entry::{Built, Entry, Extra, Held, Home};
 use crate::flight::{Flight, Landing};
 use crate::hot::{Hot, Turns};
+use crate::info::EntryInfo;
 use crate::key::KeyRef;
 use crate::lease::Lease;
 use crate::led::OfThread;
@@ -399,7 +399,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let now = self.shared.services.clock.now();
         let state = self.state.lock();
         // What the slots own are no leases, and they count hits of their own.
-        self.shared.hot.clear::<V>();
+        self.shared.hot.clear::<Entry<V>>();
         let described = state.entries.iter().map(|entry| {
             let info = EntryInfo {
                 age: Duration::from_nanos(now.saturating_sub(entry.built_at())),
@@ -428,7 +428,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let (entries, flights, shapes, expiry) = {
             let mut state = self.state.lock();
             state.ended |= end;
-            self.shared.hot.clear::<V>();
+            self.shared.hot.clear::<Entry<V>>();
             let others = state.flights.extract_if(|it| !own.contains(&it.id));
             let others: Vec<_> = others.collect();
             (
@@ -553,7 +553,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn read(&self, info: &mut crate::info::Info) {
         let now = self.shared.services.clock.now();
         let state = self.state.lock();
-        self.shared.hot.clear::<V>();
+        self.shared.hot.clear::<Entry<V>>();
         for entry in state.entries.iter() {
             info.entries += 1;
             info.hits += entry.hits();
@@ -581,7 +581,7 @@ impl<V: Resource, F> Drop for Cache<V, F> {
         let _under_way = self.shared.services.under_way.begin();
         let (entries, expiry) = {
             let mut state = self.state.lock();
-            self.shared.hot.clear::<V>();
+            self.shared.hot.clear::<Entry<V>>();
             (state.entries.take_all(), state.expiry.take())
         };
         if let Some(expiry) = expiry {

@@ -45,7 +45,7 @@ pub struct Engine(Arc<Core>);
 
 pub(crate) struct Core {
     services: Arc<Services>,
-    pub(crate) registry: Registry,
+    registry: Arc<Registry>,
     functions: Weaks<dyn AnyFunction>,
     leftovers: Weaks<dyn Leftover>,
     sessions: Mutex<HashMap<SessionId, Session>>,
@@ -133,9 +133,10 @@ impl Engine {
     }
 
     fn on(clock: Clock) -> Self {
+        let services = Services::new(clock);
         Self(Arc::new(Core {
-            services: Services::new(clock),
-            registry: Registry::default(),
+            registry: Registry::new(&services),
+            services,
             functions: Weaks::new(),
             leftovers: Weaks::new(),
             sessions: Mutex::default(),
@@ -165,8 +166,8 @@ impl Engine {
         self.0.services.abandon();
     }
 
-    pub(crate) fn core(&self) -> &Core {
-        &self.0
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.0.registry
     }
 
     pub(crate) fn services(&self) -> &Arc<Services> {
@@ -233,7 +234,7 @@ impl Engine {
         let before = self.config().version_grace;
         self.0.services.config.change(change);
         if self.config().version_grace != before {
-            self.watch_versions_anew();
+            self.0.registry.watch_versions_anew();
         }
     }
 
@@ -295,7 +296,7 @@ impl Engine {
     /// The same for a caller that holds a lock and has begun a release: what this gives is to be run
     /// outside the lock. `of`: the stay that is over, if not whichever there is.
     pub(crate) fn begin_end_of_session(&self, session: &str, of: Option<Stay>) -> Vec<End> {
-        let mut ends = self.leave_versions(session);
+        let mut ends = self.0.registry.leave_versions(session);
         let grace = nanos(self.config().session_grace);
         if grace == 0 {
             ends.extend(self.forget_session(session, of));

@@ -1,41 +1,13 @@
 //! The entries of a function, looked at and changed by hand.
 
-use std::time::Duration;
-
 use crate::bounds::{Failure, Resource};
 use crate::call::Call;
 use crate::cause::Cause;
 use crate::error::Error;
 use crate::function::Function;
+use crate::info::EntryInfo;
 use crate::key::KeyRef;
 use crate::lease::Lease;
-use crate::sync::Arc;
-
-/// The figures of one entry.
-///
-/// ```
-/// use tenure::{Engine, Function, KeyRef, Settings};
-///
-/// let engine = Engine::new();
-/// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
-/// let lease = pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
-/// pools.get_or_build(&KeyRef::EMPTY, || unreachable!()).unwrap();
-/// let entry = &pools.entries().unwrap()[0];
-/// assert_eq!((entry.hits, entry.leases), (1, 1));
-/// # Ok::<(), tenure::SettingError>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct EntryInfo {
-    /// The time since it was built.
-    pub age: Duration,
-    /// Calls that it has answered.
-    pub hits: u64,
-    /// Leases of it that are out now.
-    pub leases: u64,
-    /// The arguments that count, as `Debug` writes them, where `show_arguments` asks for that.
-    pub arguments: Option<Arc<str>>,
-}
 
 impl<V: Resource, F: Failure> Function<V, F> {
     /// A lease of the live entry under `key`, if there is one. Nothing is built, awaited, checked or

@@ -9,6 +9,7 @@
 use crate::cause::Cause;
 use crate::clock::{NEVER, Nanos};
 use crate::counted::Counted;
+use crate::hot::Sought;
 use crate::key::Key;
 use crate::record::{Observed, Recording};
 use crate::shared::{Departed, Shared};
@@ -198,11 +199,8 @@ impl<V> Entry<V> {
         self.hits.fetch_add(hits, Ordering::Relaxed);
     }
 
-    /// What was about to be a hit is none. It may be taken off before it was added.
-    pub(crate) fn uncount_hit(&self) {
-        self.hits.fetch_sub(1, Ordering::Relaxed);
-    }
-
+    /// How many calls it has answered. One that turned out to be none may be taken off before it was
+    /// added.
     pub(crate) fn hits(&self) -> u64 {
         self.hits
             .load(Ordering::Relaxed)
@@ -250,5 +248,25 @@ impl<V> Entry<V> {
             leaving: leaving.map(|it| it.0),
         };
         Some((departed, ended != LIVE && ended & LENT != 0))
+    }
+}
+
+impl<V> Sought for Entry<V> {
+    #[inline(always)]
+    fn key(&self) -> &Key {
+        Self::key(self)
+    }
+
+    #[inline(always)]
+    fn has_expired(&self) -> bool {
+        Self::has_expired(self)
+    }
+
+    fn count_hits(&self, hits: u64) {
+        Self::count_hits(self, hits);
+    }
+
+    fn uncount_hit(&self) {
+        self.hits.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -29,11 +29,8 @@
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use crate::bounds::Resource;
 use crate::counted::{ALIGNMENT, Counted};
-use crate::entry::{Entry, Held};
-use crate::key::KeyRef;
-use crate::lease::Lease;
+use crate::key::{Key, KeyRef};
 use crate::sync::{AtomicU64, Once, Ordering, thread_number};
 
 /// How many slots a table has, beside the one for calls without arguments.
@@ -63,6 +60,15 @@ const ADDRESS: u64 = BACK - 1;
 
 /// How often a reader tries to take a reference out while others do.
 const TRIES: u32 = 8;
+
+/// An entry, as far as a hit needs it.
+pub(crate) trait Sought {
+    fn key(&self) -> &Key;
+    fn has_expired(&self) -> bool;
+    fn count_hits(&self, hits: u64);
+    /// What was about to be a hit is none.
+    fn uncount_hit(&self);
+}
 
 /// The tables of one function's global cache.
 pub(crate) struct Hot {
@@ -116,12 +122,12 @@ impl Hot {
         std::iter::once(&self.first).chain(others)
     }
 
-    /// Finds an entry that has not expired, and counts the hit.
+    /// Finds an entry that has not expired, and counts the hit. The reference goes back to the slot.
     ///
     /// # Safety
     /// All entries that were ever offered are of this type.
     #[inline(always)]
-    pub(crate) unsafe fn get<V: Resource>(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+    pub(crate) unsafe fn get<T: Sought>(&self, key: &KeyRef<'_>) -> Option<(&Slot, Counted<T>)> {
         let table = self.table();
         // Without arguments this is known when the call is compiled, and nothing is compared.
         let is_empty = key.is_empty();
@@ -135,18 +141,16 @@ impl Hot {
             slot
         };
         // SAFETY: as the caller promises.
-        let held: Held<V> = unsafe { slot.take(&self.others)? };
-        // SAFETY: the reference was taken out of this slot.
-        let lease = unsafe { Lease::out_of(slot, held) };
-        if (is_empty || key.matches(lease.entry().key())) && !lease.entry().has_expired() {
-            Some(lease)
+        let entry: Counted<T> = unsafe { slot.take(&self.others)? };
+        if (is_empty || key.matches(entry.key())) && !entry.has_expired() {
+            Some((slot, entry))
         } else {
-            missed(&lease)
+            missed(slot, entry)
         }
     }
 
     /// Has later calls of this thread find the entry here. Under the cache's lock.
-    pub(crate) fn offer<V: Resource>(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &Held<V>) {
+    pub(crate) fn offer<T: Sought>(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &Counted<T>) {
         let address = entry.expose() as u64 / ALIGNMENT as u64;
         if address & !ADDRESS != 0 {
             return;
@@ -159,29 +163,29 @@ impl Hot {
                 return;
             }
         }
-        slot.clear::<V>();
+        slot.clear::<T>();
         entry.set_aside(FULL);
         slot.hash.store(key.hash(), Ordering::Relaxed);
         slot.word.store((FULL * ONE) | address, Ordering::Release);
     }
 
     /// The entry is about to leave the cache. Under the cache's lock.
-    pub(crate) fn forget<V: Resource>(&self, key: &KeyRef<'_>, entry: &Held<V>) {
+    pub(crate) fn forget<T: Sought>(&self, key: &KeyRef<'_>, entry: &Counted<T>) {
         for table in self.tables() {
             if let Some(slot) = table.slot(key)
                 && slot.names(entry)
             {
-                slot.clear::<V>();
+                slot.clear::<T>();
             }
         }
     }
 
     /// Empties every slot, so that all hits are counted. Under the cache's lock.
-    pub(crate) fn clear<V: Resource>(&self) {
+    pub(crate) fn clear<T: Sought>(&self) {
         for table in self.tables() {
-            table.only.clear::<V>();
+            table.only.clear::<T>();
             for slot in table.slots.get().into_iter().flat_map(|it| it.iter()) {
-                slot.clear::<V>();
+                slot.clear::<T>();
             }
         }
     }
@@ -207,19 +211,22 @@ impl Table {
 
 /// What was taken out of a slot is not what was looked for.
 #[cold]
-fn missed<V: Resource>(lease: &Lease<V>) -> Option<Lease<V>> {
-    lease.entry().uncount_hit();
+fn missed<T: Sought, N>(slot: &Slot, entry: Counted<T>) -> Option<N> {
+    entry.uncount_hit();
+    if Slot::put_back(NonNull::from(slot), &entry) {
+        std::mem::forget(entry);
+    }
     None
 }
 
 /// Where the entry stands, as words say it.
 #[inline]
-fn address<V>(entry: &Held<V>) -> u64 {
+fn address<T>(entry: &Counted<T>) -> u64 {
     (entry.address() / ALIGNMENT) as u64
 }
 
 impl Slot {
-    fn names<V: Resource>(&self, entry: &Held<V>) -> bool {
+    fn names<T: Sought>(&self, entry: &Counted<T>) -> bool {
         self.word.load(Ordering::Relaxed) & ADDRESS == address(entry)
     }
 
@@ -228,7 +235,7 @@ impl Slot {
     /// # Safety
     /// Every entry that the slot was ever filled with is of this type.
     #[inline(always)]
-    unsafe fn take<V: Resource>(&self, others: &Others) -> Option<Held<V>> {
+    unsafe fn take<T: Sought>(&self, others: &Others) -> Option<Counted<T>> {
         let word = self.word.load(Ordering::Acquire);
         if word < ONE {
             return None;
@@ -268,7 +275,7 @@ impl Slot {
     /// Puts a reference back that was taken out, if the slot still names its entry. With `true`,
     /// the slot owns it.
     #[inline(always)]
-    pub(crate) fn put_back<V>(slot: NonNull<Self>, entry: &Held<V>) -> bool {
+    pub(crate) fn put_back<T>(slot: NonNull<Self>, entry: &Counted<T>) -> bool {
         let address = address(entry);
         // SAFETY: the entry, of which the caller holds a reference, keeps its function's slots.
         let mut word = unsafe { slot.as_ref() }.word.load(Ordering::Relaxed);
@@ -291,7 +298,7 @@ impl Slot {
     }
 
     /// Gives back what the slot owns, and counts what was taken out. The cache holds the entry.
-    fn clear<V: Resource>(&self) {
+    fn clear<T: Sought>(&self) {
         let word = self.word.swap(0, Ordering::AcqRel);
         let address = (word & ADDRESS) as usize * ALIGNMENT;
         if address == 0 {
@@ -301,7 +308,7 @@ impl Slot {
         let back = (word / BACK) & PUT_BACK;
         // SAFETY: the slot names only entries that the cache holds, so this one is there. It is
         // looked at without owning a reference, and so must not be dropped.
-        let entry = ManuallyDrop::new(unsafe { Counted::<Entry<V>>::from_address(address) });
+        let entry = ManuallyDrop::new(unsafe { Counted::<T>::from_address(address) });
         entry.count_hits(FULL - left);
         entry.take_back(left + back);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cause::Cause;
-use crate::sync::{Figure, Ordering};
+use crate::sync::{Arc, Figure, Ordering};
 
 const CAUSES: usize = Cause::ALL.len();
 
@@ -121,6 +121,32 @@ impl Info {
         self.waiting += other.waiting;
         self.ages.extend_from_slice(&other.ages);
     }
+}
+
+/// The figures of one entry.
+///
+/// ```
+/// use tenure::{Engine, Function, KeyRef, Settings};
+///
+/// let engine = Engine::new();
+/// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+/// let lease = pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+/// pools.get_or_build(&KeyRef::EMPTY, || unreachable!()).unwrap();
+/// let entry = &pools.entries().unwrap()[0];
+/// assert_eq!((entry.hits, entry.leases), (1, 1));
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EntryInfo {
+    /// The time since it was built.
+    pub age: Duration,
+    /// Calls that it has answered.
+    pub hits: u64,
+    /// Leases of it that are out now.
+    pub leases: u64,
+    /// The arguments that count, as `Debug` writes them, where `show_arguments` asks for that.
+    pub arguments: Option<Arc<str>>,
 }
 
 #[derive(Default)]

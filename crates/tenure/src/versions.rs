@@ -14,12 +14,10 @@
 
 use std::any::Any;
 
-use crate::bounds::{Failure, Resource};
 use crate::clock::Nanos;
 use crate::directory::AnyFunction;
-use crate::function::Function;
 use crate::host::SessionId;
-use crate::registry::Identity;
+use crate::identity::Identity;
 use crate::sync::Arc;
 
 /// So many versions wait for each session, and for all who have none.
@@ -73,7 +71,7 @@ pub(crate) struct Version {
 
 impl Version {
     /// The function, if it is of these types.
-    fn typed<V: Resource, F: Failure>(&self) -> Option<Arc<Function<V, F>>> {
+    fn typed<T: AnyFunction>(&self) -> Option<Arc<T>> {
         let any: Arc<dyn Any + Send + Sync> = Arc::clone(&self.any) as _;
         any.downcast().ok()
     }
@@ -108,11 +106,7 @@ impl Version {
     }
 
     /// Whether it has this function: after a retirement another one may have its place.
-    fn has<V: Resource, F: Failure>(
-        &self,
-        identity: &Identity,
-        function: &Arc<Function<V, F>>,
-    ) -> bool {
+    fn has<T: AnyFunction>(&self, identity: &Identity, function: &Arc<T>) -> bool {
         self.is_same(identity) && std::ptr::addr_eq(Arc::as_ptr(&self.any), Arc::as_ptr(function))
     }
 }
@@ -132,11 +126,7 @@ impl Site {
 
     /// Finds the visitor's version. Of several that are alike but for the objects that their
     /// callbacks are bound to, the first one that nobody in the visitor's run has taken.
-    pub(crate) fn find<V: Resource, F: Failure>(
-        &mut self,
-        visitor: &Visitor,
-        now: Nanos,
-    ) -> Option<Arc<Function<V, F>>> {
+    pub(crate) fn find<T: AnyFunction>(&mut self, visitor: &Visitor, now: Nanos) -> Option<Arc<T>> {
         let user = User::new(visitor);
         let at = self.versions.iter().position(|it| {
             it.is_same(&visitor.identity) && !it.users.iter().any(|it| it.excludes(&user))
@@ -155,12 +145,7 @@ impl Site {
         Some(function)
     }
 
-    pub(crate) fn add<V: Resource, F: Failure>(
-        &mut self,
-        visitor: &Visitor,
-        function: &Arc<Function<V, F>>,
-        now: Nanos,
-    ) {
+    pub(crate) fn add<T: AnyFunction>(&mut self, visitor: &Visitor, function: &Arc<T>, now: Nanos) {
         self.versions.push(Version {
             identity: visitor.identity,
             any: Arc::clone(function) as Arc<dyn AnyFunction>,
@@ -196,10 +181,10 @@ impl Site {
     }
 
     /// One who used the function is gone.
-    pub(crate) fn leave<V: Resource, F: Failure>(
+    pub(crate) fn leave<T: AnyFunction>(
         &mut self,
         visitor: &Visitor,
-        function: &Arc<Function<V, F>>,
+        function: &Arc<T>,
         now: Nanos,
     ) {
         let user = User::new(visitor);
@@ -260,21 +245,14 @@ impl Site {
     }
 
     /// Whether the version goes or waits without this user.
-    pub(crate) fn is_last<V: Resource, F: Failure>(
-        &self,
-        identity: &Identity,
-        function: &Arc<Function<V, F>>,
-    ) -> bool {
+    pub(crate) fn is_last<T: AnyFunction>(&self, identity: &Identity, function: &Arc<T>) -> bool {
         let there = self.versions.iter().find(|it| it.has(identity, function));
         there.is_some_and(|it| it.users.len() == 1 && (it.is_past() || it.turn != self.turns))
     }
 
     /// The functions that the same code has made for the same session before, and that it has not
     /// come back to, oldest first.
-    pub(crate) fn left_behind<V: Resource, F: Failure>(
-        &self,
-        visitor: &Visitor,
-    ) -> Vec<Arc<Function<V, F>>> {
+    pub(crate) fn left_behind<T: AnyFunction>(&self, visitor: &Visitor) -> Vec<Arc<T>> {
         self.versions
             .iter()
             .filter(|it| {

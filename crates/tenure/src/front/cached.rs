@@ -7,13 +7,13 @@ use std::any::Any;
 use std::convert::Infallible;
 
 use crate::bounds::{Failure, Resource};
-use crate::entries::EntryInfo;
 use crate::entry::Built;
 use crate::error::{Error, no_session_text};
 use crate::fallible::{self, Failed, Shared};
 use crate::front::Source;
 use crate::front::rules::{Rules, guarded_async};
 use crate::function::Function;
+use crate::info::EntryInfo;
 use crate::info::Info;
 use crate::key::KeyRef;
 use crate::later::Place;

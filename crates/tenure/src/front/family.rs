@@ -7,9 +7,9 @@ use std::marker::PhantomData;
 
 use crate::bounds::{Failure, Resource};
 use crate::cleared::{Cleared, Clearing};
-use crate::entries::EntryInfo;
 use crate::front::cached::Erased;
 use crate::front::{Cached, Made, kept};
+use crate::info::EntryInfo;
 use crate::info::Info;
 use crate::key::KeyRef;
 use crate::sync::{Mutex, OnceLock};

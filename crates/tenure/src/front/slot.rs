@@ -12,10 +12,10 @@ use std::ptr;
 
 use crate::bounds::{Failure, Resource};
 use crate::cleared::{Cleared, Clearing};
-use crate::entries::EntryInfo;
 use crate::front::cached::{Cached, Erased};
 use crate::front::{Made, kept};
 use crate::function::Function;
+use crate::info::EntryInfo;
 use crate::info::Info;
 use crate::key::KeyRef;
 use crate::sync::OnceLock;

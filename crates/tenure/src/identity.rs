@@ -1,0 +1,58 @@
+//! What a function is told from others by.
+
+/// The marks by which a function is told from others; each is a digest that the front door makes.
+///
+/// ```
+/// use tenure::Identity;
+///
+/// let one = Identity { maker: [1; 16], stamp: Some([1; 16]), ..Identity::new([1; 16], [1; 16]) };
+/// let edited = Identity { version: [2; 16], maker: [2; 16], stamp: Some([2; 16]), ..one };
+/// assert_ne!(one, edited);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// Where it stands: stays the same over an edit.
+    pub site: [u8; 16],
+    /// Its code, constants, defaults and closure.
+    pub version: [u8; 16],
+    /// Its settings and callbacks.
+    pub settings: [u8; 16],
+    /// The code that decorates it: the same for whatever closures and settings that code has made,
+    /// and another one after an edit.
+    pub maker: [u8; 16],
+    /// Where its maker stands: stays the same over an edit.
+    pub place: [u8; 16],
+    /// The state of the source that it and its maker were read from; `None` where that has no file.
+    pub stamp: Option<[u8; 16]>,
+    /// The run of its maker's module that it was made in.
+    pub run: [u8; 16],
+    /// The objects that its callbacks are bound to. Two functions of one run that both live and
+    /// differ in these share nothing.
+    pub callbacks: [u8; 16],
+    /// Whether no later run can make an equal one, because something in its closure is told apart
+    /// by address.
+    pub passing: bool,
+}
+
+impl Identity {
+    /// An identity without settings, of code that has no file.
+    ///
+    /// ```
+    /// let (site, version) = ([1; 16], [2; 16]);
+    /// assert_eq!(tenure::Identity::new(site, version).stamp, None);
+    /// ```
+    #[must_use]
+    pub const fn new(site: [u8; 16], version: [u8; 16]) -> Self {
+        Self {
+            site,
+            version,
+            settings: [0; 16],
+            maker: [0; 16],
+            place: [0; 16],
+            stamp: None,
+            run: [0; 16],
+            callbacks: [0; 16],
+            passing: false,
+        }
+    }
+}
