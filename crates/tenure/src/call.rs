@@ -4,6 +4,9 @@
 //! [`Leading`] is a build by this caller, [`Waits`] is a wait for another's. The two kinds differ
 //! only in how they wait and in how they run what the program gave them.
 
+use std::future::poll_fn;
+use std::pin::pin;
+
 use crate::bounds::{Failure, Resource};
 use crate::cache::{Cache, Found, Leader};
 use crate::cause::Cause;
@@ -12,7 +15,6 @@ use crate::clock::Nanos;
 use crate::entry::Built;
 use crate::error::{BuildError, Error};
 use crate::flight::{Flight, Landing};
-use crate::function::Function;
 use crate::host::{BuildStart, Host};
 use crate::info;
 use crate::key::{Encoder, Key, KeyRef};
@@ -20,13 +22,15 @@ use crate::lease::Lease;
 use crate::observe::Seen;
 use crate::record::{Observed, Recording};
 use crate::release::Unkept;
+use crate::shared::Shared;
 use crate::shown::Shown;
 use crate::stalled::Watch;
 use crate::sync::Arc;
+use crate::waiting::{Wait, Waiting};
 
 /// A call that found no entry by the short way.
 pub(crate) struct Call<'a, V: Resource, F: Failure> {
-    function: &'a Function<V, F>,
+    shared: &'a Arc<Shared<V>>,
     host: Option<Arc<dyn Host>>,
     place: Place<'a, V, F>,
 }
@@ -57,21 +61,89 @@ pub(crate) enum Step<'c, V: Resource, F: Failure> {
 }
 
 impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
-    pub(crate) fn new(function: &'a Function<V, F>) -> Result<Self, Error<F>> {
-        let host = function.shared.services.host();
-        Ok(Self {
-            place: function.place(host.as_deref())?,
-            function,
+    pub(crate) fn new(
+        shared: &'a Arc<Shared<V>>,
+        place: Place<'a, V, F>,
+        host: Option<Arc<dyn Host>>,
+    ) -> Self {
+        Self {
+            shared,
             host,
-        })
+            place,
+        }
     }
 
-    /// A call that looks into this cache.
-    pub(crate) fn at(function: &'a Function<V, F>, place: Place<'a, V, F>) -> Self {
-        Self {
-            function,
-            host: function.shared.services.host(),
-            place,
+    /// Finds, waits or builds, on the caller's thread.
+    pub(crate) fn block<B: Into<Built<V>>>(
+        &self,
+        key: &KeyRef<'_>,
+        waiting: &dyn Waiting,
+        build: impl FnOnce() -> Result<B, BuildError<F>>,
+    ) -> Result<Lease<V>, Error<F>> {
+        let mut missed = false;
+        loop {
+            match self.step(key, &mut missed)? {
+                Step::Check(lease) => {
+                    if !self.shared.is_valid(&lease).map_err(Error::Interrupted)? {
+                        self.refuse(lease);
+                    } else if let Some(lease) = self.accept(lease)? {
+                        return Ok(lease);
+                    }
+                }
+                Step::Build(mut leader) => {
+                    leader.stay_on_thread();
+                    let leading = self.lead(leader)?;
+                    let outcome = leading.run(build);
+                    return leading.finish(outcome);
+                }
+                Step::Wait(flight) => {
+                    let waits = self.wait(&flight)?;
+                    let mut wait = Wait::new(&self.shared.name, &flight);
+                    let outcome = waiting.wait(&mut wait);
+                    waits.end(outcome.is_ok());
+                    outcome.map_err(Error::Interrupted)?;
+                    if let Some(lease) = self.landed(wait.landing())? {
+                        return Ok(lease);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same as a task.
+    pub(crate) async fn run<C: Future<Output = bool>, B: Into<Built<V>>>(
+        &self,
+        key: &KeyRef<'_>,
+        check: impl Fn(Lease<V>) -> C,
+        build: impl Future<Output = Result<B, F>>,
+    ) -> Result<Lease<V>, Error<F>> {
+        let mut missed = false;
+        loop {
+            match self.step(key, &mut missed)? {
+                Step::Check(lease) => {
+                    if self.shared.settings.validates && !check(lease.clone()).await {
+                        self.refuse(lease);
+                    } else if let Some(lease) = self.accept(lease)? {
+                        return Ok(lease);
+                    }
+                }
+                Step::Build(leader) => {
+                    let leading = self.lead(leader)?;
+                    let outcome = {
+                        let mut build = pin!(build);
+                        poll_fn(|cx| leading.poll(|| build.as_mut().poll(cx))).await
+                    };
+                    return leading.finish(outcome.map_err(BuildError::Failed));
+                }
+                Step::Wait(flight) => {
+                    let wait = self.wait(&flight)?;
+                    let landing = flight.arrival().await;
+                    wait.end(true);
+                    if let Some(lease) = self.landed(landing)? {
+                        return Ok(lease);
+                    }
+                }
+            }
         }
     }
 
@@ -111,7 +183,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
             }
         };
         if !std::mem::replace(missed, true) {
-            self.function.shared.counters.missed();
+            self.shared.counters.missed();
         }
         Ok(step)
     }
@@ -119,7 +191,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     /// The entry was found good: the call is a hit. Nothing where the entry ended meanwhile: a
     /// check may take long.
     pub(crate) fn accept(&self, lease: Lease<V>) -> Result<Option<Lease<V>>, Error<F>> {
-        if self.function.shared.settings.validates && !lease.entry().is_live() {
+        if self.shared.settings.validates && !lease.entry().is_live() {
             return Ok(None);
         }
         lease.entry().count_hits(1);
@@ -192,7 +264,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         let Some(host) = &self.host else {
             return Ok(None);
         };
-        let shared = &self.function.shared;
+        let shared = self.shared;
         let looks = shared.looks.lock().clone();
         // The outermost build shows what its author chose; those within it show nothing.
         let text = if nested {
@@ -214,10 +286,10 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
     /// Notes that the build this code belongs to, if any, needs `flight`.
     fn edge(&self, flight: &Flight<V, F>) -> Result<Option<Edge<'a>>, Error<F>> {
-        let graph = &self.function.shared.services.graph;
+        let graph = &self.shared.services.graph;
         match Inside::current() {
             Some(parent) => {
-                let name = &self.function.shared.name;
+                let name = &self.shared.name;
                 let edge = graph.need(&parent, flight.id, name);
                 edge.map(Some).map_err(Error::Cycle)
             }
@@ -227,7 +299,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
     /// Marks this thread's code as part of the build.
     fn inside(&self, flight: &Flight<V, F>) -> Inside {
-        Inside::enter(flight.id, &self.function.shared.name)
+        Inside::enter(flight.id, &self.shared.name)
     }
 
     pub(crate) fn lead<'c>(
@@ -242,7 +314,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 self.begin(leader.flight(), edge.is_some(), false)?
             }
         };
-        let shared = &self.function.shared;
+        let shared = self.shared;
         Ok(Leading {
             call: self,
             shown,
@@ -256,7 +328,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn wait(&self, flight: &Flight<V, F>) -> Result<Waits<'a>, Error<F>> {
         let edge = self.edge(flight)?;
         let shown = self.begin(flight, edge.is_some(), true)?;
-        let shared = &self.function.shared;
+        let shared = self.shared;
         Ok(Waits {
             shown,
             _edge: edge,
@@ -292,7 +364,7 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
         let _span = self.span.enter();
         let _inside = self.call.inside(self.leader.flight());
         let _entered = self.shown.as_ref().map(Shown::enter);
-        let counted = FailsOnUnwind(&self.call.function.shared.counters);
+        let counted = FailsOnUnwind(&self.call.shared.counters);
         let outcome = part();
         std::mem::forget(counted);
         outcome
@@ -300,7 +372,7 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
 
     /// Runs one poll of an async build on this thread, and notes when.
     pub(crate) fn poll<T>(&self, part: impl FnOnce() -> T) -> T {
-        let now = self.call.function.shared.clock.now();
+        let now = self.call.shared.clock.now();
         self.leader.flight().polls.polled(now);
         self.run(part)
     }
@@ -318,7 +390,7 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
             started,
             span: _,
         } = self;
-        let shared = &call.function.shared;
+        let shared = call.shared;
         let services = &shared.services;
         let now = services.clock.now();
         // A shutdown waits for what has been built and is no entry yet.
@@ -375,7 +447,7 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
 impl<V: Resource, F: Failure> Call<'_, V, F> {
     /// Sees to it that observed inputs have their values, where they count.
     fn valued(&self, mut recording: Recording) -> Result<Recording, Error<F>> {
-        if self.function.shared.settings.observes
+        if self.shared.settings.observes
             && let Some(observed) = recording.observed_mut()
             && observed.values().is_none()
         {

@@ -28,7 +28,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
     pub fn kept(&self, key: &KeyRef<'_>) -> Result<Option<Lease<V>>, Error<F>> {
         match self.here()? {
             None => Ok(None),
-            Some(place) => Call::at(self, place).kept(key),
+            Some(place) => {
+                let host = self.shared.services.host();
+                Call::new(&self.shared, place, host).kept(key)
+            }
         }
     }
 

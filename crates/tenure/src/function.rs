@@ -2,12 +2,10 @@
 
 use std::any::Any;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 
 use crate::bounds::{Failure, Resource};
 use crate::cache::{Cache, Put};
-use crate::call::{Call, Place, Step};
+use crate::call::{Call, Place};
 use crate::cause::{Behaviour, Cause};
 use crate::clock::{NEVER, Nanos, nanos};
 use crate::directory::{AnyFunction, Leftover, Unreleased};
@@ -25,7 +23,7 @@ use crate::release::{Unkept, release};
 use crate::settings::{Scope, Settings, Spinner};
 use crate::shared::{Departed, Looks, Shared};
 use crate::sync::{Arc, HashMap, Mutex, Weak};
-use crate::waiting::{AsHostWishes, Wait, Waiting};
+use crate::waiting::{AsHostWishes, Waiting};
 
 /// A cached function over resources `V` and failures `F`.
 ///
@@ -356,35 +354,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
         waiting: &dyn Waiting,
         build: impl FnOnce() -> Result<B, BuildError<F>>,
     ) -> Result<Lease<V>, Error<F>> {
-        let call = Call::new(self)?;
-        let mut missed = false;
-        loop {
-            match call.step(key, &mut missed)? {
-                Step::Check(lease) => {
-                    if !self.is_valid(&lease)? {
-                        call.refuse(lease);
-                    } else if let Some(lease) = call.accept(lease)? {
-                        return Ok(lease);
-                    }
-                }
-                Step::Build(mut leader) => {
-                    leader.stay_on_thread();
-                    let leading = call.lead(leader)?;
-                    let outcome = leading.run(build);
-                    return leading.finish(outcome);
-                }
-                Step::Wait(flight) => {
-                    let waits = call.wait(&flight)?;
-                    let mut wait = Wait::new(&self.shared.name, &flight);
-                    let outcome = waiting.wait(&mut wait);
-                    waits.end(outcome.is_ok());
-                    outcome.map_err(Error::Interrupted)?;
-                    if let Some(lease) = call.landed(wait.landing())? {
-                        return Ok(lease);
-                    }
-                }
-            }
-        }
+        let host = self.shared.services.host();
+        let place = self.place(host.as_deref())?;
+        Call::new(&self.shared, place, host).block(key, waiting, build)
     }
 
     /// The resource under `key` for a task; `build` is awaited where there is none, once for all
@@ -426,45 +398,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = Result<B, F>>,
     ) -> Result<Lease<V>, Error<F>> {
-        let call = Call::new(self)?;
-        let mut missed = false;
-        loop {
-            match call.step(key, &mut missed)? {
-                Step::Check(lease) => {
-                    if self.shared.settings.validates && !check(lease.clone()).await {
-                        call.refuse(lease);
-                    } else if let Some(lease) = call.accept(lease)? {
-                        return Ok(lease);
-                    }
-                }
-                Step::Build(leader) => {
-                    let leading = call.lead(leader)?;
-                    let outcome = {
-                        let mut build = pin!(build);
-                        poll_fn(|cx| leading.poll(|| build.as_mut().poll(cx))).await
-                    };
-                    return leading.finish(outcome.map_err(BuildError::Failed));
-                }
-                Step::Wait(flight) => {
-                    let wait = call.wait(&flight)?;
-                    let landing = flight.arrival().await;
-                    wait.end(true);
-                    if let Some(lease) = call.landed(landing)? {
-                        return Ok(lease);
-                    }
-                }
-            }
-        }
-    }
-
-    pub(crate) fn is_valid(&self, lease: &Lease<V>) -> Result<bool, Error<F>> {
-        if !self.shared.settings.validates {
-            return Ok(true);
-        }
-        // A shutdown waits for the check, since it cannot release what is being checked.
-        let _under_way = self.shared.services.under_way.begin();
-        let verdict = self.shared.behaviour.validate(lease);
-        verdict.map_err(Error::Interrupted)
+        let host = self.shared.services.host();
+        let place = self.place(host.as_deref())?;
+        let call = Call::new(&self.shared, place, host);
+        call.run(key, check, build).await
     }
 
     /// The cache that a call looks into.

@@ -6,6 +6,7 @@ use crate::bounds::Resource;
 use crate::cause::{Behaviour, Cause};
 use crate::clock::{Clock, Nanos};
 use crate::directory::{Leftover, Unreleased};
+use crate::error::Interrupt;
 use crate::hot::Hot;
 use crate::info::Counters;
 use crate::services::Services;
@@ -56,6 +57,16 @@ pub(crate) struct Departed<V> {
 }
 
 impl<V: Resource> Shared<V> {
+    /// Whether a resource may be handed out.
+    pub(crate) fn is_valid(&self, value: &V) -> Result<bool, Interrupt> {
+        if !self.settings.validates {
+            return Ok(true);
+        }
+        // A shutdown waits for the check, since it cannot release what is being checked.
+        let _under_way = self.services.under_way.begin();
+        self.behaviour.validate(value)
+    }
+
     pub(crate) fn unreleased_beside(&self, live: impl FnOnce() -> u64) -> Unreleased {
         let mut held = 0;
         let leased = self.counters.unreleased(|| {
