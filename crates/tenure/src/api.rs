@@ -8,7 +8,6 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::host::Host;
 use crate::latch::Latch;
-use crate::later;
 use crate::program::ProgramHost;
 use crate::sync::{Arc, OnceLock};
 
@@ -111,11 +110,7 @@ pub fn set_host(host: impl Host) {
 /// this is right at the end of `main` on every runtime; what has begun on the calling thread's own
 /// runtime waits for [`shutdown_async`], which a task should rather use.
 pub fn shutdown() -> bool {
-    let engine = engine();
-    let bound = engine.config().shutdown_bound;
-    let began = std::time::Instant::now();
-    let done = engine.shutdown();
-    later::settle(bound.saturating_sub(began.elapsed())) && done
+    engine().shutdown()
 }
 
 /// Calls [`shutdown`] when it is dropped: at the end of `main`, by a return or by a panic.

@@ -3,7 +3,7 @@
 //! Lock order: `sessions`, then a function's sessions. No foreign code runs under either.
 
 use std::any::Any;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cause::Cause;
 use crate::clock::{Clock, ManualClock, nanos};
@@ -490,12 +490,13 @@ impl Engine {
     /// assert!(engine.shutdown_within(Duration::from_secs(1)));
     /// ```
     pub fn shutdown_within(&self, bound: Duration) -> bool {
-        let Some(left) = self.released_within(bound) else {
-            self.unreleased().iter().for_each(Unreleased::tell);
-            return false;
-        };
+        let began = Instant::now();
+        let left = self.released_within(bound);
+        let in_time = left.is_some();
+        let left = left.unwrap_or_else(|| self.unreleased());
         left.iter().for_each(Unreleased::tell);
-        left.is_empty()
+        let rest = bound.saturating_sub(began.elapsed());
+        self.0.services.async_releases.settle(rest) && in_time && left.is_empty()
     }
 
     /// Releases everything as [`shutdown_within`](Self::shutdown_within) does, before another shutdown:

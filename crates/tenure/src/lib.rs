@@ -126,6 +126,7 @@
 
 mod api;
 mod args;
+mod async_release;
 mod bounds;
 mod cache;
 mod call;
@@ -155,7 +156,6 @@ mod info;
 mod inspect;
 mod key;
 mod latch;
-mod later;
 mod lease;
 mod led;
 #[cfg(all(test, any(loom, shuttle)))]
@@ -188,6 +188,7 @@ pub use api::{
     ShutdownOnDrop, clear_all, configure, set_host, shutdown, shutdown_async, shutdown_on_drop,
 };
 pub use args::CacheKey;
+pub use async_release::{ReleaseFuture, set_spawner};
 pub use bounds::{Failure, Resource};
 pub use cause::{Behaviour, Cause, Holding, ReleaseFailed};
 pub use cleared::Cleared;
@@ -206,7 +207,6 @@ pub use identity::Identity;
 pub use info::{EntryInfo, Info};
 pub use inspect::Inspection;
 pub use key::{Encoder, Key, KeyRef};
-pub use later::{ReleaseFuture, set_spawner};
 pub use lease::Lease;
 pub use program::ProgramHost;
 pub use record::{Observed, Recording};

@@ -1,6 +1,7 @@
 //! What all functions of an engine need: its time, its background work, its host, and what is under
 //! way.
 
+use crate::async_release::AsyncReleases;
 use crate::circle::WaitGraph;
 use crate::clock::{Clock, Nanos};
 use crate::config::InForce;
@@ -15,6 +16,7 @@ pub(crate) struct Services {
     pub(crate) timer: Arc<Timer>,
     pub(crate) graph: WaitGraph,
     pub(crate) drains: Arc<Drains>,
+    pub(crate) async_releases: Arc<AsyncReleases>,
     pub(crate) under_way: Arc<UnderWay>,
     /// What has left its cache, and whoever drops the last lease of it releases.
     pub(crate) leaving: UnderWay,
@@ -32,6 +34,7 @@ impl Services {
         let under_way = Arc::default();
         Arc::new(Self {
             drains: Drains::new(&clock, &timer, &under_way),
+            async_releases: AsyncReleases::new(&clock, &timer),
             timer,
             clock,
             graph: WaitGraph::default(),

@@ -119,6 +119,14 @@ fn l20_without_a_runtime_there_is_one_for_the_release() {
 }
 
 #[test]
+fn l20_a_shutdown_of_the_engine_is_the_programs() {
+    let (_turn, closed) = my_turn();
+    futures_executor::block_on(async { drop(connection(15).await) });
+    assert!(tenure::Engine::global().shutdown());
+    assert_eq!(closed.try_recv(), Ok(15));
+}
+
+#[test]
 fn l20_a_task_that_shuts_down_goes_on_meanwhile() {
     let (_turn, closed) = my_turn();
     current_thread().block_on(async {

@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::convert::Infallible;
 
+use crate::async_release::Place;
 use crate::bounds::{Failure, Resource};
 use crate::entry::Built;
 use crate::error::{Error, no_session_text};
@@ -16,7 +17,6 @@ use crate::function::Function;
 use crate::info::EntryInfo;
 use crate::info::Info;
 use crate::key::KeyRef;
-use crate::later::Place;
 use crate::lease::Lease;
 
 /// A cached function of the program, which it keeps to its end, or the one in a

@@ -5,11 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
+use crate::api;
+use crate::async_release::{HINT, Place};
 use crate::bounds::{Failure, Resource};
 use crate::cause::{Behaviour, Cause, ReleaseFailed};
 use crate::error::Interrupt;
 use crate::function::Function;
-use crate::later::{self, Place};
 use crate::sync::{Arc, OnceLock, Weak};
 
 pub(super) trait CountsFailures: Send + Sync {
@@ -41,7 +42,7 @@ pub struct Rules<V> {
     validate: Option<Question<V>>,
     keep_if: Option<Question<V>>,
     release: Option<Release<V>>,
-    pub(super) place: Arc<Place>,
+    pub(super) place: Place,
     pub(super) failures: Arc<OnceLock<Weak<dyn CountsFailures>>>,
 }
 
@@ -55,7 +56,7 @@ impl<V> Rules<V> {
             validate: None,
             keep_if: None,
             release: None,
-            place: Arc::default(),
+            place: Place::new(&api::engine().services().async_releases),
             failures: Arc::default(),
         }
     }
@@ -134,7 +135,7 @@ impl<V: Resource> Behaviour<V> for Rules<V> {
                     }
                 };
                 self.place.run(name, counted, move || {
-                    tracing::error!(function = %name, %cause, "on_release panicked{}", later::HINT);
+                    tracing::error!(function = %name, %cause, "on_release panicked{}", HINT);
                     count_failure(&panicked);
                 });
                 Ok(())

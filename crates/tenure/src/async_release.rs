@@ -11,15 +11,15 @@
 //! it run on Tenure's own. What has begun stays where it is, since its timers and sockets do; only a
 //! future that its runtime drops is finished elsewhere.
 //!
-//! 1. An unbegun release stands in [`PENDING`], or with the one who took it out of there: nobody else
-//!    can begin it.
-//! 2. A release counts in `PENDING` from when it is handed over until its future has been dropped,
-//!    however it ended.
+//! 1. An unbegun release stands in [`AsyncReleases`], or with the one who took it out of there: nobody
+//!    else can begin it.
+//! 2. A release counts there from when it is handed over until its future has been dropped, however
+//!    it ended.
 //! 3. A [`Task`] that is dropped before its end is finished on a thread of Tenure's own.
 //! 4. No future is polled, dropped or spawned under a lock.
 //!
-//! Lock order: [`PENDING`], [`SPAWNER`] and a [`Place`]'s runtime are leaves, and none is taken under
-//! another.
+//! Lock order: the lock of [`AsyncReleases`], [`SPAWNER`] and a [`Place`]'s runtime are leaves, and none
+//! is taken under another.
 //!
 //! Why is the choice of tokio a default feature? See docs/design/0009-async-releases.md.
 
@@ -31,9 +31,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::api;
 use crate::cleared::Batch;
+use crate::clock::Clock;
 use crate::sync::{Arc, Condvar, Mutex};
+use crate::timer::Timer;
 
 /// An async release on its way, to be polled to its end.
 ///
@@ -57,8 +58,13 @@ pub(crate) const HINT: &str = if cfg!(feature = "tokio") {
      `tenure = { features = [\"tokio\"] }`, or give it yours with `tenure::set_spawner`)"
 };
 
-/// The releases that have not ended yet.
-static PENDING: LazyLock<(Mutex<Pending>, Condvar)> = LazyLock::new(Default::default);
+/// The async releases of an engine that have not ended yet.
+pub(crate) struct AsyncReleases {
+    clock: Clock,
+    timer: Arc<Timer>,
+    pending: Mutex<Pending>,
+    changed: Condvar,
+}
 
 #[derive(Default)]
 struct Pending {
@@ -94,13 +100,22 @@ pub fn set_spawner(spawner: impl Fn(ReleaseFuture) + Send + Sync + 'static) {
 }
 
 /// Where a function's async releases run.
-#[derive(Default)]
 pub(crate) struct Place {
+    releases: Arc<AsyncReleases>,
     #[cfg(feature = "tokio")]
     runtime: Mutex<Option<tokio::runtime::Handle>>,
 }
 
 impl Place {
+    /// The place of a function of the engine that counts these.
+    pub(crate) fn new(releases: &Arc<AsyncReleases>) -> Self {
+        Self {
+            releases: Arc::clone(releases),
+            #[cfg(feature = "tokio")]
+            runtime: Mutex::default(),
+        }
+    }
+
     /// The calling task builds a resource.
     pub(crate) fn note(&self) {
         #[cfg(feature = "tokio")]
@@ -120,7 +135,7 @@ impl Place {
         let running = Running {
             release: Box::pin(release),
             failed: Box::new(failed),
-            _counted: Counted::new(function),
+            counted: Counted::new(&self.releases, function),
             _batch: Batch::present(),
         };
         let spawner = SPAWNER.lock().clone();
@@ -143,72 +158,85 @@ impl Place {
     }
 }
 
-/// Waits until every async release has ended, at most for `bound`. Where that runs out, the log says
-/// what is left.
-pub(crate) fn settle(bound: Duration) -> bool {
-    let until = Instant::now() + bound;
-    let (pending, changed) = &*PENDING;
-    let mut state = pending.lock();
-    loop {
-        let unbegun = std::mem::take(&mut state.unbegun);
-        if !unbegun.is_empty() {
-            drop(state);
-            unbegun.into_values().for_each(finish);
-            state = pending.lock();
-            continue;
-        }
-        if state.counts.is_empty() {
-            return true;
-        }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
-        }
-        changed.wait_for(&mut state, left);
+impl AsyncReleases {
+    pub(crate) fn new(clock: &Clock, timer: &Arc<Timer>) -> Arc<Self> {
+        Arc::new(Self {
+            clock: clock.clone(),
+            timer: Arc::clone(timer),
+            pending: Mutex::default(),
+            changed: Condvar::new(),
+        })
     }
-    let counts = state.counts.clone();
-    drop(state);
-    for (function, resources) in counts {
-        tracing::warn!(
-            function = %function,
-            resources,
-            "on_release has not ended in the time of the shutdown. A blocking shutdown stops what \
-             has begun on the runtime of its own thread: in a task, write \
-             `tenure::shutdown_async().await`"
-        );
+
+    /// Waits until every async release has ended, at most for `bound`. Where that runs out, the log
+    /// says what is left.
+    pub(crate) fn settle(&self, bound: Duration) -> bool {
+        let until = Instant::now() + bound;
+        let mut state = self.pending.lock();
+        loop {
+            let unbegun = std::mem::take(&mut state.unbegun);
+            if !unbegun.is_empty() {
+                drop(state);
+                unbegun.into_values().for_each(finish);
+                state = self.pending.lock();
+                continue;
+            }
+            if state.counts.is_empty() {
+                return true;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.changed.wait_for(&mut state, left);
+        }
+        let counts = state.counts.clone();
+        drop(state);
+        for (function, resources) in counts {
+            tracing::warn!(
+                function = %function,
+                resources,
+                "on_release has not ended in the time of the shutdown. A blocking shutdown stops what \
+                 has begun on the runtime of its own thread: in a task, write \
+                 `tenure::shutdown_async().await`"
+            );
+        }
+        false
     }
-    false
 }
 
 /// One release of this function that has not ended.
-struct Counted(&'static str);
+struct Counted {
+    releases: Arc<AsyncReleases>,
+    function: &'static str,
+}
 
 impl Counted {
-    fn new(function: &'static str) -> Self {
-        *PENDING.0.lock().counts.entry(function).or_default() += 1;
-        Self(function)
+    fn new(releases: &Arc<AsyncReleases>, function: &'static str) -> Self {
+        let releases = Arc::clone(releases);
+        *releases.pending.lock().counts.entry(function).or_default() += 1;
+        Self { releases, function }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let (pending, changed) = &*PENDING;
-        let mut state = pending.lock();
-        if let Some(count) = state.counts.get_mut(self.0) {
+        let mut state = self.releases.pending.lock();
+        if let Some(count) = state.counts.get_mut(self.function) {
             *count -= 1;
             if *count == 0 {
-                state.counts.remove(self.0);
+                state.counts.remove(self.function);
             }
         }
         drop(state);
-        changed.notify_all();
+        self.releases.changed.notify_all();
     }
 }
 
 struct Running {
     release: ReleaseFuture,
     failed: Box<dyn FnOnce() + Send>,
-    _counted: Counted,
+    counted: Counted,
     _batch: Option<Batch>,
 }
 
@@ -216,14 +244,14 @@ impl Running {
     /// The task of a runtime, which a shutdown may be quicker than.
     #[cfg(feature = "tokio")]
     fn unbegun(self) -> Task {
-        let (pending, changed) = &*PENDING;
-        let mut state = pending.lock();
+        let releases = Arc::clone(&self.counted.releases);
+        let mut state = releases.pending.lock();
         state.numbers += 1;
         let number = state.numbers;
         state.unbegun.insert(number, self);
         drop(state);
-        changed.notify_all();
-        Task(State::Unbegun(number))
+        releases.changed.notify_all();
+        Task(State::Unbegun(releases, number))
     }
 }
 
@@ -233,7 +261,7 @@ struct Task(State);
 enum State {
     /// It stands among those that nobody has polled, or has been taken from there.
     #[cfg(feature = "tokio")]
-    Unbegun(u64),
+    Unbegun(Arc<AsyncReleases>, u64),
     Begun(Running),
     Over,
 }
@@ -243,7 +271,7 @@ impl Task {
     fn take(&mut self) -> Option<Running> {
         match std::mem::replace(&mut self.0, State::Over) {
             #[cfg(feature = "tokio")]
-            State::Unbegun(number) => PENDING.0.lock().unbegun.remove(&number),
+            State::Unbegun(releases, number) => releases.pending.lock().unbegun.remove(&number),
             State::Begun(running) => Some(running),
             State::Over => None,
         }
@@ -282,8 +310,10 @@ impl Drop for Task {
 
 /// Polls a release to its end on a background thread.
 fn finish(running: Running) {
+    let releases = Arc::clone(&running.counted.releases);
     let task = Task(State::Begun(running));
-    api::engine().in_background(move || block_on(task));
+    let now = releases.clock.now();
+    releases.timer.at(now, move |_| block_on(task));
 }
 
 /// Runs a release on the runtime that Tenure has for those that have no other.
