@@ -1,6 +1,7 @@
 //! What the running code serves: its session and its stage. Carried by a thread, or by a future
 //! over its polls.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::mem;
@@ -9,14 +10,19 @@ use std::task::{Context as TaskContext, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::session::Session;
-use crate::stage::AnyStage;
+use crate::key::Key;
+use crate::sync::Arc;
 
-use std::sync::Arc;
+/// A stage of any type.
+pub(crate) trait AnyStage: Send + Sync {
+    fn put_any(&self, element: &(dyn Any + Send + Sync));
+    fn input_any(&self, id: &str) -> (Key, Box<dyn Any>);
+}
 
 #[derive(Clone, Default)]
 pub(crate) struct Serving {
-    pub(crate) session: Option<Session>,
+    /// Whatever `session.rs` makes of a session.
+    pub(crate) session: Option<Arc<dyn Any + Send + Sync>>,
     pub(crate) stage: Option<Arc<dyn AnyStage>>,
 }
 

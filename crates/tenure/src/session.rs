@@ -107,15 +107,16 @@ impl Session {
     /// ```
     #[must_use]
     pub fn current() -> Option<Self> {
-        Serving::with(|serving| serving.session.clone())
+        let present = Serving::with(|serving| serving.session.clone())?;
+        present.downcast().ok().map(Self)
     }
 
     /// The id of the session that the present code serves, while that session lives.
     pub(crate) fn current_id() -> Option<SessionId> {
         Serving::with(|serving| {
-            let session = serving.session.as_ref()?;
-            let ended = session.0.ended.load(Ordering::Acquire);
-            (!ended).then(|| Arc::clone(&session.0.id))
+            let session: &Inner = serving.session.as_ref()?.downcast_ref()?;
+            let ended = session.ended.load(Ordering::Acquire);
+            (!ended).then(|| Arc::clone(&session.id))
         })
     }
 
@@ -191,7 +192,7 @@ impl Session {
 
     fn serving(&self) -> Serving {
         Serving {
-            session: Some(self.clone()),
+            session: Some(Arc::clone(&self.0) as _),
             ..Serving::current()
         }
     }

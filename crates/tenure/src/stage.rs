@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::mem;
 
 use crate::args::CacheKey;
-use crate::context::{Attached, Entered, Serving};
+use crate::context::{AnyStage, Attached, Entered, Serving};
 use crate::key::{Encoder, Key};
 use crate::record::{Observed, Recording};
 use crate::sync::{Arc, Figure, Mutex, Ordering, Switch};
@@ -61,12 +61,6 @@ pub trait Stage: Send + Sync + 'static {
 
     /// The present value of an input.
     fn input(&self, id: &str) -> Self::Input;
-}
-
-/// A stage of any type.
-pub(crate) trait AnyStage: Send + Sync {
-    fn put_any(&self, element: &(dyn Any + Send + Sync));
-    fn input_any(&self, id: &str) -> (Key, Box<dyn Any>);
 }
 
 impl<S: Stage> AnyStage for S {

@@ -3,14 +3,8 @@
 
 use std::num::{NonZero, Saturating, Wrapping};
 
-use crate::args::{BYTES, CacheKey};
+use crate::args::cache_key::{BYTES, CacheKey};
 use crate::key::Encoder;
-
-/// Writes how many values follow.
-#[inline]
-pub(super) fn encode_len(len: usize, key: &mut Encoder) {
-    key.raw(&(len as u64).to_le_bytes());
-}
 
 macro_rules! numbers {
     ($($number:ty),*) => {$(

@@ -6,7 +6,7 @@
 
 use std::hash::Hash;
 
-use crate::args::CacheKey;
+use crate::args::cache_key::CacheKey;
 use crate::key::Encoder;
 
 /// An argument about to be written to a key. The expansion alone makes one.

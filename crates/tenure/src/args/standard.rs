@@ -17,8 +17,7 @@ use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::args::numbers::encode_len;
-use crate::args::{BYTES, CacheKey};
+use crate::args::cache_key::{BYTES, CacheKey, encode_len};
 use crate::key::Encoder;
 
 impl CacheKey for str {

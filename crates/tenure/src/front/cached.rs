@@ -11,7 +11,7 @@ use crate::bounds::{Failure, Resource};
 use crate::entry::Built;
 use crate::error::{Error, no_session_text};
 use crate::fallible::{self, Failed, Shared};
-use crate::front::Source;
+use crate::front::probe::Source;
 use crate::front::rules::{Rules, guarded_async};
 use crate::function::Function;
 use crate::info::EntryInfo;

@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 
 use crate::bounds::{Failure, Resource};
 use crate::cleared::{Cleared, Clearing};
-use crate::front::cached::Erased;
-use crate::front::{Cached, Made, kept};
+use crate::front::cached::{Cached, Erased};
+use crate::front::definition::{Made, kept};
 use crate::info::EntryInfo;
 use crate::info::Info;
 use crate::key::KeyRef;

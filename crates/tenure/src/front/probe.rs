@@ -7,7 +7,7 @@ use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
 use crate::bounds::{Resource, SharedFailure};
-use crate::front::Settled;
+use crate::front::rules::Settled;
 use crate::sync::Arc;
 
 /// How to find the cause of an `E`.

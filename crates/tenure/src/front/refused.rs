@@ -4,7 +4,8 @@
 //! expansion then finds these methods in the place of the real ones, whose bounds are not met, and
 //! adds no error of its own (R8). None of them ever runs: a program with such a function does not compile.
 
-use crate::front::{Member, Members, Slot};
+use crate::front::family::{Member, Members};
+use crate::front::slot::Slot;
 
 /// Gives the cache that is none.
 pub trait NotKept: Sized {

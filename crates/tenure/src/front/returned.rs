@@ -10,7 +10,7 @@ use std::convert::Infallible;
 
 use crate::bounds::Failure;
 use crate::fallible::{Failed, Shared};
-use crate::front::Probe;
+use crate::front::probe::Probe;
 use crate::lease::Lease;
 
 /// The types that a return type means; `RESULT` says whether it is a `Result`.

@@ -13,7 +13,7 @@ use std::ptr;
 use crate::bounds::{Failure, Resource};
 use crate::cleared::{Cleared, Clearing};
 use crate::front::cached::{Cached, Erased};
-use crate::front::{Made, kept};
+use crate::front::definition::{Made, kept};
 use crate::function::Function;
 use crate::info::EntryInfo;
 use crate::info::Info;
