@@ -7,7 +7,7 @@
 
 use std::any::Any;
 use std::mem::offset_of;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::ffi;
@@ -24,7 +24,7 @@ use crate::current::Current;
 use crate::encode::{HashFuncs, Reading};
 use crate::errors::{self, Kind};
 use crate::exit;
-use crate::fingerprint::{self, Fingerprint};
+use crate::fingerprint::{self, Decorated, Fingerprint};
 use crate::flat::Flat;
 use crate::foreign;
 use crate::host;
@@ -47,7 +47,9 @@ pub(crate) struct Cached {
     vectorcall: ffi::vectorcallfunc,
     plan: Plan,
     registration: Registration,
-    fingerprint: Fingerprint,
+    decorated: Decorated,
+    /// What it is told from others by, once that has been read.
+    fingerprint: OnceLock<Fingerprint>,
     func: Py<PyAny>,
     options: Options,
 }
@@ -59,38 +61,88 @@ impl Cached {
             None => None,
         };
         let plan = Plan::compile(py, &func, funcs)?;
-        let fingerprint = fingerprint::of(py, &func, &options)?;
-        if let Some(text) = plan.complaint(&fingerprint.name) {
+        let decorated = Decorated::here(&func, &options)?;
+        if let Some(text) = plan.complaint(&decorated.name) {
             // Lambdas of one file share a site.
             let line = match func.getattr_opt(intern!(py, "__code__"))? {
                 Some(code) => code.getattr(intern!(py, "co_firstlineno"))?.extract()?,
                 None => 0,
             };
             let what = format!("{line}: {text}");
-            if log::is_due(fingerprint.identity.site, &what, 0, 1) {
+            if log::is_due(decorated.site, &what, 0, 1) {
                 log::warn(py, &text, Caller::Above)?;
             }
         }
-        let known = register(py, &fingerprint, &options)?;
-        Ok(Self {
+        let cached = Self {
             vectorcall: call,
             plan,
-            registration: Registration::new(known),
-            fingerprint,
+            registration: Registration::none(),
+            decorated,
+            fingerprint: OnceLock::new(),
             func: func.unbind(),
             options,
-        })
+        };
+        if cached.decorated.closes_over {
+            // What cannot be told apart is refused where it stands.
+            cached.read(py)?;
+        } else {
+            cached.function(py)?;
+        }
+        Ok(cached)
     }
 
     /// The function's name, for messages.
     pub(crate) fn name(&self) -> &str {
-        &self.fingerprint.name
+        &self.decorated.name
     }
 
     /// What the engine in force keeps for this function.
     fn function(&self, py: Python<'_>) -> PyResult<Arc<KnownFunction>> {
-        self.registration
-            .get(py, || register(py, &self.fingerprint, &self.options))
+        self.registration.get(py, || self.register(py))
+    }
+
+    /// Reads what tells it from others.
+    fn read(&self, py: Python<'_>) -> PyResult<Fingerprint> {
+        fingerprint::of(py, self.func.bind(py), &self.options, &self.decorated)
+    }
+
+    /// Registers it with the engine in force.
+    fn register(&self, py: Python<'_>) -> PyResult<Known> {
+        let (options, name) = (&self.options, &self.decorated.name);
+        let fingerprint = match self.fingerprint.get() {
+            Some(fingerprint) => fingerprint,
+            None => {
+                let read = self.read(py)?;
+                self.fingerprint.get_or_init(|| read)
+            }
+        };
+        let engine = process::engine();
+        let make = || {
+            let callbacks = Callbacks {
+                name: name.clone(),
+                kinds: Kinds::default(),
+                validate: options.validate.as_ref().map(|it| it.clone_ref(py)),
+                keep_if: options.keep_if.as_ref().map(|it| it.clone_ref(py)),
+                on_release: options.on_release.as_ref().map(|it| it.clone_ref(py)),
+                _firsts: Arc::clone(&fingerprint.firsts),
+                renewed: fingerprint.renewed.clone(),
+            };
+            Function::new(engine, name, options.settings.clone(), Box::new(callbacks))
+        };
+        let known = engine
+            .register(fingerprint.identity, make)
+            .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
+        fingerprint
+            .renewed
+            .tell(py, &known, name, self.decorated.site);
+        exit::watch_signals(py)?;
+        let settings = &options.settings;
+        let spinner = match &settings.spinner {
+            Spinner::Default => Spinner::Named(self.decorated.title.as_str().into()),
+            chosen => chosen.clone(),
+        };
+        known.function().set_looks(spinner, settings.show_time);
+        Ok(known)
     }
 
     /// The short way to an entry: `None` where the longer one has to be gone.
@@ -107,7 +159,7 @@ impl Cached {
     pub(crate) fn call(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Py<PyAny>> {
         let function = self.function(py)?;
         let mut encoder = Encoder::new();
-        let name = &self.fingerprint.name;
+        let name = &self.decorated.name;
         let reading = self.plan.encode(py, name, arguments, &mut encoder)?;
         if let Some(object) = function.peek(&encoder.finish(), |held| held.clone_ref(py)) {
             return Ok(object);
@@ -123,7 +175,7 @@ impl Cached {
     fn check(&self, py: Python<'_>, arguments: Arguments, reading: Reading) -> PyResult<()> {
         match reading {
             Reading::Seen => Ok(()),
-            Reading::Told => self.plan.check(py, &self.fingerprint.name, arguments),
+            Reading::Told => self.plan.check(py, &self.decorated.name, arguments),
         }
     }
 
@@ -206,7 +258,7 @@ impl Cached {
         };
         match outcome {
             Ok(object) if is_coroutine(&object) => {
-                let error = refused_coroutine(&self.fingerprint.name, &object);
+                let error = refused_coroutine(&self.decorated.name, &object);
                 Err(BuildError::Failed(Failure::new(py, error)))
             }
             Ok(object) => Ok(held(py, function, object)),
@@ -228,7 +280,7 @@ impl Cached {
                 "{name}.discard takes a resource that {name} returned, and was given {given}: {name} \
                  has returned nothing of this class. To end the entry of a call write \
                  {name}.clear(...) with its arguments",
-                name = self.fingerprint.name,
+                name = self.decorated.name,
                 given = shown(resource),
             )));
         }
@@ -237,7 +289,7 @@ impl Cached {
 
     fn key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Encoder> {
         let mut encoder = Encoder::new();
-        let name = &self.fingerprint.name;
+        let name = &self.decorated.name;
         let reading = self.plan.encode(py, name, arguments, &mut encoder)?;
         self.check(py, arguments, reading)?;
         Ok(encoder)
@@ -268,7 +320,7 @@ impl Cached {
     }
 
     fn clear_asked(&self, py: Python<'_>, predicate: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let name = &self.fingerprint.name;
+        let name = &self.decorated.name;
         if !predicate.is_callable() {
             return Err(no_predicate(name, predicate));
         }
@@ -310,7 +362,7 @@ impl Cached {
 
     fn named_key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<(Encoder, Reading)> {
         let mut encoder = Encoder::new();
-        let name = &self.fingerprint.name;
+        let name = &self.decorated.name;
         let reading = self.plan.encode_named(py, name, arguments, &mut encoder)?;
         Ok((encoder, reading))
     }
@@ -340,36 +392,6 @@ fn shown(object: &Bound<'_, PyAny>) -> String {
     } else {
         format!("an object of the class {class}")
     }
-}
-
-fn register(py: Python<'_>, fingerprint: &Fingerprint, options: &Options) -> PyResult<Known> {
-    let name = &fingerprint.name;
-    let engine = process::engine();
-    let make = || {
-        let callbacks = Callbacks {
-            name: name.clone(),
-            kinds: Kinds::default(),
-            validate: options.validate.as_ref().map(|it| it.clone_ref(py)),
-            keep_if: options.keep_if.as_ref().map(|it| it.clone_ref(py)),
-            on_release: options.on_release.as_ref().map(|it| it.clone_ref(py)),
-            _firsts: Arc::clone(&fingerprint.firsts),
-            renewed: fingerprint.renewed.clone(),
-        };
-        Function::new(engine, name, options.settings.clone(), Box::new(callbacks))
-    };
-    let known = engine
-        .register(fingerprint.identity, make)
-        .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
-    let site = fingerprint.identity.site;
-    fingerprint.renewed.tell(py, &known, name, site);
-    exit::watch_signals(py)?;
-    let settings = &options.settings;
-    let spinner = match &settings.spinner {
-        Spinner::Default => Spinner::Named(fingerprint.title.as_str().into()),
-        chosen => chosen.clone(),
-    };
-    known.function().set_looks(spinner, settings.show_time);
-    Ok(known)
 }
 
 fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
@@ -515,12 +537,13 @@ impl Cached {
     }
 
     fn __repr__(&self) -> String {
-        format!("<cached function {}>", self.fingerprint.name)
+        format!("<cached function {}>", self.decorated.name)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.func)?;
-        for pinned in &self.fingerprint.pinned {
+        let pinned = self.fingerprint.get().into_iter().flat_map(|it| &it.pinned);
+        for pinned in pinned.chain(&self.decorated.maker.codes) {
             visit.call(pinned)?;
         }
         self.plan.traverse(&visit)?;

@@ -6,15 +6,48 @@ use pyo3::prelude::*;
 use tenure::{Hasher128, Identity, Scope};
 
 use crate::encode::{First, Role};
-use crate::identity::{self, Source};
-use crate::maker;
+use crate::identity::{self, Place, Source};
+use crate::maker::{self, Maker};
 use crate::options::Options;
 use crate::renewed::Renewed;
 
-/// The function's name for people, and its identity for the registry.
-pub(crate) struct Fingerprint {
+/// A function where it is decorated.
+pub(crate) struct Decorated {
+    /// Its name, for people.
     pub(crate) name: String,
     pub(crate) title: String,
+    pub(crate) site: [u8; 16],
+    /// The code that decorates it.
+    pub(crate) maker: Maker,
+    /// Whether it, or one of its callbacks, closes over variables: what they hold is read when it is
+    /// first used.
+    pub(crate) closes_over: bool,
+}
+
+impl Decorated {
+    /// The function as it is decorated now, by the code that runs.
+    ///
+    /// # Errors
+    /// What the parts of the function and of the code raise when they are read.
+    pub(crate) fn here(func: &Bound<'_, PyAny>, options: &Options) -> PyResult<Self> {
+        let py = func.py();
+        let place = Place::of(func)?;
+        let mut closes_over = place.closes_over()?;
+        for callback in options.callbacks(py)? {
+            closes_over |= Place::of(&callback)?.closes_over()?;
+        }
+        Ok(Self {
+            maker: maker::of(py, &place.layers)?,
+            name: place.name,
+            title: place.title,
+            site: place.site,
+            closes_over,
+        })
+    }
+}
+
+/// What tells a function from others, for the registry.
+pub(crate) struct Fingerprint {
     pub(crate) identity: Identity,
     /// What the identity tells apart by address: kept alive, so that no address is used again.
     pub(crate) pinned: Vec<Py<PyAny>>,
@@ -35,9 +68,10 @@ pub(crate) fn of(
     py: Python<'_>,
     func: &Bound<'_, PyAny>,
     options: &Options,
+    decorated: &Decorated,
 ) -> PyResult<Fingerprint> {
     let source = identity::identify(py, func, Role::Function)?;
-    let maker = maker::of(py, &source.layers)?;
+    let maker = &decorated.maker;
     let mut firsts = Vec::new();
     let mut bound = Hasher128::new();
     let mut settings = Hasher128::new();
@@ -88,9 +122,7 @@ pub(crate) fn of(
             callbacks: bound.finish().to_le_bytes(),
             passing: !source.pinned.is_empty(),
         },
-        name: source.name,
-        title: source.title,
-        pinned: source.pinned.into_iter().chain(maker.codes).collect(),
+        pinned: source.pinned,
         firsts: firsts.into(),
         renewed: Renewed {
             round: maker.round,
@@ -103,7 +135,7 @@ fn absorb(
     settings: &mut Hasher128,
     firsts: &mut Vec<Arc<First>>,
     bound: &mut Hasher128,
-    callback: Source<'_>,
+    callback: Source,
 ) {
     settings.update(&callback.site);
     settings.update(&callback.version);

@@ -27,15 +27,24 @@ type Call = unsafe extern "C-unwind" fn(
     *mut ffi::PyObject,
 ) -> *mut ffi::PyObject;
 
-/// Holds a thread that is being unwound. A call that comes back forgets it.
+/// Holds a thread that is being unwound, but for a panic. A call that comes back forgets it.
 struct Lost;
 
 impl Drop for Lost {
     fn drop(&mut self) {
-        loop {
+        while !std::thread::panicking() {
             std::thread::park();
         }
     }
+}
+
+/// Runs what may run the program's code anywhere within.
+#[inline(always)]
+pub(crate) fn held<T>(work: impl FnOnce() -> T) -> T {
+    let lost = Lost;
+    let result = work();
+    mem::forget(lost);
+    result
 }
 
 /// Calls `callable` as a vectorcall does.
@@ -57,20 +66,14 @@ pub(crate) unsafe fn call<'py>(
         let result = match ffi::PyVectorcall_Function(callable.as_ptr()) {
             Some(direct) => {
                 let direct: Vectorcall = mem::transmute(black_box(direct));
-                let lost = Lost;
-                let result = direct(callable.as_ptr(), first, positional as _, names);
-                mem::forget(lost);
-                result
+                held(|| direct(callable.as_ptr(), first, positional as _, names))
             }
             None => {
                 let (args, kwargs) = packed(py, first, positional, names)?;
                 let plain: unsafe extern "C" fn(_, _, _) -> _ = ffi::PyObject_Call;
                 let plain: Call = mem::transmute(black_box(plain));
                 let kwargs = kwargs.as_ref().map_or(ptr::null_mut(), Bound::as_ptr);
-                let lost = Lost;
-                let result = plain(callable.as_ptr(), args.as_ptr(), kwargs);
-                mem::forget(lost);
-                result
+                held(|| plain(callable.as_ptr(), args.as_ptr(), kwargs))
             }
         };
         Bound::from_owned_ptr_or_err(py, result)

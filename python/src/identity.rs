@@ -18,17 +18,11 @@ use crate::encode::{self, First, Holds, Pin, Role};
 use crate::log;
 
 /// What tells a function from others; each digest means something in this process only.
-pub(crate) struct Source<'py> {
-    /// Its module and qualified name, for people.
-    pub(crate) name: String,
-    /// Its qualified name alone, as a spinner shows it.
-    pub(crate) title: String,
-    /// Where it stands: its module, file and name, which stay the same over an edit.
+pub(crate) struct Source {
+    /// Where it stands.
     pub(crate) site: [u8; 16],
     /// What it is made of.
     pub(crate) version: [u8; 16],
-    /// The callable and what it wraps, from the outside in.
-    pub(crate) layers: Vec<Bound<'py, PyAny>>,
     /// The variables that it and the functions in it close over, and their defaults, with the
     /// digest of what each holds.
     pub(crate) captured: Vec<(String, u128)>,
@@ -41,6 +35,62 @@ pub(crate) struct Source<'py> {
 /// How many wrappers are followed to the function inside.
 const WRAPPERS_MAX: usize = 100;
 
+/// A callable as it stands in its program, which nothing that it holds changes.
+pub(crate) struct Place<'py> {
+    /// Its module and qualified name, for people.
+    pub(crate) name: String,
+    /// Its qualified name alone, as a spinner shows it.
+    pub(crate) title: String,
+    /// Its module, file and name, which stay the same over an edit.
+    pub(crate) site: [u8; 16],
+    /// The callable and what it wraps, from the outside in.
+    pub(crate) layers: Vec<Bound<'py, PyAny>>,
+}
+
+impl<'py> Place<'py> {
+    pub(crate) fn of(func: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let layers = layers(func)?;
+        let (module, title) = named(&layers)?;
+        let name = match module.as_str() {
+            "" | "__main__" => title.clone(),
+            _ => format!("{module}.{title}"),
+        };
+        let mut site = Encoder::new();
+        site.framed(1, module.as_bytes());
+        site.framed(2, title.as_bytes());
+        for layer in &layers {
+            let Some(code) = code_of(layer)? else {
+                continue;
+            };
+            let file = code.getattr("co_filename")?.str()?;
+            let file = file.to_string_lossy();
+            // Each run of a cell or of a line of input has another name in the place of a file.
+            if Path::new(&*file).is_file() {
+                site.framed(3, file.as_bytes());
+            }
+        }
+        Ok(Self {
+            name,
+            title,
+            site: digest(&site),
+            layers,
+        })
+    }
+
+    /// Whether it closes over variables: each of them has the value that counts when the function is
+    /// first used, and may have none before.
+    pub(crate) fn closes_over(&self) -> PyResult<bool> {
+        for layer in &self.layers {
+            if let Some(closure) = layer.getattr_opt("__closure__")?
+                && !closure.is_none()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 /// Reads what tells a callable from others.
 ///
 /// # Errors
@@ -50,28 +100,10 @@ pub(crate) fn identify<'py>(
     py: Python<'py>,
     func: &Bound<'py, PyAny>,
     role: Role,
-) -> PyResult<Source<'py>> {
-    let layers = layers(func)?;
-    let (module, qualname) = named(&layers)?;
-    let name = match module.as_str() {
-        "" | "__main__" => qualname.clone(),
-        _ => format!("{module}.{qualname}"),
-    };
-
-    let mut site = Encoder::new();
-    site.framed(1, module.as_bytes());
-    site.framed(2, qualname.as_bytes());
-    for layer in &layers {
-        let Some(code) = code_of(layer)? else {
-            continue;
-        };
-        let file = code.getattr("co_filename")?.str()?;
-        let file = file.to_string_lossy();
-        // Each run of a cell or of a line of input has another name in the place of a file.
-        if Path::new(&*file).is_file() {
-            site.framed(3, file.as_bytes());
-        }
-    }
+) -> PyResult<Source> {
+    let Place {
+        name, site, layers, ..
+    } = Place::of(func)?;
     let mut version = Encoder::new();
     let Holds {
         mut pins,
@@ -84,13 +116,10 @@ pub(crate) fn identify<'py>(
         firsts.extend(held.firsts);
         captured.extend(held.captured);
     }
-    warn(py, &name, digest(&site), &pins, role)?;
+    warn(py, &name, site, &pins, role)?;
     Ok(Source {
-        name,
-        title: qualname,
-        site: digest(&site),
+        site,
         version: digest(&version),
-        layers,
         captured,
         pinned: match role {
             Role::Function => pins.into_iter().map(|pin| pin.value).collect(),
@@ -188,7 +217,7 @@ pub(crate) fn digest(enc: &Encoder) -> [u8; 16] {
 /// callback, and as a default, that does no harm while it is one object, so there the second one
 /// gives the warning.
 fn warn(py: Python<'_>, name: &str, site: [u8; 16], pins: &[Pin], role: Role) -> PyResult<()> {
-    for pin in pins {
+    for pin in pins.iter().filter(|it| !it.is_unbound) {
         let number = match role {
             Role::Function if !pin.is_default => 1,
             _ => 2,

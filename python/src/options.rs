@@ -23,6 +23,20 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The program's own functions among them.
+    pub(crate) fn callbacks<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let on_release = self.on_release.as_ref().map(|it| &it.callback);
+        let given = [self.validate.as_ref(), on_release, self.keep_if.as_ref()];
+        let given = given.into_iter().flatten().map(|it| it.bind(py).clone());
+        let mut callbacks: Vec<_> = given.collect();
+        if let Some(funcs) = &self.hash_funcs {
+            for func in funcs.bind(py).call_method0("values")?.try_iter()? {
+                callbacks.push(func?);
+            }
+        }
+        Ok(callbacks)
+    }
+
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.hash_funcs)?;
         visit.call(&self.validate)?;

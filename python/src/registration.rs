@@ -48,10 +48,11 @@ impl Drop for Numbered {
 }
 
 impl Registration {
-    pub(crate) fn new(known: Known) -> Self {
+    /// The registration of a function that has not been used yet.
+    pub(crate) fn none() -> Self {
         Self {
-            known: AtomicPtr::new(Arc::into_raw(Arc::new(known)).cast_mut()),
-            generation: AtomicU32::new(process::generation()),
+            known: AtomicPtr::new(ptr::null_mut()),
+            generation: AtomicU32::new(NONE),
             aside: Mutex::new(None),
             was_garbage: AtomicBool::new(false),
         }

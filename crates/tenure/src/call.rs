@@ -25,7 +25,8 @@ use crate::release::Unkept;
 use crate::shared::Shared;
 use crate::shown::Shown;
 use crate::stalled::Watch;
-use crate::sync::Arc;
+use crate::strand::Layers;
+use crate::sync::{Arc, thread_local};
 use crate::waiting::{Wait, Waiting};
 
 /// A call that found no entry by the short way.
@@ -47,6 +48,34 @@ impl<V: Resource, F> Place<'_, V, F> {
             Self::Global(cache) => cache,
             Self::Session(cache) => cache,
         }
+    }
+}
+
+thread_local! {
+    /// The entries whose checks the code of this strand is inside of, by address.
+    static CHECKED: Layers<usize> = const { Layers::new() };
+}
+
+/// A check of an entry under way. It must not ask for that very entry.
+struct Checking(u64);
+
+impl Checking {
+    /// Nothing where the code is inside of this check already.
+    fn begin(entry: usize) -> Option<Self> {
+        CHECKED.with(|checked| {
+            let mut is_free = true;
+            checked.each(|it| {
+                is_free &= it != entry;
+                is_free
+            });
+            is_free.then(|| Self(checked.put(entry)))
+        })
+    }
+}
+
+impl Drop for Checking {
+    fn drop(&mut self) {
+        let _ = CHECKED.try_with(|checked| checked.take(self.0));
     }
 }
 
@@ -84,7 +113,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         loop {
             match self.step(key, &mut missed)? {
                 Step::Check(lease) => {
-                    if !self.shared.is_valid(&lease).map_err(Error::Interrupted)? {
+                    if !self.is_valid(&lease)? {
                         self.refuse(lease);
                     } else if let Some(lease) = self.accept(lease)? {
                         return Ok(lease);
@@ -145,6 +174,17 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 }
             }
         }
+    }
+
+    fn is_valid(&self, lease: &Lease<V>) -> Result<bool, Error<F>> {
+        if !self.shared.settings.validates {
+            return Ok(true);
+        }
+        let Some(_checking) = Checking::begin(lease.entry().address()) else {
+            let name = self.shared.name.to_string();
+            return Err(Error::Cycle(vec![name.clone(), name]));
+        };
+        self.shared.is_valid(lease).map_err(Error::Interrupted)
     }
 
     /// What is kept under `key`, for one who only looks.

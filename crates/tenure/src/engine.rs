@@ -48,10 +48,12 @@ pub(crate) struct Core {
     registry: Arc<Registry>,
     functions: Weaks<dyn AnyFunction>,
     leftovers: Weaks<dyn Leftover>,
-    sessions: Mutex<HashMap<SessionId, Session>>,
+    sessions: Mutex<Sessions>,
 }
 
-/// A session that something is held for.
+type Sessions = HashMap<SessionId, Session>;
+
+/// A session that something is held for, or whose end waits.
 struct Session {
     stay: Stay,
     /// The functions that hold something for it.
@@ -280,34 +282,40 @@ impl Engine {
     /// ```
     pub fn end_session(&self, session: &str) {
         let _under_way = self.0.services.under_way.begin();
-        for end in self.begin_end_of_session(session, None) {
+        for end in self.begin_end_of_session(session) {
             end();
         }
     }
 
-    /// The same for a stay that is over, where the session may have come back meanwhile.
+    /// Ends a stay that had been over before it began, unless the session has come back since, or
+    /// its grace period goes on: then what it holds waits with the rest.
     pub(crate) fn end_stay(&self, session: &str, stay: Stay) {
         let _under_way = self.0.services.under_way.begin();
-        for end in self.begin_end_of_session(session, Some(stay)) {
-            end();
+        let waits = {
+            let sessions = self.0.sessions.lock();
+            sessions.get(session).is_some_and(|it| it.ending.is_some())
+        };
+        if !waits {
+            for end in self.forget_session(session, Some(stay)) {
+                end();
+            }
         }
     }
 
     /// The same for a caller that holds a lock and has begun a release: what this gives is to be run
-    /// outside the lock. `of`: the stay that is over, if not whichever there is.
-    pub(crate) fn begin_end_of_session(&self, session: &str, of: Option<Stay>) -> Vec<End> {
+    /// outside the lock.
+    pub(crate) fn begin_end_of_session(&self, session: &str) -> Vec<End> {
         let mut ends = self.0.registry.leave_versions(session);
         let grace = nanos(self.config().session_grace);
         if grace == 0 {
-            ends.extend(self.forget_session(session, of));
+            ends.extend(self.forget_session(session, None));
             return ends;
         }
         let id: SessionId = Arc::from(session);
         let core = self.downgrade();
         let mut sessions = self.0.sessions.lock();
-        let Some(there) = sessions.get_mut(session).filter(|it| it.is_in(of)) else {
-            return ends;
-        };
+        // Also where nothing is held for it yet: what is built during the grace waits as well.
+        let there = self.session(&mut sessions, &id);
         if there.ending.is_none() {
             let when = self.0.services.clock.now().saturating_add(grace);
             let stay = there.stay;
@@ -354,6 +362,9 @@ impl Engine {
         there.stay = self.new_stay();
         if let Some(timer) = there.ending.take() {
             self.0.services.timer.cancel(timer);
+        }
+        if there.functions.is_empty() {
+            sessions.remove(session);
         }
     }
 
@@ -442,7 +453,9 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn sessions(&self) -> usize {
-        self.0.sessions.lock().len()
+        let sessions = self.0.sessions.lock();
+        let held = sessions.values().filter(|it| !it.functions.is_empty());
+        held.count()
     }
 
     /// Does now, on this thread, what is due. For engines on a [`ManualClock`].
@@ -647,15 +660,17 @@ impl Engine {
         function: Weak<dyn AnyFunction>,
     ) -> Stay {
         let mut sessions = self.0.sessions.lock();
-        let there = sessions
-            .entry(Arc::clone(session))
-            .or_insert_with(|| Session {
-                stay: self.new_stay(),
-                functions: Vec::new(),
-                ending: None,
-            });
+        let there = self.session(&mut sessions, session);
         there.functions.push(function);
         there.stay
+    }
+
+    fn session<'s>(&self, sessions: &'s mut Sessions, id: &SessionId) -> &'s mut Session {
+        sessions.entry(Arc::clone(id)).or_insert_with(|| Session {
+            stay: self.new_stay(),
+            functions: Vec::new(),
+            ending: None,
+        })
     }
 }
 

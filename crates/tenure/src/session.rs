@@ -243,7 +243,7 @@ impl Inner {
             Some(there) if std::ptr::eq(there.as_ptr(), self) => named.remove(&self.id),
             _ => None,
         };
-        let ending = engine.begin_end_of_session(&self.id, None);
+        let ending = engine.begin_end_of_session(&self.id);
         drop(named);
         drop(gone);
         for release in ending {

@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::containers::Keys;
-use super::fault::Outcome;
+use super::fault::{Fault, Outcome};
 use super::lines::Lineless;
 use super::types::{self, class_of, importable};
 use super::{Context, Reading, Role, Walk, first, steady, tags};
@@ -172,11 +172,6 @@ impl<'py> Walk<'_, '_, 'py> {
             let found_by_name = importable(func).unwrap_or(false);
             for (at, cell) in cells.iter().enumerate() {
                 self.enc.tag(tags::CELL);
-                // An empty cell raises a ValueError.
-                let Ok(Some(content)) = cell.getattr_opt("cell_contents") else {
-                    self.enc.tag(tags::ABSENT);
-                    continue;
-                };
                 let start = self.enc.len();
                 let name = names.get_item(at)?.str()?;
                 let name = name.to_string_lossy();
@@ -184,7 +179,19 @@ impl<'py> Walk<'_, '_, 'py> {
                     self.enc.tag(tags::OPAQUE);
                     continue;
                 }
-                match self.or_pinned(func, &name, &content) {
+                let outcome = match cell.getattr_opt("cell_contents") {
+                    Ok(Some(content)) => self.or_pinned(func, &name, &content),
+                    // An empty cell raises a ValueError. Whatever it is given counts by itself.
+                    _ => {
+                        let fault = Fault::no_key("cell".to_owned(), "it has no value yet");
+                        let pins = self.holds.pins.len();
+                        let outcome = self.pin(start, Err(fault), func, &name, &cell);
+                        let pins = self.holds.pins.iter_mut().skip(pins);
+                        pins.for_each(|pin| pin.is_unbound = true);
+                        outcome
+                    }
+                };
+                match outcome {
                     // What is found under its name is that function, whatever it keeps.
                     Err(fault) if found_by_name && fault.is_no_key() => {
                         self.enc.truncate(start);
@@ -388,6 +395,7 @@ impl<'py> Walk<'_, '_, 'py> {
             name: name.to_owned(),
             reason: fault.reason(),
             is_default: false,
+            is_unbound: false,
         };
         self.enc.truncate(start);
         match role {
@@ -432,6 +440,8 @@ pub(crate) struct Pin {
     pub(crate) reason: String,
     /// Whether it is what a parameter has where a call leaves it out.
     pub(crate) is_default: bool,
+    /// Whether it is a variable that has no value yet.
+    pub(crate) is_unbound: bool,
 }
 
 /// Whether this is what reading the annotations of a class that has none leaves in it.

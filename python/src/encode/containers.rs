@@ -305,8 +305,13 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Writes the mapping behind a read-only view of it.
     pub(super) fn proxy(&mut self, proxy: &Bound<'py, PyAny>) -> Outcome {
         self.enc.tag(tags::PROXY);
-        let copy = proxy.call_method0("copy")?;
-        self.own(copy.as_ptr())
+        // Itself, whatever class it is of: a copy of a subclass may be a plain dict.
+        let behind = self
+            .py
+            .import("gc")?
+            .call_method1("get_referents", (proxy,))?;
+        let mapping = behind.get_item(0)?;
+        self.holding(mapping, |walk, mapping| walk.value(mapping.as_ptr()))
     }
 
     /// Writes what a view of a dict's keys, values or items shows.
@@ -328,7 +333,10 @@ impl<'py> Walk<'_, '_, 'py> {
             };
             member.map_err(|fault| fault.at(class.clone(), "a member".to_owned()))
         };
-        if matches!(known, Known::Values) {
+        // Those of an `OrderedDict` show its order.
+        let is_ordered = class.ends_with("odict_keys") || class.ends_with("odict_items");
+        self.enc.raw(&[u8::from(is_ordered)]);
+        if is_ordered || matches!(known, Known::Values) {
             for at in 0..items.len() {
                 member(self, at)?;
             }

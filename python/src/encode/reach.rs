@@ -296,8 +296,22 @@ impl<'py> Look<'py> {
                 }
             }
         }
+        for (name, default) in defaults(func, &code)? {
+            let found = match default.cast::<PyFunction>() {
+                Ok(inner) => self.function(inner, calls)?,
+                Err(_) => self.thing(&default, &name, &seen.names, calls)?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
         let globals = func.getattr("__globals__")?;
         let globals = globals.cast::<PyDict>()?;
+        // What a decorator of the standard library puts around a function is the library's.
+        let module = globals.get_item("__name__")?;
+        if module.map_or(Ok(false), is_standard)? {
+            return Ok(None);
+        }
         for name in &seen.names {
             if let Some(found) = self.name(name, globals, &seen, calls)? {
                 return Ok(Some(found));
@@ -493,6 +507,26 @@ impl<'py> Look<'py> {
         self.class = owner;
         found
     }
+}
+
+/// What a function's parameters are where a call leaves them out, with their names.
+fn defaults<'py>(
+    func: &Bound<'py, PyFunction>,
+    code: &Bound<'py, PyAny>,
+) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
+    let mut defaults = Vec::new();
+    if let Ok(positional) = func.getattr("__defaults__")?.cast::<PyTuple>() {
+        let names: Vec<String> = code.getattr("co_varnames")?.extract()?;
+        let count: usize = code.getattr("co_argcount")?.extract()?;
+        let without = count.saturating_sub(positional.len());
+        defaults.extend(names.into_iter().skip(without).zip(positional.iter()));
+    }
+    if let Ok(named) = func.getattr("__kwdefaults__")?.cast::<PyDict>() {
+        for (name, default) in named.iter() {
+            defaults.push((name.extract()?, default));
+        }
+    }
+    Ok(defaults)
 }
 
 /// Whether what code finds under a name may be something else each time, or hold something else.

@@ -20,6 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use super::Walk;
 use super::fault::{Fault, Outcome};
 use super::types::display_name;
+use crate::foreign;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -158,7 +159,7 @@ impl<'py> Walk<'_, '_, 'py> {
             {
                 Err(Fault::no_room())
             }
-            (None, _) => write(self),
+            (None, _) => foreign::held(|| write(self)),
         }
     }
 
@@ -211,7 +212,8 @@ impl<'py> Walk<'_, '_, 'py> {
             if self.stacks.piece.is_none() {
                 self.spent.clear();
             }
-            outcome = Some(catch_unwind(AssertUnwindSafe(|| write(self))));
+            let write = || foreign::held(|| write(self));
+            outcome = Some(catch_unwind(AssertUnwindSafe(write)));
         };
         on(to, &mut written);
         self.stacks = before;
