@@ -171,7 +171,6 @@ mod sync;
 #[cfg(feature = "terminal")]
 mod terminal;
 mod timer;
-mod ttl;
 mod underway;
 mod versions;
 mod waiting;
@@ -207,8 +206,9 @@ pub use session::Session;
 pub use settings::{Scope, Settings, Spinner};
 pub use stage::Stage;
 pub use strand::{Ancestry, Layers, Strand, tell_strands};
+#[doc(inline)]
+pub use tenure_duration::{Parsed, TtlError, parse_duration};
 #[cfg(feature = "macros")]
 pub use tenure_macros::{CacheKey, cache_resource};
-pub use ttl::{Parsed, TtlError, parse_duration};
 pub use underway::{after_releases, is_releasing};
 pub use waiting::{Awaited, Patiently, Waiting};
