@@ -134,7 +134,12 @@ mod clock;
 mod config;
 mod context;
 mod counted;
-pub mod digest;
+/// The keyed digest of 128 bits that stands for long arguments in keys. The crate [`tenure_digest`]
+/// says what it promises, and against whom.
+pub mod digest {
+    #[doc(inline)]
+    pub use tenure_digest::{Hasher128, keyed};
+}
 mod engine;
 mod entries;
 mod entry;
