@@ -44,7 +44,8 @@ TWO_PROCESSES := -n 2 --dist worksteal
 SPREAD ?=
 
 RUST_SOURCES := Cargo.toml $(wildcard Cargo.lock) python/Cargo.toml python/pyproject.toml \
-	$(shell find crates/tenure crates/tenure-macros python/src -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
+	$(shell find $(addprefix crates/,tenure tenure-digest tenure-duration tenure-macros) python/src \
+		-name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
 PY_SOURCES := $(shell find python/tenure -type f ! -name '*.so' ! -path '*__pycache__*' 2>/dev/null)
 TEST_WHEEL := $(TARGET)/wheels/test-$(PYVER)
 RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
@@ -153,7 +154,7 @@ test-versions: | python-found ## the same Python tests on the other Pythons, and
 python-3.%: ## CPython 3.14 or 3.15 from Debian's archive, in .pythons, where it is not installed
 	@scripts/find-python --minor 3.$* >/dev/null || scripts/debian-python 3.$*
 
-test-rust: ## the engine, the macros, the tower layer, the examples, and what the documentation shows
+test-rust: ## every crate but Python's, the examples, and what the documentation shows
 	$(CARGO) test --workspace --exclude tenure-python --all-features --no-fail-fast $(ARGS)
 
 test-python: test-python-ready ## the Python tests without a host, for one interpreter (PYTHON=, ARGS='-k name')
@@ -231,7 +232,7 @@ stress-long: test-python-ready ## ten million operations on 16 threads
 		-m stress -o timeout=0 $(ARGS)
 
 fuzz: test-python-ready ## the generated tests with many more cases, then the fuzzers (SECONDS= for each)
-	PROPTEST_CASES=100000 $(CARGO) test -p tenure --release $(ARGS)
+	PROPTEST_CASES=100000 $(CARGO) test -p tenure -p tenure-digest -p tenure-duration --release $(ARGS)
 	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) \
 		-m hypothesis -o timeout=0 $(ARGS)
 	scripts/fuzz $(or $(SECONDS),60)

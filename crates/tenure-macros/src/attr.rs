@@ -6,8 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, Token, UnOp};
-
-use crate::ttl;
+use tenure_duration::parse_duration;
 
 /// The settings, each with a value to show.
 const SETTINGS: [(&str, &str); 14] = [
@@ -168,7 +167,7 @@ impl Settings {
                 lit: Lit::Str(text),
                 ..
             }) => {
-                let parsed = ttl::parse_duration(name, &text.value())
+                let parsed = parse_duration(name, &text.value())
                     .map_err(|error| Error::new(text.span(), error))?;
                 if parsed.bare_number {
                     self.warn(text, name);

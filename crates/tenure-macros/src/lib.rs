@@ -14,8 +14,6 @@ mod key;
 mod place;
 mod returns;
 mod signature;
-#[allow(dead_code)]
-mod ttl;
 
 use proc_macro::TokenStream;
 use quote::quote;

@@ -15,7 +15,7 @@
 //! Read from the left, the first byte says whether a bare tag or a frame follows and how long it
 //! is, so the sequence can be read back, but for the content of a long frame: there the digest
 //! stands for it, and two contents share one only with the negligible probability that
-//! `docs/design/0002-digest.md` states.
+//! `tenure_digest` states.
 //!
 //! [`Encoder::raw`] adds bytes as they are. It is for callers whose tag fixes how many follow.
 
@@ -27,8 +27,7 @@ use std::sync::LazyLock;
 
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
-
-use crate::digest;
+use tenure_digest::{keyed, random};
 
 use buffer::Buffer;
 
@@ -210,7 +209,7 @@ impl Encoder {
                 self.raw(bytes);
             }
         } else {
-            self.framed_digest(tag, bytes.len() as u64, digest::keyed(bytes));
+            self.framed_digest(tag, bytes.len() as u64, keyed(bytes));
         }
     }
 
@@ -299,7 +298,7 @@ impl Hasher for Encoder {
             self.raw(bytes);
         } else {
             self.raw(&(bytes.len() as u64).to_le_bytes());
-            self.raw(&digest::keyed(bytes).to_le_bytes());
+            self.raw(&keyed(bytes).to_le_bytes());
         }
     }
 
@@ -361,7 +360,7 @@ impl<'a> KeyRef<'a> {
 
     #[inline(never)]
     fn digested(bytes: &[u8]) -> Self {
-        Self::new(View::Digest(split(digest::keyed(bytes))))
+        Self::new(View::Digest(split(keyed(bytes))))
     }
 
     /// Whether nothing was written: a call without arguments.
@@ -575,7 +574,7 @@ struct TableSeeds {
 }
 
 static TABLE_SEEDS: LazyLock<TableSeeds> = LazyLock::new(|| {
-    let [own, shared] = split(digest::random());
+    let [own, shared] = split(random());
     TableSeeds {
         own,
         shared: SharedSeed::from_u64(shared),

@@ -137,7 +137,12 @@ mod clock;
 mod config;
 mod context;
 mod counted;
-pub mod digest;
+/// The keyed digest of 128 bits that stands for long arguments in keys. The crate [`tenure_digest`]
+/// says what it promises, and against whom.
+pub mod digest {
+    #[doc(inline)]
+    pub use tenure_digest::{Hasher128, keyed};
+}
 mod directory;
 mod drain;
 mod engine;
@@ -179,7 +184,6 @@ mod sync;
 #[cfg(feature = "terminal")]
 mod terminal;
 mod timer;
-mod ttl;
 mod underway;
 mod versions;
 mod waiting;
@@ -216,8 +220,9 @@ pub use session::Session;
 pub use settings::{Scope, Settings, Spinner};
 pub use stage::Stage;
 pub use strand::{Ancestry, Layers, Strand, tell_strands};
+#[doc(inline)]
+pub use tenure_duration::{Parsed, TtlError, parse_duration};
 #[cfg(feature = "macros")]
 pub use tenure_macros::{CacheKey, cache_resource};
-pub use ttl::{Parsed, TtlError, parse_duration};
 pub use underway::{after_releases, is_releasing};
 pub use waiting::{Awaited, Patiently, Waiting};

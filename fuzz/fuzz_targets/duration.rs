@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tenure::parse_duration;
+use tenure_duration::parse_duration;
 
 fuzz_target!(|text: &str| {
     match parse_duration("ttl", text) {

@@ -1,14 +1,7 @@
-//! Spans of time written as text, read as `pandas.Timedelta` reads them.
+//! The two notations, read character by character as pandas does.
 //!
-//! Two notations are known. A text that begins with `P` or `-P` is an ISO 8601 duration; any
-//! other is a sequence of numbers with units, a clock (`hh:mm:ss`), or units and then a clock.
-//! pandas settles every question, odd cases included (`"1h.5"` is 15 hours, `"PT0.5H"` is five):
-//! whoever moves a program here must not find that a time to live has changed. Two things are
-//! errors here alone, because nothing can live that long: what is not a time (`"NaT"`), and a
-//! negative time.
-//!
-//! Parts are added up in nanoseconds, and each is a number of 64 bits in binary floating point
-//! before it becomes one, as in pandas; so very long numbers lose their last digits here too.
+//! A text that begins with `P` or `-P` is an ISO 8601 duration ([`iso`]); any other is a sequence of
+//! numbers with units, a clock, or units and then a clock ([`Plain`]).
 
 use std::fmt;
 use std::time::Duration;
@@ -16,7 +9,7 @@ use std::time::Duration;
 /// A span of time that was read.
 ///
 /// ```
-/// let parsed = tenure::parse_duration("ttl", "3600").unwrap();
+/// let parsed = tenure_duration::parse_duration("ttl", "3600").unwrap();
 /// assert_eq!(parsed.duration.as_nanos(), 3600); // seconds were meant
 /// assert!(parsed.bare_number);
 /// ```
@@ -33,7 +26,7 @@ pub struct Parsed {
 /// accepted forms and an example.
 ///
 /// ```
-/// let error = tenure::parse_duration("ttl", "1 fortnight").unwrap_err();
+/// let error = tenure_duration::parse_duration("ttl", "1 fortnight").unwrap_err();
 /// assert!(error.to_string().contains("unknown unit \"fortnight\""));
 /// assert!(error.to_string().ends_with("Example: ttl=\"1h30m\""));
 /// ```
@@ -48,8 +41,8 @@ impl TtlError {
     /// Whether the text could be read, but is a time below zero.
     ///
     /// ```
-    /// assert!(tenure::parse_duration("ttl", "-1h").unwrap_err().is_negative());
-    /// assert!(!tenure::parse_duration("ttl", "soon").unwrap_err().is_negative());
+    /// assert!(tenure_duration::parse_duration("ttl", "-1h").unwrap_err().is_negative());
+    /// assert!(!tenure_duration::parse_duration("ttl", "soon").unwrap_err().is_negative());
     /// ```
     #[must_use]
     pub fn is_negative(&self) -> bool {
@@ -59,8 +52,8 @@ impl TtlError {
     /// Whether the text could be read, but is longer than 64 bits of nanoseconds: 292 years.
     ///
     /// ```
-    /// assert!(tenure::parse_duration("ttl", "110000 days").unwrap_err().is_too_long());
-    /// assert!(tenure::parse_duration("ttl", "100000 days").is_ok());
+    /// assert!(tenure_duration::parse_duration("ttl", "110000 days").unwrap_err().is_too_long());
+    /// assert!(tenure_duration::parse_duration("ttl", "100000 days").is_ok());
     /// ```
     #[must_use]
     pub fn is_too_long(&self) -> bool {
@@ -132,9 +125,9 @@ impl fmt::Display for Problem {
 /// ```
 /// use std::time::Duration;
 ///
-/// let parsed = tenure::parse_duration("ttl", "1h30m").unwrap();
+/// let parsed = tenure_duration::parse_duration("ttl", "1h30m").unwrap();
 /// assert_eq!(parsed.duration, Duration::from_secs(5400));
-/// assert!(tenure::parse_duration("ttl", "soon").is_err());
+/// assert!(tenure_duration::parse_duration("ttl", "soon").is_err());
 /// ```
 ///
 /// # Errors

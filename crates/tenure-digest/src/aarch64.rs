@@ -7,16 +7,16 @@
 
 use std::arch::aarch64::*;
 
-use super::engine::native_engine;
-use super::field::Sum;
-use super::{FAN, STRIPE};
+use crate::engine::native_engine;
+use crate::field::Sum;
+use crate::shape::{FAN, STRIPE};
 
 /// Processors with PMULL.
 #[derive(Clone, Copy)]
-pub(super) struct Pmull(());
+pub(crate) struct Pmull(());
 
 impl Pmull {
-    pub(super) fn detect() -> Option<Self> {
+    pub(crate) fn detect() -> Option<Self> {
         std::arch::is_aarch64_feature_detected!("aes").then_some(Self(()))
     }
 }

@@ -1,16 +1,16 @@
 //! Which arithmetic this processor has: chosen once, when the secret is drawn.
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-use super::aarch64::Pmull;
-use super::engine::{Engine, Portable};
-use super::secret::Secret;
-use super::stream::Hasher128;
+use crate::aarch64::Pmull;
+use crate::engine::{Engine, Portable};
+use crate::secret::Secret;
+use crate::stream::Hasher128;
 #[cfg(target_arch = "x86_64")]
-use super::x86::{Middle, Narrow, Wide};
+use crate::x86::{Middle, Narrow, Wide};
 
 /// The arithmetic in use.
 #[derive(Clone, Copy)]
-pub(super) enum Path {
+pub(crate) enum Path {
     #[cfg(target_arch = "x86_64")]
     Wide(Wide),
     #[cfg(target_arch = "x86_64")]
@@ -40,7 +40,7 @@ macro_rules! dispatch {
 
 impl Path {
     /// All that this processor has, the fastest first.
-    pub(super) fn available() -> impl Iterator<Item = Self> {
+    pub(crate) fn available() -> impl Iterator<Item = Self> {
         [
             #[cfg(target_arch = "x86_64")]
             Wide::detect().map(Path::Wide),
@@ -57,15 +57,15 @@ impl Path {
     }
 
     #[inline]
-    pub(super) fn digest(self, secret: &Secret, bytes: &[u8]) -> u128 {
+    pub(crate) fn digest(self, secret: &Secret, bytes: &[u8]) -> u128 {
         dispatch!(self, engine => engine.digest(secret, bytes))
     }
 
-    pub(super) fn update(self, secret: &Secret, hasher: &mut Hasher128, bytes: &[u8]) {
+    pub(crate) fn update(self, secret: &Secret, hasher: &mut Hasher128, bytes: &[u8]) {
         dispatch!(self, engine => hasher.update_with(engine, secret, bytes));
     }
 
-    pub(super) fn finish(self, secret: &Secret, hasher: Hasher128) -> u128 {
+    pub(crate) fn finish(self, secret: &Secret, hasher: Hasher128) -> u128 {
         dispatch!(self, engine => hasher.finish_with(engine, secret))
     }
 }

@@ -1,15 +1,16 @@
-//! The digest against a reference that follows the definition in `docs/design/0002-digest.md`
-//! step by step, on every arithmetic that this processor has.
+//! The digest against a reference that follows the definition in `DESIGN.md` step by step, on
+//! every arithmetic that this processor has.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::engine::Portable;
-use super::field::{self, Sum};
-use super::path::Path;
-use super::secret::Secret;
-use super::stream::{Hasher128, Tree};
-use super::{BLOCK, FAN, LEVELS, STRIPE, keyed};
+use crate::engine::Portable;
+use crate::field::{self, Sum};
+use crate::keyed;
+use crate::path::Path;
+use crate::secret::{SECRET, Secret};
+use crate::shape::{BLOCK, FAN, LEVELS, STRIPE};
+use crate::stream::{Hasher128, Tree};
 
 /// A secret that is the same in every run.
 fn secret(seed: u64, path: Path) -> Box<Secret> {
@@ -318,7 +319,7 @@ fn k15_a_digest_depends_on_all_of_the_secret() {
 
 #[test]
 fn k15_the_secret_of_the_process_is_random() {
-    let process = &**super::SECRET;
+    let process = &**SECRET;
     let mut keys: Vec<u128> = process.keys.as_flattened().to_vec();
     keys.extend([process.length, process.mask]);
     keys.sort_unstable();

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use super::engine::Engine;
-use super::field::Sum;
-use super::secret::{SECRET, Secret};
-use super::{BLOCK, FAN, LEVELS};
+use crate::engine::Engine;
+use crate::field::Sum;
+use crate::secret::{SECRET, Secret};
+use crate::shape::{BLOCK, FAN, LEVELS};
 
 /// The right edge of a tree under construction: on each level, the node that is not full yet.
 #[derive(Clone)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     sums: [Sum; LEVELS],
     counts: [usize; LEVELS],
     /// The highest level that has a node.
@@ -17,7 +17,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             sums: [Sum::default(); LEVELS],
             counts: [0; LEVELS],
@@ -27,7 +27,7 @@ impl Tree {
 
     /// Adds the value of the next block.
     #[inline(always)]
-    pub(super) fn push<E: Engine>(&mut self, engine: E, secret: &Secret, value: u128) {
+    pub(crate) fn push<E: Engine>(&mut self, engine: E, secret: &Secret, value: u128) {
         self.push_at(1, engine, secret, value);
     }
 
@@ -56,7 +56,7 @@ impl Tree {
 
     /// The sum of the highest node, when all nodes below it have been closed.
     #[inline(always)]
-    pub(super) fn root<E: Engine>(mut self, engine: E, secret: &Secret) -> Sum {
+    pub(crate) fn root<E: Engine>(mut self, engine: E, secret: &Secret) -> Sum {
         let mut level = 1;
         while level < self.top {
             if self.counts[level] > 0 {
@@ -69,12 +69,11 @@ impl Tree {
     }
 }
 
-/// The digest of an input that comes in pieces: equal to [`keyed`](super::keyed) of the whole,
+/// The digest of an input that comes in pieces: equal to [`keyed`](crate::keyed()) of the whole,
 /// wherever it was cut.
 ///
 /// ```
-/// use tenure::Hasher128;
-/// use tenure::digest::keyed;
+/// use tenure_digest::{Hasher128, keyed};
 ///
 /// let mut hasher = Hasher128::new();
 /// for piece in ["what comes ", "in ", "pieces"] {
@@ -94,8 +93,8 @@ impl Hasher128 {
     /// A digest of nothing yet.
     ///
     /// ```
-    /// # use tenure::Hasher128;
-    /// assert_eq!(Hasher128::new().finish(), tenure::digest::keyed(b""));
+    /// # use tenure_digest::Hasher128;
+    /// assert_eq!(Hasher128::new().finish(), tenure_digest::keyed(b""));
     /// ```
     #[must_use]
     pub fn new() -> Self {
@@ -109,7 +108,7 @@ impl Hasher128 {
     /// Adds the next piece.
     ///
     /// ```
-    /// # use tenure::Hasher128;
+    /// # use tenure_digest::Hasher128;
     /// let mut one = Hasher128::new();
     /// one.update(b"abcd");
     /// let mut two = Hasher128::new();
@@ -125,7 +124,7 @@ impl Hasher128 {
     /// The digest of all pieces together. A clone can go on.
     ///
     /// ```
-    /// # use tenure::Hasher128;
+    /// # use tenure_digest::Hasher128;
     /// let mut hasher = Hasher128::new();
     /// hasher.update(b"head");
     /// let head = hasher.clone().finish();
@@ -138,7 +137,7 @@ impl Hasher128 {
         secret.path.finish(secret, self)
     }
 
-    pub(super) fn update_with<E: Engine>(&mut self, engine: E, secret: &Secret, mut bytes: &[u8]) {
+    pub(crate) fn update_with<E: Engine>(&mut self, engine: E, secret: &Secret, mut bytes: &[u8]) {
         self.len += bytes.len() as u64;
         if !self.rest.is_empty() {
             let (head, tail) = bytes.split_at(bytes.len().min(BLOCK - self.rest.len()));
@@ -155,13 +154,13 @@ impl Hasher128 {
         self.rest.extend_from_slice(rest);
     }
 
-    pub(super) fn finish_with<E: Engine>(mut self, engine: E, secret: &Secret) -> u128 {
+    pub(crate) fn finish_with<E: Engine>(mut self, engine: E, secret: &Secret) -> u128 {
         if self.len <= BLOCK as u64 {
             return engine.digest(secret, &self.rest);
         }
         engine.grow(secret, &mut self.tree, &self.rest);
         let root = self.tree.root(engine, secret);
-        super::engine::close(engine, secret, root, self.len)
+        crate::engine::close(engine, secret, root, self.len)
     }
 }
 

@@ -7,10 +7,10 @@ use std::ops::BitXorAssign;
 
 /// A sum of products that is not reduced yet: `low + middle·x^64 + high·x^128`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sum {
-    pub(super) low: u128,
-    pub(super) middle: u128,
-    pub(super) high: u128,
+pub(crate) struct Sum {
+    pub(crate) low: u128,
+    pub(crate) middle: u128,
+    pub(crate) high: u128,
 }
 
 impl BitXorAssign for Sum {
@@ -25,7 +25,7 @@ impl BitXorAssign for Sum {
 impl Sum {
     /// The field element that this sum is.
     #[inline]
-    pub(super) fn reduce(self) -> u128 {
+    pub(crate) fn reduce(self) -> u128 {
         let low = self.low ^ (self.middle << 64);
         let high = self.high ^ (self.middle >> 64);
         // x^128 = x^7 + x^2 + x + 1: once for the upper half, once for what that pushes over.
@@ -42,7 +42,7 @@ fn fold(value: u128) -> u128 {
 
 /// The product of two elements, not reduced.
 #[inline]
-pub(super) fn multiply(a: u128, b: u128) -> Sum {
+pub(crate) fn multiply(a: u128, b: u128) -> Sum {
     let (a0, a1) = (a as u64, (a >> 64) as u64);
     let (b0, b1) = (b as u64, (b >> 64) as u64);
     let low = carryless(a0, b0);

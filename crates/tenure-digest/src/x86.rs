@@ -9,9 +9,9 @@
 
 use std::arch::x86_64::*;
 
-use super::engine::native_engine;
-use super::field::Sum;
-use super::{BLOCK, FAN, STRIPE};
+use crate::engine::native_engine;
+use crate::field::Sum;
+use crate::shape::{BLOCK, FAN, STRIPE};
 
 /// How far ahead a long input is asked for. Where an input is not aligned to cache lines, each
 /// load waits for two of them, and the processor's own foresight falls behind.
@@ -19,25 +19,25 @@ const AHEAD: usize = 384;
 
 /// Processors with PCLMULQDQ.
 #[derive(Clone, Copy)]
-pub(super) struct Narrow(());
+pub(crate) struct Narrow(());
 
 /// Processors with VPCLMULQDQ and AVX2.
 #[derive(Clone, Copy)]
-pub(super) struct Middle(());
+pub(crate) struct Middle(());
 
 /// Processors with VPCLMULQDQ and AVX-512.
 #[derive(Clone, Copy)]
-pub(super) struct Wide(());
+pub(crate) struct Wide(());
 
 impl Narrow {
-    pub(super) fn detect() -> Option<Self> {
+    pub(crate) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("sse4.1"))
             .then_some(Self(()))
     }
 }
 
 impl Middle {
-    pub(super) fn detect() -> Option<Self> {
+    pub(crate) fn detect() -> Option<Self> {
         (Narrow::detect().is_some()
             && is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("vpclmulqdq"))
@@ -46,7 +46,7 @@ impl Middle {
 }
 
 impl Wide {
-    pub(super) fn detect() -> Option<Self> {
+    pub(crate) fn detect() -> Option<Self> {
         (Middle::detect().is_some()
             && is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")

@@ -1,15 +1,15 @@
 //! The digest over any arithmetic: the tree is the same whatever multiplies.
 
-use super::field::{self, Sum};
-use super::secret::Secret;
-use super::stream::Tree;
-use super::{BLOCK, FAN, STRIPE};
+use crate::field::{self, Sum};
+use crate::secret::Secret;
+use crate::shape::{BLOCK, FAN, STRIPE};
+use crate::stream::Tree;
 
 /// The arithmetic of a digest, with the whole digest compiled for it.
 ///
 /// The first three are the parts that differ. The last two run the generic functions below where
 /// the processor's features are known, so that all parts are inlined into one.
-pub(super) trait Engine: Copy {
+pub(crate) trait Engine: Copy {
     /// The sum over a block of at most [`BLOCK`] bytes, filled up with zeros to whole stripes.
     fn block(self, keys: &[u128; FAN], bytes: &[u8]) -> Sum;
 
@@ -28,7 +28,7 @@ pub(super) trait Engine: Copy {
 
 /// The digest of an input that is all there.
 #[inline(always)]
-pub(super) fn digest<E: Engine>(engine: E, secret: &Secret, bytes: &[u8]) -> u128 {
+pub(crate) fn digest<E: Engine>(engine: E, secret: &Secret, bytes: &[u8]) -> u128 {
     let sum = if bytes.len() <= BLOCK {
         engine.block(&secret.keys[0], bytes)
     } else {
@@ -41,7 +41,7 @@ pub(super) fn digest<E: Engine>(engine: E, secret: &Secret, bytes: &[u8]) -> u12
 
 /// Adds blocks to a tree; only the last of an input may be shorter than [`BLOCK`].
 #[inline(always)]
-pub(super) fn grow<E: Engine>(engine: E, secret: &Secret, tree: &mut Tree, blocks: &[u8]) {
+pub(crate) fn grow<E: Engine>(engine: E, secret: &Secret, tree: &mut Tree, blocks: &[u8]) {
     for bytes in blocks.chunks(BLOCK) {
         let sum = engine.block(&secret.keys[0], bytes);
         tree.push(engine, secret, engine.reduce(sum));
@@ -50,7 +50,7 @@ pub(super) fn grow<E: Engine>(engine: E, secret: &Secret, tree: &mut Tree, block
 
 /// The digest of an input of `len` bytes whose root is `sum`.
 #[inline(always)]
-pub(super) fn close<E: Engine>(engine: E, secret: &Secret, mut sum: Sum, len: u64) -> u128 {
+pub(crate) fn close<E: Engine>(engine: E, secret: &Secret, mut sum: Sum, len: u64) -> u128 {
     sum ^= engine.multiply(secret.length, u128::from(len));
     engine.reduce(sum) ^ secret.mask
 }
@@ -61,7 +61,7 @@ pub(super) fn close<E: Engine>(engine: E, secret: &Secret, mut sum: Sum, len: u6
 /// these features.
 macro_rules! native_engine {
     ($engine:ident, $features:literal, $block:ident) => {
-        impl super::engine::Engine for $engine {
+        impl crate::engine::Engine for $engine {
             #[inline(always)]
             fn block(self, keys: &[u128; FAN], bytes: &[u8]) -> Sum {
                 // SAFETY: `self` proves the features.
@@ -80,10 +80,11 @@ macro_rules! native_engine {
                 unsafe { reduce(sum) }
             }
 
-            fn digest(self, secret: &super::secret::Secret, bytes: &[u8]) -> u128 {
+            #[inline]
+            fn digest(self, secret: &crate::secret::Secret, bytes: &[u8]) -> u128 {
                 #[target_feature(enable = $features)]
-                fn run(engine: $engine, secret: &super::secret::Secret, bytes: &[u8]) -> u128 {
-                    super::engine::digest(engine, secret, bytes)
+                fn run(engine: $engine, secret: &crate::secret::Secret, bytes: &[u8]) -> u128 {
+                    crate::engine::digest(engine, secret, bytes)
                 }
                 // SAFETY: `self` proves the features.
                 unsafe { run(self, secret, bytes) }
@@ -91,18 +92,18 @@ macro_rules! native_engine {
 
             fn grow(
                 self,
-                secret: &super::secret::Secret,
-                tree: &mut super::stream::Tree,
+                secret: &crate::secret::Secret,
+                tree: &mut crate::stream::Tree,
                 blocks: &[u8],
             ) {
                 #[target_feature(enable = $features)]
                 fn run(
                     engine: $engine,
-                    secret: &super::secret::Secret,
-                    tree: &mut super::stream::Tree,
+                    secret: &crate::secret::Secret,
+                    tree: &mut crate::stream::Tree,
                     blocks: &[u8],
                 ) {
-                    super::engine::grow(engine, secret, tree, blocks);
+                    crate::engine::grow(engine, secret, tree, blocks);
                 }
                 // SAFETY: `self` proves the features.
                 unsafe { run(self, secret, tree, blocks) }
@@ -110,11 +111,11 @@ macro_rules! native_engine {
         }
     };
 }
-pub(super) use native_engine;
+pub(crate) use native_engine;
 
 /// Arithmetic without help from the processor.
 #[derive(Clone, Copy)]
-pub(super) struct Portable;
+pub(crate) struct Portable;
 
 impl Engine for Portable {
     fn block(self, keys: &[u128; FAN], bytes: &[u8]) -> Sum {

@@ -1,10 +1,10 @@
-//! Spans of time as text (L12). `python/tests/test_l12_ttl.py` compares with pandas itself; here
-//! stand the facts, so that the engine can be tested without it.
+//! Spans of time as text (L12). `python/tests/test_l12_ttl.py` of the workspace compares with pandas
+//! itself; here stand the facts, so that the crate can be tested without it.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tenure::parse_duration;
+use tenure_duration::parse_duration;
 
 const DAY: u64 = 86_400;
 

@@ -1,1 +1,0 @@
-../../tenure/src/ttl.rs
