@@ -5,7 +5,7 @@
 //! Streamlit, those for which Streamlit has an error of its own are that error too.
 #![allow(unsafe_code)]
 
-use crate::host;
+use crate::modules;
 use pyo3::exceptions::{PyException, PyRecursionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
@@ -106,7 +106,7 @@ fn streamlit_class(py: Python<'_>, kind: Kind) -> PyResult<Option<Bound<'_, PyTy
     let Some(name) = kind.in_streamlit() else {
         return Ok(None);
     };
-    if !host::modules(py).contains(intern!(py, "streamlit.errors"))? {
+    if !modules::all(py).contains(intern!(py, "streamlit.errors"))? {
         return Ok(None);
     }
     let class = py

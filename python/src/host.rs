@@ -2,16 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
 use tenure::{BuildStart, Encoder, Host, HostBuild, Interrupt, Observed, Recording, SessionId};
 
 use crate::attach;
 use crate::current::Current;
 use crate::encode::{self, Context};
 use crate::log;
+use crate::modules;
 use crate::resource::interrupt;
 
 pub(crate) struct PyHost {
@@ -169,7 +168,7 @@ pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
         set(py, Some(adapter));
         return Ok(());
     }
-    if imported(py, intern!(py, "streamlit.runtime")).is_some() {
+    if modules::imported(py, intern!(py, "streamlit.runtime")).is_some() {
         let found = py
             .import(intern!(py, "tenure.hosts"))?
             .call_method0(intern!(py, "find"))?;
@@ -178,30 +177,6 @@ pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
         }
     }
     Ok(())
-}
-
-/// The modules that the program has imported, by their names.
-pub(crate) fn modules(py: Python<'_>) -> Bound<'_, PyDict> {
-    // SAFETY: the interpreter's own dict, borrowed.
-    #[allow(unsafe_code)]
-    unsafe {
-        Bound::from_borrowed_ptr(py, ffi::PyImport_GetModuleDict()).cast_into_unchecked()
-    }
-}
-
-/// A module that the program has imported, without a Python frame.
-pub(crate) fn imported<'py>(
-    py: Python<'py>,
-    name: &Bound<'py, PyString>,
-) -> Option<Bound<'py, PyAny>> {
-    // SAFETY: a dict and a string, both live; a missing name gives null without an exception.
-    #[allow(unsafe_code)]
-    let found: Option<Bound<'_, PyAny>> = unsafe {
-        let modules = modules(py);
-        let module = ffi::PyDict_GetItemWithError(modules.as_ptr(), name.as_ptr());
-        Bound::from_borrowed_ptr_or_opt(py, module)
-    };
-    found.filter(|module| !module.is_none())
 }
 
 /// Sets the host, or takes it away.

@@ -20,6 +20,7 @@ mod identity;
 mod info;
 mod log;
 mod maker;
+mod modules;
 mod options;
 mod passed_on;
 mod plan;

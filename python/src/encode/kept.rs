@@ -12,7 +12,7 @@ use super::classes::{self, own_dict};
 use super::fault::Outcome;
 use super::types::TypeInfo;
 use super::{Context, Walk, parts};
-use crate::host;
+use crate::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyMapping, PyModule, PySet, PyString, PyType};
@@ -189,7 +189,7 @@ fn slot_function<'py>(
 
 /// Those of some classes whose modules have been imported.
 fn loaded<'py>(py: Python<'py>, classes: &[(&str, &str)]) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let modules = host::modules(py);
+    let modules = modules::all(py);
     let mut found = Vec::new();
     for (module, name) in classes {
         if let Some(module) = modules.get_item(module)?

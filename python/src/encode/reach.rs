@@ -11,7 +11,7 @@ use super::bytecode::{self, Seen};
 use super::classes;
 use super::parts;
 use super::types::{full_name, is_heap, module_root};
-use crate::host;
+use crate::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyType};
@@ -345,7 +345,7 @@ impl<'py> Look<'py> {
         if !seen.imports.iter().any(|it| it == name) {
             return Ok(None);
         }
-        match host::modules(py).get_item(name)? {
+        match modules::all(py).get_item(name)? {
             Some(module) => self.global(&module, name, &seen.names, calls),
             None => Ok(None),
         }

@@ -11,7 +11,7 @@ use super::fault::{Fault, Outcome};
 use super::reach;
 use super::types::{TypeInfo, class_of};
 use super::{Role, Walk, tags};
-use crate::host;
+use crate::modules;
 use pyo3::prelude::*;
 use pyo3::types::{PyFunction, PyMapping, PyString, PyType};
 
@@ -53,7 +53,7 @@ const KNOWN: [(&str, &str, Way); 3] = [
 fn known(class: &Bound<'_, PyType>) -> PyResult<Option<Way>> {
     for (module, name, way) in KNOWN {
         let module = PyString::new(class.py(), module);
-        if let Some(module) = host::imported(class.py(), &module)
+        if let Some(module) = modules::imported(class.py(), &module)
             && let Some(kind) = module.getattr_opt(name)?
             && class.mro().contains(kind)?
         {

@@ -14,7 +14,7 @@ use super::reach::{self, Reach};
 use super::{
     arrow, buffers, callables, classes, files, images, numpy, pandas, parts, stand_in, stdlib, tags,
 };
-use crate::host;
+use crate::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -418,7 +418,7 @@ pub(super) fn found_under<'py>(
     module: &Bound<'py, PyAny>,
     name: &str,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let Some(mut found) = host::modules(module.py()).get_item(module)? else {
+    let Some(mut found) = modules::all(module.py()).get_item(module)? else {
         return Ok(None);
     };
     for part in name.split('.') {
