@@ -8,24 +8,21 @@
 //! can be seen to use nothing but plain fields of the object. What cannot be told counts.
 
 use super::bytecode;
-use super::classes::{self, own_dict};
-use super::fault::Outcome;
-use super::types::TypeInfo;
-use super::{Context, Walk, parts};
+use super::class::{self, own_dict};
+use super::members;
 use crate::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyMapping, PyModule, PySet, PyString, PyType};
-use tenure::Encoder;
 
 /// An attribute that may hold a result, and how that is told. Names only: the class itself is asked
 /// for what it has under them.
 pub(super) struct Kept {
     pub(super) name: Py<PyString>,
-    how: How,
+    pub(super) how: How,
 }
 
-enum How {
+pub(super) enum How {
     /// It is of the class that its descriptor makes.
     Made,
     /// It is what its function gives, which uses these fields and nothing else.
@@ -70,7 +67,7 @@ const FUNCTIONS: [&str; 20] = [
     "tuple",
 ];
 /// Methods of built-in values of which the same is true.
-const METHODS: [&str; 24] = [
+pub(super) const METHODS: [&str; 24] = [
     "casefold",
     "copy",
     "count",
@@ -170,7 +167,7 @@ fn slot_function<'py>(
     name: &Bound<'py, PyString>,
 ) -> PyResult<Option<Bound<'py, PyFunction>>> {
     // attrs makes a hook that calculates them, and gives it their functions as a global.
-    let Some(hook) = classes::answering(class, "__getattr__")? else {
+    let Some(hook) = class::answering(class, "__getattr__")? else {
         return Ok(None);
     };
     let Ok(hook) = hook.cast_into::<PyFunction>() else {
@@ -215,7 +212,7 @@ fn inner_function<'py>(member: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py,
 }
 
 /// The class of what an accessor makes.
-fn made<'py>(member: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyType>>> {
+pub(super) fn made<'py>(member: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyType>>> {
     let dict = own_dict(member)?;
     let held = dict.iter().flat_map(|dict| dict.values());
     Ok(held
@@ -224,11 +221,11 @@ fn made<'py>(member: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyType>>>
 }
 
 /// The function that calculates what is kept under a name.
-fn function_of<'py>(
+pub(super) fn function_of<'py>(
     class: &Bound<'py, PyType>,
     name: &Bound<'py, PyString>,
 ) -> PyResult<Option<Bound<'py, PyFunction>>> {
-    if let Some(member) = classes::answering(class, name.to_str()?)?
+    if let Some(member) = class::answering(class, name.to_str()?)?
         && let Some(func) = inner_function(&member)?
     {
         return Ok(Some(func));
@@ -250,13 +247,13 @@ fn given(class: &Bound<'_, PyType>, func: &Bound<'_, PyFunction>) -> PyResult<Op
             return Ok(None);
         }
     }
-    if classes::differs_from_object(class, &["__getattribute__"])? {
+    if class::differs_from_object(class, &["__getattribute__"])? {
         return Ok(None);
     }
     let mut fields = Vec::new();
     for name in &names.attributes {
-        if let Some(member) = classes::answering(class, name)?
-            && !parts::is_member(&member)
+        if let Some(member) = class::answering(class, name)?
+            && !members::is_member(&member)
             && !is_plain(&member)?
         {
             return Ok(None);
@@ -268,7 +265,7 @@ fn given(class: &Bound<'_, PyType>, func: &Bound<'_, PyFunction>) -> PyResult<Op
 
 /// Whether a value is built in, or holds such values only: what is done with it runs no code of
 /// the user's.
-fn is_plain(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub(super) fn is_plain(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     if is_scalar(value) {
         return Ok(true);
     }
@@ -308,82 +305,4 @@ fn is_scalar(value: &Bound<'_, PyAny>) -> bool {
             &raw mut ffi::PyBytes_Type,
         ]
         .contains(&class)
-}
-
-impl<'py> Walk<'_, '_, 'py> {
-    /// The names in an object's dict that do not count: those that hold results, and those that
-    /// its known class keeps for itself.
-    pub(super) fn results(
-        &self,
-        owner: &Bound<'py, PyAny>,
-        info: &TypeInfo,
-        dict: &Bound<'py, PyDict>,
-    ) -> Outcome<Vec<Py<PyAny>>> {
-        let py = self.py;
-        let mut names: Vec<_> = info.skip.iter().map(|name| name.clone_ref(py)).collect();
-        for kept in &info.kept {
-            let name = kept.name.bind(py);
-            if let Some(value) = dict.get_item(name)?
-                && self.is_result(owner, info, kept, &value)?
-            {
-                names.push(name.clone().into_any().unbind());
-            }
-        }
-        Ok(names)
-    }
-
-    /// Whether a value that an object has under a name is a result and no more.
-    pub(super) fn is_result(
-        &self,
-        owner: &Bound<'py, PyAny>,
-        info: &TypeInfo,
-        kept: &Kept,
-        value: &Bound<'py, PyAny>,
-    ) -> Outcome<bool> {
-        let py = self.py;
-        let class = owner.get_type();
-        let name = kept.name.bind(py);
-        let How::Given(fields) = &kept.how else {
-            let made = match classes::answering(&class, name.to_str()?)? {
-                Some(member) => made(&member)?,
-                None => None,
-            };
-            return Ok(made.is_some_and(|made| value.get_type().is(&made)));
-        };
-        let Some(func) = function_of(&class, name)? else {
-            return Ok(false);
-        };
-        let dict = own_dict(owner)?;
-        for name in fields {
-            let name = name.bind(py);
-            let plain = match info.held(owner, dict.as_ref(), name)? {
-                Some(field) => is_plain(&field)?,
-                None => {
-                    METHODS.contains(&&*name.to_string_lossy())
-                        || classes::is_in_class(&class, &name.to_string_lossy())?
-                }
-            };
-            if !plain {
-                return Ok(false);
-            }
-        }
-        let Ok(anew) = func.call1((owner,)) else {
-            return Ok(false);
-        };
-        Ok(is_plain(value)? && is_plain(&anew)? && self.same(value, &anew)?)
-    }
-
-    /// Whether two values are one to a key.
-    fn same(&self, one: &Bound<'py, PyAny>, other: &Bound<'py, PyAny>) -> Outcome<bool> {
-        let cx = Context {
-            function: "",
-            hash_funcs: None,
-        };
-        let written = |value: &Bound<'py, PyAny>| -> Outcome<Encoder> {
-            let mut enc = Encoder::new();
-            Walk::new(self.py, &mut enc, &cx).own(value.as_ptr())?;
-            Ok(enc)
-        };
-        Ok(written(one)?.as_bytes() == written(other)?.as_bytes())
-    }
 }

@@ -2,9 +2,9 @@
 //! offsets, zeros for what lies under a null.
 #![allow(unsafe_code)]
 
-use super::arrow::Array;
 use super::bits::Mask;
-use super::stream::Stream;
+use super::c_data::Array;
+use crate::encode::stream::Stream;
 
 /// How many items are put into a stream at once.
 pub(super) const STEP: usize = 512;

@@ -1,23 +1,25 @@
-//! Objects that show what they do not hold: stand-ins for another object, and instances whose
-//! class answers from elsewhere.
+//! Stand-ins for another object.
 //!
 //! A stand-in says of itself that it is of another class. Where its class offers one of the two
 //! ways by which such objects are asked what they stand for, it is keyed by that as it is now,
 //! together with what it keeps beside; where it says itself how it is pickled, by that. Anything
 //! else that shows more than its fields has no key (K18).
 
-use super::classes::{self, own_dict};
-use super::fault::{Fault, Outcome};
-use super::reach;
-use super::types::{TypeInfo, class_of};
-use super::{Role, Walk, tags};
+use crate::encode::class::{self, answering};
+use crate::encode::elsewhere::refused;
+use crate::encode::fault::{Fault, Outcome};
+use crate::encode::held::Role;
+use crate::encode::names::class_of;
+use crate::encode::tags;
+use crate::encode::type_info::TypeInfo;
+use crate::encode::walk::{Form, Walk};
 use crate::modules;
 use pyo3::prelude::*;
 use pyo3::types::{PyFunction, PyMapping, PyString, PyType};
 
 /// How a stand-in is asked what it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(in crate::encode) enum Way {
     /// By the method of Werkzeug's and Celery's proxies.
     Call,
     /// By the attribute of wrappers.
@@ -68,7 +70,7 @@ fn known(class: &Bound<'_, PyType>) -> PyResult<Option<Way>> {
 /// # Errors
 ///
 /// What reading the class raises.
-pub(super) fn library<'py>(
+pub(in crate::encode) fn library<'py>(
     class: &Bound<'py, PyType>,
     way: Way,
 ) -> PyResult<Option<Bound<'py, PyType>>> {
@@ -77,7 +79,7 @@ pub(super) fn library<'py>(
         Way::Attribute => ATTRIBUTE,
         _ => return Ok(None),
     };
-    classes::holder(class, name)
+    class::holder(class, name)
 }
 
 /// Whether an instance says now that it is of another class, by code that answers for any name.
@@ -85,89 +87,70 @@ pub(super) fn library<'py>(
 /// # Errors
 ///
 /// What its own code raises.
-pub(super) fn pretends(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub(in crate::encode) fn pretends(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     let class = value.get_type();
-    let answers = classes::answering(&class, "__getattribute__")?;
+    let answers = answering(&class, "__getattribute__")?;
     Ok(answers.is_some_and(|it| it.is_instance_of::<PyFunction>())
         && !value.getattr("__class__")?.is(&class))
 }
 
 /// How the instances of a class are asked what they stand for; `None` if they claim to be of no
 /// class but their own, or by a property, which is looked at like any other.
-pub(super) fn way(class: &Bound<'_, PyType>) -> PyResult<Option<Way>> {
+pub(in crate::encode) fn way(class: &Bound<'_, PyType>) -> PyResult<Option<Way>> {
     if let Some(way) = known(class)? {
         return Ok(Some(way));
     }
-    if !classes::claims(class)? {
+    if !class::claims(class)? {
         return Ok(None);
     }
-    Ok(if classes::is_in_class(class, CALL)? {
+    Ok(if class::is_in_class(class, CALL)? {
         Some(Way::Call)
-    } else if classes::is_in_class(class, ATTRIBUTE)? {
+    } else if class::is_in_class(class, ATTRIBUTE)? {
         Some(Way::Attribute)
-    } else if classes::reduces_itself(class)? {
+    } else if class::reduces_itself(class)? {
         Some(Way::Pickle)
-    } else if classes::answering(class, "__class__")?
-        .is_some_and(|claim| class_of(&claim) == "property")
-    {
+    } else if answering(class, "__class__")?.is_some_and(|claim| class_of(&claim) == "property") {
         None
     } else {
         Some(Way::Closed)
     })
 }
 
-/// Refuses an instance whose class was seen to answer from elsewhere.
-pub(super) fn check(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Outcome {
-    if let Some(why) = &info.reach.elsewhere {
-        return Err(refused(value, why));
-    }
-    let py = value.py();
-    let dict = own_dict(value)?;
-    for name in &info.reach.asks {
-        let name = name.bind(py);
-        let held = info.held(value, dict.as_ref(), name)?;
-        if held.is_some_and(|held| reach::answers(&held)) {
-            let why = format!("what it shows is what its field `{name}` gives when it is called");
-            return Err(refused(value, &why));
-        }
-    }
-    Ok(())
-}
-
-/// Refuses an instance that holds nothing, and whose class computes what it shows.
-pub(super) fn check_empty(value: &Bound<'_, PyAny>, info: &TypeInfo) -> Outcome {
-    match &info.reach.computes {
-        Some(member) => {
-            let why = format!("it has no fields, and {member} is computed");
-            Err(refused(value, &why))
-        }
-        None => Ok(()),
+impl Form for Way {
+    fn write<'py>(
+        &self,
+        walk: &mut Walk<'_, '_, 'py>,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
+        walk.stand_in(*self, value, info)
     }
 }
 
-fn refused(value: &Bound<'_, PyAny>, why: &str) -> Box<Fault> {
-    let text = format!(
-        "does not keep what it is in its own fields: {why}. Pass what is meant, such as a name \
-         or a copy"
-    );
-    Fault::elsewhere(class_of(value), text)
+impl Way {
+    /// As the form of the instances.
+    pub(in crate::encode) fn form(self) -> &'static dyn Form {
+        match self {
+            Self::Call => &Self::Call,
+            Self::Attribute => &Self::Attribute,
+            Self::Pickle => &Self::Pickle,
+            Self::Settings => &Self::Settings,
+            Self::OfTheMoment => &Self::OfTheMoment,
+            Self::Closed => &Self::Closed,
+        }
+    }
 }
 
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes what a stand-in stands for now, and what it keeps beside.
-    pub(super) fn stand_in(
-        &mut self,
-        way: Way,
-        value: &Bound<'py, PyAny>,
-        info: &TypeInfo,
-    ) -> Outcome {
-        if way == Way::Call && self.role == Some(Role::Function) && !self.in_default {
+    fn stand_in(&mut self, way: Way, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
+        if way == Way::Call && self.scope.role == Some(Role::Function) && !self.scope.in_default {
             return Err(refused(value, "it stands for another object at each call"));
         }
         let current = match way {
             Way::Call => value.call_method0(CALL),
             Way::Attribute => value.getattr(ATTRIBUTE),
-            Way::Pickle => return self.reduce(value),
+            Way::Pickle => return self.reduce(value, info),
             Way::Settings => value.call_method0("to_dict"),
             Way::OfTheMoment => {
                 let text = "is for whoever has it now: another run or user has another one. Pass what \

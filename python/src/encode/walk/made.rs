@@ -15,72 +15,33 @@
 //! makes no difference to its instances.
 #![allow(unsafe_code)]
 
-use super::callables::{is_bookkeeping, is_no_annotation};
-use super::fault::Outcome;
-use super::types::{self, Rule, TypeInfo, display_name};
-use super::{Walk, first, keyed, tags};
-use pyo3::ffi;
+use super::{Rule, Scope, Walk};
+use crate::encode::class::{is_made_in_python, state};
+use crate::encode::fault::Outcome;
+use crate::encode::names::{display_name, found, write_id};
+use crate::encode::origin::Origin;
+use crate::encode::stream::keyed;
+use crate::encode::type_info::TypeInfo;
+use crate::encode::{first, tags};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyMapping, PyString, PyTuple, PyType, PyWeakrefReference};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Mutex;
 
-/// Where a class comes from, which says what it goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// Its module has it under its name, or it is compiled: it goes by the name.
-    Named,
-    /// The script's, whose module is another one with each run, and in each session.
-    Script,
-    /// Its module has another class under the name, as after it was loaded again.
-    Replaced,
-    /// Its module has something else under the name, such as what a decorator made of it.
-    Covered,
-    /// A function's, or one that nothing leads to.
-    Made,
-}
-
-impl Origin {
-    pub(super) fn of(class: &Bound<'_, PyType>) -> Self {
-        if !is_made_in_python(class) {
-            return Self::Named;
-        }
-        let text = |name: &str| -> Option<String> {
-            let text = class.getattr(name).ok()?;
-            Some(text.cast::<PyString>().ok()?.to_string_lossy().into_owned())
-        };
-        if text("__qualname__").is_none_or(|name| name.contains("<locals>")) {
-            Self::Made
-        } else if text("__module__").is_some_and(|module| module == "__main__") {
-            Self::Script
-        } else {
-            match types::found(class).ok().flatten() {
-                Some(found) if found.is(class) => Self::Named,
-                Some(found) if found.is_instance_of::<PyType>() => Self::Replaced,
-                Some(_) => Self::Covered,
-                None => Self::Made,
-            }
-        }
-    }
-
-    /// Whether members without a key are passed over. A script makes them anew with each run, so
-    /// which object it is would say nothing; where a function makes the class, it says which one.
-    fn passes_over(self) -> bool {
-        !matches!(self, Self::Named | Self::Made)
-    }
-}
-
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes of which class a value is.
-    pub(super) fn class_of_value(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
+    pub(in crate::encode) fn class_of_value(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
         self.enc.raw(&info.id);
         if info.origin == Origin::Named {
             return Ok(());
         }
         let class = value.get_type();
-        if self.reads_class.is_some() {
+        if self.scope.reads_class.is_some() {
             self.enc.tag(tags::MADE);
             return self.on_own(|walk| walk.nested(class.as_ptr(), |walk| walk.made_of(&class)));
         }
@@ -96,14 +57,14 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes a class that is a value itself: as it is now (K13), but for a script's.
-    pub(super) fn class(&mut self, class: &Bound<'py, PyType>) -> Outcome {
+    pub(in crate::encode) fn class(&mut self, class: &Bound<'py, PyType>) -> Outcome {
         self.enc.tag(tags::CLASS);
-        types::write_id(self.enc, class)?;
+        write_id(self.enc, class)?;
         let origin = Origin::of(class);
         if origin == Origin::Named {
             return Ok(());
         }
-        if self.reads_class.is_some() {
+        if self.scope.reads_class.is_some() {
             self.enc.tag(tags::MADE);
             return self.made_of(class);
         }
@@ -133,7 +94,7 @@ impl<'py> Walk<'_, '_, 'py> {
             }
             Origin::Replaced => {
                 let digest = self.whole(class, passes_over)?;
-                let successor = types::found(class)?;
+                let successor = found(class)?;
                 let same = match successor.as_ref().map(|found| found.cast::<PyType>()) {
                     Some(Ok(successor)) => digest == self.whole(successor, passes_over)?,
                     _ => false,
@@ -153,33 +114,15 @@ impl<'py> Walk<'_, '_, 'py> {
     fn whole(&mut self, class: &Bound<'py, PyType>, passes_over: bool) -> Outcome<u128> {
         let start = self.enc.len();
         let floor = self.open.len();
-        let outer = Outer {
-            rules: self.rules.take(),
-            ruled: std::mem::take(&mut self.ruled),
-            role: self.role.take(),
-            shared: std::mem::take(&mut self.shared),
-            converting: std::mem::take(&mut self.converting),
-            floor: std::mem::replace(&mut self.floor, floor),
-            lowest: std::mem::replace(&mut self.lowest, usize::MAX),
-            reads_class: self.reads_class.replace(passes_over),
-            reading: self.reading,
-            trace: self.trace.take(),
-            in_default: std::mem::take(&mut self.in_default),
-            settling: std::mem::take(&mut self.settling),
+        let scope = Scope {
+            floor,
+            reads_class: Some(passes_over),
+            reading: self.scope.reading,
+            ..Scope::default()
         };
+        let outer = std::mem::replace(&mut self.scope, scope);
         let outcome = self.nested(class.as_ptr(), |walk| walk.made_of(class));
-        self.rules = outer.rules;
-        self.ruled = outer.ruled;
-        self.role = outer.role;
-        self.shared = outer.shared;
-        self.converting = outer.converting;
-        self.floor = outer.floor;
-        self.lowest = outer.lowest;
-        self.reads_class = outer.reads_class;
-        self.reading = outer.reading;
-        self.trace = outer.trace;
-        self.in_default = outer.in_default;
-        self.settling = outer.settling;
+        self.scope = outer;
         let digest = outcome.map(|()| keyed(&self.enc.as_bytes()[start..]));
         self.enc.truncate(start);
         digest
@@ -208,14 +151,15 @@ impl<'py> Walk<'_, '_, 'py> {
                 members.push((name, member));
             }
         }
-        let passes_over = self.reads_class == Some(true);
+        let passes_over = self.scope.reads_class == Some(true);
         self.sorted(members.len(), |walk, at| {
             let (member_name, member) = &members[at];
             walk.own(member_name.as_ptr())?;
             let start = walk.enc.len();
             match walk.own(member.as_ptr()) {
                 Err(fault)
-                    if fault.is_no_key() && (passes_over || is_compiled_descriptor(member)?) =>
+                    if fault.is_no_key()
+                        && (passes_over || walk.is_compiled_descriptor(member)?) =>
                 {
                     walk.enc.truncate(start);
                     walk.enc.tag(tags::OPAQUE);
@@ -230,43 +174,14 @@ impl<'py> Walk<'_, '_, 'py> {
         self.enc.tag(tags::END);
         Ok(())
     }
-}
 
-/// What of a walk is put aside while a class is read.
-struct Outer<'a> {
-    rules: Option<&'a super::HashFuncs>,
-    ruled: bool,
-    role: Option<super::Role>,
-    shared: Vec<super::Shared>,
-    converting: smallvec::SmallVec<[*mut ffi::PyObject; 4]>,
-    floor: usize,
-    lowest: usize,
-    reads_class: Option<bool>,
-    reading: super::Reading,
-    trace: Option<Box<super::steady::Trace>>,
-    in_default: bool,
-    settling: bool,
-}
-
-/// Whether a class was made by a `class` statement or its like, not by compiled code: instances
-/// of those alone are let go of by the interpreter's own function for them.
-pub(super) fn is_made_in_python(class: &Bound<'_, PyType>) -> bool {
-    static ORDINARY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    let Ok(ordinary) = ORDINARY.import(class.py(), "abc", "ABC") else {
-        return types::is_heap(class);
-    };
-    // SAFETY: both classes live.
-    let frees = |class: &Bound<'_, PyType>| unsafe { (*class.as_type_ptr()).tp_dealloc };
-    types::is_heap(class)
-        && frees(class).map(|free| free as usize) == frees(ordinary).map(|free| free as usize)
-}
-
-/// Whether a member is how compiled code reads a field, which says nothing that the class's other
-/// members do not: those of `ctypes`, say.
-fn is_compiled_descriptor(member: &Bound<'_, PyAny>) -> Outcome<bool> {
-    let class = member.get_type();
-    let is_unknown = types::info(member)?.rule == Rule::Reduce;
-    Ok(is_unknown && !is_made_in_python(&class) && class.hasattr("__get__")?)
+    /// Whether a member is how compiled code reads a field, which says nothing that the class's other
+    /// members do not: those of `ctypes`, say.
+    fn is_compiled_descriptor(&self, member: &Bound<'py, PyAny>) -> Outcome<bool> {
+        let class = member.get_type();
+        let is_unknown = matches!((self.classes)(member)?.rule, Rule::Reduce);
+        Ok(is_unknown && !is_made_in_python(&class) && class.hasattr("__get__")?)
+    }
 }
 
 /// What scripts' classes and those without a key count as, by address, while they live. Locked only
@@ -289,7 +204,7 @@ fn find(class: &Bound<'_, PyType>) -> Option<u128> {
 /// What a class counts as that holds something without a key: itself, as it is now. No other one
 /// ever counts as the same, nor does the same one once an attribute of it was set.
 fn alone(class: &Bound<'_, PyType>) -> PyResult<u128> {
-    let state = types::state(class)?;
+    let state = state(class)?;
     let digest = keyed(&[b"alone".as_slice(), &first::number().to_le_bytes()].concat());
     meet(class, digest, state)
 }
@@ -325,4 +240,37 @@ fn meet(class: &Bound<'_, PyType>, digest: u128, state: u32) -> PyResult<u128> {
     };
     drop(unused);
     Ok(counts)
+}
+
+/// Whether this is what reading the annotations of a class that has none leaves in it.
+fn is_no_annotation(name: &Bound<'_, PyString>, member: &Bound<'_, PyAny>) -> bool {
+    match &*name.to_string_lossy() {
+        "__annotations__" => member.cast::<PyDict>().is_ok_and(|it| it.is_empty()),
+        "__annotate_func__" => member.is_none(),
+        _ => false,
+    }
+}
+
+/// Whether a class keeps something under this name that is not part of what it does.
+fn is_bookkeeping(name: &Bound<'_, PyString>) -> bool {
+    matches!(
+        &*name.to_string_lossy(),
+        "__dict__"
+            | "__weakref__"
+            | "__doc__"
+            | "__module__"
+            | "__qualname__"
+            | "__firstlineno__"
+            | "__static_attributes__"
+            | "__slotnames__"
+            // From Python 3.14 on, what reading `__annotations__` leaves behind.
+            | "__annotations_cache__"
+            // Fills up as combinations of flags are met; what it starts from is another member.
+            | "_value2member_map_"
+            | "_abc_impl"
+    ) || {
+        // What pydantic makes of the fields names objects by their address.
+        let name = name.to_string_lossy();
+        name.starts_with("__pydantic_") && name != "__pydantic_fields__"
+    }
 }

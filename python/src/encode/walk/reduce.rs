@@ -4,10 +4,13 @@
 //! sets and who shares what make no difference.
 #![allow(unsafe_code)]
 
+use super::Walk;
 use super::containers::Keys;
-use super::fault::{Fault, Outcome};
-use super::types::{self, TypeInfo, class_of, importable, unreadable};
-use super::{Reading, Walk, stand_in, tags};
+use crate::encode::fault::{Fault, Outcome, unreadable};
+use crate::encode::names::{class_of, found_under, importable, write_id};
+use crate::encode::reading::Reading;
+use crate::encode::type_info::TypeInfo;
+use crate::encode::{elsewhere, tags};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyModule, PyString, PyTuple};
@@ -17,9 +20,12 @@ const PROTOCOL: u8 = 4;
 
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes an object by its reduction.
-    pub(super) fn reduce(&mut self, value: &Bound<'py, PyAny>) -> Outcome {
-        self.reading = Reading::Told;
-        let info = &*types::info(value)?;
+    pub(in crate::encode) fn reduce(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
+        self.scope.reading = Reading::Told;
         let reduced = reduction(value)
             .map_err(|error| Fault::raised(self.py, class_of(value), "cannot be pickled", error))?;
         if let Ok(name) = reduced.cast::<PyString>() {
@@ -46,7 +52,7 @@ impl<'py> Walk<'_, '_, 'py> {
             ));
         }
         if holds_nothing(value, parts)? {
-            stand_in::check_empty(value, info)?;
+            elsewhere::check_empty(value, info)?;
         }
         self.enc.tag(tags::REDUCED);
         let inside = |fault: Box<Fault>, part: &str| fault.at(class_of(value), part.to_owned());
@@ -168,6 +174,27 @@ impl<'py> Walk<'_, '_, 'py> {
         self.global(callable, &name.str()?)
     }
 
+    /// Writes what a wrapper around a function wraps, in the place of what was written since
+    /// `start`, for wrappers that have no key themselves: `false` if this is none.
+    pub(in crate::encode) fn wrapped(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        start: usize,
+    ) -> Outcome<bool> {
+        if !value.is_callable() {
+            return Ok(false);
+        }
+        let Some(inner) = value.getattr_opt("__wrapped__")? else {
+            return Ok(false);
+        };
+        self.enc.truncate(start);
+        self.enc.tag(tags::WRAPPED);
+        write_id(self.enc, &value.get_type())?;
+        self.own(inner.as_ptr())
+            .map_err(|fault| fault.at(class_of(value), "what it wraps".to_owned()))?;
+        Ok(true)
+    }
+
     /// Writes the module and the name that an object is found under.
     fn global(&mut self, value: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> Outcome {
         let module = match value.getattr_opt("__module__")? {
@@ -208,7 +235,7 @@ fn is_global(value: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<b
             .import("pickle")?
             .call_method1("whichmodule", (value, name))?,
     };
-    let found = types::found_under(&module, &name.to_string_lossy())?;
+    let found = found_under(&module, &name.to_string_lossy())?;
     Ok(found.is_some_and(|found| found.is(value)))
 }
 

@@ -4,12 +4,11 @@
 //! difference how the dictionaries of the chunks number them.
 #![allow(unsafe_code)]
 
-use super::arrow::{Array, Schema};
 use super::bits::Mask;
-use super::columns::Column;
+use super::c_data::{Array, Schema};
 use super::runs::{STEP, each_run, zeros};
-use super::stream::Stream;
-use super::tags;
+use crate::encode::stream::Stream;
+use crate::encode::tags;
 use std::collections::HashMap;
 use tenure::Encoder;
 
@@ -18,6 +17,26 @@ use tenure::Encoder;
 pub(super) struct Index {
     pub(super) size: usize,
     pub(super) signed: bool,
+}
+
+/// The values that the numbers of one chunk refer to.
+pub(super) struct Dictionary<'a> {
+    pub(super) schema: &'a Schema,
+    pub(super) values: &'a Array,
+    /// Writes some of an array's values, from one on, as a column of their own. `whole`: the values
+    /// of dictionaries inside it that do not occur count too.
+    pub(super) write: unsafe fn(&mut Encoder, &Schema, &Array, usize, usize, bool),
+}
+
+impl Dictionary<'_> {
+    fn len(&self) -> usize {
+        self.values.length as usize
+    }
+
+    unsafe fn write(&self, enc: &mut Encoder, from: usize, len: usize, whole: bool) {
+        // SAFETY: the caller vouches that schema and values belong together.
+        unsafe { (self.write)(enc, self.schema, self.values, from, len, whole) }
+    }
 }
 
 /// The values of dictionaries, numbered as they are first met.
@@ -53,12 +72,10 @@ impl Known {
     }
 
     /// Adds the values that numbers from `start` on refer to.
-    #[allow(clippy::too_many_arguments)]
     pub(super) unsafe fn extend(
         &mut self,
         index: Index,
-        schema: &Schema,
-        values: &Array,
+        dictionary: Dictionary<'_>,
         numbers: *const u8,
         start: usize,
         len: usize,
@@ -66,13 +83,10 @@ impl Known {
     ) {
         // SAFETY: the caller vouches for the arrays; numbers under no null are within the values.
         unsafe {
-            if let Some(whole) = &mut self.whole
-                && let Ok(mut column) = Column::new(schema, true)
-            {
+            if let Some(whole) = &mut self.whole {
                 let before = whole.as_bytes().to_vec();
                 whole.clear();
-                column.append(schema, values);
-                column.finish(whole);
+                dictionary.write(whole, 0, dictionary.len(), true);
                 // Chunks mostly share one dictionary, which counts once.
                 if !before.is_empty() && !before.ends_with(whole.as_bytes()) {
                     let now = whole.as_bytes().to_vec();
@@ -84,7 +98,7 @@ impl Known {
                     whole.raw(&before);
                 }
             }
-            let mut seen = vec![UNSEEN; values.length as usize];
+            let mut seen = vec![UNSEEN; dictionary.len()];
             let Self {
                 numbers: by_value,
                 codes,
@@ -93,10 +107,7 @@ impl Known {
             } = self;
             let mut meet = |at: usize| {
                 let mut value = Encoder::new();
-                if let Ok(mut column) = Column::new(schema, false) {
-                    column.extend(schema, values, at, 1, None);
-                    column.finish(&mut value);
-                }
+                dictionary.write(&mut value, at, 1, false);
                 let next = by_value.len() as u32;
                 *by_value.entry(value.as_bytes().into()).or_insert_with(|| {
                     met.push(&(value.len() as u64).to_le_bytes());

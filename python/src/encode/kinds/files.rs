@@ -2,16 +2,18 @@
 //! and position (K14).
 #![allow(unsafe_code)]
 
-use super::fault::{Fault, Outcome};
-use super::types::{TypeInfo, class_of};
-use super::{Walk, tags};
+use crate::encode::fault::{Fault, Outcome};
+use crate::encode::names::class_of;
+use crate::encode::tags;
+use crate::encode::type_info::TypeInfo;
+use crate::encode::walk::{Form, Walk};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Disk,
     Memory,
     /// What Streamlit hands out for an uploaded file.
@@ -20,26 +22,34 @@ pub(super) enum Kind {
     Spooled,
 }
 
-impl Kind {
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "_io._IOBase" | "tempfile._TemporaryFileWrapper" => Self::Disk,
-            "_io.BytesIO" | "_io.StringIO" => Self::Memory,
-            "streamlit.runtime.uploaded_file_manager.UploadedFile" => Self::Uploaded,
-            "tempfile.SpooledTemporaryFile" => Self::Spooled,
-            _ => return None,
-        })
+pub(super) fn find(name: &str) -> Option<&'static dyn Form> {
+    Some(match name {
+        "_io._IOBase" | "tempfile._TemporaryFileWrapper" => &Kind::Disk,
+        "_io.BytesIO" | "_io.StringIO" => &Kind::Memory,
+        "streamlit.runtime.uploaded_file_manager.UploadedFile" => &Kind::Uploaded,
+        "tempfile.SpooledTemporaryFile" => &Kind::Spooled,
+        _ => return None,
+    })
+}
+
+impl Form for Kind {
+    fn write<'py>(
+        &self,
+        walk: &mut Walk<'_, '_, 'py>,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
+        walk.file(*self, value, info)
+    }
+
+    fn covers_derived(&self) -> bool {
+        true
     }
 }
 
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes a file.
-    pub(super) fn file(
-        &mut self,
-        kind: Kind,
-        value: &Bound<'py, PyAny>,
-        info: &TypeInfo,
-    ) -> Outcome {
+    fn file(&mut self, kind: Kind, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         match kind {
             Kind::Disk => self.disk_file(value, info),
             Kind::Memory => self.memory_file(value, info),

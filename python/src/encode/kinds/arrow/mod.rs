@@ -1,15 +1,24 @@
 //! Arrow data through the C data interface: pyarrow, Polars, and pandas columns on Arrow.
 //!
 //! A column is its type and its values. Where its chunks end, where in a buffer it begins and
-//! what lies under a null make no difference ([`columns`](super::columns)). The objects that hand
+//! what lies under a null make no difference ([`columns`]). The objects that hand
 //! out the data are asked for it only if their class is known to hand it out without being used
 //! up.
 #![allow(unsafe_code)]
 
-use super::columns::Column;
-use super::fault::{Fault, Outcome};
-use super::types::{TypeInfo, class_of};
-use super::{Walk, tags};
+mod bits;
+mod c_data;
+mod columns;
+mod dictionaries;
+mod runs;
+
+use crate::encode::fault::{Fault, Outcome};
+use crate::encode::names::class_of;
+use crate::encode::tags;
+use crate::encode::type_info::TypeInfo;
+use crate::encode::walk::{Form, Walk};
+use c_data::{Array, Schema, text};
+use columns::Column;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -17,7 +26,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     /// A pyarrow object that hands out a stream.
     Stream,
     /// A pyarrow object that hands out one array.
@@ -30,58 +39,16 @@ pub(super) enum Kind {
     PolarsSeries,
 }
 
-impl Kind {
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "pyarrow.lib.Table" | "pyarrow.lib.ChunkedArray" => Self::Stream,
-            "pyarrow.lib.RecordBatch" | "pyarrow.lib.Array" => Self::Array,
-            "pyarrow.lib.DataType" | "pyarrow.lib.Field" | "pyarrow.lib.Schema" => Self::Schema,
-            "pyarrow.lib.Buffer" => Self::Buffer,
-            "polars.dataframe.frame.DataFrame" => Self::PolarsFrame,
-            "polars.series.series.Series" => Self::PolarsSeries,
-            _ => return None,
-        })
-    }
-}
-
-impl Kind {
-    /// Which attributes instances keep for the class; `None` where a derived class adds none.
-    pub(super) fn keeps(self) -> Option<&'static [&'static str]> {
-        match self {
-            Self::PolarsFrame => Some(&["_df"]),
-            Self::PolarsSeries => Some(&["_s"]),
-            _ => None,
-        }
-    }
-}
-
-/// `struct ArrowSchema` of the C data interface.
-#[repr(C)]
-pub(super) struct Schema {
-    pub format: *const c_char,
-    pub name: *const c_char,
-    pub metadata: *const c_char,
-    pub flags: i64,
-    pub n_children: i64,
-    pub children: *mut *mut Schema,
-    pub dictionary: *mut Schema,
-    release: Option<unsafe extern "C" fn(*mut Schema)>,
-    private_data: *mut c_void,
-}
-
-/// `struct ArrowArray` of the C data interface.
-#[repr(C)]
-pub(super) struct Array {
-    pub length: i64,
-    pub null_count: i64,
-    pub offset: i64,
-    pub n_buffers: i64,
-    pub n_children: i64,
-    pub buffers: *mut *const c_void,
-    pub children: *mut *mut Array,
-    pub dictionary: *mut Array,
-    release: Option<unsafe extern "C" fn(*mut Array)>,
-    private_data: *mut c_void,
+pub(super) fn find(name: &str) -> Option<&'static dyn Form> {
+    Some(match name {
+        "pyarrow.lib.Table" | "pyarrow.lib.ChunkedArray" => &Kind::Stream,
+        "pyarrow.lib.RecordBatch" | "pyarrow.lib.Array" => &Kind::Array,
+        "pyarrow.lib.DataType" | "pyarrow.lib.Field" | "pyarrow.lib.Schema" => &Kind::Schema,
+        "pyarrow.lib.Buffer" => &Kind::Buffer,
+        "polars.dataframe.frame.DataFrame" => &Kind::PolarsFrame,
+        "polars.series.series.Series" => &Kind::PolarsSeries,
+        _ => return None,
+    })
 }
 
 /// `struct ArrowArrayStream` of the C stream interface.
@@ -92,93 +59,6 @@ struct ArrayStream {
     get_last_error: Option<unsafe extern "C" fn(*mut ArrayStream) -> *const c_char>,
     release: Option<unsafe extern "C" fn(*mut ArrayStream)>,
     private_data: *mut c_void,
-}
-
-impl Schema {
-    fn empty() -> Self {
-        Self {
-            format: std::ptr::null(),
-            name: std::ptr::null(),
-            metadata: std::ptr::null(),
-            flags: 0,
-            n_children: 0,
-            children: std::ptr::null_mut(),
-            dictionary: std::ptr::null_mut(),
-            release: None,
-            private_data: std::ptr::null_mut(),
-        }
-    }
-
-    pub(super) fn format(&self) -> &[u8] {
-        text(self.format)
-    }
-
-    pub(super) fn child(&self, at: usize) -> &Self {
-        assert!((at as i64) < self.n_children, "a type has its children");
-        // SAFETY: a schema has as many children as it says.
-        unsafe { &**self.children.add(at) }
-    }
-
-    /// The type of the values that a dictionary-encoded column refers to.
-    pub(super) fn dictionary(&self) -> Option<&Self> {
-        // SAFETY: it is NULL or another schema.
-        unsafe { self.dictionary.as_ref() }
-    }
-}
-
-impl Array {
-    fn empty() -> Self {
-        Self {
-            length: 0,
-            null_count: 0,
-            offset: 0,
-            n_buffers: 0,
-            n_children: 0,
-            buffers: std::ptr::null_mut(),
-            children: std::ptr::null_mut(),
-            dictionary: std::ptr::null_mut(),
-            release: None,
-            private_data: std::ptr::null_mut(),
-        }
-    }
-
-    /// A buffer, or NULL if it has none there.
-    pub(super) fn buffer(&self, at: usize) -> *const u8 {
-        if at as i64 >= self.n_buffers {
-            return std::ptr::null();
-        }
-        // SAFETY: an array has as many buffers as it says.
-        unsafe { (*self.buffers.add(at)).cast() }
-    }
-
-    pub(super) fn child(&self, at: usize) -> &Self {
-        assert!((at as i64) < self.n_children, "an array has its children");
-        // SAFETY: an array has as many children as it says.
-        unsafe { &**self.children.add(at) }
-    }
-
-    pub(super) fn dictionary(&self) -> Option<&Self> {
-        // SAFETY: it is NULL or another array.
-        unsafe { self.dictionary.as_ref() }
-    }
-}
-
-impl Drop for Schema {
-    fn drop(&mut self) {
-        if let Some(release) = self.release {
-            // SAFETY: it was handed out to us and not released yet.
-            unsafe { release(self) }
-        }
-    }
-}
-
-impl Drop for Array {
-    fn drop(&mut self) {
-        if let Some(release) = self.release {
-            // SAFETY: as above.
-            unsafe { release(self) }
-        }
-    }
 }
 
 impl Drop for ArrayStream {
@@ -202,22 +82,36 @@ struct SchemaRef<'a>(&'a Schema);
 // SAFETY: a schema does not change.
 unsafe impl Sync for SchemaRef<'_> {}
 
-fn text<'a>(text: *const c_char) -> &'a [u8] {
-    if text.is_null() {
-        return &[];
+impl Form for Kind {
+    fn write<'py>(
+        &self,
+        walk: &mut Walk<'_, '_, 'py>,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
+        walk.arrow(*self, value, info)
     }
-    // SAFETY: texts of a schema end in NUL and live as long as it, which callers hold.
-    unsafe { CStr::from_ptr(text) }.to_bytes()
+
+    fn holds(&self) -> bool {
+        false
+    }
+
+    fn covers_derived(&self) -> bool {
+        true
+    }
+
+    fn keeps(&self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::PolarsFrame => Some(&["_df"]),
+            Self::PolarsSeries => Some(&["_s"]),
+            _ => None,
+        }
+    }
 }
 
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes something that hands out Arrow data.
-    pub(super) fn arrow(
-        &mut self,
-        kind: Kind,
-        value: &Bound<'py, PyAny>,
-        info: &TypeInfo,
-    ) -> Outcome {
+    fn arrow(&mut self, kind: Kind, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         self.enc.tag(tags::ARROW);
         self.class_of_value(value, info)?;
         let failed = |error| Fault::raised(value.py(), class_of(value), "cannot be read", error);

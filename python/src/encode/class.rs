@@ -1,137 +1,66 @@
-//! Instances of user classes: plain ones, dataclasses, attrs and pydantic models, enumerations.
-//!
-//! An instance is its class's module and qualified name (K7) with everything that it holds: the
-//! attributes in its dict, in any order, and those in slots, without [kept](super::kept) results.
+//! What a class says of itself: its members and slots, how its instances are pickled, whether it is
+//! compiled, and the number of its present state.
 #![allow(unsafe_code)]
 
-use super::containers::Keys;
-use super::fault::Outcome;
-use super::types::TypeInfo;
-use super::{Walk, builtin, tags};
-use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyFunction, PyString, PyType};
+use pyo3::types::{PyDict, PyString, PyType};
 
-impl<'py> Walk<'_, '_, 'py> {
-    /// Writes the attributes of an instance: those in its dict, then those that are not.
-    pub(super) fn attributes(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
-        let dict = if info.has_dict {
-            // SAFETY: the class says so.
-            Some(self.on_own(|_| Ok(unsafe { dict(value) }?))?)
-        } else {
-            None
-        };
-        let outcome = self.attributes_with(value, info, dict.as_ref());
-        if let Some(dict) = dict {
-            self.let_go(dict.into_any());
-        }
-        outcome
-    }
-
-    #[inline(always)]
-    fn attributes_with(
-        &mut self,
-        value: &Bound<'py, PyAny>,
-        info: &TypeInfo,
-        dict: Option<&Bound<'py, PyDict>>,
-    ) -> Outcome {
-        let py = self.py;
-        if let Some(found) = dict {
-            let start = self.enc.len();
-            let results;
-            let skip = if info.kept.is_empty() {
-                &info.skip
-            } else {
-                results = self.on_own(|walk| walk.results(value, info, found))?;
-                &results
-            };
-            self.pairs(found.as_ptr(), Keys::Names(skip))
-                .map_err(|fault| self.at(fault, value.as_ptr(), || "its attributes".to_owned()))?;
-            self.piece(start);
-        }
-        self.enc.tag(tags::END);
-        for name in &info.fields {
-            let name = name.bind(py);
-            let field = self.on_own(|_| match dict {
-                Some(dict) if dict.contains(name)? => Ok(None),
-                _ => Ok(attribute(value, name)?),
-            })?;
-            let Some(field) = field else {
-                continue;
-            };
-            self.holding(field, |walk, field| {
-                if let Some(kept) = info.kept.iter().find(|kept| kept.name.is(name))
-                    && walk.on_own(|walk| walk.is_result(value, info, kept, field))?
-                {
-                    return Ok(());
-                }
-                walk.name(name);
-                // SAFETY: `field` is held.
-                if !unsafe { walk.simple(field.as_ptr()) } {
-                    walk.value(field.as_ptr()).map_err(|fault| {
-                        walk.at(fault, value.as_ptr(), || format!("its attribute `{name}`"))
-                    })?;
-                }
-                Ok(())
-            })?;
-        }
-        self.enc.tag(tags::END);
-        self.beside(value, info)
-    }
-
-    fn name(&mut self, name: &Bound<'py, PyString>) {
-        // SAFETY: the string is held; names in source are always ready.
-        if let Some((_, bytes)) = unsafe { builtin::str_bytes(name.as_ptr()) } {
-            self.enc.framed(tags::NAME, bytes);
-        }
-    }
-
-    /// Writes a member of an enumeration: its class, its name, and its value where that has a
-    /// key, so that a class that was defined anew with other values is told apart.
-    pub(super) fn enumeration(&mut self, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
-        self.enc.tag(tags::ENUM);
-        self.class_of_value(value, info)?;
-        for name in ["_name_", "_value_"] {
-            let part = value.getattr(name)?;
-            let start = self.enc.len();
-            match self.inner(&part) {
-                Err(fault) if fault.is_no_key() => {
-                    self.enc.truncate(start);
-                    self.enc.tag(tags::OPAQUE);
-                }
-                outcome => outcome?,
-            }
-        }
-        Ok(())
-    }
+/// Whether a class was made while the program ran, by a `class` statement or its like.
+pub(super) fn is_heap(class: &Bound<'_, PyType>) -> bool {
+    // SAFETY: the class lives.
+    unsafe { (*class.as_type_ptr()).tp_flags & ffi::Py_TPFLAGS_HEAPTYPE != 0 }
 }
 
-/// An attribute in a slot, which need not be set. The slot itself is asked where the class has
-/// one: a hook of the class would make up what is missing.
-fn attribute<'py>(
-    value: &Bound<'py, PyAny>,
-    name: &Bound<'py, PyString>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
-    // SAFETY: both objects are held; the call gives a new reference or NULL with an exception
-    // set, and asks the class and the object but no hook.
-    let found = unsafe {
-        Bound::from_owned_ptr_or_err(
-            value.py(),
-            ffi::PyObject_GenericGetAttr(value.as_ptr(), name.as_ptr()),
-        )
+pub(super) fn has_dict(class: &Bound<'_, PyType>) -> bool {
+    // SAFETY: the class lives. Where the interpreter keeps the dict itself, this is -1.
+    unsafe { (*class.as_type_ptr()).tp_dictoffset != 0 }
+}
+
+/// Whether a class was made by a `class` statement or its like, not by compiled code: instances
+/// of those alone are let go of by the interpreter's own function for them.
+pub(super) fn is_made_in_python(class: &Bound<'_, PyType>) -> bool {
+    static ORDINARY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let Ok(ordinary) = ORDINARY.import(class.py(), "abc", "ABC") else {
+        return is_heap(class);
     };
-    match found {
-        Ok(field) => Ok(Some(field)),
-        Err(error) if error.is_instance_of::<PyAttributeError>(value.py()) => Ok(None),
-        Err(error) => Err(error),
+    // SAFETY: both classes live.
+    let frees = |class: &Bound<'_, PyType>| unsafe { (*class.as_type_ptr()).tp_dealloc };
+    is_heap(class)
+        && frees(class).map(|free| free as usize) == frees(ordinary).map(|free| free as usize)
+}
+
+/// The number of the present state of a class, which has CPython give it one; 0 if it has none left.
+///
+/// # Errors
+///
+/// What a look at an attribute of the class raises.
+pub(super) fn state(class: &Bound<'_, PyType>) -> PyResult<u32> {
+    // A look at an attribute that the metaclass has not.
+    class.getattr_opt("__slots__")?;
+    Ok(version(class.py(), class.as_type_ptr()))
+}
+
+/// The number of the present state of a class, or 0 if it has none now.
+pub(super) fn version(py: Python<'_>, class: *mut ffi::PyTypeObject) -> u32 {
+    /// Before Python 3.13 a flag says whether the number is valid.
+    const VALID: std::ffi::c_ulong = 1 << 19;
+    static FLAGGED: PyOnceLock<bool> = PyOnceLock::new();
+    let flagged = *FLAGGED.get_or_init(py, || py.version_info() < (3, 13));
+    // SAFETY: callers pass the class of a live object, with the interpreter attached.
+    let (flags, version) = unsafe { ((*class).tp_flags, (*class).tp_version_tag) };
+    if flagged && flags & VALID == 0 {
+        0
+    } else {
+        version
     }
 }
 
 /// The dict in which an instance keeps its attributes, past whatever its class makes of it.
 pub(super) fn own_dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
-    if super::types::has_dict(&value.get_type()) {
+    if has_dict(&value.get_type()) {
         // SAFETY: the class says so.
         unsafe { dict(value) }.map(Some)
     } else {
@@ -139,11 +68,13 @@ pub(super) fn own_dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<
     }
 }
 
+/// The same where the class is known to give its instances one.
+///
 /// # Safety
 ///
 /// The instances of the object's class have a dict.
 #[inline(always)]
-unsafe fn dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+pub(super) unsafe fn dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     // SAFETY: the caller's promise; the call gives a new reference to the dict or NULL with an
     // exception set.
     unsafe {
@@ -206,24 +137,6 @@ pub(super) fn reduces_itself(class: &Bound<'_, PyType>) -> PyResult<bool> {
     differs_from_object(class, &["__reduce_ex__", "__reduce__"])
 }
 
-/// Whether a class's author says what its instances are made anew from, or what their state is: in
-/// Python, and not by what a maker of classes has written for them.
-///
-/// # Errors
-///
-/// What reading the class raises.
-pub(super) fn tells_its_state(class: &Bound<'_, PyType>) -> PyResult<bool> {
-    for name in ["__reduce_ex__", "__reduce__", "__getstate__"] {
-        if let Some(own) = answering(class, name)?
-            && own.is_instance_of::<PyFunction>()
-            && !super::reach::is_vouched_for(own.getattr("__module__")?)?
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// Whether a class has any of these names from elsewhere than `object`.
 pub(super) fn differs_from_object(class: &Bound<'_, PyType>, names: &[&str]) -> PyResult<bool> {
     let object = class.py().get_type::<PyAny>();
@@ -246,7 +159,7 @@ fn is_made_of_attributes(class: &Bound<'_, PyType>) -> bool {
     class
         .mro()
         .iter()
-        .all(|base| base.is(&object) || base.cast::<PyType>().is_ok_and(super::types::is_heap))
+        .all(|base| base.is(&object) || base.cast::<PyType>().is_ok_and(is_heap))
 }
 
 /// The names that a class's instances keep outside their dict, in a fixed order.
@@ -373,4 +286,12 @@ pub(super) fn is_plain(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     }
     // `object` refuses instances that hold something that is no attribute.
     Ok(value.call_method1("__reduce_ex__", (4,)).is_ok())
+}
+
+/// Whether an object is a lock of Python's own.
+pub(super) fn is_lock(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = value.py();
+    let locks = py.import(intern!(py, "_thread"))?;
+    let class = value.get_type();
+    Ok(class.is(locks.getattr("LockType")?) || class.is(locks.getattr("RLock")?))
 }

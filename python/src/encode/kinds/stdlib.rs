@@ -1,9 +1,11 @@
 //! Values of the standard library that have a short form of their own.
 #![allow(unsafe_code)]
 
-use super::fault::{Fault, Outcome};
-use super::types::{TypeInfo, class_of};
-use super::{Walk, tags};
+use crate::encode::fault::{Fault, Outcome};
+use crate::encode::names::class_of;
+use crate::encode::tags;
+use crate::encode::type_info::TypeInfo;
+use crate::encode::walk::{Form, Walk};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -11,7 +13,7 @@ use pyo3::types::{PyWeakrefMethods, PyWeakrefProxy};
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     DateTime,
     Date,
     Time,
@@ -27,52 +29,59 @@ pub(super) enum Kind {
     WeakProxy,
 }
 
-impl Kind {
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "datetime.datetime" => Self::DateTime,
-            "datetime.date" => Self::Date,
-            "datetime.time" => Self::Time,
-            "datetime.timedelta" => Self::Delta,
-            "datetime.timezone" => Self::FixedZone,
-            "zoneinfo.ZoneInfo" => Self::NamedZone,
-            "decimal.Decimal" => Self::Decimal,
-            "fractions.Fraction" => Self::Fraction,
-            "uuid.UUID" => Self::Uuid,
-            "re.Pattern" => Self::Pattern,
-            "weakref.ReferenceType" | "weakref.WeakMethod" => Self::Weak,
-            "weakref.ProxyType" | "weakref.CallableProxyType" => Self::WeakProxy,
-            _ => {
-                // The module that the classes stand in differs between Python versions.
-                let class = name
-                    .strip_prefix("pathlib._local.")
-                    .or_else(|| name.strip_prefix("pathlib."))?;
-                match class {
-                    "PurePath" | "PurePosixPath" | "PureWindowsPath" | "Path" | "PosixPath"
-                    | "WindowsPath" => Self::Path,
-                    _ => return None,
-                }
+pub(super) fn find(name: &str) -> Option<&'static dyn Form> {
+    Some(match name {
+        "datetime.datetime" => &Kind::DateTime,
+        "datetime.date" => &Kind::Date,
+        "datetime.time" => &Kind::Time,
+        "datetime.timedelta" => &Kind::Delta,
+        "datetime.timezone" => &Kind::FixedZone,
+        "zoneinfo.ZoneInfo" => &Kind::NamedZone,
+        "decimal.Decimal" => &Kind::Decimal,
+        "fractions.Fraction" => &Kind::Fraction,
+        "uuid.UUID" => &Kind::Uuid,
+        "re.Pattern" => &Kind::Pattern,
+        "weakref.ReferenceType" | "weakref.WeakMethod" => &Kind::Weak,
+        "weakref.ProxyType" | "weakref.CallableProxyType" => &Kind::WeakProxy,
+        _ => {
+            // The module that the classes stand in differs between Python versions.
+            let class = name
+                .strip_prefix("pathlib._local.")
+                .or_else(|| name.strip_prefix("pathlib."))?;
+            match class {
+                "PurePath" | "PurePosixPath" | "PureWindowsPath" | "Path" | "PosixPath"
+                | "WindowsPath" => &Kind::Path,
+                _ => return None,
             }
-        })
+        }
+    })
+}
+
+impl Form for Kind {
+    fn write<'py>(
+        &self,
+        walk: &mut Walk<'_, '_, 'py>,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
+        walk.standard(*self, value, info)
     }
 
-    /// Whether it can hold other objects.
-    pub(super) fn holds(self) -> bool {
+    fn holds(&self) -> bool {
         matches!(
             self,
             Self::DateTime | Self::Time | Self::Weak | Self::WeakProxy
         )
     }
+
+    fn stands_in(&self) -> bool {
+        matches!(self, Self::Weak | Self::WeakProxy)
+    }
 }
 
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes a value of the standard library.
-    pub(super) fn standard(
-        &mut self,
-        kind: Kind,
-        value: &Bound<'py, PyAny>,
-        info: &TypeInfo,
-    ) -> Outcome {
+    fn standard(&mut self, kind: Kind, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         let ptr = value.as_ptr();
         match kind {
             Kind::DateTime => self.datetime(value),

@@ -1,16 +1,18 @@
 //! Objects that show their memory: `bytearray`, `memoryview`, `array.array`, `mmap`.
 #![allow(unsafe_code)]
 
-use super::fault::{Fault, Outcome};
-use super::stream::{Stream, Strided};
-use super::types::class_of;
-use super::{DETACH, Walk, tags};
+use crate::encode::fault::{Fault, Outcome};
+use crate::encode::names::class_of;
+use crate::encode::stream::Strided;
+use crate::encode::tags;
+use crate::encode::type_info::TypeInfo;
+use crate::encode::walk::{Form, Walk};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     ByteArray,
     View,
     /// What pickle hands over beside its bytes.
@@ -19,17 +21,15 @@ pub(super) enum Kind {
     Map,
 }
 
-impl Kind {
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "builtins.bytearray" => Self::ByteArray,
-            "builtins.memoryview" => Self::View,
-            "pickle.PickleBuffer" => Self::Pickled,
-            "array.array" => Self::Array,
-            "mmap.mmap" => Self::Map,
-            _ => return None,
-        })
-    }
+pub(super) fn find(name: &str) -> Option<&'static dyn Form> {
+    Some(match name {
+        "builtins.bytearray" => &Kind::ByteArray,
+        "builtins.memoryview" => &Kind::View,
+        "pickle.PickleBuffer" => &Kind::Pickled,
+        "array.array" => &Kind::Array,
+        "mmap.mmap" => &Kind::Map,
+        _ => return None,
+    })
 }
 
 /// A view of an object's memory, which stays where it is until this is dropped.
@@ -93,9 +93,24 @@ impl Drop for Export {
     }
 }
 
+impl Form for Kind {
+    fn write<'py>(
+        &self,
+        walk: &mut Walk<'_, '_, 'py>,
+        value: &Bound<'py, PyAny>,
+        _: &TypeInfo,
+    ) -> Outcome {
+        walk.buffer(*self, value)
+    }
+
+    fn holds(&self) -> bool {
+        false
+    }
+}
+
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes what an object shows of its memory.
-    pub(super) fn buffer(&mut self, kind: Kind, value: &Bound<'py, PyAny>) -> Outcome {
+    fn buffer(&mut self, kind: Kind, value: &Bound<'py, PyAny>) -> Outcome {
         let export = Export::of(value)
             .map_err(|error| Fault::raised(self.py, class_of(value), "cannot be read", error))?;
         let Some(strided) = export.strided() else {
@@ -129,38 +144,5 @@ impl<'py> Walk<'_, '_, 'py> {
         // SAFETY: the export keeps the memory where it is.
         unsafe { self.strided(&strided, strided.item) };
         Ok(())
-    }
-
-    pub(super) fn shape(&mut self, shape: &[usize]) {
-        self.enc.raw(&[shape.len() as u8]);
-        for &len in shape {
-            self.enc.raw(&(len as u64).to_le_bytes());
-        }
-    }
-
-    /// Writes data of any layout in the order of its indices, the first `used` bytes of each
-    /// item; long data is read without the interpreter.
-    ///
-    /// # Safety
-    ///
-    /// The data stays where it is while this runs.
-    pub(super) unsafe fn strided(&mut self, data: &Strided, used: usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            if used == data.item
-                && let Some(run) = data.as_slice()
-            {
-                self.bulk(tags::DATA, run);
-                return;
-            }
-            let mut stream = Stream::new();
-            if data.bytes() < DETACH {
-                data.push_all(&mut stream, used);
-            } else {
-                self.digested += data.bytes() as u64;
-                self.py.detach(|| data.push_all(&mut stream, used));
-            }
-            stream.finish(self.enc, tags::DATA);
-        }
     }
 }

@@ -4,17 +4,22 @@
 //! left out, so that a script that runs again, or that was edited elsewhere, makes an equal one.
 #![allow(unsafe_code)]
 
-use super::containers::Keys;
-use super::fault::Outcome;
-use super::lines::Lineless;
-use super::types::{self, class_of, importable};
-use super::{Context, Reading, Role, Walk, first, steady, tags};
+use crate::encode::fault::Outcome;
+use crate::encode::held::{Pin, Role};
+use crate::encode::lines::Lineless;
+use crate::encode::names::{class_of, importable, write_id};
+use crate::encode::reading::Reading;
+use crate::encode::stream::keyed;
+use crate::encode::type_info::TypeInfo;
+use crate::encode::walk::containers::Keys;
+use crate::encode::walk::{Form, Walk};
+use crate::encode::{first, tags};
 use pyo3::prelude::*;
-use pyo3::types::{PyCode, PyDict, PyFunction, PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{PyCode, PyDict, PyFunction, PyModule, PyTuple, PyType};
 
 /// Which kind of callable, or part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Class,
     Module,
     Function,
@@ -31,36 +36,29 @@ pub(super) enum Kind {
     Cached,
 }
 
-impl Kind {
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "builtins.type" => Self::Class,
-            "builtins.module" => Self::Module,
-            "builtins.function" => Self::Function,
-            "builtins.code" => Self::Code,
-            "builtins.cell" => Self::Cell,
-            "builtins.method" => Self::Method,
-            "builtins.builtin_function_or_method"
-            | "builtins.builtin_method"
-            | "builtins.method-wrapper" => Self::Builtin,
-            "builtins.method_descriptor"
-            | "builtins.wrapper_descriptor"
-            | "builtins.classmethod_descriptor"
-            | "builtins.getset_descriptor"
-            | "builtins.member_descriptor" => Self::Descriptor,
-            "builtins.property" => Self::Property,
-            "builtins.staticmethod" | "builtins.classmethod" => Self::Wrapper,
-            "functools.cached_property" => Self::KeptProperty,
-            "functools.partial" => Self::Partial,
-            "tenure.CachedFunction" => Self::Cached,
-            _ => return None,
-        })
-    }
-
-    /// Whether what derives from it is written as it is itself.
-    pub(super) fn covers_derived(self) -> bool {
-        matches!(self, Self::Class | Self::Module)
-    }
+pub(super) fn find(name: &str) -> Option<&'static dyn Form> {
+    Some(match name {
+        "builtins.type" => &Kind::Class,
+        "builtins.module" => &Kind::Module,
+        "builtins.function" => &Kind::Function,
+        "builtins.code" => &Kind::Code,
+        "builtins.cell" => &Kind::Cell,
+        "builtins.method" => &Kind::Method,
+        "builtins.builtin_function_or_method"
+        | "builtins.builtin_method"
+        | "builtins.method-wrapper" => &Kind::Builtin,
+        "builtins.method_descriptor"
+        | "builtins.wrapper_descriptor"
+        | "builtins.classmethod_descriptor"
+        | "builtins.getset_descriptor"
+        | "builtins.member_descriptor" => &Kind::Descriptor,
+        "builtins.property" => &Kind::Property,
+        "builtins.staticmethod" | "builtins.classmethod" => &Kind::Wrapper,
+        "functools.cached_property" => &Kind::KeptProperty,
+        "functools.partial" => &Kind::Partial,
+        "tenure.CachedFunction" => &Kind::Cached,
+        _ => return None,
+    })
 }
 
 /// The attributes of a code object that make it what it is.
@@ -83,9 +81,28 @@ const CODE_PARTS: [&str; 12] = [
 /// class: all that the class holds, which is written where the class is.
 const CLASS_NAMESPACE: &str = "__classdict__";
 
+impl Form for Kind {
+    fn write<'py>(
+        &self,
+        walk: &mut Walk<'_, '_, 'py>,
+        value: &Bound<'py, PyAny>,
+        _: &TypeInfo,
+    ) -> Outcome {
+        walk.callable(*self, value)
+    }
+
+    fn covers_derived(&self) -> bool {
+        matches!(self, Self::Class | Self::Module)
+    }
+
+    fn is_made_to_call(&self) -> bool {
+        true
+    }
+}
+
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes a callable or a part of one.
-    pub(super) fn callable(&mut self, kind: Kind, value: &Bound<'py, PyAny>) -> Outcome {
+    fn callable(&mut self, kind: Kind, value: &Bound<'py, PyAny>) -> Outcome {
         match kind {
             Kind::Class => self.class(value.cast::<PyType>().map_err(PyErr::from)?),
             Kind::Module => {
@@ -201,8 +218,8 @@ impl<'py> Walk<'_, '_, 'py> {
 
     /// Takes down the digest of what a function holds under a name, written since `start`.
     fn note(&mut self, start: usize, name: &str) {
-        if self.role == Some(Role::Function) {
-            let digest = super::keyed(&self.enc.as_bytes()[start..]);
+        if self.scope.role == Some(Role::Function) {
+            let digest = keyed(&self.enc.as_bytes()[start..]);
             self.holds.captured.push((name.to_owned(), digest));
         }
     }
@@ -255,9 +272,9 @@ impl<'py> Walk<'_, '_, 'py> {
     ) -> Outcome {
         let start = self.enc.len();
         let pinned = self.holds.pins.len();
-        let around = std::mem::replace(&mut self.in_default, self.role.is_some());
+        let around = std::mem::replace(&mut self.scope.in_default, self.scope.role.is_some());
         let outcome = self.or_pinned(owner, name, default);
-        self.in_default = around;
+        self.scope.in_default = around;
         outcome?;
         for pin in &mut self.holds.pins[pinned..] {
             pin.is_default = true;
@@ -269,7 +286,7 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Writes the attributes that an argument that can be called was given, of which few have any.
     /// They say nothing about which function is decorated, and often count its calls.
     fn given(&mut self, value: &Bound<'py, PyAny>, is_function: bool) -> Outcome {
-        if self.role.is_some() {
+        if self.scope.role.is_some() {
             return Ok(());
         }
         let attributes = value.getattr("__dict__")?;
@@ -293,7 +310,7 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Writes something that is a function and how it is wrapped.
     pub(super) fn around(&mut self, value: &Bound<'py, PyAny>, name: &str) -> Outcome {
         self.enc.tag(tags::WRAPPED);
-        types::write_id(self.enc, &value.get_type())?;
+        write_id(self.enc, &value.get_type())?;
         self.own(value.getattr(name)?.as_ptr())
             .map_err(|fault| fault.at(class_of(value), "its function".to_owned()))
     }
@@ -314,47 +331,26 @@ impl<'py> Walk<'_, '_, 'py> {
         Ok(())
     }
 
-    /// Writes what a wrapper around a function wraps, in the place of what was written since
-    /// `start`, for wrappers that have no key themselves: `false` if this is none.
-    pub(super) fn wrapped(&mut self, value: &Bound<'py, PyAny>, start: usize) -> Outcome<bool> {
-        if !value.is_callable() {
-            return Ok(false);
-        }
-        let Some(inner) = value.getattr_opt("__wrapped__")? else {
-            return Ok(false);
-        };
-        self.enc.truncate(start);
-        self.enc.tag(tags::WRAPPED);
-        types::write_id(self.enc, &value.get_type())?;
-        self.own(inner.as_ptr())
-            .map_err(|fault| fault.at(class_of(value), "what it wraps".to_owned()))?;
-        Ok(true)
-    }
-
     /// Writes something that a callable holds under a name. Where a function's identity is made
     /// and it has no key, which object it is stands for it, and the object is kept alive.
-    pub(super) fn or_pinned(
+    pub(in crate::encode) fn or_pinned(
         &mut self,
         owner: &Bound<'py, PyAny>,
         name: &str,
         value: &Bound<'py, PyAny>,
     ) -> Outcome {
         let start = self.enc.len();
-        let outer = std::mem::replace(&mut self.reading, Reading::Seen);
+        let outer = std::mem::replace(&mut self.scope.reading, Reading::Seen);
         let mut outcome = self.value(value.as_ptr());
-        let told = self.reading == Reading::Told;
-        if told && self.role == Some(Role::Function) && self.trace.is_none() {
+        let told = self.scope.reading == Reading::Told;
+        if told && self.scope.role == Some(Role::Function) && self.scope.trace.is_none() {
             if outcome.is_ok() {
-                let cx = Context {
-                    function: name,
-                    hash_funcs: None,
-                };
-                outcome = steady::read_twice(self.py, value.as_ptr(), &cx, self.role);
+                outcome = self.read_twice(value.as_ptr());
             }
             // Whatever holds this need not be read again for it.
-            self.reading = outer;
+            self.scope.reading = outer;
         } else if outer == Reading::Told {
-            self.reading = outer;
+            self.scope.reading = outer;
         }
         self.pin(start, outcome, owner, name, value)
     }
@@ -373,9 +369,9 @@ impl<'py> Walk<'_, '_, 'py> {
         };
         // What stands for whoever asks is one object for all of them; as a default it is an argument,
         // and read at each call.
-        let is_told = self.in_default || !fault.is_elsewhere();
+        let is_told = self.scope.in_default || !fault.is_elsewhere();
         let pins = |role: &Role| fault.is_no_key() && (*role == Role::Callback || is_told);
-        let Some(role) = self.role.filter(pins) else {
+        let Some(role) = self.scope.role.filter(pins) else {
             let whole = value.is(owner);
             return Err(if whole {
                 fault
@@ -418,51 +414,5 @@ impl<'py> Walk<'_, '_, 'py> {
                 Ok(())
             }
         }
-    }
-}
-
-/// Something without a key in what a function is made of; in a callback, one that was not met
-/// before.
-pub(crate) struct Pin {
-    /// The object, which must stay alive as long as its address counts.
-    pub(crate) value: Py<PyAny>,
-    /// The variable or attribute that held it.
-    pub(crate) name: String,
-    /// What it is and why it has no key.
-    pub(crate) reason: String,
-    /// Whether it is what a parameter has where a call leaves it out.
-    pub(crate) is_default: bool,
-}
-
-/// Whether this is what reading the annotations of a class that has none leaves in it.
-pub(super) fn is_no_annotation(name: &Bound<'_, PyString>, member: &Bound<'_, PyAny>) -> bool {
-    match &*name.to_string_lossy() {
-        "__annotations__" => member.cast::<PyDict>().is_ok_and(|it| it.is_empty()),
-        "__annotate_func__" => member.is_none(),
-        _ => false,
-    }
-}
-
-/// Whether a class keeps something under this name that is not part of what it does.
-pub(super) fn is_bookkeeping(name: &Bound<'_, PyString>) -> bool {
-    matches!(
-        &*name.to_string_lossy(),
-        "__dict__"
-            | "__weakref__"
-            | "__doc__"
-            | "__module__"
-            | "__qualname__"
-            | "__firstlineno__"
-            | "__static_attributes__"
-            | "__slotnames__"
-            // From Python 3.14 on, what reading `__annotations__` leaves behind.
-            | "__annotations_cache__"
-            // Fills up as combinations of flags are met; what it starts from is another member.
-            | "_value2member_map_"
-            | "_abc_impl"
-    ) || {
-        // What pydantic makes of the fields names objects by their address.
-        let name = name.to_string_lossy();
-        name.starts_with("__pydantic_") && name != "__pydantic_fields__"
     }
 }

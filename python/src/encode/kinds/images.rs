@@ -1,10 +1,12 @@
 //! Pillow images and torch tensors.
 #![allow(unsafe_code)]
 
-use super::fault::{Fault, Outcome};
-use super::stream::Strided;
-use super::types::{TypeInfo, class_of};
-use super::{Walk, tags};
+use crate::encode::fault::{Fault, Outcome};
+use crate::encode::names::class_of;
+use crate::encode::stream::Strided;
+use crate::encode::tags;
+use crate::encode::type_info::TypeInfo;
+use crate::encode::walk::{Form, Walk};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -12,19 +14,17 @@ use std::ffi::c_void;
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Image,
     Tensor,
 }
 
-impl Kind {
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "PIL.Image.Image" => Self::Image,
-            "torch.Tensor" => Self::Tensor,
-            _ => return None,
-        })
-    }
+pub(super) fn find(name: &str) -> Option<&'static dyn Form> {
+    Some(match name {
+        "PIL.Image.Image" => &Kind::Image,
+        "torch.Tensor" => &Kind::Tensor,
+        _ => return None,
+    })
 }
 
 /// `DLTensor`, the part of DLPack that says where the data are.
@@ -45,14 +45,24 @@ struct DlTensor {
 /// What DLPack calls the processor's own memory.
 const CPU: i32 = 1;
 
-impl<'py> Walk<'_, '_, 'py> {
-    /// Writes an image or a tensor.
-    pub(super) fn image(
-        &mut self,
-        kind: Kind,
+impl Form for Kind {
+    fn write<'py>(
+        &self,
+        walk: &mut Walk<'_, '_, 'py>,
         value: &Bound<'py, PyAny>,
         info: &TypeInfo,
     ) -> Outcome {
+        walk.image(*self, value, info)
+    }
+
+    fn covers_derived(&self) -> bool {
+        true
+    }
+}
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes an image or a tensor.
+    fn image(&mut self, kind: Kind, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         match kind {
             Kind::Image => {
                 self.enc.tag(tags::IMAGE);
@@ -133,7 +143,7 @@ impl<'py> Walk<'_, '_, 'py> {
         let dense = layout.to_string_lossy() == "torch.strided"
             && !tensor.getattr("is_quantized")?.is_truthy()?;
         if !dense {
-            return self.reduce(tensor);
+            return self.reduce(tensor, info);
         }
         self.enc.tag(tags::TENSOR);
         self.class_of_value(tensor, info)?;

@@ -5,17 +5,20 @@
 //! they lie in their block. Objects are keyed by what they contain (K6).
 #![allow(unsafe_code)]
 
-use super::fault::{Fault, Outcome};
 use super::numpy::{is_array, plain_layout};
-use super::stream::Stream;
-use super::types::{TypeInfo, class_of};
-use super::{DETACH, Walk, tags};
+use crate::encode::fault::{Fault, Outcome};
+use crate::encode::names::class_of;
+use crate::encode::stream::Stream;
+use crate::encode::tags;
+use crate::encode::type_info::TypeInfo;
+use crate::encode::walk::data::DETACH;
+use crate::encode::walk::{Form, Walk};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PySlice};
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Frame,
     Series,
     Index,
@@ -30,32 +33,52 @@ pub(super) enum Kind {
     Missing,
 }
 
-impl Kind {
-    /// pandas moves its classes between modules, so only their names and the package count.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        let name = name.strip_prefix("pandas.")?.rsplit('.').next()?;
-        Some(match name {
-            "DataFrame" => Self::Frame,
-            "Series" => Self::Series,
-            "Index" => Self::Index,
-            "MultiIndex" => Self::MultiIndex,
-            "RangeIndex" => Self::RangeIndex,
-            "ExtensionArray" => Self::Array,
-            "ExtensionDtype" => Self::Dtype,
-            "Timestamp" => Self::Timestamp,
-            "Timedelta" => Self::Timedelta,
-            "Period" => Self::Period,
-            "Interval" => Self::Interval,
-            "NaTType" | "NAType" => Self::Missing,
-            _ => return None,
-        })
-    }
+/// pandas moves its classes between modules, so only their names and the package count.
+pub(super) fn find(name: &str) -> Option<&'static dyn Form> {
+    let name = name.strip_prefix("pandas.")?.rsplit('.').next()?;
+    Some(match name {
+        "DataFrame" => &Kind::Frame,
+        "Series" => &Kind::Series,
+        "Index" => &Kind::Index,
+        "MultiIndex" => &Kind::MultiIndex,
+        "RangeIndex" => &Kind::RangeIndex,
+        "ExtensionArray" => &Kind::Array,
+        "ExtensionDtype" => &Kind::Dtype,
+        "Timestamp" => &Kind::Timestamp,
+        "Timedelta" => &Kind::Timedelta,
+        "Period" => &Kind::Period,
+        "Interval" => &Kind::Interval,
+        "NaTType" | "NAType" => &Kind::Missing,
+        _ => return None,
+    })
 }
 
-impl Kind {
-    /// Which attributes instances keep for the class; `None` where those that a derived class
-    /// adds do not count.
-    pub(super) fn keeps(self) -> Option<&'static [&'static str]> {
+/// Blocks with at most this many columns that lie row by row are read in one pass.
+const PASS_COLUMNS: usize = 256;
+
+/// A block of a frame.
+struct Block<'py> {
+    values: Bound<'py, PyAny>,
+    /// Where its columns stand in the frame.
+    places: Vec<usize>,
+    two_dimensional: bool,
+}
+
+impl Form for Kind {
+    fn write<'py>(
+        &self,
+        walk: &mut Walk<'_, '_, 'py>,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
+        walk.pandas(*self, value, info)
+    }
+
+    fn covers_derived(&self) -> bool {
+        true
+    }
+
+    fn keeps(&self) -> Option<&'static [&'static str]> {
         match self {
             Self::Frame | Self::Series => Some(&[
                 "_mgr",
@@ -72,25 +95,9 @@ impl Kind {
     }
 }
 
-/// Blocks with at most this many columns that lie row by row are read in one pass.
-const PASS_COLUMNS: usize = 256;
-
-/// A block of a frame.
-struct Block<'py> {
-    values: Bound<'py, PyAny>,
-    /// Where its columns stand in the frame.
-    places: Vec<usize>,
-    two_dimensional: bool,
-}
-
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes something of pandas's.
-    pub(super) fn pandas(
-        &mut self,
-        kind: Kind,
-        value: &Bound<'py, PyAny>,
-        info: &TypeInfo,
-    ) -> Outcome {
+    fn pandas(&mut self, kind: Kind, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         let tag = match kind {
             Kind::Frame => tags::FRAME,
             Kind::Series => tags::SERIES,
@@ -134,8 +141,8 @@ impl<'py> Walk<'_, '_, 'py> {
                 self.enc.tag(tags::END);
                 Ok(())
             }
-            Kind::Array => self.extension(value),
-            Kind::Dtype => self.extension_dtype(value),
+            Kind::Array => self.extension(value, info),
+            Kind::Dtype => self.extension_dtype(value, info),
             Kind::Timestamp | Kind::Timedelta => {
                 let nanos = match value.getattr_opt("_value")? {
                     Some(nanos) => nanos,
@@ -309,10 +316,10 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes an extension array.
-    fn extension(&mut self, array: &Bound<'py, PyAny>) -> Outcome {
+    fn extension(&mut self, array: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         // What others derive may keep more than its parts say.
         if !class_of(array).starts_with("pandas.") {
-            return self.reduce(array);
+            return self.reduce(array, info);
         }
         let dtype = array.getattr("dtype")?;
         self.own(dtype.as_ptr())
@@ -355,12 +362,12 @@ impl<'py> Walk<'_, '_, 'py> {
             self.own(array.getattr("fill_value")?.as_ptr())?;
             return self.own(values.as_ptr());
         }
-        self.reduce(array)
+        self.reduce(array, info)
     }
 
-    fn extension_dtype(&mut self, dtype: &Bound<'py, PyAny>) -> Outcome {
+    fn extension_dtype(&mut self, dtype: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         if !class_of(dtype).starts_with("pandas.") {
-            return self.reduce(dtype);
+            return self.reduce(dtype, info);
         }
         self.inner(dtype.str()?.as_any())?;
         for name in [

@@ -1,16 +1,17 @@
-//! Lists, tuples, dicts, sets and their kin.
+//! Lists, tuples and dicts.
 //!
-//! Dicts and sets are written in an order of their own, so that the order in which they were
+//! Dicts are written in an order of their own, so that the order in which they were
 //! filled does not count (K4): where all keys are plain strings, by the hash that Python keeps in
 //! them, which is the same for equal strings; otherwise by what was written for each member.
 #![allow(unsafe_code)]
 
-use super::fault::Outcome;
-use super::types::{Known, class_of};
-use super::{Walk, encode_scalar, tags};
+use super::Walk;
+use crate::encode::fault::Outcome;
+use crate::encode::names::class_of;
+use crate::encode::scalars::encode_scalar;
+use crate::encode::tags;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use smallvec::SmallVec;
 
 /// How much of a key a message shows.
@@ -21,7 +22,7 @@ type Pair = (isize, *mut ffi::PyObject, *mut ffi::PyObject);
 
 /// What the keys of a dict are.
 #[derive(Clone, Copy)]
-pub(super) enum Keys<'a> {
+pub(in crate::encode) enum Keys<'a> {
     /// Values like others.
     Values,
     /// Names of attributes, without those to skip.
@@ -34,7 +35,7 @@ type HeldPair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes the members of a list or of an instance of a subclass, as they are while it is
     /// read.
-    pub(super) fn list(&mut self, list: *mut ffi::PyObject) -> Outcome {
+    pub(in crate::encode) fn list(&mut self, list: *mut ffi::PyObject) -> Outcome {
         self.enc.tag(tags::LIST);
         let mut piece = self.enc.len();
         let mut at = 0;
@@ -60,7 +61,7 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes the members of a tuple or of an instance of a subclass.
-    pub(super) fn tuple(&mut self, tuple: *mut ffi::PyObject) -> Outcome {
+    pub(in crate::encode) fn tuple(&mut self, tuple: *mut ffi::PyObject) -> Outcome {
         self.enc.tag(tags::TUPLE);
         let mut piece = self.enc.len();
         // SAFETY: the caller keeps the tuple alive, which keeps its members, and a tuple that
@@ -80,7 +81,7 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes the members that an iteration gives.
-    pub(super) fn members(&mut self, tag: u8, iterable: &Bound<'py, PyAny>) -> Outcome {
+    pub(in crate::encode) fn members(&mut self, tag: u8, iterable: &Bound<'py, PyAny>) -> Outcome {
         self.enc.tag(tag);
         let mut piece = self.enc.len();
         for (at, item) in iterable.try_iter()?.enumerate() {
@@ -93,7 +94,7 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes a dict, or what an instance of a subclass holds as a dict.
-    pub(super) fn dict(&mut self, tag: u8, dict: *mut ffi::PyObject) -> Outcome {
+    pub(in crate::encode) fn dict(&mut self, tag: u8, dict: *mut ffi::PyObject) -> Outcome {
         self.enc.tag(tag);
         let start = self.enc.len();
         self.pairs(dict, Keys::Values)?;
@@ -103,10 +104,10 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes the pairs of a dict in an order that depends on the content alone.
-    pub(super) fn pairs(&mut self, dict: *mut ffi::PyObject, keys: Keys<'_>) -> Outcome {
+    pub(in crate::encode) fn pairs(&mut self, dict: *mut ffi::PyObject, keys: Keys<'_>) -> Outcome {
         let mut pairs: SmallVec<[Pair; 24]> = SmallVec::new();
         let (mut all_str, skip) = match keys {
-            Keys::Values => (self.rules.is_none(), &[][..]),
+            Keys::Values => (self.scope.rules.is_none(), &[][..]),
             Keys::Names(skip) => (true, skip),
         };
         let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
@@ -212,7 +213,7 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes members one by one, then puts what was written for them in order.
-    pub(super) fn sorted(
+    pub(in crate::encode) fn sorted(
         &mut self,
         count: usize,
         mut write: impl FnMut(&mut Self, usize) -> Outcome,
@@ -244,113 +245,6 @@ impl<'py> Walk<'_, '_, 'py> {
         }
         Ok(())
     }
-
-    /// Writes the members of a set or frozenset, or of an instance of a subclass.
-    pub(super) fn set(&mut self, tag: u8, set: &Bound<'py, PyAny>) -> Outcome {
-        self.enc.tag(tag);
-        let start = self.enc.len();
-        let items = set_items(set)?;
-        let class = class_of(set);
-        self.sorted(items.len(), |walk, at| {
-            walk.value(items[at].as_ptr())
-                .map_err(|fault| fault.at(class.clone(), "a member".to_owned()))
-        })?;
-        self.piece(start);
-        self.enc.tag(tags::END);
-        Ok(())
-    }
-
-    /// Writes the pairs of an `OrderedDict` in their order, which counts there.
-    pub(super) fn ordered(&mut self, dict: &Bound<'py, PyAny>) -> Outcome {
-        self.enc.tag(tags::ORDERED);
-        let mut piece = self.enc.len();
-        // `dict.items` of the base class would give the order in which the keys were first
-        // inserted, which `move_to_end` does not change.
-        static ITEMS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let items = ITEMS
-            .get_or_try_init(self.py, || {
-                let class = self.py.import("collections")?.getattr("OrderedDict")?;
-                class.getattr("items").map(Bound::unbind)
-            })?
-            .bind(self.py)
-            .call1((dict,))?;
-        for pair in items.try_iter()? {
-            let (key, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = pair?.extract()?;
-            self.value(key.as_ptr())
-                .map_err(|fault| fault.at(class_of(dict), format!("the key {}", shown(&key))))?;
-            self.value(value.as_ptr()).map_err(|fault| {
-                fault.at(class_of(dict), format!("the value under {}", shown(&key)))
-            })?;
-            piece = self.piece(piece);
-        }
-        self.enc.tag(tags::END);
-        Ok(())
-    }
-
-    /// Writes the members of a deque and its greatest length.
-    pub(super) fn deque(&mut self, deque: &Bound<'py, PyAny>) -> Outcome {
-        // Past whatever a subclass makes of iteration.
-        static ITERATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let items = ITERATE
-            .get_or_try_init(self.py, || {
-                let class = self.py.import("collections")?.getattr("deque")?;
-                class.getattr("__iter__").map(Bound::unbind)
-            })?
-            .bind(self.py)
-            .call1((deque,))?;
-        self.members(tags::DEQUE, &items)?;
-        self.inner(&deque.getattr("maxlen")?)
-    }
-
-    /// Writes the mapping behind a read-only view of it.
-    pub(super) fn proxy(&mut self, proxy: &Bound<'py, PyAny>) -> Outcome {
-        self.enc.tag(tags::PROXY);
-        let copy = proxy.call_method0("copy")?;
-        self.own(copy.as_ptr())
-    }
-
-    /// Writes what a view of a dict's keys, values or items shows.
-    pub(super) fn view(&mut self, known: Known, view: &Bound<'py, PyAny>) -> Outcome {
-        let items = view.try_iter()?.collect::<PyResult<Vec<_>>>()?;
-        let class = class_of(view);
-        let start = self.enc.len();
-        let tag = match known {
-            Known::Keys => 0,
-            Known::Items => 1,
-            _ => 2,
-        };
-        self.enc.raw(&[tags::VIEW, tag]);
-        let member = |walk: &mut Self, at: usize| {
-            let member = match known {
-                // A pair is made for the iteration.
-                Known::Items => walk.own(items[at].as_ptr()),
-                _ => walk.value(items[at].as_ptr()),
-            };
-            member.map_err(|fault| fault.at(class.clone(), "a member".to_owned()))
-        };
-        if matches!(known, Known::Values) {
-            for at in 0..items.len() {
-                member(self, at)?;
-            }
-        } else {
-            self.sorted(items.len(), member)?;
-        }
-        self.piece(start + 2);
-        self.enc.tag(tags::END);
-        Ok(())
-    }
-}
-
-/// The members of a set, past whatever a subclass makes of iteration.
-fn set_items<'py>(set: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let py = set.py();
-    // SAFETY: `set` is an instance of `set` or `frozenset` or of a subclass, which share their
-    // iteration, and the iterator gives new references until NULL.
-    unsafe {
-        let iter = ffi::PySet_Type.tp_iter.expect("sets can be iterated")(set.as_ptr());
-        let iter = Bound::from_owned_ptr_or_err(py, iter)?;
-        iter.try_iter()?.collect()
-    }
 }
 
 /// The hash of an exact `str`: a key of a dict has it ready.
@@ -377,7 +271,7 @@ unsafe fn same_str(name: *mut ffi::PyObject, key: *mut ffi::PyObject) -> bool {
 
 /// A key for a message: strings and numbers as they are, others by their class. No code of the
 /// user's runs for a message.
-fn shown(key: &Bound<'_, PyAny>) -> String {
+pub(in crate::encode) fn shown(key: &Bound<'_, PyAny>) -> String {
     let plain = key.is_exact_instance_of::<pyo3::types::PyString>()
         || key.is_exact_instance_of::<pyo3::types::PyInt>();
     if plain && let Ok(text) = key.repr() {

@@ -6,12 +6,12 @@
 //! already in that form are digested where they lie.
 #![allow(unsafe_code)]
 
-use super::arrow::{Array, Schema};
 use super::bits::{Bits, Mask};
-use super::dictionaries::{Index, Known};
+use super::c_data::{Array, Schema};
+use super::dictionaries::{Dictionary, Index, Known};
 use super::runs::{Offsets, each_run, fixed, push_views, zeros};
-use super::stream::Stream;
-use super::tags;
+use crate::encode::stream::Stream;
+use crate::encode::tags;
 use tenure::Encoder;
 
 /// What a column has been found to hold so far.
@@ -138,6 +138,22 @@ impl Column {
             read += self.valid.finish(enc, tags::NULLS);
         }
         read + self.values.finish(enc)
+    }
+}
+
+/// Writes some of an array's values, from one on, as a column of their own.
+unsafe fn part(
+    enc: &mut Encoder,
+    schema: &Schema,
+    array: &Array,
+    from: usize,
+    len: usize,
+    whole: bool,
+) {
+    if let Ok(mut column) = Column::new(schema, whole) {
+        // SAFETY: the array was handed out with this schema.
+        unsafe { column.extend(schema, array, from, len, None) };
+        column.finish(enc);
     }
 }
 
@@ -332,7 +348,12 @@ impl Values {
                     else {
                         return;
                     };
-                    known.extend(*index, schema, values, array.buffer(1), start, len, mask);
+                    let dictionary = Dictionary {
+                        schema,
+                        values,
+                        write: part,
+                    };
+                    known.extend(*index, dictionary, array.buffer(1), start, len, mask);
                 }
                 Self::Union {
                     dense,

@@ -6,10 +6,13 @@
 //! padding of long doubles. Objects are keyed by what they contain (K6).
 #![allow(unsafe_code)]
 
-use super::fault::{Fault, Outcome};
-use super::stream::Strided;
-use super::types::{TypeInfo, class_of};
-use super::{Walk, memo, tags};
+use crate::encode::fault::{Fault, Outcome};
+use crate::encode::names::{class_of, write_id};
+use crate::encode::scalars::bytes_of;
+use crate::encode::stream::Strided;
+use crate::encode::type_info::TypeInfo;
+use crate::encode::walk::{Form, Walk};
+use crate::encode::{memo, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -18,7 +21,7 @@ use std::ffi::{c_char, c_int};
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Array,
     /// An array on a file, whose class keeps more than its content in its attributes.
     FileArray,
@@ -29,46 +32,16 @@ pub(super) enum Kind {
     Dtype,
 }
 
-impl Kind {
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "numpy.ndarray" => Self::Array,
-            "numpy.memmap" => Self::FileArray,
-            "numpy.ma.MaskedArray" | "numpy.ma.core.MaskedArray" => Self::Masked,
-            "numpy.ma.MaskedConstant" | "numpy.ma.core.MaskedConstant" => Self::MaskedItem,
-            "numpy.generic" => Self::Scalar,
-            "numpy.dtype" => Self::Dtype,
-            _ => return None,
-        })
-    }
-
-    /// Which attributes instances keep for the class; `None` where a derived class adds none.
-    pub(super) fn keeps(self) -> Option<&'static [&'static str]> {
-        match self {
-            Self::Scalar => Some(&[]),
-            Self::FileArray => Some(&["_mmap", "filename", "offset", "mode"]),
-            Self::Masked => Some(&[
-                "_mask",
-                "_data",
-                "_fill_value",
-                "_hardmask",
-                "_sharedmask",
-                "_isfield",
-                "_baseclass",
-                "_optinfo",
-                "_basedict",
-            ]),
-            _ => None,
-        }
-    }
-
-    /// Whether what derives from it is written as it is itself, with its class.
-    pub(super) fn covers_derived(self) -> bool {
-        matches!(
-            self,
-            Self::Scalar | Self::Dtype | Self::FileArray | Self::Masked | Self::MaskedItem
-        )
-    }
+pub(super) fn find(name: &str) -> Option<&'static dyn Form> {
+    Some(match name {
+        "numpy.ndarray" => &Kind::Array,
+        "numpy.memmap" => &Kind::FileArray,
+        "numpy.ma.MaskedArray" | "numpy.ma.core.MaskedArray" => &Kind::Masked,
+        "numpy.ma.MaskedConstant" | "numpy.ma.core.MaskedConstant" => &Kind::MaskedItem,
+        "numpy.generic" => &Kind::Scalar,
+        "numpy.dtype" => &Kind::Dtype,
+        _ => return None,
+    })
 }
 
 /// The beginning of an array object, which NumPy's binary interface fixes.
@@ -218,14 +191,50 @@ pub(super) fn is_array(value: &Bound<'_, PyAny>) -> bool {
     })
 }
 
-impl<'py> Walk<'_, '_, 'py> {
-    /// Writes something of NumPy's.
-    pub(super) fn numpy(
-        &mut self,
-        kind: Kind,
+impl Form for Kind {
+    fn write<'py>(
+        &self,
+        walk: &mut Walk<'_, '_, 'py>,
         value: &Bound<'py, PyAny>,
         info: &TypeInfo,
     ) -> Outcome {
+        walk.numpy(*self, value, info)
+    }
+
+    fn covers_derived(&self) -> bool {
+        matches!(
+            self,
+            Self::Scalar | Self::Dtype | Self::FileArray | Self::Masked | Self::MaskedItem
+        )
+    }
+
+    fn keeps(&self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Scalar => Some(&[]),
+            Self::FileArray => Some(&["_mmap", "filename", "offset", "mode"]),
+            Self::Masked => Some(&[
+                "_mask",
+                "_data",
+                "_fill_value",
+                "_hardmask",
+                "_sharedmask",
+                "_isfield",
+                "_baseclass",
+                "_optinfo",
+                "_basedict",
+            ]),
+            _ => None,
+        }
+    }
+
+    fn is_given_attributes(&self) -> bool {
+        *self == Self::Masked
+    }
+}
+
+impl<'py> Walk<'_, '_, 'py> {
+    /// Writes something of NumPy's.
+    fn numpy(&mut self, kind: Kind, value: &Bound<'py, PyAny>, info: &TypeInfo) -> Outcome {
         match kind {
             Kind::Array => self.array(value),
             Kind::FileArray => {
@@ -274,7 +283,7 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes an array's dtype, shape and items.
-    pub(super) fn array(&mut self, array: &Bound<'py, PyAny>) -> Outcome {
+    fn array(&mut self, array: &Bound<'py, PyAny>) -> Outcome {
         // SAFETY: the rule is given to arrays only, which keep their dtype alive.
         let descr = unsafe { (*array.as_ptr().cast::<ArrayObject>()).descr };
         // SAFETY: as above.
@@ -472,14 +481,14 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// Writes what a dtype is.
-    pub(super) fn dtype(&mut self, dtype: &Bound<'py, PyAny>) -> Outcome {
+    fn dtype(&mut self, dtype: &Bound<'py, PyAny>) -> Outcome {
         self.metadata(dtype)?;
         // SAFETY: callers pass live dtypes.
         if let Some(plain) = unsafe { plain(dtype.as_ptr()) } {
             self.enc.raw(&plain.id());
         } else {
             self.enc.raw(&[0]);
-            super::types::write_id(self.enc, &dtype.get_type())?;
+            write_id(self.enc, &dtype.get_type())?;
             self.inner(&dtype.getattr("str")?)?;
             self.inner(&dtype.getattr("alignment")?)?;
             if let Ok(inner) = dtype.getattr("subdtype")?.cast::<PyTuple>() {
@@ -526,7 +535,7 @@ unsafe fn memory_owner(array: *mut ffi::PyObject, run: &[u8]) -> Option<*mut ffi
         if owner.is_null() || ffi::Py_TYPE(owner) != &raw mut ffi::PyBytes_Type {
             return None;
         }
-        let whole = super::builtin::bytes_of(owner).as_ptr_range();
+        let whole = bytes_of(owner).as_ptr_range();
         let part = run.as_ptr_range();
         (whole.start <= part.start && part.end <= whole.end).then_some(owner)
     }

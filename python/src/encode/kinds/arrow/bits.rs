@@ -1,7 +1,7 @@
 //! Bits of columns, which may begin anywhere in a byte, lined up anew.
 #![allow(unsafe_code)]
 
-use super::stream::Stream;
+use crate::encode::stream::Stream;
 use tenure::Encoder;
 
 /// Which of some values are there; bit 0 of the first word is the first.
