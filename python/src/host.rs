@@ -9,8 +9,8 @@ use tenure::{BuildStart, Encoder, Host, HostBuild, Interrupt, Observed, Recordin
 use crate::attach;
 use crate::current::Current;
 use crate::encode::{self, Context};
+use crate::hosts;
 use crate::log;
-use crate::modules;
 use crate::resource::interrupt;
 
 pub(crate) struct PyHost {
@@ -157,7 +157,8 @@ static ADAPTER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
 /// Finds a host that runs in this process and has not been set yet.
 ///
-/// Costs a look into `sys.modules`; asked at each miss, and at each access to a session's entry.
+/// Asked at each miss, and at each access to a session's entry; the answer is remembered once there is
+/// one.
 pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
     let engine = crate::process::engine();
     if engine.host().is_some() {
@@ -168,13 +169,8 @@ pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
         set(py, Some(adapter));
         return Ok(());
     }
-    if modules::imported(py, intern!(py, "streamlit.runtime")).is_some() {
-        let found = py
-            .import(intern!(py, "tenure.hosts"))?
-            .call_method0(intern!(py, "find"))?;
-        if !found.is_none() {
-            set(py, Some(found.unbind()));
-        }
+    if let Some(adapter) = hosts::find(py)? {
+        set(py, Some(adapter.unbind()));
     }
     Ok(())
 }

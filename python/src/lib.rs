@@ -16,6 +16,7 @@ mod fingerprint;
 mod flat;
 mod foreign;
 mod host;
+mod hosts;
 mod identity;
 mod info;
 mod log;
@@ -28,6 +29,7 @@ mod process;
 mod registration;
 mod renewed;
 mod resource;
+mod sessions;
 #[cfg(unix)]
 mod signals;
 mod stale;

@@ -3,7 +3,7 @@
 What is Streamlit's is used, not rebuilt: its replay context records, its replay function puts out again, its spinner
 element shows, its session objects say when they come and go. The few of its functions that must also tell Tenure are
 wrapped in one place, `attach`; `docs/guide/streamlit.md` lists every internal that is touched. Whoever imports this
-module has asked `_streamlit_version` first.
+module has asked `tenure.hosts.streamlit.version` first.
 
 Lock: the one that guards `attach` is taken alone.
 """
@@ -24,15 +24,12 @@ from streamlit.runtime import caching, connection_factory
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.state import widgets
+from streamlit.runtime.state import widgets as their_widgets
 from streamlit.watcher.local_sources_watcher import LocalSourcesWatcher
 
 from tenure import _native
-from tenure.hosts import _streamlit_reload as reload
-from tenure.hosts import _streamlit_replay as replay
-from tenure.hosts import _streamlit_sessions as sessions
-from tenure.hosts import _streamlit_widgets
-from tenure.hosts._streamlit_spinner import Spinner
+from tenure.hosts.streamlit import reload, replay, sessions, widgets
+from tenure.hosts.streamlit.spinner import Spinner
 
 
 class StreamlitHost:
@@ -65,8 +62,8 @@ class StreamlitHost:
         if ctx is not None:
             replay.replay(ctx, recording, func)
 
-    def observe(self, inputs: _streamlit_widgets.Inputs) -> object:
-        return _streamlit_widgets.observe(get_script_run_ctx(suppress_warning=True), inputs)
+    def observe(self, inputs: widgets.Inputs) -> object:
+        return widgets.observe(get_script_run_ctx(suppress_warning=True), inputs)
 
     def interrupted(self) -> None:
         ctx = get_script_run_ctx(suppress_warning=True)
@@ -117,7 +114,7 @@ def attach() -> StreamlitHost:
                 _replace(DeltaGenerator, "_enqueue", replay.minding_freshness)
             _replace(StatusContainer, "update", replay.noting_statuses)
             _replace(utils, "_register_element_id", replay.noting_elements)
-            _replace(widgets, "register_widget_from_metadata", replay.noting_widgets)
+            _replace(their_widgets, "register_widget_from_metadata", replay.noting_widgets)
             _replace(LocalSourcesWatcher, reload.UNLOADS, reload.minding_classes)
             _afterwards(AppSession, "clear_session_caches", sessions.ended)
             _afterwards(AppSession, "register_file_watchers", sessions.watched)

@@ -8,7 +8,7 @@ Why is the context asked when a build has ended, and not at each element?
 
 Four things Streamlit's replay leaves out are put right here: parts of the page other than the body and the sidebar,
 elements that the front end must take anew even if they look as before, how an `st.status` ended, and files other than
-those of images, sounds and videos (see `_streamlit_files`).
+those of images, sounds and videos (see `files`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from streamlit.runtime.caching.cached_message_replay import (
 from streamlit.runtime.scriptrunner import ScriptRunContext
 from streamlit.runtime.scriptrunner_utils.script_run_context import in_cached_function
 
-from tenure.hosts import _streamlit_files, _streamlit_widgets
+from tenure.hosts.streamlit import files, widgets
 
 
 class Recording:
@@ -46,14 +46,14 @@ class Recording:
         self,
         messages: list[Any],
         fresh: frozenset[int],
-        files: tuple[_streamlit_files.File, ...],
-        seen: _streamlit_widgets.Seen | None,
+        files: tuple[files.File, ...],
+        seen: widgets.Seen | None,
     ) -> None:
         self.parts = _by_root(messages)
         self.fresh = fresh
         self.files = files
         self.seen = seen
-        self.observed = None if seen is None else _streamlit_widgets.Inputs(seen.widgets)
+        self.observed = None if seen is None else widgets.Inputs(seen.widgets)
 
 
 class Capture:
@@ -67,9 +67,9 @@ class Capture:
         self._home = str(id(st._main._active_dg))
         self._saves: list[tuple[str, inspect.BoundArguments]] | None = []
         self.fresh: set[int] = set()
-        self.files: list[_streamlit_files.File] = []
+        self.files: list[files.File] = []
         self.statuses: dict[StatusContainer, bool | None] = {}
-        self.seen = _streamlit_widgets.Seen() if allow_widgets else None
+        self.seen = widgets.Seen() if allow_widgets else None
         # Streamlit's warning about widgets hangs on this flag. An outer function that forbids them has the say.
         self._forbidding = in_cached_function.set(in_cached_function.get() or not allow_widgets)
         self._token = _open.set((*_open.get(), self))
@@ -118,13 +118,13 @@ Streamlit's replay does not say so to the front end, and an element that looks a
 
 def replay(ctx: ScriptRunContext, recording: Recording, func: Callable[..., Any]) -> None:
     """Puts a recording out for the session of `ctx`, where its script stands now."""
-    names = _streamlit_files.keep(recording.files)
-    parts = [(root, _streamlit_files.renamed(messages, names)) for root, messages in recording.parts]
+    names = files.keep(recording.files)
+    parts = [(root, files.renamed(messages, names)) for root, messages in recording.parts]
     fresh = recording.fresh
     if recording.seen is not None:
-        values = _streamlit_widgets.register(ctx, recording.seen)
-        parts = [(root, _streamlit_widgets.for_session(messages, values)) for root, messages in parts]
-        fresh = fresh | _streamlit_widgets.set_here(parts)
+        values = widgets.register(ctx, recording.seen)
+        parts = [(root, widgets.for_session(messages, values)) for root, messages in parts]
+        fresh = fresh | widgets.set_here(parts)
     token = _fresh.set(fresh)
     try:
         for root, messages in parts:
@@ -175,7 +175,7 @@ def _settle(messages: list[Any], status: StatusContainer, expanded: bool | None)
     messages[own[-1]] = dataclasses.replace(begun, message=block)
 
 
-# --- what Streamlit's functions also do while builds are open; `tenure.hosts.streamlit.attach` puts these in place ---
+# --- what Streamlit's functions also do while builds are open; `adapter.attach` puts these in place ---
 
 
 def also_saving(original: Callable[..., None]) -> Callable[..., None]:
@@ -215,7 +215,7 @@ def noting_files(original: Callable[..., str]) -> Callable[..., str]:
     def add(*args: Any, **kwargs: Any) -> str:
         name = original(*args, **kwargs)
         for build in _open.get():
-            build.files.append(_streamlit_files.File(name, original.__name__, bind(*args, **kwargs)))
+            build.files.append(files.File(name, original.__name__, bind(*args, **kwargs)))
         return name
 
     return add
@@ -242,7 +242,7 @@ def noting_elements(original: Callable[..., None]) -> Callable[..., None]:
         if not builds:
             return original(*args, **kwargs)
         given = bind(*args, **kwargs).arguments
-        _streamlit_widgets.refuse(given["element_type"])
+        widgets.refuse(given["element_type"])
         original(*args, **kwargs)
         for seen in _seen(builds):
             seen.elements.append((given["element_type"], given["element_id"]))
@@ -263,9 +263,9 @@ def noting_widgets(original: Callable[..., Any]) -> Callable[..., Any]:
     return register
 
 
-def _seen(builds: tuple[Capture, ...]) -> list[_streamlit_widgets.Seen]:
+def _seen(builds: tuple[Capture, ...]) -> list[widgets.Seen]:
     """Where the open builds note a widget: from the innermost out, up to one that forbids widgets."""
-    noting: list[_streamlit_widgets.Seen] = []
+    noting: list[widgets.Seen] = []
     for build in reversed(builds):
         if build.seen is None:
             break

@@ -1,7 +1,8 @@
 """Tenure's errors as an app catches Streamlit's: each is what Tenure raises elsewhere, and a `StreamlitAPIException`.
 
 The engine raises these in a program that has loaded Streamlit, so that `except StreamlitAPIException` goes on working
-there. They stand in a module, and so can be pickled.
+there. They stand in a module, and so can be pickled. A cache that needs its own entry has none, since Streamlit hangs
+there.
 """
 
 from __future__ import annotations

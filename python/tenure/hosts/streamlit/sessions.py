@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import itertools
-import threading
-import time
 import weakref
 
 from streamlit import runtime
@@ -55,41 +52,6 @@ _away: weakref.WeakSet[AppSession] = weakref.WeakSet()
 """Those of them that have ended or disconnected, and may come back."""
 
 
-_PROMPTLY = 0.1
-"""How long, in seconds, the server's event loop waits for a session's releases, which are user code."""
-
-_AT_EXIT = 5.0
-"""How long, in seconds, the process waits in the end for those that are still under way."""
-
-_endings: set[threading.Thread] = set()
-
-
-def _end(session_id: str) -> None:
-    """Ends a session for the engine, from the event loop.
-
-    On a thread of its own, so that a slow `on_release` holds up no other session. The loop waits a moment all the same:
-    by then the session's entries are out of reach, also for a session that comes straight back, and quick releases are
-    done.
-    """
-    ending = threading.Thread(target=_native.end_session, args=(session_id,), name="tenure-session-end", daemon=True)
-    try:
-        ending.start()
-    except RuntimeError:
-        _native.end_session(session_id)  # The interpreter is shutting down and starts no more threads.
-        return
-    ending.join(_PROMPTLY)
-    if ending.is_alive():
-        _endings.difference_update([other for other in _endings if not other.is_alive()])
-        _endings.add(ending)
-
-
-@atexit.register
-def _finish() -> None:
-    until = time.monotonic() + _AT_EXIT
-    for ending in _endings:
-        ending.join(max(0.0, until - time.monotonic()))
-
-
 def ended(session: AppSession) -> None:
     """Streamlit clears the caches of a session when it disconnects, and again when it is shut down for good.
 
@@ -97,7 +59,7 @@ def ended(session: AppSession) -> None:
     """
     _met[session.id] = session
     _away.add(session)
-    _end(session.id)
+    _native.end_session_aside(session.id)  # On the event loop, which must go on.
 
 
 def watched(session: AppSession) -> None:
