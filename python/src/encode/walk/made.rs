@@ -118,7 +118,7 @@ impl<'py> Walk<'_, '_, 'py> {
             floor,
             reads_class: Some(passes_over),
             reading: self.scope.reading,
-            ..Scope::default()
+            ..Scope::new(None)
         };
         let outer = std::mem::replace(&mut self.scope, scope);
         let outcome = self.nested(class.as_ptr(), |walk| walk.made_of(class));

@@ -165,11 +165,12 @@ pub(super) struct Scope<'a> {
     pub(super) trace: Option<Box<Trace>>,
 }
 
-impl Default for Scope<'_> {
-    fn default() -> Self {
+impl<'a> Scope<'a> {
+    #[inline(always)]
+    fn new(rules: Option<&'a HashFuncs>) -> Self {
         Self {
-            rules: None,
-            ruled: false,
+            rules,
+            ruled: rules.is_some(),
             floor: 0,
             reads_class: None,
             lowest: usize::MAX,
@@ -203,11 +204,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             py,
             enc,
             classes,
-            scope: Scope {
-                rules,
-                ruled: rules.is_some(),
-                ..Scope::default()
-            },
+            scope: Scope::new(rules),
             open: SmallVec::new(),
             digested: 0,
             converted: std::ptr::null_mut(),
