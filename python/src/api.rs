@@ -9,7 +9,7 @@ use crate::encode::{self, Context, HashFuncs};
 use crate::log::Caller;
 use crate::resource::Held;
 use crate::{
-    attach, bound, cached, errors, events, exit, host, hosts, info, options, passed_on, process,
+    attach, bound, cached, errors, events, exit, host, hosts, info, interrupts, options, process,
     sessions, testing,
 };
 
@@ -70,7 +70,7 @@ fn watch_the_process(py: Python<'_>) -> PyResult<()> {
 /// Clears every entry of every function.
 #[pyfunction]
 fn clear_all(py: Python<'_>) -> PyResult<()> {
-    passed_on::to_caller(py, || {
+    interrupts::to_caller(py, || {
         process::engine().clear_all();
         Ok(())
     })

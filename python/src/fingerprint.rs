@@ -5,11 +5,11 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use tenure::{Hasher128, Identity, Scope};
 
+use crate::churn::Decoration;
 use crate::encode::{First, Role};
 use crate::identity::{self, Source};
 use crate::maker;
 use crate::options::Options;
-use crate::renewed::Renewed;
 
 /// The function's name for people, and its identity for the registry.
 pub(crate) struct Fingerprint {
@@ -22,7 +22,7 @@ pub(crate) struct Fingerprint {
     /// while the callbacks are.
     pub(crate) firsts: Firsts,
     /// What tells this decoration from the next one of the same code.
-    pub(crate) renewed: Renewed,
+    pub(crate) decoration: Decoration,
 }
 
 pub(crate) type Firsts = Arc<[Arc<First>]>;
@@ -92,7 +92,7 @@ pub(crate) fn of(
         title: source.title,
         pinned: source.pinned.into_iter().chain(maker.codes).collect(),
         firsts: firsts.into(),
-        renewed: Renewed {
+        decoration: Decoration {
             round: maker.round,
             captured: source.captured.into(),
         },

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use tenure::{BuildStart, Encoder, Host, HostBuild, Interrupt, Observed, Recording, SessionId};
 
 use crate::attach;
-use crate::current::Current;
+use crate::current_function::Current;
 use crate::encode::{self, Context};
 use crate::hosts;
 use crate::log;

@@ -17,20 +17,20 @@
 
 mod bytecode;
 mod class;
+mod class_body;
 mod context;
 mod defaults;
-mod elsewhere;
 mod fault;
-mod first;
+mod first_content;
 mod hash_funcs;
-mod held;
-mod kept;
+mod kept_results;
 mod kinds;
-mod lines;
 mod members;
 mod memo;
 mod names;
 mod origin;
+mod own_state;
+mod pins;
 mod reach;
 mod reading;
 mod scalars;
@@ -43,16 +43,16 @@ mod walk;
 
 pub(crate) use context::Context;
 pub(crate) use defaults::settle;
-pub(crate) use first::First;
+pub(crate) use first_content::First;
 pub(crate) use hash_funcs::HashFuncs;
-pub(crate) use held::{Holds, Pin, Role};
+pub(crate) use pins::{Holds, Pin, Role};
 pub(crate) use reading::Reading;
 pub(crate) use scalars::encode_scalar;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use tenure::Encoder;
-use walk::{Walk, steady};
+use walk::{Walk, second_reading};
 
 /// Writes the canonical encoding of one argument, a live object that the caller keeps alive.
 /// `param` is for messages only.
@@ -99,6 +99,6 @@ pub(crate) fn check(
     param: &str,
     cx: &Context<'_>,
 ) -> PyResult<()> {
-    steady::read_twice(py, value, cx.hash_funcs, None, types::of)
+    second_reading::read_twice(py, value, cx.hash_funcs, None, types::of)
         .map_err(|fault| fault.raise(py, param, cx.function))
 }

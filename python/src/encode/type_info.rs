@@ -1,6 +1,6 @@
 //! What is known of a class, beside how its instances are written.
 
-use super::kept::Kept;
+use super::kept_results::Kept;
 use super::members::Described;
 use super::origin::Origin;
 use super::reach::Reach;

@@ -15,7 +15,7 @@ use super::origin::Origin;
 use super::reach::Reach;
 use super::type_info::TypeInfo;
 use super::walk::{Class, Rule};
-use super::{kept, reach};
+use super::{kept_results, reach};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
@@ -79,7 +79,7 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<Class> {
         has_dict: has_dict(&class),
         fields: Vec::new(),
         skip: Vec::new(),
-        kept: kept::of_class(&class)?,
+        kept: kept_results::of_class(&class)?,
         reach: Reach::default(),
         beside: members::hidden_slots(&class)?,
         dict_beside: false,
@@ -153,7 +153,7 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<Class> {
         rule = Rule::Object;
         for field in &fields {
             info.kept
-                .extend(kept::in_slot(&class, field.bind(value.py()))?);
+                .extend(kept_results::in_slot(&class, field.bind(value.py()))?);
         }
         info.fields = fields;
     } else if class::is_plain(value)? {

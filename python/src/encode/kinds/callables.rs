@@ -4,16 +4,16 @@
 //! left out, so that a script that runs again, or that was edited elsewhere, makes an equal one.
 #![allow(unsafe_code)]
 
+use crate::encode::class_body::Lineless;
 use crate::encode::fault::Outcome;
-use crate::encode::held::{Pin, Role};
-use crate::encode::lines::Lineless;
 use crate::encode::names::{class_of, importable, write_id};
+use crate::encode::pins::{Pin, Role};
 use crate::encode::reading::Reading;
 use crate::encode::stream::keyed;
 use crate::encode::type_info::TypeInfo;
 use crate::encode::walk::containers::Keys;
 use crate::encode::walk::{Form, Walk};
-use crate::encode::{first, tags};
+use crate::encode::{first_content, tags};
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyModule, PyTuple, PyType};
 
@@ -393,11 +393,11 @@ impl<'py> Walk<'_, '_, 'py> {
                 self.enc.raw(&(value.as_ptr() as usize).to_le_bytes());
             }
             Role::Callback => {
-                let first = match first::find(self.py, value.as_ptr()) {
+                let first = match first_content::find(self.py, value.as_ptr()) {
                     Some(first) => first,
                     None => {
                         self.holds.pins.push(pin());
-                        first::meet(value, first::number(), Vec::new(), false)
+                        first_content::meet(value, first_content::number(), Vec::new(), false)
                     }
                 };
                 self.count_first(first);

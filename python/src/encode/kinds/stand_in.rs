@@ -6,10 +6,10 @@
 //! else that shows more than its fields has no key (K18).
 
 use crate::encode::class::{self, answering};
-use crate::encode::elsewhere::refused;
 use crate::encode::fault::{Fault, Outcome};
-use crate::encode::held::Role;
 use crate::encode::names::class_of;
+use crate::encode::own_state::refused;
+use crate::encode::pins::Role;
 use crate::encode::tags;
 use crate::encode::type_info::TypeInfo;
 use crate::encode::walk::{Form, Walk};

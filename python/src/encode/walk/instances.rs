@@ -1,7 +1,7 @@
 //! Instances of user classes: plain ones, dataclasses, attrs and pydantic models, enumerations.
 //!
 //! An instance is its class's module and qualified name (K7) with everything that it holds: the
-//! attributes in its dict, in any order, and those in slots, without [kept](crate::encode::kept) results.
+//! attributes in its dict, in any order, and those in slots, without [kept](crate::encode::kept_results) results.
 #![allow(unsafe_code)]
 
 use super::Walk;

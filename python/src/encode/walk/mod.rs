@@ -7,28 +7,28 @@
 
 pub(super) mod containers;
 pub(super) mod data;
-pub(super) mod steady;
+pub(super) mod second_reading;
 
 mod builtin;
-mod converted;
+mod class_identity;
+mod conversion;
+mod default_stand_ins;
 mod instances;
-mod made;
-mod nested;
+mod nesting;
 mod reduce;
 mod results;
 mod room;
-mod settling;
 
 use super::class::is_lock;
 use super::fault::Outcome;
 use super::hash_funcs::HashFuncs;
-use super::held::{Holds, Role};
 use super::members::Described;
+use super::pins::{Holds, Role};
 use super::reading::{Reading, Trace};
 use super::scalars::encode_scalar;
 use super::stack::Stacks;
 use super::type_info::TypeInfo;
-use super::{elsewhere, tags};
+use super::{own_state, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -306,7 +306,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
                 walk.mind_stand_in(&value, &class.rule);
             }
             if !class.info.reach.is_own() {
-                elsewhere::check(&value, &class.info)?;
+                own_state::check(&value, &class.info)?;
             }
             Ok(class)
         })?;
@@ -380,7 +380,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
                     let start = walk.enc.len();
                     walk.attributes(value, info)?;
                     if walk.enc.as_bytes()[start..] == NOTHING_HELD {
-                        walk.on_own(|_| elsewhere::check_empty(value, info))?;
+                        walk.on_own(|_| own_state::check_empty(value, info))?;
                     }
                     Ok(())
                 })

@@ -10,7 +10,7 @@ use crate::encode::fault::{Fault, Outcome, unreadable};
 use crate::encode::names::{class_of, found_under, importable, write_id};
 use crate::encode::reading::Reading;
 use crate::encode::type_info::TypeInfo;
-use crate::encode::{elsewhere, tags};
+use crate::encode::{own_state, tags};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyModule, PyString, PyTuple};
@@ -52,7 +52,7 @@ impl<'py> Walk<'_, '_, 'py> {
             ));
         }
         if holds_nothing(value, parts)? {
-            elsewhere::check_empty(value, info)?;
+            own_state::check_empty(value, info)?;
         }
         self.enc.tag(tags::REDUCED);
         let inside = |fault: Box<Fault>, part: &str| fault.at(class_of(value), part.to_owned());

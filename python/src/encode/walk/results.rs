@@ -3,7 +3,7 @@
 use super::Walk;
 use crate::encode::class;
 use crate::encode::fault::Outcome;
-use crate::encode::kept::{How, Kept, METHODS, function_of, is_plain, made};
+use crate::encode::kept_results::{How, Kept, METHODS, function_of, is_plain, made};
 use crate::encode::type_info::TypeInfo;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

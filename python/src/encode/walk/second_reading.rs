@@ -9,8 +9,8 @@
 use super::{Classes, Walk};
 use crate::encode::fault::{Fault, Outcome};
 use crate::encode::hash_funcs::HashFuncs;
-use crate::encode::held::Role;
 use crate::encode::names::class_of;
+use crate::encode::pins::Role;
 use crate::encode::reading::Trace;
 use crate::encode::stream::keyed;
 use pyo3::ffi;

@@ -4,8 +4,8 @@
 use super::data::PIECE;
 use super::{Rule, Shared, Walk};
 use crate::encode::fault::{DEPTH_MAX, Fault, Outcome};
-use crate::encode::first::{self, First};
-use crate::encode::held::Role;
+use crate::encode::first_content::{self, First};
+use crate::encode::pins::Role;
 use crate::encode::scalars::small_int;
 use crate::encode::stream::keyed;
 use crate::encode::tags;
@@ -65,7 +65,7 @@ impl<'py> Walk<'_, '_, 'py> {
         level: usize,
         write: impl FnOnce(&mut Self) -> Outcome,
     ) -> Outcome {
-        let first = match first::find(self.py, value) {
+        let first = match first_content::find(self.py, value) {
             Some(first) => first,
             None => {
                 let start = self.enc.len();
@@ -81,7 +81,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
                 self.on_own(|walk| {
                     let held = walk.holds.firsts.split_off(held);
-                    Ok(first::meet(
+                    Ok(first_content::meet(
                         &value,
                         content,
                         held,

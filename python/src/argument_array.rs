@@ -9,14 +9,14 @@ use smallvec::SmallVec;
 use crate::plan::Arguments;
 
 /// Owns what the arguments point to.
-pub(crate) struct Flat<'py> {
+pub(crate) struct ArgumentArray<'py> {
     values: SmallVec<[Bound<'py, PyAny>; 8]>,
     pointers: SmallVec<[*mut ffi::PyObject; 8]>,
     positional: usize,
     names: Option<Bound<'py, PyTuple>>,
 }
 
-impl<'py> Flat<'py> {
+impl<'py> ArgumentArray<'py> {
     /// Lays out `args` and `kwargs`, behind `instance` where there is one.
     pub(crate) fn new(
         instance: Option<&Bound<'py, PyAny>>,

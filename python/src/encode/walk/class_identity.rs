@@ -22,7 +22,7 @@ use crate::encode::names::{display_name, found, write_id};
 use crate::encode::origin::Origin;
 use crate::encode::stream::keyed;
 use crate::encode::type_info::TypeInfo;
-use crate::encode::{first, tags};
+use crate::encode::{first_content, tags};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyMapping, PyString, PyTuple, PyType, PyWeakrefReference};
 use std::collections::HashMap;
@@ -205,7 +205,7 @@ fn find(class: &Bound<'_, PyType>) -> Option<u128> {
 /// ever counts as the same, nor does the same one once an attribute of it was set.
 fn alone(class: &Bound<'_, PyType>) -> PyResult<u128> {
     let state = state(class)?;
-    let digest = keyed(&[b"alone".as_slice(), &first::number().to_le_bytes()].concat());
+    let digest = keyed(&[b"alone".as_slice(), &first_content::number().to_le_bytes()].concat());
     meet(class, digest, state)
 }
 

@@ -16,7 +16,7 @@ use crate::resource::Callbacks;
 
 /// What tells one decoration from the next one of the same code.
 #[derive(Clone)]
-pub(crate) struct Renewed {
+pub(crate) struct Decoration {
     /// The run of the main script that it was done in.
     pub(crate) round: u64,
     /// The captured variables, with the digest of what each holds.
@@ -26,7 +26,7 @@ pub(crate) struct Renewed {
 /// So many runs leave something behind before anything is said.
 const RUNS: usize = 3;
 
-impl Renewed {
+impl Decoration {
     /// Says that `known` is the next one in a row that no run comes back to, if that is so.
     pub(crate) fn tell(&self, py: Python<'_>, known: &Known, name: &str, site: [u8; 16]) {
         /// By site.
@@ -42,8 +42,8 @@ impl Renewed {
             let Some(callbacks) = callbacks.filter(|_| before.info().builds > 0) else {
                 continue;
             };
-            if let Some(changed) = self.changed_since(&callbacks.renewed)
-                && rounds.insert(callbacks.renewed.round)
+            if let Some(changed) = self.changed_since(&callbacks.decoration)
+                && rounds.insert(callbacks.decoration.round)
             {
                 variables = changed;
             }

@@ -1,6 +1,6 @@
 //! What a callable holds that its identity rests on.
 
-use super::first::First;
+use super::first_content::First;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub(crate) enum Role {
     /// The function itself: what it holds counts as arguments do.
     Function,
-    /// One of its settings: what it holds counts as it was when it was [first met](super::first).
+    /// One of its settings: what it holds counts as it was when it was [first met](super::first_content).
     Callback,
 }
 
