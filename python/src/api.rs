@@ -9,7 +9,8 @@ use crate::encode::{self, Context, HashFuncs};
 use crate::log::Caller;
 use crate::resource::Held;
 use crate::{
-    attach, bound, cached, errors, events, exit, host, info, options, passed_on, process, testing,
+    attach, bound, cached, errors, events, exit, host, hosts, info, interrupts, options, process,
+    sessions, testing,
 };
 
 /// The native half of the package `tenure`.
@@ -28,9 +29,11 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(cached::check, module)?)?;
     module.add_function(wrap_pyfunction!(clear_all, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
-    module.add_function(wrap_pyfunction!(end_session, module)?)?;
-    module.add_function(wrap_pyfunction!(resume_session, module)?)?;
+    module.add_function(wrap_pyfunction!(sessions::end_session, module)?)?;
+    module.add_function(wrap_pyfunction!(sessions::end_session_aside, module)?)?;
+    module.add_function(wrap_pyfunction!(sessions::resume_session, module)?)?;
     module.add_function(wrap_pyfunction!(supersede_modules, module)?)?;
+    module.add_function(wrap_pyfunction!(hosts::register_host, module)?)?;
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
     module.add_function(wrap_pyfunction!(get_host, module)?)?;
     module.add_function(wrap_pyfunction!(parse_ttl, module)?)?;
@@ -67,7 +70,7 @@ fn watch_the_process(py: Python<'_>) -> PyResult<()> {
 /// Clears every entry of every function.
 #[pyfunction]
 fn clear_all(py: Python<'_>) -> PyResult<()> {
-    passed_on::to_caller(py, || {
+    interrupts::to_caller(py, || {
         process::engine().clear_all();
         Ok(())
     })
@@ -112,18 +115,6 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
         Some(allowed) => exit::signals::allow(py, allowed),
         None => Ok(()),
     }
-}
-
-/// The session is gone.
-#[pyfunction]
-fn end_session(session: &str) {
-    process::engine().end_session(session);
-}
-
-/// The session is back within its grace period.
-#[pyfunction]
-fn resume_session(session: &str) {
-    process::engine().resume_session(session);
 }
 
 /// Modules have been unloaded, to be loaded again: what is made of their classes is released.

@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 
+use crate::argument_array::ArgumentArray;
 use crate::cached::{self, Cached, Leased};
-use crate::flat::Flat;
 use crate::info::Info;
 use crate::plan::Arguments;
 use crate::vectorcall;
@@ -58,11 +58,11 @@ unsafe extern "C" fn call_bound(
         let bound = callable.cast_unchecked::<BoundCached>();
         let given = Arguments::new(arguments, flagged, names);
         let all = given.behind(bound.get().instance.as_ptr());
-        let flat = Arguments::new(all.as_ptr(), given.positional() + 1, names);
+        let array = Arguments::new(all.as_ptr(), given.positional() + 1, names);
         cached::call(
             bound.get().cached.as_ptr(),
-            flat.first(),
-            flat.positional(),
+            array.first(),
+            array.positional(),
             names,
         )
     }
@@ -78,8 +78,8 @@ impl BoundCached {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        let flat = Flat::new(Some(self.instance.bind(py)), args, kwargs)?;
-        self.cached.get().call(py, flat.arguments())
+        let array = ArgumentArray::new(Some(self.instance.bind(py)), args, kwargs)?;
+        self.cached.get().call(py, array.arguments())
     }
 
     /// The instance.
@@ -140,9 +140,9 @@ impl BoundCached {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
         let given = !args.is_empty() || kwargs.is_some_and(|kwargs| !kwargs.is_empty());
-        let flat = Flat::new(Some(self.instance.bind(py)), args, kwargs)?;
+        let array = ArgumentArray::new(Some(self.instance.bind(py)), args, kwargs)?;
         let cached = self.cached.get();
-        cached.clear_for(py, given.then(|| flat.arguments()))
+        cached.clear_for(py, given.then(|| array.arguments()))
     }
 
     /// As for a function: over the method's entries, whatever the instance.
@@ -159,8 +159,8 @@ impl BoundCached {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Option<Py<PyAny>>> {
-        let flat = Flat::new(Some(self.instance.bind(py)), args, kwargs)?;
-        self.cached.get().kept(py, flat.arguments())
+        let array = ArgumentArray::new(Some(self.instance.bind(py)), args, kwargs)?;
+        self.cached.get().kept(py, array.arguments())
     }
 
     /// As for a function: the resource tells which entry is meant, whatever the instance.

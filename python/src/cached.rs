@@ -17,26 +17,26 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 use tenure::{BuildError, Encoder, Error, Function, Lease, Spinner};
 
-use crate::awaited::{is_async_function, is_coroutine, refused_coroutine, refused_function};
+use crate::argument_array::ArgumentArray;
+use crate::awaitables::{is_async_function, is_coroutine, refused_coroutine, refused_function};
 use crate::bound::BoundCached;
 use crate::callback::{is_meant, no_predicate};
-use crate::current::Current;
+use crate::current_function::Current;
 use crate::encode::{HashFuncs, Reading};
 use crate::errors::{self, Kind};
 use crate::exit;
 use crate::fingerprint::{self, Decorated, Fingerprint};
-use crate::flat::Flat;
-use crate::foreign;
 use crate::host;
 use crate::info::Info;
+use crate::interrupts;
 use crate::log::{self, Caller};
 use crate::options::{Options, Written};
-use crate::passed_on;
 use crate::plan::{Arguments, Plan};
 use crate::process;
 use crate::registration::{Known, KnownFunction, Registration};
 use crate::resource::{Callbacks, Claim, Failure, Forked, Held, Kinds, interrupt, raised};
 use crate::strands;
+use crate::user_code;
 use crate::vectorcall::{self, guarded};
 use crate::waiting::Interruptible;
 use crate::worker;
@@ -125,7 +125,7 @@ impl Cached {
                 keep_if: options.keep_if.as_ref().map(|it| it.clone_ref(py)),
                 on_release: options.on_release.as_ref().map(|it| it.clone_ref(py)),
                 _firsts: Arc::clone(&fingerprint.firsts),
-                renewed: fingerprint.renewed.clone(),
+                decoration: fingerprint.decoration.clone(),
             };
             Function::new(engine, name, options.settings.clone(), Box::new(callbacks))
         };
@@ -133,7 +133,7 @@ impl Cached {
             .register(fingerprint.identity, make)
             .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
         fingerprint
-            .renewed
+            .decoration
             .tell(py, &known, name, self.decorated.site);
         exit::watch_signals(py)?;
         let settings = &options.settings;
@@ -165,7 +165,7 @@ impl Cached {
             return Ok(object);
         }
         self.check(py, arguments, reading)?;
-        passed_on::to_caller(py, || {
+        interrupts::to_caller(py, || {
             let lease = self.obtain(py, &function, &encoder, arguments)?;
             Ok(lease.clone_ref(py))
         })
@@ -249,7 +249,7 @@ impl Cached {
         // SAFETY: the caller holds its arguments; the flag that lets the callee write before the
         // first of them is not passed on.
         let outcome = unsafe {
-            foreign::call(
+            user_code::call(
                 self.func.bind(py),
                 arguments.first(),
                 arguments.positional(),
@@ -274,7 +274,7 @@ impl Cached {
         host::find(py)?;
         let _current = Current::set(&self.func);
         let ended =
-            passed_on::to_caller(py, || Ok(function.discard_where(|held| held.is(resource))))?;
+            interrupts::to_caller(py, || Ok(function.discard_where(|held| held.is(resource))))?;
         if ended == 0 && callbacks(&function).kinds.is_foreign(resource) {
             return Err(PyTypeError::new_err(format!(
                 "{name}.discard takes a resource that {name} returned, and was given {given}: {name} \
@@ -299,7 +299,7 @@ impl Cached {
         let function = self.function(py)?;
         host::find(py)?;
         let _current = Current::set(&self.func);
-        passed_on::to_caller(py, || {
+        interrupts::to_caller(py, || {
             let cleared = match arguments {
                 Some(arguments) => {
                     let (encoder, _) = self.named_key(py, arguments)?;
@@ -316,7 +316,7 @@ impl Cached {
         py: Python<'_>,
         predicate: &Bound<'_, PyAny>,
     ) -> PyResult<usize> {
-        passed_on::to_caller(py, || self.clear_asked(py, predicate))
+        interrupts::to_caller(py, || self.clear_asked(py, predicate))
     }
 
     fn clear_asked(&self, py: Python<'_>, predicate: &Bound<'_, PyAny>) -> PyResult<usize> {
@@ -440,7 +440,7 @@ impl Cached {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        self.call(py, Flat::new(None, args, kwargs)?.arguments())
+        self.call(py, ArgumentArray::new(None, args, kwargs)?.arguments())
     }
 
     /// Clears the entry of a call with these arguments; without arguments, every entry.
@@ -451,8 +451,8 @@ impl Cached {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let flat = Flat::new(None, args, kwargs)?;
-        self.clear_for(py, (!flat.is_empty()).then(|| flat.arguments()))
+        let array = ArgumentArray::new(None, args, kwargs)?;
+        self.clear_for(py, (!array.is_empty()).then(|| array.arguments()))
     }
 
     /// Clears the entries that the predicate means: it is asked of each resource and its figures, and
@@ -471,7 +471,7 @@ impl Cached {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Option<Py<PyAny>>> {
-        self.kept(py, Flat::new(None, args, kwargs)?.arguments())
+        self.kept(py, ArgumentArray::new(None, args, kwargs)?.arguments())
     }
 
     /// Gives back a resource that was found broken: the next call builds anew. What its entry's key
@@ -589,11 +589,11 @@ impl Leased {
     fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let cached = self.cached.get();
         let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-        let flat = Flat::new(None, self.args.bind(py), kwargs)?;
-        let encoder = cached.key(py, flat.arguments())?;
+        let array = ArgumentArray::new(None, self.args.bind(py), kwargs)?;
+        let encoder = cached.key(py, array.arguments())?;
         let function = cached.function(py)?;
-        let (object, claim) = passed_on::to_caller(py, || {
-            let lease = cached.obtain(py, &function, &encoder, flat.arguments())?;
+        let (object, claim) = interrupts::to_caller(py, || {
+            let lease = cached.obtain(py, &function, &encoder, array.arguments())?;
             // Before the lease of the engine ends, so that nothing can come in between.
             Ok((lease.clone_ref(py), lease.claim(py)))
         })?;

@@ -7,9 +7,9 @@ use pyo3::types::{PyBool, PyDict, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::Cause;
 
-use crate::foreign;
 use crate::info::EntryInfo;
 use crate::resource::Held;
+use crate::user_code;
 
 /// A callback that says yes or no of a resource.
 pub(crate) struct Question {
@@ -54,7 +54,7 @@ pub(crate) fn is_meant(
     entry: &tenure::EntryInfo,
 ) -> PyResult<bool> {
     let figures = Bound::new(py, EntryInfo::new(entry))?;
-    let answer = foreign::apply(predicate, [value.object(py), figures.as_any()])?;
+    let answer = user_code::apply(predicate, [value.object(py), figures.as_any()])?;
     let asked = || format!("the predicate of {function}.clear_if");
     boolean(&answer, || (asked(), example_of_predicate(function)))
 }
@@ -119,9 +119,9 @@ impl OnRelease {
         let callback = self.callback.bind(resource.py());
         if self.takes_cause {
             let cause = PyString::new(resource.py(), cause.name());
-            foreign::apply(callback, [resource, cause.as_any()])
+            user_code::apply(callback, [resource, cause.as_any()])
         } else {
-            foreign::apply(callback, [resource])
+            user_code::apply(callback, [resource])
         }
     }
 

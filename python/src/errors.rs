@@ -1,14 +1,13 @@
 //! The exceptions that Tenure raises, and the one place where kinds of failure become them.
 //!
 //! Built-in exceptions come first: each of ours but the root also is the built-in one that a
-//! caller would expect, so that `except TypeError` goes on working. In a program that has loaded
-//! Streamlit, those for which Streamlit has an error of its own are that error too.
+//! caller would expect, so that `except TypeError` goes on working. In a program that has loaded the
+//! framework of a host, those for which that has an error of its own are that error too.
 #![allow(unsafe_code)]
 
-use crate::host;
+use crate::hosts;
 use pyo3::exceptions::{PyException, PyRecursionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
@@ -34,17 +33,16 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The class in `tenure.hosts._streamlit_errors` for what Streamlit raises its own error for.
-    fn in_streamlit(self) -> Option<&'static str> {
+    /// The name of its class in the errors of a host, where the framework raises its own error for this.
+    fn in_hosts(self) -> &'static str {
         match self {
-            Self::Unhashable => Some("UnhashableParamError"),
-            Self::TooDeep => Some("NestingError"),
-            Self::UserHash => Some("UserHashError"),
-            Self::Scope => Some("ScopeError"),
-            Self::SettingValue => Some("SettingValueError"),
-            Self::SettingType => Some("SettingTypeError"),
-            // Streamlit hangs there.
-            Self::Cycle => None,
+            Self::Unhashable => "UnhashableParamError",
+            Self::TooDeep => "NestingError",
+            Self::UserHash => "UserHashError",
+            Self::Cycle => "CacheCycleError",
+            Self::Scope => "ScopeError",
+            Self::SettingValue => "SettingValueError",
+            Self::SettingType => "SettingTypeError",
         }
     }
 }
@@ -85,8 +83,8 @@ pub(crate) fn setting_type(py: Python<'_>, text: String) -> PyErr {
 }
 
 fn class(py: Python<'_>, kind: Kind) -> PyResult<Bound<'_, PyType>> {
-    if let Some(class) = streamlit_class(py, kind)? {
-        return Ok(class);
+    if let Some(class) = hosts::error_class(py, kind.in_hosts())? {
+        return Ok(class.cast_into()?);
     }
     let classes = classes(py)?;
     let class = match kind {
@@ -99,20 +97,6 @@ fn class(py: Python<'_>, kind: Kind) -> PyResult<Bound<'_, PyType>> {
         Kind::SettingType => return Ok(py.get_type::<PyTypeError>()),
     };
     Ok(class.bind(py).clone())
-}
-
-/// The class that is Streamlit's error too, in a program that has loaded Streamlit.
-fn streamlit_class(py: Python<'_>, kind: Kind) -> PyResult<Option<Bound<'_, PyType>>> {
-    let Some(name) = kind.in_streamlit() else {
-        return Ok(None);
-    };
-    if !host::modules(py).contains(intern!(py, "streamlit.errors"))? {
-        return Ok(None);
-    }
-    let class = py
-        .import(intern!(py, "tenure.hosts._streamlit_errors"))?
-        .getattr(name)?;
-    Ok(Some(class.cast_into()?))
 }
 
 /// Puts the exceptions into the module under their public names.

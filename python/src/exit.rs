@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 
 #[cfg(doc)]
 use crate::worker;
-use crate::{log, passed_on, process, waiting};
+use crate::{interrupts, log, process, waiting};
 
 /// Takes over the signals that would end this process at once. Asked in each process where
 /// something is registered.
@@ -29,7 +29,7 @@ pub(crate) fn after_fork() {
 /// these are, how many resources of each, and why.
 #[pyfunction]
 pub(crate) fn shutdown(py: Python<'_>) -> PyResult<bool> {
-    let in_time = passed_on::to_caller(py, || waiting::aside(py, process::shutdown))?;
+    let in_time = interrupts::to_caller(py, || waiting::aside(py, process::shutdown))?;
     if !in_time {
         tell_late(py);
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use tenure::{Hasher128, Identity, Scope};
 
+use crate::churn::Decoration;
 use crate::encode::{First, Role};
 use crate::identity::{self, Place, Source};
 use crate::maker::{self, Maker};
 use crate::options::Options;
-use crate::renewed::Renewed;
 
 /// A function where it is decorated.
 pub(crate) struct Decorated {
@@ -55,7 +55,7 @@ pub(crate) struct Fingerprint {
     /// while the callbacks are.
     pub(crate) firsts: Firsts,
     /// What tells this decoration from the next one of the same code.
-    pub(crate) renewed: Renewed,
+    pub(crate) decoration: Decoration,
 }
 
 pub(crate) type Firsts = Arc<[Arc<First>]>;
@@ -124,7 +124,7 @@ pub(crate) fn of(
         },
         pinned: source.pinned,
         firsts: firsts.into(),
-        renewed: Renewed {
+        decoration: Decoration {
             round: maker.round,
             captured: source.captured.into(),
         },

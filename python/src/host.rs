@@ -2,15 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
 use tenure::{BuildStart, Encoder, Host, HostBuild, Interrupt, Observed, Recording, SessionId};
 
 use crate::attach;
-use crate::current::Current;
+use crate::current_function::Current;
 use crate::encode::{self, Context};
+use crate::hosts;
 use crate::log;
 use crate::resource::interrupt;
 
@@ -158,7 +157,8 @@ static ADAPTER: Mutex<Option<Py<PyAny>>> = Mutex::new(None);
 
 /// Finds a host that runs in this process and has not been set yet.
 ///
-/// Costs a look into `sys.modules`; asked at each miss, and at each access to a session's entry.
+/// Asked at each miss, and at each access to a session's entry; the answer is remembered once there is
+/// one.
 pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
     let engine = crate::process::engine();
     if engine.host().is_some() {
@@ -169,39 +169,10 @@ pub(crate) fn find(py: Python<'_>) -> PyResult<()> {
         set(py, Some(adapter));
         return Ok(());
     }
-    if imported(py, intern!(py, "streamlit.runtime")).is_some() {
-        let found = py
-            .import(intern!(py, "tenure.hosts"))?
-            .call_method0(intern!(py, "find"))?;
-        if !found.is_none() {
-            set(py, Some(found.unbind()));
-        }
+    if let Some(adapter) = hosts::find(py)? {
+        set(py, Some(adapter.unbind()));
     }
     Ok(())
-}
-
-/// The modules that the program has imported, by their names.
-pub(crate) fn modules(py: Python<'_>) -> Bound<'_, PyDict> {
-    // SAFETY: the interpreter's own dict, borrowed.
-    #[allow(unsafe_code)]
-    unsafe {
-        Bound::from_borrowed_ptr(py, ffi::PyImport_GetModuleDict()).cast_into_unchecked()
-    }
-}
-
-/// A module that the program has imported, without a Python frame.
-pub(crate) fn imported<'py>(
-    py: Python<'py>,
-    name: &Bound<'py, PyString>,
-) -> Option<Bound<'py, PyAny>> {
-    // SAFETY: a dict and a string, both live; a missing name gives null without an exception.
-    #[allow(unsafe_code)]
-    let found: Option<Bound<'_, PyAny>> = unsafe {
-        let modules = modules(py);
-        let module = ffi::PyDict_GetItemWithError(modules.as_ptr(), name.as_ptr());
-        Bound::from_borrowed_ptr_or_opt(py, module)
-    };
-    found.filter(|module| !module.is_none())
 }
 
 /// Sets the host, or takes it away.

@@ -2,36 +2,39 @@
 //! of its own.
 
 mod api;
+mod argument_array;
 mod attach;
-mod awaited;
+mod awaitables;
 mod bound;
 mod cached;
 mod callback;
-mod current;
+mod churn;
+mod current_function;
 mod encode;
 mod errors;
 mod events;
 mod exit;
 mod fingerprint;
-mod flat;
-mod foreign;
 mod host;
+mod hosts;
 mod identity;
 mod info;
+mod interrupts;
 mod log;
 mod maker;
+mod modules;
 mod options;
-mod passed_on;
 mod plan;
 mod process;
+mod provenance;
 mod registration;
-mod renewed;
 mod resource;
+mod sessions;
 #[cfg(unix)]
 mod signals;
-mod stale;
 mod strands;
 mod testing;
+mod user_code;
 mod vectorcall;
 mod waiting;
 mod worker;

@@ -22,8 +22,8 @@ use pyo3::types::{
 use tenure::Encoder;
 
 use crate::encode::{self, Context};
-use crate::host;
 use crate::identity::{code_of, digest};
+use crate::modules;
 
 /// What the engine's registry is told of the code that decorates.
 pub(crate) struct Maker {
@@ -328,7 +328,7 @@ fn holders(
         it.getattr(intern!(py, "__globals__"))
             .is_ok_and(|globals| globals.is(namespace))
     };
-    let module = host::imported(py, intern!(py, "__main__"))
+    let module = modules::imported(py, intern!(py, "__main__"))
         .and_then(|main| main.cast_into::<PyModule>().ok())
         .filter(|main| main.dict().is(namespace));
     let functions = namespace

@@ -8,7 +8,7 @@ use pyo3::types::{PyBool, PyDelta, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Scope, Settings, Spinner};
 
-use crate::awaited::is_async_function;
+use crate::awaitables::is_async_function;
 use crate::callback::OnRelease;
 use crate::errors;
 use crate::log::{self, Caller};

@@ -18,10 +18,10 @@ use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
 
 use crate::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
+use crate::churn::Decoration;
 use crate::fingerprint::Firsts;
-use crate::renewed::Renewed;
-use crate::stale;
-use crate::{attach, foreign, log, passed_on, process};
+use crate::provenance;
+use crate::{attach, interrupts, log, process, user_code};
 
 /// A cached object, and how many references to it there were before the cache handed it out.
 pub(crate) struct Held {
@@ -65,7 +65,7 @@ impl Held {
 
     /// Whether anything of these modules can be seen in it.
     pub(crate) fn is_made_of(&self, modules: &Bound<'_, PyFrozenSet>) -> bool {
-        stale::is_made_of(self.object.bind(modules.py()), modules)
+        provenance::is_made_of(self.object.bind(modules.py()), modules)
     }
 
     fn is_claimed(&self, _: Python<'_>) -> bool {
@@ -150,7 +150,7 @@ pub(crate) struct Callbacks {
     /// What they hold, for which what it was at first goes on counting.
     pub(crate) _firsts: Firsts,
     /// What the function itself holds, as it was decorated first.
-    pub(crate) renewed: Renewed,
+    pub(crate) decoration: Decoration,
 }
 
 /// The classes of what one function has built, by address, up to a bound: to tell a resource that has
@@ -200,7 +200,7 @@ impl Callbacks {
         };
         Python::attach(|py| {
             let generation = process::generation();
-            let answer = foreign::apply(callback.bind(py), [value.object.bind(py)]);
+            let answer = user_code::apply(callback.bind(py), [value.object.bind(py)]);
             if process::is_left_behind(generation) {
                 return Err(Interrupt(Box::new(Forked)));
             }
@@ -235,7 +235,7 @@ impl Behaviour<Held> for Callbacks {
             on_release.call(&object, cause).map_or_else(
                 |error| {
                     if !error.is_instance_of::<PyException>(py)
-                        && !passed_on::keep(py, &error)
+                        && !interrupts::keep(py, &error)
                         && error.is_instance_of::<PyKeyboardInterrupt>(py)
                     {
                         pass_on_interrupt(py);

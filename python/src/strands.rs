@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use tenure::Strand;
 
-use crate::{attach, host};
+use crate::{attach, modules};
 
 static FOUND: PyOnceLock<Found> = PyOnceLock::new();
 
@@ -24,7 +24,7 @@ pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
     if are_watched(py) {
         return Ok(());
     }
-    let Some(module) = host::imported(py, intern!(py, "greenlet")) else {
+    let Some(module) = modules::imported(py, intern!(py, "greenlet")) else {
         return Ok(());
     };
     // It may be in the midst of its import.

@@ -12,7 +12,7 @@ use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 
-use crate::foreign;
+use crate::user_code;
 
 /// Has calls of a class's objects go through the function pointer that `T` holds at `field`, from
 /// its first object on.
@@ -54,7 +54,7 @@ unsafe fn add_flags(class: *mut ffi::PyTypeObject, flags: std::ffi::c_ulong) {
 /// Runs `work` and gives what a C function must: a new reference, or null with an exception set.
 pub(crate) fn guarded(work: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>) -> *mut ffi::PyObject {
     let work = |py: Python<'_>| {
-        let outcome = catch_unwind(AssertUnwindSafe(|| foreign::held(|| work(py))));
+        let outcome = catch_unwind(AssertUnwindSafe(|| user_code::held(|| work(py))));
         let error = match outcome {
             Ok(Ok(object)) => return object.into_ptr(),
             Ok(Err(error)) => error,

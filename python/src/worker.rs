@@ -12,7 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule, PyString, PyTuple};
 
-use crate::{exit, host, process};
+use crate::{exit, modules, process};
 
 /// Has the end of a worker release everything. Asked at each build: a process becomes a worker only
 /// after its modules were imported.
@@ -38,7 +38,7 @@ fn copies(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
     /// Locked only by who holds the interpreter, so that it is free after a fork.
     static KNOWN: Mutex<Option<(usize, Py<PyTuple>)>> = Mutex::new(None);
 
-    let modules = host::modules(py);
+    let modules = modules::all(py);
     let number = modules.len();
     {
         let known = KNOWN.lock().expect("nothing panics under this lock");
@@ -76,7 +76,7 @@ fn member<'py>(
     name: &Bound<'py, PyString>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let module = PyString::new(package.py(), &format!("{}.{module}", package.to_str()?));
-    match host::imported(package.py(), &module).map(Bound::cast_into::<PyModule>) {
+    match modules::imported(package.py(), &module).map(Bound::cast_into::<PyModule>) {
         Some(Ok(module)) => module.dict().get_item(name),
         _ => Ok(None),
     }

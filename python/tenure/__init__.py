@@ -12,6 +12,7 @@ True
 
 from typing import TYPE_CHECKING, Any
 
+from tenure import hosts
 from tenure._api import cache_resource, configure
 from tenure._native import (
     CacheCycleError,
@@ -43,6 +44,8 @@ __all__ = [
     "streamlit",
     "testing",
 ]
+
+hosts.announce()
 
 
 def __getattr__(name: str) -> Any:

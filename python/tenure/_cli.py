@@ -29,9 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from tenure.hosts import _streamlit_version
+    from tenure.hosts.streamlit import version
 
-    wrong = _streamlit_version.complaint()
+    wrong = version.complaint()
     if wrong is not None:
         return _fail(f"tenure run: {wrong}")
 

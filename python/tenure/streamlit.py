@@ -10,10 +10,10 @@ decorators that have already run keep what they had. For an unchanged app, `tenu
 
 from __future__ import annotations
 
-from tenure.hosts import _streamlit_version
+from tenure.hosts.streamlit import version
 
-_streamlit_version.require()
+version.require()
 
-from tenure.hosts.streamlit import install, uninstall  # noqa: E402
+from tenure.hosts.streamlit.adapter import install, uninstall  # noqa: E402
 
 __all__ = ["install", "uninstall"]

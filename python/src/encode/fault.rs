@@ -3,7 +3,7 @@
 //! The way is written down only once something has gone wrong: each level adds its step while
 //! the fault passes it, so that a call that works pays nothing for it.
 
-use super::Context;
+use super::names::{class_of, display_name};
 use crate::errors::{self, Kind};
 use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
@@ -11,6 +11,9 @@ use std::fmt::Write;
 
 /// What an encoding step gives: nothing, or the fault that ended it.
 pub(super) type Outcome<T = ()> = Result<T, Box<Fault>>;
+
+/// How many levels of nesting are read.
+pub(super) const DEPTH_MAX: usize = 10_000;
 
 /// How many steps of a long way are named, from each end.
 const STEPS_SHOWN: usize = 6;
@@ -159,10 +162,9 @@ impl Fault {
     }
 
     /// The Python exception for this fault.
-    pub(super) fn raise(self, py: Python<'_>, param: &str, cx: &Context<'_>) -> PyErr {
+    pub(super) fn raise(self, py: Python<'_>, param: &str, function: &str) -> PyErr {
         let way = self.way();
         let meant = self.owner();
-        let function = cx.function;
         match self.cause {
             Cause::Raised(error) => error,
             Cause::Unread(error) => {
@@ -196,7 +198,7 @@ impl Fault {
                      more than {} levels deep.\nPass something flatter, leave it out of the key \
                      by a parameter whose name begins with an underscore, or give the decorator \
                      hash_funcs for its class.",
-                    super::DEPTH_MAX
+                    DEPTH_MAX
                 );
                 errors::raise(py, Kind::TooDeep, text, None)
             }
@@ -224,7 +226,7 @@ impl Fault {
     /// The Python exception for a function that holds what has no key and must not be told apart
     /// by which object it is.
     #[expect(clippy::boxed_local, reason = "faults are boxed on their way out")]
-    pub(super) fn raise_held(self: Box<Self>, py: Python<'_>, cx: &Context<'_>) -> PyErr {
+    pub(super) fn raise_held(self: Box<Self>, py: Python<'_>, function: &str) -> PyErr {
         let way = self.way().replacen("it is", "what it holds is", 1);
         match self.cause {
             Cause::Elsewhere(class, why, cause) => {
@@ -233,11 +235,10 @@ impl Fault {
                      {why}.\nGive what is meant a variable of its own before the function is \
                      defined, as in `email = user.email`, and use that in it; or pass it as an \
                      argument.",
-                    function = cx.function,
                 );
                 errors::raise(py, Kind::Unhashable, text, cause)
             }
-            _ => self.raise(py, cx.function, cx),
+            _ => self.raise(py, function, function),
         }
     }
 
@@ -295,9 +296,14 @@ fn leave_out(param: &str) -> String {
 
 /// The exception as the last line of its traceback would show it.
 pub(super) fn one_line(py: Python<'_>, error: &PyErr) -> String {
-    let class = super::types::display_name(error.get_type(py).as_type_ptr());
+    let class = display_name(error.get_type(py).as_type_ptr());
     match error.value(py).str() {
         Ok(text) => format!("{class}: {}", text.to_string_lossy()),
         Err(_) => class,
     }
+}
+
+/// The fault of an object whose reading raised.
+pub(super) fn unreadable(value: &Bound<'_, PyAny>, error: PyErr) -> Box<Fault> {
+    Fault::raised(value.py(), class_of(value), "could not be read", error)
 }

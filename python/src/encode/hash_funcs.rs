@@ -5,9 +5,8 @@
 //! those derived from it.
 #![allow(unsafe_code)]
 
-use super::fault::{Fault, Outcome, one_line};
-use super::types::{class_of, display_name, full_name, type_name};
-use super::{Walk, tags};
+use super::fault::one_line;
+use super::names::{class_of, full_name, type_name};
 use crate::errors;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -22,11 +21,12 @@ pub(crate) struct HashFuncs {
     rules: Vec<HashFunc>,
 }
 
-struct HashFunc {
+/// One of them.
+pub(super) struct HashFunc {
     /// The class, where one was given.
     class: Option<Py<PyType>>,
     /// Its module and qualified name.
-    name: String,
+    pub(super) name: String,
     func: Py<PyAny>,
 }
 
@@ -118,7 +118,7 @@ impl HashFuncs {
         class != &raw mut ffi::PyBytes_Type && self.find(class).is_some()
     }
 
-    fn find(&self, class: *mut ffi::PyTypeObject) -> Option<&HashFunc> {
+    pub(super) fn find(&self, class: *mut ffi::PyTypeObject) -> Option<&HashFunc> {
         // Most classes that an argument is made of have no rule, so the cheap tests come first.
         // SAFETY: `class` is the class of a live object.
         let tail = unsafe { type_name(class) };
@@ -131,51 +131,21 @@ impl HashFuncs {
     }
 }
 
-impl Walk<'_, '_, '_> {
-    /// Writes what the user's function for the value's class gives: `true` if there is one.
-    pub(super) fn convert(
-        &mut self,
-        funcs: &HashFuncs,
-        value: *mut ffi::PyObject,
-    ) -> Outcome<bool> {
-        // SAFETY: the caller keeps the value alive.
-        let class = unsafe { ffi::Py_TYPE(value) };
-        // What a function returns, where it is of the function's own class, and the object that
-        // it was given are written by the built-in rules, lest `{str: str.lower}` go on for ever.
-        let own = std::mem::replace(&mut self.converted, std::ptr::null_mut());
-        if class == own || class == &raw mut ffi::PyBytes_Type || self.converting.contains(&value) {
-            return Ok(false);
+impl HashFunc {
+    pub(super) fn call<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.func.bind(value.py()).call1((value,))
+    }
+
+    /// What a user would call the function.
+    pub(super) fn shown(&self, py: Python<'_>) -> String {
+        let func = self.func.bind(py);
+        match func.getattr("__qualname__").and_then(|name| name.extract()) {
+            Ok(name) => name,
+            Err(_) => match func.repr() {
+                Ok(text) => text.to_string_lossy().into_owned(),
+                Err(error) => one_line(py, &error),
+            },
         }
-        let Some(rule) = funcs.find(class) else {
-            return Ok(false);
-        };
-        // What the user's function makes of an object, it may make of the moment too.
-        self.is_read_now = true;
-        // SAFETY: as above.
-        let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
-        self.converting.push(value.as_ptr());
-        let outcome = self.deeper(std::ptr::null_mut(), |walk| {
-            let py = walk.py;
-            let result = rule.func.bind(py).call1((&value,)).map_err(|error| {
-                Fault::hash_func(
-                    py,
-                    func_name(rule.func.bind(py)),
-                    display_name(class),
-                    error,
-                )
-            })?;
-            walk.enc.framed(tags::CONVERTED, rule.name.as_bytes());
-            walk.converted = class;
-            walk.value(result.as_ptr()).map_err(|fault| {
-                fault.at(
-                    display_name(class),
-                    "what its hash function returned".to_owned(),
-                )
-            })
-        });
-        self.converting.pop();
-        outcome?;
-        Ok(true)
     }
 }
 
@@ -187,15 +157,4 @@ fn class_with_parameters<'py>(key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<
     }
     let origin = key.getattr_opt("__origin__")?;
     Ok(origin.and_then(|origin| origin.cast_into::<PyType>().ok()))
-}
-
-/// What a user would call this function.
-fn func_name(func: &Bound<'_, PyAny>) -> String {
-    match func.getattr("__qualname__").and_then(|name| name.extract()) {
-        Ok(name) => name,
-        Err(_) => match func.repr() {
-            Ok(text) => text.to_string_lossy().into_owned(),
-            Err(error) => one_line(func.py(), &error),
-        },
-    }
 }

@@ -8,10 +8,10 @@
 #![allow(unsafe_code)]
 
 use super::bytecode::{self, Seen};
-use super::classes;
-use super::parts;
-use super::types::{full_name, is_heap, module_root};
-use crate::host;
+use super::class::{self, is_heap};
+use super::members;
+use super::names::{full_name, module_root};
+use crate::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyType};
@@ -108,7 +108,7 @@ pub(super) fn of_class(
 /// Whether instances may hold something under a name that code uses: a slot, or what the class
 /// has no method or property for.
 fn may_be_field(class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
-    Ok(match classes::answering(class, name)? {
+    Ok(match class::answering(class, name)? {
         Some(member) => {
             !(member.is_instance_of::<PyFunction>()
                 || is_wrapper(&member)
@@ -142,7 +142,7 @@ struct Look<'py> {
 
 impl<'py> Look<'py> {
     fn new(class: &Bound<'py, PyType>, seen: Vec<*mut ffi::PyObject>) -> PyResult<Self> {
-        let tells = classes::tells_its_state(class)?;
+        let tells = tells_its_state(class)?;
         Ok(Self {
             class: class.clone(),
             calls_max: if tells { 0 } else { CALLS_MAX },
@@ -334,7 +334,7 @@ impl<'py> Look<'py> {
             return self.global(&value, name, &seen.names, calls);
         }
         // A method, a property, or a value of the class; the overridden ones too, which `super` leads to.
-        let members = classes::all_answering(&self.class, name)?;
+        let members = class::all_answering(&self.class, name)?;
         for member in &members {
             let found = if member.is_instance_of::<PyFunction>()
                 || is_wrapper(member)
@@ -359,7 +359,7 @@ impl<'py> Look<'py> {
         if !seen.imports.iter().any(|it| it == name) {
             return Ok(None);
         }
-        match host::modules(py).get_item(name)? {
+        match modules::all(py).get_item(name)? {
             Some(module) => self.global(&module, name, &seen.names, calls),
             None => Ok(None),
         }
@@ -485,7 +485,7 @@ impl<'py> Look<'py> {
         let mut found = Ok(None);
         'names: for name in names.iter().map(String::as_str).chain(["__call__"]) {
             for class in [class, kind] {
-                let member = match classes::answering(class, name) {
+                let member = match class::answering(class, name) {
                     Ok(member) => member,
                     Err(error) => {
                         found = Err(error);
@@ -561,7 +561,7 @@ fn differs(value: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
             _ => {}
         }
     }
-    if classes::claims(&class)? && classes::is_in_class(&class, "_get_current_object")? {
+    if class::claims(&class)? && class::is_in_class(&class, "_get_current_object")? {
         return Ok(Some("stand-in"));
     }
     let is_built_in = full_name(class.as_type_ptr()) == "builtins.builtin_function_or_method";
@@ -601,8 +601,8 @@ fn differs(value: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
 /// in, as for one that answers by a hook.
 fn told_by(value: &Bound<'_, PyAny>, may_be_called: bool) -> PyResult<Option<String>> {
     let class = value.get_type();
-    let hooked = classes::is_in_class(&class, "__getattr__")?
-        || may_be_called && classes::is_in_class(&class, "__call__")?;
+    let hooked = class::is_in_class(&class, "__getattr__")?
+        || may_be_called && class::is_in_class(&class, "__call__")?;
     for inner in own_values(value)? {
         if let Some(what) = differs(&inner)? {
             return Ok(Some(format!("a {what}")));
@@ -621,13 +621,13 @@ fn told_by(value: &Bound<'_, PyAny>, may_be_called: bool) -> PyResult<Option<Str
 /// The values of an object's dict and slots, read past whatever its class makes of attributes.
 fn own_values<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let mut values = Vec::new();
-    if let Some(dict) = classes::own_dict(value)? {
+    if let Some(dict) = class::own_dict(value)? {
         values.extend(dict.values());
     }
     for base in value.get_type().mro() {
         for item in base.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
             let (_, member): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
-            if parts::is_member(&member)
+            if members::is_member(&member)
                 // A slot that is not set raises an AttributeError.
                 && let Ok(value) = member.call_method1("__get__", (value,))
             {
@@ -659,6 +659,24 @@ fn is_property(member: &Bound<'_, PyAny>) -> bool {
 /// Whether a member is one of the built-in wrappers around functions, or derives from one.
 fn is_wrapper(member: &Bound<'_, PyAny>) -> bool {
     is_property(member) || derives_from(member, &["builtins.classmethod", "builtins.staticmethod"])
+}
+
+/// Whether a class's author says what its instances are made anew from, or what their state is: in
+/// Python, and not by what a maker of classes has written for them.
+///
+/// # Errors
+///
+/// What reading the class raises.
+fn tells_its_state(class: &Bound<'_, PyType>) -> PyResult<bool> {
+    for name in ["__reduce_ex__", "__reduce__", "__getstate__"] {
+        if let Some(own) = class::answering(class, name)?
+            && own.is_instance_of::<PyFunction>()
+            && !is_vouched_for(own.getattr("__module__")?)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn derives_from(member: &Bound<'_, PyAny>, names: &[&str]) -> bool {

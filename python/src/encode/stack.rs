@@ -15,25 +15,18 @@
 //! of the thread would take for theirs.
 #![allow(unsafe_code)]
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-
-use super::Walk;
-use super::fault::{Fault, Outcome};
-use super::types::display_name;
-use crate::foreign;
 use pyo3::ffi;
-use pyo3::prelude::*;
 
 /// How often, in levels, the stack is looked at.
-const LOOK: usize = 2;
+pub(super) const LOOK: usize = 2;
 /// How much stack the levels up to the next look may need.
-const LEFT: usize = 64 << 10;
+pub(super) const LEFT: usize = 64 << 10;
 /// How much of the thread's own stack is left to Python, which needs some of it to run at all.
 const OWN_LEFT: usize = 192 << 10;
 /// How large a piece of stack is.
-const PIECE: usize = 4 << 20;
+pub(super) const PIECE: usize = 4 << 20;
 /// What the hop itself may need on the stack that it leaves.
-const HOP: usize = 2 << 10;
+pub(super) const HOP: usize = 2 << 10;
 /// What a stack is aligned to.
 const ALIGNED: usize = 64;
 
@@ -41,22 +34,22 @@ const ALIGNED: usize = 64;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Stacks {
     /// The end of the piece that it is on; nothing on the thread's own stack.
-    piece: Option<usize>,
+    pub(super) piece: Option<usize>,
     /// What is left of the other stack.
-    other: Option<Rest>,
+    pub(super) other: Option<Rest>,
 }
 
 /// The free part of a stack, which grows down from its top.
 #[derive(Clone, Copy)]
-struct Rest {
-    limit: usize,
-    top: usize,
+pub(super) struct Rest {
+    pub(super) limit: usize,
+    pub(super) top: usize,
 }
 
 /// How much of the thread's own stack Python must have, from the second level on. From 3.14 on it puts
 /// off finalizers in the last 64 KiB, and a switch of greenlets must find nothing put off.
 #[inline]
-fn python() -> usize {
+pub(super) fn python() -> usize {
     // SAFETY: a number that never changes.
     if unsafe { ffi::Py_Version } < 0x030e_0000 {
         16 << 10
@@ -66,14 +59,14 @@ fn python() -> usize {
 }
 
 impl Rest {
-    fn len(self) -> usize {
+    pub(super) fn len(self) -> usize {
         self.top.saturating_sub(self.limit)
     }
 }
 
 impl Stacks {
     /// What is left of the stack that the walk is on, if that is known.
-    fn here(self) -> Option<Rest> {
+    pub(super) fn here(self) -> Option<Rest> {
         let top = pointer();
         let limit = match self.piece {
             Some(limit) => limit,
@@ -83,143 +76,10 @@ impl Stacks {
     }
 
     /// How much of the stack that the walk is on it leaves.
-    fn left(self) -> usize {
+    pub(super) fn left(self) -> usize {
         match self.piece {
             Some(_) => LEFT,
             None => OWN_LEFT,
-        }
-    }
-}
-
-impl<'py> Walk<'_, '_, 'py> {
-    /// Writes with what is held for it, and lets go of that however it ends.
-    #[inline(always)]
-    pub(super) fn holding(
-        &mut self,
-        held: Bound<'py, PyAny>,
-        write: impl FnOnce(&mut Self, &Bound<'py, PyAny>) -> Outcome,
-    ) -> Outcome {
-        let outcome = write(self, &held);
-        self.let_go(held);
-        outcome
-    }
-
-    /// Lets go of a reference. The last one to an object waits for the thread's own stack: what its
-    /// class does at its end is Python.
-    #[inline(always)]
-    pub(super) fn let_go(&mut self, held: Bound<'py, PyAny>) {
-        // SAFETY: the object is held, with the interpreter attached.
-        if self.stacks.piece.is_some() && unsafe { ffi::Py_REFCNT(held.as_ptr()) } == 1 {
-            self.spent.push(held);
-        }
-    }
-
-    /// Adds to a fault the step that led to it from an object. The name of a class is told by its
-    /// metaclass.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn at(
-        &mut self,
-        fault: Box<Fault>,
-        holder: *mut ffi::PyObject,
-        step: impl FnOnce() -> String,
-    ) -> Box<Fault> {
-        // SAFETY: callers pass live objects.
-        let told = self.on_own(|_| Ok((display_name(unsafe { ffi::Py_TYPE(holder) }), step())));
-        match told {
-            Ok((class, step)) => fault.at(class, step),
-            // There is no room for Python, and so none for anything that holds this: the way is
-            // not told then.
-            Err(_) => fault,
-        }
-    }
-
-    /// Writes what runs no Python, where there is room for it.
-    #[inline]
-    pub(super) fn with_room(&mut self, write: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
-        if self.open.len().is_multiple_of(LOOK)
-            && let Some(here) = self.stacks.here()
-            && here.len() < self.stacks.left()
-        {
-            self.on_piece(here, write)
-        } else {
-            write(self)
-        }
-    }
-
-    /// Writes what may run Python.
-    #[inline]
-    pub(super) fn on_own<T>(&mut self, write: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
-        match (self.stacks.piece, self.stacks.other) {
-            (Some(_), Some(own)) if own.len() >= python() => self.hop(own, None, write),
-            (Some(_), _) => Err(Fault::no_room()),
-            (None, _)
-                if !self.open.is_empty()
-                    && stacker::remaining_stack().is_some_and(|left| left < python()) =>
-            {
-                Err(Fault::no_room())
-            }
-            (None, _) => foreign::held(|| write(self)),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn on_piece(&mut self, here: Rest, write: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
-        // Back to the piece that the walk has come from, or to another one.
-        if self.stacks.piece.is_none()
-            && let Some(piece) = self.stacks.other
-            && piece.len() >= 2 * LEFT
-        {
-            return self.hop(piece, Some(piece.limit), write);
-        }
-        let Some(piece) = memory::Piece::new(PIECE) else {
-            // There are no pieces here: the thread's own stack is all there is.
-            return if here.len() < python() {
-                Err(Fault::no_room())
-            } else {
-                write(self)
-            };
-        };
-        let (limit, top) = piece.bounds();
-        self.hop(Rest { limit, top }, Some(limit), write)
-    }
-
-    /// Writes on another stack, and comes back.
-    #[inline(never)]
-    fn hop<T>(
-        &mut self,
-        to: Rest,
-        piece: Option<usize>,
-        write: impl FnOnce(&mut Self) -> Outcome<T>,
-    ) -> Outcome<T> {
-        let before = self.stacks;
-        let other = if before.piece.is_some() == piece.is_some() {
-            // From one piece to the next: the thread's own stack stays the other one.
-            before.other
-        } else {
-            before.here().map(|here| Rest {
-                limit: here.limit,
-                top: here.top.saturating_sub(HOP),
-            })
-        };
-        self.stacks = Stacks { piece, other };
-        let mut write = Some(write);
-        let mut outcome = None;
-        // Nothing may unwind from one stack to the other.
-        let mut written = || {
-            let write = write.take().expect("written once");
-            if self.stacks.piece.is_none() {
-                self.spent.clear();
-            }
-            let write = || foreign::held(|| write(self));
-            outcome = Some(catch_unwind(AssertUnwindSafe(write)));
-        };
-        on(to, &mut written);
-        self.stacks = before;
-        match outcome.expect("it was written") {
-            Ok(outcome) => outcome,
-            Err(panic) => resume_unwind(panic),
         }
     }
 }
@@ -240,7 +100,7 @@ psm::psm_stack_information! {
 
 /// Runs `work` on what is left of another stack of this walk.
 #[cfg(unix)]
-fn on(rest: Rest, work: &mut dyn FnMut()) {
+pub(super) fn on(rest: Rest, work: &mut dyn FnMut()) {
     let limit = rest.limit.next_multiple_of(ALIGNED);
     let size = (rest.top - limit) / ALIGNED * ALIGNED;
     // SAFETY: the range is part of a stack of this thread that nothing lives in: of a piece that is
@@ -252,17 +112,17 @@ fn on(rest: Rest, work: &mut dyn FnMut()) {
 }
 
 #[cfg(not(unix))]
-fn on(_: Rest, work: &mut dyn FnMut()) {
+pub(super) fn on(_: Rest, work: &mut dyn FnMut()) {
     // Nobody leaves the thread's own stack where there are no pieces.
     work();
 }
 
 #[cfg(unix)]
-mod memory {
+pub(super) mod memory {
     use std::ptr;
 
     /// A piece of stack, with a guard at its end.
-    pub(super) struct Piece {
+    pub(in crate::encode) struct Piece {
         start: *mut libc::c_void,
         size: usize,
     }
@@ -270,7 +130,7 @@ mod memory {
     const GUARD: usize = 1 << 16;
 
     impl Piece {
-        pub(super) fn new(size: usize) -> Option<Self> {
+        pub(in crate::encode) fn new(size: usize) -> Option<Self> {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
             let access = libc::PROT_READ | libc::PROT_WRITE;
             // SAFETY: a new mapping wherever there is room, whose first pages are made a guard.
@@ -286,7 +146,7 @@ mod memory {
         }
 
         /// Its lowest address that may be used, and its end.
-        pub(super) fn bounds(&self) -> (usize, usize) {
+        pub(in crate::encode) fn bounds(&self) -> (usize, usize) {
             let start = self.start.expose_provenance();
             (start + GUARD, start + self.size)
         }
@@ -303,15 +163,15 @@ mod memory {
 }
 
 #[cfg(not(unix))]
-mod memory {
-    pub(super) struct Piece;
+pub(super) mod memory {
+    pub(in crate::encode) struct Piece;
 
     impl Piece {
-        pub(super) fn new(_: usize) -> Option<Self> {
+        pub(in crate::encode) fn new(_: usize) -> Option<Self> {
             None
         }
 
-        pub(super) fn bounds(&self) -> (usize, usize) {
+        pub(in crate::encode) fn bounds(&self) -> (usize, usize) {
             (0, 0)
         }
     }

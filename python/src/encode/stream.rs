@@ -310,3 +310,10 @@ unsafe fn copy_row(
         }
     }
 }
+
+/// The digest of long data.
+pub(super) fn keyed(bytes: &[u8]) -> u128 {
+    let mut hasher = Hasher128::new();
+    hasher.update(bytes);
+    hasher.finish()
+}

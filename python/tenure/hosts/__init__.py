@@ -1,19 +1,20 @@
-"""What Tenure asks of the program it runs in: the host seam, and how a host is found.
+"""What Tenure asks of the program it runs in: the host seam, and which hosts there are.
 
 A host shows that a build is running, records what the build puts out, puts it out again, says which session a thread
 serves and when sessions end, and reads observed inputs. It decides nothing: what a spinner says, when it is due, which
 build shows one, what counts as a hit and what is released when are rules of the engine, and they stand there.
 
-Each host is one file in this package, and imports its framework only there. A process without a host works.
+Each host is a package in this one, and imports its framework only there. A process without a host works.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
-__all__ = ["Build", "Host", "Recording", "find"]
+from tenure import _native
+
+__all__ = ["Build", "Host", "Recording", "announce"]
 
 
 class Recording(Protocol):
@@ -82,21 +83,11 @@ class Host(Protocol):
         """Raises the host's own exception if this thread, which waits, must stop waiting."""
 
 
-def find() -> Host | None:
-    """The host of the running program, or None.
+def announce() -> None:
+    """Tells the engine which hosts there are: all by name, since nothing of them is imported before it is needed.
 
-    The rule: a host is in use where its framework has been imported by the program itself. Tenure imports none on its
-    own account, so that a program without Streamlit neither needs it nor pays for it. The engine asks here when a
-    function misses or needs its session and no host is set; the answer is remembered once there is one.
+    A host is a package here whose `find` gives the adapter, and whose `errors` has the exceptions that are the
+    framework's too. It is asked once the program has imported what `framework` names, and its exceptions are raised
+    once the program has imported what `errors` names.
     """
-    runtime = sys.modules.get("streamlit.runtime")
-    if runtime is None:
-        return None
-    from tenure.hosts import _streamlit_version
-
-    if _streamlit_version.complaint() is not None and not runtime.exists():
-        return None  # Too old, but only imported: no app is running that would need it.
-    _streamlit_version.require()
-    from tenure.hosts import streamlit
-
-    return streamlit.attach()
+    _native.register_host("tenure.hosts.streamlit", framework="streamlit.runtime", errors="streamlit.errors")

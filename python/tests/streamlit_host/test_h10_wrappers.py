@@ -13,7 +13,7 @@ import stage
 from streamlit.runtime import caching
 
 from tenure import _native
-from tenure.hosts import streamlit as adapter
+from tenure.hosts.streamlit import adapter
 
 pytestmark = pytest.mark.streamlit
 

@@ -13,7 +13,6 @@ import stage
 from streamlit.runtime import caching
 
 from tenure import _native
-from tenure.hosts import find
 from tenure.hosts import streamlit as adapter
 
 pytestmark = pytest.mark.streamlit
@@ -97,7 +96,7 @@ def test_h1_attaching_is_done_once_by_however_many_threads() -> None:
 
     def look() -> None:
         ready.wait(stage.PATIENCE)
-        found.append(find())
+        found.append(adapter.find())
 
     threads = [threading.Thread(target=look) for _ in range(8)]
     for thread in threads:

@@ -19,8 +19,8 @@ import streamlit as st
 
 import tenure.streamlit
 from tenure import _cli
-from tenure.hosts import _streamlit_version
 from tenure.hosts import streamlit as adapter
+from tenure.hosts.streamlit import version as streamlit_version
 
 pytestmark = [pytest.mark.streamlit, stage.LEFT_OPEN]
 
@@ -284,10 +284,10 @@ def test_h2_a_missing_or_too_old_streamlit_says_what_is_needed(
     for part in (said, "Streamlit 1.53 or newer", "pip install 'streamlit>=1.53'"):
         assert part in shown
     with pytest.raises(ImportError, match=said):
-        _streamlit_version.require()
+        streamlit_version.require()
 
 
 @pytest.mark.parametrize("found", ["1.53.0", "1.67.0", "2.0.0", "1.100.0rc1", "unknown"])
 def test_h2_newer_versions_and_odd_ones_are_taken(monkeypatch: pytest.MonkeyPatch, found: str) -> None:
     monkeypatch.setattr(metadata, "version", lambda _: found)
-    assert _streamlit_version.complaint() is None
+    assert streamlit_version.complaint() is None

@@ -12,7 +12,7 @@ import pytest
 import stage
 
 import tenure.testing
-from tenure.hosts import _streamlit_sessions as sessions
+from tenure.hosts.streamlit import sessions
 
 pytestmark = [pytest.mark.streamlit, stage.LEFT_OPEN]
 

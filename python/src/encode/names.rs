@@ -1,0 +1,117 @@
+//! The names of classes and functions, and what is found under them.
+#![allow(unsafe_code)]
+
+use super::class::is_heap;
+use super::tags;
+use crate::modules;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyType};
+use tenure::Encoder;
+
+/// Whether a class is what its name says, not one of the user's under the same name: it is either
+/// part of a compiled module, or what its module has under its name.
+pub(super) fn is_itself(class: &Bound<'_, PyType>) -> bool {
+    !is_heap(class) || importable(class).unwrap_or(false)
+}
+
+/// Whether an object with a module and a qualified name is what is found there.
+pub(super) fn importable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(found(value)?.is_some_and(|found| found.is(value)))
+}
+
+/// What is found under an object's module and qualified name.
+pub(super) fn found<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let (Some(module), Some(name)) = (
+        value.getattr_opt("__module__")?,
+        value.getattr_opt("__qualname__")?,
+    ) else {
+        return Ok(None);
+    };
+    found_under(&module, name.cast::<PyString>()?.to_str()?)
+}
+
+/// What is found under a qualified name in a module that has been imported, given by its name.
+pub(super) fn found_under<'py>(
+    module: &Bound<'py, PyAny>,
+    name: &str,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let Some(mut found) = modules::all(module.py()).get_item(module)? else {
+        return Ok(None);
+    };
+    for part in name.split('.') {
+        match found.getattr_opt(part)? {
+            Some(next) => found = next,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(found))
+}
+
+/// Writes the module and qualified name of a class (K7).
+pub(super) fn write_id(enc: &mut Encoder, class: &Bound<'_, PyType>) -> PyResult<()> {
+    for (tag, name) in [
+        (tags::MODULE, "__module__"),
+        (tags::QUALNAME, "__qualname__"),
+    ] {
+        let text = match class.getattr_opt(name)? {
+            Some(text) => text.str()?,
+            None => PyString::new(class.py(), ""),
+        };
+        enc.framed(tag, text.to_string_lossy().as_bytes());
+    }
+    Ok(())
+}
+
+/// The last part of the name that the class was made with.
+///
+/// # Safety
+///
+/// `class` is a live class, and outlives the slice.
+pub(super) unsafe fn type_name<'a>(class: *mut ffi::PyTypeObject) -> &'a str {
+    // SAFETY: the name of a class ends in NUL and lives as long as the class.
+    let name = unsafe { std::ffi::CStr::from_ptr((*class).tp_name) };
+    let name = name.to_str().unwrap_or_default();
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// The module and qualified name of a class, as a fully-qualified name.
+pub(super) fn full_name(class: *mut ffi::PyTypeObject) -> String {
+    // SAFETY: callers pass a live class with the interpreter attached.
+    let class = unsafe {
+        let py = Python::assume_attached();
+        Bound::from_borrowed_ptr(py, class.cast()).cast_into_unchecked::<PyType>()
+    };
+    let text = |name: &str| -> Option<String> {
+        let text = class.getattr(name).ok()?;
+        Some(text.cast::<PyString>().ok()?.to_string_lossy().into_owned())
+    };
+    let name = text("__qualname__").unwrap_or_else(|| {
+        // SAFETY: the class lives.
+        unsafe { type_name(class.as_type_ptr()) }.to_owned()
+    });
+    match text("__module__") {
+        Some(module) => format!("{module}.{name}"),
+        None => name,
+    }
+}
+
+/// The fully-qualified name as a reader would write it: built-in classes without their module.
+pub(super) fn display_name(class: *mut ffi::PyTypeObject) -> String {
+    let name = full_name(class);
+    match name.strip_prefix("builtins.") {
+        Some(short) => short.to_owned(),
+        None => name,
+    }
+}
+
+/// The first part of a module's name.
+pub(super) fn module_root(module: &Bound<'_, PyAny>) -> Option<String> {
+    let module = module.cast::<PyString>().ok()?.to_string_lossy();
+    Some(module.split('.').next()?.to_owned())
+}
+
+/// The name of an object's class for messages.
+pub(super) fn class_of(value: &Bound<'_, PyAny>) -> String {
+    display_name(value.get_type().as_type_ptr())
+}
