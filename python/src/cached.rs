@@ -621,12 +621,16 @@ impl Leased {
 /// Decorates a function: `tenure.cache_resource` with its settings checked.
 #[pyfunction]
 pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>> {
+    user_code::held(|| decorated(func, written))
+}
+
+fn decorated(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>> {
     let py = func.py();
     // A class or static method is cached inside, and bound outside.
     for kind in ["classmethod", "staticmethod"] {
         let class = py.import(intern!(py, "builtins"))?.getattr(kind)?;
         if func.get_type().is(&class) {
-            let inner = cache(func.getattr(intern!(py, "__func__"))?, written)?;
+            let inner = decorated(func.getattr(intern!(py, "__func__"))?, written)?;
             return Ok(class.call1((inner,))?.unbind());
         }
     }

@@ -12,6 +12,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use pyo3::prelude::*;
+
+use crate::user_code;
 use tenure::Layers;
 
 /// The first exception that a call has to raise.
@@ -42,7 +44,7 @@ pub(crate) fn to_caller<T>(py: Python<'_>, work: impl FnOnce() -> PyResult<T>) -
     let kept = Kept::default();
     let outcome = {
         let _mark = Mark::put(Rc::clone(&kept));
-        work()
+        user_code::held(work)
     };
     let Some(error) = kept.take() else {
         return outcome;

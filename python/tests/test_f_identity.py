@@ -88,6 +88,99 @@ def test_f1_captured_values_are_told_apart_as_arguments_are(one: Any, two: Any) 
     assert connector(one)() is connector(one)()
 
 
+def bound_below(tenant: Any) -> Any:
+    @tenure.cache_resource
+    def connect() -> list[Any]:
+        return dial()
+
+    def dial() -> list[Any]:
+        return [tenant]
+
+    return connect
+
+
+def bound_twice(tenant: Any) -> Any:
+    who = None
+
+    @tenure.cache_resource
+    def connect() -> list[Any]:
+        return [who]
+
+    who = tenant
+    return connect
+
+
+def bound_in_a_class(tenant: Any) -> Any:
+    class Base:
+        def open(self) -> list[Any]:
+            return [tenant]
+
+    class Desk(Base):
+        @tenure.cache_resource
+        def open(_self) -> list[Any]:
+            return super().open()
+
+    return Desk().open
+
+
+def bound_in_a_callback(tenant: Any) -> Any:
+    @tenure.cache_resource(keep_if=lambda it: it == [owner])
+    def connect() -> list[Any]:
+        return [tenant]
+
+    owner = tenant
+    return connect
+
+
+def cached_below(tenant: Any) -> Any:
+    @tenure.cache_resource
+    def connect() -> list[Any]:
+        return dial()
+
+    @tenure.cache_resource
+    def dial() -> list[Any]:
+        return [tenant]
+
+    return connect
+
+
+def calls_itself(tenant: Any) -> Any:
+    @tenure.cache_resource
+    def connect(left: int = 2) -> list[Any]:
+        return connect(left - 1) + [tenant] if left else []
+
+    return connect
+
+
+@pytest.mark.parametrize(
+    "factory", [bound_below, bound_twice, bound_in_a_class, bound_in_a_callback, cached_below, calls_itself]
+)
+def test_f1_what_is_captured_may_get_its_value_below(factory: Callable[[Any], Any]) -> None:
+    """F1: it is read when the function is first used, and again found by whoever makes an equal one."""
+    a, b, again = factory("a"), factory("b"), factory("a")
+    assert (a()[-1], b()[-1]) == ("a", "b")
+    assert again() is a()
+
+
+def test_f1_what_has_no_value_at_the_first_use_is_told_apart_by_itself() -> None:
+    """F1: two functions share nothing as long as nobody can tell what they will hold."""
+
+    def factory(tenant: Any) -> Any:
+        @tenure.cache_resource
+        def connect() -> list[Any]:
+            nonlocal found
+            found = tenant
+            return [found]
+
+        if tenant is None:
+            found = None
+        return connect
+
+    a, b = factory("a"), factory("b")
+    assert (a(), b()) == (["a"], ["b"])
+    assert (a(), b()) == (["a"], ["b"])
+
+
 def test_f1_captured_functions_count_by_what_they_are() -> None:
     """F1, K8"""
     doubled, tripled = connector(lambda x: 2 * x), connector(lambda x: 3 * x)

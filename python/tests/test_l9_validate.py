@@ -119,3 +119,32 @@ def test_l9_what_ended_during_its_check_is_not_handed_out(clock: Clock, ledger: 
     first = thing()
     assert thing() is not first
     assert ledger.released == [first]
+
+
+def test_l9_a_check_that_asks_for_what_it_checks_is_a_cycle(
+    clock: Clock, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """L9, C3: it would ask itself for ever; the entry is built anew, as after any check that raises."""
+
+    @tenure.cache_resource(validate=lambda it: thing() is it, on_release=ledger.release)
+    def thing() -> object:
+        return ledger.build()
+
+    first = thing()
+    with caplog.at_level(logging.WARNING, "tenure"):
+        second = thing()
+    assert second is not first
+    assert ledger.released == [first]
+    (record,) = (record for record in caplog.records if "validate" in record.getMessage())
+    assert record.exc_info is not None
+    assert record.exc_info[0] is tenure.CacheCycleError
+
+
+def test_l9_a_check_may_ask_for_another_entry_of_its_function(clock: Clock) -> None:
+    @tenure.cache_resource(validate=lambda it: it[0] == 0 or thing(it[0] - 1) is not None)
+    def thing(left: int) -> list[int]:
+        return [left]
+
+    kept = [thing(0), thing(1), thing(2)]
+    assert [thing(0), thing(1), thing(2)] == kept
+    assert thing.info().builds == 3

@@ -12,6 +12,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, LitStr, Pat};
 
@@ -141,7 +142,10 @@ impl Expansion<'_> {
         let build = match (self.arguments(), is_async) {
             (None, _) => build,
             (Some(arguments), true) => quote! {
-                async move { #krate::front::Built::of_async(#arguments, #build).await }
+                async move {
+                    let arguments = #arguments;
+                    #krate::front::Built::of_async(arguments, #build).await
+                }
             },
             (Some(arguments), false) => quote! {
                 move || #krate::front::Built::of(#arguments, #build)
@@ -228,19 +232,22 @@ impl Expansion<'_> {
             quote!((#text, &#name))
         });
         let receiver = function.receiver.iter().filter(|it| it.1.counts());
-        let receiver = receiver.map(|(receiver, _)| {
+        let receiver = receiver.map(|(receiver, part)| {
             let this = &receiver.self_token;
-            quote_spanned!(this.span()=> ("self", &#this))
+            let shown = part.shown(krate, &quote!(#this), this);
+            quote_spanned!(this.span()=> ("self", &#shown))
         });
         let parameters = function.parameters.iter().filter(|it| it.part.counts());
         let parameters = parameters.map(|parameter| {
             let name = &parameter.name;
-            let text = match parameter.pattern {
-                None => name.to_string(),
+            let text = match &parameter.pattern {
+                None => name.unraw().to_string(),
+                Some(Pat::Ident(named)) => named.ident.unraw().to_string(),
                 Some(_) => String::new(),
             };
             let place = key::head(parameter.ty.to_token_stream());
-            key::located_at(place, quote!((#text, &#name)))
+            let shown = parameter.part.shown(krate, &quote!(#name), &parameter.ty);
+            key::located_at(place, quote!((#text, &#shown)))
         });
         let shown = numbers.chain(receiver).chain(parameters);
         Some(quote!(#krate::front::shown(&[#(#shown),*])))

@@ -92,6 +92,19 @@ impl Part {
         !matches!(self, Self::Skipped)
     }
 
+    /// What of `value`, a place of type `ty`, is in the key, for people to read.
+    pub(crate) fn shown(
+        &self,
+        krate: &TokenStream,
+        value: &TokenStream,
+        ty: &impl ToTokens,
+    ) -> TokenStream {
+        match self {
+            Self::With(function) => made_of(function, krate, value, ty),
+            Self::Whole | Self::Skipped => value.clone(),
+        }
+    }
+
     /// What writes `value`, a place of type `ty`, into `key`.
     pub(crate) fn encode(
         &self,
@@ -107,22 +120,32 @@ impl Part {
                 located_at(head(ty.to_token_stream()), encode)
             }
             Self::With(function) => {
-                // What is a reference already is passed on as it is.
-                let is_reference = matches!(
-                    syn::parse2(ty.to_token_stream()),
-                    Ok(Type::Reference(TypeReference { .. }))
-                );
-                let value = if is_reference {
-                    quote!(&*#value)
-                } else {
-                    quote!(&#value)
-                };
-                let part = quote!(#krate::front::with(#value, #function));
+                let part = made_of(function, krate, value, ty);
                 let encode = quote!((&&#krate::front::Arg(&#part)).encode(&mut *#key););
                 located_at(function.span(), encode)
             }
         }
     }
+}
+
+/// What a function makes of `value`, a place of type `ty`.
+fn made_of(
+    function: &Expr,
+    krate: &TokenStream,
+    value: &TokenStream,
+    ty: &impl ToTokens,
+) -> TokenStream {
+    // What is a reference already is passed on as it is.
+    let is_reference = matches!(
+        syn::parse2(ty.to_token_stream()),
+        Ok(Type::Reference(TypeReference { .. }))
+    );
+    let value = if is_reference {
+        quote!(&*#value)
+    } else {
+        quote!(&#value)
+    };
+    quote!(#krate::front::with(#value, #function))
 }
 
 /// The token that names a type: the last one outside its generic arguments.

@@ -7,8 +7,8 @@
 //!
 //! What is given to a runtime may never be polled: the runtime is shut down, nobody drives it, or the
 //! one thread that would is the one that waits in a shutdown. So a release belongs to nobody before
-//! its first poll. Whoever comes first begins it: the runtime, or a shutdown that waits, which has
-//! it run on Tenure's own. What has begun stays where it is, since its timers and sockets do; only a
+//! its first poll. Whoever comes first begins it: the runtime, or, after a second or in a shutdown that
+//! waits, Tenure's own. What has begun stays where it is, since its timers and sockets do; only a
 //! future that its runtime drops is finished elsewhere.
 //!
 //! 1. An unbegun release stands in [`AsyncReleases`], or with the one who took it out of there: nobody
@@ -33,6 +33,8 @@ use std::time::{Duration, Instant};
 
 use crate::cleared::Batch;
 use crate::clock::Clock;
+#[cfg(feature = "tokio")]
+use crate::clock::nanos;
 use crate::sync::{Arc, Condvar, Mutex};
 use crate::timer::Timer;
 
@@ -57,6 +59,10 @@ pub(crate) const HINT: &str = if cfg!(feature = "tokio") {
     " (without the feature `tokio` an async on_release has no runtime: write \
      `tenure = { features = [\"tokio\"] }`, or give it yours with `tenure::set_spawner`)"
 };
+
+/// How long a runtime may take to begin a release that it was given.
+#[cfg(feature = "tokio")]
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The async releases of an engine that have not ended yet.
 pub(crate) struct AsyncReleases {
@@ -136,7 +142,7 @@ impl Place {
             release: Box::pin(release),
             failed: Box::new(failed),
             counted: Counted::new(&self.releases, function),
-            _batch: Batch::present(),
+            batch: Batch::present(),
         };
         let spawner = SPAWNER.lock().clone();
         if let Some(spawner) = spawner {
@@ -168,10 +174,27 @@ impl AsyncReleases {
         })
     }
 
+    /// Has a release begun elsewhere that its runtime does not come to: nobody may drive it.
+    #[cfg(feature = "tokio")]
+    fn take_over(self: &Arc<Self>, number: u64) {
+        let releases = Arc::downgrade(self);
+        let when = self.clock.now().saturating_add(nanos(PATIENCE));
+        self.timer.at(when, move |_| {
+            let unbegun = releases.upgrade().and_then(|it| {
+                let mut pending = it.pending.lock();
+                pending.unbegun.remove(&number)
+            });
+            if let Some(running) = unbegun {
+                finish(running);
+            }
+        });
+    }
+
     /// Waits until every async release has ended, at most for `bound`. Where that runs out, the log
     /// says what is left.
     pub(crate) fn settle(&self, bound: Duration) -> bool {
-        let until = Instant::now() + bound;
+        // What is too far away to be told is never.
+        let until = Instant::now().checked_add(bound);
         let mut state = self.pending.lock();
         loop {
             let unbegun = std::mem::take(&mut state.unbegun);
@@ -184,11 +207,11 @@ impl AsyncReleases {
             if state.counts.is_empty() {
                 return true;
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+            match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None => self.changed.wait(&mut state),
+                Some(Duration::ZERO) => break,
+                Some(left) => _ = self.changed.wait_for(&mut state, left),
             }
-            self.changed.wait_for(&mut state, left);
         }
         let counts = state.counts.clone();
         drop(state);
@@ -237,7 +260,7 @@ struct Running {
     release: ReleaseFuture,
     failed: Box<dyn FnOnce() + Send>,
     counted: Counted,
-    _batch: Option<Batch>,
+    batch: Option<Batch>,
 }
 
 impl Running {
@@ -251,6 +274,7 @@ impl Running {
         state.unbegun.insert(number, self);
         drop(state);
         releases.changed.notify_all();
+        releases.take_over(number);
         Task(State::Unbegun(releases, number))
     }
 }
@@ -285,7 +309,9 @@ impl Future for Task {
         let Some(mut running) = self.take() else {
             return Poll::Ready(());
         };
+        let belongs = running.batch.clone().map(Batch::enter);
         let polled = catch_unwind(AssertUnwindSafe(|| running.release.as_mut().poll(cx)));
+        drop(belongs);
         match polled {
             Ok(Poll::Pending) => {
                 self.0 = State::Begun(running);

@@ -57,25 +57,27 @@ thread_local! {
 }
 
 /// A check of an entry under way. It must not ask for that very entry.
-struct Checking(u64);
+struct Checking(Option<u64>);
 
 impl Checking {
     /// Nothing where the code is inside of this check already.
     fn begin(entry: usize) -> Option<Self> {
-        CHECKED.with(|checked| {
+        let begun = CHECKED.try_with(|checked| {
             let mut is_free = true;
             checked.each(|it| {
                 is_free &= it != entry;
                 is_free
             });
-            is_free.then(|| Self(checked.put(entry)))
-        })
+            is_free.then(|| Self(Some(checked.put(entry))))
+        });
+        // A thread that is about to end checks for nobody else.
+        begun.unwrap_or(Some(Self(None)))
     }
 }
 
 impl Drop for Checking {
     fn drop(&mut self) {
-        let _ = CHECKED.try_with(|checked| checked.take(self.0));
+        let _ = CHECKED.try_with(|checked| self.0.and_then(|it| checked.take(it)));
     }
 }
 

@@ -20,12 +20,13 @@ pub(crate) struct Frame {
 }
 
 thread_local! {
+    /// Gone while a thread ends: what is built there then is inside of nothing.
     static FRAMES: Layers<Frame> = const { Layers::new() };
 }
 
 /// Marks the code of this strand as part of a flight's build, for as long as it lives.
 pub(crate) struct Inside {
-    number: u64,
+    number: Option<u64>,
     _not_send: std::marker::PhantomData<*const ()>,
 }
 
@@ -36,20 +37,19 @@ impl Inside {
             name: Arc::clone(name),
         };
         Self {
-            number: FRAMES.with(|frames| frames.put(frame)),
+            number: FRAMES.try_with(|frames| frames.put(frame)).ok(),
             _not_send: std::marker::PhantomData,
         }
     }
 
     /// The flight that the present code belongs to, if any.
     pub(crate) fn current() -> Option<Frame> {
-        FRAMES.with(Layers::last)
+        FRAMES.try_with(Layers::last).ok().flatten()
     }
 
     /// All flights whose builds the present code is part of.
     pub(crate) fn flights() -> Vec<FlightId> {
         let mut flights = Vec::new();
-        // A thread that is about to end builds nothing.
         let _ = FRAMES.try_with(|frames| {
             frames.each(|frame| {
                 flights.push(frame.id);
@@ -63,8 +63,8 @@ impl Inside {
 impl Drop for Inside {
     fn drop(&mut self) {
         // Dropped outside the borrow, as everything that may run a destructor.
-        let frame = FRAMES.with(|frames| frames.take(self.number));
-        drop(frame);
+        let taken = FRAMES.try_with(|frames| self.number.and_then(|it| frames.take(it)));
+        drop(taken);
     }
 }
 

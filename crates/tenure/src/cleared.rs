@@ -1,8 +1,13 @@
 //! The wait for everything that a clear has taken out.
 //!
-//! A clear begins a [`Batch`], and whatever it leads to holds the batch until it is over: an async
-//! callback until it has ended, an entry that is still leased until the last lease is gone and the
-//! callback has ended too.
+//! 1. A clear begins a [`Batch`], and whatever it leads to holds the batch until it is over: an async
+//!    callback until it has ended, an entry that is still leased until the last lease is gone and
+//!    the callback has ended too.
+//! 2. A batch that begins within another one holds that one: what a callback clears is waited for by
+//!    whoever waits for the callback.
+//!
+//! Why is a thread-local enough? A clear and a callback that blocks run on one thread to their end,
+//! and an async callback enters its batch for each poll.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -23,12 +28,15 @@ pub(crate) struct Batch {
     _open: Arc<Open>,
 }
 
-/// Drops with the last release of the batch.
-struct Open(Arc<Latch<()>>);
+/// Drops with the last release of the batch, and lets go of the batch around it after that.
+struct Open {
+    over: Arc<Latch<()>>,
+    _within: Option<Batch>,
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.tell(());
+        self.over.tell(());
     }
 }
 
@@ -68,7 +76,10 @@ impl Clearing {
     pub(crate) fn begin() -> Self {
         let over = Arc::<Latch<()>>::default();
         let batch = Batch {
-            _open: Arc::new(Open(Arc::clone(&over))),
+            _open: Arc::new(Open {
+                over: Arc::clone(&over),
+                _within: Batch::present(),
+            }),
         };
         Self {
             over,
@@ -83,9 +94,11 @@ impl Clearing {
 
 /// A clear that has happened. Nothing has to be done with it; a task may await it, until everything
 /// that the clear took out has been released: until no lease of it is left, and each `on_release`
-/// has ended, an async one too.
+/// has ended, an async one too. For `select!`, a time-out and the like it is made a future by
+/// [`into_future`](IntoFuture::into_future).
 ///
-/// A task that holds a lease of its own waits for itself: drop the lease first.
+/// A task that holds a lease of its own waits for itself: drop the lease first. A build that is under
+/// way is not waited for: what it gives goes to its callers only.
 ///
 /// ```
 /// use tenure::cache_resource;

@@ -1,6 +1,6 @@
 //! The engine: what all functions of a process share.
 //!
-//! Lock order: `sessions`, then a function's sessions. No foreign code runs under either.
+//! Lock order: `sessions`, then the timer's. No foreign code runs under it.
 
 use std::any::Any;
 use std::time::{Duration, Instant};
@@ -59,6 +59,13 @@ struct Session {
     /// The functions that hold something for it.
     functions: Vec<Weak<dyn AnyFunction>>,
     /// The end that a grace period delays.
+    ending: Option<TimerId>,
+}
+
+/// What a function finds that is about to hold something for a session.
+pub(crate) struct Joined {
+    pub(crate) stay: Stay,
+    /// The end that waited when nothing was held yet.
     ending: Option<TimerId>,
 }
 
@@ -284,6 +291,21 @@ impl Engine {
         let _under_way = self.0.services.under_way.begin();
         for end in self.begin_end_of_session(session) {
             end();
+        }
+    }
+
+    /// The session that a function has joined is not over: an end that waited is void, which nobody
+    /// may have said.
+    pub(crate) fn stays(&self, session: &str, joined: &Joined) {
+        let Some(ending) = joined.ending else {
+            return;
+        };
+        let mut sessions = self.0.sessions.lock();
+        if let Some(there) = sessions.get_mut(session)
+            && there.ending == Some(ending)
+        {
+            there.ending = None;
+            self.0.services.timer.cancel(ending);
         }
     }
 
@@ -653,16 +675,20 @@ impl Engine {
         self.0.functions.live()
     }
 
-    /// Notes that `function` holds something for the session, in the stay that this gives.
+    /// Notes that `function` holds something for the session.
     pub(crate) fn join_session(
         &self,
         session: &SessionId,
         function: Weak<dyn AnyFunction>,
-    ) -> Stay {
+    ) -> Joined {
         let mut sessions = self.0.sessions.lock();
         let there = self.session(&mut sessions, session);
+        let is_first = there.functions.is_empty();
         there.functions.push(function);
-        there.stay
+        Joined {
+            stay: there.stay,
+            ending: there.ending.filter(|_| is_first),
+        }
     }
 
     fn session<'s>(&self, sessions: &'s mut Sessions, id: &SessionId) -> &'s mut Session {

@@ -2,7 +2,7 @@
 //!
 //! Invariants
 //! 1. The value is there until the last reference drops, and is taken out once, by that drop.
-//! 2. `ended` is written once, by whoever took the entry out of its cache.
+//! 2. `ended` is written by whoever took the entry out of its cache, before it lets go of it.
 //! 3. The last reference never drops under a lock: what takes entries out hands them on.
 //! 4. An entry knows its cache and does not keep it.
 
@@ -18,7 +18,7 @@ use crate::underway::Side;
 
 const LIVE: u8 = u8::MAX;
 
-/// Beside the cause: a warning is armed for the case that the leases stay out too long.
+/// Beside the cause: the drains are to be told of the last lease.
 const LENT: u8 = 0x40;
 
 /// Beside the cause: where the release is counted as one that a shutdown waits for.

@@ -422,12 +422,13 @@ impl<V: Resource, F: Failure> Function<V, F> {
         sessions.insert(Arc::clone(&session), Arc::clone(&cache));
         drop(sessions);
         let me: Weak<dyn AnyFunction> = self.me.clone();
-        let stay = self.engine.join_session(&session, me);
+        let joined = self.engine.join_session(&session, me);
         // A session that ended before it was joined does not end again by itself: the cache closes,
         // and what is built in it is an orphan.
         let ended = host.has_ended(&session);
-        if !matches!(ended, Ok(false)) {
-            self.engine.end_stay(&session, stay);
+        match ended {
+            Ok(false) => self.engine.stays(&session, &joined),
+            _ => self.engine.end_stay(&session, joined.stay),
         }
         ended.map_err(Error::Interrupted)?;
         Ok(cache)

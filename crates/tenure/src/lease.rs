@@ -9,7 +9,6 @@ use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
-use crate::bounds::Resource;
 use crate::cause::Cause;
 use crate::entry::Held;
 use crate::hot::Slot;
@@ -35,9 +34,9 @@ pub struct Lease<V> {
 }
 
 // SAFETY: the entry may be used and dropped on any thread, and a slot is made of atomics.
-unsafe impl<V: Resource> Send for Lease<V> {}
+unsafe impl<V: Send + Sync> Send for Lease<V> {}
 // SAFETY: as above.
-unsafe impl<V: Resource> Sync for Lease<V> {}
+unsafe impl<V: Send + Sync> Sync for Lease<V> {}
 
 impl<V> Lease<V> {
     #[inline]

@@ -52,7 +52,10 @@ impl<V> Drop for Entry<V> {
     fn drop(&mut self) {
         let address = address(self);
         if let Some((departed, is_lent)) = self.depart() {
-            let batch = is_lent.then(|| self.shared().services.drains.returned(address));
+            let services = &self.shared().services;
+            // A thread that is not in this process may hold the lock.
+            let is_lent = is_lent && !services.is_abandoned();
+            let batch = is_lent.then(|| services.drains.returned(address));
             let _belongs = batch.flatten().map(Batch::enter);
             (self.shared().leave)(departed, self.shared());
         }

@@ -3,6 +3,8 @@
 //! A session ends once: when it is told to, or when its last handle is gone. Why is its end marked
 //! before its entries are released? A call that is on its way into a session that ends then finds
 //! the mark, and cleans up what it may have added.
+//!
+//! Lock order: [`NAMED`], then each of the registry's lock and the engine's `sessions`, the timer's last.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -227,17 +229,24 @@ impl Session {
 
 impl Inner {
     fn end(&self) {
-        if self.ended.swap(true, Ordering::AcqRel) {
+        // Without the lock, which whoever finds an ended session may hold.
+        if self.ended.load(Ordering::Acquire) {
             return;
         }
         let engine = Engine::global();
         if !self.named {
-            return engine.end_session(&self.id);
+            if !self.ended.swap(true, Ordering::AcqRel) {
+                engine.end_session(&self.id);
+            }
+            return;
         }
         let _under_way = engine.services().under_way.begin();
-        // Taken out under the lock, so that a successor of the same name begins after it;
+        // Marked and taken out under the lock, so that a successor of the same name begins after it;
         // released after the lock.
         let mut named = NAMED.lock();
+        if self.ended.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let there = named.get(&self.id);
         let gone = match there {
             Some(there) if std::ptr::eq(there.as_ptr(), self) => named.remove(&self.id),

@@ -400,3 +400,97 @@ fn v1_arguments_are_told_of_nobody_who_was_not_asked() {
     pool("here");
     assert_eq!(pool::entries()[0].arguments, None);
 }
+
+#[test]
+fn v1_of_an_argument_that_counts_in_part_that_part_is_told() {
+    struct Credentials {
+        user: String,
+        _password: String,
+    }
+
+    fn user(credentials: &Credentials) -> String {
+        credentials.user.clone()
+    }
+
+    #[cache_resource(show_arguments = true)]
+    fn account(
+        #[key(with = user)] credentials: &Credentials,
+        #[key(skip)] _attempt: u32,
+        mut r#try: Vec<u8>,
+    ) -> usize {
+        r#try.push(0);
+        credentials.user.len() + r#try.len()
+    }
+
+    let ada = Credentials {
+        user: "ada".to_owned(),
+        _password: "hunter2".to_owned(),
+    };
+    account(&ada, 1, vec![7]);
+    let entries = account::entries();
+    assert_eq!(
+        entries[0].arguments.as_deref(),
+        Some("credentials: \"ada\", try: [7]")
+    );
+}
+
+#[test]
+fn v1_the_future_of_a_function_that_tells_its_arguments_goes_to_any_thread() {
+    #[cache_resource(show_arguments = true)]
+    async fn pool(host: String) -> String {
+        std::future::ready(()).await;
+        host
+    }
+
+    let call = pool("here".to_owned());
+    let built = std::thread::spawn(|| futures_executor::block_on(call));
+    assert_eq!(*built.join().unwrap(), "here");
+    assert_eq!(
+        pool::entries()[0].arguments.as_deref(),
+        Some("host: \"here\"")
+    );
+}
+
+#[test]
+fn l1_a_resource_may_hold_a_lease_of_its_own_kind() {
+    struct Folder {
+        parent: Option<Lease<Folder>>,
+    }
+
+    #[cache_resource]
+    fn folder(path: &str) -> Folder {
+        let parent = path.rsplit_once('/').map(|(parent, _)| folder(parent));
+        Folder { parent }
+    }
+
+    let leaf = folder("a/b");
+    assert!(leaf.parent.as_ref().unwrap().same_entry(&folder("a")));
+}
+
+#[test]
+fn c1_what_a_thread_builds_while_it_ends_is_kept() {
+    #[cache_resource]
+    fn pool(number: u32) -> u32 {
+        number
+    }
+
+    struct AtItsEnd;
+
+    impl Drop for AtItsEnd {
+        fn drop(&mut self) {
+            pool(2);
+        }
+    }
+
+    thread_local! {
+        // Met first, so that it is the last to go.
+        static END: AtItsEnd = const { AtItsEnd };
+    }
+
+    let thread = std::thread::spawn(|| {
+        END.with(|_| ());
+        pool(1);
+    });
+    thread.join().unwrap();
+    assert_eq!(pool::peek(2).as_deref(), Some(&2));
+}

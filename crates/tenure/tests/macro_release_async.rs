@@ -245,3 +245,54 @@ fn l5_a_clear_that_takes_nothing_out_is_over_at_once() {
     drop(lease);
     futures_executor::block_on(async { Client::token_clear().await });
 }
+
+#[test]
+fn l5_who_awaits_a_clear_waits_for_what_its_callbacks_clear() {
+    let (_turn, closed) = my_turn();
+
+    fn and_the_connections(_: u32) {
+        connection::clear();
+    }
+
+    async fn and_the_connections_later(_: u32) {
+        tokio::task::yield_now().await;
+        connection::clear();
+    }
+
+    #[cache_resource(on_release = and_the_connections)]
+    fn blocking_owner() -> u32 {
+        1
+    }
+
+    #[cache_resource(on_release = and_the_connections_later)]
+    async fn owner() -> u32 {
+        1
+    }
+
+    current_thread().block_on(async {
+        drop((connection(16).await, blocking_owner()));
+        blocking_owner::clear().await;
+        assert_eq!(closed.try_recv(), Ok(16));
+
+        drop((connection(17).await, owner().await));
+        owner::clear().await;
+        assert_eq!(closed.try_recv(), Ok(17));
+    });
+}
+
+#[test]
+fn l20_a_runtime_that_nobody_drives_holds_up_no_clear() {
+    let (_turn, closed) = my_turn();
+    let runtime = current_thread();
+    runtime.block_on(async { drop(connection(18).await) });
+    futures_executor::block_on(async { connection::clear().await });
+    assert_eq!(closed.try_recv(), Ok(18));
+}
+
+#[test]
+fn l20_the_time_of_a_shutdown_may_be_endless() {
+    let (_turn, closed) = my_turn();
+    futures_executor::block_on(async { drop(connection(19).await) });
+    assert!(tenure::Engine::global().shutdown_within(Duration::MAX));
+    assert_eq!(closed.try_recv(), Ok(19));
+}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import functools
+import reprlib
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -173,3 +175,60 @@ def test_k18_the_users_own_rule_wins() -> None:
 
     for tenant in ("a", "b"):
         assert as_tenant(tenant, lambda: connection(Current())) == [tenant]
+
+
+class ByDefault:
+    @property
+    def tenant(self, var: Any = TENANT) -> Any:
+        return var.get()
+
+
+class ByNamedDefault:
+    @property
+    def tenant(self, *, get: Any = TENANT.get) -> Any:
+        return get()
+
+
+class Lookup(dict[str, str]):
+    def __getitem__(self, name: str) -> Any:
+        return TENANT.get()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        ByDefault,
+        ByNamedDefault,
+        lambda: types.MappingProxyType(Lookup(tenant="x")),
+        lambda: types.MappingProxyType(collections.ChainMap(Lookup(tenant="x"))),
+    ],
+)
+def test_k18_who_asks_may_stand_in_a_default_or_behind_a_view(make: Callable[[], Any]) -> None:
+    """K18: what a getter's parameter is where nobody passes it, and the mapping behind a read-only view."""
+
+    @tenure.cache_resource
+    def take(it: Any) -> list[Any]:
+        return [it]
+
+    with pytest.raises(tenure.UnhashableParamError, match=r"context variable|does not keep"):
+        take(make())
+
+
+class Abbreviated:
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    @reprlib.recursive_repr()
+    def __str__(self) -> str:
+        return f"<{self.value}>"
+
+
+def test_k18_what_a_decorator_of_the_standard_library_does_is_the_librarys() -> None:
+    """K18: `reprlib` asks which thread it is on, and what it gives does not depend on that."""
+
+    @tenure.cache_resource
+    def take(it: Any) -> list[Any]:
+        return [it]
+
+    assert take(Abbreviated(1)) is take(Abbreviated(1))
+    assert take(Abbreviated(1)) is not take(Abbreviated(2))

@@ -252,13 +252,35 @@ thing_of_it("second")
         assert program.notes() == ["built first", "released first", "all in time True", "released second"]
 
 
-@pytest.mark.parametrize("work", ["thing(number % 7)", "thing.clear()", "slow()", "thing.info()"])
+@pytest.mark.parametrize(
+    "work",
+    [
+        "thing(number % 7)",
+        "thing.clear()",
+        "slow()",
+        "thing.info()",
+        "thing(pathlib.Path('a', 'b'))",
+        "thing(Keyed())",
+        "thing.peek(Keyed())",
+        "thing.clear(Keyed())",
+        "with thing.lease(Keyed()): pass",
+        "tenure.cache_resource(lambda: keyed)()",
+    ],
+)
 def test_l6_daemon_threads_in_the_middle_of_everything_do_not_break_the_end(tmp_path: Path, work: str) -> None:
     """Python ends them where they stand: inside a build, a release, a check, a hit."""
     program = run(
         tmp_path,
         f"""
-never, began = threading.Event(), threading.Event()
+import pathlib, time
+began = threading.Event()
+
+class Keyed:
+    def __reduce__(self):
+        time.sleep(0)                   # gives up the interpreter, and asks for it again
+        return Keyed, ()
+
+keyed = Keyed()
 
 @tenure.cache_resource
 def slow():

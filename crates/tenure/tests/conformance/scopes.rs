@@ -118,6 +118,10 @@ pub fn s4_within_the_grace_period_the_late_ones_wait_with_the_rest(world: &World
     world.pass(GRACE);
     assert_eq!(world.causes(0), [Cause::SessionEnded]);
     assert_eq!(world.engine.sessions(), 0);
+    // From then on nothing waits any more.
+    assert_eq!(serve("a", || world.number(&f, 1)), 1);
+    assert_eq!(world.causes(1), [Cause::Orphaned]);
+    assert_eq!(world.engine.inspect().endings, 0);
 }
 
 pub fn s4_an_end_that_comes_after_the_return_is_void(world: &World) {

@@ -101,7 +101,7 @@ impl<'py> Walk<'_, '_, 'py> {
         }
         let Some(piece) = memory::Piece::new(PIECE) else {
             // There are no pieces here: the thread's own stack is all there is.
-            return if here.len() < python() {
+            return if here.len() < LEFT.max(python()) {
                 Err(Fault::no_room())
             } else {
                 write(self)

@@ -55,19 +55,18 @@ _away: weakref.WeakSet[AppSession] = weakref.WeakSet()
 def ended(session: AppSession) -> None:
     """Streamlit clears the caches of a session when it disconnects, and again when it is shut down for good.
 
-    Its scripts and threads may run on and build for it.
+    Its scripts and threads may run on and build for it. Another session may have its id by now.
     """
-    _met[session.id] = session
     _away.add(session)
-    _native.end_session_aside(session.id)  # On the event loop, which must go on.
+    if _met.setdefault(session.id, session) is session:
+        _native.end_session_aside(session.id)  # On the event loop, which must go on.
 
 
 def watched(session: AppSession) -> None:
     """Streamlit watches a session's files when it is new, and again when it reconnects."""
     _met[session.id] = session
-    if session in _away:
-        _away.discard(session)
-        _native.resume_session(session.id)
+    _away.discard(session)
+    _native.resume_session(session.id)
 
 
 def has_ended(session_id: str) -> bool:
