@@ -2,12 +2,12 @@
 
 use std::any::Any;
 
-use crate::cause::Cause;
-use crate::clock::Nanos;
-use crate::drain::End;
+use crate::ground::clock::Nanos;
+use crate::ground::sync::{Arc, Mutex, Weak};
 use crate::host::SessionId;
-use crate::inspect::Inspection;
-use crate::sync::{Arc, Mutex, Weak};
+use crate::life::drain::End;
+use crate::words::cause::Cause;
+use crate::words::inspect::Inspection;
 
 /// What is noted for as long as it lives.
 pub(crate) struct Weaks<T: ?Sized>(Mutex<Vec<Weak<T>>>);

@@ -5,19 +5,19 @@
 use std::any::Any;
 use std::time::{Duration, Instant};
 
-use crate::cause::Cause;
-use crate::clock::{Clock, ManualClock, nanos};
-use crate::config::Config;
 use crate::directory::{AnyFunction, Leftover, Unreleased, Weaks};
-use crate::drain::End;
+use crate::ground::clock::{Clock, ManualClock, nanos};
+use crate::ground::latch::Latch;
+use crate::ground::sync::{Arc, HashMap, Mutex, OnceLock, Weak};
+use crate::ground::timer::TimerId;
+use crate::ground::underway::{self, Mine};
 use crate::host::{Host, SessionId};
-use crate::inspect::Inspection;
-use crate::latch::Latch;
+use crate::life::drain::End;
+use crate::life::services::Services;
 use crate::registry::Registry;
-use crate::services::Services;
-use crate::sync::{Arc, HashMap, Mutex, OnceLock, Weak};
-use crate::timer::TimerId;
-use crate::underway::{self, Mine};
+use crate::words::cause::Cause;
+use crate::words::config::Config;
+use crate::words::inspect::Inspection;
 
 /// Functions, sessions, deadlines and the host of one process; cheap to clone.
 ///
@@ -570,7 +570,7 @@ impl Engine {
         };
         if self.0.services.clock.is_manual() {
             work();
-        } else if crate::sync::spawn("tenure-shutdown", work).is_err() {
+        } else if crate::ground::sync::spawn("tenure-shutdown", work).is_err() {
             return None;
         }
         done.wait(bound)

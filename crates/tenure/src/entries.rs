@@ -1,13 +1,13 @@
 //! The entries of a function, looked at and changed by hand.
 
-use crate::bounds::{Failure, Resource};
-use crate::call::Call;
-use crate::cause::Cause;
-use crate::error::Error;
 use crate::function::Function;
-use crate::info::EntryInfo;
 use crate::key::KeyRef;
-use crate::lease::Lease;
+use crate::life::call::Call;
+use crate::life::lease::Lease;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::cause::Cause;
+use crate::words::error::Error;
+use crate::words::info::EntryInfo;
 
 impl<V: Resource, F: Failure> Function<V, F> {
     /// A lease of the live entry under `key`, if there is one. Nothing is built, awaited, checked or

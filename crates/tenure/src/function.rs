@@ -3,27 +3,27 @@
 use std::any::Any;
 use std::fmt;
 
-use crate::bounds::{Failure, Resource};
-use crate::cache::{Cache, Put};
-use crate::call::{Call, Place};
-use crate::cause::{Behaviour, Cause};
-use crate::clock::{NEVER, Nanos, nanos};
 use crate::directory::{AnyFunction, Leftover, Unreleased};
-use crate::drain::End;
 use crate::engine::Engine;
-use crate::entry::Built;
-use crate::error::{BuildError, Error, SettingError};
+use crate::ground::clock::{NEVER, Nanos, nanos};
+use crate::ground::sync::{Arc, HashMap, Mutex, Weak};
 use crate::host::{Host, SessionId};
-use crate::hot::Hot;
-use crate::info::{Counters, Info};
-use crate::inspect::Inspection;
 use crate::key::KeyRef;
-use crate::lease::Lease;
-use crate::release::{Unkept, release};
-use crate::settings::{Scope, Settings, Spinner};
-use crate::shared::{Departed, Looks, Shared};
-use crate::sync::{Arc, HashMap, Mutex, Weak};
-use crate::waiting::{AsHostWishes, Waiting};
+use crate::life::cache::{Cache, Put};
+use crate::life::call::{Call, Place};
+use crate::life::drain::End;
+use crate::life::entry::Built;
+use crate::life::hot::Hot;
+use crate::life::lease::Lease;
+use crate::life::release::{Unkept, release};
+use crate::life::shared::{Departed, Looks, Shared};
+use crate::life::waiting::{AsHostWishes, Waiting};
+use crate::words::bounds::{Failure, Resource};
+use crate::words::cause::{Behaviour, Cause};
+use crate::words::error::{BuildError, Error, SettingError};
+use crate::words::info::{Counters, Info};
+use crate::words::inspect::Inspection;
+use crate::words::settings::{Scope, Settings, Spinner};
 
 /// A cached function over resources `V` and failures `F`.
 ///

@@ -124,19 +124,6 @@
 //! longer in use, checks one before it hands it out, or keeps one per session.
 #![deny(missing_docs, missing_debug_implementations)]
 
-mod api;
-mod args;
-mod async_release;
-mod bounds;
-mod cache;
-mod call;
-mod cause;
-mod circle;
-mod cleared;
-mod clock;
-mod config;
-mod context;
-mod counted;
 /// The keyed digest of 128 bits that stands for long arguments in keys. The crate [`tenure_digest`]
 /// says what it promises, and against whom.
 pub mod digest {
@@ -144,85 +131,55 @@ pub mod digest {
     pub use tenure_digest::{Hasher128, keyed};
 }
 mod directory;
-mod drain;
 mod engine;
 mod entries;
-mod entry;
-mod error;
-mod fallible;
-mod flight;
 #[doc(hidden)]
 pub mod front;
 mod function;
+mod ground;
 mod host;
-mod hot;
-mod identity;
-mod info;
-mod inspect;
 mod key;
-mod latch;
-mod lease;
-mod led;
+mod life;
 #[cfg(all(test, any(loom, shuttle)))]
 mod model;
-mod observe;
-mod order;
 mod program;
-mod record;
-mod registered;
 mod registry;
-mod release;
-mod services;
-mod session;
-mod settings;
-mod shared;
-mod shown;
-pub mod stage;
-mod stalled;
-mod strand;
-mod sync;
-#[cfg(feature = "terminal")]
-mod terminal;
-mod timer;
-mod underway;
-mod versions;
-mod waiting;
+mod words;
 
-pub use api::{
-    ShutdownOnDrop, clear_all, configure, set_host, shutdown, shutdown_async, shutdown_on_drop,
-};
-pub use args::CacheKey;
-pub use async_release::{ReleaseFuture, set_spawner};
-pub use bounds::{Failure, Resource};
-pub use cause::{Behaviour, Cause, Holding, ReleaseFailed};
-pub use cleared::Cleared;
-pub use clock::ManualClock;
-pub use config::Config;
-pub use context::{Attached, Entered, carry};
 pub use digest::Hasher128;
 pub use engine::Engine;
-pub use error::{BuildError, Error, Interrupt, SettingError, cycle_text, no_session_text};
-pub use fallible::Shared;
 #[doc(inline)]
 pub use front::{Cache, CacheBuilder, Released};
 pub use function::Function;
+pub use ground::clock::ManualClock;
+pub use ground::strand::{Ancestry, Layers, Strand, tell_strands};
+pub use ground::underway::{after_releases, is_releasing};
+pub use host::record::{Observed, Recording};
 pub use host::{BuildStart, Host, HostBuild, SessionId};
-pub use identity::Identity;
-pub use info::{EntryInfo, Info};
-pub use inspect::Inspection;
+pub use key::args::CacheKey;
 pub use key::{Encoder, Key, KeyRef};
-pub use lease::Lease;
+pub use life::async_release::{ReleaseFuture, set_spawner};
+pub use life::cleared::Cleared;
+pub use life::lease::Lease;
+pub use life::waiting::{Awaited, Patiently, Waiting};
 pub use program::ProgramHost;
-pub use record::{Observed, Recording};
-pub use registered::Registered;
-
-pub use session::Session;
-pub use settings::{Scope, Settings, Spinner};
-pub use stage::Stage;
-pub use strand::{Ancestry, Layers, Strand, tell_strands};
+pub use program::api::{
+    ShutdownOnDrop, clear_all, configure, set_host, shutdown, shutdown_async, shutdown_on_drop,
+};
+pub use program::context::{Attached, Entered, carry};
+pub use program::session::Session;
+pub use program::stage::{self, Stage};
+pub use registry::identity::Identity;
+pub use registry::registered::Registered;
 #[doc(inline)]
 pub use tenure_duration::{Parsed, TtlError, parse_duration};
 #[cfg(feature = "macros")]
 pub use tenure_macros::{CacheKey, cache_resource};
-pub use underway::{after_releases, is_releasing};
-pub use waiting::{Awaited, Patiently, Waiting};
+pub use words::bounds::{Failure, Resource};
+pub use words::cause::{Behaviour, Cause, Holding, ReleaseFailed};
+pub use words::config::Config;
+pub use words::error::{BuildError, Error, Interrupt, SettingError, cycle_text, no_session_text};
+pub use words::fallible::Shared;
+pub use words::info::{EntryInfo, Info};
+pub use words::inspect::Inspection;
+pub use words::settings::{Scope, Settings, Spinner};

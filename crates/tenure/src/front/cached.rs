@@ -6,18 +6,18 @@
 use std::any::Any;
 use std::convert::Infallible;
 
-use crate::async_release::Place;
-use crate::bounds::{Failure, Resource};
-use crate::entry::Built;
-use crate::error::{Error, no_session_text};
-use crate::fallible::{self, Failed, Shared};
 use crate::front::probe::Source;
 use crate::front::rules::{Rules, guarded_async};
 use crate::function::Function;
-use crate::info::EntryInfo;
-use crate::info::Info;
 use crate::key::KeyRef;
-use crate::lease::Lease;
+use crate::life::async_release::Place;
+use crate::life::entry::Built;
+use crate::life::lease::Lease;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::error::{Error, no_session_text};
+use crate::words::fallible::{self, Failed, Shared};
+use crate::words::info::EntryInfo;
+use crate::words::info::Info;
 
 /// A cached function of the program, which it keeps to its end, or the one in a
 /// [`Cache`](crate::Cache).

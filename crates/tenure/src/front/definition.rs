@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::api;
-use crate::bounds::{Failure, Resource};
-use crate::error::SettingError;
 use crate::front::returned::refuse_result;
 use crate::front::rules::{CountsFailures, Rules};
 use crate::function::Function;
-use crate::settings::{Scope, Settings, Spinner};
-use crate::sync::{Arc, Weak};
+use crate::ground::sync::{Arc, Weak};
+use crate::program::api;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::error::SettingError;
+use crate::words::settings::{Scope, Settings, Spinner};
 
 /// The settings as the attribute gives them.
 pub struct Definition {

@@ -5,14 +5,14 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
-use crate::bounds::{Failure, Resource};
-use crate::cleared::{Cleared, Clearing};
 use crate::front::cached::{Cached, Erased};
 use crate::front::definition::{Made, kept};
-use crate::info::EntryInfo;
-use crate::info::Info;
+use crate::ground::sync::{Mutex, OnceLock};
 use crate::key::KeyRef;
-use crate::sync::{Mutex, OnceLock};
+use crate::life::cleared::{Cleared, Clearing};
+use crate::words::bounds::{Failure, Resource};
+use crate::words::info::EntryInfo;
+use crate::words::info::Info;
 
 /// The caches of a function with type parameters, or of a method: one for each combination of
 /// types, which belongs to the type whose method it is. They live as long as the program, as the code of each combination does.

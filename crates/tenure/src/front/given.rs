@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::cause::Cause;
+use crate::words::cause::Cause;
 
 /// What `ttl` and `drain` may be beside a literal.
 #[diagnostic::on_unimplemented(

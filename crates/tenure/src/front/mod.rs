@@ -15,11 +15,11 @@ mod returned;
 mod rules;
 mod slot;
 
-pub use crate::args::{Arg, ByHash, ByKey, ByNothing};
-pub use crate::bounds::SharedFailure;
-pub use crate::entry::Built;
-pub use crate::fallible::{Failed, Outcome, Shared};
+pub use crate::key::args::{Arg, ByHash, ByKey, ByNothing};
 pub use crate::key::{Encoder, KeyRef};
+pub use crate::life::entry::Built;
+pub use crate::words::bounds::SharedFailure;
+pub use crate::words::fallible::{Failed, Outcome, Shared};
 pub use cached::Cached;
 pub use definition::{Definition, Made};
 pub use family::{All, Family, Member, Members, Types};

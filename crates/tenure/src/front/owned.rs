@@ -7,24 +7,24 @@ use std::future::ready;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use crate::args::CacheKey;
-use crate::bounds::Resource;
-use crate::cause::Cause;
-use crate::cleared::{Cleared, Clearing};
-use crate::entry::Built;
-use crate::error::SettingError;
-use crate::fallible::{Failed, Shared};
 use crate::front::cached::{Cached, Erased};
 use crate::front::definition::function;
 use crate::front::probe::{Done, DoneLater, Probe, Released};
 use crate::front::rules::Rules;
 use crate::function::Function;
-use crate::info::EntryInfo;
-use crate::info::Info;
+use crate::ground::sync::Arc;
 use crate::key::Encoder;
-use crate::lease::Lease;
-use crate::settings::{Scope, Settings, Spinner};
-use crate::sync::Arc;
+use crate::key::args::CacheKey;
+use crate::life::cleared::{Cleared, Clearing};
+use crate::life::entry::Built;
+use crate::life::lease::Lease;
+use crate::words::bounds::Resource;
+use crate::words::cause::Cause;
+use crate::words::error::SettingError;
+use crate::words::fallible::{Failed, Shared};
+use crate::words::info::EntryInfo;
+use crate::words::info::Info;
+use crate::words::settings::{Scope, Settings, Spinner};
 
 /// A cache that somebody owns: what [`cache_resource`](crate::cache_resource) makes of a function,
 /// as a value for a library that wants no static.

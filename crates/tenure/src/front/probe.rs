@@ -6,9 +6,9 @@ use std::fmt;
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
-use crate::bounds::{Resource, SharedFailure};
 use crate::front::rules::Settled;
-use crate::sync::Arc;
+use crate::ground::sync::Arc;
+use crate::words::bounds::{Resource, SharedFailure};
 
 /// How to find the cause of an `E`.
 pub type Source<E> = fn(&E) -> Option<&(dyn StdError + 'static)>;

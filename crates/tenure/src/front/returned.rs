@@ -8,10 +8,10 @@
 use std::any::{TypeId, type_name};
 use std::convert::Infallible;
 
-use crate::bounds::Failure;
-use crate::fallible::{Failed, Shared};
 use crate::front::probe::Probe;
-use crate::lease::Lease;
+use crate::life::lease::Lease;
+use crate::words::bounds::Failure;
+use crate::words::fallible::{Failed, Shared};
 
 /// The types that a return type means; `RESULT` says whether it is a `Result`.
 pub trait Returned<const RESULT: bool> {

@@ -5,13 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use crate::api;
-use crate::async_release::{HINT, Place};
-use crate::bounds::{Failure, Resource};
-use crate::cause::{Behaviour, Cause, ReleaseFailed};
-use crate::error::Interrupt;
 use crate::function::Function;
-use crate::sync::{Arc, OnceLock, Weak};
+use crate::ground::sync::{Arc, OnceLock, Weak};
+use crate::life::async_release::{HINT, Place};
+use crate::program::api;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::cause::{Behaviour, Cause, ReleaseFailed};
+use crate::words::error::Interrupt;
 
 pub(super) trait CountsFailures: Send + Sync {
     fn release_failed(&self);

@@ -10,15 +10,15 @@
 use std::marker::PhantomData;
 use std::ptr;
 
-use crate::bounds::{Failure, Resource};
-use crate::cleared::{Cleared, Clearing};
 use crate::front::cached::{Cached, Erased};
 use crate::front::definition::{Made, kept};
 use crate::function::Function;
-use crate::info::EntryInfo;
-use crate::info::Info;
+use crate::ground::sync::OnceLock;
 use crate::key::KeyRef;
-use crate::sync::OnceLock;
+use crate::life::cleared::{Cleared, Clearing};
+use crate::words::bounds::{Failure, Resource};
+use crate::words::info::EntryInfo;
+use crate::words::info::Info;
 
 /// Invariant in its type.
 type Same<T> = fn(T) -> T;

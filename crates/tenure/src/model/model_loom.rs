@@ -10,8 +10,8 @@ use std::time::Duration;
 use loom::thread::spawn;
 
 use super::world::{Got, PAST_TTL, TTL, Thing, Things, World, key};
-use crate::cleared::Clearing;
-use crate::sync::{Arc, Condvar, Mutex};
+use crate::ground::sync::{Arc, Condvar, Mutex};
+use crate::life::cleared::Clearing;
 use crate::{BuildError, Cause, Error, Holding, Interrupt, Lease, Patiently, Settings};
 
 pub(super) fn model(program: impl Fn() + Send + Sync + 'static) {
@@ -626,8 +626,8 @@ fn s4_a_session_comes_back_in_the_nick_of_time() {
 
 #[test]
 fn timer_a_job_runs_or_is_taken_back() {
-    use crate::clock::Clock;
-    use crate::timer::Timer;
+    use crate::ground::clock::Clock;
+    use crate::ground::timer::Timer;
     model(|| {
         let timer = Timer::new(Clock::Manual(crate::ManualClock::new()));
         let ran: Arc<std::sync::atomic::AtomicU64> = Arc::default();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::sync::{AtomicBool, AtomicU8, thread_local};
+use crate::ground::sync::{AtomicBool, AtomicU8, thread_local};
 use crate::{
     Behaviour, BuildStart, Cause, Encoder, Engine, Error, Function, Holding, Host, HostBuild,
     Interrupt, Lease, ManualClock, Recording, ReleaseFailed, Scope, SessionId, Settings,

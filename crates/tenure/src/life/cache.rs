@@ -1,0 +1,713 @@
+//! One function's cache in one scope: its entries, and the builds under way.
+//!
+//! Invariants
+//! 1. A key has at most one live entry and at most one flight that will fill it.
+//! 2. `max_entries` holds at every moment: room is made before an entry is added, under one lock.
+//! 3. An entry leaves the cache by being moved out under the lock; it is released after the lock.
+//! 4. A flight that is no longer in `flights` when it lands is an orphan, and adds nothing. Nobody
+//!    makes an orphan of a build by a clear from inside it.
+//! 5. After `ended` nothing is added any more.
+//! 6. An entry is hot only while it is in the `entries` of its function's global cache.
+//! 7. `shapes` counts the live entries whose keys are completed by observed inputs, and no others.
+//!
+//! Lock order: a cache's lock, then the timer's. Nothing foreign runs under either.
+
+use std::time::Duration;
+
+use crate::ground::clock::Nanos;
+use crate::ground::counted::Counted;
+use crate::ground::sync::{Arc, Mutex, Weak};
+use crate::ground::timer::TimerId;
+use crate::ground::underway::Begun;
+use crate::host::observe::{Likeness, Seen, Shapes, completed};
+use crate::host::record::{Observed, Recording};
+use crate::key::KeyRef;
+use crate::life::circle::{FlightId, Inside};
+use crate::life::entry::{Built, Entry, Extra, Held, Home};
+use crate::life::flight::{Flight, Landing};
+use crate::life::hot::{Hot, Turns};
+use crate::life::lease::Lease;
+use crate::life::led::OfThread;
+use crate::life::order::Ordered;
+use crate::life::release::release;
+use crate::life::shared::Shared;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::cause::Cause;
+use crate::words::info::EntryInfo;
+
+use hashbrown::HashTable;
+
+pub(crate) struct Cache<V: Resource, F> {
+    shared: Arc<Shared<V>>,
+    state: Mutex<State<V, F>>,
+}
+
+struct State<V: Resource, F> {
+    entries: Ordered<V>,
+    flights: HashTable<Arc<Flight<V, F>>>,
+    shapes: Shapes,
+    turns: Turns,
+    /// The job that takes out what expires next.
+    expiry: Option<TimerId>,
+    ended: bool,
+}
+
+/// What a look into the cache found.
+pub(crate) enum Found<'c, V: Resource, F: Failure> {
+    /// An entry that has not expired.
+    Entry(Held<V>),
+    /// A build of the same key; the caller may wait for it.
+    Flight(Arc<Flight<V, F>>),
+    /// Nothing; the caller leads now.
+    Leads(Leader<'c, V, F>),
+    /// It depends on the present values of these, which the caller has to look at first.
+    Unseen(Vec<Observed>),
+}
+
+/// Something or nothing, or what the caller has to look at before that can be said.
+pub(crate) type Looked<T> = Result<Option<T>, Vec<Observed>>;
+
+/// What left a cache, to be released outside its lock.
+struct Gone<V: Resource> {
+    entry: Held<V>,
+    _shape: Option<Observed>,
+}
+
+impl<V: Resource> Gone<V> {
+    fn release(self, cause: Cause) {
+        release(self.entry, cause);
+    }
+}
+
+/// What a call's key stood for, out of its cache.
+struct Removed<V: Resource, F> {
+    flights: Vec<Arc<Flight<V, F>>>,
+    entries: Vec<Gone<V>>,
+}
+
+impl<V: Resource, F> Removed<V, F> {
+    fn release(self, cause: Cause) {
+        drop(self.flights);
+        for entry in self.entries {
+            entry.release(cause);
+        }
+    }
+}
+
+/// What was put into a cache, and what stood there before.
+pub(crate) struct Put<V: Resource> {
+    pub(crate) lease: Lease<V>,
+    pub(crate) before: Option<Lease<V>>,
+}
+
+impl<V: Resource, F> State<V, F> {
+    /// Takes out this very entry, if it is there.
+    fn remove(&mut self, hot: &Hot, entry: &Held<V>) -> Option<Gone<V>> {
+        let key = entry.key().as_key();
+        hot.forget(&key, entry);
+        let entry = self.entries.remove(key.hash(), entry)?;
+        let observed = entry.observed();
+        let shape = observed.and_then(|(call, observed)| self.shapes.remove(call, observed));
+        Some(Gone {
+            entry,
+            _shape: shape,
+        })
+    }
+
+    fn pop_oldest(&mut self, hot: &Hot) -> Option<Gone<V>> {
+        let oldest = self.entries.oldest()?.clone();
+        self.remove(hot, &oldest)
+    }
+
+    /// The watched deadline, where no entry is left that could have it.
+    fn idle_expiry(&mut self) -> Option<TimerId> {
+        let idle = self.entries.len() == 0;
+        idle.then(|| self.expiry.take()).flatten()
+    }
+
+    fn push(&mut self, hash: u64, entry: Held<V>) {
+        if let Some((call, observed)) = entry.observed() {
+            self.shapes.add(call, observed);
+        }
+        self.entries.push(hash, entry);
+    }
+
+    /// Takes out what is under a call's key, whatever it observed, and the builds of it but for the
+    /// caller's own.
+    fn remove_call(&mut self, hot: &Hot, key: &KeyRef<'_>, own: &[FlightId]) -> Removed<V, F> {
+        let mut flights = Vec::new();
+        while let Ok(there) = self.flights.find_entry(key.hash(), |flight| {
+            key.matches(&flight.key) && !own.contains(&flight.id)
+        }) {
+            flights.push(there.remove().0);
+        }
+        let mut entries = Vec::new();
+        if let Some(entry) = self.entries.get(key).cloned() {
+            entries.extend(self.remove(hot, &entry));
+        }
+        if !self.shapes.of(key).is_empty() {
+            let of_call = |it: &&Held<V>| {
+                let observed = it.observed();
+                observed.is_some_and(|(call, _)| key.matches(call))
+            };
+            let others: Vec<_> = self.entries.iter().filter(of_call).cloned().collect();
+            entries.extend(others.iter().filter_map(|entry| self.remove(hot, entry)));
+        }
+        Removed { flights, entries }
+    }
+
+    /// The entry of a call, whose key may have to be completed by what the caller sees.
+    fn entry(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&Held<V>> {
+        if let Some(entry) = self.entries.get(call) {
+            return Ok(Some(entry));
+        }
+        let mut unseen = Vec::new();
+        for (shape, _) in self.shapes.of(call) {
+            match seen.values(shape.shape()) {
+                None => unseen.push(shape.clone()),
+                Some(values) => {
+                    let key = completed(call, shape.shape(), values);
+                    if let Some(entry) = self.entries.get(&key.as_key()) {
+                        return Ok(Some(entry));
+                    }
+                }
+            }
+        }
+        if unseen.is_empty() {
+            Ok(None)
+        } else {
+            Err(unseen)
+        }
+    }
+
+    /// A build that gives this caller what it asks for, as far as can be known.
+    fn flight(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&Arc<Flight<V, F>>>
+    where
+        F: Clone,
+    {
+        let mut unseen = Vec::new();
+        for flight in self.flights.iter_hash(call.hash()) {
+            if call.matches(&flight.key) {
+                match flight.compare(seen) {
+                    Likeness::Same => return Ok(Some(flight)),
+                    Likeness::Differs => {}
+                    Likeness::Unseen(more) => unseen.extend(more),
+                }
+            }
+        }
+        if unseen.is_empty() {
+            Ok(None)
+        } else {
+            Err(unseen)
+        }
+    }
+}
+
+impl<V: Resource, F: Failure> Cache<V, F> {
+    pub(crate) fn new(shared: Arc<Shared<V>>) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            state: Mutex::new(State {
+                entries: Ordered::default(),
+                flights: HashTable::new(),
+                shapes: Shapes::default(),
+                turns: Turns::default(),
+                expiry: None,
+                ended: false,
+            }),
+        })
+    }
+
+    /// Finds a live entry that was not recorded, and counts the hit. For quick functions.
+    #[inline(never)]
+    pub(crate) fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let entry = state.entries.get(key)?;
+        if entry.has_expired() || entry.recording().is_some() {
+            return None;
+        }
+        entry.count_hits(1);
+        self.warm(&mut state.turns, key, entry);
+        Some(Lease::new(entry.clone()))
+    }
+
+    /// A live entry that has not expired, as it is: no hit is counted, and nothing is taken out.
+    pub(crate) fn kept(&self, key: &KeyRef<'_>, seen: &Seen) -> Looked<Lease<V>> {
+        let state = self.state.lock();
+        let entry = state.entry(key, seen)?;
+        let entry = entry.filter(|entry| !entry.has_expired());
+        Ok(entry.map(|entry| Lease::new(entry.clone())))
+    }
+
+    /// Has later calls find the entry without a lock, where they need nothing but it.
+    fn warm(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &Held<V>) {
+        if self.shared.settings.is_quick() && entry.recording().is_none() {
+            self.shared.hot.offer(turns, key, entry);
+        }
+    }
+
+    /// Finds an entry, a flight to wait for, or the duty to build. `seen` is what the caller knows
+    /// of observed inputs.
+    pub(crate) fn find(self: &Arc<Self>, key: &KeyRef<'_>, seen: &Seen) -> Found<'_, V, F> {
+        loop {
+            let mut state = self.state.lock();
+            let entry = match state.entry(key, seen) {
+                Err(unseen) => return Found::Unseen(unseen),
+                Ok(Some(entry)) => entry.clone(),
+                Ok(None) => {
+                    return match state.flight(key, seen) {
+                        Err(unseen) => Found::Unseen(unseen),
+                        Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
+                        Ok(None) => Found::Leads(self.lead(&mut state, key, seen)),
+                    };
+                }
+            };
+            if !entry.has_expired() {
+                self.warm(&mut state.turns, key, &entry);
+                return Found::Entry(entry);
+            }
+            drop(state);
+            let _under_way = self.begin_release();
+            let expired = self.state.lock().remove(&self.shared.hot, &entry);
+            drop(entry);
+            // What the release runs may need this very entry, so nothing is led yet.
+            if let Some(expired) = expired {
+                expired.release(Cause::Expired);
+            }
+        }
+    }
+
+    fn lead(
+        self: &Arc<Self>,
+        state: &mut State<V, F>,
+        key: &KeyRef<'_>,
+        seen: &Seen,
+    ) -> Leader<'_, V, F> {
+        let number = self.shared.services.number();
+        let flight = Arc::new(Flight::new(number, key, seen.of(state.shapes.of(key))));
+        let added = Arc::clone(&flight);
+        state
+            .flights
+            .insert_unique(key.hash(), added, |flight| flight.hash);
+        Leader {
+            cache: self,
+            flight: Some(flight),
+            of_thread: None,
+        }
+    }
+
+    /// Itself, as its entries know it.
+    fn home(self: &Arc<Self>) -> Weak<dyn Home<V>> {
+        Arc::downgrade(self) as _
+    }
+
+    /// Takes out this very entry, if it is still there, and lets go of the caller's lease; whether
+    /// it was there.
+    pub(crate) fn discard(&self, entry: Held<V>, cause: Cause) -> bool {
+        let _under_way = self.begin_release();
+        let (taken, idle) = {
+            let mut state = self.state.lock();
+            (state.remove(&self.shared.hot, &entry), state.idle_expiry())
+        };
+        drop(entry);
+        self.disarm(idle);
+        let Some(taken) = taken else {
+            return false;
+        };
+        taken.release(cause);
+        true
+    }
+
+    /// Takes out what is under `key`, whatever it observed, and orphans the builds of it, but for
+    /// those that clear.
+    pub(crate) fn clear_entry(&self, key: &KeyRef<'_>) {
+        let _under_way = self.begin_release();
+        let own = Inside::flights();
+        let (removed, idle) = {
+            let mut state = self.state.lock();
+            let removed = state.remove_call(&self.shared.hot, key, &own);
+            (removed, state.idle_expiry())
+        };
+        self.disarm(idle);
+        removed.release(Cause::Cleared);
+    }
+
+    /// Puts a resource under `key`, in the place of what is there, and orphans the builds of it.
+    pub(crate) fn insert(
+        self: &Arc<Self>,
+        key: &KeyRef<'_>,
+        built: Built<V>,
+        built_at: Nanos,
+    ) -> Put<V> {
+        let Built { value, arguments } = built;
+        let (shared, home) = (Arc::clone(&self.shared), self.home());
+        let entry = Entry::new(
+            key.to_key(),
+            value,
+            built_at,
+            Extra::with(arguments),
+            shared,
+            home,
+        );
+        let [entry, again] = Counted::pair(entry);
+        let (replaced, added) = {
+            let mut state = self.state.lock();
+            let replaced = state.remove_call(&self.shared.hot, key, &[]);
+            let added = if state.ended {
+                Err(Orphaned(again))
+            } else {
+                Ok(self.add(&mut state, key.hash(), again))
+            };
+            (replaced, added)
+        };
+        let before = replaced.entries.first();
+        let before = before.map(|gone| Lease::new(gone.entry.clone()));
+        replaced.release(Cause::Replaced);
+        settle(added);
+        Put {
+            lease: Lease::new(entry),
+            before,
+        }
+    }
+
+    /// Takes out everything, and orphans every build. What is cleared is what stood before: not the
+    /// builds that clear.
+    pub(crate) fn clear(&self, cause: Cause) {
+        let _under_way = self.begin_release();
+        let own = match cause {
+            Cause::Cleared => Inside::flights(),
+            _ => Vec::new(),
+        };
+        for entry in self.take_all(&own, false) {
+            release(entry, cause);
+        }
+    }
+
+    /// Moves everything out for good, for the caller to release.
+    pub(crate) fn end(&self) -> Vec<Held<V>> {
+        self.take_all(&[], true)
+    }
+
+    /// All live entries.
+    pub(crate) fn held(&self) -> Vec<Held<V>> {
+        self.state.lock().entries.iter().cloned().collect()
+    }
+
+    /// All live entries with their figures, oldest first.
+    pub(crate) fn described(&self) -> Vec<(Held<V>, EntryInfo)> {
+        let now = self.shared.services.clock.now();
+        let state = self.state.lock();
+        // What the slots own are no leases, and they count hits of their own.
+        self.shared.hot.clear::<Entry<V>>();
+        let described = state.entries.iter().map(|entry| {
+            let info = EntryInfo {
+                age: Duration::from_nanos(now.saturating_sub(entry.built_at())),
+                hits: entry.hits(),
+                // All but the cache's own reference.
+                leases: entry.count() - 1,
+                arguments: entry.arguments().cloned(),
+            };
+            (entry.clone(), info)
+        });
+        described.collect()
+    }
+
+    /// All live entries; the builds under way become orphans.
+    pub(crate) fn hold_all(&self) -> Vec<Held<V>> {
+        let (entries, flights) = {
+            let mut state = self.state.lock();
+            let entries = state.entries.iter().cloned().collect();
+            (entries, std::mem::take(&mut state.flights))
+        };
+        drop(flights);
+        entries
+    }
+
+    fn take_all(&self, own: &[FlightId], end: bool) -> Vec<Held<V>> {
+        let (entries, flights, shapes, expiry) = {
+            let mut state = self.state.lock();
+            state.ended |= end;
+            self.shared.hot.clear::<Entry<V>>();
+            let others = state.flights.extract_if(|it| !own.contains(&it.id));
+            let others: Vec<_> = others.collect();
+            (
+                state.entries.take_all(),
+                others,
+                std::mem::take(&mut state.shapes),
+                state.expiry.take(),
+            )
+        };
+        drop((flights, shapes));
+        self.disarm(expiry);
+        entries
+    }
+
+    /// Marks what leaves the cache from here on as being released, for a shutdown to wait for.
+    fn begin_release(&self) -> Begun<'_> {
+        self.shared.services.under_way.begin()
+    }
+
+    fn disarm(&self, expiry: Option<TimerId>) {
+        if let Some(expiry) = expiry {
+            self.shared.services.timer.cancel(expiry);
+        }
+    }
+
+    /// Takes out one entry that has expired, and asks to be called again for what expires next.
+    fn expire(self: &Arc<Self>, id: TimerId) {
+        let _under_way = self.begin_release();
+        let expired = {
+            let mut state = self.state.lock();
+            if state.expiry != Some(id) {
+                return;
+            }
+            state.expiry = None;
+            let oldest = state.entries.oldest().cloned();
+            let expired = oldest.filter(|it| it.has_expired());
+            let expired = expired.and_then(|entry| state.remove(&self.shared.hot, &entry));
+            // The next one does not wait for what the release of this one does.
+            self.arm(&mut state);
+            expired
+        };
+        if let Some(expired) = expired {
+            expired.release(Cause::Expired);
+        }
+    }
+
+    /// Has the oldest entry's deadline watched, where nothing is watched yet.
+    fn arm(self: &Arc<Self>, state: &mut State<V, F>) {
+        if state.expiry.is_some() {
+            return;
+        }
+        let Some(deadline) = self.next_deadline(state) else {
+            return;
+        };
+        let cache: Weak<Self> = Arc::downgrade(self);
+        let expire = move |id| {
+            if let Some(cache) = cache.upgrade() {
+                cache.expire(id);
+            }
+        };
+        state.expiry = Some(self.shared.services.timer.at(deadline, expire));
+    }
+
+    fn next_deadline(&self, state: &State<V, F>) -> Option<Nanos> {
+        self.shared.settings.ttl?;
+        state.entries.oldest().map(|it| it.deadline())
+    }
+
+    /// Adds what a flight built, unless it is not to be kept or the flight has become an orphan. Gives
+    /// what had to go.
+    fn admit(
+        self: &Arc<Self>,
+        flight: &Arc<Flight<V, F>>,
+        entry: &Held<V>,
+        again: Held<V>,
+        keeps: bool,
+    ) -> Result<Vec<Gone<V>>, Orphaned<V>> {
+        let mut state = self.state.lock();
+        // Where observed inputs complete the key it is another one than the flight's.
+        let completed = entry.observed().map(|_| entry.key().as_key());
+        let orphaned = !remove_flight(&mut state, flight)
+            || !keeps
+            || state.ended
+            // Builds under other values of inputs that turned out not to matter end under one key.
+            || match &completed {
+                Some(key) => state.entries.get(key).is_some(),
+                None => state.entries.get_at(flight.hash, &flight.key).is_some(),
+            };
+        if orphaned {
+            return Err(Orphaned(again));
+        }
+        let hash = completed.map_or(flight.hash, |key| key.hash());
+        Ok(self.add(&mut state, hash, again))
+    }
+
+    /// Adds an entry to a cache that has room for it or makes some. Gives what had to go.
+    fn add(self: &Arc<Self>, state: &mut State<V, F>, hash: u64, entry: Held<V>) -> Vec<Gone<V>> {
+        let mut evicted = Vec::new();
+        let most = self.shared.settings.max_entries.unwrap_or(usize::MAX);
+        while state.entries.len() >= most {
+            evicted.extend(state.pop_oldest(&self.shared.hot));
+        }
+        state.push(hash, entry);
+        self.arm(state);
+        evicted
+    }
+
+    /// Ends a flight that fills nothing.
+    fn land_empty(&self, flight: Arc<Flight<V, F>>, landing: impl FnOnce() -> Landing<V, F>) {
+        // The cache may be that of a parent process.
+        if !self.shared.services.is_abandoned() {
+            remove_flight(&mut self.state.lock(), &flight);
+            Flight::land(flight, landing);
+        }
+    }
+
+    /// How many entries are live.
+    pub(crate) fn len(&self) -> usize {
+        self.state.lock().entries.len()
+    }
+
+    pub(crate) fn read(&self, info: &mut crate::words::info::Info) {
+        let now = self.shared.services.clock.now();
+        let state = self.state.lock();
+        self.shared.hot.clear::<Entry<V>>();
+        for entry in state.entries.iter() {
+            info.entries += 1;
+            info.hits += entry.hits();
+            let age = now.saturating_sub(entry.built_at());
+            info.ages.push(Duration::from_nanos(age));
+        }
+    }
+
+    pub(crate) fn inspect(&self, counts: &mut crate::words::inspect::Inspection) {
+        let state = self.state.lock();
+        counts.flights += state.flights.len();
+        counts.expiries += usize::from(state.expiry.is_some());
+        counts.places += state.entries.places();
+    }
+}
+
+impl<V: Resource, F: Failure> Home<V> for Cache<V, F> {
+    fn discard(&self, entry: Held<V>, cause: Cause) {
+        Self::discard(self, entry, cause);
+    }
+}
+
+impl<V: Resource, F> Drop for Cache<V, F> {
+    fn drop(&mut self) {
+        let _under_way = self.shared.services.under_way.begin();
+        let (entries, expiry) = {
+            let mut state = self.state.lock();
+            self.shared.hot.clear::<Entry<V>>();
+            (state.entries.take_all(), state.expiry.take())
+        };
+        if let Some(expiry) = expiry {
+            self.shared.services.timer.cancel(expiry);
+        }
+        for entry in entries {
+            release(entry, Cause::Superseded);
+        }
+    }
+}
+
+/// What stands in no cache: its flight was taken out while it was under way, or it is not to be kept.
+struct Orphaned<V: Resource>(Held<V>);
+
+/// Releases what had to go for an entry, or the one that became none.
+fn settle<V: Resource>(added: Result<Vec<Gone<V>>, Orphaned<V>>) {
+    match added {
+        Ok(evicted) => {
+            for entry in evicted {
+                entry.release(Cause::Evicted);
+            }
+        }
+        Err(Orphaned(again)) => release(again, Cause::Orphaned),
+    }
+}
+
+fn remove_flight<V: Resource, F>(state: &mut State<V, F>, flight: &Arc<Flight<V, F>>) -> bool {
+    let there = state
+        .flights
+        .find_entry(flight.hash, |other| Arc::ptr_eq(other, flight));
+    there.is_ok_and(|there| {
+        there.remove();
+        true
+    })
+}
+
+/// The duty to build under one key. Dropped without a result, it hands the duty on.
+pub(crate) struct Leader<'c, V: Resource, F: Failure> {
+    cache: &'c Arc<Cache<V, F>>,
+    flight: Option<Arc<Flight<V, F>>>,
+    /// Ends before the flight lands.
+    of_thread: Option<OfThread>,
+}
+
+impl<V: Resource, F: Failure> Leader<'_, V, F> {
+    /// Has the duty handed on if this thread, on which the whole build runs, ends before it.
+    pub(crate) fn stay_on_thread(&mut self) {
+        let cache = Arc::downgrade(self.cache);
+        let flight = Arc::downgrade(self.flight());
+        self.of_thread = OfThread::begin(move || {
+            if let (Some(cache), Some(flight)) = (cache.upgrade(), flight.upgrade()) {
+                cache.land_empty(flight, || Landing::Abandoned);
+            }
+        });
+    }
+
+    /// Nothing where it has landed.
+    fn take(&mut self) -> Option<Arc<Flight<V, F>>> {
+        drop(self.of_thread.take());
+        self.flight.take()
+    }
+
+    pub(crate) fn flight(&self) -> &Arc<Flight<V, F>> {
+        self.flight.as_ref().expect("a leader leads until it lands")
+    }
+
+    /// The build gave a resource. Its caller has begun a release, for what has to go.
+    pub(crate) fn fill(
+        mut self,
+        built: Built<V>,
+        built_at: Nanos,
+        recording: Option<Recording>,
+        keeps: bool,
+    ) -> Lease<V> {
+        let flight = self.take().expect("a leader lands once");
+        let [entry, again] = Counted::pair(self.entry(&flight, built, built_at, recording));
+        if self.cache.shared.services.is_abandoned() {
+            // The caller may keep it; the cache is that of a parent process.
+            std::mem::forget(again);
+            return Lease::new(entry);
+        }
+        let admitted = self.cache.admit(&flight, &entry, again, keeps);
+        Flight::land(flight, || Landing::Filled(entry.clone()));
+        settle(admitted);
+        self.cache.shared.services.timer.report();
+        Lease::new(entry)
+    }
+
+    fn entry(
+        &self,
+        flight: &Flight<V, F>,
+        Built { value, arguments }: Built<V>,
+        built_at: Nanos,
+        recording: Option<Recording>,
+    ) -> Entry<V> {
+        let shared = &self.cache.shared;
+        let observed = recording.as_ref().and_then(Recording::observed);
+        let values = observed.and_then(|it| Some((it.shape(), it.values()?)));
+        let (key, call) = match values {
+            Some((shape, values)) if shared.settings.observes => {
+                let key = completed(&flight.key.as_key(), shape, values);
+                (key, Some(flight.key.clone()))
+            }
+            _ => (flight.key.clone(), None),
+        };
+        let extra = Extra {
+            recording,
+            call,
+            arguments,
+        };
+        let home = self.cache.home();
+        Entry::new(key, value, built_at, extra, Arc::clone(shared), home)
+    }
+
+    /// The build failed; whoever waited and sees the same inputs gets the same failure.
+    pub(crate) fn fail(mut self, failure: F, observed: Option<Observed>) {
+        let flight = self.take().expect("a leader lands once");
+        self.cache
+            .land_empty(flight, || Landing::Failed(failure, observed));
+    }
+}
+
+impl<V: Resource, F: Failure> Drop for Leader<'_, V, F> {
+    fn drop(&mut self) {
+        if let Some(flight) = self.take() {
+            self.cache.land_empty(flight, || Landing::Abandoned);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Which build the running code belongs to, and the circles that builds would wait in.
+//!
+//! Invariant: a wait that would close a circle is refused before it begins. Edges are added and searched
+//! under one lock, so of the waits that would close a circle together one sees it.
+//!
+//! Lock order: the graph's lock is a leaf.
+
+use std::collections::HashMap;
+
+use crate::ground::strand::Layers;
+use crate::ground::sync::{Arc, Mutex, thread_local};
+
+pub(crate) type FlightId = u64;
+
+/// The flight that the running code belongs to, as the graph needs it.
+#[derive(Clone)]
+pub(crate) struct Frame {
+    id: FlightId,
+    name: Arc<str>,
+}
+
+thread_local! {
+    /// Gone while a thread ends: what is built there then is inside of nothing.
+    static FRAMES: Layers<Frame> = const { Layers::new() };
+}
+
+/// Marks the code of this strand as part of a flight's build, for as long as it lives.
+pub(crate) struct Inside {
+    number: Option<u64>,
+    _not_send: std::marker::PhantomData<*const ()>,
+}
+
+impl Inside {
+    pub(crate) fn enter(id: FlightId, name: &Arc<str>) -> Self {
+        let frame = Frame {
+            id,
+            name: Arc::clone(name),
+        };
+        Self {
+            number: FRAMES.try_with(|frames| frames.put(frame)).ok(),
+            _not_send: std::marker::PhantomData,
+        }
+    }
+
+    /// The flight that the present code belongs to, if any.
+    pub(crate) fn current() -> Option<Frame> {
+        FRAMES.try_with(Layers::last).ok().flatten()
+    }
+
+    /// All flights whose builds the present code is part of.
+    pub(crate) fn flights() -> Vec<FlightId> {
+        let mut flights = Vec::new();
+        let _ = FRAMES.try_with(|frames| {
+            frames.each(|frame| {
+                flights.push(frame.id);
+                true
+            });
+        });
+        flights
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        // Dropped outside the borrow, as everything that may run a destructor.
+        let taken = FRAMES.try_with(|frames| self.number.and_then(|it| frames.take(it)));
+        drop(taken);
+    }
+}
+
+/// Which flight needs which other one, among those that need one at all.
+#[derive(Default)]
+pub(crate) struct WaitGraph {
+    nodes: Mutex<HashMap<FlightId, Node>>,
+}
+
+struct Node {
+    name: Arc<str>,
+    needs: Vec<FlightId>,
+}
+
+impl WaitGraph {
+    /// Notes that `parent`'s build waits for `flight`, which builds for the function `name`, until
+    /// the edge is dropped.
+    ///
+    /// # Errors
+    /// The chain of names, when `flight` needs `parent`.
+    pub(crate) fn need(
+        &self,
+        parent: &Frame,
+        flight: FlightId,
+        name: &str,
+    ) -> Result<Edge<'_>, Vec<String>> {
+        let mut nodes = self.nodes.lock();
+        if let Some(path) = path(&nodes, flight, parent.id) {
+            let mut chain = vec![parent.name.to_string(), name.to_owned()];
+            chain.extend(path.iter().skip(1).map(|id| {
+                let node = nodes.get(id);
+                node.map_or(&parent.name, |node| &node.name).to_string()
+            }));
+            return Err(chain);
+        }
+        nodes
+            .entry(parent.id)
+            .or_insert_with(|| Node {
+                name: Arc::clone(&parent.name),
+                needs: Vec::new(),
+            })
+            .needs
+            .push(flight);
+        Ok(Edge {
+            graph: self,
+            from: parent.id,
+            to: flight,
+        })
+    }
+
+    fn forget(&self, from: FlightId, to: FlightId) {
+        let mut nodes = self.nodes.lock();
+        let Some(node) = nodes.get_mut(&from) else {
+            return;
+        };
+        if let Some(at) = node.needs.iter().position(|&id| id == to) {
+            node.needs.swap_remove(at);
+        }
+        if node.needs.is_empty() {
+            nodes.remove(&from);
+        }
+    }
+
+    /// How many flights need another one.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.lock().len()
+    }
+}
+
+/// The way from one flight to another along what they need, both ends included.
+fn path(nodes: &HashMap<FlightId, Node>, from: FlightId, to: FlightId) -> Option<Vec<FlightId>> {
+    let mut came_from: HashMap<FlightId, FlightId> = HashMap::new();
+    let mut open = vec![from];
+    while let Some(id) = open.pop() {
+        if id == to {
+            let mut path = vec![id];
+            let mut at = id;
+            while at != from {
+                at = came_from[&at];
+                path.push(at);
+            }
+            path.reverse();
+            return Some(path);
+        }
+        for &next in nodes.get(&id).map_or(&[][..], |node| &node.needs) {
+            if next != from && !came_from.contains_key(&next) {
+                came_from.insert(next, id);
+                open.push(next);
+            }
+        }
+    }
+    None
+}
+
+/// One flight's need of another.
+pub(crate) struct Edge<'a> {
+    graph: &'a WaitGraph,
+    from: FlightId,
+    to: FlightId,
+}
+
+impl Drop for Edge<'_> {
+    fn drop(&mut self) {
+        self.graph.forget(self.from, self.to);
+    }
+}

@@ -1,0 +1,153 @@
+//! What caches have let go of and someone still uses.
+//!
+//! Lock order: each lock, then the timer's.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::ground::clock::{Clock, Nanos, nanos};
+use crate::ground::sync::{Arc, Mutex, Weak};
+use crate::ground::timer::{Timer, TimerId};
+use crate::ground::underway::UnderWay;
+use crate::life::cleared::Batch;
+
+/// What ends one resource.
+pub(crate) type End = Box<dyn FnOnce() + Send>;
+
+const FIRST_LOOK: Nanos = 5_000_000;
+const LAST_LOOK: Nanos = 100_000_000;
+
+/// A resource of any type that has no leases: it is looked at again and again until nobody uses it.
+pub(crate) trait Watched: Send {
+    fn in_use(&self) -> bool;
+    fn function(&self) -> &str;
+    fn built_at(&self) -> Nanos;
+    fn release(self: Box<Self>);
+}
+
+/// The resources of an engine that have left their caches and are in use.
+pub(crate) struct Drains {
+    clock: Clock,
+    timer: Arc<Timer>,
+    under_way: Arc<UnderWay>,
+    watched: Mutex<BTreeMap<TimerId, Box<dyn Watched>>>,
+    /// Entries that callers lease beyond their end, by address.
+    lent: Mutex<HashMap<usize, Lent>>,
+    me: Weak<Self>,
+}
+
+/// Who is told of the last lease of an entry.
+struct Lent {
+    /// The job that will warn.
+    warning: Option<TimerId>,
+    /// Whoever waits for the release.
+    batch: Option<Batch>,
+}
+
+impl Drains {
+    pub(crate) fn new(clock: &Clock, timer: &Arc<Timer>, under_way: &Arc<UnderWay>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            clock: clock.clone(),
+            timer: Arc::clone(timer),
+            under_way: Arc::clone(under_way),
+            watched: Mutex::default(),
+            lent: Mutex::default(),
+            me: Weak::clone(me),
+        })
+    }
+
+    /// Releases a resource once nobody uses it any more, at the latest when `until` has come.
+    pub(crate) fn watch(&self, resource: Box<dyn Watched>, until: Nanos) {
+        self.watch_on(resource, until, FIRST_LOOK);
+    }
+
+    fn watch_on(&self, resource: Box<dyn Watched>, until: Nanos, pause: Nanos) {
+        let next = self.clock.now().saturating_add(pause).min(until);
+        let drains = Weak::clone(&self.me);
+        let look = move |id| {
+            if let Some(drains) = drains.upgrade() {
+                drains.look(id, until, pause);
+            }
+        };
+        let mut watched = self.watched.lock();
+        watched.insert(self.timer.at(next, look), resource);
+    }
+
+    /// Looks again at one resource: keeps it or lets it go.
+    fn look(&self, id: TimerId, until: Nanos, pause: Nanos) {
+        let _under_way = self.under_way.begin();
+        let Some(resource) = self.watched.lock().remove(&id) else {
+            return;
+        };
+        if resource.in_use() {
+            if self.clock.now() < until {
+                return self.watch_on(resource, until, (pause * 2).min(LAST_LOOK));
+            }
+            tracing::warn!(
+                function = resource.function(),
+                "a resource was released while still in use: its drain time is over"
+            );
+        }
+        resource.release();
+    }
+
+    /// Takes out everything that is watched, with the time each was built at.
+    pub(crate) fn take_all(&self) -> Vec<(Nanos, End)> {
+        let watched = std::mem::take(&mut *self.watched.lock());
+        let watched = watched.into_iter().map(|(id, resource)| {
+            self.timer.cancel(id);
+            let built_at = resource.built_at();
+            let end: End = Box::new(|| resource.release());
+            (built_at, end)
+        });
+        watched.collect()
+    }
+
+    /// Has a warning logged if the entry of this function at this address is still leased after
+    /// `bound`, and its release belong to `batch`.
+    pub(crate) fn lend(
+        &self,
+        function: &Arc<str>,
+        address: usize,
+        bound: Option<Duration>,
+        batch: Option<Batch>,
+    ) {
+        let mut lent = self.lent.lock();
+        let warning = bound.map(|bound| {
+            let when = self.clock.now().saturating_add(nanos(bound));
+            let (drains, function) = (Weak::clone(&self.me), Arc::clone(function));
+            self.timer.at(when, move |id| {
+                if drains.upgrade().is_some_and(|it| it.is_late(address, id)) {
+                    tracing::warn!(
+                        %function,
+                        "a resource is still leased after its drain time; it is released with its \
+                         last lease"
+                    );
+                }
+            })
+        });
+        lent.insert(address, Lent { warning, batch });
+    }
+
+    /// Whether the entry for which this warning was armed is still leased. Another one may have
+    /// come to stand at its address.
+    fn is_late(&self, address: usize, warning: TimerId) -> bool {
+        let mut lent = self.lent.lock();
+        let there = lent.get_mut(&address);
+        let there = there.filter(|it| it.warning == Some(warning));
+        there.is_some_and(|it| it.warning.take().is_some())
+    }
+
+    /// The last lease of a lent entry is gone: what its release belongs to.
+    pub(crate) fn returned(&self, address: usize) -> Option<Batch> {
+        let lent = self.lent.lock().remove(&address)?;
+        if let Some(warning) = lent.warning {
+            self.timer.cancel(warning);
+        }
+        lent.batch
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.watched.lock().len() + self.lent.lock().len()
+    }
+}

@@ -1,0 +1,219 @@
+//! One build under way, and those who wait for it.
+//!
+//! Invariants
+//! 1. A flight lands once: filled, failed, or abandoned. The leader's guard sees to it on every
+//!    way out, a panic and a cancelled future included.
+//! 2. Who waits learns of the landing, whichever it is. After an abandoned flight the waiters look
+//!    again, and one of them leads.
+//! 3. No lock is held while a build runs, while a waker is cloned, called or dropped, or while a
+//!    failure is cloned.
+//!
+//! Lock order: a flight's lock is a leaf.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::ground::sync::{Arc, Condvar, Mutex, OnceLock, thread_number};
+use crate::host::observe::{Likeness, Seen};
+use crate::host::record::Observed;
+use crate::key::{Key, KeyRef};
+use crate::life::circle::FlightId;
+use crate::life::entry::Held;
+use crate::life::stalled::Polls;
+use crate::words::bounds::Resource;
+
+/// A build under way.
+pub(crate) struct Flight<V: Resource, F> {
+    pub(crate) id: FlightId,
+    pub(crate) key: Key,
+    /// The hash of the key.
+    pub(crate) hash: u64,
+    /// The observed inputs known when it began, as its leader saw them.
+    seen: Seen,
+    /// The thread that it began on.
+    thread: Option<usize>,
+    /// For those who wait for an async build.
+    pub(crate) polls: Polls,
+    /// Written once, before `state` says so; read without a lock, so that a failure is cloned
+    /// without one.
+    landing: OnceLock<Landing<V, F>>,
+    state: Mutex<State>,
+    landed: Condvar,
+}
+
+struct State {
+    landed: bool,
+    tasks: Tasks,
+}
+
+/// How a flight ended.
+pub(crate) enum Landing<V: Resource, F> {
+    /// The build gave a resource.
+    Filled(Held<V>),
+    /// The build failed, and had observed these inputs until then.
+    Failed(F, Option<Observed>),
+    /// The builder died; someone else has to build.
+    Abandoned,
+}
+
+impl<V: Resource, F: Clone> Clone for Landing<V, F> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Filled(entry) => Self::Filled(entry.clone()),
+            Self::Failed(failure, observed) => Self::Failed(failure.clone(), observed.clone()),
+            Self::Abandoned => Self::Abandoned,
+        }
+    }
+}
+
+impl<V: Resource, F: Clone> Flight<V, F> {
+    pub(crate) fn new(id: FlightId, key: &KeyRef<'_>, seen: Seen) -> Self {
+        Self {
+            id,
+            key: key.to_key(),
+            hash: key.hash(),
+            seen,
+            thread: thread_number(),
+            polls: Polls::default(),
+            landing: OnceLock::new(),
+            state: Mutex::new(State {
+                landed: false,
+                tasks: Tasks::default(),
+            }),
+            landed: Condvar::new(),
+        }
+    }
+
+    /// Whether a caller that sees this would build the same.
+    pub(crate) fn compare(&self, seen: &Seen) -> Likeness {
+        self.seen.compare(seen)
+    }
+
+    pub(crate) fn is_of_this_thread(&self) -> bool {
+        self.thread.is_some() && self.thread == thread_number()
+    }
+
+    /// Ends the flight, which must have left its cache's table.
+    pub(crate) fn land(flight: Arc<Self>, landing: impl FnOnce() -> Landing<V, F>) {
+        // Who waits has taken a reference out of the table, under the cache's lock, before the
+        // flight left it under the same lock: nobody waits for one that is not shared.
+        if Arc::strong_count(&flight) > 1 {
+            flight.tell(landing());
+        }
+    }
+
+    fn tell(&self, landing: Landing<V, F>) {
+        let first = self.landing.set(landing).is_ok();
+        debug_assert!(first, "a flight lands once");
+        let tasks = {
+            let mut state = self.state.lock();
+            state.landed = true;
+            self.landed.notify_all();
+            std::mem::take(&mut state.tasks)
+        };
+        tasks.wake();
+    }
+
+    fn landing(&self) -> Landing<V, F> {
+        let landing = self.landing.get();
+        landing.expect("written before it was told").clone()
+    }
+
+    /// Blocks until the flight has landed, or until `patience` has passed.
+    pub(crate) fn wait(&self, patience: Option<Duration>) -> Option<Landing<V, F>> {
+        {
+            let mut state = self.state.lock();
+            while !state.landed {
+                match patience {
+                    None => self.landed.wait(&mut state),
+                    Some(patience) => {
+                        let waited = self.landed.wait_for(&mut state, patience);
+                        if waited.timed_out() && !state.landed {
+                            return None;
+                        }
+                    }
+                }
+            }
+        }
+        Some(self.landing())
+    }
+
+    /// The landing as a future, for a task.
+    pub(crate) fn arrival(&self) -> Arrival<'_, V, F> {
+        Arrival {
+            flight: self,
+            place: None,
+        }
+    }
+}
+
+/// A task's wait for a flight to land. Dropped, it leaves nothing behind.
+pub(crate) struct Arrival<'a, V: Resource, F> {
+    flight: &'a Flight<V, F>,
+    place: Option<usize>,
+}
+
+impl<V: Resource, F: Clone> Future for Arrival<'_, V, F> {
+    type Output = Landing<V, F>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let waker = cx.waker().clone();
+        let before = {
+            let mut state = self.flight.state.lock();
+            if state.landed {
+                self.place = None;
+                Err(waker)
+            } else {
+                Ok(state.tasks.put(&mut self.place, waker))
+            }
+        };
+        // Wakers are dropped outside the lock.
+        match before {
+            Ok(_) => Poll::Pending,
+            Err(_) => Poll::Ready(self.flight.landing()),
+        }
+    }
+}
+
+impl<V: Resource, F> Drop for Arrival<'_, V, F> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place.take() {
+            let waker = self.flight.state.lock().tasks.take(place);
+            drop(waker);
+        }
+    }
+}
+
+/// The tasks that wait for one flight, each at its place.
+#[derive(Default)]
+struct Tasks {
+    wakers: Vec<Option<Waker>>,
+    vacant: Vec<usize>,
+}
+
+impl Tasks {
+    /// Has a task woken, and gives the waker that it had left before.
+    fn put(&mut self, place: &mut Option<usize>, waker: Waker) -> Option<Waker> {
+        let at = *place.get_or_insert_with(|| {
+            self.vacant.pop().unwrap_or_else(|| {
+                self.wakers.push(None);
+                self.wakers.len() - 1
+            })
+        });
+        self.wakers[at].replace(waker)
+    }
+
+    fn take(&mut self, place: usize) -> Option<Waker> {
+        // Nothing is there any more once the flight has landed.
+        let waker = self.wakers.get_mut(place)?.take();
+        self.vacant.push(place);
+        waker
+    }
+
+    fn wake(self) {
+        for waker in self.wakers.into_iter().flatten() {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Entries by key, in the order in which they came: found, added and removed in constant time,
+//! oldest first.
+
+use hashbrown::HashTable;
+
+use crate::key::{Key, KeyRef};
+use crate::life::entry::Held;
+use crate::words::bounds::Resource;
+
+const NONE: u32 = u32::MAX;
+
+/// So few nodes are kept for the next entries, whatever became of the last ones.
+const KEPT: usize = 64;
+
+/// The entries of one cache.
+pub(crate) struct Ordered<V: Resource> {
+    table: HashTable<Place>,
+    nodes: Vec<Node<V>>,
+    oldest: u32,
+    newest: u32,
+    /// The first of the free nodes, linked through `next`.
+    free: u32,
+    /// The entry of a call without arguments, which is found without a hash.
+    bare: u32,
+}
+
+/// Where an entry's node is, and half of its key's hash: enough to find it again when the table
+/// grows, and not to look at entries that only share a bucket.
+#[derive(Clone, Copy)]
+struct Place {
+    at: u32,
+    half: u32,
+}
+
+/// What the table goes by: it takes the bucket from one end and a tag from the other.
+fn spread(half: u32) -> u64 {
+    u64::from(half) << 32 | u64::from(half)
+}
+
+fn half(hash: u64) -> u32 {
+    hash as u32
+}
+
+struct Node<V: Resource> {
+    entry: Option<Held<V>>,
+    older: u32,
+    newer: u32,
+}
+
+impl<V: Resource> Default for Ordered<V> {
+    fn default() -> Self {
+        Self {
+            table: HashTable::new(),
+            nodes: Vec::new(),
+            oldest: NONE,
+            newest: NONE,
+            free: NONE,
+            bare: NONE,
+        }
+    }
+}
+
+impl<V: Resource> Ordered<V> {
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Places for entries, taken or free.
+    pub(crate) fn places(&self) -> usize {
+        self.nodes.len()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<&Held<V>> {
+        if key.is_empty() {
+            return (self.bare != NONE).then(|| self.entry(self.bare));
+        }
+        self.find(key.hash(), |there| key.matches(there))
+    }
+
+    /// The entry under an owned key, of which this is the hash.
+    pub(crate) fn get_at(&self, hash: u64, key: &Key) -> Option<&Held<V>> {
+        self.find(hash, |there| there == key)
+    }
+
+    #[inline]
+    fn find(&self, hash: u64, is_it: impl Fn(&Key) -> bool) -> Option<&Held<V>> {
+        let half = half(hash);
+        let place = self.table.find(spread(half), |place| {
+            place.half == half && is_it(self.entry(place.at).key())
+        })?;
+        Some(self.entry(place.at))
+    }
+
+    /// Adds an entry as the newest; the key, of which this is the hash, must not be there.
+    pub(crate) fn push(&mut self, hash: u64, entry: Held<V>) {
+        let is_bare = entry.key().is_empty();
+        let node = Node {
+            entry: Some(entry),
+            older: self.newest,
+            newer: NONE,
+        };
+        let at = if self.free == NONE {
+            self.nodes.push(node);
+            let at = u32::try_from(self.nodes.len() - 1).ok();
+            at.filter(|&at| at != NONE)
+                .expect("fewer than 2^32 - 1 entries")
+        } else {
+            let at = self.free;
+            self.free = self.nodes[at as usize].newer;
+            self.nodes[at as usize] = node;
+            at
+        };
+        match self.newest {
+            NONE => self.oldest = at,
+            newest => self.nodes[newest as usize].newer = at,
+        }
+        self.newest = at;
+        if is_bare {
+            self.bare = at;
+        }
+        let half = half(hash);
+        let place = Place { at, half };
+        self.table
+            .insert_unique(spread(half), place, |place| spread(place.half));
+    }
+
+    pub(crate) fn oldest(&self) -> Option<&Held<V>> {
+        (self.oldest != NONE).then(|| self.entry(self.oldest))
+    }
+
+    /// Takes out this very entry, if it is there. The hash is that of its key.
+    pub(crate) fn remove(&mut self, hash: u64, entry: &Held<V>) -> Option<Held<V>> {
+        let nodes = &self.nodes;
+        let found = self.table.find_entry(spread(half(hash)), |place| {
+            let there = nodes[place.at as usize].entry.as_ref();
+            there.is_some_and(|there| there.ptr_eq(entry))
+        });
+        let (Place { at, .. }, _) = found.ok()?.remove();
+        let Node { older, newer, .. } = self.nodes[at as usize];
+        match older {
+            NONE => self.oldest = newer,
+            older => self.nodes[older as usize].newer = newer,
+        }
+        match newer {
+            NONE => self.newest = older,
+            newer => self.nodes[newer as usize].older = older,
+        }
+        if self.bare == at {
+            self.bare = NONE;
+        }
+        let node = &mut self.nodes[at as usize];
+        node.newer = self.free;
+        self.free = at;
+        let gone = node.entry.take();
+        self.shrink();
+        gone
+    }
+
+    /// Gives memory back where most of it is for entries that are gone. Constant time, amortised:
+    /// seven of eight entries left since it grew.
+    fn shrink(&mut self) {
+        if self.nodes.len() > KEPT && self.len() < self.nodes.len() / 8 {
+            for entry in self.take_all() {
+                self.push(entry.key().hash(), entry);
+            }
+        }
+    }
+
+    /// Takes out everything, oldest first.
+    pub(crate) fn take_all(&mut self) -> Vec<Held<V>> {
+        let mut all = Vec::with_capacity(self.len());
+        let mut at = self.oldest;
+        while at != NONE {
+            let node = &mut self.nodes[at as usize];
+            all.extend(node.entry.take());
+            at = node.newer;
+        }
+        *self = Self::default();
+        all
+    }
+
+    /// All entries, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Held<V>> {
+        let mut at = self.oldest;
+        std::iter::from_fn(move || {
+            let node = self.nodes.get(at as usize)?;
+            at = node.newer;
+            node.entry.as_ref()
+        })
+    }
+
+    #[inline]
+    fn entry(&self, at: u32) -> &Held<V> {
+        let entry = self.nodes[at as usize].entry.as_ref();
+        entry.expect("a node in the table is taken")
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::function::Function;
+    use crate::ground::counted::Counted;
+    use crate::ground::sync::{Arc, Weak};
+    use crate::key::Encoder;
+    use crate::life::entry::Entry;
+    use crate::life::entry::{Extra, Home};
+    use crate::words::cause::Cause;
+    use crate::{Engine, ManualClock, Settings};
+
+    struct Nowhere;
+
+    impl Home<u64> for Nowhere {
+        fn discard(&self, _: Held<u64>, _: Cause) {}
+    }
+
+    fn entries(count: u64) -> Vec<Held<u64>> {
+        let engine = Engine::with_clock(ManualClock::new());
+        let function = Function::<u64, ()>::plain(&engine, "f", Settings::default()).unwrap();
+        let entry = |number: u64| {
+            let mut key = Encoder::new();
+            key.framed(1, &number.to_le_bytes());
+            let shared = Arc::clone(&function.shared);
+            let [entry, _] = Counted::pair(Entry::new(
+                key.finish().to_key(),
+                number,
+                number,
+                Extra::default(),
+                shared,
+                Weak::<Nowhere>::new() as Weak<dyn Home<u64>>,
+            ));
+            entry
+        };
+        (0..count).map(entry).collect()
+    }
+
+    #[test]
+    fn l10_memory_follows_the_entries_and_order_survives() {
+        let entries = entries(1000);
+        let mut ordered = Ordered::default();
+        for entry in &entries {
+            ordered.push(entry.key().hash(), entry.clone());
+        }
+        for entry in entries.iter().filter(|it| it.value() % 50 != 7) {
+            assert!(ordered.remove(entry.key().hash(), entry).is_some());
+            assert!(ordered.remove(entry.key().hash(), entry).is_none());
+        }
+        let left: Vec<u64> = ordered.iter().map(|it| *it.value()).collect();
+        assert_eq!(left, (0..20).map(|it| it * 50 + 7).collect::<Vec<_>>());
+        assert!(ordered.nodes.len() <= 8 * left.len().max(KEPT));
+        for number in left {
+            let key = entries[number as usize].key().as_key();
+            let found = ordered.get(&key).cloned().unwrap();
+            assert_eq!(*found.value(), number);
+            assert_eq!(*ordered.oldest().unwrap().value(), number);
+            ordered.remove(key.hash(), &found);
+        }
+        assert!(ordered.oldest().is_none());
+        assert!(ordered.nodes.len() <= KEPT);
+    }
+}

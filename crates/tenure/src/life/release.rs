@@ -1,0 +1,205 @@
+//! The one way out: why an entry ends, and what happens then.
+//!
+//! Invariants
+//! 1. An entry ends once: whoever takes it out of its cache owns it, and no one else can.
+//! 2. `Behaviour::release` runs when the cache has let go and the last lease is gone; never twice,
+//!    and never under a lock.
+//! 3. A panic in it is logged with the function's name, counted, and reaches no caller.
+//!
+//! Why is the callback run by the drop of the last reference? Because "released exactly once" then
+//! follows from ownership: there is no second place that could do it, and no moment at which a
+//! lease could outlive it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::ground::clock::{NEVER, Nanos, nanos};
+use crate::ground::sync::Arc;
+use crate::ground::underway::Counted;
+use crate::life::cleared::Batch;
+use crate::life::drain::Watched;
+use crate::life::entry::{Entry, Held};
+use crate::life::shared::{Departed, Shared};
+use crate::words::bounds::Resource;
+use crate::words::cause::{Cause, Holding, ReleaseFailed};
+
+/// Lets go of what a cache held: the one way out.
+///
+/// The entry must have been taken out of its cache by this thread, which has begun a release, and no
+/// lock may be held. What follows happens when the last lease is gone, which may be now.
+pub(crate) fn release<V: Resource>(entry: Held<V>, cause: Cause) {
+    if entry.count() == 1 {
+        // Nobody has a lease, and nobody can get one any more: it is released here and now.
+        entry.end(cause, None);
+        return;
+    }
+    let shared = entry.shared();
+    let services = &shared.services;
+    match shared.behaviour.holding() {
+        Holding::Watched => entry.end(cause, Some(services.leaving.count())),
+        Holding::Leases => {
+            entry.end(cause, None);
+            let (bound, batch) = (shared.drain(), Batch::present());
+            if bound.is_some() || batch.is_some() {
+                entry.lend();
+                let address = address(&entry);
+                services.drains.lend(&shared.name, address, bound, batch);
+            }
+        }
+    }
+}
+
+impl<V> Drop for Entry<V> {
+    fn drop(&mut self) {
+        let address = address(self);
+        if let Some((departed, is_lent)) = self.depart() {
+            let services = &self.shared().services;
+            // A thread that is not in this process may hold the lock.
+            let is_lent = is_lent && !services.is_abandoned();
+            let batch = is_lent.then(|| services.drains.returned(address));
+            let _belongs = batch.flatten().map(Batch::enter);
+            (self.shared().leave)(departed, self.shared());
+        }
+    }
+}
+
+fn address<V>(entry: &Entry<V>) -> usize {
+    std::ptr::from_ref(entry).addr()
+}
+
+impl<V: Resource> Departed<V> {
+    /// Called by the drop of what held the resource and nowhere else.
+    pub(crate) fn begin(self, shared: &Arc<Shared<V>>) {
+        let services = &shared.services;
+        if services.is_abandoned() {
+            // It belongs to the parent process.
+            return std::mem::forget(self);
+        }
+        let leaving = self.leaving.map(|side| services.leaving.counted(side));
+        match self.users(shared) {
+            Some((users, bound)) if self.has(shared, users) => {
+                let until = services.clock.now().saturating_add(bound);
+                let used = Used {
+                    departed: self,
+                    shared: Arc::clone(shared),
+                    users,
+                };
+                services.drains.watch(Box::new(used), until);
+            }
+            _ => self.settle(shared, leaving),
+        }
+    }
+
+    /// Whose use delays the release, and for how long at most.
+    fn users(&self, shared: &Shared<V>) -> Option<(Users, Nanos)> {
+        if shared.behaviour.holding() == Holding::Leases || self.cause == Cause::Shutdown {
+            return None;
+        }
+        match shared.drain() {
+            Some(bound) => Some((Users::All, nanos(bound))),
+            // Whoever waited for an orphan has only just received it.
+            None if self.cause == Cause::Orphaned => Some((Users::All, NEVER)),
+            None => Some((Users::Claiming, NEVER)),
+        }
+    }
+
+    fn has(&self, shared: &Shared<V>, users: Users) -> bool {
+        let look = || match users {
+            Users::All => shared.behaviour.in_use(&self.value),
+            Users::Claiming => shared.behaviour.is_claimed(&self.value),
+        };
+        catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
+            tracing::error!(function = %shared.name, "the look for its users panicked");
+            false
+        })
+    }
+
+    fn settle(self, shared: &Shared<V>, leaving: Option<Counted<'_>>) {
+        let Self { value, cause, .. } = self;
+        let _under_way = shared.services.under_way.begin_once();
+        drop(leaving);
+        shared.counters.released(cause);
+        let _releasing = shared.counters.releases();
+        let outcome = catch_unwind(AssertUnwindSafe(|| shared.behaviour.release(value, cause)));
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(ReleaseFailed)) => shared.counters.release_failed(),
+            Err(_) => {
+                tracing::error!(function = %shared.name, %cause, "on_release panicked");
+                shared.counters.release_failed();
+            }
+        }
+    }
+}
+
+/// A resource between its build and its entry: whatever happens there, it is released.
+pub(crate) struct Unkept<'a, V: Resource> {
+    value: Option<V>,
+    built_at: Nanos,
+    shared: &'a Arc<Shared<V>>,
+}
+
+impl<'a, V: Resource> Unkept<'a, V> {
+    pub(crate) fn new(value: V, built_at: Nanos, shared: &'a Arc<Shared<V>>) -> Self {
+        Self {
+            value: Some(value),
+            built_at,
+            shared,
+        }
+    }
+
+    pub(crate) fn value(&self) -> &V {
+        self.value.as_ref().expect("it is here until it is kept")
+    }
+
+    /// Hands the resource to its entry, with the time that it was built at.
+    pub(crate) fn keep(mut self) -> (V, Nanos) {
+        (self.value.take().expect("kept once"), self.built_at)
+    }
+}
+
+impl<V: Resource> Drop for Unkept<'_, V> {
+    fn drop(&mut self) {
+        if let Some(value) = self.value.take() {
+            Departed {
+                value,
+                cause: Cause::Orphaned,
+                built_at: self.built_at,
+                leaving: None,
+            }
+            .begin(self.shared);
+        }
+    }
+}
+
+/// Whose use of a resource delays its release.
+#[derive(Clone, Copy)]
+enum Users {
+    All,
+    /// Only those who have asked for it to stay.
+    Claiming,
+}
+
+/// A resource that is released once these users are gone.
+struct Used<V: Resource> {
+    departed: Departed<V>,
+    shared: Arc<Shared<V>>,
+    users: Users,
+}
+
+impl<V: Resource> Watched for Used<V> {
+    fn in_use(&self) -> bool {
+        self.departed.has(&self.shared, self.users)
+    }
+
+    fn function(&self) -> &str {
+        &self.shared.name
+    }
+
+    fn built_at(&self) -> Nanos {
+        self.departed.built_at
+    }
+
+    fn release(self: Box<Self>) {
+        self.departed.settle(&self.shared, None);
+    }
+}

@@ -1,0 +1,268 @@
+//! The versions of the function at one site: which one a decoration finds, which ones an edit
+//! outdates, and which ones nothing can call any more.
+//!
+//! | Another version has | then it is |
+//! |---|---|
+//! | been made by the same code: another closure, other settings, another scope | a sibling |
+//! | been made at another place, or from the same state of the source | a sibling |
+//! | been made by other code at the same place, from another state of the source | outdated |
+//! | been made by other code at the same place without a file, that the same session ran | outdated |
+//!
+//! An outdated version goes when its last user does. A sibling without a user *waits* once a newer
+//! one stands beside it: a run that brings it back finds it, until the time is over or too many
+//! wait. The newest of a site stays: between two runs of a script nobody holds it.
+
+use std::any::Any;
+
+use crate::directory::AnyFunction;
+use crate::ground::clock::Nanos;
+use crate::ground::sync::Arc;
+use crate::host::SessionId;
+use crate::registry::identity::Identity;
+
+/// So many versions wait for each session, and for all who have none.
+pub(crate) const WAITING_MAX: usize = 16;
+
+/// Who decorates: the function and the session that it is done for.
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    pub(crate) identity: Identity,
+    pub(crate) session: Option<SessionId>,
+}
+
+/// A decorated object that lives.
+#[derive(PartialEq)]
+struct User {
+    run: [u8; 16],
+    callbacks: [u8; 16],
+    session: Option<SessionId>,
+}
+
+impl User {
+    fn new(visitor: &Visitor) -> Self {
+        Self {
+            run: visitor.identity.run,
+            callbacks: visitor.identity.callbacks,
+            session: visitor.session.clone(),
+        }
+    }
+
+    /// Whether both live in one run and must not share: what one built would be released through
+    /// the other's callbacks.
+    fn excludes(&self, other: &Self) -> bool {
+        self.run == other.run && self.session == other.session && self.callbacks != other.callbacks
+    }
+}
+
+pub(crate) struct Version {
+    identity: Identity,
+    pub(crate) any: Arc<dyn AnyFunction>,
+    users: Vec<User>,
+    outdated: bool,
+    /// Who decorated it last.
+    session: Option<SessionId>,
+    /// When it was decorated last, in turns of its site.
+    turn: u64,
+    /// Since when it has had no user and a newer one beside it.
+    waits: Option<Nanos>,
+    /// A decoration has found it when it had no user.
+    came_back: bool,
+}
+
+impl Version {
+    /// The function, if it is of these types.
+    fn typed<T: AnyFunction>(&self) -> Option<Arc<T>> {
+        let any: Arc<dyn Any + Send + Sync> = Arc::clone(&self.any) as _;
+        any.downcast().ok()
+    }
+
+    fn is_same(&self, identity: &Identity) -> bool {
+        self.identity.version == identity.version && self.identity.settings == identity.settings
+    }
+
+    fn is_outdated_by(&self, newer: &Visitor) -> bool {
+        let (mine, theirs) = (&self.identity, &newer.identity);
+        if self.is_same(theirs) || mine.place != theirs.place || mine.maker == theirs.maker {
+            return false;
+        }
+        match (mine.stamp, theirs.stamp) {
+            (Some(mine), Some(theirs)) => mine != theirs,
+            // What one session types says nothing of what another one has typed.
+            _ => self.session == newer.session,
+        }
+    }
+
+    /// Whether nobody finds it any more but those who hold it.
+    fn is_past(&self) -> bool {
+        self.outdated || self.identity.passing
+    }
+
+    fn is_over(&self) -> bool {
+        self.users.is_empty() && self.is_past()
+    }
+
+    fn waits_for(&self, session: Option<&str>) -> bool {
+        self.waits.is_some() && !self.is_past() && self.session.as_deref() == session
+    }
+
+    /// Whether it has this function: after a retirement another one may have its place.
+    fn has<T: AnyFunction>(&self, identity: &Identity, function: &Arc<T>) -> bool {
+        self.is_same(identity) && std::ptr::addr_eq(Arc::as_ptr(&self.any), Arc::as_ptr(function))
+    }
+}
+
+/// All versions of one function, in the order in which they were made.
+#[derive(Default)]
+pub(crate) struct Site {
+    versions: Vec<Version>,
+    /// How many decorations there have been.
+    turns: u64,
+}
+
+impl Site {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.versions.is_empty()
+    }
+
+    /// Finds the visitor's version. Of several that are alike but for the objects that their
+    /// callbacks are bound to, the first one that nobody in the visitor's run has taken.
+    pub(crate) fn find<T: AnyFunction>(&mut self, visitor: &Visitor, now: Nanos) -> Option<Arc<T>> {
+        let user = User::new(visitor);
+        let at = self.versions.iter().position(|it| {
+            it.is_same(&visitor.identity) && !it.users.iter().any(|it| it.excludes(&user))
+        })?;
+        let there = &mut self.versions[at];
+        let function = there.typed()?;
+        there.came_back |= there.users.is_empty();
+        there.users.push(user);
+        there.outdated = false;
+        there.identity.maker = visitor.identity.maker;
+        there.identity.place = visitor.identity.place;
+        there.identity.stamp = visitor.identity.stamp;
+        there.session.clone_from(&visitor.session);
+        self.turn(at, now);
+        self.outdate(visitor);
+        Some(function)
+    }
+
+    pub(crate) fn add<T: AnyFunction>(&mut self, visitor: &Visitor, function: &Arc<T>, now: Nanos) {
+        self.versions.push(Version {
+            identity: visitor.identity,
+            any: Arc::clone(function) as Arc<dyn AnyFunction>,
+            users: vec![User::new(visitor)],
+            outdated: false,
+            session: visitor.session.clone(),
+            turn: 0,
+            waits: None,
+            came_back: false,
+        });
+        self.turn(self.versions.len() - 1, now);
+        self.outdate(visitor);
+    }
+
+    /// Makes a version the newest one. The one that was so may begin to wait.
+    fn turn(&mut self, at: usize, now: Nanos) {
+        let newest = self.turns;
+        self.turns += 1;
+        for version in &mut self.versions {
+            if version.turn == newest && version.users.is_empty() {
+                version.waits = Some(now);
+            }
+        }
+        let there = &mut self.versions[at];
+        there.turn = self.turns;
+        there.waits = None;
+    }
+
+    fn outdate(&mut self, newer: &Visitor) {
+        for version in &mut self.versions {
+            version.outdated |= version.is_outdated_by(newer);
+        }
+    }
+
+    /// One who used the function is gone.
+    pub(crate) fn leave<T: AnyFunction>(
+        &mut self,
+        visitor: &Visitor,
+        function: &Arc<T>,
+        now: Nanos,
+    ) {
+        let user = User::new(visitor);
+        let newest = self.turns;
+        let has = |it: &&mut Version| it.has(&visitor.identity, function);
+        if let Some(there) = self.versions.iter_mut().find(has)
+            && let Some(at) = there.users.iter().position(|it| *it == user)
+        {
+            there.users.swap_remove(at);
+            if there.users.is_empty() && there.turn != newest {
+                there.waits = Some(now);
+            }
+        }
+    }
+
+    /// The session has ended: what waits for it waits on among those of nobody.
+    pub(crate) fn leave_session(&mut self, session: &str) {
+        for version in &mut self.versions {
+            if version.session.as_deref() == Some(session) {
+                version.session = None;
+            }
+        }
+    }
+
+    /// Takes out what nothing can call any more: what is outdated, has waited since `before` or
+    /// longer, or is one too many of those that wait for the session, or for none.
+    pub(crate) fn take_over(
+        &mut self,
+        session: Option<&str>,
+        before: Option<Nanos>,
+    ) -> Vec<Version> {
+        let kept = [self.kept_from(session), self.kept_from(None)];
+        let is_gone = |it: &mut Version| {
+            let Some(since) = it.waits else {
+                return it.is_over();
+            };
+            it.is_over()
+                || before.is_some_and(|before| since <= before)
+                || (it.waits_for(session) && it.turn < kept[0])
+                || (it.waits_for(None) && it.turn < kept[1])
+        };
+        self.versions.extract_if(.., is_gone).collect()
+    }
+
+    /// The turn from which on those are kept that wait for the session.
+    fn kept_from(&self, session: Option<&str>) -> u64 {
+        let waiting = self.versions.iter().filter(|it| it.waits_for(session));
+        let mut turns: Vec<u64> = waiting.map(|it| it.turn).collect();
+        match turns.len().checked_sub(WAITING_MAX) {
+            Some(excess @ 1..) => *turns.select_nth_unstable(excess).1,
+            _ => 0,
+        }
+    }
+
+    /// Since when the one has waited that has waited longest.
+    pub(crate) fn longest_wait(&self) -> Option<Nanos> {
+        self.versions.iter().filter_map(|it| it.waits).min()
+    }
+
+    /// Whether the version goes or waits without this user.
+    pub(crate) fn is_last<T: AnyFunction>(&self, identity: &Identity, function: &Arc<T>) -> bool {
+        let there = self.versions.iter().find(|it| it.has(identity, function));
+        there.is_some_and(|it| it.users.len() == 1 && (it.is_past() || it.turn != self.turns))
+    }
+
+    /// The functions that the same code has made for the same session before, and that it has not
+    /// come back to, oldest first.
+    pub(crate) fn left_behind<T: AnyFunction>(&self, visitor: &Visitor) -> Vec<Arc<T>> {
+        self.versions
+            .iter()
+            .filter(|it| {
+                it.waits.is_some()
+                    && !it.came_back
+                    && it.session == visitor.session
+                    && it.identity.maker == visitor.identity.maker
+                    && it.identity.settings == visitor.identity.settings
+            })
+            .filter_map(Version::typed)
+            .collect()
+    }
+}

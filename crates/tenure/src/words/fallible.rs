@@ -1,0 +1,255 @@
+//! What a call of a cached function gives where the build can fail.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::life::lease::Lease;
+use crate::words::error::{Error, cycle_text, no_session_text};
+
+/// Why a cached function that returns a `Result` gave no resource.
+///
+/// The function's own error is shared: every caller that waited for the failed build gets the same
+/// one, and the next call builds again. Works with `?` into `Box<dyn Error>`, into `anyhow::Error`
+/// and its kin, and into your own error through `From<Shared<E>>`.
+///
+/// ```
+/// use tenure::{Shared, cache_resource};
+///
+/// #[cache_resource]
+/// fn port(text: &str) -> Result<u16, std::num::ParseIntError> {
+///     text.parse()
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     assert_eq!(*port("80")?, 80);
+///     let error: Shared<_> = port("many").unwrap_err();
+///     assert_eq!(error.to_string(), "invalid digit found in string");
+///     assert!(error.failure().is_some());
+///     Ok(())
+/// }
+/// ```
+pub struct Shared<E>(Kind<E>);
+
+enum Kind<E> {
+    Failed(Failed<E>),
+    Cycle(Arc<[String]>),
+    NoSession(Arc<str>),
+    Interrupted,
+}
+
+/// An error of the program's own, and how to see what caused it.
+#[doc(hidden)]
+pub struct Failed<E> {
+    error: Arc<E>,
+    source: fn(&E) -> Option<&(dyn StdError + 'static)>,
+}
+
+impl<E> Failed<E> {
+    /// `source` finds the cause of an `E`, if `E` is of a kind that has one.
+    pub fn new(error: E, source: fn(&E) -> Option<&(dyn StdError + 'static)>) -> Self {
+        Self {
+            error: Arc::new(error),
+            source,
+        }
+    }
+}
+
+impl<E> Clone for Failed<E> {
+    fn clone(&self) -> Self {
+        Self {
+            error: Arc::clone(&self.error),
+            source: self.source,
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Failed<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<E> Shared<E> {
+    /// The function's own error, if it is what ended the call.
+    ///
+    /// ```
+    /// #[tenure::cache_resource]
+    /// fn port(text: &str) -> Result<u16, std::num::ParseIntError> {
+    ///     text.parse()
+    /// }
+    ///
+    /// assert!(port("eighty").unwrap_err().failure().is_some());
+    /// ```
+    #[must_use]
+    pub fn failure(&self) -> Option<&E> {
+        match &self.0 {
+            Kind::Failed(failed) => Some(&failed.error),
+            _ => None,
+        }
+    }
+
+    /// The function's own error, to keep: others that waited may have it too.
+    ///
+    /// ```
+    /// use std::io;
+    /// use std::sync::Arc;
+    ///
+    /// #[tenure::cache_resource]
+    /// fn file(path: &str) -> io::Result<std::fs::File> {
+    ///     std::fs::File::open(path)
+    /// }
+    ///
+    /// let error: Arc<io::Error> = file("nowhere").unwrap_err().into_failure().unwrap();
+    /// assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    /// ```
+    ///
+    /// # Errors
+    /// Gives itself back where something else ended the call.
+    pub fn into_failure(self) -> Result<Arc<E>, Self> {
+        match self.0 {
+            Kind::Failed(failed) => Ok(failed.error),
+            other => Err(Self(other)),
+        }
+    }
+
+    /// Whether the function needs its own entry to be built, directly or through others.
+    ///
+    /// ```
+    /// #[tenure::cache_resource]
+    /// fn circle() -> Result<u32, String> {
+    ///     circle().map(|it| *it + 1).map_err(|error| {
+    ///         assert!(error.is_cycle());
+    ///         error.to_string()
+    ///     })
+    /// }
+    ///
+    /// assert!(circle().unwrap_err().failure().is_some());
+    /// ```
+    #[must_use]
+    pub fn is_cycle(&self) -> bool {
+        matches!(self.0, Kind::Cycle(_))
+    }
+
+    /// Whether the function has `scope = "session"` and the calling code runs in no session.
+    ///
+    /// ```
+    /// #[tenure::cache_resource(scope = "session")]
+    /// fn basket() -> Result<u32, String> {
+    ///     Ok(0)
+    /// }
+    ///
+    /// assert!(basket().unwrap_err().is_no_session());
+    /// ```
+    #[must_use]
+    pub fn is_no_session(&self) -> bool {
+        matches!(self.0, Kind::NoSession(_))
+    }
+
+    /// Whether the host ended the call.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tenure::{BuildStart, Host, HostBuild, Interrupt, Recording, SessionId};
+    /// # struct Closing;
+    /// # impl Host for Closing {
+    /// #     fn session(&self) -> Result<Option<SessionId>, Interrupt> { Ok(None) }
+    /// #     fn begin(&self, _: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
+    /// #         Err(Interrupt(Box::new("the program is closing")))
+    /// #     }
+    /// #     fn replay(&self, _: &Recording) -> Result<(), Interrupt> { Ok(()) }
+    /// # }
+    /// #[tenure::cache_resource]
+    /// fn pool() -> Result<u32, String> {
+    ///     Ok(7)
+    /// }
+    ///
+    /// tenure::set_host(Closing); // lets no build begin
+    /// assert!(pool().unwrap_err().is_interrupted());
+    /// ```
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.0, Kind::Interrupted)
+    }
+
+    pub(crate) fn from_call(error: Error<Failed<E>>) -> Self {
+        Self(match error {
+            Error::Failed(failed) => Kind::Failed(failed),
+            Error::Cycle(chain) => Kind::Cycle(chain.into()),
+            Error::NoSession { function } => Kind::NoSession(function.into()),
+            Error::Interrupted(_) => Kind::Interrupted,
+        })
+    }
+}
+
+impl<E> Clone for Shared<E> {
+    fn clone(&self) -> Self {
+        Self(match &self.0 {
+            Kind::Failed(failed) => Kind::Failed(failed.clone()),
+            Kind::Cycle(chain) => Kind::Cycle(Arc::clone(chain)),
+            Kind::NoSession(function) => Kind::NoSession(Arc::clone(function)),
+            Kind::Interrupted => Kind::Interrupted,
+        })
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Shared<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Failed(failed) => failed.error.fmt(f),
+            Kind::Cycle(chain) => f.write_str(&cycle_text(chain)),
+            Kind::NoSession(function) => f.write_str(&no_session_text(function)),
+            Kind::Interrupted => f.write_str("the call was interrupted by its host"),
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for Shared<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Failed(failed) => failed.error.fmt(f),
+            Kind::Cycle(chain) => f.debug_tuple("Cycle").field(chain).finish(),
+            Kind::NoSession(function) => f.debug_tuple("NoSession").field(function).finish(),
+            Kind::Interrupted => f.write_str("Interrupted"),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> StdError for Shared<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0 {
+            Kind::Failed(failed) => (failed.source)(&failed.error),
+            _ => None,
+        }
+    }
+}
+
+/// Any `Result`, for types that are spelled with an alias.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is named like a `Result`, but is none",
+    note = "spell the return type as `Result<T, E>`, or name the type otherwise"
+)]
+#[doc(hidden)]
+pub trait Outcome {
+    /// The type of a success.
+    type Value;
+    /// The type of a failure.
+    type Error;
+}
+
+impl<T, E> Outcome for Result<T, E> {
+    type Value = T;
+    type Error = E;
+}
+
+/// What the function of a non-fallible signature fails with: nothing.
+#[track_caller]
+pub(crate) fn gave<V: crate::Resource>(
+    outcome: Result<Lease<V>, Error<std::convert::Infallible>>,
+) -> Lease<V> {
+    match outcome {
+        Ok(lease) => lease,
+        Err(Error::Failed(never)) => match never {},
+        Err(error) => panic!("{error}"),
+    }
+}

@@ -1,0 +1,253 @@
+//! Figures: what a function's caches did and hold.
+
+use std::time::Duration;
+
+use crate::ground::sync::{Arc, Figure, Ordering};
+use crate::words::cause::Cause;
+
+const CAUSES: usize = Cause::ALL.len();
+
+/// The figures of one function, over all its scopes.
+///
+/// ```
+/// #[tenure::cache_resource]
+/// fn answer() -> u32 {
+///     42
+/// }
+///
+/// let _ = (answer(), answer());
+/// let info = answer::info();
+/// assert_eq!((info.builds, info.hits, info.misses, info.entries), (1, 1, 1, 1));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Info {
+    /// Calls that were answered from an entry.
+    pub hits: u64,
+    /// Calls that found no entry, and built or waited.
+    pub misses: u64,
+    /// Builds that gave a resource.
+    pub builds: u64,
+    /// How long those builds took in all.
+    pub build_time: Duration,
+    /// Builds that failed.
+    pub failures: u64,
+    /// Releases, by the number of their cause.
+    releases: [u64; CAUSES],
+    /// `on_release` callbacks that failed.
+    pub release_failures: u64,
+    /// Live entries.
+    pub entries: u64,
+    /// Resources that a cache has let go and that are not released yet.
+    pub draining: u64,
+    /// Callers that wait for a build now.
+    pub waiting: u64,
+    /// The age of each live entry, oldest first within each scope.
+    pub ages: Vec<Duration>,
+}
+
+impl Info {
+    /// How many resources were released for this cause.
+    ///
+    /// ```
+    /// # use tenure::Cause;
+    /// #[tenure::cache_resource]
+    /// fn pool() -> u32 {
+    ///     7
+    /// }
+    ///
+    /// drop(pool());
+    /// pool::clear();
+    /// let info = pool::info();
+    /// assert_eq!((info.released(Cause::Cleared), info.released(Cause::Evicted)), (1, 0));
+    /// ```
+    #[must_use]
+    pub fn released(&self, cause: Cause) -> u64 {
+        self.releases[cause as usize]
+    }
+
+    /// How many resources were released, for each cause.
+    ///
+    /// ```
+    /// # use tenure::Cause;
+    /// #[tenure::cache_resource]
+    /// fn pool() -> u32 {
+    ///     7
+    /// }
+    ///
+    /// drop(pool());
+    /// pool::clear();
+    /// let info = pool::info();
+    /// let released: Vec<_> = info.releases().filter(|(_, number)| *number > 0).collect();
+    /// assert_eq!(released, [(Cause::Cleared, 1)]);
+    /// ```
+    pub fn releases(&self) -> impl Iterator<Item = (Cause, u64)> + '_ {
+        Cause::ALL
+            .iter()
+            .map(|&cause| (cause, self.released(cause)))
+    }
+
+    /// How many resources were released in all.
+    ///
+    /// ```
+    /// #[tenure::cache_resource(max_entries = 1)]
+    /// fn pool(shard: u32) -> u32 {
+    ///     shard
+    /// }
+    ///
+    /// drop(pool(1));
+    /// drop(pool(2)); // evicts the first
+    /// pool::clear();
+    /// assert_eq!(pool::info().all_released(), 2);
+    /// ```
+    #[must_use]
+    pub fn all_released(&self) -> u64 {
+        self.releases.iter().sum()
+    }
+
+    /// Adds the figures of another cache.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.builds += other.builds;
+        self.build_time += other.build_time;
+        self.failures += other.failures;
+        for (sum, more) in self.releases.iter_mut().zip(&other.releases) {
+            *sum += more;
+        }
+        self.release_failures += other.release_failures;
+        self.entries += other.entries;
+        self.draining += other.draining;
+        self.waiting += other.waiting;
+        self.ages.extend_from_slice(&other.ages);
+    }
+}
+
+/// The figures of one entry.
+///
+/// ```
+/// use tenure::{Engine, Function, KeyRef, Settings};
+///
+/// let engine = Engine::new();
+/// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+/// let lease = pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+/// pools.get_or_build(&KeyRef::EMPTY, || unreachable!()).unwrap();
+/// let entry = &pools.entries().unwrap()[0];
+/// assert_eq!((entry.hits, entry.leases), (1, 1));
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EntryInfo {
+    /// The time since it was built.
+    pub age: Duration,
+    /// Calls that it has answered.
+    pub hits: u64,
+    /// Leases of it that are out now.
+    pub leases: u64,
+    /// The arguments that count, as `Debug` writes them, where `show_arguments` asks for that.
+    pub arguments: Option<Arc<str>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    retired_hits: Figure,
+    misses: Figure,
+    builds: Figure,
+    build_nanos: Figure,
+    failures: Figure,
+    releases: [Figure; CAUSES],
+    release_failures: Figure,
+    releasing: Figure,
+    waiting: Figure,
+}
+
+impl Counters {
+    pub(crate) fn missed(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn built(&self, nanos: u64) {
+        self.builds.fetch_add(1, Ordering::Relaxed);
+        self.build_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn released(&self, cause: Cause) {
+        self.releases[cause as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a callback for as long as it runs.
+    pub(crate) fn releases(&self) -> Releasing<'_> {
+        self.releasing.fetch_add(1, Ordering::Relaxed);
+        Releasing(self)
+    }
+
+    /// How many callbacks are running.
+    pub(crate) fn releasing(&self) -> u64 {
+        self.releasing.load(Ordering::Relaxed)
+    }
+
+    /// How many of what was built and is not among the `live` have not been released.
+    pub(crate) fn unreleased(&self, live: impl FnOnce() -> u64) -> u64 {
+        // In this order, what moves on meanwhile is not taken for something that is left.
+        let builds = self.builds.load(Ordering::Relaxed);
+        let live = live();
+        let released = self.releases.iter().map(|it| it.load(Ordering::Relaxed));
+        builds.saturating_sub(live).saturating_sub(released.sum())
+    }
+
+    pub(crate) fn release_failed(&self) {
+        self.release_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn retire_hits(&self, hits: u64) {
+        self.retired_hits.fetch_add(hits, Ordering::Relaxed);
+    }
+
+    pub(crate) fn waits(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
+    /// The figures so far; the hits of live entries and what is live are the caller's to add.
+    pub(crate) fn read(&self) -> Info {
+        let get = |counter: &Figure| counter.load(Ordering::Relaxed);
+        let mut releases = [0; CAUSES];
+        for (slot, counter) in releases.iter_mut().zip(&self.releases) {
+            *slot = get(counter);
+        }
+        Info {
+            hits: get(&self.retired_hits),
+            misses: get(&self.misses),
+            builds: get(&self.builds),
+            build_time: Duration::from_nanos(get(&self.build_nanos)),
+            failures: get(&self.failures),
+            releases,
+            release_failures: get(&self.release_failures),
+            waiting: get(&self.waiting),
+            ..Info::default()
+        }
+    }
+}
+
+/// Counts a callback for as long as it runs.
+pub(crate) struct Releasing<'a>(&'a Counters);
+
+impl Drop for Releasing<'_> {
+    fn drop(&mut self) {
+        self.0.releasing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts a waiting caller for as long as it lives.
+pub(crate) struct Waiting<'a>(&'a Counters);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,10 @@
+//! The words of the interface: settings, errors, causes, figures.
+
+pub(crate) mod bounds;
+pub(crate) mod cause;
+pub(crate) mod config;
+pub(crate) mod error;
+pub(crate) mod fallible;
+pub(crate) mod info;
+pub(crate) mod inspect;
+pub(crate) mod settings;
