@@ -29,7 +29,10 @@ def mapped() -> tuple[set[Path], set[Path]]:
         names = line.strip().split("  ")[0].split()
         # Further names of a line stand beside the first one.
         first, *others = names
-        named |= {base / first, *(base / other if "/" in other[:-1] else (base / first).parent / other for other in others)}
+        named |= {
+            base / first,
+            *(base / other if "/" in other[:-1] else (base / first).parent / other for other in others),
+        }
         if first.endswith("/"):
             folders.append((indent, base / first))
     return named, opened
