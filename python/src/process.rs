@@ -147,7 +147,7 @@ pub(crate) fn configure(config: Config) {
 
 /// Releases everything that is held in this process. `false`: not all of it, or not in time.
 pub(crate) fn shutdown() -> bool {
-    shutdown_by(&time())
+    shutdown_by(&time_left())
 }
 
 fn shutdown_by(rest: &impl Fn() -> Duration) -> bool {
@@ -173,7 +173,7 @@ fn engines() -> Vec<&'static Engine> {
 }
 
 /// What is left of the time that the engine in force gives to a shutdown that begins now.
-fn time() -> impl Fn() -> Duration {
+fn time_left() -> impl Fn() -> Duration {
     let bound = engines().first().map(|it| it.config().shutdown_bound);
     let began = Instant::now();
     move || bound.unwrap_or_default().saturating_sub(began.elapsed())
@@ -186,7 +186,7 @@ static OVER: AtomicBool = AtomicBool::new(false);
 /// meanwhile, so that a lock which a callback needs comes free; what they build in that time is
 /// released in the end.
 pub(crate) fn shutdown_at_last() -> bool {
-    let rest = time();
+    let rest = time_left();
     for engine in engines() {
         engine.release_within(rest());
     }

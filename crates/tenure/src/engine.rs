@@ -526,7 +526,7 @@ impl Engine {
     /// ```
     pub fn shutdown_within(&self, bound: Duration) -> bool {
         let began = Instant::now();
-        let left = self.released_within(bound);
+        let left = self.release_all(bound);
         let in_time = left.is_some();
         let left = left.unwrap_or_else(|| self.unreleased());
         left.iter().for_each(Unreleased::tell);
@@ -548,11 +548,11 @@ impl Engine {
     /// assert!(engine.shutdown_within(Duration::from_secs(1))); // they have stopped
     /// ```
     pub fn release_within(&self, bound: Duration) {
-        self.released_within(bound);
+        self.release_all(bound);
     }
 
-    /// What leases keep; nothing where the time ran out.
-    fn released_within(&self, bound: Duration) -> Option<Vec<Unreleased>> {
+    /// Releases everything. Gives what leases keep, or nothing where the time ran out.
+    fn release_all(&self, bound: Duration) -> Option<Vec<Unreleased>> {
         let done = Arc::<Latch<Vec<Unreleased>>>::default();
         let engine = self.clone();
         let told = Arc::clone(&done);

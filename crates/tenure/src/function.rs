@@ -401,7 +401,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let host = self.shared.services.host();
         let place = self.place(host.as_deref())?;
         let call = Call::new(&self.shared, place, host);
-        call.run(key, check, build).await
+        call.task(key, check, build).await
     }
 
     /// The cache that a call looks into.

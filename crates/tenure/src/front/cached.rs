@@ -10,14 +10,13 @@ use crate::front::probe::Source;
 use crate::front::rules::{Rules, guarded_async};
 use crate::function::Function;
 use crate::key::KeyRef;
-use crate::life::async_release::Place;
+use crate::life::async_release::ReleaseRuntime;
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{Error, no_session_text};
 use crate::words::fallible::{self, Failed, Shared};
-use crate::words::info::EntryInfo;
-use crate::words::info::Info;
+use crate::words::info::{EntryInfo, Info};
 
 /// A cached function of the program, which it keeps to its end, or the one in a
 /// [`Cache`](crate::Cache).
@@ -25,10 +24,10 @@ pub struct Cached<'a, V: Resource, F: Failure>(pub(super) &'a Function<V, F>);
 
 impl<V: Resource, F: Failure> Cached<'_, V, F> {
     /// Where its async releases run.
-    fn place(&self) -> &Place {
+    fn runtime(&self) -> &ReleaseRuntime {
         let rules: &dyn Any = self.0.behaviour();
         let rules = rules.downcast_ref::<Rules<V>>();
-        &rules.expect("a front door gives rules").place
+        &rules.expect("a front door gives rules").runtime
     }
 
     /// `name::peek(…)`.
@@ -57,7 +56,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
     /// As [`peek`](Self::peek).
     #[track_caller]
     pub fn insert(&self, key: &KeyRef<'_>, value: impl Into<Built<V>>) -> Lease<V> {
-        self.place().note();
+        self.runtime().note();
         expect_session(self.0.put(key, value)).lease
     }
 
@@ -67,7 +66,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
     /// As [`peek`](Self::peek).
     #[track_caller]
     pub fn replace(&self, key: &KeyRef<'_>, value: impl Into<Built<V>>) -> Option<Lease<V>> {
-        self.place().note();
+        self.runtime().note();
         expect_session(self.0.put(key, value)).before
     }
 
@@ -87,7 +86,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
         build: impl FnOnce() -> Result<Built<V>, F>,
     ) -> Result<Lease<V>, Error<F>> {
         let build = || {
-            self.place().note();
+            self.runtime().note();
             build()
         };
         self.0.call(key, build)
@@ -100,7 +99,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
         build: impl Future<Output = Result<Built<V>, F>>,
     ) -> Result<Lease<V>, Error<F>> {
         let build = async {
-            self.place().note();
+            self.runtime().note();
             build.await
         };
         let check = |lease| guarded_async(&self.0.shared.name, check(lease));

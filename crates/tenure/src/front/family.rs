@@ -11,8 +11,7 @@ use crate::ground::sync::{Mutex, OnceLock};
 use crate::key::KeyRef;
 use crate::life::cleared::{Cleared, Clearing};
 use crate::words::bounds::{Failure, Resource};
-use crate::words::info::EntryInfo;
-use crate::words::info::Info;
+use crate::words::info::{EntryInfo, Info};
 
 /// The caches of a function with type parameters, or of a method: one for each combination of
 /// types, which belongs to the type whose method it is. They live as long as the program, as the code of each combination does.

@@ -22,8 +22,7 @@ use crate::words::bounds::Resource;
 use crate::words::cause::Cause;
 use crate::words::error::SettingError;
 use crate::words::fallible::{Failed, Shared};
-use crate::words::info::EntryInfo;
-use crate::words::info::Info;
+use crate::words::info::{EntryInfo, Info};
 use crate::words::settings::{Scope, Settings, Spinner};
 
 /// A cache that somebody owns: what [`cache_resource`](crate::cache_resource) makes of a function,

@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use crate::function::Function;
 use crate::ground::sync::{Arc, OnceLock, Weak};
-use crate::life::async_release::{HINT, Place};
+use crate::life::async_release::{HINT, ReleaseRuntime};
 use crate::program::api;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::{Behaviour, Cause, ReleaseFailed};
@@ -42,7 +42,7 @@ pub struct Rules<V> {
     validate: Option<Question<V>>,
     keep_if: Option<Question<V>>,
     release: Option<Release<V>>,
-    pub(super) place: Place,
+    pub(super) runtime: ReleaseRuntime,
     pub(super) failures: Arc<OnceLock<Weak<dyn CountsFailures>>>,
 }
 
@@ -56,7 +56,7 @@ impl<V> Rules<V> {
             validate: None,
             keep_if: None,
             release: None,
-            place: Place::new(&api::engine().services().async_releases),
+            runtime: ReleaseRuntime::new(&api::engine().services().async_releases),
             failures: Arc::default(),
         }
     }
@@ -134,7 +134,7 @@ impl<V: Resource> Behaviour<V> for Rules<V> {
                         count_failure(&failures);
                     }
                 };
-                self.place.run(name, counted, move || {
+                self.runtime.run(name, counted, move || {
                     tracing::error!(function = %name, %cause, "on_release panicked{}", HINT);
                     count_failure(&panicked);
                 });

@@ -17,8 +17,7 @@ use crate::ground::sync::OnceLock;
 use crate::key::KeyRef;
 use crate::life::cleared::{Cleared, Clearing};
 use crate::words::bounds::{Failure, Resource};
-use crate::words::info::EntryInfo;
-use crate::words::info::Info;
+use crate::words::info::{EntryInfo, Info};
 
 /// Invariant in its type.
 type Same<T> = fn(T) -> T;

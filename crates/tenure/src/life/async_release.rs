@@ -18,7 +18,7 @@
 //! 3. A [`Task`] that is dropped before its end is finished on a thread of Tenure's own.
 //! 4. No future is polled, dropped or spawned under a lock.
 //!
-//! Lock order: the lock of [`AsyncReleases`], [`SPAWNER`] and a [`Place`]'s runtime are leaves, and none
+//! Lock order: the lock of [`AsyncReleases`], [`SPAWNER`] and a [`ReleaseRuntime`]'s runtime are leaves, and none
 //! is taken under another.
 //!
 //! Why is the choice of tokio a default feature? See docs/design/0009-async-releases.md.
@@ -106,13 +106,13 @@ pub fn set_spawner(spawner: impl Fn(ReleaseFuture) + Send + Sync + 'static) {
 }
 
 /// Where a function's async releases run.
-pub(crate) struct Place {
+pub(crate) struct ReleaseRuntime {
     releases: Arc<AsyncReleases>,
     #[cfg(feature = "tokio")]
     runtime: Mutex<Option<tokio::runtime::Handle>>,
 }
 
-impl Place {
+impl ReleaseRuntime {
     /// The place of a function of the engine that counts these.
     pub(crate) fn new(releases: &Arc<AsyncReleases>) -> Self {
         Self {
@@ -141,7 +141,7 @@ impl Place {
         let running = Running {
             release: Box::pin(release),
             failed: Box::new(failed),
-            counted: Counted::new(&self.releases, function),
+            pends: Pends::new(&self.releases, function),
             batch: Batch::present(),
         };
         let spawner = SPAWNER.lock().clone();
@@ -229,12 +229,12 @@ impl AsyncReleases {
 }
 
 /// One release of this function that has not ended.
-struct Counted {
+struct Pends {
     releases: Arc<AsyncReleases>,
     function: &'static str,
 }
 
-impl Counted {
+impl Pends {
     fn new(releases: &Arc<AsyncReleases>, function: &'static str) -> Self {
         let releases = Arc::clone(releases);
         *releases.pending.lock().counts.entry(function).or_default() += 1;
@@ -242,7 +242,7 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for Pends {
     fn drop(&mut self) {
         let mut state = self.releases.pending.lock();
         if let Some(count) = state.counts.get_mut(self.function) {
@@ -259,7 +259,7 @@ impl Drop for Counted {
 struct Running {
     release: ReleaseFuture,
     failed: Box<dyn FnOnce() + Send>,
-    counted: Counted,
+    pends: Pends,
     batch: Option<Batch>,
 }
 
@@ -267,7 +267,7 @@ impl Running {
     /// The task of a runtime, which a shutdown may be quicker than.
     #[cfg(feature = "tokio")]
     fn unbegun(self) -> Task {
-        let releases = Arc::clone(&self.counted.releases);
+        let releases = Arc::clone(&self.pends.releases);
         let mut state = releases.pending.lock();
         state.numbers += 1;
         let number = state.numbers;
@@ -336,7 +336,7 @@ impl Drop for Task {
 
 /// Polls a release to its end on a background thread.
 fn finish(running: Running) {
-    let releases = Arc::clone(&running.counted.releases);
+    let releases = Arc::clone(&running.pends.releases);
     let task = Task(State::Begun(running));
     let now = releases.clock.now();
     releases.timer.at(now, move |_| block_on(task));

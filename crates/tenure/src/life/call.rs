@@ -82,7 +82,7 @@ impl Drop for Checking {
 }
 
 /// What there is to do for a call.
-pub(crate) enum Step<'c, V: Resource, F: Failure> {
+enum Step<'c, V: Resource, F: Failure> {
     /// Check this entry, then accept or refuse it.
     Check(Lease<V>),
     /// Build.
@@ -141,8 +141,8 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         }
     }
 
-    /// The same as a task.
-    pub(crate) async fn run<C: Future<Output = bool>, B: Into<Built<V>>>(
+    /// Finds, waits or builds, as a task.
+    pub(crate) async fn task<C: Future<Output = bool>, B: Into<Built<V>>>(
         &self,
         key: &KeyRef<'_>,
         check: impl Fn(Lease<V>) -> C,
@@ -210,11 +210,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 
     /// What is to be done next. `missed`: whether the call was counted as a miss.
-    pub(crate) fn step(
-        &self,
-        key: &KeyRef<'_>,
-        missed: &mut bool,
-    ) -> Result<Step<'_, V, F>, Error<F>> {
+    fn step(&self, key: &KeyRef<'_>, missed: &mut bool) -> Result<Step<'_, V, F>, Error<F>> {
         let mut seen = Seen::default();
         let step = loop {
             match self.place.cache().find(key, &seen) {
@@ -232,7 +228,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
     /// The entry was found good: the call is a hit. Nothing where the entry ended meanwhile: a
     /// check may take long.
-    pub(crate) fn accept(&self, lease: Lease<V>) -> Result<Option<Lease<V>>, Error<F>> {
+    fn accept(&self, lease: Lease<V>) -> Result<Option<Lease<V>>, Error<F>> {
         if self.shared.settings.validates && !lease.entry().is_live() {
             return Ok(None);
         }
@@ -241,7 +237,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 
     /// The entry was turned down.
-    pub(crate) fn refuse(&self, lease: Lease<V>) {
+    fn refuse(&self, lease: Lease<V>) {
         self.place
             .cache()
             .discard(lease.into_entry(), Cause::Invalid);
@@ -255,7 +251,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 
     /// What a wait ended with, or nothing where the call has to look again.
-    pub(crate) fn landed(&self, landing: Landing<V, F>) -> Result<Option<Lease<V>>, Error<F>> {
+    fn landed(&self, landing: Landing<V, F>) -> Result<Option<Lease<V>>, Error<F>> {
         match landing {
             // Who woke late may have slept past its expiry.
             Landing::Filled(entry) if entry.has_expired() => Ok(None),
@@ -344,10 +340,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         Inside::enter(flight.id, &self.shared.name)
     }
 
-    pub(crate) fn lead<'c>(
-        &'c self,
-        leader: Leader<'c, V, F>,
-    ) -> Result<Leading<'c, 'a, V, F>, Error<F>> {
+    fn lead<'c>(&'c self, leader: Leader<'c, V, F>) -> Result<Leading<'c, 'a, V, F>, Error<F>> {
         let edge = self.edge(leader.flight())?;
         let shown = match self.host {
             None => None,
@@ -367,7 +360,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         })
     }
 
-    pub(crate) fn wait(&self, flight: &Flight<V, F>) -> Result<Waits<'a>, Error<F>> {
+    fn wait(&self, flight: &Flight<V, F>) -> Result<Waits<'a>, Error<F>> {
         let edge = self.edge(flight)?;
         let shown = self.begin(flight, edge.is_some(), true)?;
         let shared = self.shared;
@@ -382,7 +375,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
 /// A build by this caller. Dropped without an outcome, it hands the duty on, and only then tells
 /// the host, which may call anything.
-pub(crate) struct Leading<'c, 'a, V: Resource, F: Failure> {
+struct Leading<'c, 'a, V: Resource, F: Failure> {
     leader: Leader<'c, V, F>,
     call: &'c Call<'a, V, F>,
     shown: Option<Shown>,
@@ -402,7 +395,7 @@ impl Drop for FailsOnUnwind<'_> {
 
 impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
     /// Runs a part of the build on this thread: all of it, or one [`poll`](Self::poll).
-    pub(crate) fn run<T>(&self, part: impl FnOnce() -> T) -> T {
+    fn run<T>(&self, part: impl FnOnce() -> T) -> T {
         let _span = self.span.enter();
         let _inside = self.call.inside(self.leader.flight());
         let _entered = self.shown.as_ref().map(Shown::enter);
@@ -413,14 +406,14 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
     }
 
     /// Runs one poll of an async build on this thread, and notes when.
-    pub(crate) fn poll<T>(&self, part: impl FnOnce() -> T) -> T {
+    fn poll<T>(&self, part: impl FnOnce() -> T) -> T {
         let now = self.call.shared.clock.now();
         self.leader.flight().polls.polled(now);
         self.run(part)
     }
 
     /// The build has ended.
-    pub(crate) fn finish(
+    fn finish(
         self,
         outcome: Result<impl Into<Built<V>>, BuildError<F>>,
     ) -> Result<Lease<V>, Error<F>> {
@@ -501,7 +494,7 @@ impl<V: Resource, F: Failure> Call<'_, V, F> {
 }
 
 /// A wait for another's build; counted and shown for as long as it lives.
-pub(crate) struct Waits<'a> {
+struct Waits<'a> {
     shown: Option<Shown>,
     _edge: Option<Edge<'a>>,
     _watch: Option<Watch>,
@@ -509,7 +502,7 @@ pub(crate) struct Waits<'a> {
 }
 
 impl Waits<'_> {
-    pub(crate) fn end(self, seen_to_the_end: bool) {
+    fn end(self, seen_to_the_end: bool) {
         if let Some(shown) = self.shown {
             shown.end(seen_to_the_end);
         }
