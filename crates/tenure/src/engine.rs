@@ -1,20 +1,18 @@
 //! The engine: what all functions of a process share.
-//!
-//! Lock order: `sessions`, then the timer's. No foreign code runs under it.
 
 use std::any::Any;
 use std::time::{Duration, Instant};
 
 use crate::directory::{AnyFunction, Leftover, Unreleased, Weaks};
-use crate::ground::clock::{Clock, ManualClock, nanos};
+use crate::ground::clock::{Clock, ManualClock};
 use crate::ground::latch::Latch;
-use crate::ground::sync::{Arc, HashMap, Mutex, OnceLock, Weak};
-use crate::ground::timer::TimerId;
+use crate::ground::sync::{Arc, OnceLock, Weak};
 use crate::ground::underway::{self, Mine};
-use crate::host::{Host, SessionId};
+use crate::host::Host;
 use crate::life::drain::End;
 use crate::life::services::Services;
 use crate::registry::Registry;
+use crate::sessions::{self, Sessions};
 use crate::words::cause::Cause;
 use crate::words::config::Config;
 use crate::words::inspect::Inspection;
@@ -48,31 +46,8 @@ pub(crate) struct Core {
     registry: Arc<Registry>,
     functions: Weaks<dyn AnyFunction>,
     leftovers: Weaks<dyn Leftover>,
-    sessions: Mutex<Sessions>,
+    sessions: Arc<Sessions>,
 }
-
-type Sessions = HashMap<SessionId, Session>;
-
-/// A session that something is held for, or whose end waits.
-struct Session {
-    stay: Stay,
-    /// The functions that hold something for it.
-    functions: Vec<Weak<dyn AnyFunction>>,
-    /// The end that a grace period delays.
-    ending: Option<TimerId>,
-}
-
-/// What a function finds that is about to hold something for a session.
-pub(crate) struct Joined {
-    pub(crate) stay: Stay,
-    /// The end that waited when nothing was held yet.
-    ending: Option<TimerId>,
-}
-
-/// Names the time from a session's beginning or return to its end. An end is of one stay: where the
-/// session has come back since it was decided on, it comes too late.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stay(u64);
 
 /// How often a shutdown looks for what callbacks have built again meanwhile.
 const SHUTDOWN_ROUNDS: usize = 8;
@@ -143,12 +118,13 @@ impl Engine {
 
     fn on(clock: Clock) -> Self {
         let services = Services::new(clock);
+        let sessions = Sessions::new(&services);
         Self(Arc::new(Core {
             registry: Registry::new(&services),
             services,
             functions: Weaks::new(),
             leftovers: Weaks::new(),
-            sessions: Mutex::default(),
+            sessions,
         }))
     }
 
@@ -183,8 +159,8 @@ impl Engine {
         &self.0.services
     }
 
-    pub(crate) fn downgrade(&self) -> WeakEngine {
-        WeakEngine(Arc::downgrade(&self.0))
+    pub(crate) fn joined_sessions(&self) -> &Sessions {
+        &self.0.sessions
     }
 
     /// Sets the host, or takes it away.
@@ -289,68 +265,14 @@ impl Engine {
     /// ```
     pub fn end_session(&self, session: &str) {
         let _under_way = self.0.services.under_way.begin();
-        for end in self.begin_end_of_session(session) {
-            end();
-        }
+        sessions::run(self.begin_end_of_session(session));
     }
 
-    /// The session that a function has joined is not over: an end that waited is void, which nobody
-    /// may have said.
-    pub(crate) fn stays(&self, session: &str, joined: &Joined) {
-        let Some(ending) = joined.ending else {
-            return;
-        };
-        let mut sessions = self.0.sessions.lock();
-        if let Some(there) = sessions.get_mut(session)
-            && there.ending == Some(ending)
-        {
-            there.ending = None;
-            self.0.services.timer.cancel(ending);
-        }
-    }
-
-    /// Ends a stay that had been over before it began, unless the session has come back since, or
-    /// its grace period goes on: then what it holds waits with the rest.
-    pub(crate) fn end_stay(&self, session: &str, stay: Stay) {
-        let _under_way = self.0.services.under_way.begin();
-        let waits = {
-            let sessions = self.0.sessions.lock();
-            sessions.get(session).is_some_and(|it| it.ending.is_some())
-        };
-        if !waits {
-            for end in self.forget_session(session, Some(stay)) {
-                end();
-            }
-        }
-    }
-
-    /// The same for a caller that holds a lock and has begun a release: what this gives is to be run
-    /// outside the lock.
+    /// Begins the end of a session, for a caller that holds a lock and has begun a release: what this
+    /// gives is to be run outside the lock.
     pub(crate) fn begin_end_of_session(&self, session: &str) -> Vec<End> {
         let mut ends = self.0.registry.leave_versions(session);
-        let grace = nanos(self.config().session_grace);
-        if grace == 0 {
-            ends.extend(self.forget_session(session, None));
-            return ends;
-        }
-        let id: SessionId = Arc::from(session);
-        let core = self.downgrade();
-        let mut sessions = self.0.sessions.lock();
-        // Also where nothing is held for it yet: what is built during the grace waits as well.
-        let there = self.session(&mut sessions, &id);
-        if there.ending.is_none() {
-            let when = self.0.services.clock.now().saturating_add(grace);
-            let stay = there.stay;
-            let job = move |_| {
-                if let Some(engine) = core.upgrade() {
-                    let _under_way = engine.services().under_way.begin();
-                    for end in engine.forget_session(&id, Some(stay)) {
-                        end();
-                    }
-                }
-            };
-            there.ending = Some(self.0.services.timer.at(when, job));
-        }
+        ends.extend(self.0.sessions.end(session));
         ends
     }
 
@@ -377,50 +299,7 @@ impl Engine {
     /// assert_eq!(baskets.info().entries, 1);
     /// ```
     pub fn resume_session(&self, session: &str) {
-        let mut sessions = self.0.sessions.lock();
-        let Some(there) = sessions.get_mut(session) else {
-            return;
-        };
-        there.stay = self.new_stay();
-        if let Some(timer) = there.ending.take() {
-            self.0.services.timer.cancel(timer);
-        }
-        if there.functions.is_empty() {
-            sessions.remove(session);
-        }
-    }
-
-    fn new_stay(&self) -> Stay {
-        Stay(self.0.services.number())
-    }
-
-    fn forget_session(&self, session: &str, of: Option<Stay>) -> Vec<End> {
-        let gone = {
-            let mut sessions = self.0.sessions.lock();
-            if !sessions.get(session).is_some_and(|it| it.is_in(of)) {
-                return Vec::new();
-            }
-            sessions.remove_entry(session)
-        };
-        let Some((id, gone)) = gone else {
-            return Vec::new();
-        };
-        if let Some(timer) = gone.ending {
-            self.0.services.timer.cancel(timer);
-        }
-        let functions = gone.functions.iter().filter_map(Weak::upgrade);
-        let ends = functions.map(|function| {
-            let end = function.leave_session(&id);
-            // The function may be dropped by the last who holds it: that too waits for the end.
-            let end: End = Box::new(move || {
-                if let Some(end) = end {
-                    end();
-                }
-                drop(function);
-            });
-            end
-        });
-        ends.collect()
+        self.0.sessions.resume(session);
     }
 
     /// Has background threads run what they have to do inside `around`, which calls what it is
@@ -475,9 +354,7 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn sessions(&self) -> usize {
-        let sessions = self.0.sessions.lock();
-        let held = sessions.values().filter(|it| !it.functions.is_empty());
-        held.count()
+        self.0.sessions.len()
     }
 
     /// Does now, on this thread, what is due. For engines on a [`ManualClock`].
@@ -616,12 +493,7 @@ impl Engine {
             drop(under_way);
             self.await_releases(mine);
         }
-        let sessions: Vec<SessionId> = self.0.sessions.lock().keys().cloned().collect();
-        for session in sessions {
-            for end in self.forget_session(&session, None) {
-                end();
-            }
-        }
+        self.0.sessions.forget_all();
     }
 
     /// Waits until all releases that have begun are over, or in the drains, but for `mine`.
@@ -643,7 +515,7 @@ impl Engine {
         let services = self.services();
         let mut counts = Inspection {
             waits: services.graph.len(),
-            endings: self.endings(),
+            endings: self.0.sessions.endings(),
             drains: services.drains.len(),
             releasing: services.under_way.len(),
             jobs: services.timer.armed(),
@@ -666,51 +538,7 @@ impl Engine {
         self.0.functions.add(function);
     }
 
-    pub(crate) fn endings(&self) -> usize {
-        let sessions = self.0.sessions.lock();
-        sessions.values().filter(|it| it.ending.is_some()).count()
-    }
-
     pub(crate) fn functions(&self) -> Vec<Arc<dyn AnyFunction>> {
         self.0.functions.live()
-    }
-
-    /// Notes that `function` holds something for the session.
-    pub(crate) fn join_session(
-        &self,
-        session: &SessionId,
-        function: Weak<dyn AnyFunction>,
-    ) -> Joined {
-        let mut sessions = self.0.sessions.lock();
-        let there = self.session(&mut sessions, session);
-        let is_first = there.functions.is_empty();
-        there.functions.push(function);
-        Joined {
-            stay: there.stay,
-            ending: there.ending.filter(|_| is_first),
-        }
-    }
-
-    fn session<'s>(&self, sessions: &'s mut Sessions, id: &SessionId) -> &'s mut Session {
-        sessions.entry(Arc::clone(id)).or_insert_with(|| Session {
-            stay: self.new_stay(),
-            functions: Vec::new(),
-            ending: None,
-        })
-    }
-}
-
-impl Session {
-    /// Whether it is in this stay; in whichever one, where none is named.
-    fn is_in(&self, stay: Option<Stay>) -> bool {
-        stay.is_none_or(|stay| self.stay == stay)
-    }
-}
-
-pub(crate) struct WeakEngine(Weak<Core>);
-
-impl WeakEngine {
-    pub(crate) fn upgrade(&self) -> Option<Engine> {
-        self.0.upgrade().map(Engine)
     }
 }

@@ -18,6 +18,7 @@ use crate::life::lease::Lease;
 use crate::life::release::{Unkept, release};
 use crate::life::shared::{Departed, Looks, Shared};
 use crate::life::waiting::{AsHostWishes, Waiting};
+use crate::sessions;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::{Behaviour, Cause};
 use crate::words::error::{BuildError, Error, SettingError};
@@ -422,13 +423,17 @@ impl<V: Resource, F: Failure> Function<V, F> {
         sessions.insert(Arc::clone(&session), Arc::clone(&cache));
         drop(sessions);
         let me: Weak<dyn AnyFunction> = self.me.clone();
-        let joined = self.engine.join_session(&session, me);
+        let sessions = self.engine.joined_sessions();
+        let joined = sessions.join(&session, me);
         // A session that ended before it was joined does not end again by itself: the cache closes,
         // and what is built in it is an orphan.
         let ended = host.has_ended(&session);
         match ended {
-            Ok(false) => self.engine.stays(&session, &joined),
-            _ => self.engine.end_stay(&session, joined.stay),
+            Ok(false) => sessions.stays(&session, &joined),
+            _ => {
+                let _under_way = self.shared.services.under_way.begin();
+                sessions::run(sessions.end_joined(&session, &joined));
+            }
         }
         ended.map_err(Error::Interrupted)?;
         Ok(cache)

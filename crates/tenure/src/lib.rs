@@ -144,6 +144,7 @@ mod life;
 mod model;
 mod program;
 mod registry;
+mod sessions;
 mod words;
 
 pub use digest::Hasher128;
