@@ -8,6 +8,7 @@
 use super::fault::one_line;
 use super::names::{class_of, full_name, type_name};
 use crate::errors;
+use crate::user_code;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -133,7 +134,7 @@ impl HashFuncs {
 
 impl HashFunc {
     pub(super) fn call<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.func.bind(value.py()).call1((value,))
+        user_code::apply(self.func.bind(value.py()), [value])
     }
 
     /// What a user would call the function.

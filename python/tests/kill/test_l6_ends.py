@@ -264,7 +264,6 @@ thing_of_it("second")
         "thing.peek(Keyed())",
         "thing.clear(Keyed())",
         "with thing.lease(Keyed()): pass",
-        "tenure.cache_resource(lambda: keyed)()",
     ],
 )
 def test_l6_daemon_threads_in_the_middle_of_everything_do_not_break_the_end(tmp_path: Path, work: str) -> None:
@@ -279,8 +278,6 @@ class Keyed:
     def __reduce__(self):
         time.sleep(0)                   # gives up the interpreter, and asks for it again
         return Keyed, ()
-
-keyed = Keyed()
 
 @tenure.cache_resource
 def slow():

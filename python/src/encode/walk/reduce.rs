@@ -11,6 +11,7 @@ use crate::encode::names::{class_of, found_under, importable, write_id};
 use crate::encode::reading::Reading;
 use crate::encode::type_info::TypeInfo;
 use crate::encode::{own_state, tags};
+use crate::user_code;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyModule, PyString, PyTuple};
@@ -244,7 +245,10 @@ fn reduction<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = value.py();
     let table = DISPATCH.import(py, "copyreg", "dispatch_table")?;
     match table.cast::<PyDict>()?.get_item(value.get_type())? {
-        Some(reducer) => reducer.call1((value,)),
-        None => value.call_method1("__reduce_ex__", (PROTOCOL,)),
+        Some(reducer) => user_code::apply(&reducer, [value]),
+        None => {
+            let protocol = PROTOCOL.into_pyobject(py)?;
+            user_code::apply(&value.getattr("__reduce_ex__")?, [protocol.as_any()])
+        }
     }
 }
