@@ -327,12 +327,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// A hit that needs neither a check nor the host, nor a lock.
     #[inline(always)]
     pub(crate) fn hot_hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
-        // SAFETY: what is offered there are entries of this function's global cache, and the slot is
-        // one of its own.
+        // SAFETY: what is offered there are entries of this function's global cache.
         #[allow(unsafe_code)]
         unsafe {
-            let (slot, entry) = self.shared.hot.get(key)?;
-            Some(Lease::out_of(slot, entry))
+            self.shared.hot.get(key)
         }
     }
 

@@ -70,6 +70,17 @@ pub(crate) trait Sought {
     fn uncount_hit(&self);
 }
 
+/// A reference that was taken out of a slot, and goes back there when it is dropped.
+pub(crate) trait Taken {
+    type Entry: Sought;
+
+    /// # Safety
+    /// The entry was taken out of this slot.
+    unsafe fn out_of(slot: &Slot, entry: Counted<Self::Entry>) -> Self;
+
+    fn entry(&self) -> &Counted<Self::Entry>;
+}
+
 /// The tables of one function's global cache.
 pub(crate) struct Hot {
     first: Table,
@@ -122,12 +133,12 @@ impl Hot {
         std::iter::once(&self.first).chain(others)
     }
 
-    /// Finds an entry that has not expired, and counts the hit. The reference goes back to the slot.
+    /// Finds an entry that has not expired, and counts the hit.
     ///
     /// # Safety
     /// All entries that were ever offered are of this type.
     #[inline(always)]
-    pub(crate) unsafe fn get<T: Sought>(&self, key: &KeyRef<'_>) -> Option<(&Slot, Counted<T>)> {
+    pub(crate) unsafe fn get<L: Taken>(&self, key: &KeyRef<'_>) -> Option<L> {
         let table = self.table();
         // Without arguments this is known when the call is compiled, and nothing is compared.
         let is_empty = key.is_empty();
@@ -141,11 +152,13 @@ impl Hot {
             slot
         };
         // SAFETY: as the caller promises.
-        let entry: Counted<T> = unsafe { slot.take(&self.others)? };
-        if (is_empty || key.matches(entry.key())) && !entry.has_expired() {
-            Some((slot, entry))
+        let entry: Counted<L::Entry> = unsafe { slot.take(&self.others)? };
+        // SAFETY: the reference was taken out of this slot.
+        let taken = unsafe { L::out_of(slot, entry) };
+        if (is_empty || key.matches(taken.entry().key())) && !taken.entry().has_expired() {
+            Some(taken)
         } else {
-            missed(slot, entry)
+            missed(&taken)
         }
     }
 
@@ -211,11 +224,8 @@ impl Table {
 
 /// What was taken out of a slot is not what was looked for.
 #[cold]
-fn missed<T: Sought, N>(slot: &Slot, entry: Counted<T>) -> Option<N> {
-    entry.uncount_hit();
-    if Slot::put_back(NonNull::from(slot), &entry) {
-        std::mem::forget(entry);
-    }
+fn missed<L: Taken>(taken: &L) -> Option<L> {
+    taken.entry().uncount_hit();
     None
 }
 

@@ -10,8 +10,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 use crate::host::record::Recording;
-use crate::life::entry::Held;
-use crate::life::hot::Slot;
+use crate::life::entry::{Entry, Held};
+use crate::life::hot::{Slot, Taken};
 use crate::words::cause::Cause;
 
 /// A resource in a caller's hands: it is not released before the last lease of it is gone.
@@ -44,18 +44,6 @@ impl<V> Lease<V> {
         Self {
             entry: ManuallyDrop::new(entry),
             home: None,
-        }
-    }
-
-    /// A lease of what was taken out of this slot.
-    ///
-    /// # Safety
-    /// The slot is one of the entry's own function.
-    #[inline]
-    pub(crate) unsafe fn out_of(slot: &Slot, entry: Held<V>) -> Self {
-        Self {
-            entry: ManuallyDrop::new(entry),
-            home: Some(NonNull::from(slot)),
         }
     }
 
@@ -129,6 +117,23 @@ impl<V> Lease<V> {
     #[must_use]
     pub fn same_entry(&self, other: &Self) -> bool {
         self.entry.ptr_eq(&other.entry)
+    }
+}
+
+impl<V> Taken for Lease<V> {
+    type Entry = Entry<V>;
+
+    #[inline(always)]
+    unsafe fn out_of(slot: &Slot, entry: Held<V>) -> Self {
+        Self {
+            entry: ManuallyDrop::new(entry),
+            home: Some(NonNull::from(slot)),
+        }
+    }
+
+    #[inline(always)]
+    fn entry(&self) -> &Held<V> {
+        Self::entry(self)
     }
 }
 
