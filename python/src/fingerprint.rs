@@ -32,9 +32,9 @@ impl Decorated {
     pub(crate) fn here(func: &Bound<'_, PyAny>, options: &Options) -> PyResult<Self> {
         let py = func.py();
         let place = Place::of(func)?;
-        let mut closes_over = place.closes_over()?;
+        let mut closes_over = identity::closes_over(&place.layers)?;
         for callback in options.callbacks(py)? {
-            closes_over |= Place::of(&callback)?.closes_over()?;
+            closes_over |= identity::closes_over(&identity::layers(&callback)?)?;
         }
         Ok(Self {
             maker: maker::of(py, &place.layers)?,
@@ -70,7 +70,8 @@ pub(crate) fn of(
     options: &Options,
     decorated: &Decorated,
 ) -> PyResult<Fingerprint> {
-    let source = identity::identify(py, func, Role::Function)?;
+    let Decorated { name, site, .. } = decorated;
+    let source = identity::identify_at(py, func, name, *site, Role::Function)?;
     let maker = &decorated.maker;
     let mut firsts = Vec::new();
     let mut bound = Hasher128::new();

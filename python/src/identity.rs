@@ -76,19 +76,19 @@ impl<'py> Place<'py> {
             layers,
         })
     }
+}
 
-    /// Whether it closes over variables: each of them has the value that counts when the function is
-    /// first used, and may have none before.
-    pub(crate) fn closes_over(&self) -> PyResult<bool> {
-        for layer in &self.layers {
-            if let Some(closure) = layer.getattr_opt("__closure__")?
-                && !closure.is_none()
-            {
-                return Ok(true);
-            }
+/// Whether a callable closes over variables: each of them has the value that counts when the function
+/// is first used, and may have none before.
+pub(crate) fn closes_over(layers: &[Bound<'_, PyAny>]) -> PyResult<bool> {
+    for layer in layers {
+        if let Some(closure) = layer.getattr_opt("__closure__")?
+            && !closure.is_none()
+        {
+            return Ok(true);
         }
-        Ok(false)
     }
+    Ok(false)
 }
 
 /// Reads what tells a callable from others.
@@ -96,27 +96,33 @@ impl<'py> Place<'py> {
 /// # Errors
 ///
 /// What its parts raise when they are read.
-pub(crate) fn identify<'py>(
+pub(crate) fn identify(py: Python<'_>, func: &Bound<'_, PyAny>, role: Role) -> PyResult<Source> {
+    let place = Place::of(func)?;
+    identify_at(py, func, &place.name, place.site, role)
+}
+
+/// Reads what tells a callable from others that is known to stand there.
+pub(crate) fn identify_at<'py>(
     py: Python<'py>,
     func: &Bound<'py, PyAny>,
+    name: &str,
+    site: [u8; 16],
     role: Role,
 ) -> PyResult<Source> {
-    let Place {
-        name, site, layers, ..
-    } = Place::of(func)?;
+    let layers = layers(func)?;
     let mut version = Encoder::new();
     let Holds {
         mut pins,
         mut firsts,
         mut captured,
-    } = encode::encode_callable(py, &mut version, func, &name, role)?;
+    } = encode::encode_callable(py, &mut version, func, name, role)?;
     for method in methods(&layers)? {
-        let held = encode::encode_callable(py, &mut version, &method, &name, role)?;
+        let held = encode::encode_callable(py, &mut version, &method, name, role)?;
         pins.extend(held.pins);
         firsts.extend(held.firsts);
         captured.extend(held.captured);
     }
-    warn(py, &name, site, &pins, role)?;
+    warn(py, name, site, &pins, role)?;
     Ok(Source {
         site,
         version: digest(&version),
@@ -130,7 +136,7 @@ pub(crate) fn identify<'py>(
 }
 
 /// The callable and what it wraps, from the outside in.
-fn layers<'py>(func: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+pub(crate) fn layers<'py>(func: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let mut layers = vec![func.clone()];
     while layers.len() < WRAPPERS_MAX {
         let outer = &layers[layers.len() - 1];

@@ -286,23 +286,14 @@ impl<'py> Look<'py> {
                     continue;
                 };
                 self.open |= may_change(&content);
-                // A function that is closed over is part of the class, not something it calls.
-                let found = match content.cast::<PyFunction>() {
-                    Ok(inner) => self.function(inner, calls)?,
-                    Err(_) => self.thing(&content, &name, &seen.names, calls)?,
-                };
-                if found.is_some() {
-                    return Ok(found);
+                if let Some(found) = self.held(&content, &name, &seen.names, calls)? {
+                    return Ok(Some(found));
                 }
             }
         }
         for (name, default) in defaults(func, &code)? {
-            let found = match default.cast::<PyFunction>() {
-                Ok(inner) => self.function(inner, calls)?,
-                Err(_) => self.thing(&default, &name, &seen.names, calls)?,
-            };
-            if found.is_some() {
-                return Ok(found);
+            if let Some(found) = self.held(&default, &name, &seen.names, calls)? {
+                return Ok(Some(found));
             }
         }
         let globals = func.getattr("__globals__")?;
@@ -318,6 +309,20 @@ impl<'py> Look<'py> {
             }
         }
         Ok(None)
+    }
+
+    /// Looks at what a function holds: a function there is part of the class, not something it calls.
+    fn held(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        name: &str,
+        names: &[String],
+        calls: usize,
+    ) -> PyResult<Option<String>> {
+        match value.cast::<PyFunction>() {
+            Ok(inner) => self.function(inner, calls),
+            Err(_) => self.thing(value, name, names, calls),
+        }
     }
 
     /// Looks at what a name in code may stand for.
