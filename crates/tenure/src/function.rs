@@ -471,11 +471,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let _under_way = services.under_way.begin();
         self.shared.counters.built(0);
         let built_at = services.stamp(services.clock.now());
-        let Built { value, arguments } = value.into();
-        let unkept = Unkept::new(value, built_at, &self.shared);
+        let unkept = Unkept::new(value.into(), built_at, &self.shared);
         let place = self.place(self.shared.services.host().as_deref())?;
-        let (value, built_at) = unkept.keep();
-        let built = Built { value, arguments };
+        let (built, built_at) = unkept.keep();
         let put = place.cache().insert(key, built, built_at);
         services.timer.report();
         Ok(put)

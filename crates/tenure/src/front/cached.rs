@@ -11,6 +11,7 @@ use crate::front::rules::{Rules, guarded_async};
 use crate::function::Function;
 use crate::key::KeyRef;
 use crate::life::async_release::ReleaseRuntime;
+use crate::life::cleared::{Cleared, Clearing};
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::words::bounds::{Failure, Resource};
@@ -110,9 +111,9 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
 /// A cached function without its types.
 pub(super) trait Erased: Any + Send + Sync {
     #[track_caller]
-    fn clear(&self);
+    fn clear(&self) -> Cleared;
     #[track_caller]
-    fn clear_entry(&self, key: &KeyRef<'_>);
+    fn clear_entry(&self, key: &KeyRef<'_>) -> Cleared;
     #[track_caller]
     fn entries(&self) -> Vec<EntryInfo>;
     fn info(&self) -> Info;
@@ -120,13 +121,17 @@ pub(super) trait Erased: Any + Send + Sync {
 
 impl<V: Resource, F: Failure> Erased for Function<V, F> {
     #[track_caller]
-    fn clear(&self) {
+    fn clear(&self) -> Cleared {
+        let clearing = Clearing::begin();
         expect_session(Self::clear(self));
+        clearing.end()
     }
 
     #[track_caller]
-    fn clear_entry(&self, key: &KeyRef<'_>) {
+    fn clear_entry(&self, key: &KeyRef<'_>) -> Cleared {
+        let clearing = Clearing::begin();
         expect_session(Self::clear_entry(self, key));
+        clearing.end()
     }
 
     #[track_caller]

@@ -126,11 +126,10 @@ impl<V, F> Member<'_, V, F> {
     /// For a session-scoped function where there is no session.
     #[track_caller]
     pub fn clear_entry(&self, key: &KeyRef<'_>) -> Cleared {
-        let clearing = Clearing::begin();
-        if let Some(member) = self.family.find(&self.which) {
-            member.clear_entry(key);
+        match self.family.find(&self.which) {
+            Some(member) => member.clear_entry(key),
+            None => Cleared::nothing(),
         }
-        clearing.end()
     }
 }
 

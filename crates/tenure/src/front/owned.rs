@@ -15,7 +15,7 @@ use crate::function::Function;
 use crate::ground::sync::Arc;
 use crate::key::Encoder;
 use crate::key::args::CacheKey;
-use crate::life::cleared::{Cleared, Clearing};
+use crate::life::cleared::Cleared;
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::words::bounds::Resource;
@@ -137,9 +137,7 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E> {
     /// Where the scope is the session and this code runs in none.
     #[track_caller]
     pub fn clear(&self) -> Cleared {
-        let clearing = Clearing::begin();
-        Erased::clear(&*self.function);
-        clearing.end()
+        Erased::clear(&*self.function)
     }
 
     /// Clears the entries that `is_meant` says yes to, and gives how many there were. It is asked
@@ -279,9 +277,7 @@ impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E>
     /// As [`clear`](Self::clear).
     #[track_caller]
     pub fn clear_entry(&self, key: &K) -> Cleared {
-        let clearing = Clearing::begin();
-        Erased::clear_entry(&*self.function, &encoded(key).finish());
-        clearing.end()
+        Erased::clear_entry(&*self.function, &encoded(key).finish())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::front::definition::{Made, kept};
 use crate::function::Function;
 use crate::ground::sync::OnceLock;
 use crate::key::KeyRef;
-use crate::life::cleared::{Cleared, Clearing};
+use crate::life::cleared::Cleared;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::info::{EntryInfo, Info};
 
@@ -45,11 +45,10 @@ impl<V, F> Slot<V, F> {
     /// For a session-scoped function where there is no session.
     #[track_caller]
     pub fn clear(&self) -> Cleared {
-        let clearing = Clearing::begin();
-        if let Some(made) = self.made.get() {
-            made.clear();
+        match self.made.get() {
+            Some(made) => made.clear(),
+            None => Cleared::nothing(),
         }
-        clearing.end()
     }
 
     /// `name::clear_entry(…)`.
@@ -58,11 +57,10 @@ impl<V, F> Slot<V, F> {
     /// For a session-scoped function where there is no session.
     #[track_caller]
     pub fn clear_entry(&self, key: &KeyRef<'_>) -> Cleared {
-        let clearing = Clearing::begin();
-        if let Some(made) = self.made.get() {
-            made.clear_entry(key);
+        match self.made.get() {
+            Some(made) => made.clear_entry(key),
+            None => Cleared::nothing(),
         }
-        clearing.end()
     }
 
     /// `name::entries()`.

@@ -12,8 +12,9 @@
 //! lock is held: it may wait for its interpreter.
 
 use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 
-use crate::ground::sync::OnceLock;
+use crate::ground::sync::{LocalKey, OnceLock};
 
 /// A logical caller.
 ///
@@ -237,6 +238,36 @@ impl<T: Clone> Layers<T> {
 impl<T> Default for Layers<T> {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Has the present strand be inside of something for as long as this lives. A thread that is about to
+/// end is inside of nothing more.
+pub(crate) struct Within<T: 'static> {
+    layers: &'static LocalKey<Layers<T>>,
+    number: Option<u64>,
+    _not_send: PhantomData<*const ()>,
+}
+
+impl<T> Within<T> {
+    #[inline]
+    pub(crate) fn put(layers: &'static LocalKey<Layers<T>>, what: T) -> Self {
+        Self {
+            layers,
+            number: layers.try_with(|it| it.put(what)).ok(),
+            _not_send: PhantomData,
+        }
+    }
+}
+
+impl<T> Drop for Within<T> {
+    #[inline]
+    fn drop(&mut self) {
+        // Dropped outside the borrow, as everything that may run a destructor.
+        let taken = self
+            .number
+            .map(|it| self.layers.try_with(|layers| layers.take(it)));
+        drop(taken);
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 #[cfg(not(any(loom, shuttle)))]
 use std::sync::{Condvar as Cv, Mutex as Mx, MutexGuard as Guard};
 #[cfg(not(any(loom, shuttle)))]
+pub(crate) use std::thread::LocalKey;
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::thread_local;
 
 #[cfg(loom)]
@@ -31,6 +33,8 @@ pub(crate) use loom::sync::atomic::AtomicU64;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 #[cfg(loom)]
 use loom::sync::{Condvar as Cv, Mutex as Mx, MutexGuard as Guard};
+#[cfg(loom)]
+pub(crate) use loom::thread::LocalKey;
 
 #[cfg(shuttle)]
 #[allow(unused_imports)]
@@ -39,6 +43,8 @@ pub(crate) use shuttle::sync::atomic::AtomicU64;
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 #[cfg(shuttle)]
 use shuttle::sync::{Condvar as Cv, Mutex as Mx, MutexGuard as Guard};
+#[cfg(shuttle)]
+pub(crate) use shuttle::thread::LocalKey;
 
 /// The checkers' macros do not know `const` initial values.
 #[cfg(any(loom, shuttle))]

@@ -17,9 +17,8 @@
 //! Lock order: `waiter`, then `changed`. Neither is held while anything else is done.
 
 use std::cell::Cell;
-use std::marker::PhantomData;
 
-use crate::ground::strand::Layers;
+use crate::ground::strand::{Layers, Within};
 use crate::ground::sync::{AtomicU64, Condvar, Mutex, Ordering, look, thread_local};
 
 #[derive(Default)]
@@ -45,8 +44,7 @@ thread_local! {
 /// Releases are under way on this strand for as long as it lives.
 pub(crate) struct Begun<'a> {
     _counted: Counted<'a>,
-    number: Option<u64>,
-    _not_send: PhantomData<*const ()>,
+    mine: Option<Within<Side>>,
 }
 
 /// One that is counted, on whatever thread, until this is dropped.
@@ -125,8 +123,7 @@ impl UnderWay {
         let side = self.count();
         Begun {
             _counted: self.counted(side),
-            number: MINE.try_with(|sides| sides.put(side)).ok(),
-            _not_send: PhantomData,
+            mine: Some(Within::put(&MINE, side)),
         }
     }
 
@@ -196,7 +193,7 @@ impl UnderWay {
 impl Drop for Begun<'_> {
     #[inline]
     fn drop(&mut self) {
-        let _ = MINE.try_with(|sides| self.number.and_then(|number| sides.take(number)));
+        self.mine = None;
         if is_idle()
             && let Ok(Some(work)) = AFTERWARDS.try_with(Cell::take)
         {

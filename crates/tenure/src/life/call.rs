@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 
 use crate::ground::clock::Nanos;
-use crate::ground::strand::Layers;
+use crate::ground::strand::{Layers, Within};
 use crate::ground::sync::{Arc, thread_local};
 use crate::host::observe::Seen;
 use crate::host::record::{Observed, Recording};
@@ -56,29 +56,17 @@ thread_local! {
     static CHECKED: Layers<usize> = const { Layers::new() };
 }
 
-/// A check of an entry under way. It must not ask for that very entry.
-struct Checking(Option<u64>);
-
-impl Checking {
-    /// Nothing where the code is inside of this check already.
-    fn begin(entry: usize) -> Option<Self> {
-        let begun = CHECKED.try_with(|checked| {
-            let mut is_free = true;
-            checked.each(|it| {
-                is_free &= it != entry;
-                is_free
-            });
-            is_free.then(|| Self(Some(checked.put(entry))))
+/// Begins a check of an entry, which must not ask for that very entry: nothing where the code is inside
+/// of such a check already.
+fn checking(entry: usize) -> Option<Within<usize>> {
+    let mut is_free = true;
+    let _ = CHECKED.try_with(|checked| {
+        checked.each(|it| {
+            is_free &= it != entry;
+            is_free
         });
-        // A thread that is about to end checks for nobody else.
-        begun.unwrap_or(Some(Self(None)))
-    }
-}
-
-impl Drop for Checking {
-    fn drop(&mut self) {
-        let _ = CHECKED.try_with(|checked| self.0.and_then(|it| checked.take(it)));
-    }
+    });
+    is_free.then(|| Within::put(&CHECKED, entry))
 }
 
 /// What there is to do for a call.
@@ -182,7 +170,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         if !self.shared.settings.validates {
             return Ok(true);
         }
-        let Some(_checking) = Checking::begin(lease.entry().address()) else {
+        let Some(_checking) = checking(lease.entry().address()) else {
             let name = self.shared.name.to_string();
             return Err(Error::Cycle(vec![name.clone(), name]));
         };
@@ -432,10 +420,9 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
         let _under_way = outcome.is_ok().then(|| services.under_way.begin());
         let outcome = match outcome {
             Ok(built) => {
-                let Built { value, arguments } = built.into();
                 shared.counters.built(now.saturating_sub(started));
                 let built_at = shared.services.stamp(now);
-                Ok((Unkept::new(value, built_at, shared), arguments))
+                Ok(Unkept::new(built.into(), built_at, shared))
             }
             Err(error) => {
                 shared.counters.failed();
@@ -456,15 +443,14 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
             }
         };
         match outcome {
-            Ok((unkept, arguments)) => {
+            Ok(unkept) => {
                 let keeps = {
                     // The build's last word: if it needs this very entry, that is a cycle.
                     let _inside = call.inside(leader.flight());
                     shared.behaviour.keeps(unkept.value())
                 };
                 let keeps = keeps.map_err(Error::Interrupted)?;
-                let (value, built_at) = unkept.keep();
-                let built = Built { value, arguments };
+                let (built, built_at) = unkept.keep();
                 Ok(leader.fill(built, built_at, recording, keeps))
             }
             Err(BuildError::Failed(failure)) => {

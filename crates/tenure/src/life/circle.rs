@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::ground::strand::Layers;
+use crate::ground::strand::{Layers, Within};
 use crate::ground::sync::{Arc, Mutex, thread_local};
 
 pub(crate) type FlightId = u64;
@@ -26,8 +26,7 @@ thread_local! {
 
 /// Marks the code of this strand as part of a flight's build, for as long as it lives.
 pub(crate) struct Inside {
-    number: Option<u64>,
-    _not_send: std::marker::PhantomData<*const ()>,
+    _frame: Within<Frame>,
 }
 
 impl Inside {
@@ -37,8 +36,7 @@ impl Inside {
             name: Arc::clone(name),
         };
         Self {
-            number: FRAMES.try_with(|frames| frames.put(frame)).ok(),
-            _not_send: std::marker::PhantomData,
+            _frame: Within::put(&FRAMES, frame),
         }
     }
 
@@ -57,14 +55,6 @@ impl Inside {
             });
         });
         flights
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        // Dropped outside the borrow, as everything that may run a destructor.
-        let taken = FRAMES.try_with(|frames| self.number.and_then(|it| frames.take(it)));
-        drop(taken);
     }
 }
 

@@ -127,6 +127,13 @@ impl fmt::Debug for Cleared {
     }
 }
 
+impl Cleared {
+    /// The clear of a function that has kept nothing yet.
+    pub(crate) fn nothing() -> Self {
+        Clearing::begin().end()
+    }
+}
+
 impl IntoFuture for Cleared {
     type Output = ();
     type IntoFuture = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -17,7 +17,7 @@ use crate::ground::sync::Arc;
 use crate::ground::underway::Counted;
 use crate::life::cleared::Batch;
 use crate::life::drain::Watched;
-use crate::life::entry::{Entry, Held};
+use crate::life::entry::{Built, Entry, Held};
 use crate::life::shared::{Departed, Shared};
 use crate::words::bounds::Resource;
 use crate::words::cause::{Cause, Holding, ReleaseFailed};
@@ -133,35 +133,36 @@ impl<V: Resource> Departed<V> {
 
 /// A resource between its build and its entry: whatever happens there, it is released.
 pub(crate) struct Unkept<'a, V: Resource> {
-    value: Option<V>,
+    built: Option<Built<V>>,
     built_at: Nanos,
     shared: &'a Arc<Shared<V>>,
 }
 
 impl<'a, V: Resource> Unkept<'a, V> {
-    pub(crate) fn new(value: V, built_at: Nanos, shared: &'a Arc<Shared<V>>) -> Self {
+    pub(crate) fn new(built: Built<V>, built_at: Nanos, shared: &'a Arc<Shared<V>>) -> Self {
         Self {
-            value: Some(value),
+            built: Some(built),
             built_at,
             shared,
         }
     }
 
     pub(crate) fn value(&self) -> &V {
-        self.value.as_ref().expect("it is here until it is kept")
+        let built = self.built.as_ref();
+        &built.expect("it is here until it is kept").value
     }
 
     /// Hands the resource to its entry, with the time that it was built at.
-    pub(crate) fn keep(mut self) -> (V, Nanos) {
-        (self.value.take().expect("kept once"), self.built_at)
+    pub(crate) fn keep(mut self) -> (Built<V>, Nanos) {
+        (self.built.take().expect("kept once"), self.built_at)
     }
 }
 
 impl<V: Resource> Drop for Unkept<'_, V> {
     fn drop(&mut self) {
-        if let Some(value) = self.value.take() {
+        if let Some(built) = self.built.take() {
             Departed {
-                value,
+                value: built.value,
                 cause: Cause::Orphaned,
                 built_at: self.built_at,
                 leaving: None,

@@ -57,11 +57,8 @@ pub(crate) struct Departed<V> {
 }
 
 impl<V: Resource> Shared<V> {
-    /// Whether a resource may be handed out.
+    /// Whether a resource may be handed out; asked where the settings say that it is to be.
     pub(crate) fn is_valid(&self, value: &V) -> Result<bool, Interrupt> {
-        if !self.settings.validates {
-            return Ok(true);
-        }
         // A shutdown waits for the check, since it cannot release what is being checked.
         let _under_way = self.services.under_way.begin();
         self.behaviour.validate(value)

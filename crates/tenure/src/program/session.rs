@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::ground::sync::{Arc, AtomicBool, Figure, Mutex, Ordering, Weak};
 use crate::host::SessionId;
 use crate::program::context::{Attached, Entered, Serving};
+use crate::sessions;
 
 /// A session: resources with `scope = "session"` are kept for it, and released when it ends.
 ///
@@ -255,9 +256,7 @@ impl Inner {
         let ending = engine.begin_end_of_session(&self.id);
         drop(named);
         drop(gone);
-        for release in ending {
-            release();
-        }
+        sessions::run(ending);
     }
 }
 
