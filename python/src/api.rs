@@ -1,9 +1,11 @@
 //! The module `tenure._native`.
 
+use std::any::Any;
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet};
-use tenure::Encoder;
+use tenure::{Cause, Encoder};
 
 use crate::encode::{self, Context, HashFuncs};
 use crate::log::Caller;
@@ -121,10 +123,11 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
 #[pyfunction]
 fn supersede_modules(names: &Bound<'_, PyFrozenSet>) {
     let names: &Py<PyFrozenSet> = names.as_unbound();
-    process::engine().supersede(&|resource| {
+    let is_outdated = |resource: &dyn Any| {
         let held = resource.downcast_ref::<Held>();
         held.is_some_and(|held| Python::attach(|py| held.is_made_of(names.bind(py))))
-    });
+    };
+    process::engine().release_where(&is_outdated, Cause::Superseded);
 }
 
 /// Sets the host, or takes it away.

@@ -34,8 +34,8 @@ impl<T: ?Sized> Weaks<T> {
 /// A function, whatever its types.
 pub(crate) trait AnyFunction: Any + Send + Sync {
     fn clear(&self, cause: Cause);
-    /// Releases, with cause `Superseded`, the resources of which this is true.
-    fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool);
+    /// Releases the resources of which this is true.
+    fn end_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause);
     /// Forgets the session's cache, and gives what releases it.
     fn leave_session(&self, session: &SessionId) -> Option<End>;
     /// Everything that is held, with the time each was built at; the builds under way become

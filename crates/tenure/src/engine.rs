@@ -108,7 +108,7 @@ impl Engine {
     /// }
     ///
     /// drop(pool());
-    /// tenure::Engine::global().supersede(&|_| true);
+    /// tenure::Engine::global().release_where(&|_| true, tenure::Cause::Superseded);
     /// assert_eq!(pool::info().entries, 0);
     /// ```
     pub fn global() -> &'static Self {
@@ -239,20 +239,21 @@ impl Engine {
         }
     }
 
-    /// Releases, with cause `Superseded`, every resource that `is_outdated` says is made of code
-    /// that has been replaced since. It is asked outside every lock.
+    /// Releases, for this cause, every resource that `is_meant` is true of: what is made of code that
+    /// has been replaced since, say. It is asked outside every lock.
     ///
     /// ```
     /// # use tenure::{Cause, Encoder, Engine, Function, Settings};
     /// # let engine = Engine::new();
     /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
     /// # pools.get_or_build(&Encoder::new().finish(), || Ok(7)).unwrap();
-    /// engine.supersede(&|resource| resource.downcast_ref() == Some(&7u32));
+    /// let sevens = |resource: &dyn std::any::Any| resource.downcast_ref() == Some(&7u32);
+    /// engine.release_where(&sevens, Cause::Superseded);
     /// assert_eq!(pools.info().released(Cause::Superseded), 1);
     /// ```
-    pub fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool) {
+    pub fn release_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) {
         for function in self.functions() {
-            function.supersede(is_outdated);
+            function.end_where(is_meant, cause);
         }
     }
 

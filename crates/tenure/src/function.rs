@@ -10,7 +10,8 @@ use crate::ground::sync::{Arc, HashMap, Mutex, Weak};
 use crate::host::{Host, SessionId};
 use crate::key::KeyRef;
 use crate::life::cache::{Cache, Put};
-use crate::life::call::{Call, Place};
+use crate::life::call::{Call, Place, Step};
+use crate::life::detached::{Awaiting, Detached, Next};
 use crate::life::drain::End;
 use crate::life::entry::Built;
 use crate::life::hot::Hot;
@@ -19,10 +20,11 @@ use crate::life::release::{Unkept, release};
 use crate::life::shared::{Departed, Looks, Shared};
 use crate::life::waiting::{AsHostWishes, Waiting};
 use crate::sessions;
+use crate::words::behaviour::Behaviour;
 use crate::words::bounds::{Failure, Resource};
-use crate::words::cause::{Behaviour, Cause};
-use crate::words::error::{BuildError, Error, SettingError};
-use crate::words::info::{Counters, Info};
+use crate::words::cause::Cause;
+use crate::words::error::{BuildError, Error, Interrupt, SettingError};
+use crate::words::info::Info;
 use crate::words::inspect::Inspection;
 use crate::words::settings::{Scope, Settings, Spinner};
 
@@ -130,7 +132,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
             leave: Departed::begin,
             services: Arc::clone(engine.services()),
             clock: engine.services().clock.clone(),
-            counters: Counters::default(),
+            counters: Arc::default(),
             hot: Hot::new(),
         });
         let function = Arc::new_cyclic(|me| Self {
@@ -403,16 +405,85 @@ impl<V: Resource, F: Failure> Function<V, F> {
         call.task(key, check, build).await
     }
 
+    /// The next step of a call, for a front door that carries builds itself and lets its callers wait
+    /// in its own way. `missed` is false at first, and the same one at each step of a call.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Next, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, String>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// let mut missed = false;
+    /// let Next::Build(build, caller) = pools.next(&KeyRef::EMPTY, &mut missed).unwrap() else {
+    ///     unreachable!("nothing is kept yet");
+    /// };
+    /// caller.give_up(); // a build belongs to no caller
+    /// build.finish(Ok(7), |interrupt| format!("{interrupt:?}"));
+    /// let kept = pools.next(&KeyRef::EMPTY, &mut missed).unwrap();
+    /// assert!(matches!(kept, Next::Ready(lease) if *lease == 7));
+    /// ```
+    ///
+    /// # Errors
+    /// A cycle, a missing session, an interruption by the host.
+    pub fn next(&self, key: &KeyRef<'_>, missed: &mut bool) -> Result<Next<V, F>, Error<F>> {
+        if let Some(lease) = self.hot_hit(key) {
+            return Ok(Next::Ready(lease));
+        }
+        let host = self.shared.services.host();
+        let place = self.place(host.as_deref())?;
+        let call = Call::new(&self.shared, place, host);
+        loop {
+            return Ok(match call.step(key, missed)? {
+                Step::Check(lease) if self.shared.settings.validates => Next::Check(lease),
+                Step::Check(lease) => match call.accept(lease)? {
+                    Some(lease) => Next::Ready(lease),
+                    None => continue,
+                },
+                Step::Build(build) => {
+                    let (build, caller) = Detached::part(build);
+                    Next::Build(build, caller)
+                }
+                Step::Wait(waiter) => Next::Wait(Awaiting::of(waiter)),
+            });
+        }
+    }
+
+    /// Takes the answer to a [`Next::Check`]: the resource, or nothing where the caller has to take its
+    /// next step again.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Next, Settings};
+    /// # let engine = Engine::new();
+    /// # let settings = Settings::default().validates(true);
+    /// # let pools = Function::<u32, String>::plain(&engine, "pool", settings).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// let Next::Check(lease) = pools.next(&KeyRef::EMPTY, &mut false).unwrap() else {
+    ///     unreachable!("it is kept, and each access is checked");
+    /// };
+    /// assert!(pools.checked(lease, false).unwrap().is_none()); // it is released
+    /// ```
+    ///
+    /// # Errors
+    /// A missing session, an interruption by the host.
+    pub fn checked(&self, lease: Lease<V>, is_good: bool) -> Result<Option<Lease<V>>, Error<F>> {
+        if !is_good {
+            lease.discard();
+            return Ok(None);
+        }
+        let host = self.shared.services.host();
+        let place = self.place(host.as_deref())?;
+        Call::<V, F>::new(&self.shared, place, host).accept(lease)
+    }
+
     /// The cache that a call looks into.
     pub(crate) fn place(&self, host: Option<&dyn Host>) -> Result<Place<'_, V, F>, Error<F>> {
         match self.shared.settings.scope {
             Scope::Global => Ok(Place::Global(&self.global)),
-            Scope::Session => self.session_cache(host).map(Place::Session),
+            Scope::Session | Scope::Custom => self.session_cache(host).map(Place::Session),
         }
     }
 
     fn session_cache(&self, host: Option<&dyn Host>) -> Result<Arc<Cache<V, F>>, Error<F>> {
-        let (host, session) = self.session(host)?;
+        let session = self.session(host)?;
         let mut sessions = self.sessions.lock();
         if let Some(cache) = sessions.get(&session) {
             return Ok(Arc::clone(cache));
@@ -425,7 +496,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let joined = sessions.join(&session, me);
         // A session that ended before it was joined does not end again by itself: the cache closes,
         // and what is built in it is an orphan.
-        let ended = host.has_ended(&session);
+        let ended = self.has_ended(host, &session);
         match ended {
             Ok(false) => sessions.stays(&session, &joined),
             _ => {
@@ -437,17 +508,23 @@ impl<V: Resource, F: Failure> Function<V, F> {
         Ok(cache)
     }
 
-    /// The session that the present code serves, and the host that knows it.
-    fn session<'h>(
-        &self,
-        host: Option<&'h dyn Host>,
-    ) -> Result<(&'h dyn Host, SessionId), Error<F>> {
-        let no_session = || Error::NoSession {
-            function: self.shared.name.to_string(),
+    /// The session that the present code serves, or the scope of the front door's own.
+    fn session(&self, host: Option<&dyn Host>) -> Result<SessionId, Error<F>> {
+        let session = match self.shared.settings.scope {
+            Scope::Custom => self.shared.behaviour.scope(),
+            _ => host.map_or(Ok(None), Host::session),
         };
-        let host = host.ok_or_else(no_session)?;
-        let session = host.session().map_err(Error::Interrupted)?;
-        Ok((host, session.ok_or_else(no_session)?))
+        let session = session.map_err(Error::Interrupted)?;
+        session.ok_or_else(|| Error::NoSession {
+            function: self.shared.name.to_string(),
+        })
+    }
+
+    fn has_ended(&self, host: Option<&dyn Host>, session: &str) -> Result<bool, Interrupt> {
+        match self.shared.settings.scope {
+            Scope::Custom => self.shared.behaviour.scope_has_ended(session),
+            _ => host.map_or(Ok(true), |host| host.has_ended(session)),
+        }
     }
 
     /// The cache that `clear` means here, if there is one: the global one, or the present session's.
@@ -456,7 +533,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
             return Ok(Some(Place::Global(&self.global)));
         }
         let host = self.shared.services.host();
-        let (_, session) = self.session(host.as_deref())?;
+        let session = self.session(host.as_deref())?;
         let cache = self.sessions.lock().get(&session).cloned();
         Ok(cache.map(Place::Session))
     }
@@ -618,8 +695,8 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         }
     }
 
-    fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool) {
-        self.end_where(&|value| is_outdated(value), Cause::Superseded);
+    fn end_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) {
+        Self::end_where(self, &|value| is_meant(value), cause);
     }
 
     fn leave_session(&self, session: &SessionId) -> Option<End> {

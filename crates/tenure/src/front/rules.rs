@@ -9,8 +9,9 @@ use crate::function::Function;
 use crate::ground::sync::{Arc, OnceLock, Weak};
 use crate::life::async_release::{HINT, ReleaseRuntime};
 use crate::program::api;
+use crate::words::behaviour::{Behaviour, ReleaseFailed};
 use crate::words::bounds::{Failure, Resource};
-use crate::words::cause::{Behaviour, Cause, ReleaseFailed};
+use crate::words::cause::Cause;
 use crate::words::error::Interrupt;
 
 pub(super) trait CountsFailures: Send + Sync {

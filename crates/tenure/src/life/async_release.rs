@@ -77,7 +77,7 @@ struct Pending {
     #[cfg(feature = "tokio")]
     numbers: u64,
     /// How many of each function.
-    counts: BTreeMap<&'static str, usize>,
+    counts: BTreeMap<Arc<str>, usize>,
     /// Those that a runtime has been given and has not polled yet.
     unbegun: HashMap<u64, Running>,
 }
@@ -141,7 +141,7 @@ impl ReleaseRuntime {
         let running = Running {
             release: Box::pin(release),
             failed: Box::new(failed),
-            pends: Pends::new(&self.releases, function),
+            pends: Pends::new(&self.releases, &Arc::from(function)),
             batch: Batch::present(),
         };
         let spawner = SPAWNER.lock().clone();
@@ -229,15 +229,16 @@ impl AsyncReleases {
 }
 
 /// One release of this function that has not ended.
-struct Pends {
+pub(crate) struct Pends {
     releases: Arc<AsyncReleases>,
-    function: &'static str,
+    function: Arc<str>,
 }
 
 impl Pends {
-    fn new(releases: &Arc<AsyncReleases>, function: &'static str) -> Self {
-        let releases = Arc::clone(releases);
-        *releases.pending.lock().counts.entry(function).or_default() += 1;
+    pub(crate) fn new(releases: &Arc<AsyncReleases>, function: &Arc<str>) -> Self {
+        let (releases, function) = (Arc::clone(releases), Arc::clone(function));
+        let counted = Arc::clone(&function);
+        *releases.pending.lock().counts.entry(counted).or_default() += 1;
         Self { releases, function }
     }
 }
@@ -245,10 +246,10 @@ impl Pends {
 impl Drop for Pends {
     fn drop(&mut self) {
         let mut state = self.releases.pending.lock();
-        if let Some(count) = state.counts.get_mut(self.function) {
+        if let Some(count) = state.counts.get_mut(&self.function) {
             *count -= 1;
             if *count == 0 {
-                state.counts.remove(self.function);
+                state.counts.remove(&self.function);
             }
         }
         drop(state);

@@ -53,13 +53,13 @@ struct State<V: Resource, F> {
 }
 
 /// What a look into the cache found.
-pub(crate) enum Found<'c, V: Resource, F: Failure> {
+pub(crate) enum Found<V: Resource, F: Failure> {
     /// An entry that has not expired.
     Entry(Held<V>),
     /// A build of the same key; the caller may wait for it.
     Flight(Arc<Flight<V, F>>),
     /// Nothing; the caller leads now.
-    Leads(Leader<'c, V, F>),
+    Leads(Leader<V, F>),
     /// It depends on the present values of these, which the caller has to look at first.
     Unseen(Vec<Observed>),
 }
@@ -249,7 +249,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Finds an entry, a flight to wait for, or the duty to build. `seen` is what the caller knows
     /// of observed inputs.
-    pub(crate) fn find(self: &Arc<Self>, key: &KeyRef<'_>, seen: &Seen) -> Found<'_, V, F> {
+    pub(crate) fn find(self: &Arc<Self>, key: &KeyRef<'_>, seen: &Seen) -> Found<V, F> {
         loop {
             let mut state = self.state.lock();
             let entry = match state.entry(key, seen) {
@@ -283,7 +283,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         state: &mut State<V, F>,
         key: &KeyRef<'_>,
         seen: &Seen,
-    ) -> Leader<'_, V, F> {
+    ) -> Leader<V, F> {
         let number = self.shared.services.number();
         let flight = Arc::new(Flight::new(number, key, seen.of(state.shapes.of(key))));
         let added = Arc::clone(&flight);
@@ -291,7 +291,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             .flights
             .insert_unique(key.hash(), added, |flight| flight.hash);
         Leader {
-            cache: self,
+            cache: Arc::clone(self),
             flight: Some(flight),
             of_thread: None,
         }
@@ -619,17 +619,17 @@ fn remove_flight<V: Resource, F>(state: &mut State<V, F>, flight: &Arc<Flight<V,
 }
 
 /// The duty to build under one key. Dropped without a result, it hands the duty on.
-pub(crate) struct Leader<'c, V: Resource, F: Failure> {
-    cache: &'c Arc<Cache<V, F>>,
+pub(crate) struct Leader<V: Resource, F: Failure> {
+    cache: Arc<Cache<V, F>>,
     flight: Option<Arc<Flight<V, F>>>,
     /// Ends before the flight lands.
     of_thread: Option<OfThread>,
 }
 
-impl<V: Resource, F: Failure> Leader<'_, V, F> {
+impl<V: Resource, F: Failure> Leader<V, F> {
     /// Has the duty handed on if this thread, on which the whole build runs, ends before it.
     pub(crate) fn stay_on_thread(&mut self) {
-        let cache = Arc::downgrade(self.cache);
+        let cache = Arc::downgrade(&self.cache);
         let flight = Arc::downgrade(self.flight());
         self.of_thread = OfThread::begin(move || {
             if let (Some(cache), Some(flight)) = (cache.upgrade(), flight.upgrade()) {
@@ -704,7 +704,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
     }
 }
 
-impl<V: Resource, F: Failure> Drop for Leader<'_, V, F> {
+impl<V: Resource, F: Failure> Drop for Leader<V, F> {
     fn drop(&mut self) {
         if let Some(flight) = self.take() {
             self.cache.land_empty(flight, || Landing::Abandoned);

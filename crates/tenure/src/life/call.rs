@@ -1,38 +1,33 @@
 //! One call of a cached function: what it finds, and what it does then.
 //!
 //! Blocking and async callers walk the same steps: [`Call::step`] says what there is to do,
-//! [`Leading`] is a build by this caller, [`Waits`] is a wait for another's. The two kinds differ
+//! [`Build`] is a build by this caller, [`Waiter`] a wait for another's. The two kinds differ
 //! only in how they wait and in how they run what the program gave them.
 
 use std::future::poll_fn;
 use std::pin::pin;
 
-use crate::ground::clock::Nanos;
 use crate::ground::strand::{Layers, Within};
 use crate::ground::sync::{Arc, thread_local};
+use crate::host::Host;
 use crate::host::observe::Seen;
-use crate::host::record::{Observed, Recording};
-use crate::host::shown::Shown;
-use crate::host::{BuildStart, Host};
-use crate::key::{Encoder, Key, KeyRef};
-use crate::life::cache::{Cache, Found, Leader};
-use crate::life::circle::{Edge, Inside};
+use crate::host::record::Observed;
+use crate::key::KeyRef;
+use crate::life::asker::Asker;
+use crate::life::build::Build;
+use crate::life::cache::{Cache, Found};
 use crate::life::entry::Built;
-use crate::life::flight::{Flight, Landing};
 use crate::life::lease::Lease;
-use crate::life::release::Unkept;
 use crate::life::shared::Shared;
-use crate::life::stalled::Watch;
+use crate::life::waiter::Waiter;
 use crate::life::waiting::{Wait, Waiting};
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::{BuildError, Error};
-use crate::words::info;
 
 /// A call that found no entry by the short way.
 pub(crate) struct Call<'a, V: Resource, F: Failure> {
-    shared: &'a Arc<Shared<V>>,
-    host: Option<Arc<dyn Host>>,
+    asker: Asker<V>,
     place: Place<'a, V, F>,
 }
 
@@ -70,24 +65,23 @@ fn checking(entry: usize) -> Option<Within<usize>> {
 }
 
 /// What there is to do for a call.
-enum Step<'c, V: Resource, F: Failure> {
+pub(crate) enum Step<V: Resource, F: Failure> {
     /// Check this entry, then accept or refuse it.
     Check(Lease<V>),
-    /// Build.
-    Build(Leader<'c, V, F>),
+    Build(Build<V, F>),
     /// Wait for another's build.
-    Wait(Arc<Flight<V, F>>),
+    Wait(Waiter<V, F>),
 }
 
 impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn new(
-        shared: &'a Arc<Shared<V>>,
+        shared: &Arc<Shared<V>>,
         place: Place<'a, V, F>,
         host: Option<Arc<dyn Host>>,
     ) -> Self {
+        let shared = Arc::clone(shared);
         Self {
-            shared,
-            host,
+            asker: Asker { shared, host },
             place,
         }
     }
@@ -109,19 +103,20 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                         return Ok(lease);
                     }
                 }
-                Step::Build(mut leader) => {
-                    leader.stay_on_thread();
-                    let leading = self.lead(leader)?;
-                    let outcome = leading.run(build);
-                    return leading.finish(outcome);
+                Step::Build(mut mine) => {
+                    mine.stay_on_thread();
+                    let outcome = mine.run(build);
+                    return mine.finish(outcome);
                 }
-                Step::Wait(flight) => {
-                    let waits = self.wait(&flight)?;
-                    let mut wait = Wait::new(&self.shared.name, &flight);
-                    let outcome = waiting.wait(&mut wait);
-                    waits.end(outcome.is_ok());
-                    outcome.map_err(Error::Interrupted)?;
-                    if let Some(lease) = self.landed(wait.landing())? {
+                Step::Wait(waiter) => {
+                    let mut wait = Wait::new(&self.asker.shared.name, waiter.flight());
+                    if let Err(interrupt) = waiting.wait(&mut wait) {
+                        drop(wait);
+                        waiter.give_up();
+                        return Err(Error::Interrupted(interrupt));
+                    }
+                    let landing = wait.landing();
+                    if let Some(lease) = waiter.landed(landing)? {
                         return Ok(lease);
                     }
                 }
@@ -140,25 +135,22 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         loop {
             match self.step(key, &mut missed)? {
                 Step::Check(lease) => {
-                    if self.shared.settings.validates && !check(lease.clone()).await {
+                    if self.asker.shared.settings.validates && !check(lease.clone()).await {
                         self.refuse(lease);
                     } else if let Some(lease) = self.accept(lease)? {
                         return Ok(lease);
                     }
                 }
-                Step::Build(leader) => {
-                    let leading = self.lead(leader)?;
+                Step::Build(mine) => {
                     let outcome = {
                         let mut build = pin!(build);
-                        poll_fn(|cx| leading.poll(|| build.as_mut().poll(cx))).await
+                        poll_fn(|cx| mine.poll(|| build.as_mut().poll(cx))).await
                     };
-                    return leading.finish(outcome.map_err(BuildError::Failed));
+                    return mine.finish(outcome.map_err(BuildError::Failed));
                 }
-                Step::Wait(flight) => {
-                    let wait = self.wait(&flight)?;
-                    let landing = flight.arrival().await;
-                    wait.end(true);
-                    if let Some(lease) = self.landed(landing)? {
+                Step::Wait(waiter) => {
+                    let landing = waiter.arrival().await;
+                    if let Some(lease) = waiter.landed(landing)? {
                         return Ok(lease);
                     }
                 }
@@ -167,14 +159,17 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 
     fn is_valid(&self, lease: &Lease<V>) -> Result<bool, Error<F>> {
-        if !self.shared.settings.validates {
+        if !self.asker.shared.settings.validates {
             return Ok(true);
         }
         let Some(_checking) = checking(lease.entry().address()) else {
-            let name = self.shared.name.to_string();
+            let name = self.asker.shared.name.to_string();
             return Err(Error::Cycle(vec![name.clone(), name]));
         };
-        self.shared.is_valid(lease).map_err(Error::Interrupted)
+        self.asker
+            .shared
+            .is_valid(lease)
+            .map_err(Error::Interrupted)
     }
 
     /// What is kept under `key`, for one who only looks.
@@ -191,306 +186,52 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     /// Looks at the present values of these inputs.
     fn look_at(&self, unseen: Vec<Observed>, seen: &mut Seen) -> Result<(), Error<F>> {
         for shape in unseen {
-            let values = self.present(&shape)?;
+            let values = self.asker.present(&shape).map_err(Error::Interrupted)?;
             seen.add(shape, values);
         }
         Ok(())
     }
 
     /// What is to be done next. `missed`: whether the call was counted as a miss.
-    fn step(&self, key: &KeyRef<'_>, missed: &mut bool) -> Result<Step<'_, V, F>, Error<F>> {
+    pub(crate) fn step(&self, key: &KeyRef<'_>, missed: &mut bool) -> Result<Step<V, F>, Error<F>> {
         let mut seen = Seen::default();
-        let step = loop {
+        loop {
             match self.place.cache().find(key, &seen) {
                 Found::Entry(entry) => return Ok(Step::Check(Lease::new(entry))),
-                Found::Leads(leader) => break Step::Build(leader),
-                Found::Flight(flight) => break Step::Wait(flight),
                 Found::Unseen(unseen) => self.look_at(unseen, &mut seen)?,
+                Found::Leads(leader) => {
+                    self.count_miss(missed);
+                    return Build::begin(&self.asker, leader).map(Step::Build);
+                }
+                Found::Flight(flight) => {
+                    self.count_miss(missed);
+                    return Waiter::begin(&self.asker, flight).map(Step::Wait);
+                }
             }
-        };
-        if !std::mem::replace(missed, true) {
-            self.shared.counters.missed();
         }
-        Ok(step)
+    }
+
+    /// Counts the call as a miss, once however often it has to look.
+    fn count_miss(&self, missed: &mut bool) {
+        if !std::mem::replace(missed, true) {
+            self.asker.shared.counters.missed();
+        }
     }
 
     /// The entry was found good: the call is a hit. Nothing where the entry ended meanwhile: a
     /// check may take long.
-    fn accept(&self, lease: Lease<V>) -> Result<Option<Lease<V>>, Error<F>> {
-        if self.shared.settings.validates && !lease.entry().is_live() {
+    pub(crate) fn accept(&self, lease: Lease<V>) -> Result<Option<Lease<V>>, Error<F>> {
+        if self.asker.shared.settings.validates && !lease.entry().is_live() {
             return Ok(None);
         }
         lease.entry().count_hits(1);
-        self.replayed(lease).map(Some)
+        self.asker.replayed(lease).map(Some)
     }
 
     /// The entry was turned down.
-    fn refuse(&self, lease: Lease<V>) {
+    pub(crate) fn refuse(&self, lease: Lease<V>) {
         self.place
             .cache()
             .discard(lease.into_entry(), Cause::Invalid);
-    }
-
-    fn replayed(&self, lease: Lease<V>) -> Result<Lease<V>, Error<F>> {
-        if let (Some(recording), Some(host)) = (lease.recording(), &self.host) {
-            host.replay(recording).map_err(Error::Interrupted)?;
-        }
-        Ok(lease)
-    }
-
-    /// What a wait ended with, or nothing where the call has to look again.
-    fn landed(&self, landing: Landing<V, F>) -> Result<Option<Lease<V>>, Error<F>> {
-        match landing {
-            // Who woke late may have slept past its expiry.
-            Landing::Filled(entry) if entry.has_expired() => Ok(None),
-            Landing::Filled(entry) => {
-                let observed = entry.observed().map(|(_, observed)| observed);
-                if self.sees_the_same(observed)? {
-                    self.replayed(Lease::new(entry)).map(Some)
-                } else {
-                    Ok(None)
-                }
-            }
-            Landing::Failed(failure, observed) => {
-                if self.sees_the_same(observed.as_ref())? {
-                    Err(Error::Failed(failure))
-                } else {
-                    Ok(None)
-                }
-            }
-            Landing::Abandoned => Ok(None),
-        }
-    }
-
-    fn sees_the_same(&self, observed: Option<&Observed>) -> Result<bool, Error<F>> {
-        let Some(observed) = observed else {
-            return Ok(true);
-        };
-        let present = self.present(observed)?;
-        Ok(observed.values() == Some(&present))
-    }
-
-    /// The present values of these inputs, as this caller has them.
-    fn present(&self, observed: &Observed) -> Result<Key, Error<F>> {
-        let mut values = Encoder::new();
-        if let Some(host) = &self.host {
-            host.observe(observed, &mut values)
-                .map_err(Error::Interrupted)?;
-        }
-        Ok(values.finish().to_key())
-    }
-
-    /// Tells the host of a build or a wait, and has its spinner shown after the delay.
-    fn begin(
-        &self,
-        flight: &Flight<V, F>,
-        nested: bool,
-        waits: bool,
-    ) -> Result<Option<Shown>, Error<F>> {
-        let Some(host) = &self.host else {
-            return Ok(None);
-        };
-        let shared = self.shared;
-        let looks = shared.looks.lock().clone();
-        // The outermost build shows what its author chose; those within it show nothing.
-        let text = if nested {
-            None
-        } else {
-            looks.spinner.text(&shared.name, !flight.key.is_empty())
-        };
-        let shows = text.is_some();
-        let start = BuildStart {
-            function: &shared.name,
-            text,
-            show_time: looks.show_time,
-            observes: shared.settings.observes,
-            waits,
-        };
-        let build = host.begin(&start).map_err(Error::Interrupted)?;
-        Ok(build.map(|build| Shown::new(build, shows, &shared.services)))
-    }
-
-    /// Notes that the build this code belongs to, if any, needs `flight`.
-    fn edge(&self, flight: &Flight<V, F>) -> Result<Option<Edge<'a>>, Error<F>> {
-        let graph = &self.shared.services.graph;
-        match Inside::current() {
-            Some(parent) => {
-                let name = &self.shared.name;
-                let edge = graph.need(&parent, flight.id, name);
-                edge.map(Some).map_err(Error::Cycle)
-            }
-            None => Ok(None),
-        }
-    }
-
-    /// Marks this thread's code as part of the build.
-    fn inside(&self, flight: &Flight<V, F>) -> Inside {
-        Inside::enter(flight.id, &self.shared.name)
-    }
-
-    fn lead<'c>(&'c self, leader: Leader<'c, V, F>) -> Result<Leading<'c, 'a, V, F>, Error<F>> {
-        let edge = self.edge(leader.flight())?;
-        let shown = match self.host {
-            None => None,
-            Some(_) => {
-                let _inside = self.inside(leader.flight());
-                self.begin(leader.flight(), edge.is_some(), false)?
-            }
-        };
-        let shared = self.shared;
-        Ok(Leading {
-            call: self,
-            shown,
-            _edge: edge,
-            started: shared.services.clock.now(),
-            span: tracing::info_span!("build", function = %shared.name),
-            leader,
-        })
-    }
-
-    fn wait(&self, flight: &Flight<V, F>) -> Result<Waits<'a>, Error<F>> {
-        let edge = self.edge(flight)?;
-        let shown = self.begin(flight, edge.is_some(), true)?;
-        let shared = self.shared;
-        Ok(Waits {
-            shown,
-            _edge: edge,
-            _watch: Watch::begin(&shared.services, &shared.name, &flight.polls),
-            _counted: shared.counters.waits(),
-        })
-    }
-}
-
-/// A build by this caller. Dropped without an outcome, it hands the duty on, and only then tells
-/// the host, which may call anything.
-struct Leading<'c, 'a, V: Resource, F: Failure> {
-    leader: Leader<'c, V, F>,
-    call: &'c Call<'a, V, F>,
-    shown: Option<Shown>,
-    _edge: Option<Edge<'a>>,
-    started: Nanos,
-    span: tracing::Span,
-}
-
-/// Counts a build that panics as one that failed, unless it is forgotten.
-struct FailsOnUnwind<'a>(&'a info::Counters);
-
-impl Drop for FailsOnUnwind<'_> {
-    fn drop(&mut self) {
-        self.0.failed();
-    }
-}
-
-impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
-    /// Runs a part of the build on this thread: all of it, or one [`poll`](Self::poll).
-    fn run<T>(&self, part: impl FnOnce() -> T) -> T {
-        let _span = self.span.enter();
-        let _inside = self.call.inside(self.leader.flight());
-        let _entered = self.shown.as_ref().map(Shown::enter);
-        let counted = FailsOnUnwind(&self.call.shared.counters);
-        let outcome = part();
-        std::mem::forget(counted);
-        outcome
-    }
-
-    /// Runs one poll of an async build on this thread, and notes when.
-    fn poll<T>(&self, part: impl FnOnce() -> T) -> T {
-        let now = self.call.shared.clock.now();
-        self.leader.flight().polls.polled(now);
-        self.run(part)
-    }
-
-    /// The build has ended.
-    fn finish(
-        self,
-        outcome: Result<impl Into<Built<V>>, BuildError<F>>,
-    ) -> Result<Lease<V>, Error<F>> {
-        let Self {
-            leader,
-            call,
-            shown,
-            _edge,
-            started,
-            span: _,
-        } = self;
-        let shared = call.shared;
-        let services = &shared.services;
-        let now = services.clock.now();
-        // A shutdown waits for what has been built and is no entry yet.
-        let _under_way = outcome.is_ok().then(|| services.under_way.begin());
-        let outcome = match outcome {
-            Ok(built) => {
-                shared.counters.built(now.saturating_sub(started));
-                let built_at = shared.services.stamp(now);
-                Ok(Unkept::new(built.into(), built_at, shared))
-            }
-            Err(error) => {
-                shared.counters.failed();
-                Err(error)
-            }
-        };
-        // Declared last to be dropped first: on every way out the duty is handed on before the
-        // resource is released.
-        let leader = leader;
-        let recording = match shown {
-            None => None,
-            Some(shown) => {
-                // What the host does now is still part of the build: if it needs this very entry,
-                // that is a cycle.
-                let _inside = call.inside(leader.flight());
-                let recording = shown.end(outcome.is_ok());
-                recording.map(|it| call.valued(it)).transpose()?
-            }
-        };
-        match outcome {
-            Ok(unkept) => {
-                let keeps = {
-                    // The build's last word: if it needs this very entry, that is a cycle.
-                    let _inside = call.inside(leader.flight());
-                    shared.behaviour.keeps(unkept.value())
-                };
-                let keeps = keeps.map_err(Error::Interrupted)?;
-                let (built, built_at) = unkept.keep();
-                Ok(leader.fill(built, built_at, recording, keeps))
-            }
-            Err(BuildError::Failed(failure)) => {
-                let observed = recording.as_ref().and_then(Recording::observed).cloned();
-                let observed = observed.filter(|_| shared.settings.observes);
-                let shared_failure = failure.clone();
-                leader.fail(shared_failure, observed);
-                Err(Error::Failed(failure))
-            }
-            Err(BuildError::Died(interrupt)) => Err(Error::Interrupted(interrupt)),
-        }
-    }
-}
-
-impl<V: Resource, F: Failure> Call<'_, V, F> {
-    /// Sees to it that observed inputs have their values, where they count.
-    fn valued(&self, mut recording: Recording) -> Result<Recording, Error<F>> {
-        if self.shared.settings.observes
-            && let Some(observed) = recording.observed_mut()
-            && observed.values().is_none()
-        {
-            let values = self.present(observed)?;
-            observed.set_values(values);
-        }
-        Ok(recording)
-    }
-}
-
-/// A wait for another's build; counted and shown for as long as it lives.
-struct Waits<'a> {
-    shown: Option<Shown>,
-    _edge: Option<Edge<'a>>,
-    _watch: Option<Watch>,
-    _counted: info::Waiting<'a>,
-}
-
-impl Waits<'_> {
-    fn end(self, seen_to_the_end: bool) {
-        if let Some(shown) = self.shown {
-            shown.end(seen_to_the_end);
-        }
     }
 }

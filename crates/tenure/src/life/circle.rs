@@ -19,9 +19,24 @@ pub(crate) struct Frame {
     name: Arc<str>,
 }
 
+impl Frame {
+    pub(crate) fn new(id: FlightId, name: &Arc<str>) -> Self {
+        Self {
+            id,
+            name: Arc::clone(name),
+        }
+    }
+}
+
 thread_local! {
     /// Gone while a thread ends: what is built there then is inside of nothing.
     static FRAMES: Layers<Frame> = const { Layers::new() };
+}
+
+impl std::fmt::Debug for Inside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Inside")
+    }
 }
 
 /// Marks the code of this strand as part of a flight's build, for as long as it lives.
@@ -31,10 +46,10 @@ pub(crate) struct Inside {
 
 impl Inside {
     pub(crate) fn enter(id: FlightId, name: &Arc<str>) -> Self {
-        let frame = Frame {
-            id,
-            name: Arc::clone(name),
-        };
+        Self::at(Frame::new(id, name))
+    }
+
+    pub(crate) fn at(frame: Frame) -> Self {
         Self {
             _frame: Within::put(&FRAMES, frame),
         }
@@ -76,11 +91,11 @@ impl WaitGraph {
     /// # Errors
     /// The chain of names, when `flight` needs `parent`.
     pub(crate) fn need(
-        &self,
+        self: &Arc<Self>,
         parent: &Frame,
         flight: FlightId,
         name: &str,
-    ) -> Result<Edge<'_>, Vec<String>> {
+    ) -> Result<Edge, Vec<String>> {
         let mut nodes = self.nodes.lock();
         if let Some(path) = path(&nodes, flight, parent.id) {
             let mut chain = vec![parent.name.to_string(), name.to_owned()];
@@ -99,7 +114,7 @@ impl WaitGraph {
             .needs
             .push(flight);
         Ok(Edge {
-            graph: self,
+            graph: Arc::clone(self),
             from: parent.id,
             to: flight,
         })
@@ -150,13 +165,13 @@ fn path(nodes: &HashMap<FlightId, Node>, from: FlightId, to: FlightId) -> Option
 }
 
 /// One flight's need of another.
-pub(crate) struct Edge<'a> {
-    graph: &'a WaitGraph,
+pub(crate) struct Edge {
+    graph: Arc<WaitGraph>,
     from: FlightId,
     to: FlightId,
 }
 
-impl Drop for Edge<'_> {
+impl Drop for Edge {
     fn drop(&mut self) {
         self.graph.forget(self.from, self.to);
     }

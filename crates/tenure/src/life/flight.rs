@@ -115,7 +115,7 @@ impl<V: Resource, F: Clone> Flight<V, F> {
         tasks.wake();
     }
 
-    fn landing(&self) -> Landing<V, F> {
+    pub(crate) fn landing(&self) -> Landing<V, F> {
         let landing = self.landing.get();
         landing.expect("written before it was told").clone()
     }
@@ -140,32 +140,33 @@ impl<V: Resource, F: Clone> Flight<V, F> {
     }
 
     /// The landing as a future, for a task.
-    pub(crate) fn arrival(&self) -> Arrival<'_, V, F> {
+    pub(crate) fn arrival(self: &Arc<Self>) -> Arrival<V, F> {
         Arrival {
-            flight: self,
+            flight: Arc::clone(self),
             place: None,
         }
     }
 }
 
 /// A task's wait for a flight to land. Dropped, it leaves nothing behind.
-pub(crate) struct Arrival<'a, V: Resource, F> {
-    flight: &'a Flight<V, F>,
+pub(crate) struct Arrival<V: Resource, F> {
+    flight: Arc<Flight<V, F>>,
     place: Option<usize>,
 }
 
-impl<V: Resource, F: Clone> Future for Arrival<'_, V, F> {
+impl<V: Resource, F: Clone> Future for Arrival<V, F> {
     type Output = Landing<V, F>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let waker = cx.waker().clone();
+        let Self { flight, place } = &mut *self;
         let before = {
-            let mut state = self.flight.state.lock();
+            let mut state = flight.state.lock();
             if state.landed {
-                self.place = None;
+                *place = None;
                 Err(waker)
             } else {
-                Ok(state.tasks.put(&mut self.place, waker))
+                Ok(state.tasks.put(place, waker))
             }
         };
         // Wakers are dropped outside the lock.
@@ -176,7 +177,7 @@ impl<V: Resource, F: Clone> Future for Arrival<'_, V, F> {
     }
 }
 
-impl<V: Resource, F> Drop for Arrival<'_, V, F> {
+impl<V: Resource, F> Drop for Arrival<V, F> {
     fn drop(&mut self) {
         if let Some(place) = self.place.take() {
             let waker = self.flight.state.lock().tasks.take(place);

@@ -18,9 +18,11 @@ use crate::ground::underway::Counted;
 use crate::life::cleared::Batch;
 use crate::life::drain::Watched;
 use crate::life::entry::{Built, Entry, Held};
+use crate::life::late_release::Later;
 use crate::life::shared::{Departed, Shared};
+use crate::words::behaviour::{Holding, ReleaseFailed};
 use crate::words::bounds::Resource;
-use crate::words::cause::{Cause, Holding, ReleaseFailed};
+use crate::words::cause::Cause;
 
 /// Lets go of what a cache held: the one way out.
 ///
@@ -119,7 +121,14 @@ impl<V: Resource> Departed<V> {
         drop(leaving);
         shared.counters.released(cause);
         let _releasing = shared.counters.releases();
-        let outcome = catch_unwind(AssertUnwindSafe(|| shared.behaviour.release(value, cause)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let later = Later {
+                function: &shared.name,
+                releases: &shared.services.async_releases,
+                counters: &shared.counters,
+            };
+            shared.behaviour.release_or_begin(value, cause, &later)
+        }));
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(ReleaseFailed)) => shared.counters.release_failed(),

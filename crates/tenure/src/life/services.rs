@@ -14,7 +14,7 @@ use crate::words::config::InForce;
 pub(crate) struct Services {
     pub(crate) clock: Clock,
     pub(crate) timer: Arc<Timer>,
-    pub(crate) graph: WaitGraph,
+    pub(crate) graph: Arc<WaitGraph>,
     pub(crate) drains: Arc<Drains>,
     pub(crate) async_releases: Arc<AsyncReleases>,
     pub(crate) under_way: Arc<UnderWay>,
@@ -37,7 +37,7 @@ impl Services {
             async_releases: AsyncReleases::new(&clock, &timer),
             timer,
             clock,
-            graph: WaitGraph::default(),
+            graph: Arc::default(),
             under_way,
             leaving: UnderWay::default(),
             config: InForce::default(),

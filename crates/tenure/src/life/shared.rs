@@ -8,8 +8,9 @@ use crate::ground::sync::{Arc, Mutex};
 use crate::ground::underway::Side;
 use crate::life::hot::Hot;
 use crate::life::services::Services;
+use crate::words::behaviour::Behaviour;
 use crate::words::bounds::Resource;
-use crate::words::cause::{Behaviour, Cause};
+use crate::words::cause::Cause;
 use crate::words::error::Interrupt;
 use crate::words::info::Counters;
 use crate::words::settings::{Settings, Spinner};
@@ -27,7 +28,7 @@ pub(crate) struct Shared<V> {
     pub(crate) services: Arc<Services>,
     /// The engine's clock, near at hand.
     pub(crate) clock: Clock,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     /// The entries of the global cache that are asked for most.
     pub(crate) hot: Hot,
     /// What a build shows; it may change without a new cache.

@@ -127,12 +127,12 @@ impl Waiting for AsHostWishes {
 pub(crate) struct Wait<'a, V: Resource, F> {
     function: &'a str,
     flight: &'a Flight<V, F>,
-    arrival: Arrival<'a, V, F>,
+    arrival: Arrival<V, F>,
     landing: Option<Landing<V, F>>,
 }
 
 impl<'a, V: Resource, F: Failure> Wait<'a, V, F> {
-    pub(crate) fn new(function: &'a str, flight: &'a Flight<V, F>) -> Self {
+    pub(crate) fn new(function: &'a str, flight: &'a Arc<Flight<V, F>>) -> Self {
         Self {
             function,
             flight,

@@ -364,7 +364,9 @@ fn l1_a_supersede_races_with_a_hit() {
     model(|| {
         let shared = with(Settings::default());
         shared.0.number(&shared.1, 1);
-        let ends = does(&shared, |world, _| world.engine.supersede(&|_| true));
+        let ends = does(&shared, |world, _| {
+            world.engine.release_where(&|_| true, Cause::Superseded)
+        });
         let ((), got) = both(ends, gets(&shared));
         let lease = got.unwrap();
         // Held, so not released: whichever came first.

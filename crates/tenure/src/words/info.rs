@@ -208,9 +208,9 @@ impl Counters {
         self.retired_hits.fetch_add(hits, Ordering::Relaxed);
     }
 
-    pub(crate) fn waits(&self) -> Waiting<'_> {
+    pub(crate) fn waits(self: &Arc<Self>) -> Waiting {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        Waiting(self)
+        Waiting(Arc::clone(self))
     }
 
     /// The figures so far; the hits of live entries and what is live are the caller's to add.
@@ -244,9 +244,9 @@ impl Drop for Releasing<'_> {
 }
 
 /// Counts a waiting caller for as long as it lives.
-pub(crate) struct Waiting<'a>(&'a Counters);
+pub(crate) struct Waiting(Arc<Counters>);
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }

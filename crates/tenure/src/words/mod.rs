@@ -1,5 +1,6 @@
 //! The words of the interface: settings, errors, causes, figures.
 
+pub(crate) mod behaviour;
 pub(crate) mod bounds;
 pub(crate) mod cause;
 pub(crate) mod config;

@@ -21,6 +21,9 @@ pub enum Scope {
     Global,
     /// One session; its entries end with it.
     Session,
+    /// A scope of the front door's own, as
+    /// [`Behaviour::scope`](crate::Behaviour::scope) names it: an event loop, a thread, a tenant.
+    Custom,
 }
 
 impl Scope {
@@ -51,6 +54,7 @@ impl fmt::Display for Scope {
         f.write_str(match self {
             Self::Global => "global",
             Self::Session => "session",
+            Self::Custom => "custom",
         })
     }
 }

@@ -1,0 +1,104 @@
+//! Who asks for a resource: the function that is called, and the host as it stands around the caller.
+
+use crate::ground::sync::Arc;
+use crate::host::record::Observed;
+use crate::host::shown::Shown;
+use crate::host::{BuildStart, Host};
+use crate::key::{Encoder, Key};
+use crate::life::circle::{Edge, Inside};
+use crate::life::flight::Flight;
+use crate::life::lease::Lease;
+use crate::life::shared::Shared;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::error::{Error, Interrupt};
+
+/// Who asks for a resource.
+pub(crate) struct Asker<V> {
+    pub(crate) shared: Arc<Shared<V>>,
+    pub(crate) host: Option<Arc<dyn Host>>,
+}
+
+impl<V> Clone for Asker<V> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            host: self.host.clone(),
+        }
+    }
+}
+
+impl<V: Resource> Asker<V> {
+    /// Puts out again what the build has put out.
+    pub(crate) fn replayed<F>(&self, lease: Lease<V>) -> Result<Lease<V>, Error<F>> {
+        if let (Some(recording), Some(host)) = (lease.recording(), &self.host) {
+            host.replay(recording).map_err(Error::Interrupted)?;
+        }
+        Ok(lease)
+    }
+
+    /// Whether a build that has observed these inputs gave what this caller asks for.
+    pub(crate) fn sees_the_same<F>(&self, observed: Option<&Observed>) -> Result<bool, Error<F>> {
+        let Some(observed) = observed else {
+            return Ok(true);
+        };
+        let present = self.present(observed).map_err(Error::Interrupted)?;
+        Ok(observed.values() == Some(&present))
+    }
+
+    /// The present values of these inputs, as this caller has them.
+    pub(crate) fn present(&self, observed: &Observed) -> Result<Key, Interrupt> {
+        let mut values = Encoder::new();
+        if let Some(host) = &self.host {
+            host.observe(observed, &mut values)?;
+        }
+        Ok(values.finish().to_key())
+    }
+
+    /// Tells the host of a build or a wait, and has its spinner shown after the delay.
+    pub(crate) fn begin<F: Failure>(
+        &self,
+        flight: &Flight<V, F>,
+        nested: bool,
+        waits: bool,
+    ) -> Result<Option<Shown>, Error<F>> {
+        let Some(host) = &self.host else {
+            return Ok(None);
+        };
+        let shared = &self.shared;
+        let looks = shared.looks.lock().clone();
+        // The outermost build shows what its author chose; those within it show nothing.
+        let text = if nested {
+            None
+        } else {
+            looks.spinner.text(&shared.name, !flight.key.is_empty())
+        };
+        let shows = text.is_some();
+        let start = BuildStart {
+            function: &shared.name,
+            text,
+            show_time: looks.show_time,
+            observes: shared.settings.observes,
+            waits,
+        };
+        let build = host.begin(&start).map_err(Error::Interrupted)?;
+        Ok(build.map(|build| Shown::new(build, shows, &shared.services)))
+    }
+
+    /// Notes that the build this code belongs to, if any, needs `flight`.
+    pub(crate) fn edge<F>(&self, flight: &Flight<V, F>) -> Result<Option<Edge>, Error<F>> {
+        let graph = &self.shared.services.graph;
+        match Inside::current() {
+            Some(parent) => {
+                let name = &self.shared.name;
+                let edge = graph.need(&parent, flight.id, name);
+                edge.map(Some).map_err(Error::Cycle)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Marks this thread's code as part of the build.
+    pub(crate) fn inside<F>(&self, flight: &Flight<V, F>) -> Inside {
+        Inside::enter(flight.id, &self.shared.name)
+    }
+}

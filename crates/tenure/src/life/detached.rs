@@ -1,0 +1,228 @@
+//! Builds that belong to no caller, for front doors whose runtime can carry them.
+//!
+//! A caller takes its [`Next`] step and acts on it. Where that is to build, the front door gives the
+//! [`Detached`] build to a task of its own, and the caller waits for it as anyone does: callers come
+//! and go, the build ends by itself.
+//!
+//! 1. A detached build lands once: finished, abandoned by whoever finds that nobody can carry it any
+//!    more, or dropped.
+//! 2. What an abandoned build gives in the end is released, with cause `Orphaned`.
+//!
+//! Lock order: the lock of a [`Detached`] build is a leaf; nothing is landed under it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::ground::sync::{Arc, Mutex};
+use crate::life::build::Build;
+use crate::life::circle::{Frame, Inside};
+use crate::life::entry::Built;
+use crate::life::flight::{Arrival, Landing};
+use crate::life::lease::Lease;
+use crate::life::release::Unkept;
+use crate::life::shared::Shared;
+use crate::life::waiter::Waiter;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::error::{BuildError, Error, Interrupt};
+
+/// The next step of a caller that is neither a thread nor a future of the engine's; from
+/// [`Function::next`](crate::Function::next).
+pub enum Next<V: Resource, F: Failure> {
+    /// The resource.
+    Ready(Lease<V>),
+    /// Ask whether the resource is still good, and give the answer to
+    /// [`Function::checked`](crate::Function::checked).
+    Check(Lease<V>),
+    /// Have this build carried, and wait.
+    Build(Detached<V, F>, Awaiting<V, F>),
+    /// Wait for another's build.
+    Wait(Awaiting<V, F>),
+}
+
+impl<V: Resource, F: Failure> std::fmt::Debug for Next<V, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ready(_) => "Ready",
+            Self::Check(_) => "Check",
+            Self::Build(..) => "Build",
+            Self::Wait(_) => "Wait",
+        })
+    }
+}
+
+/// A build that belongs to no caller. Dropped without an outcome, it hands the duty on.
+pub struct Detached<V: Resource, F: Failure> {
+    shared: Arc<Shared<V>>,
+    frame: Frame,
+    /// Nothing once it has landed.
+    build: Mutex<Option<Build<V, F>>>,
+}
+
+impl<V: Resource, F: Failure> std::fmt::Debug for Detached<V, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Detached")
+            .field("function", &self.shared.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<V: Resource, F: Failure> Detached<V, F> {
+    /// Frees a build from the caller that began it, who waits from here on.
+    pub(crate) fn part(mut build: Build<V, F>) -> (Self, Awaiting<V, F>) {
+        let waiter = build.part();
+        let detached = Self {
+            shared: Arc::clone(build.shared()),
+            frame: build.frame(),
+            build: Mutex::new(Some(build)),
+        };
+        (detached, Awaiting::of(waiter))
+    }
+
+    /// The build as a place that code can be inside of.
+    #[must_use]
+    pub fn place(&self) -> BuildPlace {
+        BuildPlace(self.frame.clone())
+    }
+
+    /// Whether it has landed, or was given up.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.build.lock().is_none()
+    }
+
+    /// The build has ended. `failure` makes an interruption, which is meant for one caller, a failure
+    /// of all who wait: nobody else can be told. A lease, where there is a resource and nobody has
+    /// given the build up.
+    pub fn finish(
+        &self,
+        outcome: Result<V, BuildError<F>>,
+        failure: impl FnOnce(Interrupt) -> F,
+    ) -> Option<Lease<V>> {
+        let build = self.build.lock().take();
+        match build {
+            Some(build) => build.finish_parted(outcome, failure).ok(),
+            None => {
+                self.finish_late(outcome);
+                None
+            }
+        }
+    }
+
+    fn finish_late(&self, outcome: Result<V, BuildError<F>>) {
+        let Ok(value) = outcome else {
+            return self.shared.counters.failed();
+        };
+        let services = &self.shared.services;
+        let _under_way = services.under_way.begin();
+        self.shared.counters.built(0);
+        let built_at = services.stamp(services.clock.now());
+        drop(Unkept::new(Built::from(value), built_at, &self.shared));
+    }
+
+    /// Hands the duty on: nobody can carry this build any more. Those who wait look again, and one of
+    /// them builds; what this one may give yet is released.
+    pub fn abandon(&self) {
+        let build = self.build.lock().take();
+        drop(build);
+    }
+}
+
+/// A build as a place that code can be inside of: what asks there for that very build would wait in a
+/// circle, and what it clears spares it.
+#[derive(Clone)]
+pub struct BuildPlace(Frame);
+
+impl std::fmt::Debug for BuildPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BuildPlace")
+    }
+}
+
+impl BuildPlace {
+    /// Has the code of this thread be inside of the build for as long as what this gives lives.
+    #[must_use]
+    pub fn enter(&self) -> InBuild {
+        InBuild {
+            _inside: Inside::at(self.0.clone()),
+        }
+    }
+}
+
+/// The code of this thread is inside of a build; from [`BuildPlace::enter`].
+#[derive(Debug)]
+pub struct InBuild {
+    _inside: Inside,
+}
+
+/// A caller that waits for a build; counted and shown for as long as this lives.
+pub struct Awaiting<V: Resource, F: Failure> {
+    waiter: Waiter<V, F>,
+}
+
+impl<V: Resource, F: Failure> std::fmt::Debug for Awaiting<V, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Awaiting")
+    }
+}
+
+impl<V: Resource, F: Failure> Awaiting<V, F> {
+    pub(crate) fn of(waiter: Waiter<V, F>) -> Self {
+        Self { waiter }
+    }
+
+    /// The number of the build, which no other of the engine has.
+    #[must_use]
+    pub fn build(&self) -> u64 {
+        self.waiter.flight().id
+    }
+
+    /// The end of the build as a future, apart from this caller.
+    #[must_use]
+    pub fn end(&self) -> Landed<V, F> {
+        Landed(self.waiter.arrival())
+    }
+
+    /// What the build has ended with, or nothing where the caller has to take its next step again.
+    /// To be asked once the build has ended.
+    ///
+    /// # Errors
+    /// The build's failure, an interruption by the host.
+    ///
+    /// # Panics
+    /// Where the build has not ended.
+    pub fn landed(self) -> Result<Option<Lease<V>>, Error<F>> {
+        let landing = self.waiter.flight().landing();
+        self.waiter.landed(landing)
+    }
+
+    /// The caller no longer waits.
+    pub fn give_up(self) {
+        self.waiter.give_up();
+    }
+}
+
+/// The end of a build, as a future.
+pub struct Landed<V: Resource, F: Failure>(Arrival<V, F>);
+
+impl<V: Resource, F: Failure> std::fmt::Debug for Landed<V, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Landed")
+    }
+}
+
+impl<V: Resource, F: Failure> Landed<V, F> {
+    /// Whether the build has ended. Where not, `waker` is woken once it has, and no earlier one is.
+    pub fn poll_with(&mut self, waker: &Waker) -> bool {
+        let polled: Poll<Landing<V, F>> =
+            Pin::new(&mut self.0).poll(&mut Context::from_waker(waker));
+        polled.is_ready()
+    }
+}
+
+impl<V: Resource, F: Failure> Future for Landed<V, F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx).map(drop)
+    }
+}

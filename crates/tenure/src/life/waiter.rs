@@ -1,0 +1,112 @@
+//! A caller that waits for a build: counted, shown, and known to the wait graph while it lives.
+
+use crate::ground::sync::Arc;
+use crate::host::shown::Shown;
+use crate::life::asker::Asker;
+use crate::life::circle::Edge;
+use crate::life::flight::{Arrival, Flight, Landing};
+use crate::life::lease::Lease;
+use crate::life::stalled::Watch;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::error::Error;
+use crate::words::info;
+
+/// A caller that waits for a build.
+pub(crate) struct Waiter<V: Resource, F: Failure> {
+    asker: Asker<V>,
+    flight: Arc<Flight<V, F>>,
+    /// Whether this caller began the build: what it gives is meant for the caller in any case, and what
+    /// it put out stands there already.
+    led: bool,
+    shown: Option<Shown>,
+    _edge: Option<Edge>,
+    _watch: Option<Watch>,
+    _counted: info::Waiting,
+}
+
+impl<V: Resource, F: Failure> Waiter<V, F> {
+    pub(crate) fn begin(asker: &Asker<V>, flight: Arc<Flight<V, F>>) -> Result<Self, Error<F>> {
+        let edge = asker.edge(&flight)?;
+        let shown = asker.begin(&flight, edge.is_some(), true)?;
+        let shared = &asker.shared;
+        Ok(Self {
+            shown,
+            led: false,
+            _edge: edge,
+            _watch: Watch::begin(&shared.services, &shared.name, &flight.polls),
+            _counted: shared.counters.waits(),
+            asker: asker.clone(),
+            flight,
+        })
+    }
+
+    /// The wait of the caller that began the build.
+    pub(crate) fn of_caller(
+        asker: &Asker<V>,
+        flight: &Arc<Flight<V, F>>,
+        edge: Option<Edge>,
+    ) -> Self {
+        Self {
+            asker: asker.clone(),
+            flight: Arc::clone(flight),
+            led: true,
+            shown: None,
+            _edge: edge,
+            _watch: None,
+            _counted: asker.shared.counters.waits(),
+        }
+    }
+
+    pub(crate) fn flight(&self) -> &Arc<Flight<V, F>> {
+        &self.flight
+    }
+
+    /// The landing as a future.
+    pub(crate) fn arrival(&self) -> Arrival<V, F> {
+        self.flight.arrival()
+    }
+
+    /// The wait has ended before the build has.
+    pub(crate) fn give_up(self) {
+        if let Some(shown) = self.shown {
+            shown.end(false);
+        }
+    }
+
+    /// What the build has ended with, or nothing where the caller has to look again.
+    pub(crate) fn landed(self, landing: Landing<V, F>) -> Result<Option<Lease<V>>, Error<F>> {
+        let Self {
+            asker,
+            led,
+            shown,
+            _edge: edge,
+            _watch: watch,
+            _counted: counted,
+            flight: _,
+        } = self;
+        if let Some(shown) = shown {
+            shown.end(true);
+        }
+        drop((edge, watch, counted));
+        match landing {
+            Landing::Filled(entry) if led => Ok(Some(Lease::new(entry))),
+            // Who woke late may have slept past its expiry.
+            Landing::Filled(entry) if entry.has_expired() => Ok(None),
+            Landing::Filled(entry) => {
+                let observed = entry.observed().map(|(_, observed)| observed);
+                if !asker.sees_the_same(observed)? {
+                    return Ok(None);
+                }
+                asker.replayed(Lease::new(entry)).map(Some)
+            }
+            Landing::Failed(failure, observed) => {
+                if led || asker.sees_the_same(observed.as_ref())? {
+                    Err(Error::Failed(failure))
+                } else {
+                    Ok(None)
+                }
+            }
+            Landing::Abandoned => Ok(None),
+        }
+    }
+}

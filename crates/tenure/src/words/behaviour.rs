@@ -1,0 +1,160 @@
+//! A front door's knowledge of its function's resources: how to check and to release them.
+
+use std::any::Any;
+
+use crate::host::SessionId;
+use crate::life::late_release::Later;
+use crate::words::cause::Cause;
+use crate::words::error::Interrupt;
+
+/// A front door's knowledge of a function's resources: how to check and to release them.
+///
+/// None of these is ever called under a lock.
+///
+/// ```
+/// use tenure::{Behaviour, Cause, Engine, Function, Interrupt, KeyRef, ReleaseFailed, Settings};
+///
+/// struct Files;
+///
+/// impl Behaviour<String> for Files {
+///     fn validate(&self, path: &String) -> Result<bool, Interrupt> {
+///         Ok(!path.is_empty())
+///     }
+///     fn release(&self, path: String, cause: Cause) -> Result<(), ReleaseFailed> {
+///         println!("{path} is closed: {cause}");
+///         Ok(())
+///     }
+/// }
+///
+/// let engine = Engine::new();
+/// let settings = Settings::default().validates(true);
+/// let files = Function::<String, ()>::new(&engine, "file", settings, Box::new(Files))?;
+/// files.get_or_build(&KeyRef::EMPTY, || Ok("a".to_owned())).unwrap();
+/// files.clear().unwrap();
+/// assert_eq!(files.info().released(Cause::Cleared), 1);
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+pub trait Behaviour<V>: Any + Send + Sync {
+    /// Whether the resource is still good. Asked at each access where
+    /// [`Settings::validates`](crate::Settings::validates) is set.
+    ///
+    /// # Errors
+    /// What ends the access instead; the entry stays.
+    fn validate(&self, value: &V) -> Result<bool, Interrupt> {
+        let _ = value;
+        Ok(true)
+    }
+
+    /// Whether what was built becomes an entry. What does not goes to the callers of its build, and
+    /// is released with cause [`Cause::Orphaned`] once they let go.
+    ///
+    /// # Errors
+    /// What ends the call instead; the resource is released, and those who waited look again.
+    fn keeps(&self, value: &V) -> Result<bool, Interrupt> {
+        let _ = value;
+        Ok(true)
+    }
+
+    /// Receives the resource when its entry has ended; dropping it is all that is needed where
+    /// there is nothing to do.
+    ///
+    /// # Errors
+    /// What went wrong, already logged: the engine counts it.
+    fn release(&self, value: V, cause: Cause) -> Result<(), ReleaseFailed> {
+        let _ = cause;
+        drop(value);
+        Ok(())
+    }
+
+    /// [`release`](Self::release), for a front door whose releases may go on after they have begun:
+    /// what [`later`](Later::begin) gives then says when they have ended. This is what an engine calls.
+    ///
+    /// # Errors
+    /// What went wrong at once, already logged.
+    fn release_or_begin(
+        &self,
+        value: V,
+        cause: Cause,
+        later: &Later<'_>,
+    ) -> Result<(), ReleaseFailed> {
+        let _ = later;
+        self.release(value, cause)
+    }
+
+    /// The scope that the present code is in, where the settings leave that to the front door
+    /// ([`Scope::Custom`](crate::Scope::Custom)): a name that no session has.
+    ///
+    /// # Errors
+    /// What ends the call instead.
+    fn scope(&self) -> Result<Option<SessionId>, Interrupt> {
+        Ok(None)
+    }
+
+    /// Whether this scope, which the present code has just been said to be in, is over: what is built
+    /// for it goes to its callers then and is not kept.
+    ///
+    /// # Errors
+    /// What ends the call instead; the scope counts as over.
+    fn scope_has_ended(&self, scope: &str) -> Result<bool, Interrupt> {
+        let _ = scope;
+        Ok(false)
+    }
+
+    /// How callers hold resources.
+    fn holding(&self) -> Holding {
+        Holding::Leases
+    }
+
+    /// Whether anyone outside the cache uses the resource, where leases do not tell.
+    fn in_use(&self, value: &V) -> bool {
+        let _ = value;
+        false
+    }
+
+    /// Whether someone who uses it has asked for it to stay meanwhile, where leases do not tell.
+    /// It then stays without a drain too.
+    fn is_claimed(&self, value: &V) -> bool {
+        let _ = value;
+        false
+    }
+}
+
+/// How it is known that a caller still uses a resource.
+///
+/// ```
+/// use tenure::{Behaviour, Holding};
+///
+/// struct Plain;
+/// impl Behaviour<u32> for Plain {}
+/// assert_eq!(Plain.holding(), Holding::Leases);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holding {
+    /// Only through a [`Lease`](crate::Lease).
+    Leases,
+    /// Also in ways that only [`Behaviour::in_use`] and [`Behaviour::is_claimed`] see; they are
+    /// asked again and again.
+    Watched,
+}
+
+/// A release callback failed, and the front door has logged it.
+///
+/// ```
+/// use tenure::{Cause, Behaviour, Engine, Function, KeyRef, ReleaseFailed, Settings};
+///
+/// struct Stuck;
+/// impl Behaviour<u32> for Stuck {
+///     fn release(&self, _: u32, _: Cause) -> Result<(), ReleaseFailed> {
+///         Err(ReleaseFailed)
+///     }
+/// }
+///
+/// let engine = Engine::new();
+/// let stuck = Function::<u32, ()>::new(&engine, "stuck", Settings::default(), Box::new(Stuck))?;
+/// stuck.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+/// stuck.clear().unwrap();
+/// assert_eq!(stuck.info().release_failures, 1);
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReleaseFailed;
