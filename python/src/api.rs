@@ -12,7 +12,7 @@ use crate::log::Caller;
 use crate::resource::Held;
 use crate::{
     attach, bound, cached, errors, events, exit, host, hosts, info, interrupts, options, process,
-    sessions, testing,
+    scope, sessions, tasks, testing,
 };
 
 /// The native half of the package `tenure`.
@@ -34,6 +34,9 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(sessions::end_session, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session_aside, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::resume_session, module)?)?;
+    module.add_function(wrap_pyfunction!(scope::end_scope, module)?)?;
+    module.add_function(wrap_pyfunction!(scope::end_scope_named, module)?)?;
+    tasks::register(module)?;
     module.add_function(wrap_pyfunction!(supersede_modules, module)?)?;
     module.add_function(wrap_pyfunction!(hosts::register_host, module)?)?;
     module.add_function(wrap_pyfunction!(set_host, module)?)?;

@@ -1,8 +1,9 @@
-//! What can be awaited or iterated only once, and so can be neither kept nor called without `await`.
+//! What is yet to be awaited, and so cannot be kept.
 #![allow(unsafe_code)]
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 
 /// Whether calling `func` gives a coroutine or an asynchronous generator.
@@ -20,23 +21,36 @@ pub(crate) fn is_async_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(false)
 }
 
-/// The error for a function that cannot be cached because it is one of these.
-pub(crate) fn refused_function(func: &Bound<'_, PyAny>) -> PyErr {
-    PyTypeError::new_err(format!(
-        "{func:?} is an async function: what it returns can be awaited only once, so it cannot be \
-         kept. Cache a function that makes the resource without await, and await its methods"
-    ))
+/// Whether a build ended with what is yet to be awaited: a coroutine, from a lambda around an async
+/// function, say, a task or a future. A client that can be awaited and used as well is none.
+pub(crate) fn is_unfinished(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = object.py();
+    // SAFETY: only the type of a live object is read.
+    let can_be_awaited = unsafe {
+        let of_async = (*ffi::Py_TYPE(object.as_ptr())).tp_as_async;
+        !of_async.is_null() && (*of_async).am_await.is_some()
+    };
+    if !can_be_awaited || is_coroutine(object) {
+        return Ok(can_be_awaited);
+    }
+    // As `asyncio.isfuture` tells futures and tasks, whoever made them.
+    let class = object.get_type();
+    if class.hasattr(intern!(py, "_asyncio_future_blocking"))? {
+        return Ok(true);
+    }
+    // Compiled coroutines, and those of `types.coroutine`.
+    for method in ["send", "throw", "close"] {
+        if !class.hasattr(method)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-/// Whether a build ended with a coroutine, from a lambda around an async function, say.
-pub(crate) fn is_coroutine(object: &Bound<'_, PyAny>) -> bool {
-    // SAFETY: a live object; only its type is looked at.
-    unsafe { ffi::PyCoro_CheckExact(object.as_ptr()) != 0 }
-}
-
-/// The error for such a build. A coroutine that has not begun is closed, or Python would warn that
+/// The error for such a build by a function that is not async. A coroutine that has not begun is closed, or Python would warn that
 /// nobody awaited it; one that has begun is somebody's.
 pub(crate) fn refused_coroutine(function: &str, coroutine: &Bound<'_, PyAny>) -> PyErr {
+    let class = coroutine.get_type();
     let close = || -> PyResult<()> {
         let inspect = coroutine.py().import("inspect")?;
         let state = inspect.call_method1("getcoroutinestate", (coroutine,))?;
@@ -45,10 +59,24 @@ pub(crate) fn refused_coroutine(function: &str, coroutine: &Bound<'_, PyAny>) ->
         }
         Ok(())
     };
-    close().err().unwrap_or_else(|| {
+    let closed = is_coroutine(coroutine).then(close);
+    closed.and_then(Result::err).unwrap_or_else(|| {
         PyTypeError::new_err(format!(
-            "{function} returned a coroutine, which can be awaited only once, so it cannot be \
-             kept. Return what awaiting it gives"
+            "{function} returned an object of {class}, which is yet to be awaited, so it cannot be kept. \
+             Write `async def {function}` and return what awaiting it gives"
         ))
     })
+}
+
+/// The error for such a build by an async function, which has awaited too little.
+pub(crate) fn refused_result(function: &str, result: &Bound<'_, PyAny>) -> PyErr {
+    let class = result.get_type();
+    PyTypeError::new_err(format!(
+        "{function} returned an object of {class}, which is yet to be awaited. Return what awaiting it gives"
+    ))
+}
+
+fn is_coroutine(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: a live object; only its type is looked at.
+    unsafe { ffi::PyCoro_CheckExact(object.as_ptr()) != 0 }
 }

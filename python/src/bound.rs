@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 
 use crate::argument_array::ArgumentArray;
-use crate::cached::{self, Cached, Leased};
+use crate::cached::{Cached, Leased};
 use crate::info::Info;
 use crate::plan::Arguments;
 use crate::vectorcall;
@@ -59,7 +59,7 @@ unsafe extern "C" fn call_bound(
         let given = Arguments::new(arguments, flagged, names);
         let all = given.behind(bound.get().instance.as_ptr());
         let array = Arguments::new(all.as_ptr(), given.positional() + 1, names);
-        cached::call(
+        bound.get().cached.get().vectorcall()(
             bound.get().cached.as_ptr(),
             array.first(),
             array.positional(),
@@ -79,7 +79,7 @@ impl BoundCached {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
         let array = ArgumentArray::new(Some(self.instance.bind(py)), args, kwargs)?;
-        self.cached.get().call(py, array.arguments())
+        Cached::call_any(self.cached.bind(py), array.arguments())
     }
 
     /// The instance.

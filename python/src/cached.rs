@@ -7,9 +7,10 @@
 
 use std::any::Any;
 use std::mem::offset_of;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::exceptions::{PyException, PyStopIteration, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -18,13 +19,14 @@ use pyo3::{Borrowed, PyTraverseError, PyVisit};
 use tenure::{BuildError, Encoder, Error, Function, Lease, Spinner};
 
 use crate::argument_array::ArgumentArray;
-use crate::awaitables::{is_async_function, is_coroutine, refused_coroutine, refused_function};
+use crate::awaitables::{is_unfinished, refused_coroutine};
 use crate::bound::BoundCached;
 use crate::callback::{is_meant, no_predicate};
 use crate::current_function::Current;
 use crate::encode::{HashFuncs, Reading};
 use crate::errors::{self, Kind};
 use crate::exit;
+use crate::failure::Failure;
 use crate::fingerprint::{self, Decorated, Fingerprint};
 use crate::host;
 use crate::info::Info;
@@ -34,8 +36,11 @@ use crate::options::{Options, Written};
 use crate::plan::{Arguments, Plan};
 use crate::process;
 use crate::registration::{Known, KnownFunction, Registration};
-use crate::resource::{Callbacks, Claim, Failure, Forked, Held, Kinds, interrupt, raised};
+use crate::resource::{Callbacks, Claim, Forked, Held, Kinds, Leave, interrupt, raised};
+use crate::shape::{self, Shape};
 use crate::strands;
+use crate::tasks::call::TaskCall;
+use crate::tasks::inside;
 use crate::user_code;
 use crate::vectorcall::{self, guarded};
 use crate::waiting::Interruptible;
@@ -51,11 +56,41 @@ pub(crate) struct Cached {
     /// What it is told from others by, once that has been read.
     fingerprint: OnceLock<Fingerprint>,
     func: Py<PyAny>,
+    shape: Shape,
+    /// What the calls of an async function give.
+    coroutines: Option<Coroutines>,
     options: Options,
+}
+
+/// What the calls of an async function give: each a coroutine of one of these functions.
+struct Coroutines {
+    /// Of one that has the resource at hand.
+    ready: Py<PyAny>,
+    /// Of one that has to find, wait or build.
+    call: Py<PyAny>,
+    /// Whether it has been said that a resource outlives its loop.
+    has_told: AtomicBool,
+}
+
+impl Coroutines {
+    fn of(func: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = func.py();
+        let carrier = py.import(intern!(py, "tenure._loops"))?;
+        let made = carrier.call_method1(intern!(py, "coroutines"), (func,))?;
+        let (ready, call) = made.extract()?;
+        Ok(Self {
+            ready,
+            call,
+            has_told: AtomicBool::new(false),
+        })
+    }
 }
 
 impl Cached {
     fn make(py: Python<'_>, func: Bound<'_, PyAny>, options: Options) -> PyResult<Self> {
+        let shape = Shape::of(&func, options.enters)?;
+        options.check_callbacks(py, shape.is_async)?;
+        let coroutines = shape.is_async.then(|| Coroutines::of(&func)).transpose()?;
         let funcs = match &options.hash_funcs {
             Some(funcs) => HashFuncs::new(py, funcs.bind(py))?,
             None => None,
@@ -74,12 +109,14 @@ impl Cached {
             }
         }
         let cached = Self {
-            vectorcall: call,
+            vectorcall: if shape.is_async { call_async } else { call },
             plan,
             registration: Registration::none(),
             decorated,
             fingerprint: OnceLock::new(),
             func: func.unbind(),
+            shape,
+            coroutines,
             options,
         };
         if cached.decorated.closes_over {
@@ -94,6 +131,23 @@ impl Cached {
     /// The function's name, for messages.
     pub(crate) fn name(&self) -> &str {
         &self.decorated.name
+    }
+
+    pub(crate) fn func(&self) -> &Py<PyAny> {
+        &self.func
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Whether its `on_release` has to be awaited.
+    pub(crate) fn releases_async(&self) -> bool {
+        self.options.releases_async
+    }
+
+    pub(crate) fn vectorcall(&self) -> ffi::vectorcallfunc {
+        self.vectorcall
     }
 
     /// What the engine in force keeps for this function.
@@ -123,6 +177,7 @@ impl Cached {
                 kinds: Kinds::default(),
                 validate: options.validate.as_ref().map(|it| it.clone_ref(py)),
                 keep_if: options.keep_if.as_ref().map(|it| it.clone_ref(py)),
+                sharing: options.sharing.clone_ref(py),
                 on_release: options.on_release.as_ref().map(|it| it.clone_ref(py)),
                 _firsts: Arc::clone(&fingerprint.firsts),
                 decoration: fingerprint.decoration.clone(),
@@ -192,6 +247,7 @@ impl Cached {
         host::find(py)?;
         strands::watch(py)?;
         worker::watch(py)?;
+        let _places = inside::enter(py)?;
         let _current = Current::set(&self.func);
         let generation = process::generation();
         let mut built = None;
@@ -229,7 +285,7 @@ impl Cached {
         match (built, outcome) {
             (Some(object), _) => function
                 .get_or_build_while(&encoder.finish(), &Interruptible, || {
-                    Ok(held(py, &function, object.into_bound(py)))
+                    Ok(held(py, &function, object.into_bound(py), None))
                 })
                 .map_err(|error| to_python(py, error)),
             (None, Err(error)) if !matches!(&error, Error::Interrupted(it) if it.0.is::<Forked>()) => {
@@ -248,7 +304,7 @@ impl Cached {
     ) -> Result<Held, BuildError<Failure>> {
         // SAFETY: the caller holds its arguments; the flag that lets the callee write before the
         // first of them is not passed on.
-        let outcome = unsafe {
+        let given = unsafe {
             user_code::call(
                 self.func.bind(py),
                 arguments.first(),
@@ -256,12 +312,12 @@ impl Cached {
                 arguments.names(),
             )
         };
-        match outcome {
-            Ok(object) if is_coroutine(&object) => {
-                let error = refused_coroutine(&self.decorated.name, &object);
-                Err(BuildError::Failed(Failure::new(py, error)))
-            }
-            Ok(object) => Ok(held(py, function, object)),
+        let resource = match given {
+            Ok(object) => self.entered(function, object),
+            Err(error) => Err(error),
+        };
+        match resource {
+            Ok(held) => Ok(held),
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 Err(BuildError::Failed(Failure::new(py, error)))
             }
@@ -269,9 +325,46 @@ impl Cached {
         }
     }
 
+    /// What the function gave, or what that yields or is entered for, as a resource.
+    fn entered(&self, function: &KnownFunction, object: Bound<'_, PyAny>) -> PyResult<Held> {
+        let (py, name) = (object.py(), &self.decorated.name);
+        if is_unfinished(&object)? {
+            return Err(refused_coroutine(name, &object));
+        }
+        if self.shape.is_generator {
+            let next = object.getattr(intern!(py, "__next__"))?;
+            let resource = user_code::apply(&next, []).map_err(|error| {
+                if error.is_instance_of::<PyStopIteration>(py) {
+                    shape::yielded_never(name)
+                } else {
+                    error
+                }
+            })?;
+            return Ok(held(
+                py,
+                function,
+                resource,
+                Some(Leave::Generator(object.unbind())),
+            ));
+        }
+        if self.shape.enters {
+            self.shape.manager(name, &object)?;
+            let enter = object.get_type().getattr(intern!(py, "__enter__"))?;
+            let resource = user_code::apply(&enter, [&object])?;
+            return Ok(held(
+                py,
+                function,
+                resource,
+                Some(Leave::Manager(object.unbind())),
+            ));
+        }
+        Ok(held(py, function, object, None))
+    }
+
     pub(crate) fn discard_this(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
         let function = self.function(py)?;
         host::find(py)?;
+        let _places = inside::enter(py)?;
         let _current = Current::set(&self.func);
         let ended =
             interrupts::to_caller(py, || Ok(function.discard_where(|held| held.is(resource))))?;
@@ -298,6 +391,7 @@ impl Cached {
     pub(crate) fn clear_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
         let function = self.function(py)?;
         host::find(py)?;
+        let _places = inside::enter(py)?;
         let _current = Current::set(&self.func);
         interrupts::to_caller(py, || {
             let cleared = match arguments {
@@ -326,6 +420,7 @@ impl Cached {
         }
         let function = self.function(py)?;
         host::find(py)?;
+        let _places = inside::enter(py)?;
         let _current = Current::set(&self.func);
         let generation = process::generation();
         let mut failed = None;
@@ -368,13 +463,19 @@ impl Cached {
     }
 }
 
-fn held(py: Python<'_>, function: &KnownFunction, object: Bound<'_, PyAny>) -> Held {
-    let held = Held::new(object);
+/// A new reference that nobody else counts on, as a resource of this function.
+pub(crate) fn held(
+    py: Python<'_>,
+    function: &KnownFunction,
+    object: Bound<'_, PyAny>,
+    leave: Option<Leave>,
+) -> Held {
+    let held = Held::new(object, leave);
     callbacks(function).kinds.note(&held, py);
     held
 }
 
-fn callbacks(function: &KnownFunction) -> &Callbacks {
+pub(crate) fn callbacks(function: &KnownFunction) -> &Callbacks {
     let behaviour: &dyn Any = function.behaviour();
     behaviour
         .downcast_ref()
@@ -394,7 +495,7 @@ fn shown(object: &Bound<'_, PyAny>) -> String {
     }
 }
 
-fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
+pub(crate) fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
     match error {
         Error::Failed(failure) => failure.raise(py),
         Error::Interrupted(interrupt) => raised(interrupt),
@@ -430,17 +531,138 @@ pub(crate) unsafe extern "C" fn call(
     }
 }
 
-#[pymethods]
+/// What every call of an async `Cached` enters through: the coroutine of one that has its resource at
+/// hand, or of one that has yet to find it.
+///
+/// # Safety
+/// As for [`call`].
+unsafe extern "C" fn call_async(
+    callable: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    flagged: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let arguments = Arguments::new(arguments, flagged, names);
+    // SAFETY: as in `call`.
+    let cached = unsafe {
+        let py = Python::assume_attached();
+        let callable: Borrowed<'_, '_, PyAny> = Borrowed::from_ptr(py, callable);
+        callable.cast_unchecked::<Cached>()
+    };
+    let Some(coroutines) = &cached.get().coroutines else {
+        return guarded(|_| Err(PyTypeError::new_err("this function is not async")));
+    };
+    match cached.get().hit_at_home(cached.py(), coroutines, arguments) {
+        // SAFETY: two live objects.
+        Some(object) => unsafe {
+            ffi::PyObject_CallOneArg(coroutines.ready.as_ptr(), object.as_ptr())
+        },
+        None => guarded(|py| Cached::coroutine(&cached, py, coroutines, arguments)),
+    }
+}
+
 impl Cached {
-    /// The same for those who ask for `__call__` by name; a call itself does not come this way.
-    #[pyo3(signature = (*args, **kwargs))]
-    fn __call__(
+    /// A hit as [`hit`](Self::hit) finds it, unless there is something to say of its loop first.
+    #[inline]
+    fn hit_at_home(
+        &self,
+        py: Python<'_>,
+        coroutines: &Coroutines,
+        arguments: Arguments,
+    ) -> Option<Py<PyAny>> {
+        let function = self.registration.peek(py)?;
+        let mut encoder = Encoder::new();
+        if !self.plan.encode_short(arguments, &mut encoder) {
+            return None;
+        }
+        let look = |held: &Held| {
+            let is_silent = !held.is_of_ended_loop() || coroutines.has_told.load(Ordering::Relaxed);
+            is_silent.then(|| held.clone_ref(py))
+        };
+        function.peek(&encoder.finish(), look).flatten()
+    }
+
+    /// Says once that a resource is used on, whose loop has ended.
+    pub(crate) fn mind_loop(&self, py: Python<'_>, held: &Held) {
+        let Some(coroutines) = &self.coroutines else {
+            return;
+        };
+        if held.is_of_ended_loop() && !coroutines.has_told.swap(true, Ordering::Relaxed) {
+            let text = format!(
+                "{name} was built on an event loop that has ended, and is used on another one. Where it \
+                 belongs to its loop, as connections and clients do, write scope=\"loop\": each loop \
+                 has its own then, which is released before the loop ends",
+                name = self.decorated.name
+            );
+            log::line(py, false, &text);
+        }
+    }
+
+    /// The coroutine of a call that has yet to find its resource.
+    fn coroutine(
+        slf: &Borrowed<'_, '_, Self>,
+        py: Python<'_>,
+        coroutines: &Coroutines,
+        arguments: Arguments,
+    ) -> PyResult<Py<PyAny>> {
+        // SAFETY: the arguments of the call, which the caller holds.
+        let (args, kwargs) = unsafe {
+            user_code::packed(
+                py,
+                arguments.first(),
+                arguments.positional(),
+                arguments.names(),
+            )?
+        };
+        Ok(coroutines
+            .call
+            .bind(py)
+            .call1((slf, args, kwargs, py.None()))?
+            .unbind())
+    }
+
+    /// A call by whoever has the arguments laid out, as [`call`] and [`call_async`] answer it.
+    pub(crate) fn call_any(slf: &Bound<'_, Self>, arguments: Arguments) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        match &slf.get().coroutines {
+            None => slf.get().call(py, arguments),
+            Some(coroutines) => Self::coroutine(&slf.as_borrowed(), py, coroutines, arguments),
+        }
+    }
+
+    /// The function in the engine in force, and the key of a call.
+    pub(crate) fn keyed(
         &self,
         py: Python<'_>,
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<(Arc<KnownFunction>, Encoder)> {
+        let array = ArgumentArray::new(None, args, kwargs)?;
+        let key = self.key(py, array.arguments())?;
+        Ok((self.function(py)?, key))
+    }
+}
+
+#[pymethods]
+impl Cached {
+    /// A call of an async function, to be taken step by step.
+    fn _begin(
+        slf: &Bound<'_, Self>,
+        args: Bound<'_, PyTuple>,
+        kwargs: Option<Bound<'_, PyDict>>,
+        leased: Option<Py<Leased>>,
+    ) -> PyResult<TaskCall> {
+        TaskCall::new(slf, args, kwargs, leased)
+    }
+
+    /// The same for those who ask for `__call__` by name; a call itself does not come this way.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn __call__(
+        slf: &Bound<'_, Self>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        self.call(py, ArgumentArray::new(None, args, kwargs)?.arguments())
+        Self::call_any(slf, ArgumentArray::new(None, args, kwargs)?.arguments())
     }
 
     /// Clears the entry of a call with these arguments; without arguments, every entry.
@@ -542,6 +764,10 @@ impl Cached {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.func)?;
+        if let Some(coroutines) = &self.coroutines {
+            visit.call(&coroutines.ready)?;
+            visit.call(&coroutines.call)?;
+        }
         let pinned = self.fingerprint.get().into_iter().flat_map(|it| &it.pinned);
         for pinned in pinned.chain(&self.decorated.maker.codes) {
             visit.call(pinned)?;
@@ -579,6 +805,11 @@ pub(crate) struct Leased {
 }
 
 impl Leased {
+    /// Holds one more resource until the block ends.
+    pub(crate) fn add(&self, claim: Claim) {
+        self.claims().push(claim);
+    }
+
     fn claims(&self) -> std::sync::MutexGuard<'_, Vec<Claim>> {
         self.claims.lock().expect("nothing panics under this lock")
     }
@@ -588,6 +819,12 @@ impl Leased {
 impl Leased {
     fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let cached = self.cached.get();
+        if cached.shape.is_async {
+            let name = cached.name();
+            return Err(PyTypeError::new_err(format!(
+                "{name} is an async function: write `async with {name}.lease(...)`"
+            )));
+        }
         let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
         let array = ArgumentArray::new(None, self.args.bind(py), kwargs)?;
         let encoder = cached.key(py, array.arguments())?;
@@ -597,8 +834,37 @@ impl Leased {
             // Before the lease of the engine ends, so that nothing can come in between.
             Ok((lease.clone_ref(py), lease.claim(py)))
         })?;
-        self.claims().push(claim);
+        self.add(claim);
         Ok(object)
+    }
+
+    fn __aenter__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let (py, it) = (slf.py(), slf.get());
+        let cached = it.cached.bind(py);
+        let Some(coroutines) = &cached.get().coroutines else {
+            let name = cached.get().name();
+            return Err(PyTypeError::new_err(format!(
+                "{name} is no async function: write `with {name}.lease(...)`"
+            )));
+        };
+        let kwargs = it.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+        let call = coroutines.call.bind(py);
+        Ok(call.call1((cached, &it.args, kwargs, slf))?.unbind())
+    }
+
+    fn __aexit__(
+        &self,
+        class: &Bound<'_, PyAny>,
+        error: &Bound<'_, PyAny>,
+        traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<Py<PyAny>> {
+        let py = class.py();
+        self.__exit__(class, error, traceback);
+        let cached = self.cached.get();
+        let coroutines = cached.coroutines.as_ref();
+        let ready = coroutines.map(|it| it.ready.bind(py));
+        let ready = ready.ok_or_else(|| PyTypeError::new_err("this function is not async"))?;
+        Ok(ready.call1((py.None(),))?.unbind())
     }
 
     fn __exit__(
@@ -640,9 +906,6 @@ fn decorated(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>
              @cache_resource(ttl=\"1h\")"
         )));
     }
-    if is_async_function(&func)? {
-        return Err(refused_function(&func));
-    }
     written.warn()?;
     let cached = Cached::make(py, func.clone(), written.check()?)?;
     let cached = Bound::new(py, cached)?;
@@ -654,7 +917,13 @@ fn decorated(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>
         (*class).tp_finalize = Some(finalize);
     });
     let functools = py.import(intern!(py, "functools"))?;
-    functools.call_method1(intern!(py, "update_wrapper"), (&cached, func))?;
+    functools.call_method1(intern!(py, "update_wrapper"), (&cached, &func))?;
+    let shape = cached.get().shape;
+    if shape.is_async || shape.leaves() {
+        // Frameworks ask what it is, and look behind it.
+        let carrier = py.import(intern!(py, "tenure._loops"))?;
+        carrier.call_method1(intern!(py, "present"), (&cached, func, shape.is_async))?;
+    }
     // What a class or an instance has under the names of the methods here does not hide them.
     let attributes = cached.getattr(intern!(py, "__dict__"))?;
     for name in ["clear", "clear_if", "discard", "info", "lease", "peek"] {

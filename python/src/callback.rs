@@ -125,6 +125,23 @@ impl OnRelease {
         }
     }
 
+    /// The call as one without arguments, for whoever makes it elsewhere.
+    pub(crate) fn with<'py>(
+        &self,
+        resource: &Bound<'py, PyAny>,
+        cause: Cause,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = resource.py();
+        let partial = py
+            .import(intern!(py, "functools"))?
+            .getattr(intern!(py, "partial"))?;
+        if self.takes_cause {
+            partial.call1((&self.callback, resource, cause.name()))
+        } else {
+            partial.call1((&self.callback, resource))
+        }
+    }
+
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.callback)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use tenure::{Hasher128, Identity, Scope};
+use tenure::{Hasher128, Identity};
 
 use crate::churn::Decoration;
 use crate::encode::{First, Role};
@@ -78,17 +78,20 @@ pub(crate) fn of(
     let mut settings = Hasher128::new();
     let set = &options.settings;
     let plain = format!(
-        "{:?} {:?} {:?} {} {}",
+        "{:?} {:?} {:?} {} {} {}",
         set.ttl,
         set.max_entries,
         set.drain,
-        matches!(set.scope, Scope::Session),
-        set.observes
+        options.sharing.mark(),
+        set.observes,
+        options.enters
     );
     settings.update(plain.as_bytes());
     let on_release = options.on_release.as_ref().map(|it| &it.callback);
     let (validate, keep_if) = (options.validate.as_ref(), options.keep_if.as_ref());
-    for (mark, callback) in [(1, validate), (2, on_release), (3, keep_if)] {
+    let scope = options.sharing.callable();
+    let callbacks = [(1, validate), (2, on_release), (3, keep_if), (4, scope)];
+    for (mark, callback) in callbacks {
         settings.update(&[mark]);
         if let Some(callback) = callback {
             absorb(

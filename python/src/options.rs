@@ -6,12 +6,13 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDelta, PyString};
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{Scope, Settings, Spinner};
+use tenure::{Settings, Spinner};
 
 use crate::awaitables::is_async_function;
 use crate::callback::OnRelease;
 use crate::errors;
 use crate::log::{self, Caller};
+use crate::scope::Sharing;
 
 /// What a decorator was given, checked.
 pub(crate) struct Options {
@@ -20,15 +21,39 @@ pub(crate) struct Options {
     pub(crate) validate: Option<Py<PyAny>>,
     pub(crate) keep_if: Option<Py<PyAny>>,
     pub(crate) on_release: Option<OnRelease>,
+    pub(crate) sharing: Sharing,
+    /// Whether the function gives a context manager, to be entered for the resource.
+    pub(crate) enters: bool,
+    /// The first of its callbacks that is async, by its setting's name.
+    pub(crate) async_callback: Option<&'static str>,
+    pub(crate) releases_async: bool,
 }
 
 impl Options {
+    /// Refuses an async callback where nobody awaits it.
+    ///
+    /// # Errors
+    /// A `TypeError` that says what to write.
+    pub(crate) fn check_callbacks(&self, py: Python<'_>, is_async: bool) -> PyResult<()> {
+        match self.async_callback {
+            Some(name) if !is_async => Err(errors::setting_type(
+                py,
+                format!(
+                    "{name} cannot be an async function, since nothing awaits it here: the function that \
+                     it is for is none. Write `def` for {name}, or `async def` for the function"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// The program's own functions among them.
     pub(crate) fn callbacks<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let on_release = self.on_release.as_ref().map(|it| &it.callback);
         let given = [self.validate.as_ref(), on_release, self.keep_if.as_ref()];
         let given = given.into_iter().flatten().map(|it| it.bind(py).clone());
         let mut callbacks: Vec<_> = given.collect();
+        callbacks.extend(self.sharing.callable().map(|it| it.bind(py).clone()));
         if let Some(funcs) = &self.hash_funcs {
             for func in funcs.bind(py).call_method0("values")?.try_iter()? {
                 callbacks.push(func?);
@@ -41,6 +66,7 @@ impl Options {
         visit.call(&self.hash_funcs)?;
         visit.call(&self.validate)?;
         visit.call(&self.keep_if)?;
+        visit.call(self.sharing.callable())?;
         self.on_release.iter().try_for_each(|it| it.traverse(visit))
     }
 }
@@ -61,6 +87,7 @@ pub(crate) struct Written<'py> {
     experimental_allow_widgets: Bound<'py, PyAny>,
     drain: Bound<'py, PyAny>,
     refresh_mode: Bound<'py, PyAny>,
+    enter: Bound<'py, PyAny>,
 }
 
 impl Written<'_> {
@@ -78,11 +105,15 @@ impl Written<'_> {
         let py = self.validate.py();
         let validates = !self.validate.is_none();
         refresh_mode(&self.refresh_mode)?;
+        let sharing = Sharing::read(&self.scope)?;
+        let enters = flag("enter", &self.enter)?;
+        let validates_async = !self.validate.is_none() && is_async_function(&self.validate)?;
+        let releases_async = !self.on_release.is_none() && is_async_function(&self.on_release)?;
         Ok(Options {
             settings: Settings::default()
                 .ttl(duration("ttl", &self.ttl)?)
                 .max_entries(max_entries(&self.max_entries)?)
-                .scope(scope(&self.scope)?)
+                .scope(sharing.scope())
                 .drain(duration("drain", &self.drain)?)
                 .spinner(spinner(&self.show_spinner)?)
                 .show_time(switched("show_time", &self.show_time)?)
@@ -109,6 +140,14 @@ impl Written<'_> {
             )?
             .map(|it| OnRelease::new(py, it))
             .transpose()?,
+            sharing,
+            enters,
+            async_callback: match (validates_async, releases_async) {
+                (true, _) => Some("validate"),
+                (_, true) => Some("on_release"),
+                _ => None,
+            },
+            releases_async,
         })
     }
 }
@@ -242,19 +281,6 @@ fn refresh_mode(value: &Bound<'_, PyAny>) -> PyResult<()> {
     }
 }
 
-fn scope(value: &Bound<'_, PyAny>) -> PyResult<Scope> {
-    let text: Result<String, _> = value.extract();
-    let text = text.map_err(|_| {
-        errors::setting_type(
-            value.py(),
-            format!(
-                "scope must be \"global\" or \"session\", not {value:?}. Example: scope=\"session\""
-            ),
-        )
-    })?;
-    Scope::parse(&text).map_err(|error| errors::setting_value(value.py(), error.to_string()))
-}
-
 fn spinner(value: &Bound<'_, PyAny>) -> PyResult<Spinner> {
     if let Some(is_shown) = switch(value) {
         return Ok(if is_shown {
@@ -308,7 +334,7 @@ fn callback(name: &str, example: &str, value: Bound<'_, PyAny>) -> PyResult<Opti
             ),
         ));
     }
-    if is_async_function(&value)? {
+    if name == "keep_if" && is_async_function(&value)? {
         return Err(errors::setting_type(
             value.py(),
             format!(

@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 use tenure::{Function, Registered};
 
+use crate::failure::Failure;
 use crate::process::{self, Standing};
-use crate::resource::{Callbacks, Failure, Held};
+use crate::resource::{Callbacks, Held};
 
 pub(crate) type Known = Registered<Held, Failure>;
 pub(crate) type KnownFunction = Function<Held, Failure>;

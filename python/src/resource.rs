@@ -7,36 +7,69 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 
-use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
+use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyStopIteration};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyFrozenSet, PyTraceback};
+use pyo3::types::PyFrozenSet;
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
+use tenure::{Behaviour, Cause, Holding, Interrupt, Later, ReleaseFailed, SessionId};
 
 use crate::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
 use crate::churn::Decoration;
 use crate::fingerprint::Firsts;
 use crate::provenance;
-use crate::{attach, interrupts, log, process, user_code};
+use crate::scope::Sharing;
+use crate::tasks::release::{LoopState, Releasing};
+use crate::{attach, interrupts, log, process, shape, user_code};
 
 /// A cached object, and how many references to it there were before the cache handed it out.
 pub(crate) struct Held {
     object: Py<PyAny>,
     baseline: u32,
+    leave: Option<Box<Leave>>,
+}
+
+/// What a release has to do beside `on_release`, and where.
+pub(crate) enum Leave {
+    /// Go on behind the `yield` of this generator.
+    Generator(Py<PyAny>),
+    /// Leave this context manager.
+    Manager(Py<PyAny>),
+    /// Act on the event loop that built the resource, and have its keeper leave it.
+    OnLoop {
+        home: Py<PyAny>,
+        state: LoopState,
+        keeper: Option<Py<PyAny>>,
+        /// Whether it can be released there alone.
+        is_bound: bool,
+    },
 }
 
 impl Held {
     /// Takes over a new reference, which only the caller holds beyond what the object's own
     /// surroundings do.
-    pub(crate) fn new(object: Bound<'_, PyAny>) -> Self {
+    pub(crate) fn new(object: Bound<'_, PyAny>, leave: Option<Leave>) -> Self {
         let baseline = u32::try_from(references(&object) - 1).unwrap_or(u32::MAX);
         Self {
             object: object.unbind(),
             baseline,
+            leave: leave.map(Box::new),
+        }
+    }
+
+    pub(crate) fn leave(&self) -> Option<&Leave> {
+        self.leave.as_deref()
+    }
+
+    /// Whether the loop that built it has ended.
+    #[inline]
+    pub(crate) fn is_of_ended_loop(&self) -> bool {
+        match self.leave.as_deref() {
+            Some(Leave::OnLoop { state, .. }) => state.is_set(),
+            _ => false,
         }
     }
 
@@ -115,30 +148,6 @@ fn references(object: &Bound<'_, PyAny>) -> isize {
     unsafe { ffi::Py_REFCNT(object.as_ptr()) }
 }
 
-/// What a failed build gives to everyone who waited: the exception itself.
-#[derive(Clone)]
-pub(crate) struct Failure(Arc<Raised>);
-
-struct Raised {
-    error: PyErr,
-    traceback: Option<Py<PyTraceback>>,
-}
-
-impl Failure {
-    pub(crate) fn new(py: Python<'_>, error: PyErr) -> Self {
-        let traceback = error.traceback(py).map(Bound::unbind);
-        Self(Arc::new(Raised { error, traceback }))
-    }
-
-    /// The exception, with the traceback of the build and of no other waiter.
-    pub(crate) fn raise(&self, py: Python<'_>) -> PyErr {
-        let error = self.0.error.clone_ref(py);
-        let traceback = self.0.traceback.as_ref().map(|it| it.bind(py).clone());
-        error.set_traceback(py, traceback);
-        error
-    }
-}
-
 /// The callbacks of one cached function.
 pub(crate) struct Callbacks {
     pub(crate) name: String,
@@ -147,6 +156,8 @@ pub(crate) struct Callbacks {
     pub(crate) validate: Option<Py<PyAny>>,
     pub(crate) keep_if: Option<Py<PyAny>>,
     pub(crate) on_release: Option<OnRelease>,
+    /// Who shares an entry.
+    pub(crate) sharing: Sharing,
     /// What they hold, for which what it was at first goes on counting.
     pub(crate) _firsts: Firsts,
     /// What the function itself holds, as it was decorated first.
@@ -184,6 +195,7 @@ impl Callbacks {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.validate)?;
         visit.call(&self.keep_if)?;
+        visit.call(self.sharing.callable())?;
         self.on_release.iter().try_for_each(|it| it.traverse(visit))
     }
 
@@ -217,6 +229,91 @@ impl Callbacks {
     }
 }
 
+impl Callbacks {
+    /// Releases on this thread: the callback, and then what is to be left.
+    fn release_here(
+        &self,
+        object: &Bound<'_, PyAny>,
+        leave: Option<Leave>,
+        cause: Cause,
+    ) -> Result<(), ReleaseFailed> {
+        let py = object.py();
+        let called = match &self.on_release {
+            Some(on_release) => on_release.call(object, cause).map(drop),
+            None => Ok(()),
+        };
+        let called = called.map_err(|error| self.failed(py, error, cause));
+        let left = match leave {
+            Some(Leave::Generator(steps)) => go_on(&self.name, steps.bind(py)),
+            Some(Leave::Manager(manager)) => exit(manager.bind(py)),
+            _ => Ok(()),
+        };
+        called.and(left.map_err(|error| self.failed(py, error, cause)))
+    }
+
+    /// Logs what a release raised, or keeps what is meant for somebody else.
+    fn failed(&self, py: Python<'_>, error: PyErr, cause: Cause) -> ReleaseFailed {
+        if !error.is_instance_of::<PyException>(py)
+            && !interrupts::keep(py, &error)
+            && error.is_instance_of::<PyKeyboardInterrupt>(py)
+        {
+            pass_on_interrupt(py);
+        }
+        let text = format!("on_release of {} raised (cause: {cause})", self.name);
+        log::error(py, &text, error);
+        ReleaseFailed
+    }
+
+    /// Has the release run on the loop that built the resource.
+    fn begin_on_loop(
+        &self,
+        py: Python<'_>,
+        object: &Bound<'_, PyAny>,
+        home: &Py<PyAny>,
+        keeper: Option<Py<PyAny>>,
+        cause: Cause,
+        later: &Later<'_>,
+    ) -> Result<(), ReleaseFailed> {
+        if self.on_release.is_none() && keeper.is_none() {
+            return Ok(());
+        }
+        let begin = || {
+            let on_release = self.on_release.as_ref();
+            let on_release = on_release.map(|it| it.with(object, cause)).transpose()?;
+            let ticket = Bound::new(py, Releasing::new(&self.name, cause, later.begin()))?;
+            let home = home.bind(py);
+            home.call_method1(intern!(py, "release"), (keeper, on_release, ticket))
+        };
+        match begin() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(py, error, cause)),
+        }
+    }
+}
+
+/// Has a generator go on behind its `yield`, to its end.
+fn go_on(function: &str, steps: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = steps.py();
+    let next = steps.getattr(intern!(py, "__next__"))?;
+    match user_code::apply(&next, []) {
+        Err(error) if error.is_instance_of::<PyStopIteration>(py) => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => {
+            steps.call_method0(intern!(py, "close"))?;
+            Err(shape::yielded_twice(function))
+        }
+    }
+}
+
+/// Leaves a context manager, as a `with` block does whose body raised nothing.
+fn exit(manager: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = manager.py();
+    let none = py.None();
+    let none = none.bind(py);
+    let exit = manager.get_type().getattr(intern!(py, "__exit__"))?;
+    user_code::apply(&exit, [manager, none, none, none]).map(drop)
+}
+
 impl Behaviour<Held> for Callbacks {
     fn validate(&self, value: &Held) -> Result<bool, Interrupt> {
         self.ask(&VALIDATE, self.validate.as_ref(), value)
@@ -226,29 +323,32 @@ impl Behaviour<Held> for Callbacks {
         self.ask(&KEEP_IF, self.keep_if.as_ref(), value)
     }
 
-    fn release(&self, value: Held, cause: Cause) -> Result<(), ReleaseFailed> {
+    fn release_or_begin(
+        &self,
+        value: Held,
+        cause: Cause,
+        later: &Later<'_>,
+    ) -> Result<(), ReleaseFailed> {
+        // Where the interpreter has ended, its objects have with it.
         attach::with(|py| {
-            let object = value.object.into_bound(py);
-            let Some(on_release) = &self.on_release else {
-                return Ok(());
-            };
-            on_release.call(&object, cause).map_or_else(
-                |error| {
-                    if !error.is_instance_of::<PyException>(py)
-                        && !interrupts::keep(py, &error)
-                        && error.is_instance_of::<PyKeyboardInterrupt>(py)
-                    {
-                        pass_on_interrupt(py);
-                    }
-                    let text = format!("on_release of {} raised (cause: {cause})", self.name);
-                    log::error(py, &text, error);
-                    Err(ReleaseFailed)
-                },
-                |_| Ok(()),
-            )
+            let Held { object, leave, .. } = value;
+            let object = object.into_bound(py);
+            match leave.map(|it| *it) {
+                Some(Leave::OnLoop { home, keeper, .. }) => {
+                    self.begin_on_loop(py, &object, &home, keeper, cause, later)
+                }
+                leave => self.release_here(&object, leave, cause),
+            }
         })
-        // The interpreter has ended, and its objects with it.
         .unwrap_or(Ok(()))
+    }
+
+    fn scope(&self) -> Result<Option<SessionId>, Interrupt> {
+        Python::attach(|py| self.sharing.present(py, &self.name)).map_err(interrupt)
+    }
+
+    fn scope_has_ended(&self, scope: &str) -> Result<bool, Interrupt> {
+        Python::attach(|py| self.sharing.has_ended(py, scope)).map_err(interrupt)
     }
 
     fn holding(&self) -> Holding {

@@ -95,7 +95,7 @@ type Packed<'py> = (Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>);
 /// # Safety
 ///
 /// As for [`call`].
-unsafe fn packed<'py>(
+pub(crate) unsafe fn packed<'py>(
     py: Python<'py>,
     first: *const *mut ffi::PyObject,
     positional: usize,

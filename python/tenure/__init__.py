@@ -23,6 +23,7 @@ from tenure._native import (
     UnhashableParamError,
     UserHashError,
     __version__,
+    end_scope,
     shutdown,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "__version__",
     "cache_resource",
     "configure",
+    "end_scope",
     "shutdown",
     "streamlit",
     "testing",

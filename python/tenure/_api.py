@@ -30,11 +30,12 @@ class CacheResource:
         validate: Callable[[R], bool] | None = None,
         hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
         on_release: Callable[[R], object] | Callable[[R, str], object] | None = None,
-        scope: Literal["global", "session"] = "global",
+        scope: Literal["global", "session", "loop", "thread"] | Callable[[], object] = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[R], bool] | None = None,
         refresh_mode: Literal["foreground"] = "foreground",
+        enter: bool = False,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -48,11 +49,12 @@ class CacheResource:
         validate: Callable[[Any], bool] | None = None,
         hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
         on_release: Callable[[Any], object] | Callable[[Any, str], object] | None = None,
-        scope: Literal["global", "session"] = "global",
+        scope: Literal["global", "session", "loop", "thread"] | Callable[[], object] = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[Any], bool] | None = None,
         refresh_mode: Literal["foreground"] = "foreground",
+        enter: bool = False,
     ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
     def __call__(
         self,
@@ -65,11 +67,12 @@ class CacheResource:
         validate: Callable[[Any], bool] | None = None,
         hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
         on_release: Callable[[Any], object] | Callable[[Any, str], object] | None = None,
-        scope: Literal["global", "session"] = "global",
+        scope: Literal["global", "session", "loop", "thread"] | Callable[[], object] = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[Any], bool] | None = None,
         refresh_mode: Literal["foreground"] = "foreground",
+        enter: bool = False,
     ) -> CachedFunction[P, R] | Callable[[Callable[P, R]], CachedFunction[P, R]]:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
 
@@ -140,6 +143,7 @@ class CacheResource:
             "drain": drain,
             "keep_if": keep_if,
             "refresh_mode": refresh_mode,
+            "enter": enter,
         }
         if func is not None:
             return _native.cache(func, settings)

@@ -271,6 +271,20 @@ impl Engine {
 
     /// Begins the end of a session, for a caller that holds a lock and has begun a release: what this
     /// gives is to be run outside the lock.
+    /// The scope is over, and whoever was in it does not come back: what is kept for it is released
+    /// now, whatever grace sessions have.
+    ///
+    /// ```
+    /// # use tenure::Engine;
+    /// # let engine = Engine::new();
+    /// engine.end_scope("thread:7");
+    /// assert_eq!(engine.sessions(), 0);
+    /// ```
+    pub fn end_scope(&self, scope: &str) {
+        let _under_way = self.0.services.under_way.begin();
+        sessions::run(self.0.sessions.end_now(scope));
+    }
+
     pub(crate) fn begin_end_of_session(&self, session: &str) -> Vec<End> {
         let mut ends = self.0.registry.leave_versions(session);
         ends.extend(self.0.sessions.end(session));

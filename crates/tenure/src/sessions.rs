@@ -135,6 +135,11 @@ impl Sessions {
         Vec::new()
     }
 
+    /// The session is over, without grace.
+    pub(crate) fn end_now(&self, session: &str) -> Vec<End> {
+        self.forget(session, None)
+    }
+
     /// The session is back: an end that waits is void.
     pub(crate) fn resume(&self, session: &str) {
         let mut all = self.all.lock();
@@ -158,6 +163,7 @@ impl Sessions {
         }
     }
 
+    /// Ends a stay, or whichever one there is.
     fn forget(&self, session: &str, of: Option<Stay>) -> Vec<End> {
         let gone = {
             let mut all = self.all.lock();

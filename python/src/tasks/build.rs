@@ -1,0 +1,198 @@
+//! A build that a task carries.
+
+use std::sync::{Arc, Mutex};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+use tenure::{BuildError, Detached};
+
+use crate::awaitables;
+use crate::cached::{Cached, held};
+use crate::current_function::Current;
+use crate::failure::Failure;
+use crate::registration::KnownFunction;
+use crate::resource::{Held, Leave, raised};
+use crate::shape::{self, Shape};
+use crate::tasks::call::TaskCall;
+use crate::tasks::inside::{self, Inside, What};
+use crate::tasks::release::LoopState;
+use crate::{interrupts, process};
+
+/// A build that a task carries.
+#[pyclass(frozen, module = "tenure._native")]
+pub(crate) struct TaskBuild {
+    cached: Py<Cached>,
+    number: u64,
+    function: Arc<KnownFunction>,
+    generation: u32,
+    build: Detached<Held, Failure>,
+    /// Taken by the build itself.
+    arguments: Mutex<Option<(Py<PyTuple>, Option<Py<PyDict>>)>>,
+}
+
+impl TaskBuild {
+    pub(crate) fn new(
+        py: Python<'_>,
+        cached: &Py<Cached>,
+        call: &TaskCall,
+        function: Arc<KnownFunction>,
+        build: Detached<Held, Failure>,
+        number: u64,
+    ) -> Self {
+        let kwargs = call.kwargs.as_ref().map(|it| it.clone_ref(py));
+        Self {
+            cached: cached.clone_ref(py),
+            number,
+            function,
+            generation: process::generation(),
+            build,
+            arguments: Mutex::new(Some((call.args.clone_ref(py), kwargs))),
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.cached.get().name()
+    }
+
+    fn end(&self, py: Python<'_>, outcome: Result<Held, BuildError<Failure>>) -> PyResult<()> {
+        if process::is_left_behind(self.generation) {
+            return Ok(());
+        }
+        let _current = Current::set(self.cached.get().func());
+        interrupts::to_caller(py, || {
+            let failure = |interrupt| Failure::new(py, raised(interrupt));
+            drop(self.build.finish(outcome, failure));
+            Ok(())
+        })
+    }
+}
+
+#[pymethods]
+impl TaskBuild {
+    /// The number of the build, which waiters know it by.
+    #[getter]
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The name of the function.
+    #[getter]
+    fn function(&self) -> &str {
+        self.name()
+    }
+
+    /// How the resource is made: `"coroutine"`, `"generator"` or `"entered"`.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        match self.cached.get().shape() {
+            shape if shape.enters => "entered",
+            Shape {
+                is_generator: true, ..
+            } => "generator",
+            _ => "coroutine",
+        }
+    }
+
+    /// Calls the function itself; what it gives is to be awaited or iterated.
+    fn make(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let arguments = self
+            .arguments
+            .lock()
+            .expect("nothing panics under this lock")
+            .take();
+        let (args, kwargs) =
+            arguments.ok_or_else(|| PyRuntimeError::new_err("this build has begun already"))?;
+        let kwargs = kwargs.as_ref().map(|it| it.bind(py));
+        let func = self.cached.get().func().bind(py);
+        Ok(func.call(args.bind(py), kwargs)?.unbind())
+    }
+
+    /// What the function gave, which is to be a context manager.
+    fn entered(&self, manager: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        self.cached.get().shape().manager(self.name(), &manager)?;
+        Ok(manager.unbind())
+    }
+
+    /// The build as something that code can be inside of.
+    fn inside<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Inside>> {
+        inside::further(py, What::Build(self.build.place()))
+    }
+
+    /// The function has given its resource on this home; a keeper will leave it. `False`: that is none.
+    ///
+    /// The list holds the resource and nothing else, so that the references to it can be counted.
+    fn done(
+        &self,
+        resource: &Bound<'_, PyList>,
+        home: Bound<'_, PyAny>,
+        keeper: Option<Py<PyAny>>,
+    ) -> PyResult<bool> {
+        let py = home.py();
+        let resource = resource.call_method0(intern!(py, "pop"))?;
+        if awaitables::is_unfinished(&resource)? {
+            let error = awaitables::refused_result(self.name(), &resource);
+            self.end(py, Err(BuildError::Failed(Failure::new(py, error))))?;
+            return Ok(false);
+        }
+        let state: Bound<'_, LoopState> = home.getattr(intern!(py, "state"))?.cast_into()?;
+        let leave = Leave::OnLoop {
+            is_bound: keeper.is_some() || self.cached.get().releases_async(),
+            state: state.get().clone(),
+            home: home.unbind(),
+            keeper,
+        };
+        self.end(py, Ok(held(py, &self.function, resource, Some(leave))))?;
+        Ok(true)
+    }
+
+    /// The function has raised.
+    fn failed(&self, py: Python<'_>, error: Bound<'_, PyAny>) -> PyResult<()> {
+        let failure = Failure::new(py, PyErr::from_value(error));
+        self.end(py, Err(BuildError::Failed(failure)))
+    }
+
+    /// A cancellation came out of the function that nobody had asked for.
+    fn cancelled_within(&self, py: Python<'_>, error: Bound<'_, PyAny>) -> PyResult<()> {
+        let told = PyRuntimeError::new_err(format!(
+            "the build of {} ended with a cancellation of its own: something that it awaits was \
+             cancelled. Handle asyncio.CancelledError in the function",
+            self.name()
+        ));
+        told.set_cause(py, Some(PyErr::from_value(error)));
+        self.failed(py, told.into_value(py).into_bound(py).into_any())
+    }
+
+    /// Nobody carries the build any more: those who wait look again.
+    fn abandon(&self, py: Python<'_>) -> PyResult<()> {
+        if process::is_left_behind(self.generation) {
+            return Ok(());
+        }
+        interrupts::to_caller(py, || {
+            self.build.abandon();
+            Ok(())
+        })
+    }
+
+    /// The error for a generator without a `yield` on its way.
+    fn yielded_never(&self) -> PyErr {
+        shape::yielded_never(self.name())
+    }
+
+    /// The error for one with two.
+    fn yielded_twice(&self) -> PyErr {
+        shape::yielded_twice(self.name())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.cached)?;
+        let arguments = self.arguments.try_lock().ok();
+        if let Some(Some((args, kwargs))) = arguments.as_deref() {
+            visit.call(args)?;
+            visit.call(kwargs)?;
+        }
+        Ok(())
+    }
+}

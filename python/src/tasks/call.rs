@@ -1,0 +1,216 @@
+//! One call of a cached async function, taken step by step.
+
+use std::sync::{Arc, Mutex};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+use tenure::{Encoder, Lease, Next};
+
+use crate::cached::{Cached, Leased, to_python};
+use crate::callback::VALIDATE;
+use crate::current_function::Current;
+use crate::registration::KnownFunction;
+use crate::resource::Held;
+use crate::tasks::build::TaskBuild;
+use crate::tasks::inside::{self, Inside, What};
+use crate::tasks::waiter::TaskWaiter;
+use crate::{errors, host, interrupts, log, process, user_code};
+
+/// What a step asks the carrier to do.
+pub(crate) const READY: u8 = 0;
+pub(crate) const CHECK: u8 = 1;
+pub(crate) const BUILD: u8 = 2;
+pub(crate) const WAIT: u8 = 3;
+
+/// A call under way.
+#[pyclass(frozen, module = "tenure._native")]
+pub(crate) struct TaskCall {
+    cached: Py<Cached>,
+    pub(crate) args: Py<PyTuple>,
+    pub(crate) kwargs: Option<Py<PyDict>>,
+    /// The lease that is to hold the resource, where the call is one for a lease.
+    leased: Option<Py<Leased>>,
+    function: Arc<KnownFunction>,
+    key: Encoder,
+    generation: u32,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    missed: bool,
+    checking: Option<Lease<Held>>,
+}
+
+type Step = (u8, Py<PyAny>, Option<Py<TaskBuild>>);
+type Outcome = (bool, Py<PyAny>);
+
+impl TaskCall {
+    pub(crate) fn new(
+        cached: &Bound<'_, Cached>,
+        args: Bound<'_, PyTuple>,
+        kwargs: Option<Bound<'_, PyDict>>,
+        leased: Option<Py<Leased>>,
+    ) -> PyResult<Self> {
+        let py = cached.py();
+        let (function, key) = cached.get().keyed(py, &args, kwargs.as_ref())?;
+        Ok(Self {
+            cached: cached.clone().unbind(),
+            args: args.unbind(),
+            kwargs: kwargs.map(Bound::unbind),
+            leased,
+            function,
+            key,
+            generation: process::generation(),
+            state: Mutex::default(),
+        })
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics under this lock")
+    }
+
+    /// The resource, held by the lease where the call is one for a lease.
+    fn ready(&self, py: Python<'_>, lease: &Lease<Held>) -> Py<PyAny> {
+        self.cached.get().mind_loop(py, lease);
+        if let Some(leased) = &self.leased {
+            // Before the lease of the engine ends, so that nothing can come in between.
+            leased.get().add(lease.claim(py));
+        }
+        lease.clone_ref(py)
+    }
+
+    fn outcome(&self, py: Python<'_>, lease: Option<&Lease<Held>>) -> Outcome {
+        match lease {
+            Some(lease) => (true, self.ready(py, lease)),
+            None => (false, py.None()),
+        }
+    }
+
+    /// Does what may run the program's code, as a part of what the task is inside of.
+    fn engaged<T>(&self, py: Python<'_>, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+        if process::is_left_behind(self.generation) {
+            return Err(PyRuntimeError::new_err(
+                "this process was forked while the call was under way, and its event loop is the \
+                 parent's. Call again",
+            ));
+        }
+        let _places = inside::enter(py)?;
+        let _current = Current::set(self.cached.get().func());
+        interrupts::to_caller(py, work)
+    }
+
+    fn checked_as(&self, py: Python<'_>, is_good: bool) -> PyResult<Outcome> {
+        let lease = self.state().checking.take();
+        let lease = lease.ok_or_else(|| PyRuntimeError::new_err("nothing is being checked"))?;
+        self.engaged(py, || {
+            let kept = self.function.checked(lease, is_good);
+            let kept = kept.map_err(|error| to_python(py, error))?;
+            Ok(self.outcome(py, kept.as_ref()))
+        })
+    }
+}
+
+/// Where the entry of a lease stands, for as long as there is one.
+fn entry_address(lease: &Lease<Held>) -> usize {
+    std::ptr::from_ref::<Held>(lease).addr()
+}
+
+#[pymethods]
+impl TaskCall {
+    /// What is to be done next: `READY` and the resource, `CHECK` and the resource, `BUILD` with the
+    /// caller's wait and the build to be carried, or `WAIT` and the caller's wait.
+    fn step(&self, py: Python<'_>) -> PyResult<Step> {
+        if process::is_over() {
+            process::stay(py);
+        }
+        host::find(py)?;
+        self.engaged(py, || {
+            let mut missed = self.state().missed;
+            let next = self.function.next(&self.key.finish(), &mut missed);
+            self.state().missed = missed;
+            match next.map_err(|error| to_python(py, error))? {
+                Next::Ready(lease) => Ok((READY, self.ready(py, &lease), None)),
+                Next::Check(lease) => {
+                    if inside::is_checking(py, entry_address(&lease))? {
+                        let name = self.cached.get().name().to_owned();
+                        let text = tenure::cycle_text(&[name.clone(), name]);
+                        return Err(errors::raise(py, errors::Kind::Cycle, text, None));
+                    }
+                    let resource = lease.clone_ref(py);
+                    self.state().checking = Some(lease);
+                    Ok((CHECK, resource, None))
+                }
+                Next::Build(build, caller) => {
+                    let caller = Bound::new(py, TaskWaiter::new(caller))?;
+                    let function = Arc::clone(&self.function);
+                    let number = caller.get().number();
+                    let build = TaskBuild::new(py, &self.cached, self, function, build, number);
+                    let build = Bound::new(py, build)?;
+                    Ok((BUILD, caller.into_any().unbind(), Some(build.unbind())))
+                }
+                Next::Wait(caller) => {
+                    let caller = Bound::new(py, TaskWaiter::new(caller))?;
+                    Ok((WAIT, caller.into_any().unbind(), None))
+                }
+            }
+        })
+    }
+
+    /// What the build has ended with: whether the call is over, and the resource.
+    fn landed(&self, py: Python<'_>, caller: &Bound<'_, TaskWaiter>) -> PyResult<Outcome> {
+        let caller = caller.get().take()?;
+        self.engaged(py, || match caller.landed() {
+            Ok(lease) => Ok(self.outcome(py, lease.as_ref())),
+            Err(tenure::Error::Failed(failure)) => Err(failure.raise_own(py)),
+            Err(error) => Err(to_python(py, error)),
+        })
+    }
+
+    /// The check as something that code can be inside of.
+    fn checking<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Inside>> {
+        let address = self.state().checking.as_ref().map_or(0, entry_address);
+        inside::further(py, What::Check(address))
+    }
+
+    /// Asks `validate`; what it answers may have to be awaited.
+    fn ask(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let callbacks = crate::cached::callbacks(&self.function);
+        match &callbacks.validate {
+            Some(validate) => Ok(user_code::apply(validate.bind(py), [resource])?.unbind()),
+            None => Ok(true.into_pyobject(py)?.to_owned().into_any().unbind()),
+        }
+    }
+
+    /// Takes the answer of `validate`.
+    fn checked(&self, py: Python<'_>, answer: &Bound<'_, PyAny>) -> PyResult<Outcome> {
+        let is_good = VALIDATE.answered(self.cached.get().name(), answer)?;
+        self.checked_as(py, is_good)
+    }
+
+    /// `validate` has raised, which is a no.
+    fn check_raised(&self, py: Python<'_>, error: Bound<'_, PyAny>) -> PyResult<Outcome> {
+        let text = format!("validate of {} raised", self.cached.get().name());
+        log::error(py, &text, PyErr::from_value(error));
+        self.checked_as(py, false)
+    }
+
+    /// The error for a caller on no event loop.
+    fn no_loop(&self) -> PyErr {
+        let name = self.cached.get().name();
+        PyRuntimeError::new_err(format!(
+            "{name} is an async function, which is built and waited for on an event loop of asyncio, \
+             and none runs here. Await it in a task, as in `asyncio.run(main())` with \
+             `await {name}(...)` in main"
+        ))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.cached)?;
+        visit.call(&self.args)?;
+        visit.call(&self.kwargs)?;
+        visit.call(&self.leased)
+    }
+}

@@ -1,0 +1,105 @@
+//! What the present code is inside of, where it is a task: builds that belong to nobody, and checks.
+//!
+//! A context variable carries it, so that what a build starts (its subtasks, the threads of
+//! `asyncio.to_thread`) is a part of the build too.
+#![allow(unsafe_code)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::{PyTraverseError, PyVisit};
+use tenure::{BuildPlace, InBuild};
+
+/// The innermost thing that code is inside of, and what that is inside of.
+#[pyclass(frozen, module = "tenure._native")]
+pub(crate) struct Inside {
+    what: What,
+    outer: Option<Py<Inside>>,
+}
+
+pub(crate) enum What {
+    Build(BuildPlace),
+    /// The check of the entry at this address.
+    Check(usize),
+}
+
+#[pymethods]
+impl Inside {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.outer)
+    }
+}
+
+/// Whether anything has ever been put into the variable: where not, nobody pays for a look.
+static USED: AtomicBool = AtomicBool::new(false);
+
+/// The context variable.
+pub(crate) fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let make = || {
+        let options = pyo3::types::PyDict::new(py);
+        options.set_item(intern!(py, "default"), py.None())?;
+        py.import(intern!(py, "contextvars"))?
+            .getattr(intern!(py, "ContextVar"))?
+            .call(("tenure_inside",), Some(&options))
+            .map(Bound::unbind)
+    };
+    VARIABLE.get_or_try_init(py, make).map(|it| it.bind(py))
+}
+
+/// What the present code is inside of, for `variable.set`, one thing further in.
+pub(crate) fn further(py: Python<'_>, what: What) -> PyResult<Bound<'_, Inside>> {
+    USED.store(true, Ordering::Relaxed);
+    let outer = innermost(py)?.map(Bound::unbind);
+    Bound::new(py, Inside { what, outer })
+}
+
+fn innermost(py: Python<'_>) -> PyResult<Option<Bound<'_, Inside>>> {
+    if !USED.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let variable = variable(py)?;
+    let mut value = std::ptr::null_mut();
+    // SAFETY: a live context variable; what it gives is a new reference, or null.
+    let found = unsafe {
+        if ffi::PyContextVar_Get(variable.as_ptr(), std::ptr::null_mut(), &raw mut value) < 0 {
+            return Err(PyErr::fetch(py));
+        }
+        Bound::from_owned_ptr_or_opt(py, value)
+    };
+    Ok(found.and_then(|it| it.cast_into::<Inside>().ok()))
+}
+
+/// Has the engine see, on this thread and while what this gives lives, what builds the present task is
+/// inside of.
+pub(crate) fn enter(py: Python<'_>) -> PyResult<Vec<InBuild>> {
+    let mut places = Vec::new();
+    each(py, |what| {
+        if let What::Build(place) = what {
+            places.push(place.clone());
+        }
+    })?;
+    // The outermost first, as the engine would have met them.
+    Ok(places.iter().rev().map(BuildPlace::enter).collect())
+}
+
+/// Whether the present task is inside of the check of this entry.
+pub(crate) fn is_checking(py: Python<'_>, entry: usize) -> PyResult<bool> {
+    let mut found = false;
+    each(py, |what| {
+        found |= matches!(what, What::Check(it) if *it == entry)
+    })?;
+    Ok(found)
+}
+
+fn each(py: Python<'_>, mut visit: impl FnMut(&What)) -> PyResult<()> {
+    let mut next = innermost(py)?;
+    while let Some(inside) = next {
+        visit(&inside.get().what);
+        next = inside.get().outer.as_ref().map(|it| it.bind(py).clone());
+    }
+    Ok(())
+}

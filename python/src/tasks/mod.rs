@@ -1,0 +1,32 @@
+//! Callers that are tasks of an event loop, and builds that are carried by tasks of their own.
+//!
+//! What runs where is said in Python, by the carrier of each kind of loop (`tenure._aio`); what is found,
+//! who builds and what becomes of it is the engine's, step by step.
+
+pub(crate) mod build;
+pub(crate) mod call;
+pub(crate) mod inside;
+pub(crate) mod release;
+pub(crate) mod waiter;
+
+use pyo3::prelude::*;
+
+/// Adds what the carriers use to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add_class::<call::TaskCall>()?;
+    module.add_class::<build::TaskBuild>()?;
+    module.add_class::<waiter::TaskWaiter>()?;
+    module.add_class::<release::Releasing>()?;
+    module.add_class::<release::LoopState>()?;
+    module.add("inside", inside::variable(py)?)?;
+    module.add("READY", call::READY)?;
+    module.add("CHECK", call::CHECK)?;
+    module.add("BUILD", call::BUILD)?;
+    module.add("WAIT", call::WAIT)?;
+    module.add_function(wrap_pyfunction!(release::release_of_home, module)?)?;
+    module.add_function(wrap_pyfunction!(release::release_of_keeper, module)?)?;
+    module.add_function(wrap_pyfunction!(release::shutdown_timeout, module)?)?;
+    module.add_function(wrap_pyfunction!(release::tell_late_tasks, module)?)?;
+    Ok(())
+}

@@ -1,0 +1,34 @@
+"""Threads as scopes: each has a name of its own, which ends with it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+from tenure import _native
+
+__all__ = ["scope"]
+
+_numbers = itertools.count(1)
+_here = threading.local()
+
+
+class _Thread:
+    """One thread's scope. Python lets go of it on that thread, as the last thing that runs there."""
+
+    __slots__ = ("name",)
+
+    def __init__(self) -> None:
+        self.name = f"thread:{next(_numbers)}"
+
+    def __del__(self, end: object = _native.end_scope_named) -> None:
+        end(self.name)  # type: ignore[operator]
+
+
+def scope() -> str:
+    """The name of the present thread's scope."""
+    try:
+        thread: _Thread = _here.thread
+    except AttributeError:
+        thread = _here.thread = _Thread()
+    return thread.name
