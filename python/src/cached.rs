@@ -33,8 +33,9 @@ use crate::log::{self, Caller};
 use crate::options::{Options, Written};
 use crate::plan::{Arguments, Plan};
 use crate::process;
+use crate::raised::{Failure, Forked, interrupt, raised};
 use crate::registration::{Known, KnownFunction, Registration};
-use crate::resource::{Callbacks, Claim, Failure, Forked, Held, Kinds, interrupt, raised};
+use crate::resource::{Callbacks, Claim, Held, Kinds};
 use crate::strands;
 use crate::user_code;
 use crate::vectorcall::{self, guarded};
@@ -333,7 +334,7 @@ impl Cached {
             if failed.is_some() || process::is_left_behind(generation) {
                 return false;
             }
-            let answer = is_meant(py, name, predicate, held, entry);
+            let answer = is_meant(name, predicate, held.object(py), entry);
             let meant = answer.unwrap_or_else(|error| {
                 failed = Some(error);
                 false

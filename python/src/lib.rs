@@ -27,6 +27,7 @@ mod options;
 mod plan;
 mod process;
 mod provenance;
+mod raised;
 mod registration;
 mod resource;
 mod sessions;

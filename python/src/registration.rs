@@ -14,7 +14,8 @@ use pyo3::prelude::*;
 use tenure::{Function, Registered};
 
 use crate::process::{self, Standing};
-use crate::resource::{Callbacks, Failure, Held};
+use crate::raised::Failure;
+use crate::resource::{Callbacks, Held};
 
 pub(crate) type Known = Registered<Held, Failure>;
 pub(crate) type KnownFunction = Function<Held, Failure>;

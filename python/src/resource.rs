@@ -7,13 +7,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyFrozenSet, PyTraceback};
+use pyo3::types::PyFrozenSet;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
 
@@ -21,6 +21,7 @@ use crate::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
 use crate::churn::Decoration;
 use crate::fingerprint::Firsts;
 use crate::provenance;
+use crate::raised::{Forked, interrupt};
 use crate::{attach, interrupts, log, process, user_code};
 
 /// A cached object, and how many references to it there were before the cache handed it out.
@@ -113,30 +114,6 @@ impl Drop for Claim {
 fn references(object: &Bound<'_, PyAny>) -> isize {
     // SAFETY: a live object.
     unsafe { ffi::Py_REFCNT(object.as_ptr()) }
-}
-
-/// What a failed build gives to everyone who waited: the exception itself.
-#[derive(Clone)]
-pub(crate) struct Failure(Arc<Raised>);
-
-struct Raised {
-    error: PyErr,
-    traceback: Option<Py<PyTraceback>>,
-}
-
-impl Failure {
-    pub(crate) fn new(py: Python<'_>, error: PyErr) -> Self {
-        let traceback = error.traceback(py).map(Bound::unbind);
-        Self(Arc::new(Raised { error, traceback }))
-    }
-
-    /// The exception, with the traceback of the build and of no other waiter.
-    pub(crate) fn raise(&self, py: Python<'_>) -> PyErr {
-        let error = self.0.error.clone_ref(py);
-        let traceback = self.0.traceback.as_ref().map(|it| it.bind(py).clone());
-        error.set_traceback(py, traceback);
-        error
-    }
 }
 
 /// The callbacks of one cached function.
@@ -307,21 +284,5 @@ fn pass_on_interrupt(py: Python<'_>) {
     if is_main().unwrap_or(false) {
         // SAFETY: only notes that the signal has come.
         tenure::after_releases(|| unsafe { ffi::PyErr_SetInterrupt() });
-    }
-}
-
-/// This process was forked while the engine of its parent was busy for the caller.
-pub(crate) struct Forked;
-
-/// A Python exception on its way through the engine.
-pub(crate) fn interrupt(error: PyErr) -> Interrupt {
-    Interrupt(Box::new(error))
-}
-
-/// The Python exception back.
-pub(crate) fn raised(interrupt: Interrupt) -> PyErr {
-    match interrupt.0.downcast::<PyErr>() {
-        Ok(error) => *error,
-        Err(_) => unreachable!("only Python exceptions are sent through the engine here"),
     }
 }
