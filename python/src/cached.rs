@@ -21,6 +21,7 @@ use crate::argument_array::ArgumentArray;
 use crate::awaitables::{is_async_function, is_coroutine, refused_coroutine, refused_function};
 use crate::bound::BoundCached;
 use crate::callback::{is_meant, no_predicate};
+use crate::churn;
 use crate::current_function::Current;
 use crate::encode::{HashFuncs, Reading};
 use crate::errors::{self, Kind};
@@ -133,9 +134,7 @@ impl Cached {
         let known = engine
             .register(fingerprint.identity, make)
             .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
-        fingerprint
-            .decoration
-            .tell(py, &known, name, self.decorated.site);
+        churn::tell(py, &known, &self.decorated, &fingerprint.decoration);
         exit::watch_signals(py)?;
         let settings = &options.settings;
         let spinner = match &settings.spinner {

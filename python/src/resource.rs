@@ -18,8 +18,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
 
 use crate::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
-use crate::churn::Decoration;
-use crate::fingerprint::Firsts;
+use crate::fingerprint::{Decoration, Firsts};
 use crate::provenance;
 use crate::raised::{Forked, interrupt};
 use crate::{attach, interrupts, log, process, user_code};
