@@ -15,6 +15,7 @@ mod errors;
 mod events;
 mod exit;
 mod fingerprint;
+mod fork;
 mod host;
 mod hosts;
 mod identity;
@@ -31,6 +32,7 @@ mod raised;
 mod registration;
 mod resource;
 mod sessions;
+mod shutdown;
 #[cfg(unix)]
 mod signals;
 mod strands;
