@@ -9,8 +9,8 @@ use crate::encode::{self, Context, HashFuncs};
 use crate::log::Caller;
 use crate::resource::Held;
 use crate::{
-    attach, bound, cached, errors, events, exit, fork, host, hosts, info, interrupts, options,
-    process, sessions, shutdown, testing,
+    attach, bound, cached, decorator, errors, events, exit, fork, host, hosts, info, interrupts,
+    leased, options, process, sessions, shutdown, testing,
 };
 
 /// The native half of the package `tenure`.
@@ -21,12 +21,12 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     module.add_class::<cached::Cached>()?;
     module.add_class::<bound::BoundCached>()?;
-    module.add_class::<cached::Leased>()?;
+    module.add_class::<leased::Leased>()?;
     module.add_class::<info::Info>()?;
     module.add_class::<info::EntryInfo>()?;
     module.add_class::<testing::Clock>()?;
-    module.add_function(wrap_pyfunction!(cached::cache, module)?)?;
-    module.add_function(wrap_pyfunction!(cached::check, module)?)?;
+    module.add_function(wrap_pyfunction!(decorator::cache, module)?)?;
+    module.add_function(wrap_pyfunction!(decorator::check, module)?)?;
     module.add_function(wrap_pyfunction!(clear_all, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session, module)?)?;

@@ -1,4 +1,4 @@
-//! A cached function as Python sees it: a native callable, found in the engine by its identity.
+//! A cached function as a native callable, found in the engine by its identity.
 //!
 //! A hit goes from the caller to the entry without a Python frame: the plan writes the key, the
 //! engine looks, and one reference more goes back. Everything else takes the longer way through
@@ -13,13 +13,10 @@ use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 use tenure::{BuildError, Encoder, Error, Function, Lease, Spinner};
 
-use crate::argument_array::ArgumentArray;
-use crate::awaitables::{is_async_function, is_coroutine, refused_coroutine, refused_function};
-use crate::bound::BoundCached;
+use crate::awaitables::{is_coroutine, refused_coroutine};
 use crate::callback::{is_meant, no_predicate};
 use crate::churn;
 use crate::current_function::Current;
@@ -31,7 +28,7 @@ use crate::host;
 use crate::info::Info;
 use crate::interrupts;
 use crate::log::{self, Caller};
-use crate::options::{Options, Written};
+use crate::options::Options;
 use crate::plan::{Arguments, Plan};
 use crate::process;
 use crate::raised::{Failure, Forked, interrupt, raised};
@@ -57,7 +54,24 @@ pub(crate) struct Cached {
 }
 
 impl Cached {
-    fn make(py: Python<'_>, func: Bound<'_, PyAny>, options: Options) -> PyResult<Self> {
+    pub(crate) fn make<'py>(
+        func: Bound<'py, PyAny>,
+        options: Options,
+    ) -> PyResult<Bound<'py, Self>> {
+        let py = func.py();
+        let cached = Bound::new(py, Self::new(func, options)?)?;
+        static READY: std::sync::Once = std::sync::Once::new();
+        // SAFETY: the first object, which nobody else has seen; the field holds `call`.
+        READY.call_once(|| unsafe {
+            vectorcall::install(&cached, offset_of!(Self, vectorcall), true);
+            let class: *mut ffi::PyTypeObject = cached.as_any().get_type().as_ptr().cast();
+            (*class).tp_finalize = Some(finalize);
+        });
+        Ok(cached)
+    }
+
+    fn new(func: Bound<'_, PyAny>, options: Options) -> PyResult<Self> {
+        let py = func.py();
         let funcs = match &options.hash_funcs {
             Some(funcs) => HashFuncs::new(py, funcs.bind(py))?,
             None => None,
@@ -96,6 +110,11 @@ impl Cached {
     /// The function's name, for messages.
     pub(crate) fn name(&self) -> &str {
         &self.decorated.name
+    }
+
+    /// The function as it was written.
+    pub(crate) fn func<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.func.bind(py)
     }
 
     /// What the engine in force keeps for this function.
@@ -168,6 +187,21 @@ impl Cached {
         interrupts::to_caller(py, || {
             let lease = self.obtain(py, &function, &encoder, arguments)?;
             Ok(lease.clone_ref(py))
+        })
+    }
+
+    /// The resource of a call, and a claim on it.
+    pub(crate) fn claimed(
+        &self,
+        py: Python<'_>,
+        arguments: Arguments,
+    ) -> PyResult<(Py<PyAny>, Claim)> {
+        let encoder = self.key(py, arguments)?;
+        let function = self.function(py)?;
+        interrupts::to_caller(py, || {
+            let lease = self.obtain(py, &function, &encoder, arguments)?;
+            // Before the lease of the engine ends, so that nothing can come in between.
+            Ok((lease.clone_ref(py), lease.claim(py)))
         })
     }
 
@@ -360,11 +394,31 @@ impl Cached {
         }
     }
 
+    /// Its figures.
+    pub(crate) fn figures(&self, py: Python<'_>) -> PyResult<Info> {
+        Ok(Info::new(self.function(py)?.info()))
+    }
+
     fn named_key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<(Encoder, Reading)> {
         let mut encoder = Encoder::new();
         let name = &self.decorated.name;
         let reading = self.plan.encode_named(py, name, arguments, &mut encoder)?;
         Ok((encoder, reading))
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.func)?;
+        let pinned = self.fingerprint.get().into_iter().flat_map(|it| &it.pinned);
+        for pinned in pinned.chain(&self.decorated.maker.codes) {
+            visit.call(pinned)?;
+        }
+        self.plan.traverse(visit)?;
+        self.options.traverse(visit)?;
+        // SAFETY: a garbage collection holds the interpreter.
+        match unsafe { self.registration.last_callbacks() } {
+            Some(callbacks) => callbacks.traverse(visit),
+            None => Ok(()),
+        }
     }
 }
 
@@ -430,132 +484,6 @@ pub(crate) unsafe extern "C" fn call(
     }
 }
 
-#[pymethods]
-impl Cached {
-    /// The same for those who ask for `__call__` by name; a call itself does not come this way.
-    #[pyo3(signature = (*args, **kwargs))]
-    fn __call__(
-        &self,
-        py: Python<'_>,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
-        self.call(py, ArgumentArray::new(None, args, kwargs)?.arguments())
-    }
-
-    /// Clears the entry of a call with these arguments; without arguments, every entry.
-    #[pyo3(signature = (*args, **kwargs))]
-    fn clear(
-        &self,
-        py: Python<'_>,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<()> {
-        let array = ArgumentArray::new(None, args, kwargs)?;
-        self.clear_for(py, (!array.is_empty()).then(|| array.arguments()))
-    }
-
-    /// Clears the entries that the predicate means: it is asked of each resource and its figures, and
-    /// answers `True` or `False`. Gives how many were cleared.
-    #[pyo3(signature = (predicate, /))]
-    fn clear_if(&self, py: Python<'_>, predicate: &Bound<'_, PyAny>) -> PyResult<usize> {
-        self.clear_where(py, predicate)
-    }
-
-    /// The resource of a call with these arguments, if it is kept, and `None` otherwise. Builds
-    /// nothing, waits for nothing, asks no `validate`, and counts as no use.
-    #[pyo3(signature = (*args, **kwargs))]
-    fn peek(
-        &self,
-        py: Python<'_>,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Option<Py<PyAny>>> {
-        self.kept(py, ArgumentArray::new(None, args, kwargs)?.arguments())
-    }
-
-    /// Gives back a resource that was found broken: the next call builds anew. What its entry's key
-    /// has got since stays, and so does everything where the entry has ended already.
-    #[pyo3(signature = (resource, /))]
-    fn discard(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.discard_this(py, resource)
-    }
-
-    /// The figures of this function.
-    pub(crate) fn info(&self, py: Python<'_>) -> PyResult<Info> {
-        Ok(Info::new(self.function(py)?.info()))
-    }
-
-    /// A context manager that gives the resource and keeps it from being released meanwhile.
-    #[pyo3(signature = (*args, **kwargs))]
-    pub(crate) fn lease(
-        slf: &Bound<'_, Self>,
-        args: Bound<'_, PyTuple>,
-        kwargs: Option<Bound<'_, PyDict>>,
-    ) -> Leased {
-        Leased {
-            cached: slf.clone().unbind(),
-            args: args.unbind(),
-            kwargs: kwargs.map(Bound::unbind),
-            claims: std::sync::Mutex::new(Vec::new()),
-        }
-    }
-
-    /// The function's annotations, unless others were set. From Python 3.14 on they are evaluated
-    /// when somebody asks, and `update_wrapper` passes on only how.
-    #[getter]
-    fn __annotations__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let name = intern!(slf.py(), "__annotations__");
-        let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?;
-        match attributes.cast::<PyDict>()?.get_item(name)? {
-            Some(set) => Ok(set),
-            None => slf.get().func.bind(slf.py()).getattr(name),
-        }
-    }
-
-    #[setter(__annotations__)]
-    fn set_annotations(slf: &Bound<'_, Self>, annotations: Bound<'_, PyAny>) -> PyResult<()> {
-        let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?;
-        attributes.set_item(intern!(slf.py(), "__annotations__"), annotations)
-    }
-
-    fn __get__(
-        slf: Bound<'_, Self>,
-        instance: Option<Bound<'_, PyAny>>,
-        _owner: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        match instance {
-            None => Ok(slf.into_any().unbind()),
-            Some(instance) => BoundCached::make(slf, instance),
-        }
-    }
-
-    fn __reduce__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        // Like a function: found again by its name.
-        let name = slf.getattr(intern!(slf.py(), "__qualname__"))?;
-        Ok(name.unbind())
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<cached function {}>", self.decorated.name)
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.func)?;
-        let pinned = self.fingerprint.get().into_iter().flat_map(|it| &it.pinned);
-        for pinned in pinned.chain(&self.decorated.maker.codes) {
-            visit.call(pinned)?;
-        }
-        self.plan.traverse(&visit)?;
-        self.options.traverse(&visit)?;
-        // SAFETY: a garbage collection holds the interpreter.
-        match unsafe { self.registration.last_callbacks() } {
-            Some(callbacks) => callbacks.traverse(&visit),
-            None => Ok(()),
-        }
-    }
-}
-
 /// Called by the collector before it clears what it has found to be garbage, the first time that
 /// this object is among it: a version whose own callback alone reached it has lost its last user.
 unsafe extern "C" fn finalize(garbage: *mut ffi::PyObject) {
@@ -567,104 +495,4 @@ unsafe extern "C" fn finalize(garbage: *mut ffi::PyObject) {
         let cached = garbage.cast_unchecked::<Cached>();
         cached.get().registration.is_garbage();
     }
-}
-
-/// A resource on loan: `with f.lease(args) as resource`.
-#[pyclass(frozen, module = "tenure", name = "Lease")]
-pub(crate) struct Leased {
-    cached: Py<Cached>,
-    args: Py<PyTuple>,
-    kwargs: Option<Py<PyDict>>,
-    claims: std::sync::Mutex<Vec<Claim>>,
-}
-
-impl Leased {
-    fn claims(&self) -> std::sync::MutexGuard<'_, Vec<Claim>> {
-        self.claims.lock().expect("nothing panics under this lock")
-    }
-}
-
-#[pymethods]
-impl Leased {
-    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let cached = self.cached.get();
-        let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-        let array = ArgumentArray::new(None, self.args.bind(py), kwargs)?;
-        let encoder = cached.key(py, array.arguments())?;
-        let function = cached.function(py)?;
-        let (object, claim) = interrupts::to_caller(py, || {
-            let lease = cached.obtain(py, &function, &encoder, array.arguments())?;
-            // Before the lease of the engine ends, so that nothing can come in between.
-            Ok((lease.clone_ref(py), lease.claim(py)))
-        })?;
-        self.claims().push(claim);
-        Ok(object)
-    }
-
-    fn __exit__(
-        &self,
-        _class: &Bound<'_, PyAny>,
-        _error: &Bound<'_, PyAny>,
-        _traceback: &Bound<'_, PyAny>,
-    ) {
-        let claim = self.claims().pop();
-        drop(claim);
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.cached)?;
-        visit.call(&self.args)?;
-        visit.call(&self.kwargs)
-    }
-}
-
-/// Decorates a function: `tenure.cache_resource` with its settings checked.
-#[pyfunction]
-pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>> {
-    user_code::held(|| decorated(func, written))
-}
-
-fn decorated(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>> {
-    let py = func.py();
-    // A class or static method is cached inside, and bound outside.
-    for kind in ["classmethod", "staticmethod"] {
-        let class = py.import(intern!(py, "builtins"))?.getattr(kind)?;
-        if func.get_type().is(&class) {
-            let inner = decorated(func.getattr(intern!(py, "__func__"))?, written)?;
-            return Ok(class.call1((inner,))?.unbind());
-        }
-    }
-    if !func.is_callable() {
-        return Err(PyTypeError::new_err(format!(
-            "cache_resource decorates a function, not {func:?}. Settings are given by name, as in \
-             @cache_resource(ttl=\"1h\")"
-        )));
-    }
-    if is_async_function(&func)? {
-        return Err(refused_function(&func));
-    }
-    written.warn()?;
-    let cached = Cached::make(py, func.clone(), written.check()?)?;
-    let cached = Bound::new(py, cached)?;
-    static READY: std::sync::Once = std::sync::Once::new();
-    // SAFETY: the first object, which nobody else has seen; the field holds `call`.
-    READY.call_once(|| unsafe {
-        vectorcall::install(&cached, offset_of!(Cached, vectorcall), true);
-        let class: *mut ffi::PyTypeObject = cached.as_any().get_type().as_ptr().cast();
-        (*class).tp_finalize = Some(finalize);
-    });
-    let functools = py.import(intern!(py, "functools"))?;
-    functools.call_method1(intern!(py, "update_wrapper"), (&cached, func))?;
-    // What a class or an instance has under the names of the methods here does not hide them.
-    let attributes = cached.getattr(intern!(py, "__dict__"))?;
-    for name in ["clear", "clear_if", "discard", "info", "lease", "peek"] {
-        attributes.call_method1(intern!(py, "pop"), (name, py.None()))?;
-    }
-    Ok(cached.into_any().unbind())
-}
-
-/// Checks the settings where the decorator stands, before there is a function.
-#[pyfunction]
-pub(crate) fn check(written: Written<'_>) -> PyResult<()> {
-    written.check().map(drop)
 }
