@@ -11,8 +11,8 @@ use crate::encode::{self, Context, HashFuncs};
 use crate::log::Caller;
 use crate::resource::Held;
 use crate::{
-    attach, bound, cached, errors, events, exit, host, hosts, info, interrupts, options, process,
-    scope, sessions, tasks, testing,
+    attach, bound, cached, decorator, errors, events, exit, fork, host, hosts, info, interrupts,
+    leased, options, process, scope, sessions, shutdown, tasks, testing,
 };
 
 /// The native half of the package `tenure`.
@@ -23,12 +23,12 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     module.add_class::<cached::Cached>()?;
     module.add_class::<bound::BoundCached>()?;
-    module.add_class::<cached::Leased>()?;
+    module.add_class::<leased::Leased>()?;
     module.add_class::<info::Info>()?;
     module.add_class::<info::EntryInfo>()?;
     module.add_class::<testing::Clock>()?;
-    module.add_function(wrap_pyfunction!(cached::cache, module)?)?;
-    module.add_function(wrap_pyfunction!(cached::check, module)?)?;
+    module.add_function(wrap_pyfunction!(decorator::cache, module)?)?;
+    module.add_function(wrap_pyfunction!(decorator::check, module)?)?;
     module.add_function(wrap_pyfunction!(clear_all, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session, module)?)?;
@@ -42,7 +42,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
     module.add_function(wrap_pyfunction!(get_host, module)?)?;
     module.add_function(wrap_pyfunction!(parse_ttl, module)?)?;
-    module.add_function(wrap_pyfunction!(exit::shutdown, module)?)?;
+    module.add_function(wrap_pyfunction!(shutdown::shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_inspect, module)?)?;
     module.add_function(wrap_pyfunction!(_encode, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
@@ -55,7 +55,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// Has the end of the process release everything, and a child process forget it.
 fn watch_the_process(py: Python<'_>) -> PyResult<()> {
     let hooks = PyDict::new(py);
-    hooks.set_item("after_in_child", wrap_pyfunction!(process::after_fork, py)?)?;
+    hooks.set_item("after_in_child", wrap_pyfunction!(fork::after_fork, py)?)?;
     if py.version_info() < (3, 12) {
         hooks.set_item("before", wrap_pyfunction!(attach::before_fork, py)?)?;
         let after = wrap_pyfunction!(attach::after_fork_in_parent, py)?;

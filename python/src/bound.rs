@@ -10,8 +10,9 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 
 use crate::argument_array::ArgumentArray;
-use crate::cached::{Cached, Leased};
+use crate::cached::Cached;
 use crate::info::Info;
+use crate::leased::Leased;
 use crate::plan::Arguments;
 use crate::vectorcall;
 
@@ -171,7 +172,7 @@ impl BoundCached {
 
     /// The figures of the method, over all instances.
     fn info(&self, py: Python<'_>) -> PyResult<Info> {
-        self.cached.get().info(py)
+        self.cached.get().figures(py)
     }
 
     /// As for a function, with the instance as the first argument.
@@ -184,7 +185,7 @@ impl BoundCached {
     ) -> PyResult<Leased> {
         let behind = std::iter::once(self.instance.bind(py).clone()).chain(args.iter());
         let args = PyTuple::new(py, behind.collect::<Vec<_>>())?;
-        Ok(Cached::lease(self.cached.bind(py), args, kwargs))
+        Ok(Leased::new(self.cached.bind(py).clone(), args, kwargs))
     }
 
     fn __getattr__(&self, py: Python<'_>, name: &str) -> PyResult<Py<PyAny>> {

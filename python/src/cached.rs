@@ -1,4 +1,4 @@
-//! A cached function as Python sees it: a native callable, found in the engine by its identity.
+//! A cached function as a native callable, found in the engine by its identity.
 //!
 //! A hit goes from the caller to the entry without a Python frame: the plan writes the key, the
 //! engine looks, and one reference more goes back. Everything else takes the longer way through
@@ -7,39 +7,36 @@
 
 use std::any::Any;
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::{PyException, PyStopIteration, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 use tenure::{BuildError, Encoder, Error, Function, Lease, Spinner};
 
-use crate::argument_array::ArgumentArray;
 use crate::awaitables::{is_unfinished, refused_coroutine};
-use crate::bound::BoundCached;
 use crate::callback::{is_meant, no_predicate};
+use crate::churn;
 use crate::current_function::Current;
 use crate::encode::{HashFuncs, Reading};
 use crate::errors::{self, Kind};
 use crate::exit;
-use crate::failure::Failure;
 use crate::fingerprint::{self, Decorated, Fingerprint};
 use crate::host;
 use crate::info::Info;
 use crate::interrupts;
 use crate::log::{self, Caller};
-use crate::options::{Options, Written};
+use crate::options::Options;
 use crate::plan::{Arguments, Plan};
 use crate::process;
+use crate::raised::{Failure, Forked, interrupt, raised};
 use crate::registration::{Known, KnownFunction, Registration};
-use crate::resource::{Callbacks, Claim, Forked, Held, Kinds, Leave, interrupt, raised};
+use crate::resource::{Callbacks, Claim, Held, Kinds, Leave};
 use crate::shape::{self, Shape};
 use crate::strands;
-use crate::tasks::call::TaskCall;
+use crate::tasks::coroutines::Coroutines;
 use crate::tasks::inside;
 use crate::user_code;
 use crate::vectorcall::{self, guarded};
@@ -62,32 +59,25 @@ pub(crate) struct Cached {
     options: Options,
 }
 
-/// What the calls of an async function give: each a coroutine of one of these functions.
-struct Coroutines {
-    /// Of one that has the resource at hand.
-    ready: Py<PyAny>,
-    /// Of one that has to find, wait or build.
-    call: Py<PyAny>,
-    /// Whether it has been said that a resource outlives its loop.
-    has_told: AtomicBool,
-}
-
-impl Coroutines {
-    fn of(func: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let py = func.py();
-        let carrier = py.import(intern!(py, "tenure._loops"))?;
-        let made = carrier.call_method1(intern!(py, "coroutines"), (func,))?;
-        let (ready, call) = made.extract()?;
-        Ok(Self {
-            ready,
-            call,
-            has_told: AtomicBool::new(false),
-        })
-    }
-}
-
 impl Cached {
-    fn make(py: Python<'_>, func: Bound<'_, PyAny>, options: Options) -> PyResult<Self> {
+    pub(crate) fn make<'py>(
+        func: Bound<'py, PyAny>,
+        options: Options,
+    ) -> PyResult<Bound<'py, Self>> {
+        let py = func.py();
+        let cached = Bound::new(py, Self::new(func, options)?)?;
+        static READY: std::sync::Once = std::sync::Once::new();
+        // SAFETY: the first object, which nobody else has seen; the field holds `call`.
+        READY.call_once(|| unsafe {
+            vectorcall::install(&cached, offset_of!(Self, vectorcall), true);
+            let class: *mut ffi::PyTypeObject = cached.as_any().get_type().as_ptr().cast();
+            (*class).tp_finalize = Some(finalize);
+        });
+        Ok(cached)
+    }
+
+    fn new(func: Bound<'_, PyAny>, options: Options) -> PyResult<Self> {
+        let py = func.py();
         let shape = Shape::of(&func, options.enters)?;
         options.check_callbacks(py, shape.is_async)?;
         let coroutines = shape.is_async.then(|| Coroutines::of(&func)).transpose()?;
@@ -133,8 +123,19 @@ impl Cached {
         &self.decorated.name
     }
 
-    pub(crate) fn func(&self) -> &Py<PyAny> {
-        &self.func
+    /// The function as it was written.
+    pub(crate) fn func<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        self.func.bind(py)
+    }
+
+    /// Marks it as the one that the engine is busy with.
+    pub(crate) fn current(&self) -> Current {
+        Current::set(&self.func)
+    }
+
+    /// What its calls give where it is async.
+    pub(crate) fn coroutines(&self) -> Option<&Coroutines> {
+        self.coroutines.as_ref()
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -151,7 +152,7 @@ impl Cached {
     }
 
     /// What the engine in force keeps for this function.
-    fn function(&self, py: Python<'_>) -> PyResult<Arc<KnownFunction>> {
+    pub(crate) fn function(&self, py: Python<'_>) -> PyResult<Arc<KnownFunction>> {
         self.registration.get(py, || self.register(py))
     }
 
@@ -187,9 +188,7 @@ impl Cached {
         let known = engine
             .register(fingerprint.identity, make)
             .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
-        fingerprint
-            .decoration
-            .tell(py, &known, name, self.decorated.site);
+        churn::tell(py, &known, &self.decorated, &fingerprint.decoration);
         exit::watch_signals(py)?;
         let settings = &options.settings;
         let spinner = match &settings.spinner {
@@ -223,6 +222,21 @@ impl Cached {
         interrupts::to_caller(py, || {
             let lease = self.obtain(py, &function, &encoder, arguments)?;
             Ok(lease.clone_ref(py))
+        })
+    }
+
+    /// The resource of a call, and a claim on it.
+    pub(crate) fn claimed(
+        &self,
+        py: Python<'_>,
+        arguments: Arguments,
+    ) -> PyResult<(Py<PyAny>, Claim)> {
+        let encoder = self.key(py, arguments)?;
+        let function = self.function(py)?;
+        interrupts::to_caller(py, || {
+            let lease = self.obtain(py, &function, &encoder, arguments)?;
+            // Before the lease of the engine ends, so that nothing can come in between.
+            Ok((lease.clone_ref(py), lease.claim(py)))
         })
     }
 
@@ -380,7 +394,8 @@ impl Cached {
         Ok(())
     }
 
-    fn key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Encoder> {
+    /// The key of a call, whose arguments have one under which it is found again.
+    pub(crate) fn key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Encoder> {
         let mut encoder = Encoder::new();
         let name = &self.decorated.name;
         let reading = self.plan.encode(py, name, arguments, &mut encoder)?;
@@ -428,7 +443,7 @@ impl Cached {
             if failed.is_some() || process::is_left_behind(generation) {
                 return false;
             }
-            let answer = is_meant(py, name, predicate, held, entry);
+            let answer = is_meant(name, predicate, held.object(py), entry);
             let meant = answer.unwrap_or_else(|error| {
                 failed = Some(error);
                 false
@@ -455,11 +470,34 @@ impl Cached {
         }
     }
 
+    /// Its figures.
+    pub(crate) fn figures(&self, py: Python<'_>) -> PyResult<Info> {
+        Ok(Info::new(self.function(py)?.info()))
+    }
+
     fn named_key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<(Encoder, Reading)> {
         let mut encoder = Encoder::new();
         let name = &self.decorated.name;
         let reading = self.plan.encode_named(py, name, arguments, &mut encoder)?;
         Ok((encoder, reading))
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.func)?;
+        if let Some(coroutines) = &self.coroutines {
+            coroutines.traverse(visit)?;
+        }
+        let pinned = self.fingerprint.get().into_iter().flat_map(|it| &it.pinned);
+        for pinned in pinned.chain(&self.decorated.maker.codes) {
+            visit.call(pinned)?;
+        }
+        self.plan.traverse(visit)?;
+        self.options.traverse(visit)?;
+        // SAFETY: a garbage collection holds the interpreter.
+        match unsafe { self.registration.last_callbacks() } {
+            Some(callbacks) => callbacks.traverse(visit),
+            None => Ok(()),
+        }
     }
 }
 
@@ -549,15 +587,13 @@ unsafe extern "C" fn call_async(
         let callable: Borrowed<'_, '_, PyAny> = Borrowed::from_ptr(py, callable);
         callable.cast_unchecked::<Cached>()
     };
+    let py = cached.py();
     let Some(coroutines) = &cached.get().coroutines else {
         return guarded(|_| Err(PyTypeError::new_err("this function is not async")));
     };
-    match cached.get().hit_at_home(cached.py(), coroutines, arguments) {
-        // SAFETY: two live objects.
-        Some(object) => unsafe {
-            ffi::PyObject_CallOneArg(coroutines.ready.as_ptr(), object.as_ptr())
-        },
-        None => guarded(|py| Cached::coroutine(&cached, py, coroutines, arguments)),
+    match cached.get().hit_at_home(py, coroutines, arguments) {
+        Some(object) => coroutines.ready(&object),
+        None => guarded(|py| coroutines.call(py, cached.as_any(), arguments, None)),
     }
 }
 
@@ -576,7 +612,7 @@ impl Cached {
             return None;
         }
         let look = |held: &Held| {
-            let is_silent = !held.is_of_ended_loop() || coroutines.has_told.load(Ordering::Relaxed);
+            let is_silent = !held.is_of_ended_loop() || coroutines.have_told();
             is_silent.then(|| held.clone_ref(py))
         };
         function.peek(&encoder.finish(), look).flatten()
@@ -587,7 +623,7 @@ impl Cached {
         let Some(coroutines) = &self.coroutines else {
             return;
         };
-        if held.is_of_ended_loop() && !coroutines.has_told.swap(true, Ordering::Relaxed) {
+        if held.is_of_ended_loop() && coroutines.tell_once() {
             let text = format!(
                 "{name} was built on an event loop that has ended, and is used on another one. Where it \
                  belongs to its loop, as connections and clients do, write scope=\"loop\": each loop \
@@ -598,190 +634,15 @@ impl Cached {
         }
     }
 
-    /// The coroutine of a call that has yet to find its resource.
-    fn coroutine(
-        slf: &Borrowed<'_, '_, Self>,
-        py: Python<'_>,
-        coroutines: &Coroutines,
-        arguments: Arguments,
-    ) -> PyResult<Py<PyAny>> {
-        // SAFETY: the arguments of the call, which the caller holds.
-        let (args, kwargs) = unsafe {
-            user_code::packed(
-                py,
-                arguments.first(),
-                arguments.positional(),
-                arguments.names(),
-            )?
-        };
-        Ok(coroutines
-            .call
-            .bind(py)
-            .call1((slf, args, kwargs, py.None()))?
-            .unbind())
-    }
-
     /// A call by whoever has the arguments laid out, as [`call`] and [`call_async`] answer it.
     pub(crate) fn call_any(slf: &Bound<'_, Self>, arguments: Arguments) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         match &slf.get().coroutines {
             None => slf.get().call(py, arguments),
-            Some(coroutines) => Self::coroutine(&slf.as_borrowed(), py, coroutines, arguments),
-        }
-    }
-
-    /// The function in the engine in force, and the key of a call.
-    pub(crate) fn keyed(
-        &self,
-        py: Python<'_>,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<(Arc<KnownFunction>, Encoder)> {
-        let array = ArgumentArray::new(None, args, kwargs)?;
-        let key = self.key(py, array.arguments())?;
-        Ok((self.function(py)?, key))
-    }
-}
-
-#[pymethods]
-impl Cached {
-    /// A call of an async function, to be taken step by step.
-    fn _begin(
-        slf: &Bound<'_, Self>,
-        args: Bound<'_, PyTuple>,
-        kwargs: Option<Bound<'_, PyDict>>,
-        leased: Option<Py<Leased>>,
-    ) -> PyResult<TaskCall> {
-        TaskCall::new(slf, args, kwargs, leased)
-    }
-
-    /// The same for those who ask for `__call__` by name; a call itself does not come this way.
-    #[pyo3(signature = (*args, **kwargs))]
-    fn __call__(
-        slf: &Bound<'_, Self>,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Py<PyAny>> {
-        Self::call_any(slf, ArgumentArray::new(None, args, kwargs)?.arguments())
-    }
-
-    /// Clears the entry of a call with these arguments; without arguments, every entry.
-    #[pyo3(signature = (*args, **kwargs))]
-    fn clear(
-        &self,
-        py: Python<'_>,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<()> {
-        let array = ArgumentArray::new(None, args, kwargs)?;
-        self.clear_for(py, (!array.is_empty()).then(|| array.arguments()))
-    }
-
-    /// Clears the entries that the predicate means: it is asked of each resource and its figures, and
-    /// answers `True` or `False`. Gives how many were cleared.
-    #[pyo3(signature = (predicate, /))]
-    fn clear_if(&self, py: Python<'_>, predicate: &Bound<'_, PyAny>) -> PyResult<usize> {
-        self.clear_where(py, predicate)
-    }
-
-    /// The resource of a call with these arguments, if it is kept, and `None` otherwise. Builds
-    /// nothing, waits for nothing, asks no `validate`, and counts as no use.
-    #[pyo3(signature = (*args, **kwargs))]
-    fn peek(
-        &self,
-        py: Python<'_>,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Option<Py<PyAny>>> {
-        self.kept(py, ArgumentArray::new(None, args, kwargs)?.arguments())
-    }
-
-    /// Gives back a resource that was found broken: the next call builds anew. What its entry's key
-    /// has got since stays, and so does everything where the entry has ended already.
-    #[pyo3(signature = (resource, /))]
-    fn discard(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.discard_this(py, resource)
-    }
-
-    /// The figures of this function.
-    pub(crate) fn info(&self, py: Python<'_>) -> PyResult<Info> {
-        Ok(Info::new(self.function(py)?.info()))
-    }
-
-    /// A context manager that gives the resource and keeps it from being released meanwhile.
-    #[pyo3(signature = (*args, **kwargs))]
-    pub(crate) fn lease(
-        slf: &Bound<'_, Self>,
-        args: Bound<'_, PyTuple>,
-        kwargs: Option<Bound<'_, PyDict>>,
-    ) -> Leased {
-        Leased {
-            cached: slf.clone().unbind(),
-            args: args.unbind(),
-            kwargs: kwargs.map(Bound::unbind),
-            claims: std::sync::Mutex::new(Vec::new()),
-        }
-    }
-
-    /// The function's annotations, unless others were set. From Python 3.14 on they are evaluated
-    /// when somebody asks, and `update_wrapper` passes on only how.
-    #[getter]
-    fn __annotations__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let name = intern!(slf.py(), "__annotations__");
-        let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?;
-        match attributes.cast::<PyDict>()?.get_item(name)? {
-            Some(set) => Ok(set),
-            None => slf.get().func.bind(slf.py()).getattr(name),
-        }
-    }
-
-    #[setter(__annotations__)]
-    fn set_annotations(slf: &Bound<'_, Self>, annotations: Bound<'_, PyAny>) -> PyResult<()> {
-        let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?;
-        attributes.set_item(intern!(slf.py(), "__annotations__"), annotations)
-    }
-
-    fn __get__(
-        slf: Bound<'_, Self>,
-        instance: Option<Bound<'_, PyAny>>,
-        _owner: Option<Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        match instance {
-            None => Ok(slf.into_any().unbind()),
-            Some(instance) => BoundCached::make(slf, instance),
-        }
-    }
-
-    fn __reduce__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        // Like a function: found again by its name.
-        let name = slf.getattr(intern!(slf.py(), "__qualname__"))?;
-        Ok(name.unbind())
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<cached function {}>", self.decorated.name)
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.func)?;
-        if let Some(coroutines) = &self.coroutines {
-            visit.call(&coroutines.ready)?;
-            visit.call(&coroutines.call)?;
-        }
-        let pinned = self.fingerprint.get().into_iter().flat_map(|it| &it.pinned);
-        for pinned in pinned.chain(&self.decorated.maker.codes) {
-            visit.call(pinned)?;
-        }
-        self.plan.traverse(&visit)?;
-        self.options.traverse(&visit)?;
-        // SAFETY: a garbage collection holds the interpreter.
-        match unsafe { self.registration.last_callbacks() } {
-            Some(callbacks) => callbacks.traverse(&visit),
-            None => Ok(()),
+            Some(coroutines) => coroutines.call(py, slf.as_any(), arguments, None),
         }
     }
 }
-
 /// Called by the collector before it clears what it has found to be garbage, the first time that
 /// this object is among it: a version whose own callback alone reached it has lost its last user.
 unsafe extern "C" fn finalize(garbage: *mut ffi::PyObject) {
@@ -793,147 +654,4 @@ unsafe extern "C" fn finalize(garbage: *mut ffi::PyObject) {
         let cached = garbage.cast_unchecked::<Cached>();
         cached.get().registration.is_garbage();
     }
-}
-
-/// A resource on loan: `with f.lease(args) as resource`.
-#[pyclass(frozen, module = "tenure", name = "Lease")]
-pub(crate) struct Leased {
-    cached: Py<Cached>,
-    args: Py<PyTuple>,
-    kwargs: Option<Py<PyDict>>,
-    claims: std::sync::Mutex<Vec<Claim>>,
-}
-
-impl Leased {
-    /// Holds one more resource until the block ends.
-    pub(crate) fn add(&self, claim: Claim) {
-        self.claims().push(claim);
-    }
-
-    fn claims(&self) -> std::sync::MutexGuard<'_, Vec<Claim>> {
-        self.claims.lock().expect("nothing panics under this lock")
-    }
-}
-
-#[pymethods]
-impl Leased {
-    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let cached = self.cached.get();
-        if cached.shape.is_async {
-            let name = cached.name();
-            return Err(PyTypeError::new_err(format!(
-                "{name} is an async function: write `async with {name}.lease(...)`"
-            )));
-        }
-        let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-        let array = ArgumentArray::new(None, self.args.bind(py), kwargs)?;
-        let encoder = cached.key(py, array.arguments())?;
-        let function = cached.function(py)?;
-        let (object, claim) = interrupts::to_caller(py, || {
-            let lease = cached.obtain(py, &function, &encoder, array.arguments())?;
-            // Before the lease of the engine ends, so that nothing can come in between.
-            Ok((lease.clone_ref(py), lease.claim(py)))
-        })?;
-        self.add(claim);
-        Ok(object)
-    }
-
-    fn __aenter__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        let (py, it) = (slf.py(), slf.get());
-        let cached = it.cached.bind(py);
-        let Some(coroutines) = &cached.get().coroutines else {
-            let name = cached.get().name();
-            return Err(PyTypeError::new_err(format!(
-                "{name} is no async function: write `with {name}.lease(...)`"
-            )));
-        };
-        let kwargs = it.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
-        let call = coroutines.call.bind(py);
-        Ok(call.call1((cached, &it.args, kwargs, slf))?.unbind())
-    }
-
-    fn __aexit__(
-        &self,
-        class: &Bound<'_, PyAny>,
-        error: &Bound<'_, PyAny>,
-        traceback: &Bound<'_, PyAny>,
-    ) -> PyResult<Py<PyAny>> {
-        let py = class.py();
-        self.__exit__(class, error, traceback);
-        let cached = self.cached.get();
-        let coroutines = cached.coroutines.as_ref();
-        let ready = coroutines.map(|it| it.ready.bind(py));
-        let ready = ready.ok_or_else(|| PyTypeError::new_err("this function is not async"))?;
-        Ok(ready.call1((py.None(),))?.unbind())
-    }
-
-    fn __exit__(
-        &self,
-        _class: &Bound<'_, PyAny>,
-        _error: &Bound<'_, PyAny>,
-        _traceback: &Bound<'_, PyAny>,
-    ) {
-        let claim = self.claims().pop();
-        drop(claim);
-    }
-
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.cached)?;
-        visit.call(&self.args)?;
-        visit.call(&self.kwargs)
-    }
-}
-
-/// Decorates a function: `tenure.cache_resource` with its settings checked.
-#[pyfunction]
-pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>> {
-    user_code::held(|| decorated(func, written))
-}
-
-fn decorated(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>> {
-    let py = func.py();
-    // A class or static method is cached inside, and bound outside.
-    for kind in ["classmethod", "staticmethod"] {
-        let class = py.import(intern!(py, "builtins"))?.getattr(kind)?;
-        if func.get_type().is(&class) {
-            let inner = decorated(func.getattr(intern!(py, "__func__"))?, written)?;
-            return Ok(class.call1((inner,))?.unbind());
-        }
-    }
-    if !func.is_callable() {
-        return Err(PyTypeError::new_err(format!(
-            "cache_resource decorates a function, not {func:?}. Settings are given by name, as in \
-             @cache_resource(ttl=\"1h\")"
-        )));
-    }
-    written.warn()?;
-    let cached = Cached::make(py, func.clone(), written.check()?)?;
-    let cached = Bound::new(py, cached)?;
-    static READY: std::sync::Once = std::sync::Once::new();
-    // SAFETY: the first object, which nobody else has seen; the field holds `call`.
-    READY.call_once(|| unsafe {
-        vectorcall::install(&cached, offset_of!(Cached, vectorcall), true);
-        let class: *mut ffi::PyTypeObject = cached.as_any().get_type().as_ptr().cast();
-        (*class).tp_finalize = Some(finalize);
-    });
-    let functools = py.import(intern!(py, "functools"))?;
-    functools.call_method1(intern!(py, "update_wrapper"), (&cached, &func))?;
-    let shape = cached.get().shape;
-    if shape.is_async || shape.leaves() {
-        // Frameworks ask what it is, and look behind it.
-        let carrier = py.import(intern!(py, "tenure._loops"))?;
-        carrier.call_method1(intern!(py, "present"), (&cached, func, shape.is_async))?;
-    }
-    // What a class or an instance has under the names of the methods here does not hide them.
-    let attributes = cached.getattr(intern!(py, "__dict__"))?;
-    for name in ["clear", "clear_if", "discard", "info", "lease", "peek"] {
-        attributes.call_method1(intern!(py, "pop"), (name, py.None()))?;
-    }
-    Ok(cached.into_any().unbind())
-}
-
-/// Checks the settings where the decorator stands, before there is a function.
-#[pyfunction]
-pub(crate) fn check(written: Written<'_>) -> PyResult<()> {
-    written.check().map(drop)
 }

@@ -8,7 +8,6 @@ use pyo3::{PyTraverseError, PyVisit};
 use tenure::Cause;
 
 use crate::info::EntryInfo;
-use crate::resource::Held;
 use crate::user_code;
 
 /// A callback that says yes or no of a resource.
@@ -47,14 +46,13 @@ impl Question {
 /// # Errors
 /// What the predicate raises, and a `TypeError` for what is not a boolean.
 pub(crate) fn is_meant(
-    py: Python<'_>,
     function: &str,
     predicate: &Bound<'_, PyAny>,
-    value: &Held,
+    resource: &Bound<'_, PyAny>,
     entry: &tenure::EntryInfo,
 ) -> PyResult<bool> {
-    let figures = Bound::new(py, EntryInfo::new(entry))?;
-    let answer = user_code::apply(predicate, [value.object(py), figures.as_any()])?;
+    let figures = Bound::new(resource.py(), EntryInfo::new(entry))?;
+    let answer = user_code::apply(predicate, [resource, figures.as_any()])?;
     let asked = || format!("the predicate of {function}.clear_if");
     boolean(&answer, || (asked(), example_of_predicate(function)))
 }

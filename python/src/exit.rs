@@ -9,9 +9,10 @@
 
 use pyo3::prelude::*;
 
+use crate::shutdown::shutdown;
 #[cfg(doc)]
 use crate::worker;
-use crate::{interrupts, log, process, waiting};
+use crate::{log, process};
 
 /// Takes over the signals that would end this process at once. Asked in each process where
 /// something is registered.
@@ -24,23 +25,7 @@ pub(crate) fn after_fork() {
     signals::after_fork();
 }
 
-/// Releases everything that is held, last built first. `True`: everything that was built has been
-/// released. `False`: callers still hold something, or the time ran out; the log says which functions
-/// these are, how many resources of each, and why.
-#[pyfunction]
-pub(crate) fn shutdown(py: Python<'_>) -> PyResult<bool> {
-    let in_time = interrupts::to_caller(py, || waiting::aside(py, process::shutdown))?;
-    if !in_time {
-        tell_late(py);
-    }
-    Ok(in_time)
-}
-
-pub(crate) fn tell_late(py: Python<'_>) {
-    log::line(py, false, LATE);
-}
-
-/// The same at the end of the process.
+/// Releases everything at the end of the process.
 #[pyfunction]
 pub(crate) fn at_exit(py: Python<'_>) {
     if let Err(error) = shutdown(py) {
@@ -55,9 +40,6 @@ pub(crate) fn at_exit(py: Python<'_>) {
     // A signal that is ending the process gives its exit status.
     py.detach(signals::await_end);
 }
-
-const LATE: &str = "the process ends before everything was released: see above, or \
-                    shutdown_timeout of tenure.configure";
 
 #[cfg(unix)]
 pub(crate) use crate::signals;

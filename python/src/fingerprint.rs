@@ -5,7 +5,6 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use tenure::{Hasher128, Identity};
 
-use crate::churn::Decoration;
 use crate::encode::{First, Role};
 use crate::identity::{self, Place, Source};
 use crate::maker::{self, Maker};
@@ -56,6 +55,34 @@ pub(crate) struct Fingerprint {
     pub(crate) firsts: Firsts,
     /// What tells this decoration from the next one of the same code.
     pub(crate) decoration: Decoration,
+}
+
+/// What tells one decoration from the next one of the same code.
+#[derive(Clone)]
+pub(crate) struct Decoration {
+    /// The run of the main script that it was done in.
+    pub(crate) round: u64,
+    /// The captured variables, with the digest of what each holds.
+    pub(crate) captured: Arc<[(String, u128)]>,
+}
+
+impl Decoration {
+    /// The variables that hold something else, if both capture the same ones and any does.
+    pub(crate) fn changed_since<'a>(&'a self, before: &Self) -> Option<Vec<&'a str>> {
+        if self.captured.len() != before.captured.len() {
+            return None;
+        }
+        let mut changed = Vec::new();
+        for ((name, holds), (before, held)) in self.captured.iter().zip(&*before.captured) {
+            if name != before {
+                return None;
+            }
+            if holds != held && !changed.contains(&name.as_str()) {
+                changed.push(name.as_str());
+            }
+        }
+        (!changed.is_empty()).then_some(changed)
+    }
 }
 
 pub(crate) type Firsts = Arc<[Arc<First>]>;

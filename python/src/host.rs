@@ -11,7 +11,7 @@ use crate::current_function::Current;
 use crate::encode::{self, Context};
 use crate::hosts;
 use crate::log;
-use crate::resource::interrupt;
+use crate::raised::interrupt;
 
 pub(crate) struct PyHost {
     pub(crate) adapter: Py<PyAny>,

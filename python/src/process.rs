@@ -17,7 +17,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use tenure::{Config, Engine};
 
-use crate::{attach, exit, testing};
+use crate::attach;
 
 /// Leaked, since anyone may hold a reference.
 static IN_FORCE: AtomicPtr<Engine> = AtomicPtr::new(ptr::null_mut());
@@ -92,7 +92,6 @@ fn next_generation() -> u32 {
 }
 
 /// In a child process: forgets everything, since what is cached belongs to the parent.
-#[pyfunction]
 pub(crate) fn after_fork() {
     let generation = next_generation();
     OWN_GENERATION.store(generation, Ordering::Relaxed);
@@ -104,9 +103,6 @@ pub(crate) fn after_fork() {
         }
     }
     OVER.store(false, Ordering::Relaxed);
-    attach::after_fork_in_child();
-    testing::after_fork();
-    exit::after_fork();
 }
 
 /// Puts another engine in force, until [`reinstate`].

@@ -18,11 +18,11 @@ use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Behaviour, Cause, Holding, Interrupt, Later, ReleaseFailed, SessionId};
 
 use crate::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
-use crate::churn::Decoration;
-use crate::fingerprint::Firsts;
+use crate::fingerprint::{Decoration, Firsts};
 use crate::provenance;
+use crate::raised::{Forked, interrupt};
 use crate::scope::Sharing;
-use crate::tasks::release::{LoopState, Releasing};
+use crate::tasks::ticket::{LoopState, Releasing};
 use crate::{attach, interrupts, log, process, shape, user_code};
 
 /// A cached object, and how many references to it there were before the cache handed it out.
@@ -407,21 +407,5 @@ fn pass_on_interrupt(py: Python<'_>) {
     if is_main().unwrap_or(false) {
         // SAFETY: only notes that the signal has come.
         tenure::after_releases(|| unsafe { ffi::PyErr_SetInterrupt() });
-    }
-}
-
-/// This process was forked while the engine of its parent was busy for the caller.
-pub(crate) struct Forked;
-
-/// A Python exception on its way through the engine.
-pub(crate) fn interrupt(error: PyErr) -> Interrupt {
-    Interrupt(Box::new(error))
-}
-
-/// The Python exception back.
-pub(crate) fn raised(interrupt: Interrupt) -> PyErr {
-    match interrupt.0.downcast::<PyErr>() {
-        Ok(error) => *error,
-        Err(_) => unreachable!("only Python exceptions are sent through the engine here"),
     }
 }

@@ -24,7 +24,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-use crate::{attach, exit, process};
+use crate::{attach, process, shutdown};
 
 const TAKEN: [c_int; 3] = [libc::SIGTERM, libc::SIGHUP, libc::SIGINT];
 
@@ -285,7 +285,7 @@ fn listen(source: c_int) {
     }
     ENDING.store(true, Ordering::Release);
     if !process::shutdown_at_last() {
-        attach::in_time(exit::tell_late);
+        attach::in_time(shutdown::tell_late);
     }
     let signal = c_int::from(byte);
     // It may be blocked on all other threads by now.

@@ -14,7 +14,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use tenure::{Awaited, Interrupt, Waiting};
 
-use crate::resource::{Forked, interrupt};
+use crate::raised::{Forked, interrupt};
 use crate::{attach, log, process, strands};
 
 /// How long a caller waits before it looks for signals and for its host's wishes.

@@ -12,7 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule, PyString, PyTuple};
 
-use crate::{exit, modules, process};
+use crate::{modules, process, shutdown};
 
 /// Has the end of a worker release everything. Asked at each build: a process becomes a worker only
 /// after its modules were imported.
@@ -98,7 +98,7 @@ fn release_at_the_end_of(worker: &Bound<'_, PyAny>, package: &Bound<'_, PyString
     if let Some(finalize) = member(package, "util", intern!(py, "Finalize"))? {
         let options = PyDict::new(py);
         options.set_item(intern!(py, "exitpriority"), 0)?;
-        let shutdown = wrap_pyfunction!(exit::shutdown, py)?;
+        let shutdown = wrap_pyfunction!(shutdown::shutdown, py)?;
         finalize.call((py.None(), shutdown), Some(&options))?;
     }
     // What a pool has its workers run, where that is an object of its own.
@@ -127,5 +127,5 @@ fn shutdown_after(
     if let Some(earlier) = earlier {
         earlier.call1(arguments)?;
     }
-    exit::shutdown(arguments.py()).map(drop)
+    shutdown::shutdown(arguments.py()).map(drop)
 }

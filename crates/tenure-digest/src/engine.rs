@@ -2,8 +2,7 @@
 
 use crate::field::{self, Sum};
 use crate::secret::Secret;
-use crate::shape::{BLOCK, FAN, STRIPE};
-use crate::stream::Tree;
+use crate::shape::{BLOCK, FAN, LEVELS, STRIPE};
 
 /// The arithmetic of a digest, with the whole digest compiled for it.
 ///
@@ -24,6 +23,68 @@ pub(crate) trait Engine: Copy {
 
     /// [`grow`] for this arithmetic.
     fn grow(self, secret: &Secret, tree: &mut Tree, blocks: &[u8]);
+}
+
+/// The right edge of a tree under construction: on each level, the node that is not full yet.
+#[derive(Clone)]
+pub(crate) struct Tree {
+    sums: [Sum; LEVELS],
+    counts: [usize; LEVELS],
+    /// The highest level that has a node.
+    top: usize,
+}
+
+impl Tree {
+    pub(crate) fn new() -> Self {
+        Self {
+            sums: [Sum::default(); LEVELS],
+            counts: [0; LEVELS],
+            top: 0,
+        }
+    }
+
+    /// Adds the value of the next block.
+    #[inline(always)]
+    pub(crate) fn push<E: Engine>(&mut self, engine: E, secret: &Secret, value: u128) {
+        self.push_at(1, engine, secret, value);
+    }
+
+    /// Adds a value on a level. A node that becomes full is closed and moves up.
+    #[inline(always)]
+    fn push_at<E: Engine>(
+        &mut self,
+        mut level: usize,
+        engine: E,
+        secret: &Secret,
+        mut value: u128,
+    ) {
+        loop {
+            let (sum, count) = (&mut self.sums[level], &mut self.counts[level]);
+            *sum ^= engine.multiply(secret.keys[level][*count], value);
+            *count += 1;
+            self.top = self.top.max(level);
+            if *count < FAN {
+                return;
+            }
+            value = engine.reduce(std::mem::take(sum));
+            *count = 0;
+            level += 1;
+        }
+    }
+
+    /// The sum of the highest node, when all nodes below it have been closed.
+    #[inline(always)]
+    pub(crate) fn root<E: Engine>(mut self, engine: E, secret: &Secret) -> Sum {
+        let mut level = 1;
+        while level < self.top {
+            if self.counts[level] > 0 {
+                let value = engine.reduce(self.sums[level]);
+                self.push_at(level + 1, engine, secret, value);
+            }
+            level += 1;
+        }
+        self.sums[self.top]
+    }
 }
 
 /// The digest of an input that is all there.
@@ -93,14 +154,14 @@ macro_rules! native_engine {
             fn grow(
                 self,
                 secret: &crate::secret::Secret,
-                tree: &mut crate::stream::Tree,
+                tree: &mut crate::engine::Tree,
                 blocks: &[u8],
             ) {
                 #[target_feature(enable = $features)]
                 fn run(
                     engine: $engine,
                     secret: &crate::secret::Secret,
-                    tree: &mut crate::stream::Tree,
+                    tree: &mut crate::engine::Tree,
                     blocks: &[u8],
                 ) {
                     crate::engine::grow(engine, secret, tree, blocks);

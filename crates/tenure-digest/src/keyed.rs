@@ -1,6 +1,6 @@
 //! The digest of an input that is all there.
 
-use crate::secret::SECRET;
+use crate::drawn::DRAWN;
 
 /// The digest of some bytes under the secret of this process: equal for equal bytes.
 ///
@@ -13,6 +13,6 @@ use crate::secret::SECRET;
 #[inline]
 #[must_use]
 pub fn keyed(bytes: &[u8]) -> u128 {
-    let secret = &**SECRET;
-    secret.path.digest(secret, bytes)
+    let drawn = &*DRAWN;
+    drawn.path.digest(&drawn.secret, bytes)
 }

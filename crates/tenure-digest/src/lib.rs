@@ -56,6 +56,7 @@
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 mod aarch64;
+mod drawn;
 mod engine;
 mod field;
 mod keyed;

@@ -1,14 +1,13 @@
-//! Which arithmetic this processor has: chosen once, when the secret is drawn.
+//! The arithmetics that this processor has.
 
 #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
 use crate::aarch64::Pmull;
 use crate::engine::{Engine, Portable};
 use crate::secret::Secret;
-use crate::stream::Hasher128;
 #[cfg(target_arch = "x86_64")]
 use crate::x86::{Middle, Narrow, Wide};
 
-/// The arithmetic in use.
+/// The arithmetic in use: chosen once, when the secret is drawn.
 #[derive(Clone, Copy)]
 pub(crate) enum Path {
     #[cfg(target_arch = "x86_64")]
@@ -22,21 +21,23 @@ pub(crate) enum Path {
     Portable(Portable),
 }
 
+/// Does something with the arithmetic that a path is, compiled for each.
 macro_rules! dispatch {
     ($path:expr, $engine:ident => $body:expr) => {
         match $path {
             #[cfg(target_arch = "x86_64")]
-            Path::Wide($engine) => $body,
+            $crate::path::Path::Wide($engine) => $body,
             #[cfg(target_arch = "x86_64")]
-            Path::Middle($engine) => $body,
+            $crate::path::Path::Middle($engine) => $body,
             #[cfg(target_arch = "x86_64")]
-            Path::Narrow($engine) => $body,
+            $crate::path::Path::Narrow($engine) => $body,
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
-            Path::Pmull($engine) => $body,
-            Path::Portable($engine) => $body,
+            $crate::path::Path::Pmull($engine) => $body,
+            $crate::path::Path::Portable($engine) => $body,
         }
     };
 }
+pub(crate) use dispatch;
 
 impl Path {
     /// All that this processor has, the fastest first.
@@ -59,13 +60,5 @@ impl Path {
     #[inline]
     pub(crate) fn digest(self, secret: &Secret, bytes: &[u8]) -> u128 {
         dispatch!(self, engine => engine.digest(secret, bytes))
-    }
-
-    pub(crate) fn update(self, secret: &Secret, hasher: &mut Hasher128, bytes: &[u8]) {
-        dispatch!(self, engine => hasher.update_with(engine, secret, bytes));
-    }
-
-    pub(crate) fn finish(self, secret: &Secret, hasher: Hasher128) -> u128 {
-        dispatch!(self, engine => hasher.finish_with(engine, secret))
     }
 }

@@ -1,8 +1,5 @@
-//! The secret of the digest, drawn once per process.
+//! The secret of the digest, and random bits from the system.
 
-use std::sync::LazyLock;
-
-use crate::path::Path;
 use crate::shape::{FAN, LEVELS};
 
 /// Independent random keys: one set for each level of the tree, and two for the end.
@@ -11,22 +8,25 @@ pub(crate) struct Secret {
     pub(crate) keys: [[u128; FAN]; LEVELS],
     pub(crate) length: u128,
     pub(crate) mask: u128,
-    pub(crate) path: Path,
 }
-
-pub(crate) static SECRET: LazyLock<Box<Secret>> = LazyLock::new(|| {
-    let mut bytes = vec![0; Secret::BYTES];
-    fill(&mut bytes);
-    let path = Path::available().next().expect("one needs nothing");
-    Secret::from_bytes(&bytes, path)
-});
 
 impl Secret {
     /// How many random bytes a secret is made of.
     pub(crate) const BYTES: usize = size_of::<u128>() * (FAN * LEVELS + 2);
 
+    /// A secret that nobody knows.
+    ///
+    /// # Panics
+    ///
+    /// As [`fill`].
+    pub(crate) fn draw() -> Box<Self> {
+        let mut bytes = vec![0; Self::BYTES];
+        fill(&mut bytes);
+        Self::from_bytes(&bytes)
+    }
+
     /// The secret that [`Secret::BYTES`] bytes make.
-    pub(crate) fn from_bytes(bytes: &[u8], path: Path) -> Box<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Box<Self> {
         let (words, _) = bytes.as_chunks::<16>();
         let mut words = words.iter().map(|word| u128::from_le_bytes(*word));
         let mut next = || words.next().expect("as many bytes as the secret has");
@@ -34,7 +34,6 @@ impl Secret {
             keys: [[0; FAN]; LEVELS],
             length: 0,
             mask: 0,
-            path,
         });
         for key in secret.keys.iter_mut().flatten() {
             *key = next();

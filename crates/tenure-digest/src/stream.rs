@@ -1,73 +1,12 @@
-//! The tree of a digest, built from the left, and the digest of an input that comes in pieces.
+//! The digest of an input that comes in pieces.
 
 use std::fmt;
 
-use crate::engine::Engine;
-use crate::field::Sum;
-use crate::secret::{SECRET, Secret};
-use crate::shape::{BLOCK, FAN, LEVELS};
-
-/// The right edge of a tree under construction: on each level, the node that is not full yet.
-#[derive(Clone)]
-pub(crate) struct Tree {
-    sums: [Sum; LEVELS],
-    counts: [usize; LEVELS],
-    /// The highest level that has a node.
-    top: usize,
-}
-
-impl Tree {
-    pub(crate) fn new() -> Self {
-        Self {
-            sums: [Sum::default(); LEVELS],
-            counts: [0; LEVELS],
-            top: 0,
-        }
-    }
-
-    /// Adds the value of the next block.
-    #[inline(always)]
-    pub(crate) fn push<E: Engine>(&mut self, engine: E, secret: &Secret, value: u128) {
-        self.push_at(1, engine, secret, value);
-    }
-
-    /// Adds a value on a level. A node that becomes full is closed and moves up.
-    #[inline(always)]
-    fn push_at<E: Engine>(
-        &mut self,
-        mut level: usize,
-        engine: E,
-        secret: &Secret,
-        mut value: u128,
-    ) {
-        loop {
-            let (sum, count) = (&mut self.sums[level], &mut self.counts[level]);
-            *sum ^= engine.multiply(secret.keys[level][*count], value);
-            *count += 1;
-            self.top = self.top.max(level);
-            if *count < FAN {
-                return;
-            }
-            value = engine.reduce(std::mem::take(sum));
-            *count = 0;
-            level += 1;
-        }
-    }
-
-    /// The sum of the highest node, when all nodes below it have been closed.
-    #[inline(always)]
-    pub(crate) fn root<E: Engine>(mut self, engine: E, secret: &Secret) -> Sum {
-        let mut level = 1;
-        while level < self.top {
-            if self.counts[level] > 0 {
-                let value = engine.reduce(self.sums[level]);
-                self.push_at(level + 1, engine, secret, value);
-            }
-            level += 1;
-        }
-        self.sums[self.top]
-    }
-}
+use crate::drawn::DRAWN;
+use crate::engine::{Engine, Tree, close};
+use crate::path::{Path, dispatch};
+use crate::secret::Secret;
+use crate::shape::BLOCK;
 
 /// The digest of an input that comes in pieces: equal to [`keyed`](crate::keyed()) of the whole,
 /// wherever it was cut.
@@ -117,8 +56,8 @@ impl Hasher128 {
     /// assert_eq!(one.finish(), two.finish()); // where it is cut does not count
     /// ```
     pub fn update(&mut self, bytes: &[u8]) {
-        let secret = &**SECRET;
-        secret.path.update(secret, self, bytes);
+        let drawn = &*DRAWN;
+        self.update_on(drawn.path, &drawn.secret, bytes);
     }
 
     /// The digest of all pieces together. A clone can go on.
@@ -133,11 +72,19 @@ impl Hasher128 {
     /// ```
     #[must_use]
     pub fn finish(self) -> u128 {
-        let secret = &**SECRET;
-        secret.path.finish(secret, self)
+        let drawn = &*DRAWN;
+        self.finish_on(drawn.path, &drawn.secret)
     }
 
-    pub(crate) fn update_with<E: Engine>(&mut self, engine: E, secret: &Secret, mut bytes: &[u8]) {
+    pub(crate) fn update_on(&mut self, path: Path, secret: &Secret, bytes: &[u8]) {
+        dispatch!(path, engine => self.update_with(engine, secret, bytes));
+    }
+
+    pub(crate) fn finish_on(self, path: Path, secret: &Secret) -> u128 {
+        dispatch!(path, engine => self.finish_with(engine, secret))
+    }
+
+    fn update_with<E: Engine>(&mut self, engine: E, secret: &Secret, mut bytes: &[u8]) {
         self.len += bytes.len() as u64;
         if !self.rest.is_empty() {
             let (head, tail) = bytes.split_at(bytes.len().min(BLOCK - self.rest.len()));
@@ -154,13 +101,13 @@ impl Hasher128 {
         self.rest.extend_from_slice(rest);
     }
 
-    pub(crate) fn finish_with<E: Engine>(mut self, engine: E, secret: &Secret) -> u128 {
+    fn finish_with<E: Engine>(mut self, engine: E, secret: &Secret) -> u128 {
         if self.len <= BLOCK as u64 {
             return engine.digest(secret, &self.rest);
         }
         engine.grow(secret, &mut self.tree, &self.rest);
         let root = self.tree.root(engine, secret);
-        crate::engine::close(engine, secret, root, self.len)
+        close(engine, secret, root, self.len)
     }
 }
 

@@ -4,16 +4,17 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::engine::Portable;
+use crate::drawn::{DRAWN, Drawn};
+use crate::engine::{Portable, Tree};
 use crate::field::{self, Sum};
 use crate::keyed;
 use crate::path::Path;
-use crate::secret::{SECRET, Secret};
+use crate::secret::Secret;
 use crate::shape::{BLOCK, FAN, LEVELS, STRIPE};
-use crate::stream::{Hasher128, Tree};
+use crate::stream::Hasher128;
 
 /// A secret that is the same in every run.
-fn secret(seed: u64, path: Path) -> Box<Secret> {
+fn secret(seed: u64) -> Box<Secret> {
     let mut state = seed;
     let bytes: Vec<u8> = std::iter::repeat_with(|| {
         // SplitMix64.
@@ -26,11 +27,15 @@ fn secret(seed: u64, path: Path) -> Box<Secret> {
     .take(Secret::BYTES / 8)
     .flatten()
     .collect();
-    Secret::from_bytes(&bytes, path)
+    Secret::from_bytes(&bytes)
 }
 
-fn secrets(seed: u64) -> Vec<Box<Secret>> {
-    Path::available().map(|path| secret(seed, path)).collect()
+/// The secret, with each arithmetic that there is.
+fn drawn(seed: u64) -> impl Iterator<Item = Drawn> {
+    Path::available().map(move |path| Drawn {
+        secret: secret(seed),
+        path,
+    })
 }
 
 /// Bytes without a pattern that a block or a stripe could hide.
@@ -109,15 +114,15 @@ mod reference {
     }
 }
 
-fn in_pieces(secret: &Secret, bytes: &[u8], cuts: impl Iterator<Item = usize>) -> u128 {
+fn in_pieces(path: Path, secret: &Secret, bytes: &[u8], cuts: impl Iterator<Item = usize>) -> u128 {
     let mut hasher = Hasher128::new();
     let mut from = 0;
     for to in cuts {
-        secret.path.update(secret, &mut hasher, &bytes[from..to]);
+        hasher.update_on(path, secret, &bytes[from..to]);
         from = to;
     }
-    secret.path.update(secret, &mut hasher, &bytes[from..]);
-    secret.path.finish(secret, hasher)
+    hasher.update_on(path, secret, &bytes[from..]);
+    hasher.finish_on(path, secret)
 }
 
 fn element() -> impl Strategy<Value = u128> {
@@ -170,9 +175,9 @@ proptest! {
         let bytes = input(len);
         cuts.iter_mut().for_each(|cut| *cut = (*cut).min(len));
         cuts.sort_unstable();
-        for secret in secrets(1) {
-            let whole = secret.path.digest(&secret, &bytes);
-            prop_assert_eq!(in_pieces(&secret, &bytes, cuts.iter().copied()), whole);
+        for Drawn { secret, path } in drawn(1) {
+            let whole = path.digest(&secret, &bytes);
+            prop_assert_eq!(in_pieces(path, &secret, &bytes, cuts.iter().copied()), whole);
         }
     }
 
@@ -181,8 +186,8 @@ proptest! {
         let bytes = input(len);
         let mut changed = bytes.clone();
         changed[at.index(len)] ^= 1 << bit;
-        for secret in secrets(seed) {
-            let digest = |bytes: &[u8]| secret.path.digest(&secret, bytes);
+        for Drawn { secret, path } in drawn(seed) {
+            let digest = |bytes: &[u8]| path.digest(&secret, bytes);
             prop_assert_ne!(digest(&bytes), digest(&changed));
         }
     }
@@ -192,8 +197,9 @@ proptest! {
         let bytes = input(len * BLOCK);
         let mut swapped = bytes.clone();
         swapped.rotate_left(BLOCK);
-        let secret = secret(seed, Path::available().next().unwrap());
-        let digest = |bytes: &[u8]| secret.path.digest(&secret, bytes);
+        let secret = secret(seed);
+        let path = Path::available().next().unwrap();
+        let digest = |bytes: &[u8]| path.digest(&secret, bytes);
         prop_assert_ne!(digest(&bytes), digest(&swapped));
     }
 }
@@ -201,10 +207,10 @@ proptest! {
 #[test]
 fn k15_every_length_is_what_the_reference_gives() {
     let bytes = input(2048);
-    for secret in secrets(2) {
+    for Drawn { secret, path } in drawn(2) {
         for len in 0..=bytes.len() {
             assert_eq!(
-                secret.path.digest(&secret, &bytes[..len]),
+                path.digest(&secret, &bytes[..len]),
                 reference::digest(&secret, &bytes[..len]),
                 "{len} bytes"
             );
@@ -232,12 +238,12 @@ fn k15_lengths_around_blocks_and_nodes_are_what_the_reference_gives() {
             around + STRIPE + 1,
         ] {
             let bytes = &bytes[..len];
-            for secret in secrets(3) {
+            for Drawn { secret, path } in drawn(3) {
                 let expected = reference::digest(&secret, bytes);
-                assert_eq!(secret.path.digest(&secret, bytes), expected, "{len} bytes");
-                let halves = in_pieces(&secret, bytes, [len / 2].into_iter());
+                assert_eq!(path.digest(&secret, bytes), expected, "{len} bytes");
+                let halves = in_pieces(path, &secret, bytes, [len / 2].into_iter());
                 assert_eq!(halves, expected, "{len} bytes in halves");
-                let blocks = in_pieces(&secret, bytes, (0..len).step_by(BLOCK));
+                let blocks = in_pieces(path, &secret, bytes, (0..len).step_by(BLOCK));
                 assert_eq!(blocks, expected, "{len} bytes in blocks");
             }
         }
@@ -248,17 +254,13 @@ fn k15_lengths_around_blocks_and_nodes_are_what_the_reference_gives() {
 fn k15_where_an_input_lies_does_not_count() {
     let bytes = input(3 * BLOCK + 100);
     let mut room = vec![0; bytes.len() + 64];
-    for secret in secrets(4) {
+    for Drawn { secret, path } in drawn(4) {
         for len in [1, 15, 16, 64, 65, 127, 300, BLOCK, bytes.len()] {
             let expected = reference::digest(&secret, &bytes[..len]);
             for offset in 0..64 {
                 let there = &mut room[offset..offset + len];
                 there.copy_from_slice(&bytes[..len]);
-                assert_eq!(
-                    secret.path.digest(&secret, there),
-                    expected,
-                    "{len} at {offset}"
-                );
+                assert_eq!(path.digest(&secret, there), expected, "{len} at {offset}");
             }
         }
     }
@@ -266,7 +268,7 @@ fn k15_where_an_input_lies_does_not_count() {
 
 #[test]
 fn k15_the_tree_is_what_the_reference_gives_through_four_levels() {
-    let secret = secret(5, Path::available().last().unwrap());
+    let secret = secret(5);
     let mut values: Vec<u128> = Vec::new();
     let mut tree = Tree::new();
     for n in 1..=FAN * FAN + FAN + 1 {
@@ -284,9 +286,9 @@ fn k15_the_tree_is_what_the_reference_gives_through_four_levels() {
 #[test]
 fn k15_zeros_of_different_length_differ() {
     let zeros = vec![0; 2 * BLOCK];
-    for secret in secrets(6) {
+    for Drawn { secret, path } in drawn(6) {
         let mut digests: Vec<u128> = (0..=zeros.len())
-            .map(|len| secret.path.digest(&secret, &zeros[..len]))
+            .map(|len| path.digest(&secret, &zeros[..len]))
             .collect();
         digests.sort_unstable();
         digests.dedup();
@@ -299,9 +301,9 @@ fn k15_a_digest_depends_on_all_of_the_secret() {
     let bytes = input(2 * BLOCK);
     let path = Path::available().next().unwrap();
     let digest = |secret: &Secret| path.digest(secret, &bytes);
-    let expected = digest(&secret(7, path));
+    let expected = digest(&secret(7));
     for key in 0..FAN {
-        let mut changed = secret(7, path);
+        let mut changed = secret(7);
         changed.keys[0][key] ^= 1 << 77;
         assert_ne!(digest(&changed), expected, "key {key} of a block");
     }
@@ -311,7 +313,7 @@ fn k15_a_digest_depends_on_all_of_the_secret() {
         |secret: &mut Secret| secret.length ^= 1,
         |secret: &mut Secret| secret.mask ^= 1,
     ] {
-        let mut changed = secret(7, path);
+        let mut changed = secret(7);
         change(&mut changed);
         assert_ne!(digest(&changed), expected);
     }
@@ -319,7 +321,7 @@ fn k15_a_digest_depends_on_all_of_the_secret() {
 
 #[test]
 fn k15_the_secret_of_the_process_is_random() {
-    let process = &**SECRET;
+    let process = &DRAWN.secret;
     let mut keys: Vec<u128> = process.keys.as_flattened().to_vec();
     keys.extend([process.length, process.mask]);
     keys.sort_unstable();

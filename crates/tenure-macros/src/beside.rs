@@ -8,9 +8,9 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 
-use crate::expand::Expansion;
-use crate::key::located_at;
-use crate::signature::{Place, mentions};
+use crate::expansion::Expansion;
+use crate::place::Place;
+use crate::tokens::{located_at, mentions};
 
 /// The functions beside a cached one.
 pub(crate) struct Beside<'a> {

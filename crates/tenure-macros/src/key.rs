@@ -1,12 +1,13 @@
 //! `#[key(…)]`, on parameters, fields and types.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, Ident, Path, Token, Type, TypeReference};
 
 use crate::attr;
+use crate::tokens::{head, located_at};
 
 /// How a parameter or a field becomes a part of the key.
 #[derive(Default)]
@@ -146,36 +147,6 @@ fn made_of(
         quote!(&#value)
     };
     quote!(#krate::front::with(#value, #function))
-}
-
-/// The token that names a type: the last one outside its generic arguments.
-pub(crate) fn head(ty: TokenStream) -> Span {
-    let mut depth = 0;
-    let mut head = None;
-    for token in ty {
-        match &token {
-            TokenTree::Punct(punct) if punct.as_char() == '<' => depth += 1,
-            TokenTree::Punct(punct) if punct.as_char() == '>' => depth -= 1,
-            TokenTree::Punct(_) => {}
-            _ if depth == 0 => head = Some(token.span()),
-            _ => {}
-        }
-    }
-    head.unwrap_or_else(Span::call_site)
-}
-
-/// The same tokens, all at one place: an error in any part of them is shown there. Their names
-/// still mean what they meant.
-pub(crate) fn located_at(place: Span, tokens: TokenStream) -> TokenStream {
-    let moved = tokens.into_iter().map(|mut token| {
-        if let TokenTree::Group(group) = &token {
-            let inner = located_at(place, group.stream());
-            token = TokenTree::Group(Group::new(group.delimiter(), inner));
-        }
-        token.set_span(token.span().located_at(place));
-        token
-    });
-    moved.collect()
 }
 
 /// What the encoding of any part needs in scope.

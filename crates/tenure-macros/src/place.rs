@@ -10,6 +10,15 @@ use std::fs;
 
 use proc_macro2::{Ident, Span};
 
+/// Where a cached function stands.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Place {
+    /// In a module or a block: a type of its name can stand beside it.
+    Free,
+    /// In an `impl`: only functions can stand beside it.
+    Associated,
+}
+
 /// What stands around a function.
 #[derive(Default, PartialEq, Debug)]
 pub(crate) struct Around {

@@ -17,8 +17,8 @@ use syn::{
     TraitBound, Type, TypeBareFn, TypeImplTrait, TypePath, TypeReference,
 };
 
-use crate::key::{head, located_at};
-use crate::signature::{Place, mentions, ungrouped};
+use crate::place::Place;
+use crate::tokens::{head, located_at, mentions, ungrouped};
 
 /// The types that a return type means.
 pub(crate) struct Returns {

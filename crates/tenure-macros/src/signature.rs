@@ -10,8 +10,9 @@ use syn::{
 
 use crate::attr::Settings;
 use crate::key::{self, Part};
-use crate::place::{self, Within};
+use crate::place::{self, Place, Within};
 use crate::returns::{self, Returns};
+use crate::tokens::{mentions, ungrouped};
 
 /// A function that can be cached.
 pub(crate) struct Function {
@@ -21,15 +22,6 @@ pub(crate) struct Function {
     pub(crate) returns: Returns,
     pub(crate) place: Place,
     pub(crate) misplaced: Option<Misplaced>,
-}
-
-/// Where the function stands.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Place {
-    /// In a module or a block: a type of its name can stand beside it.
-    Free,
-    /// In an `impl`: only functions can stand beside it.
-    Associated,
 }
 
 pub(crate) struct Parameter {
@@ -235,17 +227,6 @@ fn parameters_of(generics: &Generics) -> Vec<&Ident> {
     names.collect()
 }
 
-/// The type itself: what comes through a `macro_rules!` fragment has braces that nobody sees.
-pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
-    loop {
-        ty = match ty {
-            Type::Group(group) => &group.elem,
-            Type::Paren(paren) => &paren.elem,
-            ty => return ty,
-        };
-    }
-}
-
 fn parameter(
     number: usize,
     pattern: &Pat,
@@ -363,15 +344,6 @@ pub(crate) fn not_a_function(item: &TokenStream, error: Error) -> Error {
 fn mentions_self(item: &ItemFn) -> bool {
     let (sig, block) = (&item.sig, &item.block);
     mentions(&quote!(#sig #block), &|word| word == "Self")
-}
-
-/// Whether a word that is meant stands in the tokens.
-pub(crate) fn mentions(tokens: &TokenStream, is_meant: &dyn Fn(&Ident) -> bool) -> bool {
-    tokens.clone().into_iter().any(|token| match token {
-        TokenTree::Ident(word) => is_meant(&word),
-        TokenTree::Group(group) => mentions(&group.stream(), is_meant),
-        _ => false,
-    })
 }
 
 fn is_opaque(ty: &Type) -> bool {

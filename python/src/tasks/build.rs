@@ -11,15 +11,16 @@ use tenure::{BuildError, Detached};
 
 use crate::awaitables;
 use crate::cached::{Cached, held};
-use crate::current_function::Current;
-use crate::failure::Failure;
+use crate::raised::{Failure, raised};
 use crate::registration::KnownFunction;
-use crate::resource::{Held, Leave, raised};
+use crate::resource::{Held, Leave};
 use crate::shape::{self, Shape};
-use crate::tasks::call::TaskCall;
 use crate::tasks::inside::{self, Inside, What};
-use crate::tasks::release::LoopState;
+use crate::tasks::ticket::LoopState;
 use crate::{interrupts, process};
+
+/// The arguments of a call, by position and by name.
+pub(crate) type Given = (Py<PyTuple>, Option<Py<PyDict>>);
 
 /// A build that a task carries.
 #[pyclass(frozen, module = "tenure._native")]
@@ -30,26 +31,25 @@ pub(crate) struct TaskBuild {
     generation: u32,
     build: Detached<Held, Failure>,
     /// Taken by the build itself.
-    arguments: Mutex<Option<(Py<PyTuple>, Option<Py<PyDict>>)>>,
+    arguments: Mutex<Option<Given>>,
 }
 
 impl TaskBuild {
     pub(crate) fn new(
         py: Python<'_>,
         cached: &Py<Cached>,
-        call: &TaskCall,
+        arguments: Given,
         function: Arc<KnownFunction>,
         build: Detached<Held, Failure>,
         number: u64,
     ) -> Self {
-        let kwargs = call.kwargs.as_ref().map(|it| it.clone_ref(py));
         Self {
             cached: cached.clone_ref(py),
             number,
             function,
             generation: process::generation(),
             build,
-            arguments: Mutex::new(Some((call.args.clone_ref(py), kwargs))),
+            arguments: Mutex::new(Some(arguments)),
         }
     }
 
@@ -61,7 +61,7 @@ impl TaskBuild {
         if process::is_left_behind(self.generation) {
             return Ok(());
         }
-        let _current = Current::set(self.cached.get().func());
+        let _current = self.cached.get().current();
         interrupts::to_caller(py, || {
             let failure = |interrupt| Failure::new(py, raised(interrupt));
             drop(self.build.finish(outcome, failure));
@@ -106,7 +106,7 @@ impl TaskBuild {
         let (args, kwargs) =
             arguments.ok_or_else(|| PyRuntimeError::new_err("this build has begun already"))?;
         let kwargs = kwargs.as_ref().map(|it| it.bind(py));
-        let func = self.cached.get().func().bind(py);
+        let func = self.cached.get().func(py);
         Ok(func.call(args.bind(py), kwargs)?.unbind())
     }
 

@@ -8,12 +8,13 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Encoder, Lease, Next};
 
-use crate::cached::{Cached, Leased, to_python};
+use crate::argument_array::ArgumentArray;
+use crate::cached::{Cached, to_python};
 use crate::callback::VALIDATE;
-use crate::current_function::Current;
+use crate::leased::Leased;
 use crate::registration::KnownFunction;
 use crate::resource::Held;
-use crate::tasks::build::TaskBuild;
+use crate::tasks::build::{Given, TaskBuild};
 use crate::tasks::inside::{self, Inside, What};
 use crate::tasks::waiter::TaskWaiter;
 use crate::{errors, host, interrupts, log, process, user_code};
@@ -28,8 +29,8 @@ pub(crate) const WAIT: u8 = 3;
 #[pyclass(frozen, module = "tenure._native")]
 pub(crate) struct TaskCall {
     cached: Py<Cached>,
-    pub(crate) args: Py<PyTuple>,
-    pub(crate) kwargs: Option<Py<PyDict>>,
+    args: Py<PyTuple>,
+    kwargs: Option<Py<PyDict>>,
     /// The lease that is to hold the resource, where the call is one for a lease.
     leased: Option<Py<Leased>>,
     function: Arc<KnownFunction>,
@@ -55,7 +56,9 @@ impl TaskCall {
         leased: Option<Py<Leased>>,
     ) -> PyResult<Self> {
         let py = cached.py();
-        let (function, key) = cached.get().keyed(py, &args, kwargs.as_ref())?;
+        let array = ArgumentArray::new(None, &args, kwargs.as_ref())?;
+        let key = cached.get().key(py, array.arguments())?;
+        let function = cached.get().function(py)?;
         Ok(Self {
             cached: cached.clone().unbind(),
             args: args.unbind(),
@@ -82,6 +85,11 @@ impl TaskCall {
         lease.clone_ref(py)
     }
 
+    fn given(&self, py: Python<'_>) -> Given {
+        let kwargs = self.kwargs.as_ref().map(|it| it.clone_ref(py));
+        (self.args.clone_ref(py), kwargs)
+    }
+
     fn outcome(&self, py: Python<'_>, lease: Option<&Lease<Held>>) -> Outcome {
         match lease {
             Some(lease) => (true, self.ready(py, lease)),
@@ -98,7 +106,7 @@ impl TaskCall {
             ));
         }
         let _places = inside::enter(py)?;
-        let _current = Current::set(self.cached.get().func());
+        let _current = self.cached.get().current();
         interrupts::to_caller(py, work)
     }
 
@@ -147,7 +155,8 @@ impl TaskCall {
                     let caller = Bound::new(py, TaskWaiter::new(caller))?;
                     let function = Arc::clone(&self.function);
                     let number = caller.get().number();
-                    let build = TaskBuild::new(py, &self.cached, self, function, build, number);
+                    let build =
+                        TaskBuild::new(py, &self.cached, self.given(py), function, build, number);
                     let build = Bound::new(py, build)?;
                     Ok((BUILD, caller.into_any().unbind(), Some(build.unbind())))
                 }

@@ -5,8 +5,10 @@
 
 pub(crate) mod build;
 pub(crate) mod call;
+pub(crate) mod coroutines;
 pub(crate) mod inside;
 pub(crate) mod release;
+pub(crate) mod ticket;
 pub(crate) mod waiter;
 
 use pyo3::prelude::*;
@@ -17,8 +19,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<call::TaskCall>()?;
     module.add_class::<build::TaskBuild>()?;
     module.add_class::<waiter::TaskWaiter>()?;
-    module.add_class::<release::Releasing>()?;
-    module.add_class::<release::LoopState>()?;
+    module.add_class::<ticket::Releasing>()?;
+    module.add_class::<ticket::LoopState>()?;
     module.add("inside", inside::variable(py)?)?;
     module.add("READY", call::READY)?;
     module.add("CHECK", call::CHECK)?;

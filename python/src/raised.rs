@@ -1,4 +1,4 @@
-//! What a failed build gives to everyone who waited for it.
+//! Python exceptions on their way through the engine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTraceback, PyTuple, PyType};
+use tenure::Interrupt;
 
 /// What a failed build gives to everyone who waited: the exception itself.
 #[derive(Clone)]
@@ -96,4 +97,20 @@ fn copy_members<'py>(
         }
     }
     Ok(())
+}
+
+/// This process was forked while the engine of its parent was busy for the caller.
+pub(crate) struct Forked;
+
+/// A Python exception on its way through the engine.
+pub(crate) fn interrupt(error: PyErr) -> Interrupt {
+    Interrupt(Box::new(error))
+}
+
+/// The Python exception back.
+pub(crate) fn raised(interrupt: Interrupt) -> PyErr {
+    match interrupt.0.downcast::<PyErr>() {
+        Ok(error) => *error,
+        Err(_) => unreachable!("only Python exceptions are sent through the engine here"),
+    }
 }

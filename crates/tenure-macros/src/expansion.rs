@@ -1,0 +1,203 @@
+//! A function on its way to what it becomes, and what is written in several places of that.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Ident, Pat};
+
+use crate::attr::Settings;
+use crate::key;
+use crate::place::Place;
+use crate::returns::Returns;
+use crate::signature::{Function, Parameter};
+use crate::tokens::{head, located_at};
+
+pub(crate) struct Expansion<'a> {
+    pub(crate) function: &'a Function,
+    pub(crate) settings: &'a Settings,
+    pub(crate) krate: TokenStream,
+    pub(crate) key: Ident,
+    pub(crate) name: Ident,
+    /// What names the cache: the function's name, or another.
+    pub(crate) cache: Ident,
+}
+
+impl Expansion<'_> {
+    pub(crate) fn inputs(&self) -> Vec<TokenStream> {
+        let receiver = self.function.receiver.iter();
+        let receiver = receiver.map(|(receiver, _)| receiver.to_token_stream());
+        let parameters = self.function.parameters.iter().map(|parameter| {
+            let Parameter {
+                name,
+                ty,
+                attributes,
+                ..
+            } = parameter;
+            quote!(#(#attributes)* #name: #ty)
+        });
+        receiver.chain(parameters).collect()
+    }
+
+    /// What makes the key of a call.
+    pub(crate) fn encode(&self) -> TokenStream {
+        let Self {
+            function,
+            krate,
+            key,
+            ..
+        } = self;
+        let mut parts = TokenStream::new();
+        for name in function.const_parameters() {
+            parts.extend(key::Part::Whole.encode(krate, &quote!(#name), key, name));
+        }
+        if let Some((receiver, part)) = &function.receiver {
+            let this = &receiver.self_token;
+            parts.extend(part.encode(krate, &quote!(#this), key, this));
+        }
+        for parameter in &function.parameters {
+            let name = &parameter.name;
+            parts.extend(
+                parameter
+                    .part
+                    .encode(krate, &quote!(#name), key, &parameter.ty),
+            );
+        }
+        if parts.is_empty() {
+            return quote!(let #key = #krate::front::KeyRef::EMPTY;);
+        }
+        let imports = key::imports(krate);
+        quote! {
+            let mut #key = #krate::front::Encoder::new();
+            {
+                #imports
+                let #key = &mut #key;
+                #parts
+            }
+            let #key = #key.finish();
+        }
+    }
+
+    /// The arguments that count, as text, where they are to be shown.
+    pub(crate) fn arguments(&self) -> Option<TokenStream> {
+        if !self.settings.show_arguments {
+            return None;
+        }
+        let (function, krate) = (self.function, &self.krate);
+        let numbers = function.const_parameters().map(|name| {
+            let text = name.to_string();
+            quote!((#text, &#name))
+        });
+        let receiver = function.receiver.iter().filter(|it| it.1.counts());
+        let receiver = receiver.map(|(receiver, part)| {
+            let this = &receiver.self_token;
+            let shown = part.shown(krate, &quote!(#this), this);
+            quote_spanned!(this.span()=> ("self", &#shown))
+        });
+        let parameters = function.parameters.iter().filter(|it| it.part.counts());
+        let parameters = parameters.map(|parameter| {
+            let name = &parameter.name;
+            let text = match &parameter.pattern {
+                None => name.unraw().to_string(),
+                Some(Pat::Ident(named)) => named.ident.unraw().to_string(),
+                Some(_) => String::new(),
+            };
+            let place = head(parameter.ty.to_token_stream());
+            let shown = parameter.part.shown(krate, &quote!(#name), &parameter.ty);
+            located_at(place, quote!((#text, &#shown)))
+        });
+        let shown = numbers.chain(receiver).chain(parameters);
+        Some(quote!(#krate::front::shown(&[#(#shown),*])))
+    }
+
+    pub(crate) fn family_name(&self) -> Ident {
+        format_ident!("__{}_family", self.cache)
+    }
+
+    pub(crate) fn family(&self) -> TokenStream {
+        let cache = &self.cache;
+        match self.function.place {
+            Place::Free => quote!(#cache::__family()),
+            Place::Associated => {
+                let family = self.family_name();
+                quote!(Self::#family())
+            }
+        }
+    }
+
+    /// The type that the function belongs to.
+    pub(crate) fn owner(&self) -> TokenStream {
+        let krate = &self.krate;
+        let owner = match self.function.place {
+            Place::Free => quote!(()),
+            Place::Associated => quote!(Self),
+        };
+        quote!(#krate::front::Types::<#owner>(::core::marker::PhantomData).id())
+    }
+
+    /// Where the resource is written, for what is ours.
+    pub(crate) fn place(&self) -> Span {
+        let written = head(self.function.returns.value.clone());
+        Span::call_site().located_at(written)
+    }
+
+    /// Where the cache of a call is, if there was one.
+    pub(crate) fn entry(&self) -> TokenStream {
+        let (krate, cache) = (&self.krate, &self.cache);
+        if !self.function.is_family() {
+            return quote!(#cache::__slot());
+        }
+        let Returns { value, shared, .. } = &self.function.returns;
+        let (family, owner) = (self.family(), self.owner());
+        let types = self.function.type_parameters();
+        let opaque = self.function.parameters.iter().filter(|it| it.opaque);
+        let opaque = opaque.map(|it| &it.name);
+        quote! {
+            #family.member::<#value, #shared>(
+                #owner,
+                #krate::front::Types::<(#(::core::marker::PhantomData<#types>,)*)>(
+                    ::core::marker::PhantomData
+                )
+                #(.and(&#opaque))*
+                .id(),
+            )
+        }
+    }
+
+    /// The cache of a call.
+    pub(crate) fn cached(&self) -> TokenStream {
+        let entry = self.entry();
+        let made = match self.function.place {
+            Place::Free => {
+                let cache = &self.cache;
+                quote!(#cache::__made)
+            }
+            Place::Associated => {
+                let made = self.made_name();
+                quote!(Self::#made)
+            }
+        };
+        let named = self.function.named_parameters();
+        let types = (!named.is_empty()).then(|| quote!(::<#(#named),*>));
+        self.kept(&quote!(#entry.get(#made #types)))
+    }
+
+    /// What is to be a cache, or stands in for one.
+    pub(crate) fn kept(&self, cached: &TokenStream) -> TokenStream {
+        let krate = &self.krate;
+        let kept = quote! {{
+            #[allow(unused_imports)]
+            use #krate::front::NotKept as _;
+            #cached
+        }};
+        // What it asks of the resource is asked where that stands.
+        located_at(self.place(), kept)
+    }
+
+    pub(crate) fn made_name(&self) -> Ident {
+        match self.function.place {
+            Place::Free => format_ident!("__made"),
+            Place::Associated => format_ident!("__{}_made", self.cache),
+        }
+    }
+}
