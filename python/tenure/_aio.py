@@ -142,9 +142,7 @@ class Home:
             if not gate.futures and self.gates.get(number) is gate:
                 del self.gates[number]
 
-    def release(
-        self, keeper: Keeper | None, on_release: Callable[[], Any] | None, ticket: _native.Releasing
-    ) -> None:
+    def release(self, keeper: Keeper | None, on_release: Callable[[], Any] | None, ticket: _native.Releasing) -> None:
         """Runs a release on the loop that built the resource. Called on any thread, outside of every lock."""
         if keeper is not None:
             keeper.is_released = True
@@ -230,7 +228,11 @@ def _at_exit() -> None:
         return
     for it in tuple(_homes.values()):
         loop = it.loop()
-        if it.thread == threading.main_thread().ident and loop is not None and not (loop.is_running() or it.is_closed()):
+        if (
+            it.thread == threading.main_thread().ident
+            and loop is not None
+            and not (loop.is_running() or it.is_closed())
+        ):
             loop.run_until_complete(it._end.aclose())
 
 
@@ -246,6 +248,9 @@ class _Gate:
 
     def wake(self) -> None:
         """The build has ended. On any thread."""
+        if asyncio._get_running_loop() is self.loop:
+            self.open()
+            return
         try:
             self.loop.call_soon_threadsafe(self.open)
         except RuntimeError:  # The loop is closed: nobody waits there.

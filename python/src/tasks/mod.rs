@@ -19,6 +19,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<call::TaskCall>()?;
     module.add_class::<build::TaskBuild>()?;
     module.add_class::<waiter::TaskWaiter>()?;
+    module.add_class::<waiter::TaskLanding>()?;
+    module.add_class::<inside::Inside>()?;
     module.add_class::<ticket::Releasing>()?;
     module.add_class::<ticket::LoopState>()?;
     module.add("inside", inside::variable(py)?)?;
