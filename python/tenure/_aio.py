@@ -52,10 +52,8 @@ class Home:
         self._posts: deque[Callable[[], object]] = deque()
         self._end = self._until_the_end()
         # The first step of a generator tells the running loop of it, and runs to the yield at once.
-        try:
+        with contextlib.suppress(StopIteration):
             self._end.__anext__().send(None)
-        except StopIteration:
-            pass
 
     def is_closed(self) -> bool:
         """Whether nothing can run here any more."""
@@ -226,13 +224,10 @@ def _at_exit() -> None:
     """Ends the loops that stand still in the main thread: nobody runs them any more."""
     if asyncio._get_running_loop() is not None:
         return
+    main = threading.main_thread().ident
     for it in tuple(_homes.values()):
         loop = it.loop()
-        if (
-            it.thread == threading.main_thread().ident
-            and loop is not None
-            and not (loop.is_running() or it.is_closed())
-        ):
+        if it.thread == main and loop is not None and not (loop.is_running() or it.is_closed()):
             loop.run_until_complete(it._end.aclose())
 
 
@@ -251,10 +246,8 @@ class _Gate:
         if asyncio._get_running_loop() is self.loop:
             self.open()
             return
-        try:
+        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits there.
             self.loop.call_soon_threadsafe(self.open)
-        except RuntimeError:  # The loop is closed: nobody waits there.
-            pass
 
     def open(self) -> None:
         for future in self.futures:
