@@ -21,17 +21,22 @@ pub(crate) fn is_async_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(false)
 }
 
-/// Whether a build ended with what is yet to be awaited: a coroutine, from a lambda around an async
-/// function, say, a task or a future. A client that can be awaited and used as well is none.
-pub(crate) fn is_unfinished(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let py = object.py();
+/// Whether an object can be awaited: a coroutine, from a lambda around an async function, say, a task, a
+/// future, a pool that has yet to connect. A blocking function that gives one has not done its work.
+pub(crate) fn can_be_awaited(object: &Bound<'_, PyAny>) -> bool {
     // SAFETY: only the type of a live object is read.
-    let can_be_awaited = unsafe {
+    unsafe {
         let of_async = (*ffi::Py_TYPE(object.as_ptr())).tp_as_async;
         !of_async.is_null() && (*of_async).am_await.is_some()
-    };
-    if !can_be_awaited || is_coroutine(object) {
-        return Ok(can_be_awaited);
+    }
+}
+
+/// Whether an async function ended with what is yet to be awaited: a coroutine, a task or a future. A
+/// client that can be awaited and used as well has been, by whoever could.
+pub(crate) fn is_unfinished(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = object.py();
+    if !can_be_awaited(object) || is_coroutine(object) {
+        return Ok(can_be_awaited(object));
     }
     // As `asyncio.isfuture` tells futures and tasks, whoever made them.
     let class = object.get_type();
@@ -47,9 +52,9 @@ pub(crate) fn is_unfinished(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(true)
 }
 
-/// The error for such a build by a function that is not async. A coroutine that has not begun is closed, or Python would warn that
-/// nobody awaited it; one that has begun is somebody's.
-pub(crate) fn refused_coroutine(function: &str, coroutine: &Bound<'_, PyAny>) -> PyErr {
+/// The error for a blocking function that gives what can be awaited. A coroutine that has not begun is
+/// closed, or Python would warn that nobody awaited it; one that has begun is somebody's.
+pub(crate) fn refused_awaitable(function: &str, coroutine: &Bound<'_, PyAny>) -> PyErr {
     let class = coroutine.get_type();
     let close = || -> PyResult<()> {
         let inspect = coroutine.py().import("inspect")?;
@@ -63,7 +68,8 @@ pub(crate) fn refused_coroutine(function: &str, coroutine: &Bound<'_, PyAny>) ->
     closed.and_then(Result::err).unwrap_or_else(|| {
         PyTypeError::new_err(format!(
             "{function} returned an object of {class}, which is yet to be awaited, so it cannot be kept. \
-             Write `async def {function}` and return what awaiting it gives"
+             Write `async def {function}` and return what awaiting it gives. What can be used without \
+             being awaited is returned by an async function too, or within a tuple"
         ))
     })
 }

@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 use tenure::{BuildError, Encoder, Error, Function, Lease, Spinner};
 
-use crate::awaitables::{is_unfinished, refused_coroutine};
+use crate::awaitables::{can_be_awaited, refused_awaitable};
 use crate::callback::{is_meant, no_predicate};
 use crate::churn;
 use crate::current_function::Current;
@@ -342,8 +342,8 @@ impl Cached {
     /// What the function gave, or what that yields or is entered for, as a resource.
     fn entered(&self, function: &KnownFunction, object: Bound<'_, PyAny>) -> PyResult<Held> {
         let (py, name) = (object.py(), &self.decorated.name);
-        if is_unfinished(&object)? {
-            return Err(refused_coroutine(name, &object));
+        if can_be_awaited(&object) {
+            return Err(refused_awaitable(name, &object));
         }
         if self.shape.is_generator {
             let next = object.getattr(intern!(py, "__next__"))?;

@@ -68,10 +68,8 @@ class Home:
         self, work: Coroutine[Any, Any, Any], name: str, context: contextvars.Context | None = None
     ) -> asyncio.Task[Any]:
         """Runs this as a task, which the home holds. To be called on the loop."""
-        loop = self.loop()
-        assert loop is not None
-        # Not through `context=`, which not every task factory takes.
-        task = (context or contextvars.Context()).run(loop.create_task, work, name=name)
+        # Not by the loop's task factory, which is for the program's tasks, and may begin them at once.
+        task = asyncio.Task(work, loop=self.loop(), name=name, context=context or contextvars.Context())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
@@ -99,9 +97,8 @@ class Home:
         while self._posts:
             self._posts.popleft()()
 
-    def start(self, build: _native.TaskBuild) -> None:
-        """Has a build carried by a task of its own, in a copy of the caller's context."""
-        context = contextvars.copy_context()
+    def start(self, build: _native.TaskBuild, context: contextvars.Context) -> None:
+        """Has a build carried by a task of its own, in the context that it was begun in."""
         context.run(_native.inside.set, build.inside())
 
         def ended(_: object) -> None:
@@ -340,8 +337,10 @@ async def _build(here: Home, build: _native.TaskBuild) -> None:
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         build.abandon()
         raise
-    except BaseException as error:
+    except Exception as error:
         build.failed(error)
+    except BaseException as error:
+        build.interrupted(error)
     else:
         build.done(resource, here, None)
     _carried.pop(build.number, None)
@@ -412,8 +411,11 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         build.abandon()
         raise
-    except BaseException as error:
+    except Exception as error:
         build.failed(error)
+        return
+    except BaseException as error:
+        build.interrupted(error)
         return
     keeper = Keeper(here, loop)
     if not build.done(resource, here, keeper):

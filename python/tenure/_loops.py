@@ -5,6 +5,7 @@ A call is taken step by step: the native module says what is to be done next, th
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import inspect
 import sys
@@ -45,19 +46,23 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
     except RuntimeError:
         raise call.no_loop() from None
     while True:
-        step, it, build = call.step()
+        # A build runs in the context that its host has begun it in, which is a copy of the caller's.
+        context = contextvars.copy_context()
+        step, it, build = context.run(call.step)
         if step == _native.READY:
             return it
         if step == _native.CHECK:
             is_over, resource = await _checked(call, it)
         else:
             if step == _native.BUILD:
-                here.start(build)
+                here.start(build, context)
             try:
                 await here.landing(it)
             except BaseException:
                 it.give_up()
                 raise
+            if build is not None and (interruption := build.interruption()) is not None:
+                raise interruption
             is_over, resource = call.landed(it)
         if is_over:
             return resource

@@ -32,6 +32,8 @@ pub(crate) struct TaskBuild {
     build: Detached<Held, Failure>,
     /// Taken by the build itself.
     arguments: Mutex<Option<Given>>,
+    /// What ended it and is meant for the caller that began it.
+    interruption: Mutex<Option<Py<PyAny>>>,
 }
 
 impl TaskBuild {
@@ -50,6 +52,7 @@ impl TaskBuild {
             generation: process::generation(),
             build,
             arguments: Mutex::new(Some(arguments)),
+            interruption: Mutex::default(),
         }
     }
 
@@ -152,6 +155,29 @@ impl TaskBuild {
     fn failed(&self, py: Python<'_>, error: Bound<'_, PyAny>) -> PyResult<()> {
         let failure = Failure::new(py, PyErr::from_value(error));
         self.end(py, Err(BuildError::Failed(failure)))
+    }
+
+    /// The function was ended by what is no `Exception`, and is meant for the caller that began the build:
+    /// those who wait look again.
+    fn interrupted(&self, py: Python<'_>, error: Py<PyAny>) -> PyResult<()> {
+        let before = {
+            let mut interruption = self
+                .interruption
+                .lock()
+                .expect("nothing panics under this lock");
+            interruption.replace(error)
+        };
+        drop(before);
+        self.abandon(py)
+    }
+
+    /// What has ended the build for the caller that began it.
+    fn interruption(&self) -> Option<Py<PyAny>> {
+        let mut interruption = self
+            .interruption
+            .lock()
+            .expect("nothing panics under this lock");
+        interruption.take()
     }
 
     /// A cancellation came out of the function that nobody had asked for.
