@@ -6,8 +6,8 @@ on the loop that built it.
 
 How the end of a loop is learned, without patching: `asyncio.run`, `Runner`, uvloop and anyio cancel all tasks, and then
 close the asynchronous generators of the loop. A `Home` holds one that has been started, whose end releases what lives
-on the loop; a keeper that is cancelled before that waits for the others that are being cancelled, and leaves then. Only a
-bare `loop.close()` says nothing: it is noticed by whoever looks next.
+on the loop; a keeper that is cancelled before that waits for the others that are being cancelled, and leaves then.
+Only a bare `loop.close()` says nothing: it is noticed by whoever looks next.
 
 Everything of a home is touched on its own loop's thread, but for `post`, which any thread may call, and the looks at
 whether a loop is closed.

@@ -2,22 +2,170 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from tenure import _native
 
 if TYPE_CHECKING:
-    from tenure._native import CachedFunction
+    from tenure._native import AsyncCachedFunction, CachedFunction
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
+Scope = Literal["global", "session", "loop", "thread"] | Callable[[], object]
+
+
+class Decorator(Protocol):
+    """What `cache_resource(...)` with settings gives: what is yielded or awaited is what a caller gets."""
+
+    @overload
+    def __call__(self, func: Callable[P, AsyncIterator[R]], /) -> AsyncCachedFunction[P, R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, func: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncCachedFunction[P, R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, func: Callable[P, Generator[R, Any, Any]], /) -> CachedFunction[P, R]: ...
+    @overload
+    def __call__(self, func: Callable[P, R], /) -> CachedFunction[P, R]: ...
+    def __call__(self, func: Any, /) -> Any: ...
+
+
+class EnteringDecorator(Protocol):
+    """The same with `enter=True`: what is entered is what a caller gets."""
+
+    @overload
+    def __call__(
+        self, func: Callable[P, Coroutine[Any, Any, AbstractAsyncContextManager[R, Any]]], /
+    ) -> AsyncCachedFunction[P, R]: ...
+    @overload
+    def __call__(
+        self, func: Callable[P, Coroutine[Any, Any, AbstractContextManager[R, Any]]], /
+    ) -> AsyncCachedFunction[P, R]: ...
+    @overload
+    def __call__(self, func: Callable[P, AbstractContextManager[R, Any]], /) -> CachedFunction[P, R]: ...
+    def __call__(self, func: Any, /) -> Any: ...
+
+
 class CacheResource:
     """The decorator `tenure.cache_resource`; use that, not this class."""
 
+    @overload
+    def __call__(
+        self,
+        func: Callable[P, Coroutine[Any, Any, AbstractAsyncContextManager[R, Any]]],
+        *,
+        ttl: float | timedelta | str | None = None,
+        max_entries: int | None = None,
+        show_spinner: bool | str = True,
+        show_time: bool = False,
+        validate: Callable[[R], bool | Awaitable[bool]] | None = None,
+        hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
+        on_release: Callable[[R], object] | Callable[[R, str], object] | None = None,
+        scope: Scope = "global",
+        experimental_allow_widgets: bool = False,
+        drain: float | timedelta | str | None = None,
+        keep_if: Callable[[R], bool] | None = None,
+        refresh_mode: Literal["foreground"] = "foreground",
+        enter: Literal[True],
+    ) -> AsyncCachedFunction[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        func: Callable[P, Coroutine[Any, Any, AbstractContextManager[R, Any]]],
+        *,
+        ttl: float | timedelta | str | None = None,
+        max_entries: int | None = None,
+        show_spinner: bool | str = True,
+        show_time: bool = False,
+        validate: Callable[[R], bool | Awaitable[bool]] | None = None,
+        hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
+        on_release: Callable[[R], object] | Callable[[R, str], object] | None = None,
+        scope: Scope = "global",
+        experimental_allow_widgets: bool = False,
+        drain: float | timedelta | str | None = None,
+        keep_if: Callable[[R], bool] | None = None,
+        refresh_mode: Literal["foreground"] = "foreground",
+        enter: Literal[True],
+    ) -> AsyncCachedFunction[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        func: Callable[P, AbstractContextManager[R, Any]],
+        *,
+        ttl: float | timedelta | str | None = None,
+        max_entries: int | None = None,
+        show_spinner: bool | str = True,
+        show_time: bool = False,
+        validate: Callable[[R], bool] | None = None,
+        hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
+        on_release: Callable[[R], object] | Callable[[R, str], object] | None = None,
+        scope: Scope = "global",
+        experimental_allow_widgets: bool = False,
+        drain: float | timedelta | str | None = None,
+        keep_if: Callable[[R], bool] | None = None,
+        refresh_mode: Literal["foreground"] = "foreground",
+        enter: Literal[True],
+    ) -> CachedFunction[P, R]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self,
+        func: Callable[P, AsyncIterator[R]],
+        *,
+        ttl: float | timedelta | str | None = None,
+        max_entries: int | None = None,
+        show_spinner: bool | str = True,
+        show_time: bool = False,
+        validate: Callable[[R], bool | Awaitable[bool]] | None = None,
+        hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
+        on_release: Callable[[R], object] | Callable[[R, str], object] | None = None,
+        scope: Scope = "global",
+        experimental_allow_widgets: bool = False,
+        drain: float | timedelta | str | None = None,
+        keep_if: Callable[[R], bool] | None = None,
+        refresh_mode: Literal["foreground"] = "foreground",
+        enter: Literal[False] = False,
+    ) -> AsyncCachedFunction[P, R]: ...
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self,
+        func: Callable[P, Coroutine[Any, Any, R]],
+        *,
+        ttl: float | timedelta | str | None = None,
+        max_entries: int | None = None,
+        show_spinner: bool | str = True,
+        show_time: bool = False,
+        validate: Callable[[R], bool | Awaitable[bool]] | None = None,
+        hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
+        on_release: Callable[[R], object] | Callable[[R, str], object] | None = None,
+        scope: Scope = "global",
+        experimental_allow_widgets: bool = False,
+        drain: float | timedelta | str | None = None,
+        keep_if: Callable[[R], bool] | None = None,
+        refresh_mode: Literal["foreground"] = "foreground",
+        enter: Literal[False] = False,
+    ) -> AsyncCachedFunction[P, R]: ...
+    @overload
+    def __call__(
+        self,
+        func: Callable[P, Generator[R, Any, Any]],
+        *,
+        ttl: float | timedelta | str | None = None,
+        max_entries: int | None = None,
+        show_spinner: bool | str = True,
+        show_time: bool = False,
+        validate: Callable[[R], bool] | None = None,
+        hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
+        on_release: Callable[[R], object] | Callable[[R, str], object] | None = None,
+        scope: Scope = "global",
+        experimental_allow_widgets: bool = False,
+        drain: float | timedelta | str | None = None,
+        keep_if: Callable[[R], bool] | None = None,
+        refresh_mode: Literal["foreground"] = "foreground",
+        enter: Literal[False] = False,
+    ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
         self,
@@ -30,12 +178,12 @@ class CacheResource:
         validate: Callable[[R], bool] | None = None,
         hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
         on_release: Callable[[R], object] | Callable[[R, str], object] | None = None,
-        scope: Literal["global", "session", "loop", "thread"] | Callable[[], object] = "global",
+        scope: Scope = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[R], bool] | None = None,
         refresh_mode: Literal["foreground"] = "foreground",
-        enter: bool = False,
+        enter: Literal[False] = False,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -46,41 +194,61 @@ class CacheResource:
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
-        validate: Callable[[Any], bool] | None = None,
+        validate: Callable[[Any], bool | Awaitable[bool]] | None = None,
         hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
         on_release: Callable[[Any], object] | Callable[[Any, str], object] | None = None,
-        scope: Literal["global", "session", "loop", "thread"] | Callable[[], object] = "global",
+        scope: Scope = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[Any], bool] | None = None,
         refresh_mode: Literal["foreground"] = "foreground",
-        enter: bool = False,
-    ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]: ...
+        enter: Literal[True],
+    ) -> EnteringDecorator: ...
+    @overload
     def __call__(
         self,
-        func: Callable[P, R] | None = None,
+        func: None = None,
         *,
         ttl: float | timedelta | str | None = None,
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
-        validate: Callable[[Any], bool] | None = None,
+        validate: Callable[[Any], bool | Awaitable[bool]] | None = None,
         hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
         on_release: Callable[[Any], object] | Callable[[Any, str], object] | None = None,
-        scope: Literal["global", "session", "loop", "thread"] | Callable[[], object] = "global",
+        scope: Scope = "global",
+        experimental_allow_widgets: bool = False,
+        drain: float | timedelta | str | None = None,
+        keep_if: Callable[[Any], bool] | None = None,
+        refresh_mode: Literal["foreground"] = "foreground",
+        enter: Literal[False] = False,
+    ) -> Decorator: ...
+    def __call__(
+        self,
+        func: Callable[..., Any] | None = None,
+        *,
+        ttl: float | timedelta | str | None = None,
+        max_entries: int | None = None,
+        show_spinner: bool | str = True,
+        show_time: bool = False,
+        validate: Callable[[Any], bool | Awaitable[bool]] | None = None,
+        hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None,
+        on_release: Callable[[Any], object] | Callable[[Any, str], object] | None = None,
+        scope: Scope = "global",
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[Any], bool] | None = None,
         refresh_mode: Literal["foreground"] = "foreground",
         enter: bool = False,
-    ) -> CachedFunction[P, R] | Callable[[Callable[P, R]], CachedFunction[P, R]]:
+    ) -> Any:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
 
         Parameters
         ----------
         func
             The function that makes the resource. A class method, a static method, a partial and a callable object
-            work too.
+            work too. An async function is built by a task of its own, which belongs to no caller. A generator function,
+            blocking or async, yields its resource once: what follows the `yield` is its release.
         ttl
             The maximum age of an entry: seconds, a `timedelta`, or a string as `pandas.Timedelta` reads it, such as
             `"1d"`, `"1.5 days"` or `"1h23s"`. An expired entry is never returned, and is released within a second.
@@ -92,14 +260,17 @@ class CacheResource:
         show_time
             Show the elapsed time next to the spinner's text, to 0.1 s.
         validate
-            Asked at each access whether the resource is still good. `False` releases it and builds a new one.
+            Asked at each access whether the resource is still good. `False` releases it and builds a new one. For an
+            async function it may be async, and so may `on_release`.
         hash_funcs
             How to key arguments of a type: a mapping from types, or their fully qualified names, to functions.
         on_release
             Called once with the resource when its entry ends, whatever the reason. One whose second positional
             parameter has no default is also told the cause, as `info().releases` names it: `"evicted"`, say.
         scope
-            `"global"`: one entry for all. `"session"`: one per session, released when the session ends.
+            `"global"`: one entry for all. `"session"`: one per session, released when the session ends. `"loop"`: one
+            per event loop, released on it before it closes. `"thread"`: one per thread, released when it ends. A
+            function without arguments: one for each value that it returns, released by `end_scope`.
         experimental_allow_widgets
             Allow widgets in the function; their values then count as arguments.
         drain
@@ -110,6 +281,8 @@ class CacheResource:
             call builds anew, and it is released with cause `"orphaned"` once they let go.
         refresh_mode
             `"foreground"`: an entry is refreshed when it is asked for.
+        enter
+            The function returns a context manager: it is entered for the resource, and left as its release.
 
         Raises
         ------
