@@ -15,6 +15,7 @@ mod encode;
 mod errors;
 mod events;
 mod exit;
+mod failure;
 mod fingerprint;
 mod fork;
 mod host;
