@@ -7,10 +7,11 @@ use tenure::Encoder;
 
 use crate::encode::{self, Context, HashFuncs};
 use crate::log::Caller;
+use crate::process::{self, exit, fork, shutdown};
 use crate::resource::Held;
 use crate::{
-    attach, bound, cached, decorator, errors, events, exit, fork, host, hosts, info, interrupts,
-    leased, options, process, sessions, shutdown, testing,
+    attach, bound, cached, decorator, errors, events, host, hosts, info, interrupts, leased,
+    options, sessions, testing,
 };
 
 /// The native half of the package `tenure`.

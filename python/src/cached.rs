@@ -22,7 +22,6 @@ use crate::churn;
 use crate::current_function::Current;
 use crate::encode::{HashFuncs, Reading};
 use crate::errors::{self, Kind};
-use crate::exit;
 use crate::failure::Failure;
 use crate::fingerprint::{self, Decorated, Fingerprint};
 use crate::host;
@@ -31,7 +30,7 @@ use crate::interrupts;
 use crate::log::{self, Caller};
 use crate::options::Options;
 use crate::plan::{Arguments, Plan};
-use crate::process;
+use crate::process::{self, exit, worker};
 use crate::raised::{Forked, interrupt, raised};
 use crate::registration::{Known, KnownFunction, Registration};
 use crate::resource::{Callbacks, Claim, Held, Kinds};
@@ -39,7 +38,6 @@ use crate::strands;
 use crate::user_code;
 use crate::vectorcall::{self, guarded};
 use crate::waiting::Interruptible;
-use crate::worker;
 
 /// A function whose results are kept. Made by `tenure.cache_resource`.
 #[pyclass(frozen, dict, weakref, module = "tenure", name = "CachedFunction")]

@@ -14,10 +14,8 @@ mod decorator;
 mod encode;
 mod errors;
 mod events;
-mod exit;
 mod failure;
 mod fingerprint;
-mod fork;
 mod host;
 mod hosts;
 mod identity;
@@ -36,14 +34,10 @@ mod raised;
 mod registration;
 mod resource;
 mod sessions;
-mod shutdown;
-#[cfg(unix)]
-mod signals;
 mod strands;
 mod testing;
 mod user_code;
 mod vectorcall;
 mod waiting;
-mod worker;
 
 pub use api::_native;
