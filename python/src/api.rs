@@ -9,10 +9,11 @@ use tenure::{Cause, Encoder};
 
 use crate::encode::{self, Context, HashFuncs};
 use crate::log::Caller;
+use crate::process::{self, exit, fork, shutdown};
 use crate::resource::Held;
 use crate::{
-    attach, bound, cached, decorator, errors, events, exit, fork, host, hosts, info, interrupts,
-    leased, options, process, scope, sessions, shutdown, tasks, testing,
+    attach, bound, cached, decorator, errors, events, host, hosts, info, interrupts, leased,
+    options, scope, sessions, tasks, testing,
 };
 
 /// The native half of the package `tenure`.

@@ -22,7 +22,7 @@ use crate::churn;
 use crate::current_function::Current;
 use crate::encode::{HashFuncs, Reading};
 use crate::errors::{self, Kind};
-use crate::exit;
+use crate::failure::Failure;
 use crate::fingerprint::{self, Decorated, Fingerprint};
 use crate::host;
 use crate::info::Info;
@@ -30,8 +30,8 @@ use crate::interrupts;
 use crate::log::{self, Caller};
 use crate::options::Options;
 use crate::plan::{Arguments, Plan};
-use crate::process;
-use crate::raised::{Failure, Forked, interrupt, raised};
+use crate::process::{self, exit, worker};
+use crate::raised::{Forked, interrupt, raised};
 use crate::registration::{Known, KnownFunction, Registration};
 use crate::resource::{Callbacks, Claim, Held, Kinds, Leave};
 use crate::shape::{self, Shape};
@@ -41,7 +41,6 @@ use crate::tasks::inside;
 use crate::user_code;
 use crate::vectorcall::{self, guarded};
 use crate::waiting::Interruptible;
-use crate::worker;
 
 /// A function whose results are kept. Made by `tenure.cache_resource`.
 #[pyclass(frozen, dict, weakref, module = "tenure", name = "CachedFunction")]

@@ -18,7 +18,8 @@ use crate::resource::Callbacks;
 /// So many runs leave something behind before anything is said.
 const RUNS: usize = 3;
 
-/// Says that `known`, as it is decorated now, is the next one in a row that no run comes back to, if that is so.
+/// Says that `known`, as it is decorated now, is the next one in a row that no run comes back to, if
+/// that is so.
 pub(crate) fn tell(py: Python<'_>, known: &Known, decorated: &Decorated, as_now: &Decoration) {
     /// By site.
     static TOLD: Mutex<Option<HashSet<[u8; 16]>>> = Mutex::new(None);

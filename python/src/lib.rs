@@ -14,9 +14,8 @@ mod decorator;
 mod encode;
 mod errors;
 mod events;
-mod exit;
+mod failure;
 mod fingerprint;
-mod fork;
 mod host;
 mod hosts;
 mod identity;
@@ -37,15 +36,11 @@ mod resource;
 mod scope;
 mod sessions;
 mod shape;
-mod shutdown;
-#[cfg(unix)]
-mod signals;
 mod strands;
 mod tasks;
 mod testing;
 mod user_code;
 mod vectorcall;
 mod waiting;
-mod worker;
 
 pub use api::_native;

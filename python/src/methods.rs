@@ -1,4 +1,4 @@
-//! A cached function's methods in Python, and the names that it has as the function that it stands for.
+//! A cached function's methods in Python, and what it has as the function that it stands for.
 
 use pyo3::intern;
 use pyo3::prelude::*;

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 use tenure::{Function, Registered};
 
+use crate::failure::Failure;
 use crate::process::{self, Standing};
-use crate::raised::Failure;
 use crate::resource::{Callbacks, Held};
 
 pub(crate) type Known = Registered<Held, Failure>;

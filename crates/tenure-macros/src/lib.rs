@@ -1,8 +1,9 @@
 //! The macros of `tenure`, which re-exports them; depend on that crate.
 //!
 //! Stages: `attr` reads the settings, `signature` the function, `expand` writes what they mean, and
-//! `beside` what stands beside it, both out of an `expansion`; `derive` is the other macro. A setting that is wrong gives its
-//! error and is left out of an expansion that is otherwise whole, so that one mistake gives one error.
+//! `beside` what stands beside it, both out of an `expansion`; `derive` is the other macro. A setting
+//! that is wrong gives its error and is left out of an expansion that is otherwise whole, so that one
+//! mistake gives one error.
 //!
 //! The examples stand in `doc/`, and run where `tenure` is: in `docs/examples.rs` of the workspace.
 

@@ -11,7 +11,8 @@ use tenure::{BuildError, Detached};
 
 use crate::awaitables;
 use crate::cached::{Cached, held};
-use crate::raised::{Failure, raised};
+use crate::failure::Failure;
+use crate::raised::raised;
 use crate::registration::KnownFunction;
 use crate::resource::{Held, Leave};
 use crate::shape::{self, Shape};

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tenure::{Awaiting, Landed};
 
-use crate::raised::Failure;
+use crate::failure::Failure;
 use crate::resource::Held;
 use crate::{attach, log};
 

@@ -6,6 +6,13 @@
 //! number is registered anew.
 #![allow(unsafe_code)]
 
+pub(crate) mod exit;
+pub(crate) mod fork;
+pub(crate) mod shutdown;
+#[cfg(unix)]
+pub(crate) mod signals;
+pub(crate) mod worker;
+
 use std::ptr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};

@@ -9,9 +9,9 @@
 
 use pyo3::prelude::*;
 
-use crate::shutdown::shutdown;
+use crate::process::shutdown::shutdown;
 #[cfg(doc)]
-use crate::worker;
+use crate::process::worker;
 use crate::{log, process};
 
 /// Takes over the signals that would end this process at once. Asked in each process where
@@ -42,7 +42,7 @@ pub(crate) fn at_exit(py: Python<'_>) {
 }
 
 #[cfg(unix)]
-pub(crate) use crate::signals;
+pub(crate) use crate::process::signals;
 
 /// Where there are no such signals.
 #[cfg(not(unix))]

@@ -2,7 +2,8 @@
 
 use pyo3::prelude::*;
 
-use crate::{attach, exit, process, testing};
+use crate::process::{self, exit};
+use crate::{attach, testing};
 
 /// Has every file that keeps something for its process forget it.
 #[pyfunction]
