@@ -54,6 +54,7 @@ INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 .PHONY: help demo wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-versions test-rust model test-python test-python-ready \
 	test-streamlit-one test-streamlit-ready test-browser screenshots \
+	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
 	matrix browser-long model-long stress-long fuzz bench-python bench-rust package
 
 help: ## list the targets
@@ -171,6 +172,27 @@ test-streamlit-one: test-streamlit-ready ## the Streamlit host with one version 
 
 test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
 
+miri: miri-ready ## the pointer code, interpreted: wrong pointers, data races and leaks (a nightly Rust, by rustup)
+	@echo "$@: counted references and hits on the system's threads, and the digest; about two minutes on two cores"
+	@printf '%s\n' 'engine: $(MAKE) miri-engine' 'digest: $(MAKE) miri-digest miri-digest-x86' | scripts/side-by-side
+
+miri-ready:
+	@scripts/miri-ready
+
+# A slot names its entry by an address, which is turned back into a pointer: miri is told to take that as meant.
+MIRI = CARGO_TARGET_DIR=$(TARGET)/miri $(CARGO) +nightly miri test --lib
+
+miri-engine:
+	MIRIFLAGS="-Zmiri-permissive-provenance $(MIRI_FLAGS)" $(MIRI) -p tenure -- counted:: model_hot:: $(ARGS)
+
+miri-digest:
+	MIRIFLAGS="$(MIRI_FLAGS)" $(MIRI) -p tenure-digest $(MIRI_TARGET) -- vectors:: $(ARGS)
+
+# Interpreted, so that any processor will do.
+miri-digest-x86:
+	RUSTFLAGS='-Ctarget-feature=+sse4.1,+pclmulqdq$(MORE_FEATURES)' \
+		$(MAKE) miri-digest MIRI_TARGET='--target x86_64-unknown-linux-gnu'
+
 test-browser: test-streamlit-ready ## the demo in headless Chromium
 	@scripts/debian chromium chromium
 	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/browser $(ARGS)
@@ -216,8 +238,8 @@ format: $(LINT_ENV)/.requirements ## write the formatting that lint asks for
 # --- long forms -----------------------------------------------------------------------------------
 
 # What the long forms and the bounded ones share: TENURE_TESTS=long asks the tests for their long form.
-LOOM = RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=$(TARGET)/loom $(CARGO) test -p tenure --lib loom
-SHUTTLE = RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=$(TARGET)/shuttle $(CARGO) test -p tenure --profile stress --lib shuttle
+LOOM = RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=$(TARGET)/loom $(CARGO) test -p tenure --lib model::
+SHUTTLE = RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=$(TARGET)/shuttle $(CARGO) test -p tenure --profile stress --lib model::
 
 model: ## the model checks, bounded: loom on the flight and the release path, shuttle on the whole cache
 	LOOM_MAX_PREEMPTIONS=2 $(LOOM) $(ARGS)
@@ -226,6 +248,11 @@ model: ## the model checks, bounded: loom on the flight and the release path, sh
 model-long: ## the same without the bound on time
 	TENURE_TESTS=long LOOM_MAX_PREEMPTIONS=3 $(LOOM) --profile stress $(ARGS)
 	TENURE_TESTS=long $(SHUTTLE) $(ARGS)
+
+miri-long: miri-ready ## the same under many schedules (SEEDS=), with wider vectors and the other order of bytes
+	$(MAKE) miri-engine MIRI_FLAGS='-Zmiri-many-seeds=0..$(or $(SEEDS),64)'
+	$(MAKE) miri-digest-x86 MORE_FEATURES=,+avx2,+vpclmulqdq
+	$(MAKE) miri-digest MIRI_TARGET='--target s390x-unknown-linux-gnu'
 
 stress-long: test-python-ready ## ten million operations on 16 threads
 	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) \

@@ -66,6 +66,8 @@ mod shape;
 mod stream;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

@@ -14,24 +14,22 @@ use crate::shape::{BLOCK, FAN, LEVELS, STRIPE};
 use crate::stream::Hasher128;
 
 /// A secret that is the same in every run.
-fn secret(seed: u64) -> Box<Secret> {
+pub(crate) fn secret(seed: u64) -> Box<Secret> {
     let mut state = seed;
-    let bytes: Vec<u8> = std::iter::repeat_with(|| {
+    let mut bytes = Vec::with_capacity(Secret::BYTES);
+    while bytes.len() < Secret::BYTES {
         // SplitMix64.
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = state;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (word ^ (word >> 31)).to_le_bytes()
-    })
-    .take(Secret::BYTES / 8)
-    .flatten()
-    .collect();
+        bytes.extend_from_slice(&(word ^ (word >> 31)).to_le_bytes());
+    }
     Secret::from_bytes(&bytes)
 }
 
 /// The secret, with each arithmetic that there is.
-fn drawn(seed: u64) -> impl Iterator<Item = Drawn> {
+pub(crate) fn drawn(seed: u64) -> impl Iterator<Item = Drawn> {
     Path::available().map(move |path| Drawn {
         secret: secret(seed),
         path,
@@ -39,7 +37,7 @@ fn drawn(seed: u64) -> impl Iterator<Item = Drawn> {
 }
 
 /// Bytes without a pattern that a block or a stripe could hide.
-fn input(len: usize) -> Vec<u8> {
+pub(crate) fn input(len: usize) -> Vec<u8> {
     (0..len as u64)
         .map(|i| (i.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 56) as u8)
         .collect()

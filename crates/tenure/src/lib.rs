@@ -140,7 +140,7 @@ mod ground;
 mod host;
 mod key;
 mod life;
-#[cfg(all(test, any(loom, shuttle)))]
+#[cfg(test)]
 mod model;
 mod program;
 mod registry;

@@ -148,3 +148,88 @@ impl<T> Deref for Counted<T> {
         self.inner().value.get()
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+
+    /// Tells its drop, which looks at the sum without an order of its own: it needs all that other
+    /// references did to have happened before.
+    struct Told {
+        sum: AtomicU64,
+        told: Arc<AtomicU64>,
+    }
+
+    impl Drop for Told {
+        fn drop(&mut self) {
+            let sum = *self.sum.get_mut();
+            let before = self.told.swap(sum, Ordering::Relaxed);
+            assert_eq!(before, 0, "dropped once");
+        }
+    }
+
+    fn told() -> ([Counted<Told>; 2], Arc<AtomicU64>) {
+        let told = Arc::default();
+        let value = Told {
+            sum: AtomicU64::new(1),
+            told: Arc::clone(&told),
+        };
+        (Counted::pair(value), told)
+    }
+
+    #[test]
+    fn l1_the_last_of_all_references_drops_the_value() {
+        let ([one, other], told) = told();
+        assert_eq!((one.count(), one.ptr_eq(&other)), (2, true));
+        let third = one.clone();
+        drop((one, other));
+        assert_eq!((third.count(), told.load(Ordering::Relaxed)), (1, 0));
+        drop(third);
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn l1_references_set_aside_are_references() {
+        let ([one, other], told) = told();
+        let address = one.expose();
+        one.set_aside(3);
+        // SAFETY: two of the three that were set aside.
+        let taken = [(); 2].map(|()| unsafe { Counted::<Told>::from_address(address) });
+        assert_eq!(taken[0].count(), 5);
+        one.take_back(1);
+        drop((one, other));
+        assert!(taken.iter().all(|it| it.sum.load(Ordering::Relaxed) == 1));
+        drop(taken);
+        assert_eq!(told.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn l1_what_other_threads_did_happened_before_the_drop() {
+        const TIMES: usize = if cfg!(miri) { 20 } else { 200 };
+        for _ in 0..TIMES {
+            let ([one, other], told) = told();
+            one.set_aside(1);
+            let address = one.expose();
+            let adds = |it: Counted<Told>| {
+                move || {
+                    let again = it.clone();
+                    drop(it);
+                    again.sum.fetch_add(1, Ordering::Relaxed);
+                }
+            };
+            let threads = [
+                thread::spawn(adds(one)),
+                thread::spawn(adds(other)),
+                // SAFETY: the one that was set aside.
+                thread::spawn(adds(unsafe { Counted::from_address(address) })),
+            ];
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(told.load(Ordering::Relaxed), 4);
+        }
+    }
+}

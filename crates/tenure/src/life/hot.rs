@@ -34,16 +34,20 @@ use crate::ground::sync::{AtomicU64, Once, Ordering, thread_number};
 use crate::key::{Key, KeyRef};
 
 /// How many slots a table has, beside the one for calls without arguments.
-const SLOTS: usize = if cfg!(loom) { 1 } else { 64 };
+const SLOTS: usize = if cfg!(any(loom, miri)) { 1 } else { 64 };
 
 /// How many tables there are once two threads have met.
-const TABLES: usize = if cfg!(any(loom, shuttle)) { 2 } else { 16 };
+const TABLES: usize = if cfg!(any(loom, shuttle, miri)) {
+    2
+} else {
+    16
+};
 
 /// A slot that is taken is given to another entry at one of so many hits that miss it.
-const PATIENCE: u32 = if cfg!(any(loom, shuttle)) { 2 } else { 8 };
+const PATIENCE: u32 = if cfg!(any(loom, shuttle, miri)) { 2 } else { 8 };
 
 /// How many references are set aside at once.
-const FULL: u64 = if cfg!(any(loom, shuttle)) {
+const FULL: u64 = if cfg!(any(loom, shuttle, miri)) {
     2
 } else {
     PUT_BACK

@@ -7,49 +7,11 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use loom::thread::spawn;
-
+use super::threads::{Shared, both, does, gets, model, spawn, with, with_ttl};
 use super::world::{Got, PAST_TTL, TTL, Thing, Things, World, key};
 use crate::ground::sync::{Arc, Condvar, Mutex};
 use crate::life::cleared::Clearing;
 use crate::{BuildError, Cause, Error, Holding, Interrupt, Lease, Patiently, Settings};
-
-pub(super) fn model(program: impl Fn() + Send + Sync + 'static) {
-    let mut checker = loom::model::Builder::new();
-    checker.preemption_bound.get_or_insert(3);
-    checker.check(program);
-}
-
-/// Runs these on two threads, and gives what both gave.
-pub(super) fn both<A: 'static, B: 'static>(
-    one: impl FnOnce() -> A + 'static,
-    other: impl FnOnce() -> B + 'static,
-) -> (A, B) {
-    let one = spawn(one);
-    let other = other();
-    (one.join().unwrap(), other)
-}
-
-pub(super) type Shared = (Arc<World>, Arc<Things>);
-
-pub(super) fn with(settings: Settings) -> Shared {
-    let world = World::new();
-    let function = world.function(settings);
-    (world, function)
-}
-
-pub(super) fn with_ttl() -> Settings {
-    Settings {
-        ttl: Some(TTL),
-        ..Settings::default()
-    }
-}
-
-/// A call as a thread of its own makes it.
-pub(super) fn gets((world, function): &Shared) -> impl FnOnce() -> Got + 'static {
-    let (world, function) = (Arc::clone(world), Arc::clone(function));
-    move || world.get(&function, 1)
-}
 
 fn dies((_, function): &Shared) -> impl FnOnce() -> Got + 'static {
     let function = Arc::clone(function);
@@ -57,14 +19,6 @@ fn dies((_, function): &Shared) -> impl FnOnce() -> Got + 'static {
         let build = || Err(BuildError::Died(Interrupt(Box::new(()))));
         function.get_or_build_while(&key(1).finish(), &Patiently, build)
     }
-}
-
-pub(super) fn does<T>(
-    (world, function): &Shared,
-    what: impl FnOnce(&World, &Things) -> T + 'static,
-) -> impl FnOnce() -> T + 'static {
-    let (world, function) = (Arc::clone(world), Arc::clone(function));
-    move || what(&world, &function)
 }
 
 #[test]

@@ -1,12 +1,10 @@
-//! loom on the entries that are found without a lock: a hit against everything that ends an entry.
+//! The entries that are found without a lock: a hit against everything that ends an entry.
 //!
-//! Here a table has one slot, and a slot two references: hits run out of them, and threads part.
-//! A look at an entry after its drop, or one that no order of events keeps from that, fails the
-//! model; so does a reference that is lost, because its resource is then never released.
+//! Under loom and miri a table has few slots, and a slot two references: hits run out of them, and
+//! threads part. A look at an entry after its drop, or one that no order of events keeps from that,
+//! fails the model; so does a reference that is lost, because its resource is then never released.
 
-use loom::thread::spawn;
-
-use super::model_loom::{Shared, both, does, gets, model, with, with_ttl};
+use super::threads::{Shared, both, does, gets, model, spawn, with, with_ttl};
 use super::world::{PAST_TTL, key};
 use crate::{Cause, Settings};
 
@@ -169,6 +167,38 @@ fn l1_a_shutdown_races_with_a_hot_hit() {
         let ends = does(&shared, |world, _| _ = world.engine.shutdown());
         let ((), _) = both(ends, hits(&shared));
         assert_eq!(shared.0.log.cause(0), Some(Cause::Shutdown));
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+/// More keys than slots, and everything at once: hits, evictions, clears, leases that end late.
+#[cfg(not(loom))]
+#[test]
+fn l1_threads_that_do_anything_on_hot_entries() {
+    const STEPS: u64 = if cfg!(miri) { 10 } else { 200 };
+    model(|| {
+        let shared = with(Settings {
+            max_entries: Some(2),
+            ..Settings::default()
+        });
+        let does_anything = |who: u64| {
+            does(&shared, move |world, f| {
+                let mut last = None;
+                for step in 0..STEPS {
+                    let lease = world.get(f, (step + who) % 3).unwrap();
+                    assert_eq!(world.log.cause(lease.number), None);
+                    if step % 5 == who {
+                        f.clear_entry(&key(who).finish()).unwrap();
+                    }
+                    // The one before is dropped while this one is held.
+                    last = Some(lease);
+                }
+                drop(last);
+            })
+        };
+        let third = spawn(does_anything(2));
+        both(does_anything(0), does_anything(1));
+        third.join().unwrap();
         shared.0.check_to_the_end(&[&shared.1]);
     });
 }
