@@ -21,10 +21,12 @@ import contextlib
 import contextvars
 import functools
 import itertools
+import sys
 import threading
+import types
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 from tenure import _native
@@ -354,6 +356,34 @@ def _cancelled(build: _native.TaskBuild, error: asyncio.CancelledError) -> None:
         build.cancelled_within(error)
 
 
+@types.coroutine
+def _unlisted(work: Any) -> Generator[Any, Any, Any]:
+    """Awaits this while the loop lists no asynchronous generator that begins in it.
+
+    Those that the loop lists it closes in the end, all at once: they would be thrown into, beneath who is to leave them.
+    """
+    steps = work.__await__()
+    given: Any = None
+    thrown: BaseException | None = None
+    while True:
+        first, last = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(_not_listed, last)
+        try:
+            asked = steps.send(given) if thrown is None else steps.throw(thrown)
+        except StopIteration as end:
+            return end.value
+        finally:
+            sys.set_asyncgen_hooks(first, last)
+        try:
+            given, thrown = (yield asked), None
+        except BaseException as error:
+            thrown = error
+
+
+def _not_listed(_: object) -> None:
+    """In the place of the loop's own hook."""
+
+
 _Entered = tuple[list[Any], Callable[[], Awaitable[Any]]]
 """A resource, alone in a list, so that the references to it can be counted; and what leaves it."""
 
@@ -404,7 +434,7 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     """Enters, waits, and leaves, in one task: a task group or a cancel scope may lie in between."""
     loop = asyncio.get_running_loop()
     try:
-        resource, leave = await enter()
+        resource, leave = await _unlisted(enter())
     except asyncio.CancelledError as error:
         _cancelled(build, error)
         raise
@@ -426,7 +456,7 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     del resource, build, enter
     await keeper.keep()
     try:
-        await leave()
+        await _unlisted(leave())
     except BaseException as error:
         keeper.has_left(error)
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
