@@ -360,7 +360,7 @@ def _cancelled(build: _native.TaskBuild, error: asyncio.CancelledError) -> None:
 def _unlisted(work: Any) -> Generator[Any, Any, Any]:
     """Awaits this while the loop lists no asynchronous generator that begins in it.
 
-    Those that the loop lists it closes in the end, all at once: they would be thrown into, beneath who is to leave them.
+    Those that the loop lists it closes in the end, all at once: they would be thrown into, and not left.
     """
     steps = work.__await__()
     given: Any = None

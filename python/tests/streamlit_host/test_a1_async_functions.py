@@ -1,4 +1,4 @@
-"""A1, A3, H4: async functions in an app: awaited in each run of the script, or on a loop that the app keeps in a thread."""
+"""A1, A3, H4: async functions in an app, awaited in each run of the script or on a loop that the app keeps."""
 
 from __future__ import annotations
 
