@@ -50,6 +50,7 @@ class Home:
         self.thread = threading.get_ident()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.keepers: set[Keeper] = set()
+        self.releases: dict[asyncio.Task[Any], _native.Releasing] = {}
         self.gates: dict[int, _Gate] = {}
         self._posts: deque[Callable[[], object]] = deque()
         self._end = self._until_the_end()
@@ -214,6 +215,8 @@ def lose(it: Home) -> None:
     if not it.state.is_over:
         it.state.end()
         it._take_posts()
+        for ticket in tuple(it.releases.values()):
+            ticket.has_no_loop(None, True)
         _native.end_scope_named(it.scope)
         _native.release_of_home(it)
 
@@ -481,7 +484,11 @@ def _begin_release(
     elif here.is_closed():
         ticket.has_no_loop(None, True)
     else:
-        here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")
+        task = here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")
+        # Who ends the loop cancels all tasks that it lists, and a release must come to its end: the home waits for it.
+        asyncio._unregister_task(task)
+        here.releases[task] = ticket
+        task.add_done_callback(lambda it: here.releases.pop(it, None))
 
 
 async def _release(keeper: Keeper | None, waits: Any, ticket: _native.Releasing) -> None:
