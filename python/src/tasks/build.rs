@@ -136,7 +136,8 @@ impl TaskBuild {
     ) -> PyResult<bool> {
         let py = home.py();
         let resource = resource.call_method0(intern!(py, "pop"))?;
-        if awaitables::is_unfinished(&resource)? {
+        // Whoever yields a task or enters one means to leave it.
+        if keeper.is_none() && awaitables::is_unfinished(&resource)? {
             let error = awaitables::refused_result(self.name(), &resource);
             self.end(py, Err(BuildError::Failed(Failure::new(py, error))))?;
             return Ok(false);
