@@ -122,7 +122,7 @@ class Home:
         number = caller.build()
         gate = self.gates.get(number)
         if gate is None:
-            gate = _Gate(loop)
+            gate = _Gate(self.gates, number, loop)
             gate.landing = caller.landing(gate.wake)
             if gate.landing is None:
                 return
@@ -135,10 +135,9 @@ class Home:
                 await future
             else:
                 await _foreign(future, *carried)
-        finally:
-            gate.futures.discard(future)
-            if not gate.futures and self.gates.get(number) is gate:
-                del self.gates[number]
+        except BaseException:
+            gate.leave(future)
+            raise
 
     def release(self, keeper: Keeper | None, on_release: Callable[[], Any] | None, ticket: _native.Releasing) -> None:
         """Runs a release on the loop that built the resource. Called on any thread, outside of every lock."""
@@ -236,25 +235,32 @@ def _at_exit() -> None:
 class _Gate:
     """Those of one loop who wait for one build, woken together."""
 
-    __slots__ = ("futures", "landing", "loop")
+    __slots__ = ("_gates", "_loop", "_number", "futures", "landing")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+    def __init__(self, gates: dict[int, _Gate], number: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._gates, self._number, self._loop = gates, number, loop
         self.futures: set[asyncio.Future[None]] = set()
         self.landing: object = None
 
     def wake(self) -> None:
         """The build has ended. On any thread."""
-        if asyncio._get_running_loop() is self.loop:
+        if asyncio._get_running_loop() is self._loop:
             self.open()
             return
         with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits there.
-            self.loop.call_soon_threadsafe(self.open)
+            self._loop.call_soon_threadsafe(self.open)
 
     def open(self) -> None:
+        self._gates.pop(self._number, None)
         for future in self.futures:
             if not future.done():
                 future.set_result(None)
+
+    def leave(self, future: asyncio.Future[None]) -> None:
+        """One of them waits no more."""
+        self.futures.discard(future)
+        if not self.futures:
+            self._gates.pop(self._number, None)
 
 
 _carried: dict[int, tuple[_native.TaskBuild, Home]] = {}
