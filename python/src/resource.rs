@@ -22,7 +22,7 @@ use crate::fingerprint::{Decoration, Firsts};
 use crate::provenance;
 use crate::raised::{Forked, interrupt};
 use crate::scope::Sharing;
-use crate::tasks::ticket::{LoopState, Releasing};
+use crate::tasks::ticket::{BoundToLoop, LoopState, Releasing};
 use crate::{attach, interrupts, log, process, shape, user_code};
 
 /// A cached object, and how many references to it there were before the cache handed it out.
@@ -43,8 +43,8 @@ pub(crate) enum Leave {
         home: Py<PyAny>,
         state: LoopState,
         keeper: Option<Py<PyAny>>,
-        /// Whether it can be released there alone.
-        is_bound: bool,
+        /// Where it can be released there alone.
+        bound: Option<BoundToLoop>,
     },
 }
 
@@ -68,7 +68,7 @@ impl Held {
     #[inline]
     pub(crate) fn is_of_ended_loop(&self) -> bool {
         match self.leave.as_deref() {
-            Some(Leave::OnLoop { state, .. }) => state.is_set(),
+            Some(Leave::OnLoop { state, .. }) => state.is_over(),
             _ => false,
         }
     }
@@ -349,6 +349,13 @@ impl Behaviour<Held> for Callbacks {
 
     fn scope_has_ended(&self, scope: &str) -> Result<bool, Interrupt> {
         Python::attach(|py| self.sharing.has_ended(py, scope)).map_err(interrupt)
+    }
+
+    fn place(&self, value: &Held) -> Option<u64> {
+        match value.leave() {
+            Some(Leave::OnLoop { state, bound, .. }) => bound.as_ref().map(|_| state.number()),
+            _ => None,
+        }
     }
 
     fn holding(&self) -> Holding {

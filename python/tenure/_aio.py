@@ -20,7 +20,6 @@ import atexit
 import contextlib
 import contextvars
 import functools
-import itertools
 import sys
 import threading
 import types
@@ -36,8 +35,8 @@ __all__ = ["Home", "home"]
 LOOK = 1.0
 """Seconds between two looks of a foreign waiter at whether a build's loop still runs."""
 
-
-_numbers = itertools.count(1)
+PAUSE = 0.005
+"""Seconds between two looks at whether somebody still leases what lives on a loop that ends."""
 
 
 class Home:
@@ -45,8 +44,8 @@ class Home:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = weakref.ref(loop)
-        self.scope = f"loop:{next(_numbers)}"
         self.state = _native.LoopState()
+        self.scope = f"loop:{self.state.number}"
         self.thread = threading.get_ident()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.keepers: set[Keeper] = set()
@@ -108,13 +107,14 @@ class Home:
             _carried.pop(build.number, None)
             build.abandon()  # Unless it has landed: a task may be cancelled before its first step.
 
-        _carried[build.number] = (build, self)
         try:
             work = _CARRIERS[build.kind](self, build)
-            self.spawn(work, f"tenure build {build.function}", context).add_done_callback(ended)
+            task = self.spawn(work, f"tenure build {build.function}", context)
         except BaseException:
-            ended(None)
+            build.abandon()
             raise
+        _carried[build.number] = (build, self, task)
+        task.add_done_callback(ended)
 
     async def landing(self, caller: _native.TaskWaiter) -> None:
         """Waits until the build has ended."""
@@ -134,7 +134,7 @@ class Home:
             if carried is None or carried[1] is self:
                 await future
             else:
-                await _foreign(future, *carried)
+                await _foreign(future, carried[0], carried[1])
         except BaseException:
             gate.leave(future)
             raise
@@ -162,15 +162,26 @@ class Home:
 
     async def _ends(self) -> None:
         """Releases what lives on the loop, which runs for the last time."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _native.shutdown_timeout()
         try:
+            for _, carrier, task in tuple(_carried.values()):
+                if carrier is self:
+                    task.cancel()
             _native.end_scope_named(self.scope)
-            _native.release_of_home(self)
-            self._take_posts()
+            while True:
+                _native.end_place(self.state.number)
+                self._take_posts()
+                if not self.state.bound or loop.time() >= until:
+                    break
+                # Somebody on another loop leases it yet.
+                await asyncio.sleep(PAUSE)
             for keeper in tuple(self.keepers):
                 if not keeper.is_released:
                     keeper.leave()
             while self.tasks:
-                _, late = await asyncio.wait(tuple(self.tasks), timeout=_native.shutdown_timeout())
+                rest = max(0.0, until - loop.time())
+                _, late = await asyncio.wait(tuple(self.tasks), timeout=rest)
                 if late:
                     _native.tell_late_tasks([task.get_name() for task in late])
                     break
@@ -217,7 +228,7 @@ def lose(it: Home) -> None:
         for ticket in tuple(it.releases.values()):
             ticket.has_no_loop(None, True)
         _native.end_scope_named(it.scope)
-        _native.release_of_home(it)
+        _native.end_place(it.state.number)
 
 
 @atexit.register
@@ -263,8 +274,8 @@ class _Gate:
             self._gates.pop(self._number, None)
 
 
-_carried: dict[int, tuple[_native.TaskBuild, Home]] = {}
-"""The builds under way on a loop, by their numbers, with their homes."""
+_carried: dict[int, tuple[_native.TaskBuild, Home, asyncio.Task[Any]]] = {}
+"""The builds under way on a loop, by their numbers, with their homes and tasks."""
 
 
 async def _foreign(future: asyncio.Future[None], build: _native.TaskBuild, carrier: Home) -> None:
@@ -311,11 +322,13 @@ class Keeper:
             # way. Those who may use the resource run their own ends first.
             with contextlib.suppress(asyncio.CancelledError):
                 await _others_end()
-            _native.release_of_keeper(self)
-            # Its `on_release` comes first; but what somebody still leases is released when it has been left.
-            while self.is_released and not self._stopped.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.shield(self._stopped)
+                await self._released()
+
+    async def _released(self) -> None:
+        """Has the entry end, and waits for its release: its `on_release` comes first, and whoever leases it."""
+        _native.release_of_keeper(self)
+        if not self._stopped.done():
+            await asyncio.wait((self._stopped,), timeout=_native.shutdown_timeout())
 
     def outcome(self) -> tuple[bool, BaseException | None]:
         """Whether it has been left already, and what that raised."""
@@ -464,6 +477,10 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     _native.inside.set(None)
     del resource, build, enter
     await keeper.keep()
+    # Who ends the loop cancels all tasks that it lists, and what has begun to be left is left: the home waits for it.
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio._unregister_task(task)
     try:
         await _unlisted(leave())
     except BaseException as error:

@@ -271,6 +271,37 @@ impl Engine {
 
     /// Begins the end of a session, for a caller that holds a lock and has begun a release: what this
     /// gives is to be run outside the lock.
+    /// A place that resources live on ends, as an event loop does: what
+    /// [`Behaviour::place`](crate::Behaviour::place) says lives there is released, in use or not. What
+    /// someone has asked to stay goes as soon as they let go; whoever ends the place may call this again.
+    ///
+    /// ```
+    /// # use tenure::{Behaviour, Cause, Engine, Function, KeyRef, Settings};
+    /// struct OnLoop;
+    ///
+    /// impl Behaviour<u32> for OnLoop {
+    ///     fn place(&self, client: &u32) -> Option<u64> {
+    ///         Some(u64::from(*client))
+    ///     }
+    /// }
+    ///
+    /// # let engine = Engine::new();
+    /// let clients = Function::<u32, ()>::new(&engine, "client", Settings::default(), Box::new(OnLoop))?;
+    /// clients.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// engine.end_place(8);
+    /// assert_eq!(clients.info().entries, 1);
+    /// engine.end_place(7);
+    /// assert_eq!(clients.info().released(Cause::SessionEnded), 1);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    pub fn end_place(&self, place: u64) {
+        let _under_way = self.0.services.under_way.begin();
+        for function in self.functions() {
+            function.end_place(place, Cause::SessionEnded);
+        }
+        self.0.services.drains.end_place(place);
+    }
+
     /// The scope is over, and whoever was in it does not come back: what is kept for it is released
     /// now, whatever grace sessions have.
     ///

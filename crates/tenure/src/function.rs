@@ -699,6 +699,11 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         Self::end_where(self, &|value| is_meant(value), cause);
     }
 
+    fn end_place(&self, place: u64, cause: Cause) {
+        let behaviour = &self.shared.behaviour;
+        Self::end_where(self, &|value| behaviour.place(value) == Some(place), cause);
+    }
+
     fn leave_session(&self, session: &SessionId) -> Option<End> {
         let cache = self.sessions.lock().remove(session)?;
         Some(Box::new(move || {

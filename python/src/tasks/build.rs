@@ -143,9 +143,11 @@ impl TaskBuild {
             return Ok(false);
         }
         let state: Bound<'_, LoopState> = home.getattr(intern!(py, "state"))?.cast_into()?;
+        let state = state.get().clone();
+        let is_bound = keeper.is_some() || self.cached.get().releases_async();
         let leave = Leave::OnLoop {
-            is_bound: keeper.is_some() || self.cached.get().releases_async(),
-            state: state.get().clone(),
+            bound: is_bound.then(|| state.bind()),
+            state,
             home: home.unbind(),
             keeper,
         };

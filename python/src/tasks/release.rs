@@ -10,14 +10,10 @@ use crate::{interrupts, log, process};
 
 /// A loop ends, or was closed: what can be released on it alone is released.
 #[pyfunction]
-pub(crate) fn release_of_home(py: Python<'_>, home: &Bound<'_, PyAny>) -> PyResult<()> {
-    release_those(py, |leave| match leave {
-        Leave::OnLoop {
-            home: its,
-            is_bound,
-            ..
-        } => *is_bound && its.is(home),
-        _ => false,
+pub(crate) fn end_place(py: Python<'_>, place: u64) -> PyResult<()> {
+    interrupts::to_caller(py, || {
+        process::engine().end_place(place);
+        Ok(())
     })
 }
 

@@ -20,6 +20,10 @@ const LAST_LOOK: Nanos = 100_000_000;
 /// A resource of any type that has no leases: it is looked at again and again until nobody uses it.
 pub(crate) trait Watched: Send {
     fn in_use(&self) -> bool;
+    /// Whether someone has asked for it to stay.
+    fn is_claimed(&self) -> bool;
+    /// The place that it is released with.
+    fn place(&self) -> Option<u64>;
     fn function(&self) -> &str;
     fn built_at(&self) -> Nanos;
     fn release(self: Box<Self>);
@@ -30,7 +34,7 @@ pub(crate) struct Drains {
     clock: Clock,
     timer: Arc<Timer>,
     under_way: Arc<UnderWay>,
-    watched: Mutex<BTreeMap<TimerId, Box<dyn Watched>>>,
+    watched: Mutex<BTreeMap<TimerId, (Box<dyn Watched>, Nanos)>>,
     /// Entries that callers lease beyond their end, by address.
     lent: Mutex<HashMap<usize, Lent>>,
     me: Weak<Self>,
@@ -70,13 +74,13 @@ impl Drains {
             }
         };
         let mut watched = self.watched.lock();
-        watched.insert(self.timer.at(next, look), resource);
+        watched.insert(self.timer.at(next, look), (resource, until));
     }
 
     /// Looks again at one resource: keeps it or lets it go.
     fn look(&self, id: TimerId, until: Nanos, pause: Nanos) {
         let _under_way = self.under_way.begin();
-        let Some(resource) = self.watched.lock().remove(&id) else {
+        let Some((resource, _)) = self.watched.lock().remove(&id) else {
             return;
         };
         if resource.in_use() {
@@ -94,13 +98,32 @@ impl Drains {
     /// Takes out everything that is watched, with the time each was built at.
     pub(crate) fn take_all(&self) -> Vec<(Nanos, End)> {
         let watched = std::mem::take(&mut *self.watched.lock());
-        let watched = watched.into_iter().map(|(id, resource)| {
+        let watched = watched.into_iter().map(|(id, (resource, _))| {
             self.timer.cancel(id);
             let built_at = resource.built_at();
             let end: End = Box::new(|| resource.release());
             (built_at, end)
         });
         watched.collect()
+    }
+
+    /// Releases what lives on a place that ends, whoever uses it, but for what someone has asked to stay.
+    pub(crate) fn end_place(&self, place: u64) {
+        let _under_way = self.under_way.begin();
+        let of_place: Vec<_> = {
+            let mut watched = self.watched.lock();
+            watched
+                .extract_if(.., |_, (resource, _)| resource.place() == Some(place))
+                .collect()
+        };
+        for (id, (resource, until)) in of_place {
+            self.timer.cancel(id);
+            if resource.is_claimed() {
+                self.watch(resource, until);
+            } else {
+                resource.release();
+            }
+        }
     }
 
     /// Has a warning logged if the entry of this function at this address is still leased after

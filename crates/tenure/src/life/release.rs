@@ -81,6 +81,7 @@ impl<V: Resource> Departed<V> {
             Some((users, bound)) if self.has(shared, users) => {
                 let until = services.clock.now().saturating_add(bound);
                 let used = Used {
+                    place: shared.behaviour.place(&self.value),
                     departed: self,
                     shared: Arc::clone(shared),
                     users,
@@ -194,11 +195,20 @@ struct Used<V: Resource> {
     departed: Departed<V>,
     shared: Arc<Shared<V>>,
     users: Users,
+    place: Option<u64>,
 }
 
 impl<V: Resource> Watched for Used<V> {
     fn in_use(&self) -> bool {
         self.departed.has(&self.shared, self.users)
+    }
+
+    fn is_claimed(&self) -> bool {
+        self.departed.has(&self.shared, Users::Claiming)
+    }
+
+    fn place(&self) -> Option<u64> {
+        self.place
     }
 
     fn function(&self) -> &str {
