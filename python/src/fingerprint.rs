@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use tenure::{Hasher128, Identity, Scope};
+use tenure::Scope;
+use tenure::front::{Hasher128, Identity};
 
 use crate::churn::Decoration;
 use crate::encode::{First, Role};

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyFunction, PyString, PyType};
-use tenure::{Encoder, Hasher128};
+use tenure::Encoder;
+use tenure::front::Hasher128;
 
 use crate::encode::{self, First, Holds, Pin, Role};
 use crate::log;

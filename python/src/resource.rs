@@ -15,7 +15,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PyTraceback};
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{Behaviour, Cause, Holding, Interrupt, ReleaseFailed};
+use tenure::front::Holding;
+use tenure::{Behaviour, Cause, Interrupt, ReleaseFailed};
 
 use crate::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
 use crate::churn::Decoration;
@@ -306,7 +307,7 @@ fn pass_on_interrupt(py: Python<'_>) {
     };
     if is_main().unwrap_or(false) {
         // SAFETY: only notes that the signal has come.
-        tenure::after_releases(|| unsafe { ffi::PyErr_SetInterrupt() });
+        tenure::front::after_releases(|| unsafe { ffi::PyErr_SetInterrupt() });
     }
 }
 

@@ -288,7 +288,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
     ///
     /// ```
     /// # use std::thread;
-    /// # use tenure::{Awaited, Engine, Error, Function, Interrupt, KeyRef, Settings, Waiting};
+    /// # use tenure::front::{Awaited, Waiting};
+    /// # use tenure::{Engine, Error, Function, Interrupt, KeyRef, Settings};
     /// # let engine = Engine::new();
     /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
     /// struct Hurried;

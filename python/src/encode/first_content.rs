@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
-use tenure::Hasher128;
+use tenure::front::Hasher128;
 
 /// An object that a callback holds, and what counts for it. Kept by every cache whose callbacks
 /// hold the object.

@@ -78,14 +78,14 @@ pub(crate) fn mine() -> Mine {
 /// ```
 /// use tenure::cache_resource;
 ///
-/// #[cache_resource(on_release = |_| assert!(tenure::is_releasing()))]
+/// #[cache_resource(on_release = |_| assert!(tenure::front::is_releasing()))]
 /// fn pool() -> u32 {
 ///     7
 /// }
 ///
 /// drop(pool());
 /// pool::clear();
-/// assert!(!tenure::is_releasing());
+/// assert!(!tenure::front::is_releasing());
 /// ```
 #[must_use]
 pub fn is_releasing() -> bool {
@@ -101,7 +101,7 @@ pub fn is_releasing() -> bool {
 ///
 /// static STOP: AtomicBool = AtomicBool::new(false);
 ///
-/// tenure::after_releases(|| STOP.store(true, Ordering::Relaxed));
+/// tenure::front::after_releases(|| STOP.store(true, Ordering::Relaxed));
 /// assert!(STOP.load(Ordering::Relaxed));
 /// ```
 pub fn after_releases(work: fn()) {

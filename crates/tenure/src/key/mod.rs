@@ -222,7 +222,8 @@ impl Encoder {
     /// shorter contents have no digested form.
     ///
     /// ```
-    /// # use tenure::{Encoder, Hasher128};
+    /// # use tenure::front::Hasher128;
+    /// # use tenure::Encoder;
     /// let content = [7; 1000];
     /// let mut hasher = Hasher128::new();
     /// content.chunks(100).for_each(|piece| hasher.update(piece));

@@ -14,7 +14,8 @@ use crate::words::error::Interrupt;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tenure::{Awaited, Interrupt, Waiting};
+/// use tenure::front::{Awaited, Waiting};
+/// use tenure::Interrupt;
 ///
 /// /// Gives up after so many looks.
 /// struct Looks(u32);
@@ -55,7 +56,8 @@ pub trait Waiting {
 ///
 /// ```
 /// use std::task::Waker;
-/// use tenure::{Awaited, Interrupt, Waiting};
+/// use tenure::front::{Awaited, Waiting};
+/// use tenure::Interrupt;
 ///
 /// /// Turns over to others of its thread until it is woken.
 /// struct Yielding;
@@ -87,7 +89,8 @@ pub trait Awaited {
 /// Waits until the build has ended, whatever happens.
 ///
 /// ```
-/// use tenure::{Engine, Function, KeyRef, Patiently, Settings};
+/// use tenure::front::Patiently;
+/// use tenure::{Engine, Function, KeyRef, Settings};
 ///
 /// let engine = Engine::new();
 /// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;

@@ -10,9 +10,10 @@ use std::time::Duration;
 use loom::thread::spawn;
 
 use super::world::{Got, PAST_TTL, TTL, Thing, Things, World, key};
+use crate::front::{BuildError, Holding, Patiently};
 use crate::ground::sync::{Arc, Condvar, Mutex};
 use crate::life::cleared::Clearing;
-use crate::{BuildError, Cause, Error, Holding, Interrupt, Lease, Patiently, Settings};
+use crate::{Cause, Error, Interrupt, Lease, Settings};
 
 pub(super) fn model(program: impl Fn() + Send + Sync + 'static) {
     let mut checker = loom::model::Builder::new();

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::front::Holding;
 use crate::ground::sync::{AtomicBool, AtomicU8, thread_local};
 use crate::{
-    Behaviour, BuildStart, Cause, Encoder, Engine, Error, Function, Holding, Host, HostBuild,
-    Interrupt, Lease, ManualClock, Recording, ReleaseFailed, Scope, SessionId, Settings,
+    Behaviour, BuildStart, Cause, Encoder, Engine, Error, Function, Host, HostBuild, Interrupt,
+    Lease, ManualClock, Recording, ReleaseFailed, Scope, SessionId, Settings,
 };
 
 pub(super) const TTL: Duration = Duration::from_secs(1);

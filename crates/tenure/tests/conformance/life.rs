@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
-use tenure::{Awaited, Cause, Error, Interrupt, Patiently, ReleaseFailed, Settings, Waiting};
+use tenure::front::{Awaited, Patiently, Waiting};
+use tenure::{Cause, Error, Interrupt, ReleaseFailed, Settings};
 
 use crate::support::lines::logged;
 use crate::support::{PAST, Thing, Things, World, gate, interrupt, key, receive};
