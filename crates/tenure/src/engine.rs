@@ -12,7 +12,7 @@ use crate::host::Host;
 use crate::life::drain::End;
 use crate::life::services::Services;
 use crate::registry::Registry;
-use crate::sessions::{self, Sessions};
+use crate::sessions::{self, SessionTable};
 use crate::words::cause::Cause;
 use crate::words::config::Config;
 use crate::words::inspect::Inspection;
@@ -39,14 +39,14 @@ use crate::words::inspect::Inspection;
 /// # Ok::<(), tenure::SettingError>(())
 /// ```
 #[derive(Clone)]
-pub struct Engine(Arc<Core>);
+pub struct Engine(Arc<Inner>);
 
-pub(crate) struct Core {
+pub(crate) struct Inner {
     services: Arc<Services>,
     registry: Arc<Registry>,
     functions: Weaks<dyn AnyFunction>,
     leftovers: Weaks<dyn Leftover>,
-    sessions: Arc<Sessions>,
+    sessions: Arc<SessionTable>,
 }
 
 /// How often a shutdown looks for what callbacks have built again meanwhile.
@@ -118,8 +118,8 @@ impl Engine {
 
     fn on(clock: Clock) -> Self {
         let services = Services::new(clock);
-        let sessions = Sessions::new(&services);
-        Self(Arc::new(Core {
+        let sessions = SessionTable::new(&services);
+        Self(Arc::new(Inner {
             registry: Registry::new(&services),
             services,
             functions: Weaks::new(),
@@ -159,7 +159,7 @@ impl Engine {
         &self.0.services
     }
 
-    pub(crate) fn joined_sessions(&self) -> &Sessions {
+    pub(crate) fn joined_sessions(&self) -> &SessionTable {
         &self.0.sessions
     }
 

@@ -28,9 +28,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
     pub fn kept(&self, key: &KeyRef<'_>) -> Result<Option<Lease<V>>, Error<F>> {
         match self.here()? {
             None => Ok(None),
-            Some(place) => {
-                let host = self.shared.services.host();
-                Call::new(&self.shared, place, host).kept(key)
+            Some(scoped) => {
+                let host = self.core.services.host();
+                Call::new(&self.core, scoped, host).kept(key)
             }
         }
     }
@@ -49,9 +49,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn entries(&self) -> Result<Vec<EntryInfo>, Error<F>> {
-        let place = self.here()?;
-        Ok(place.map_or_else(Vec::new, |place| {
-            let described = place.cache().described().into_iter();
+        let scoped = self.here()?;
+        Ok(scoped.map_or_else(Vec::new, |scoped| {
+            let described = scoped.cache().described().into_iter();
             described.map(|(_, info)| info).collect()
         }))
     }
@@ -78,10 +78,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
         &self,
         mut is_meant: impl FnMut(&V, &EntryInfo) -> bool,
     ) -> Result<usize, Error<F>> {
-        let Some(place) = self.here()? else {
+        let Some(scoped) = self.here()? else {
             return Ok(0);
         };
-        let cache = place.cache();
+        let cache = scoped.cache();
         let mut cleared = 0;
         for (entry, info) in cache.described() {
             if is_meant(entry.value(), &info) && cache.discard(entry, Cause::Cleared) {

@@ -10,13 +10,13 @@ use crate::ground::sync::{Arc, HashMap, Mutex, Weak};
 use crate::host::{Host, SessionId};
 use crate::key::KeyRef;
 use crate::life::cache::{Cache, Put};
-use crate::life::call::{Call, Place};
+use crate::life::call::{Call, ScopedCache};
+use crate::life::core::{Core, Departed, Looks};
 use crate::life::drain::End;
 use crate::life::entry::Built;
 use crate::life::hot::Hot;
 use crate::life::lease::Lease;
 use crate::life::release::{Unkept, release};
-use crate::life::shared::{Departed, Looks, Shared};
 use crate::life::waiting::{AsHostWishes, Waiting};
 use crate::sessions;
 use crate::words::bounds::{Failure, Resource};
@@ -44,7 +44,7 @@ use crate::words::settings::{Scope, Settings, Spinner};
 /// # Ok::<(), tenure::SettingError>(())
 /// ```
 pub struct Function<V: Resource, F: Failure> {
-    pub(crate) shared: Arc<Shared<V>>,
+    pub(crate) core: Arc<Core<V>>,
     engine: Engine,
     /// Whether a hit needs neither a check nor a session.
     quick: bool,
@@ -62,9 +62,9 @@ impl<V: Resource, F: Failure> fmt::Debug for Function<V, F> {
     }
 }
 
-struct Plain;
+struct DefaultBehaviour;
 
-impl<V: Resource> Behaviour<V> for Plain {}
+impl<V: Resource> Behaviour<V> for DefaultBehaviour {}
 
 impl<V: Resource, F: Failure> Function<V, F> {
     /// A function whose resources need no check and no callback.
@@ -84,7 +84,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         name: &str,
         settings: Settings,
     ) -> Result<Arc<Self>, SettingError> {
-        Self::new(engine, name, settings, Box::new(Plain))
+        Self::new(engine, name, settings, Box::new(DefaultBehaviour))
     }
 
     /// A function with its own check and release. The check is asked where
@@ -121,7 +121,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
             spinner: settings.spinner.clone(),
             show_time: settings.show_time,
         };
-        let shared = Arc::new(Shared {
+        let core = Arc::new(Core {
             name: Arc::from(name),
             looks: Mutex::new(looks),
             ttl: settings.ttl.map_or(NEVER, nanos),
@@ -134,12 +134,12 @@ impl<V: Resource, F: Failure> Function<V, F> {
             hot: Hot::new(),
         });
         let function = Arc::new_cyclic(|me| Self {
-            quick: shared.settings.is_quick(),
-            global: Cache::new(Arc::clone(&shared)),
+            quick: core.settings.is_quick(),
+            global: Cache::new(Arc::clone(&core)),
             sessions: Mutex::default(),
             me: Weak::clone(me),
             engine: engine.clone(),
-            shared,
+            core,
         });
         let any: Weak<dyn AnyFunction> = function.me.clone();
         engine.add_function(any);
@@ -157,7 +157,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// ```
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.shared.name
+        &self.core.name
     }
 
     /// The behaviour that it was made with, for a front door that knows more of it.
@@ -176,7 +176,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// ```
     #[must_use]
     pub fn behaviour(&self) -> &dyn Behaviour<V> {
-        &*self.shared.behaviour
+        &*self.core.behaviour
     }
 
     /// Changes what builds show from now on; the entries stay, and so do the
@@ -207,7 +207,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// ```
     pub fn set_looks(&self, spinner: Spinner, show_time: bool) {
         let looks = Looks { spinner, show_time };
-        let before = std::mem::replace(&mut *self.shared.looks.lock(), looks);
+        let before = std::mem::replace(&mut *self.core.looks.lock(), looks);
         drop(before);
     }
 
@@ -223,7 +223,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// ```
     #[must_use]
     pub fn settings(&self) -> &Settings {
-        &self.shared.settings
+        &self.core.settings
     }
 
     /// Looks at the live entry of a global function, and counts a hit.
@@ -277,7 +277,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         match self.hot_hit(key) {
             Some(lease) => Ok(lease),
             None => {
-                let waiting = AsHostWishes(self.shared.services.host());
+                let waiting = AsHostWishes(self.core.services.host());
                 self.call_while(key, &waiting, || build().map_err(BuildError::Failed))
             }
         }
@@ -331,7 +331,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         // SAFETY: what is offered there are entries of this function's global cache.
         #[allow(unsafe_code)]
         unsafe {
-            self.shared.hot.get(key)
+            self.core.hot.get(key)
         }
     }
 
@@ -354,9 +354,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
         waiting: &dyn Waiting,
         build: impl FnOnce() -> Result<B, BuildError<F>>,
     ) -> Result<Lease<V>, Error<F>> {
-        let host = self.shared.services.host();
-        let place = self.place(host.as_deref())?;
-        Call::new(&self.shared, place, host).block(key, waiting, build)
+        let host = self.core.services.host();
+        let scoped = self.scoped_cache(host.as_deref())?;
+        Call::new(&self.core, scoped, host).block(key, waiting, build)
     }
 
     /// The resource under `key` for a task; `build` is awaited where there is none, once for all
@@ -398,17 +398,20 @@ impl<V: Resource, F: Failure> Function<V, F> {
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = Result<B, F>>,
     ) -> Result<Lease<V>, Error<F>> {
-        let host = self.shared.services.host();
-        let place = self.place(host.as_deref())?;
-        let call = Call::new(&self.shared, place, host);
+        let host = self.core.services.host();
+        let scoped = self.scoped_cache(host.as_deref())?;
+        let call = Call::new(&self.core, scoped, host);
         call.task(key, check, build).await
     }
 
     /// The cache that a call looks into.
-    pub(crate) fn place(&self, host: Option<&dyn Host>) -> Result<Place<'_, V, F>, Error<F>> {
-        match self.shared.settings.scope {
-            Scope::Global => Ok(Place::Global(&self.global)),
-            Scope::Session => self.session_cache(host).map(Place::Session),
+    pub(crate) fn scoped_cache(
+        &self,
+        host: Option<&dyn Host>,
+    ) -> Result<ScopedCache<'_, V, F>, Error<F>> {
+        match self.core.settings.scope {
+            Scope::Global => Ok(ScopedCache::Global(&self.global)),
+            Scope::Session => self.session_cache(host).map(ScopedCache::OfSession),
         }
     }
 
@@ -418,7 +421,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         if let Some(cache) = sessions.get(&session) {
             return Ok(Arc::clone(cache));
         }
-        let cache = Cache::new(Arc::clone(&self.shared));
+        let cache = Cache::new(Arc::clone(&self.core));
         sessions.insert(Arc::clone(&session), Arc::clone(&cache));
         drop(sessions);
         let me: Weak<dyn AnyFunction> = self.me.clone();
@@ -430,7 +433,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         match ended {
             Ok(false) => sessions.stays(&session, &joined),
             _ => {
-                let _under_way = self.shared.services.under_way.begin();
+                let _under_way = self.core.services.under_way.begin();
                 sessions::run(sessions.end_joined(&session, &joined));
             }
         }
@@ -444,7 +447,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         host: Option<&'h dyn Host>,
     ) -> Result<(&'h dyn Host, SessionId), Error<F>> {
         let no_session = || Error::NoSession {
-            function: self.shared.name.to_string(),
+            function: self.core.name.to_string(),
         };
         let host = host.ok_or_else(no_session)?;
         let session = host.session().map_err(Error::Interrupted)?;
@@ -452,14 +455,14 @@ impl<V: Resource, F: Failure> Function<V, F> {
     }
 
     /// The cache that `clear` means here, if there is one: the global one, or the present session's.
-    pub(crate) fn here(&self) -> Result<Option<Place<'_, V, F>>, Error<F>> {
-        if self.shared.settings.scope == Scope::Global {
-            return Ok(Some(Place::Global(&self.global)));
+    pub(crate) fn here(&self) -> Result<Option<ScopedCache<'_, V, F>>, Error<F>> {
+        if self.core.settings.scope == Scope::Global {
+            return Ok(Some(ScopedCache::Global(&self.global)));
         }
-        let host = self.shared.services.host();
+        let host = self.core.services.host();
         let (_, session) = self.session(host.as_deref())?;
         let cache = self.sessions.lock().get(&session).cloned();
-        Ok(cache.map(Place::Session))
+        Ok(cache.map(ScopedCache::OfSession))
     }
 
     /// Puts a resource under `key`, in the place of what stands there.
@@ -468,14 +471,14 @@ impl<V: Resource, F: Failure> Function<V, F> {
         key: &KeyRef<'_>,
         value: impl Into<Built<V>>,
     ) -> Result<Put<V>, Error<F>> {
-        let services = &self.shared.services;
+        let services = &self.core.services;
         let _under_way = services.under_way.begin();
-        self.shared.counters.built(0);
+        self.core.counters.built(0);
         let built_at = services.stamp(services.clock.now());
-        let unkept = Unkept::new(value.into(), built_at, &self.shared);
-        let place = self.place(self.shared.services.host().as_deref())?;
+        let unkept = Unkept::new(value.into(), built_at, &self.core);
+        let scoped = self.scoped_cache(self.core.services.host().as_deref())?;
         let (built, built_at) = unkept.keep();
-        let put = place.cache().insert(key, built, built_at);
+        let put = scoped.cache().insert(key, built, built_at);
         services.timer.report();
         Ok(put)
     }
@@ -498,8 +501,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn clear(&self) -> Result<(), Error<F>> {
-        if let Some(place) = self.here()? {
-            place.cache().clear(Cause::Cleared);
+        if let Some(scoped) = self.here()? {
+            scoped.cache().clear(Cause::Cleared);
         }
         Ok(())
     }
@@ -518,8 +521,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn clear_entry(&self, key: &KeyRef<'_>) -> Result<(), Error<F>> {
-        if let Some(place) = self.here()? {
-            place.cache().clear_entry(key);
+        if let Some(scoped) = self.here()? {
+            scoped.cache().clear_entry(key);
         }
         Ok(())
     }
@@ -544,7 +547,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     fn end_where(&self, is_meant: &dyn Fn(&V) -> bool, cause: Cause) -> usize {
         let mut ended = 0;
         for cache in self.caches() {
-            for entry in cache.held() {
+            for entry in cache.live() {
                 if is_meant(entry.value()) {
                     ended += 1;
                     cache.discard(entry, cause);
@@ -583,7 +586,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// ```
     #[must_use]
     pub fn info(&self) -> Info {
-        let mut info = self.shared.counters.read();
+        let mut info = self.core.counters.read();
         for cache in self.caches() {
             cache.read(&mut info);
         }
@@ -605,8 +608,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
 
 impl<V: Resource, F: Failure> Drop for Function<V, F> {
     fn drop(&mut self) {
-        if self.shared.counters.unreleased(|| 0) > 0 {
-            let left: Weak<dyn Leftover> = Arc::downgrade(&self.shared) as _;
+        if self.core.counters.unreleased(|| 0) > 0 {
+            let left: Weak<dyn Leftover> = Arc::downgrade(&self.core) as _;
             self.engine.add_leftover(left);
         }
     }
@@ -648,7 +651,7 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
 
     fn unreleased(&self) -> Unreleased {
         let live = || self.caches().iter().map(|cache| cache.len() as u64).sum();
-        self.shared.unreleased_beside(live)
+        self.core.unreleased_beside(live)
     }
 
     fn inspect(&self, counts: &mut Inspection) {

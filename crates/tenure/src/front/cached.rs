@@ -103,7 +103,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
             self.runtime().note();
             build.await
         };
-        let check = |lease| guarded_async(&self.0.shared.name, check(lease));
+        let check = |lease| guarded_async(&self.0.core.name, check(lease));
         self.0.call_async(key, check, build).await
     }
 }

@@ -375,7 +375,7 @@ where
             return hit;
         }
         let source = Probe::<E>(PhantomData).source();
-        let check = |lease: Lease<V>| ready(self.function.shared.is_valid(&lease).unwrap_or(false));
+        let check = |lease: Lease<V>| ready(self.function.core.is_valid(&lease).unwrap_or(false));
         cached.call_async(&key, source, check, build).await
     }
 }

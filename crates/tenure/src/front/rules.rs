@@ -19,7 +19,7 @@ pub(super) trait CountsFailures: Send + Sync {
 
 impl<V: Resource, F: Failure> CountsFailures for Function<V, F> {
     fn release_failed(&self) {
-        self.shared.counters.release_failed();
+        self.core.counters.release_failed();
     }
 }
 

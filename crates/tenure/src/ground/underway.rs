@@ -43,12 +43,12 @@ thread_local! {
 
 /// Releases are under way on this strand for as long as it lives.
 pub(crate) struct Begun<'a> {
-    _counted: Counted<'a>,
+    _count: CountGuard<'a>,
     mine: Option<Within<Side>>,
 }
 
 /// One that is counted, on whatever thread, until this is dropped.
-pub(crate) struct Counted<'a> {
+pub(crate) struct CountGuard<'a> {
     under_way: &'a UnderWay,
     side: Side,
 }
@@ -122,7 +122,7 @@ impl UnderWay {
     pub(crate) fn begin(&self) -> Begun<'_> {
         let side = self.count();
         Begun {
-            _counted: self.counted(side),
+            _count: self.take_over(side),
             mine: Some(Within::put(&MINE, side)),
         }
     }
@@ -133,7 +133,7 @@ impl UnderWay {
         (!is_releasing()).then(|| self.begin())
     }
 
-    /// Counts one that no thread has begun yet, until it is [taken over](Self::counted).
+    /// Counts one that no thread has begun yet, until it is [taken over](Self::take_over).
     #[inline]
     pub(crate) fn count(&self) -> Side {
         let side = match look(&self.turn) % 2 {
@@ -146,8 +146,8 @@ impl UnderWay {
 
     /// Takes over one that was counted on this side.
     #[inline]
-    pub(crate) fn counted(&self, side: Side) -> Counted<'_> {
-        Counted {
+    pub(crate) fn take_over(&self, side: Side) -> CountGuard<'_> {
+        CountGuard {
             under_way: self,
             side,
         }
@@ -202,7 +202,7 @@ impl Drop for Begun<'_> {
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for CountGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         let under_way = self.under_way;
@@ -271,7 +271,7 @@ mod tests {
             until_someone_waits(&leaving);
             assert!(!waits.is_finished());
             assert!(!is_releasing());
-            drop(leaving.counted(side));
+            drop(leaving.take_over(side));
             waits.join().unwrap();
         });
     }

@@ -23,14 +23,14 @@ use crate::host::observe::{Likeness, Seen, Shapes, completed};
 use crate::host::record::{Observed, Recording};
 use crate::key::KeyRef;
 use crate::life::circle::{FlightId, Inside};
-use crate::life::entry::{Built, Entry, Extra, Held, Home};
+use crate::life::core::Core;
+use crate::life::entry::{Built, Entry, EntryRef, Extra, Home};
 use crate::life::flight::{Flight, Landing};
 use crate::life::hot::{Hot, Turns};
 use crate::life::lease::Lease;
 use crate::life::led::OfThread;
 use crate::life::order::Ordered;
 use crate::life::release::release;
-use crate::life::shared::Shared;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::info::EntryInfo;
@@ -38,7 +38,7 @@ use crate::words::info::EntryInfo;
 use hashbrown::HashTable;
 
 pub(crate) struct Cache<V: Resource, F> {
-    shared: Arc<Shared<V>>,
+    core: Arc<Core<V>>,
     state: Mutex<State<V, F>>,
 }
 
@@ -55,7 +55,7 @@ struct State<V: Resource, F> {
 /// What a look into the cache found.
 pub(crate) enum Found<'c, V: Resource, F: Failure> {
     /// An entry that has not expired.
-    Entry(Held<V>),
+    Entry(EntryRef<V>),
     /// A build of the same key; the caller may wait for it.
     Flight(Arc<Flight<V, F>>),
     /// Nothing; the caller leads now.
@@ -69,7 +69,7 @@ pub(crate) type Looked<T> = Result<Option<T>, Vec<Observed>>;
 
 /// What left a cache, to be released outside its lock.
 struct Gone<V: Resource> {
-    entry: Held<V>,
+    entry: EntryRef<V>,
     _shape: Option<Observed>,
 }
 
@@ -102,7 +102,7 @@ pub(crate) struct Put<V: Resource> {
 
 impl<V: Resource, F> State<V, F> {
     /// Takes out this very entry, if it is there.
-    fn remove(&mut self, hot: &Hot, entry: &Held<V>) -> Option<Gone<V>> {
+    fn remove(&mut self, hot: &Hot, entry: &EntryRef<V>) -> Option<Gone<V>> {
         let key = entry.key().as_key();
         hot.forget(&key, entry);
         let entry = self.entries.remove(key.hash(), entry)?;
@@ -125,7 +125,7 @@ impl<V: Resource, F> State<V, F> {
         idle.then(|| self.expiry.take()).flatten()
     }
 
-    fn push(&mut self, hash: u64, entry: Held<V>) {
+    fn push(&mut self, hash: u64, entry: EntryRef<V>) {
         if let Some((call, observed)) = entry.observed() {
             self.shapes.add(call, observed);
         }
@@ -146,7 +146,7 @@ impl<V: Resource, F> State<V, F> {
             entries.extend(self.remove(hot, &entry));
         }
         if !self.shapes.of(key).is_empty() {
-            let of_call = |it: &&Held<V>| {
+            let of_call = |it: &&EntryRef<V>| {
                 let observed = it.observed();
                 observed.is_some_and(|(call, _)| key.matches(call))
             };
@@ -157,7 +157,7 @@ impl<V: Resource, F> State<V, F> {
     }
 
     /// The entry of a call, whose key may have to be completed by what the caller sees.
-    fn entry(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&Held<V>> {
+    fn entry(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&EntryRef<V>> {
         if let Some(entry) = self.entries.get(call) {
             return Ok(Some(entry));
         }
@@ -204,9 +204,9 @@ impl<V: Resource, F> State<V, F> {
 }
 
 impl<V: Resource, F: Failure> Cache<V, F> {
-    pub(crate) fn new(shared: Arc<Shared<V>>) -> Arc<Self> {
+    pub(crate) fn new(core: Arc<Core<V>>) -> Arc<Self> {
         Arc::new(Self {
-            shared,
+            core,
             state: Mutex::new(State {
                 entries: Ordered::default(),
                 flights: HashTable::new(),
@@ -241,9 +241,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// Has later calls find the entry without a lock, where they need nothing but it.
-    fn warm(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &Held<V>) {
-        if self.shared.settings.is_quick() && entry.recording().is_none() {
-            self.shared.hot.offer(turns, key, entry);
+    fn warm(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &EntryRef<V>) {
+        if self.core.settings.is_quick() && entry.recording().is_none() {
+            self.core.hot.offer(turns, key, entry);
         }
     }
 
@@ -269,7 +269,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             }
             drop(state);
             let _under_way = self.begin_release();
-            let expired = self.state.lock().remove(&self.shared.hot, &entry);
+            let expired = self.state.lock().remove(&self.core.hot, &entry);
             drop(entry);
             // What the release runs may need this very entry, so nothing is led yet.
             if let Some(expired) = expired {
@@ -284,7 +284,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         key: &KeyRef<'_>,
         seen: &Seen,
     ) -> Leader<'_, V, F> {
-        let number = self.shared.services.number();
+        let number = self.core.services.number();
         let flight = Arc::new(Flight::new(number, key, seen.of(state.shapes.of(key))));
         let added = Arc::clone(&flight);
         state
@@ -304,11 +304,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Takes out this very entry, if it is still there, and lets go of the caller's lease; whether
     /// it was there.
-    pub(crate) fn discard(&self, entry: Held<V>, cause: Cause) -> bool {
+    pub(crate) fn discard(&self, entry: EntryRef<V>, cause: Cause) -> bool {
         let _under_way = self.begin_release();
         let (taken, idle) = {
             let mut state = self.state.lock();
-            (state.remove(&self.shared.hot, &entry), state.idle_expiry())
+            (state.remove(&self.core.hot, &entry), state.idle_expiry())
         };
         drop(entry);
         self.disarm(idle);
@@ -326,7 +326,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let own = Inside::flights();
         let (removed, idle) = {
             let mut state = self.state.lock();
-            let removed = state.remove_call(&self.shared.hot, key, &own);
+            let removed = state.remove_call(&self.core.hot, key, &own);
             (removed, state.idle_expiry())
         };
         self.disarm(idle);
@@ -341,19 +341,19 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         built_at: Nanos,
     ) -> Put<V> {
         let Built { value, arguments } = built;
-        let (shared, home) = (Arc::clone(&self.shared), self.home());
+        let (core, home) = (Arc::clone(&self.core), self.home());
         let entry = Entry::new(
             key.to_key(),
             value,
             built_at,
             Extra::with(arguments),
-            shared,
+            core,
             home,
         );
         let [entry, again] = Counted::pair(entry);
         let (replaced, added) = {
             let mut state = self.state.lock();
-            let replaced = state.remove_call(&self.shared.hot, key, &[]);
+            let replaced = state.remove_call(&self.core.hot, key, &[]);
             let added = if state.ended {
                 Err(Orphaned(again))
             } else {
@@ -385,21 +385,21 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// Moves everything out for good, for the caller to release.
-    pub(crate) fn end(&self) -> Vec<Held<V>> {
+    pub(crate) fn end(&self) -> Vec<EntryRef<V>> {
         self.take_all(&[], true)
     }
 
     /// All live entries.
-    pub(crate) fn held(&self) -> Vec<Held<V>> {
+    pub(crate) fn live(&self) -> Vec<EntryRef<V>> {
         self.state.lock().entries.iter().cloned().collect()
     }
 
     /// All live entries with their figures, oldest first.
-    pub(crate) fn described(&self) -> Vec<(Held<V>, EntryInfo)> {
-        let now = self.shared.services.clock.now();
+    pub(crate) fn described(&self) -> Vec<(EntryRef<V>, EntryInfo)> {
+        let now = self.core.services.clock.now();
         let state = self.state.lock();
         // What the slots own are no leases, and they count hits of their own.
-        self.shared.hot.clear::<Entry<V>>();
+        self.core.hot.clear::<Entry<V>>();
         let described = state.entries.iter().map(|entry| {
             let info = EntryInfo {
                 age: Duration::from_nanos(now.saturating_sub(entry.built_at())),
@@ -414,7 +414,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// All live entries; the builds under way become orphans.
-    pub(crate) fn hold_all(&self) -> Vec<Held<V>> {
+    pub(crate) fn hold_all(&self) -> Vec<EntryRef<V>> {
         let (entries, flights) = {
             let mut state = self.state.lock();
             let entries = state.entries.iter().cloned().collect();
@@ -424,11 +424,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         entries
     }
 
-    fn take_all(&self, own: &[FlightId], end: bool) -> Vec<Held<V>> {
+    fn take_all(&self, own: &[FlightId], end: bool) -> Vec<EntryRef<V>> {
         let (entries, flights, shapes, expiry) = {
             let mut state = self.state.lock();
             state.ended |= end;
-            self.shared.hot.clear::<Entry<V>>();
+            self.core.hot.clear::<Entry<V>>();
             let others = state.flights.extract_if(|it| !own.contains(&it.id));
             let others: Vec<_> = others.collect();
             (
@@ -445,12 +445,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Marks what leaves the cache from here on as being released, for a shutdown to wait for.
     fn begin_release(&self) -> Begun<'_> {
-        self.shared.services.under_way.begin()
+        self.core.services.under_way.begin()
     }
 
     fn disarm(&self, expiry: Option<TimerId>) {
         if let Some(expiry) = expiry {
-            self.shared.services.timer.cancel(expiry);
+            self.core.services.timer.cancel(expiry);
         }
     }
 
@@ -465,7 +465,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             state.expiry = None;
             let oldest = state.entries.oldest().cloned();
             let expired = oldest.filter(|it| it.has_expired());
-            let expired = expired.and_then(|entry| state.remove(&self.shared.hot, &entry));
+            let expired = expired.and_then(|entry| state.remove(&self.core.hot, &entry));
             // The next one does not wait for what the release of this one does.
             self.arm(&mut state);
             expired
@@ -489,11 +489,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 cache.expire(id);
             }
         };
-        state.expiry = Some(self.shared.services.timer.at(deadline, expire));
+        state.expiry = Some(self.core.services.timer.at(deadline, expire));
     }
 
     fn next_deadline(&self, state: &State<V, F>) -> Option<Nanos> {
-        self.shared.settings.ttl?;
+        self.core.settings.ttl?;
         state.entries.oldest().map(|it| it.deadline())
     }
 
@@ -502,8 +502,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     fn admit(
         self: &Arc<Self>,
         flight: &Arc<Flight<V, F>>,
-        entry: &Held<V>,
-        again: Held<V>,
+        entry: &EntryRef<V>,
+        again: EntryRef<V>,
         keeps: bool,
     ) -> Result<Vec<Gone<V>>, Orphaned<V>> {
         let mut state = self.state.lock();
@@ -525,11 +525,16 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// Adds an entry to a cache that has room for it or makes some. Gives what had to go.
-    fn add(self: &Arc<Self>, state: &mut State<V, F>, hash: u64, entry: Held<V>) -> Vec<Gone<V>> {
+    fn add(
+        self: &Arc<Self>,
+        state: &mut State<V, F>,
+        hash: u64,
+        entry: EntryRef<V>,
+    ) -> Vec<Gone<V>> {
         let mut evicted = Vec::new();
-        let most = self.shared.settings.max_entries.unwrap_or(usize::MAX);
+        let most = self.core.settings.max_entries.unwrap_or(usize::MAX);
         while state.entries.len() >= most {
-            evicted.extend(state.pop_oldest(&self.shared.hot));
+            evicted.extend(state.pop_oldest(&self.core.hot));
         }
         state.push(hash, entry);
         self.arm(state);
@@ -539,7 +544,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// Ends a flight that fills nothing.
     fn land_empty(&self, flight: Arc<Flight<V, F>>, landing: impl FnOnce() -> Landing<V, F>) {
         // The cache may be that of a parent process.
-        if !self.shared.services.is_abandoned() {
+        if !self.core.services.is_abandoned() {
             remove_flight(&mut self.state.lock(), &flight);
             Flight::land(flight, landing);
         }
@@ -551,9 +556,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     pub(crate) fn read(&self, info: &mut crate::words::info::Info) {
-        let now = self.shared.services.clock.now();
+        let now = self.core.services.clock.now();
         let state = self.state.lock();
-        self.shared.hot.clear::<Entry<V>>();
+        self.core.hot.clear::<Entry<V>>();
         for entry in state.entries.iter() {
             info.entries += 1;
             info.hits += entry.hits();
@@ -566,26 +571,26 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let state = self.state.lock();
         counts.flights += state.flights.len();
         counts.expiries += usize::from(state.expiry.is_some());
-        counts.places += state.entries.places();
+        counts.nodes += state.entries.nodes();
     }
 }
 
 impl<V: Resource, F: Failure> Home<V> for Cache<V, F> {
-    fn discard(&self, entry: Held<V>, cause: Cause) {
+    fn discard(&self, entry: EntryRef<V>, cause: Cause) {
         Self::discard(self, entry, cause);
     }
 }
 
 impl<V: Resource, F> Drop for Cache<V, F> {
     fn drop(&mut self) {
-        let _under_way = self.shared.services.under_way.begin();
+        let _under_way = self.core.services.under_way.begin();
         let (entries, expiry) = {
             let mut state = self.state.lock();
-            self.shared.hot.clear::<Entry<V>>();
+            self.core.hot.clear::<Entry<V>>();
             (state.entries.take_all(), state.expiry.take())
         };
         if let Some(expiry) = expiry {
-            self.shared.services.timer.cancel(expiry);
+            self.core.services.timer.cancel(expiry);
         }
         for entry in entries {
             release(entry, Cause::Superseded);
@@ -594,7 +599,7 @@ impl<V: Resource, F> Drop for Cache<V, F> {
 }
 
 /// What stands in no cache: its flight was taken out while it was under way, or it is not to be kept.
-struct Orphaned<V: Resource>(Held<V>);
+struct Orphaned<V: Resource>(EntryRef<V>);
 
 /// Releases what had to go for an entry, or the one that became none.
 fn settle<V: Resource>(added: Result<Vec<Gone<V>>, Orphaned<V>>) {
@@ -633,7 +638,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
         let flight = Arc::downgrade(self.flight());
         self.of_thread = OfThread::begin(move || {
             if let (Some(cache), Some(flight)) = (cache.upgrade(), flight.upgrade()) {
-                cache.land_empty(flight, || Landing::Abandoned);
+                cache.land_empty(flight, || Landing::HandedOn);
             }
         });
     }
@@ -658,7 +663,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
     ) -> Lease<V> {
         let flight = self.take().expect("a leader lands once");
         let [entry, again] = Counted::pair(self.entry(&flight, built, built_at, recording));
-        if self.cache.shared.services.is_abandoned() {
+        if self.cache.core.services.is_abandoned() {
             // The caller may keep it; the cache is that of a parent process.
             std::mem::forget(again);
             return Lease::new(entry);
@@ -666,7 +671,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
         let admitted = self.cache.admit(&flight, &entry, again, keeps);
         Flight::land(flight, || Landing::Filled(entry.clone()));
         settle(admitted);
-        self.cache.shared.services.timer.report();
+        self.cache.core.services.timer.report();
         Lease::new(entry)
     }
 
@@ -677,11 +682,11 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
         built_at: Nanos,
         recording: Option<Recording>,
     ) -> Entry<V> {
-        let shared = &self.cache.shared;
+        let core = &self.cache.core;
         let observed = recording.as_ref().and_then(Recording::observed);
         let values = observed.and_then(|it| Some((it.shape(), it.values()?)));
         let (key, call) = match values {
-            Some((shape, values)) if shared.settings.observes => {
+            Some((shape, values)) if core.settings.observes => {
                 let key = completed(&flight.key.as_key(), shape, values);
                 (key, Some(flight.key.clone()))
             }
@@ -693,7 +698,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
             arguments,
         };
         let home = self.cache.home();
-        Entry::new(key, value, built_at, extra, Arc::clone(shared), home)
+        Entry::new(key, value, built_at, extra, Arc::clone(core), home)
     }
 
     /// The build failed; whoever waited and sees the same inputs gets the same failure.
@@ -707,7 +712,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
 impl<V: Resource, F: Failure> Drop for Leader<'_, V, F> {
     fn drop(&mut self) {
         if let Some(flight) = self.take() {
-            self.cache.land_empty(flight, || Landing::Abandoned);
+            self.cache.land_empty(flight, || Landing::HandedOn);
         }
     }
 }

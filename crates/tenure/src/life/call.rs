@@ -1,7 +1,7 @@
 //! One call of a cached function: what it finds, and what it does then.
 //!
 //! Blocking and async callers walk the same steps: [`Call::step`] says what there is to do,
-//! [`Leading`] is a build by this caller, [`Waits`] is a wait for another's. The two kinds differ
+//! [`Leading`] is a build by this caller, [`ShownWait`] is a wait for another's. The two kinds differ
 //! only in how they wait and in how they run what the program gave them.
 
 use std::future::poll_fn;
@@ -17,13 +17,13 @@ use crate::host::{BuildStart, Host};
 use crate::key::{Encoder, Key, KeyRef};
 use crate::life::cache::{Cache, Found, Leader};
 use crate::life::circle::{Edge, Inside};
+use crate::life::core::Core;
 use crate::life::entry::Built;
 use crate::life::flight::{Flight, Landing};
 use crate::life::lease::Lease;
 use crate::life::release::Unkept;
-use crate::life::shared::Shared;
 use crate::life::stalled::Watch;
-use crate::life::waiting::{Wait, Waiting};
+use crate::life::waiting::{BlockingWait, Waiting};
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::{BuildError, Error};
@@ -31,22 +31,22 @@ use crate::words::info;
 
 /// A call that found no entry by the short way.
 pub(crate) struct Call<'a, V: Resource, F: Failure> {
-    shared: &'a Arc<Shared<V>>,
+    core: &'a Arc<Core<V>>,
     host: Option<Arc<dyn Host>>,
-    place: Place<'a, V, F>,
+    scoped: ScopedCache<'a, V, F>,
 }
 
 /// The cache that a call looks into: the function's global one, or its session's.
-pub(crate) enum Place<'a, V: Resource, F> {
+pub(crate) enum ScopedCache<'a, V: Resource, F> {
     Global(&'a Arc<Cache<V, F>>),
-    Session(Arc<Cache<V, F>>),
+    OfSession(Arc<Cache<V, F>>),
 }
 
-impl<V: Resource, F> Place<'_, V, F> {
+impl<V: Resource, F> ScopedCache<'_, V, F> {
     pub(crate) fn cache(&self) -> &Arc<Cache<V, F>> {
         match self {
             Self::Global(cache) => cache,
-            Self::Session(cache) => cache,
+            Self::OfSession(cache) => cache,
         }
     }
 }
@@ -81,15 +81,11 @@ enum Step<'c, V: Resource, F: Failure> {
 
 impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn new(
-        shared: &'a Arc<Shared<V>>,
-        place: Place<'a, V, F>,
+        core: &'a Arc<Core<V>>,
+        scoped: ScopedCache<'a, V, F>,
         host: Option<Arc<dyn Host>>,
     ) -> Self {
-        Self {
-            shared,
-            host,
-            place,
-        }
+        Self { core, host, scoped }
     }
 
     /// Finds, waits or builds, on the caller's thread.
@@ -117,7 +113,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 }
                 Step::Wait(flight) => {
                     let waits = self.wait(&flight)?;
-                    let mut wait = Wait::new(&self.shared.name, &flight);
+                    let mut wait = BlockingWait::new(&self.core.name, &flight);
                     let outcome = waiting.wait(&mut wait);
                     waits.end(outcome.is_ok());
                     outcome.map_err(Error::Interrupted)?;
@@ -140,7 +136,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         loop {
             match self.step(key, &mut missed)? {
                 Step::Check(lease) => {
-                    if self.shared.settings.validates && !check(lease.clone()).await {
+                    if self.core.settings.validates && !check(lease.clone()).await {
                         self.refuse(lease);
                     } else if let Some(lease) = self.accept(lease)? {
                         return Ok(lease);
@@ -167,21 +163,21 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 
     fn is_valid(&self, lease: &Lease<V>) -> Result<bool, Error<F>> {
-        if !self.shared.settings.validates {
+        if !self.core.settings.validates {
             return Ok(true);
         }
         let Some(_checking) = checking(lease.entry().address()) else {
-            let name = self.shared.name.to_string();
+            let name = self.core.name.to_string();
             return Err(Error::Cycle(vec![name.clone(), name]));
         };
-        self.shared.is_valid(lease).map_err(Error::Interrupted)
+        self.core.is_valid(lease).map_err(Error::Interrupted)
     }
 
     /// What is kept under `key`, for one who only looks.
     pub(crate) fn kept(&self, key: &KeyRef<'_>) -> Result<Option<Lease<V>>, Error<F>> {
         let mut seen = Seen::default();
         loop {
-            match self.place.cache().kept(key, &seen) {
+            match self.scoped.cache().kept(key, &seen) {
                 Ok(kept) => return Ok(kept),
                 Err(unseen) => self.look_at(unseen, &mut seen)?,
             }
@@ -201,7 +197,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     fn step(&self, key: &KeyRef<'_>, missed: &mut bool) -> Result<Step<'_, V, F>, Error<F>> {
         let mut seen = Seen::default();
         let step = loop {
-            match self.place.cache().find(key, &seen) {
+            match self.scoped.cache().find(key, &seen) {
                 Found::Entry(entry) => return Ok(Step::Check(Lease::new(entry))),
                 Found::Leads(leader) => break Step::Build(leader),
                 Found::Flight(flight) => break Step::Wait(flight),
@@ -209,7 +205,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
             }
         };
         if !std::mem::replace(missed, true) {
-            self.shared.counters.missed();
+            self.core.counters.missed();
         }
         Ok(step)
     }
@@ -217,7 +213,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     /// The entry was found good: the call is a hit. Nothing where the entry ended meanwhile: a
     /// check may take long.
     fn accept(&self, lease: Lease<V>) -> Result<Option<Lease<V>>, Error<F>> {
-        if self.shared.settings.validates && !lease.entry().is_live() {
+        if self.core.settings.validates && !lease.entry().is_live() {
             return Ok(None);
         }
         lease.entry().count_hits(1);
@@ -226,7 +222,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
     /// The entry was turned down.
     fn refuse(&self, lease: Lease<V>) {
-        self.place
+        self.scoped
             .cache()
             .discard(lease.into_entry(), Cause::Invalid);
     }
@@ -258,7 +254,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                     Ok(None)
                 }
             }
-            Landing::Abandoned => Ok(None),
+            Landing::HandedOn => Ok(None),
         }
     }
 
@@ -290,32 +286,32 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         let Some(host) = &self.host else {
             return Ok(None);
         };
-        let shared = self.shared;
-        let looks = shared.looks.lock().clone();
+        let core = self.core;
+        let looks = core.looks.lock().clone();
         // The outermost build shows what its author chose; those within it show nothing.
         let text = if nested {
             None
         } else {
-            looks.spinner.text(&shared.name, !flight.key.is_empty())
+            looks.spinner.text(&core.name, !flight.key.is_empty())
         };
         let shows = text.is_some();
         let start = BuildStart {
-            function: &shared.name,
+            function: &core.name,
             text,
             show_time: looks.show_time,
-            observes: shared.settings.observes,
+            observes: core.settings.observes,
             waits,
         };
         let build = host.begin(&start).map_err(Error::Interrupted)?;
-        Ok(build.map(|build| Shown::new(build, shows, &shared.services)))
+        Ok(build.map(|build| Shown::new(build, shows, &core.services)))
     }
 
     /// Notes that the build this code belongs to, if any, needs `flight`.
     fn edge(&self, flight: &Flight<V, F>) -> Result<Option<Edge<'a>>, Error<F>> {
-        let graph = &self.shared.services.graph;
+        let graph = &self.core.services.graph;
         match Inside::current() {
             Some(parent) => {
-                let name = &self.shared.name;
+                let name = &self.core.name;
                 let edge = graph.need(&parent, flight.id, name);
                 edge.map(Some).map_err(Error::Cycle)
             }
@@ -325,7 +321,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
     /// Marks this thread's code as part of the build.
     fn inside(&self, flight: &Flight<V, F>) -> Inside {
-        Inside::enter(flight.id, &self.shared.name)
+        Inside::enter(flight.id, &self.core.name)
     }
 
     fn lead<'c>(&'c self, leader: Leader<'c, V, F>) -> Result<Leading<'c, 'a, V, F>, Error<F>> {
@@ -337,26 +333,26 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 self.begin(leader.flight(), edge.is_some(), false)?
             }
         };
-        let shared = self.shared;
+        let core = self.core;
         Ok(Leading {
             call: self,
             shown,
             _edge: edge,
-            started: shared.services.clock.now(),
-            span: tracing::info_span!("build", function = %shared.name),
+            started: core.services.clock.now(),
+            span: tracing::info_span!("build", function = %core.name),
             leader,
         })
     }
 
-    fn wait(&self, flight: &Flight<V, F>) -> Result<Waits<'a>, Error<F>> {
+    fn wait(&self, flight: &Flight<V, F>) -> Result<ShownWait<'a>, Error<F>> {
         let edge = self.edge(flight)?;
         let shown = self.begin(flight, edge.is_some(), true)?;
-        let shared = self.shared;
-        Ok(Waits {
+        let core = self.core;
+        Ok(ShownWait {
             shown,
             _edge: edge,
-            _watch: Watch::begin(&shared.services, &shared.name, &flight.polls),
-            _counted: shared.counters.waits(),
+            _watch: Watch::begin(&core.services, &core.name, &flight.polls),
+            _count: core.counters.waits(),
         })
     }
 }
@@ -387,15 +383,15 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
         let _span = self.span.enter();
         let _inside = self.call.inside(self.leader.flight());
         let _entered = self.shown.as_ref().map(Shown::enter);
-        let counted = FailsOnUnwind(&self.call.shared.counters);
+        let unwound = FailsOnUnwind(&self.call.core.counters);
         let outcome = part();
-        std::mem::forget(counted);
+        std::mem::forget(unwound);
         outcome
     }
 
     /// Runs one poll of an async build on this thread, and notes when.
     fn poll<T>(&self, part: impl FnOnce() -> T) -> T {
-        let now = self.call.shared.clock.now();
+        let now = self.call.core.clock.now();
         self.leader.flight().polls.polled(now);
         self.run(part)
     }
@@ -413,19 +409,19 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
             started,
             span: _,
         } = self;
-        let shared = call.shared;
-        let services = &shared.services;
+        let core = call.core;
+        let services = &core.services;
         let now = services.clock.now();
         // A shutdown waits for what has been built and is no entry yet.
         let _under_way = outcome.is_ok().then(|| services.under_way.begin());
         let outcome = match outcome {
             Ok(built) => {
-                shared.counters.built(now.saturating_sub(started));
-                let built_at = shared.services.stamp(now);
-                Ok(Unkept::new(built.into(), built_at, shared))
+                core.counters.built(now.saturating_sub(started));
+                let built_at = core.services.stamp(now);
+                Ok(Unkept::new(built.into(), built_at, core))
             }
             Err(error) => {
-                shared.counters.failed();
+                core.counters.failed();
                 Err(error)
             }
         };
@@ -447,7 +443,7 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
                 let keeps = {
                     // The build's last word: if it needs this very entry, that is a cycle.
                     let _inside = call.inside(leader.flight());
-                    shared.behaviour.keeps(unkept.value())
+                    core.behaviour.keeps(unkept.value())
                 };
                 let keeps = keeps.map_err(Error::Interrupted)?;
                 let (built, built_at) = unkept.keep();
@@ -455,7 +451,7 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
             }
             Err(BuildError::Failed(failure)) => {
                 let observed = recording.as_ref().and_then(Recording::observed).cloned();
-                let observed = observed.filter(|_| shared.settings.observes);
+                let observed = observed.filter(|_| core.settings.observes);
                 let shared_failure = failure.clone();
                 leader.fail(shared_failure, observed);
                 Err(Error::Failed(failure))
@@ -468,7 +464,7 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
 impl<V: Resource, F: Failure> Call<'_, V, F> {
     /// Sees to it that observed inputs have their values, where they count.
     fn valued(&self, mut recording: Recording) -> Result<Recording, Error<F>> {
-        if self.shared.settings.observes
+        if self.core.settings.observes
             && let Some(observed) = recording.observed_mut()
             && observed.values().is_none()
         {
@@ -480,14 +476,14 @@ impl<V: Resource, F: Failure> Call<'_, V, F> {
 }
 
 /// A wait for another's build; counted and shown for as long as it lives.
-struct Waits<'a> {
+struct ShownWait<'a> {
     shown: Option<Shown>,
     _edge: Option<Edge<'a>>,
     _watch: Option<Watch>,
-    _counted: info::Waiting<'a>,
+    _count: info::WaitCount<'a>,
 }
 
-impl Waits<'_> {
+impl ShownWait<'_> {
     fn end(self, seen_to_the_end: bool) {
         if let Some(shown) = self.shown {
             shown.end(seen_to_the_end);

@@ -71,12 +71,12 @@ pub(crate) trait Sought {
 }
 
 /// A reference that was taken out of a slot, and goes back there when it is dropped.
-pub(crate) trait Taken {
+pub(crate) trait FromSlot {
     type Entry: Sought;
 
     /// # Safety
     /// The entry was taken out of this slot.
-    unsafe fn out_of(slot: &Slot, entry: Counted<Self::Entry>) -> Self;
+    unsafe fn out_of(slot: &HotSlot, entry: Counted<Self::Entry>) -> Self;
 
     fn entry(&self) -> &Counted<Self::Entry>;
 }
@@ -99,12 +99,12 @@ pub(crate) struct Turns(u32);
 #[repr(align(128))]
 struct Table {
     /// For the empty key, which all calls of a function without arguments have.
-    only: Slot,
-    slots: Once<Box<[Slot; SLOTS]>>,
+    only: HotSlot,
+    slots: Once<Box<[HotSlot; SLOTS]>>,
 }
 
 #[derive(Default)]
-pub(crate) struct Slot {
+pub(crate) struct HotSlot {
     /// The hash of the entry's key. Only a hint.
     hash: AtomicU64,
     word: AtomicU64,
@@ -138,7 +138,7 @@ impl Hot {
     /// # Safety
     /// All entries that were ever offered are of this type.
     #[inline(always)]
-    pub(crate) unsafe fn get<L: Taken>(&self, key: &KeyRef<'_>) -> Option<L> {
+    pub(crate) unsafe fn get<L: FromSlot>(&self, key: &KeyRef<'_>) -> Option<L> {
         let table = self.table();
         // Without arguments this is known when the call is compiled, and nothing is compared.
         let is_empty = key.is_empty();
@@ -205,7 +205,7 @@ impl Hot {
 }
 
 impl Table {
-    fn slot(&self, key: &KeyRef<'_>) -> Option<&Slot> {
+    fn slot(&self, key: &KeyRef<'_>) -> Option<&HotSlot> {
         if key.is_empty() {
             Some(&self.only)
         } else {
@@ -213,10 +213,10 @@ impl Table {
         }
     }
 
-    fn slot_to_fill(&self, key: &KeyRef<'_>) -> &Slot {
+    fn slot_to_fill(&self, key: &KeyRef<'_>) -> &HotSlot {
         if !key.is_empty() {
             self.slots
-                .get_or_init(|| Box::new(std::array::from_fn(|_| Slot::default())));
+                .get_or_init(|| Box::new(std::array::from_fn(|_| HotSlot::default())));
         }
         self.slot(key).expect("the slots are there")
     }
@@ -224,7 +224,7 @@ impl Table {
 
 /// What was taken out of a slot is not what was looked for.
 #[cold]
-fn missed<L: Taken>(taken: &L) -> Option<L> {
+fn missed<L: FromSlot>(taken: &L) -> Option<L> {
     taken.entry().uncount_hit();
     None
 }
@@ -235,7 +235,7 @@ fn address<T>(entry: &Counted<T>) -> u64 {
     (entry.address() / ALIGNMENT) as u64
 }
 
-impl Slot {
+impl HotSlot {
     fn names<T: Sought>(&self, entry: &Counted<T>) -> bool {
         self.word.load(Ordering::Relaxed) & ADDRESS == address(entry)
     }

@@ -127,14 +127,14 @@ impl Waiting for AsHostWishes {
 }
 
 /// A wait for a flight by a blocking caller, and what it has seen of the landing.
-pub(crate) struct Wait<'a, V: Resource, F> {
+pub(crate) struct BlockingWait<'a, V: Resource, F> {
     function: &'a str,
     flight: &'a Flight<V, F>,
     arrival: Arrival<'a, V, F>,
     landing: Option<Landing<V, F>>,
 }
 
-impl<'a, V: Resource, F: Failure> Wait<'a, V, F> {
+impl<'a, V: Resource, F: Failure> BlockingWait<'a, V, F> {
     pub(crate) fn new(function: &'a str, flight: &'a Flight<V, F>) -> Self {
         Self {
             function,
@@ -151,7 +151,7 @@ impl<'a, V: Resource, F: Failure> Wait<'a, V, F> {
     }
 }
 
-impl<V: Resource, F: Failure> Awaited for Wait<'_, V, F> {
+impl<V: Resource, F: Failure> Awaited for BlockingWait<'_, V, F> {
     fn function(&self) -> &str {
         self.function
     }

@@ -321,9 +321,9 @@ pub fn l10_nothing_is_kept_for_keys_that_are_gone(world: &World) {
     }
     let counts = world.engine.inspect();
     assert_eq!((counts.flights, counts.jobs, counts.waits), (0, 0, 0));
-    assert!(counts.places <= 11, "{counts:?}");
+    assert!(counts.nodes <= 11, "{counts:?}");
     f.clear().unwrap();
-    assert_eq!(world.engine.inspect().places, 0);
+    assert_eq!(world.engine.inspect().nodes, 0);
 }
 
 pub fn v1_the_figures_add_up(world: &World) {

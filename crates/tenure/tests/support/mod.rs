@@ -315,7 +315,7 @@ impl World {
     /// Nothing is under way, armed or watched.
     pub fn check_idle(&self) {
         let idle = Inspection {
-            places: self.engine.inspect().places,
+            nodes: self.engine.inspect().nodes,
             ..Inspection::default()
         };
         assert_eq!(self.engine.inspect(), idle);
