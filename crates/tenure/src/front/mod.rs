@@ -22,7 +22,7 @@ pub use crate::life::entry::Built;
 pub use crate::words::bounds::SharedFailure;
 pub use crate::words::fallible::{Failed, Outcome, Shared};
 pub use cached::Cached;
-pub use definition::{Definition, Made};
+pub use definition::Definition;
 pub use family::{All, Family, Member, Members, Types};
 pub use given::{OnRelease, Time, give, time};
 pub use probe::{
