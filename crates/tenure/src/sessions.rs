@@ -45,7 +45,7 @@ impl SessionState {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stay(u64);
 
-/// What a function finds that is about to hold something for a session.
+/// The stay that a function joined, which is about to hold something for it.
 pub(crate) struct Joined {
     stay: Stay,
     /// The end that waited when nothing was held yet.

@@ -144,7 +144,7 @@ impl<V: Resource, F: Failure> Erased for Function<V, F> {
     }
 }
 
-/// What was done by hand, which needs a session where the function does.
+/// The outcome of work by hand, which needs a session where the function does.
 #[track_caller]
 fn expect_session<T, F: Failure>(outcome: Result<T, Error<F>>) -> T {
     match outcome {

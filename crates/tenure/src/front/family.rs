@@ -20,7 +20,7 @@ pub struct Family {
     first: OnceLock<(Which, &'static dyn Erased)>,
 }
 
-/// What tells one member of a family from another.
+/// The types that tell one member of a family from another.
 type Which = [TypeId; 4];
 
 impl Family {

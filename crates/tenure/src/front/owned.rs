@@ -116,7 +116,7 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E> {
         Cached(&self.function)
     }
 
-    /// What was built for `key`.
+    /// A resource built for `key`, with the key as text where entries are listed with it.
     fn built<T>(&self, key: &K, value: T) -> Built<T> {
         let arguments = self.show.map(|show| show(key));
         Built { value, arguments }
@@ -245,7 +245,8 @@ impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E>
         self.cached().insert(&encoded(key).finish(), built)
     }
 
-    /// The same, but gives what stood there: it is released once the lease is gone.
+    /// Keeps a resource as [`insert`](Self::insert) does, and gives what stood there: it is
+    /// released once the lease is gone.
     ///
     /// ```
     /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
@@ -298,7 +299,8 @@ impl<K: CacheKey + ?Sized, V: Resource> Cache<K, V> {
         got.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The same for a task; `build` is awaited where there is no entry.
+    /// The resource for `key`, as [`get`](Self::get) gives it, for a task; `build` is awaited where
+    /// there is none.
     ///
     /// ```
     /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
@@ -347,7 +349,8 @@ where
         self.cached().call(&encoded(key).finish(), source, build)
     }
 
-    /// The same for a task; `build` is awaited where there is no entry.
+    /// The resource for `key`, as [`try_get`](Self::try_get) gives it, for a task; `build` is awaited
+    /// where there is none.
     ///
     /// ```
     /// # use std::num::ParseIntError;
@@ -445,7 +448,7 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> CacheBuilder<K, V, E> {
         self.set(|settings| settings.drain(drain))
     }
 
-    /// What is shown while a build runs.
+    /// The spinner while a build runs.
     pub fn spinner(self, spinner: Spinner) -> Self {
         self.set(|settings| settings.spinner(spinner))
     }
@@ -505,8 +508,8 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> CacheBuilder<K, V, E> {
         self
     }
 
-    /// The same where releasing takes an await. [`set_spawner`](crate::set_spawner) says where that
-    /// runs.
+    /// Receives the resource as for [`on_release`](Self::on_release), where releasing takes an
+    /// await. [`set_spawner`](crate::set_spawner) says where that runs.
     ///
     /// ```
     /// use std::sync::mpsc::channel;

@@ -23,7 +23,7 @@ impl<V: Resource, F: Failure> CountsFailures for Function<V, F> {
     }
 }
 
-/// What releases a resource, now or later. An error is given as it is to be logged.
+/// A release, over or to be awaited. An error is given as it is to be logged.
 pub enum Settled {
     /// It has been released.
     Now(Result<(), String>),
@@ -76,7 +76,7 @@ impl<V> Rules<V> {
         self
     }
 
-    /// What of a build's results is kept.
+    /// A choice of the results that are kept.
     #[must_use]
     pub fn keep_if(mut self, keep_if: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
         self.keep_if = Some(Box::new(keep_if));

@@ -198,7 +198,8 @@ impl<T: Clone> Layers<T> {
         found
     }
 
-    /// What the present strand is inside of by itself, innermost, and not by what it runs within.
+    /// The innermost thing that the present strand is inside of by itself, and not by what it runs
+    /// within.
     pub fn own(&self) -> Option<T> {
         if self.is_empty() {
             return None;

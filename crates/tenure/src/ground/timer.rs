@@ -30,10 +30,10 @@ const LINGER: Nanos = 1_000_000_000;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// What a background thread does around the jobs that it finds due one after another.
+/// A frame that a background thread puts around the jobs that it finds due one after another.
 pub(crate) type Around = fn(&mut dyn FnMut());
 
-/// What cancels a job.
+/// The name of a job, by which it is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimerId {
     when: Nanos,

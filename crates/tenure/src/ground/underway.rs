@@ -60,7 +60,7 @@ pub(crate) enum Side {
     Odd,
 }
 
-/// What this strand has under way: inside a callback that it runs, or a check of one.
+/// The releases that this strand has under way: inside a callback that it runs, or a check of one.
 pub(crate) fn mine() -> Mine {
     let mut mine = Mine::default();
     // A thread that is about to end has nothing more of its own.

@@ -35,7 +35,7 @@ use buffer::Buffer;
 /// The first byte of a tag that does not fit in the seven bits of a short one.
 const ESCAPE: u8 = 0x7f;
 
-/// What stands in the place of the length of a frame whose content is digested.
+/// The mark in the place of the length of a frame whose content is digested.
 const DIGESTED: u8 = 0xff;
 
 /// The bit that tells the tag of a frame from a bare tag.
@@ -291,8 +291,8 @@ impl Encoder {
     }
 }
 
-/// What `Hash` types write is taken as it is, but for long pieces, whose length and digest are
-/// taken instead, so that a large argument does not pass through the buffer.
+/// An encoder takes what `Hash` types write as it is, but for long pieces, whose length and digest
+/// it takes instead, so that a large argument does not pass through the buffer.
 impl Hasher for Encoder {
     #[inline]
     fn write(&mut self, bytes: &[u8]) {
@@ -481,7 +481,7 @@ impl PartialEq for View<'_> {
 #[derive(Clone)]
 pub struct Key(Repr);
 
-/// What fits beside the two bytes that say which form this is and how long.
+/// The longest encoding that fits beside the two bytes that say which form this is and how long.
 const INLINE_MAX: usize = 22;
 
 #[derive(Clone)]
@@ -517,7 +517,7 @@ impl Key {
         matches!(self.0, Repr::Inline(0, _))
     }
 
-    /// The same key, borrowed.
+    /// This key, borrowed.
     #[inline]
     pub(crate) fn as_key(&self) -> KeyRef<'_> {
         KeyRef::new(self.view())

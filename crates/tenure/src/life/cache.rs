@@ -52,7 +52,7 @@ struct State<V: Resource, F> {
     ended: bool,
 }
 
-/// What a look into the cache found.
+/// The outcome of a look into the cache.
 pub(crate) enum Found<'c, V: Resource, F: Failure> {
     /// An entry that has not expired.
     Entry(EntryRef<V>),
@@ -67,7 +67,7 @@ pub(crate) enum Found<'c, V: Resource, F: Failure> {
 /// Something or nothing, or what the caller has to look at before that can be said.
 pub(crate) type Looked<T> = Result<Option<T>, Vec<Observed>>;
 
-/// What left a cache, to be released outside its lock.
+/// An entry that has left its cache, to be released outside the lock.
 struct Gone<V: Resource> {
     entry: EntryRef<V>,
     _shape: Option<Observed>,
@@ -79,7 +79,7 @@ impl<V: Resource> Gone<V> {
     }
 }
 
-/// What a call's key stood for, out of its cache.
+/// The entries and the flights of one call's key, out of their cache.
 struct Removed<V: Resource, F> {
     flights: Vec<Arc<Flight<V, F>>>,
     entries: Vec<Gone<V>>,
@@ -94,7 +94,7 @@ impl<V: Resource, F> Removed<V, F> {
     }
 }
 
-/// What was put into a cache, and what stood there before.
+/// An entry that was put into a cache by hand, and the one that stood there before.
 pub(crate) struct Put<V: Resource> {
     pub(crate) lease: Lease<V>,
     pub(crate) before: Option<Lease<V>>,
@@ -598,7 +598,8 @@ impl<V: Resource, F> Drop for Cache<V, F> {
     }
 }
 
-/// What stands in no cache: its flight was taken out while it was under way, or it is not to be kept.
+/// An entry that stands in no cache: its flight was taken out while it was under way, or it is not
+/// to be kept.
 struct Orphaned<V: Resource>(EntryRef<V>);
 
 /// Releases what had to go for an entry, or the one that became none.

@@ -69,7 +69,7 @@ fn checking(entry: usize) -> Option<Within<usize>> {
     is_free.then(|| Within::put(&CHECKED, entry))
 }
 
-/// What there is to do for a call.
+/// The next step of a call.
 enum Step<'c, V: Resource, F: Failure> {
     /// Check this entry, then accept or refuse it.
     Check(Lease<V>),
@@ -173,7 +173,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         self.core.is_valid(lease).map_err(Error::Interrupted)
     }
 
-    /// What is kept under `key`, for one who only looks.
+    /// The entry kept under `key`, for one who only looks.
     pub(crate) fn kept(&self, key: &KeyRef<'_>) -> Result<Option<Lease<V>>, Error<F>> {
         let mut seen = Seen::default();
         loop {
@@ -193,7 +193,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         Ok(())
     }
 
-    /// What is to be done next. `missed`: whether the call was counted as a miss.
+    /// The next step. `missed`: whether the call was counted as a miss.
     fn step(&self, key: &KeyRef<'_>, missed: &mut bool) -> Result<Step<'_, V, F>, Error<F>> {
         let mut seen = Seen::default();
         let step = loop {
@@ -234,7 +234,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         Ok(lease)
     }
 
-    /// What a wait ended with, or nothing where the call has to look again.
+    /// The resource that a wait ended with, or nothing where the call has to look again.
     fn landed(&self, landing: Landing<V, F>) -> Result<Option<Lease<V>>, Error<F>> {
         match landing {
             // Who woke late may have slept past its expiry.

@@ -30,11 +30,11 @@ pub(crate) struct Core<V> {
     pub(crate) counters: Counters,
     /// The entries of the global cache that are asked for most.
     pub(crate) hot: Hot,
-    /// What a build shows; it may change without a new cache.
+    /// The looks of a build; they may change without a new cache.
     pub(crate) looks: Mutex<Looks>,
 }
 
-/// What the host shows while a build runs.
+/// The text and the time that the host shows while a build runs.
 #[derive(Clone)]
 pub(crate) struct Looks {
     pub(crate) spinner: Spinner,
@@ -47,7 +47,7 @@ impl<V> Core<V> {
     }
 }
 
-/// What an entry held, when the last reference to it is gone.
+/// The content of an entry, when the last reference to it is gone.
 pub(crate) struct Departed<V> {
     pub(crate) value: V,
     pub(crate) cause: Cause,
@@ -79,7 +79,7 @@ impl<V: Resource> Core<V> {
     }
 }
 
-/// What is left of a function that has gone: what somebody still leases.
+/// The core stays when its function has gone, for what somebody still leases.
 impl<V: Resource> Leftover for Core<V> {
     fn unreleased(&self) -> Unreleased {
         self.unreleased_beside(|| 0)

@@ -1,4 +1,4 @@
-//! What caches have let go of and someone still uses.
+//! The resources that caches have let go of and someone still uses.
 //!
 //! Lock order: each lock, then the timer's.
 
@@ -11,7 +11,7 @@ use crate::ground::timer::{Timer, TimerId};
 use crate::ground::underway::UnderWay;
 use crate::life::cleared::Batch;
 
-/// What ends one resource.
+/// The end of one resource, to be run later.
 pub(crate) type End = Box<dyn FnOnce() + Send>;
 
 const FIRST_LOOK: Nanos = 5_000_000;

@@ -48,10 +48,10 @@ pub(crate) struct Entry<V> {
     ended: AtomicU8,
 }
 
-/// What an entry keeps of its build beside the resource.
+/// The part of a build that an entry keeps beside the resource.
 #[derive(Default)]
 pub(crate) struct Extra {
-    /// What the build put out or observed.
+    /// The elements that the build put out, and the inputs that it observed.
     pub(crate) recording: Option<Recording>,
     /// The call's own key, where observed inputs complete it.
     pub(crate) call: Option<Key>,
@@ -74,10 +74,10 @@ impl Extra {
     }
 }
 
-/// What a build gave, with its arguments as text, where they are to be shown.
+/// The result of a build, with its arguments as text, where they are to be shown.
 #[derive(Clone, Debug)]
 pub struct Built<T> {
-    /// What it gave.
+    /// The result.
     pub value: T,
     /// Its arguments.
     pub arguments: Option<Arc<str>>,
@@ -93,7 +93,7 @@ impl<T> Built<T> {
         }
     }
 
-    /// The same for an async function.
+    /// Builds by an async function whose arguments are shown.
     #[inline]
     pub async fn of_async(arguments: Arc<str>, build: impl Future<Output = T>) -> Self {
         Self {

@@ -66,7 +66,7 @@ pub(crate) trait Sought {
     fn key(&self) -> &Key;
     fn has_expired(&self) -> bool;
     fn count_hits(&self, hits: u64);
-    /// What was about to be a hit is none.
+    /// Takes one hit back: what was about to be one is none.
     fn uncount_hit(&self);
 }
 
@@ -222,7 +222,7 @@ impl Table {
     }
 }
 
-/// What was taken out of a slot is not what was looked for.
+/// A miss: what was taken out of a slot is not what was looked for.
 #[cold]
 fn missed<L: FromSlot>(taken: &L) -> Option<L> {
     taken.entry().uncount_hit();
@@ -265,7 +265,7 @@ impl HotSlot {
         self.word.compare_exchange(word, word - ONE, taken, unless)
     }
 
-    /// The same while another thread changes the word. From now on the two part.
+    /// Takes one reference out while another thread changes the word. From now on the two part.
     #[cold]
     #[inline(never)]
     fn take_beside(&self, mut word: u64, others: &Others) -> Option<u64> {

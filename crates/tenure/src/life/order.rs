@@ -32,7 +32,7 @@ struct NodeRef {
     half: u32,
 }
 
-/// What the table goes by: it takes the bucket from one end and a tag from the other.
+/// The table's own hash: it takes the bucket from one end and a tag from the other.
 fn spread(half: u32) -> u64 {
     u64::from(half) << 32 | u64::from(half)
 }

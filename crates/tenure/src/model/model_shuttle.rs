@@ -33,7 +33,7 @@ fn run(scheduler: impl Scheduler + 'static, program: fn()) {
     shuttle::Runner::new(scheduler, config).run(program);
 }
 
-/// What the threads of one run share.
+/// The things that the threads of one run share.
 struct Stage {
     world: Arc<World>,
     functions: Vec<Arc<Things>>,

@@ -177,7 +177,7 @@ impl World {
         self.in_sessions(false)
     }
 
-    /// The same where code may outlive its session.
+    /// The settings of such a function where code may outlive its session.
     pub(super) fn in_sessions(&self, outlived: bool) -> Settings {
         let gone = Arc::clone(&self.gone);
         let host = Sessions { gone, outlived };
@@ -221,7 +221,7 @@ impl World {
         self.get(function, key).unwrap().number
     }
 
-    /// What holds when nobody calls any more and no lease is out.
+    /// Checks what holds when nobody calls any more and no lease is out.
     pub(super) fn check(&self, functions: &[&Arc<Things>]) {
         let counts = self.engine.inspect();
         assert_eq!((counts.flights, counts.waits), (0, 0), "{counts:?}");

@@ -1,4 +1,4 @@
-//! What a function is told from others by.
+//! The identity of a function, which tells it from others.
 
 /// The marks by which a function is told from others; each is a digest that the front door makes.
 ///

@@ -1,4 +1,4 @@
-//! What can go wrong in a call, and in a setting.
+//! The errors of calls and of settings.
 
 use std::any::Any;
 use std::error::Error as StdError;

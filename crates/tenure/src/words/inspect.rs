@@ -1,4 +1,4 @@
-//! What an engine has under way, for tests that look for leftovers.
+//! Counts of what an engine has under way, for tests that look for leftovers.
 
 /// Counts of what is under way. Not part of the interface.
 #[doc(hidden)]
