@@ -218,6 +218,7 @@ impl<T: Clone> Layers<T> {
             return;
         }
         each(&mut |strand| {
+            // One at a time and by its place: `visit` runs outside the borrow, and may put down more.
             let mut at = self.layers.borrow().len();
             loop {
                 let next = {

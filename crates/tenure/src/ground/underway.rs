@@ -163,6 +163,7 @@ impl UnderWay {
             return;
         }
         let _waiter = self.waiter.lock();
+        // Both sides: one that read the turn before it changed may be counted after.
         for _ in 0..2 {
             let side = (self.turn.fetch_add(1, Ordering::SeqCst) % 2) as usize;
             self.await_side(side, mine);

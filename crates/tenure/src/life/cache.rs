@@ -136,15 +136,18 @@ impl<V: Resource, F> State<V, F> {
     /// caller's own.
     fn remove_call(&mut self, hot: &Hot, key: &KeyRef<'_>, own: &[FlightId]) -> Removed<V, F> {
         let mut flights = Vec::new();
+        // Builds that saw other inputs stand under the same key.
         while let Ok(there) = self.flights.find_entry(key.hash(), |flight| {
             key.matches(&flight.key) && !own.contains(&flight.id)
         }) {
             flights.push(there.remove().0);
         }
         let mut entries = Vec::new();
+        // What observed nothing stands under the call's own key.
         if let Some(entry) = self.entries.get(key).cloned() {
             entries.extend(self.remove(hot, &entry));
         }
+        // What observed something stands under completed keys, which do not lead back to the call's.
         if !self.shapes.of(key).is_empty() {
             let of_call = |it: &&EntryRef<V>| {
                 let observed = it.observed();
@@ -158,12 +161,14 @@ impl<V: Resource, F> State<V, F> {
 
     /// The entry of a call, whose key may have to be completed by what the caller sees.
     fn entry(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&EntryRef<V>> {
+        // Most observe nothing, and stand under the call's own key.
         if let Some(entry) = self.entries.get(call) {
             return Ok(Some(entry));
         }
         let mut unseen = Vec::new();
         for (shape, _) in self.shapes.of(call) {
             match seen.values(shape.shape()) {
+                // No answer yet: another shape may still lead to the entry.
                 None => unseen.push(shape.clone()),
                 Some(values) => {
                     let key = completed(call, shape.shape(), values);
@@ -190,7 +195,9 @@ impl<V: Resource, F> State<V, F> {
             if call.matches(&flight.key) {
                 match flight.compare(seen) {
                     Likeness::Same => return Ok(Some(flight)),
+                    // It builds for other values than this caller sees.
                     Likeness::Differs => {}
+                    // Its leader had looked further than this caller has.
                     Likeness::Unseen(more) => unseen.extend(more),
                 }
             }
@@ -255,6 +262,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             let entry = match state.entry(key, seen) {
                 Err(unseen) => return Found::Unseen(unseen),
                 Ok(Some(entry)) => entry.clone(),
+                // Still under the lock, so that of all who find nothing one leads.
                 Ok(None) => {
                     return match state.flight(key, seen) {
                         Err(unseen) => Found::Unseen(unseen),
@@ -267,6 +275,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 self.warm(&mut state.turns, key, &entry);
                 return Found::Entry(entry);
             }
+            // A release begins outside the lock, since a front door may be asked whose it is, and before
+            // the entry leaves, since a shutdown waits for what is under way.
             drop(state);
             let _under_way = self.begin_release();
             let expired = self.state.lock().remove(&self.core.hot, &entry);
@@ -350,9 +360,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             core,
             home,
         );
+        // One reference for the caller's lease, one for the cache.
         let [entry, again] = Counted::pair(entry);
         let (replaced, added) = {
             let mut state = self.state.lock();
+            // The caller's own build of it too: what is put in by hand is newer than what it builds.
             let replaced = state.remove_call(&self.core.hot, key, &[]);
             let added = if state.ended {
                 Err(Orphaned(again))
@@ -361,6 +373,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             };
             (replaced, added)
         };
+        // Leased before it is released, or the release would be its end.
         let before = replaced.entries.first();
         let before = before.map(|gone| Lease::new(gone.entry.clone()));
         replaced.release(Cause::Replaced);
@@ -377,6 +390,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let _under_way = self.begin_release();
         let own = match cause {
             Cause::Cleared => Inside::flights(),
+            // An edit or an end means the builds that run as well.
             _ => Vec::new(),
         };
         for entry in self.take_all(&own, false) {
@@ -509,6 +523,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let mut state = self.state.lock();
         // Where observed inputs complete the key it is another one than the flight's.
         let completed = entry.observed().map(|_| entry.key().as_key());
+        // First the flight, which must leave the table whatever else is so. Where it is gone, its key
+        // was cleared, replaced or superseded while it was under way.
         let orphaned = !remove_flight(&mut state, flight)
             || !keeps
             || state.ended
@@ -531,6 +547,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         hash: u64,
         entry: EntryRef<V>,
     ) -> Vec<Gone<V>> {
+        // Room first: at no moment are there more entries than may be.
         let mut evicted = Vec::new();
         let most = self.core.settings.max_entries.unwrap_or(usize::MAX);
         while state.entries.len() >= most {
@@ -646,6 +663,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
 
     /// Nothing where it has landed.
     fn take(&mut self) -> Option<Arc<Flight<V, F>>> {
+        // First, so that the end of the thread does not land the flight a second time.
         drop(self.of_thread.take());
         self.flight.take()
     }
@@ -670,6 +688,7 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
             return Lease::new(entry);
         }
         let admitted = self.cache.admit(&flight, &entry, again, keeps);
+        // Those who waited do not wait for what the releases run.
         Flight::land(flight, || Landing::Filled(entry.clone()));
         settle(admitted);
         self.cache.core.services.timer.report();
@@ -687,10 +706,12 @@ impl<V: Resource, F: Failure> Leader<'_, V, F> {
         let observed = recording.as_ref().and_then(Recording::observed);
         let values = observed.and_then(|it| Some((it.shape(), it.values()?)));
         let (key, call) = match values {
+            // Callers who see other values ask for another key.
             Some((shape, values)) if core.settings.observes => {
                 let key = completed(&flight.key.as_key(), shape, values);
                 (key, Some(flight.key.clone()))
             }
+            // Recorded to be put out again, if anything.
             _ => (flight.key.clone(), None),
         };
         let extra = Extra {

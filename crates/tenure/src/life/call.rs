@@ -106,6 +106,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                     }
                 }
                 Step::Build(mut leader) => {
+                    // The build runs here to its end, and a strand's thread may end before it.
                     leader.stay_on_thread();
                     let leading = self.lead(leader)?;
                     let outcome = leading.run(build);
@@ -115,6 +116,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                     let waits = self.wait(&flight)?;
                     let mut wait = BlockingWait::new(&self.core.name, &flight);
                     let outcome = waiting.wait(&mut wait);
+                    // Told also where the wait was interrupted.
                     waits.end(outcome.is_ok());
                     outcome.map_err(Error::Interrupted)?;
                     if let Some(lease) = self.landed(wait.landing())? {
@@ -145,6 +147,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 Step::Build(leader) => {
                     let leading = self.lead(leader)?;
                     let outcome = {
+                        // Dropped before the flight lands: what it holds is still the build's.
                         let mut build = pin!(build);
                         poll_fn(|cx| leading.poll(|| build.as_mut().poll(cx))).await
                     };
@@ -153,6 +156,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 Step::Wait(flight) => {
                     let wait = self.wait(&flight)?;
                     let landing = flight.arrival().await;
+                    // Nothing interrupts a task's wait but its drop.
                     wait.end(true);
                     if let Some(lease) = self.landed(landing)? {
                         return Ok(lease);
@@ -175,6 +179,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
     /// The entry kept under `key`, for one who only looks.
     pub(crate) fn kept(&self, key: &KeyRef<'_>) -> Result<Option<Lease<V>>, Error<F>> {
+        // Each round has looked at more inputs, so one is the last.
         let mut seen = Seen::default();
         loop {
             match self.scoped.cache().kept(key, &seen) {
@@ -195,15 +200,18 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
     /// The next step. `missed`: whether the call was counted as a miss.
     fn step(&self, key: &KeyRef<'_>, missed: &mut bool) -> Result<Step<'_, V, F>, Error<F>> {
+        // Each round has looked at more inputs, so one is the last.
         let mut seen = Seen::default();
         let step = loop {
             match self.scoped.cache().find(key, &seen) {
+                // A hit or a miss: its check will tell.
                 Found::Entry(entry) => return Ok(Step::Check(Lease::new(entry))),
                 Found::Leads(leader) => break Step::Build(leader),
                 Found::Flight(flight) => break Step::Wait(flight),
                 Found::Unseen(unseen) => self.look_at(unseen, &mut seen)?,
             }
         };
+        // A call that looks again is one miss.
         if !std::mem::replace(missed, true) {
             self.core.counters.missed();
         }
@@ -244,6 +252,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 if self.sees_the_same(observed)? {
                     self.replayed(Lease::new(entry)).map(Some)
                 } else {
+                    // It was built for other inputs than this caller sees.
                     Ok(None)
                 }
             }
@@ -254,6 +263,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                     Ok(None)
                 }
             }
+            // Of those who waited, one leads next.
             Landing::HandedOn => Ok(None),
         }
     }
@@ -409,10 +419,12 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
             started,
             span: _,
         } = self;
+        // Everything below is dropped from the last to the first: the duty, the resource, the shutdown's
+        // count, and then `_edge`, since the build around this one needs it until it has landed.
         let core = call.core;
         let services = &core.services;
         let now = services.clock.now();
-        // A shutdown waits for what has been built and is no entry yet.
+        // A shutdown waits for what has been built and is no entry yet, or is released as none.
         let _under_way = outcome.is_ok().then(|| services.under_way.begin());
         let outcome = match outcome {
             Ok(built) => {
@@ -425,8 +437,8 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
                 Err(error)
             }
         };
-        // Declared last to be dropped first: on every way out the duty is handed on before the
-        // resource is released.
+        // Behind the resource, to be dropped before it: on every way out the duty is handed on before
+        // the resource is released, which may take long or need this very entry.
         let leader = leader;
         let recording = match shown {
             None => None,
@@ -451,11 +463,13 @@ impl<V: Resource, F: Failure> Leading<'_, '_, V, F> {
             }
             Err(BuildError::Failed(failure)) => {
                 let observed = recording.as_ref().and_then(Recording::observed).cloned();
+                // Where inputs do not count, the failure is everyone's.
                 let observed = observed.filter(|_| core.settings.observes);
                 let shared_failure = failure.clone();
                 leader.fail(shared_failure, observed);
                 Err(Error::Failed(failure))
             }
+            // The leader's drop hands the duty on.
             Err(BuildError::Died(interrupt)) => Err(Error::Interrupted(interrupt)),
         }
     }

@@ -76,6 +76,7 @@ impl Drains {
     /// Looks again at one resource: keeps it or lets it go.
     fn look(&self, id: TimerId, until: Nanos, pause: Nanos) {
         let _under_way = self.under_way.begin();
+        // Taken out to be asked without the lock; a shutdown may have been quicker.
         let Some(resource) = self.watched.lock().remove(&id) else {
             return;
         };

@@ -129,6 +129,7 @@ impl<V: Resource, F: Clone> Flight<V, F> {
                     None => self.landed.wait(&mut state),
                     Some(patience) => {
                         let waited = self.landed.wait_for(&mut state, patience);
+                        // What lands with the end of the patience has landed.
                         if waited.timed_out() && !state.landed {
                             return None;
                         }
@@ -158,10 +159,12 @@ impl<V: Resource, F: Clone> Future for Arrival<'_, V, F> {
     type Output = Landing<V, F>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // A waker is foreign: cloned outside the lock, needed or not.
         let waker = cx.waker().clone();
         let before = {
             let mut state = self.flight.state.lock();
             if state.landed {
+                // The landing took all wakers along.
                 self.place = None;
                 Err(waker)
             } else {

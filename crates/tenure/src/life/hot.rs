@@ -165,11 +165,13 @@ impl Hot {
     /// Has later calls of this thread find the entry here. Under the cache's lock.
     pub(crate) fn offer<T: Sought>(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &Counted<T>) {
         let address = entry.expose() as u64 / ALIGNMENT as u64;
+        // A word has no room for it.
         if address & !ADDRESS != 0 {
             return;
         }
         let slot = self.table().slot_to_fill(key);
         let named = slot.word.load(Ordering::Acquire) & ADDRESS;
+        // Two entries that took the slot from each other at each call would make every hit slow.
         if named != 0 && named != address {
             turns.0 = turns.0.wrapping_add(1);
             if !turns.0.is_multiple_of(PATIENCE) {
@@ -177,6 +179,7 @@ impl Hot {
             }
         }
         slot.clear::<T>();
+        // Before the word names them: from then on readers take them.
         entry.set_aside(FULL);
         slot.hash.store(key.hash(), Ordering::Relaxed);
         slot.word.store((FULL * ONE) | address, Ordering::Release);
@@ -270,6 +273,7 @@ impl HotSlot {
     #[inline(never)]
     fn take_beside(&self, mut word: u64, others: &Others) -> Option<u64> {
         others.get_or_init(|| Box::new(std::array::from_fn(|_| Table::default())));
+        // Whoever loses so often finds the entry under the lock.
         for _ in 0..TRIES {
             if word < ONE {
                 return None;
@@ -290,6 +294,7 @@ impl HotSlot {
         // SAFETY: the entry, of which the caller holds a reference, keeps its function's slots.
         let mut word = unsafe { slot.as_ref() }.word.load(Ordering::Relaxed);
         loop {
+            // It names another entry by now, or has taken back as many as the number holds.
             if word & ADDRESS != address || (word / BACK) & PUT_BACK == PUT_BACK {
                 return false;
             }

@@ -103,6 +103,7 @@ impl<V: Resource> Ordered<V> {
         let at = if self.free == NONE {
             self.nodes.push(node);
             let at = u32::try_from(self.nodes.len() - 1).ok();
+            // `NONE` is no place in the list.
             at.filter(|&at| at != NONE)
                 .expect("fewer than 2^32 - 1 entries")
         } else {
@@ -138,6 +139,7 @@ impl<V: Resource> Ordered<V> {
         });
         let (NodeRef { at, .. }, _) = found.ok()?.remove();
         let Node { older, newer, .. } = self.nodes[at as usize];
+        // What was at an end of the list gives that end to its one neighbour.
         match older {
             NONE => self.oldest = newer,
             older => self.nodes[older as usize].newer = newer,
@@ -160,7 +162,10 @@ impl<V: Resource> Ordered<V> {
     /// Gives memory back where most of it is for entries that are gone. Constant time, amortised:
     /// seven of eight entries left since it grew.
     fn shrink(&mut self) {
+        // At an eighth and not at a half: a cache that goes up and down between two sizes does not copy all
+        // of it each time. A few nodes are worth no copy.
         if self.nodes.len() > KEPT && self.len() < self.nodes.len() / 8 {
+            // Oldest first, so that the order stays; the free nodes go with the old list.
             for entry in self.take_all() {
                 self.push(entry.key().hash(), entry);
             }

@@ -35,10 +35,12 @@ pub(crate) fn release<V: Resource>(entry: EntryRef<V>, cause: Cause) {
     let core = entry.core();
     let services = &core.services;
     match core.behaviour.holding() {
+        // Who uses it is asked once the last reference is gone; a shutdown waits until then.
         Holding::Watched => entry.end(cause, Some(services.leaving.count())),
         Holding::Leases => {
             entry.end(cause, None);
             let (bound, batch) = (core.drain(), Batch::present());
+            // Only where someone is to be told of the last lease.
             if bound.is_some() || batch.is_some() {
                 entry.lend();
                 let address = address(&entry);
@@ -74,6 +76,7 @@ impl<V: Resource> Departed<V> {
             // It belongs to the parent process.
             return std::mem::forget(self);
         }
+        // Kept until it drains or its release has begun: at no moment does a shutdown miss it.
         let leaving = self.leaving.map(|side| services.leaving.take_over(side));
         match self.users(core) {
             Some((users, bound)) if self.has(core, users) => {
@@ -98,6 +101,7 @@ impl<V: Resource> Departed<V> {
             Some(bound) => Some((Users::All, nanos(bound))),
             // Whoever waited for an orphan has only just received it.
             None if self.cause == Cause::Orphaned => Some((Users::All, NEVER)),
+            // Without a drain nobody delays it who has not asked for that.
             None => Some((Users::Claiming, NEVER)),
         }
     }
@@ -107,6 +111,7 @@ impl<V: Resource> Departed<V> {
             Users::All => core.behaviour.in_use(&self.value),
             Users::Claiming => core.behaviour.is_claimed(&self.value),
         };
+        // A look that fails must not keep the resource for ever.
         catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
             tracing::error!(function = %core.name, "the look for its users panicked");
             false
@@ -115,6 +120,7 @@ impl<V: Resource> Departed<V> {
 
     fn settle(self, core: &Core<V>, leaving: Option<CountGuard<'_>>) {
         let Self { value, cause, .. } = self;
+        // One count begins before the other ends.
         let _under_way = core.services.under_way.begin_once();
         drop(leaving);
         core.counters.released(cause);

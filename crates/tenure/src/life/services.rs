@@ -84,6 +84,7 @@ impl Services {
     pub(crate) fn stamp(&self, now: Nanos) -> Nanos {
         let mut next = self.next_stamp.load(Ordering::Relaxed);
         loop {
+            // Of two builds that end at one time, one is the later.
             let stamp = now.max(next);
             let swap = self.next_stamp.compare_exchange_weak(
                 next,
