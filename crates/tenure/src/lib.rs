@@ -126,7 +126,6 @@
 
 mod directory;
 mod engine;
-mod entries;
 #[doc(hidden)]
 pub mod front;
 mod function;
@@ -139,6 +138,7 @@ mod model;
 mod program;
 mod registry;
 mod sessions;
+mod shutdown;
 mod words;
 
 // In the order in which one needs them; what only front doors use is in `front`.

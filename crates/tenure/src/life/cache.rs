@@ -8,7 +8,6 @@
 //!    makes an orphan of a build by a clear from inside it.
 //! 5. After `ended` nothing is added any more.
 //! 6. An entry is hot only while it is in the `entries` of its function's global cache.
-//! 7. `shapes` counts the live entries whose keys are completed by observed inputs, and no others.
 //!
 //! Lock order: a cache's lock, then the timer's. Nothing foreign runs under either.
 
@@ -17,39 +16,26 @@ use std::time::Duration;
 use crate::ground::clock::Nanos;
 use crate::ground::counted::Counted;
 use crate::ground::sync::{Arc, Mutex, Weak};
-use crate::ground::timer::TimerId;
-use crate::ground::underway::Begun;
-use crate::host::observe::{Likeness, Seen, Shapes, completed};
+use crate::host::observe::{Seen, completed};
 use crate::host::record::{Observed, Recording};
 use crate::key::KeyRef;
-use crate::life::circle::{FlightId, Inside};
+use crate::life::contents::{Contents, Gone, Looked};
 use crate::life::core::Core;
 use crate::life::entry::{Built, Entry, EntryRef, Extra, Home};
 use crate::life::flight::{Flight, Landing};
-use crate::life::hot::{Hot, Turns};
+use crate::life::hot::Turns;
 use crate::life::lease::Lease;
 use crate::life::led::OfThread;
-use crate::life::order::Ordered;
 use crate::life::release::release;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
-use crate::words::info::EntryInfo;
+use crate::words::info::{EntryInfo, Info};
+use crate::words::inspect::Inspection;
 
-use hashbrown::HashTable;
-
+/// One function's cache in one scope.
 pub(crate) struct Cache<V: Resource, F> {
-    core: Arc<Core<V>>,
-    state: Mutex<State<V, F>>,
-}
-
-struct State<V: Resource, F> {
-    entries: Ordered<V>,
-    flights: HashTable<Arc<Flight<V, F>>>,
-    shapes: Shapes,
-    turns: Turns,
-    /// The job that takes out what expires next.
-    expiry: Option<TimerId>,
-    ended: bool,
+    pub(super) core: Arc<Core<V>>,
+    pub(super) state: Mutex<Contents<V, F>>,
 }
 
 /// The outcome of a look into the cache.
@@ -64,164 +50,17 @@ pub(crate) enum Found<'c, V: Resource, F: Failure> {
     Unseen(Vec<Observed>),
 }
 
-/// Something or nothing, or what the caller has to look at before that can be said.
-pub(crate) type Looked<T> = Result<Option<T>, Vec<Observed>>;
-
-/// An entry that has left its cache, to be released outside the lock.
-struct Gone<V: Resource> {
-    entry: EntryRef<V>,
-    _shape: Option<Observed>,
-}
-
-impl<V: Resource> Gone<V> {
-    fn release(self, cause: Cause) {
-        release(self.entry, cause);
-    }
-}
-
-/// The entries and the flights of one call's key, out of their cache.
-struct Removed<V: Resource, F> {
-    flights: Vec<Arc<Flight<V, F>>>,
-    entries: Vec<Gone<V>>,
-}
-
-impl<V: Resource, F> Removed<V, F> {
-    fn release(self, cause: Cause) {
-        drop(self.flights);
-        for entry in self.entries {
-            entry.release(cause);
-        }
-    }
-}
-
 /// An entry that was put into a cache by hand, and the one that stood there before.
 pub(crate) struct Put<V: Resource> {
     pub(crate) lease: Lease<V>,
     pub(crate) before: Option<Lease<V>>,
 }
 
-impl<V: Resource, F> State<V, F> {
-    /// Takes out this very entry, if it is there.
-    fn remove(&mut self, hot: &Hot, entry: &EntryRef<V>) -> Option<Gone<V>> {
-        let key = entry.key().as_key();
-        hot.forget(&key, entry);
-        let entry = self.entries.remove(key.hash(), entry)?;
-        let observed = entry.observed();
-        let shape = observed.and_then(|(call, observed)| self.shapes.remove(call, observed));
-        Some(Gone {
-            entry,
-            _shape: shape,
-        })
-    }
-
-    fn pop_oldest(&mut self, hot: &Hot) -> Option<Gone<V>> {
-        let oldest = self.entries.oldest()?.clone();
-        self.remove(hot, &oldest)
-    }
-
-    /// The watched deadline, where no entry is left that could have it.
-    fn idle_expiry(&mut self) -> Option<TimerId> {
-        let idle = self.entries.len() == 0;
-        idle.then(|| self.expiry.take()).flatten()
-    }
-
-    fn push(&mut self, hash: u64, entry: EntryRef<V>) {
-        if let Some((call, observed)) = entry.observed() {
-            self.shapes.add(call, observed);
-        }
-        self.entries.push(hash, entry);
-    }
-
-    /// Takes out what is under a call's key, whatever it observed, and the builds of it but for the
-    /// caller's own.
-    fn remove_call(&mut self, hot: &Hot, key: &KeyRef<'_>, own: &[FlightId]) -> Removed<V, F> {
-        let mut flights = Vec::new();
-        // Builds that saw other inputs stand under the same key.
-        while let Ok(there) = self.flights.find_entry(key.hash(), |flight| {
-            key.matches(&flight.key) && !own.contains(&flight.id)
-        }) {
-            flights.push(there.remove().0);
-        }
-        let mut entries = Vec::new();
-        // What observed nothing stands under the call's own key.
-        if let Some(entry) = self.entries.get(key).cloned() {
-            entries.extend(self.remove(hot, &entry));
-        }
-        // What observed something stands under completed keys, which do not lead back to the call's.
-        if !self.shapes.of(key).is_empty() {
-            let of_call = |it: &&EntryRef<V>| {
-                let observed = it.observed();
-                observed.is_some_and(|(call, _)| key.matches(call))
-            };
-            let others: Vec<_> = self.entries.iter().filter(of_call).cloned().collect();
-            entries.extend(others.iter().filter_map(|entry| self.remove(hot, entry)));
-        }
-        Removed { flights, entries }
-    }
-
-    /// The entry of a call, whose key may have to be completed by what the caller sees.
-    fn entry(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&EntryRef<V>> {
-        // Most observe nothing, and stand under the call's own key.
-        if let Some(entry) = self.entries.get(call) {
-            return Ok(Some(entry));
-        }
-        let mut unseen = Vec::new();
-        for (shape, _) in self.shapes.of(call) {
-            match seen.values(shape.shape()) {
-                // No answer yet: another shape may still lead to the entry.
-                None => unseen.push(shape.clone()),
-                Some(values) => {
-                    let key = completed(call, shape.shape(), values);
-                    if let Some(entry) = self.entries.get(&key.as_key()) {
-                        return Ok(Some(entry));
-                    }
-                }
-            }
-        }
-        if unseen.is_empty() {
-            Ok(None)
-        } else {
-            Err(unseen)
-        }
-    }
-
-    /// A build that gives this caller what it asks for, as far as can be known.
-    fn flight(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&Arc<Flight<V, F>>>
-    where
-        F: Clone,
-    {
-        let mut unseen = Vec::new();
-        for flight in self.flights.iter_hash(call.hash()) {
-            if call.matches(&flight.key) {
-                match flight.compare(seen) {
-                    Likeness::Same => return Ok(Some(flight)),
-                    // It builds for other values than this caller sees.
-                    Likeness::Differs => {}
-                    // Its leader had looked further than this caller has.
-                    Likeness::Unseen(more) => unseen.extend(more),
-                }
-            }
-        }
-        if unseen.is_empty() {
-            Ok(None)
-        } else {
-            Err(unseen)
-        }
-    }
-}
-
 impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn new(core: Arc<Core<V>>) -> Arc<Self> {
         Arc::new(Self {
             core,
-            state: Mutex::new(State {
-                entries: Ordered::default(),
-                flights: HashTable::new(),
-                shapes: Shapes::default(),
-                turns: Turns::default(),
-                expiry: None,
-                ended: false,
-            }),
+            state: Mutex::default(),
         })
     }
 
@@ -290,7 +129,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     fn lead(
         self: &Arc<Self>,
-        state: &mut State<V, F>,
+        state: &mut Contents<V, F>,
         key: &KeyRef<'_>,
         seen: &Seen,
     ) -> Leader<'_, V, F> {
@@ -310,37 +149,6 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// Itself, as its entries know it.
     fn home(self: &Arc<Self>) -> Weak<dyn Home<V>> {
         Arc::downgrade(self) as _
-    }
-
-    /// Takes out this very entry, if it is still there, and lets go of the caller's lease; whether
-    /// it was there.
-    pub(crate) fn discard(&self, entry: EntryRef<V>, cause: Cause) -> bool {
-        let _under_way = self.begin_release();
-        let (taken, idle) = {
-            let mut state = self.state.lock();
-            (state.remove(&self.core.hot, &entry), state.idle_expiry())
-        };
-        drop(entry);
-        self.disarm(idle);
-        let Some(taken) = taken else {
-            return false;
-        };
-        taken.release(cause);
-        true
-    }
-
-    /// Takes out what is under `key`, whatever it observed, and orphans the builds of it, but for
-    /// those that clear.
-    pub(crate) fn clear_entry(&self, key: &KeyRef<'_>) {
-        let _under_way = self.begin_release();
-        let own = Inside::flights();
-        let (removed, idle) = {
-            let mut state = self.state.lock();
-            let removed = state.remove_call(&self.core.hot, key, &own);
-            (removed, state.idle_expiry())
-        };
-        self.disarm(idle);
-        removed.release(Cause::Cleared);
     }
 
     /// Puts a resource under `key`, in the place of what is there, and orphans the builds of it.
@@ -384,25 +192,6 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// Takes out everything, and orphans every build. What is cleared is what stood before: not the
-    /// builds that clear.
-    pub(crate) fn clear(&self, cause: Cause) {
-        let _under_way = self.begin_release();
-        let own = match cause {
-            Cause::Cleared => Inside::flights(),
-            // An edit or an end means the builds that run as well.
-            _ => Vec::new(),
-        };
-        for entry in self.take_all(&own, false) {
-            release(entry, cause);
-        }
-    }
-
-    /// Moves everything out for good, for the caller to release.
-    pub(crate) fn end(&self) -> Vec<EntryRef<V>> {
-        self.take_all(&[], true)
-    }
-
     /// All live entries.
     pub(crate) fn live(&self) -> Vec<EntryRef<V>> {
         self.state.lock().entries.iter().cloned().collect()
@@ -427,90 +216,6 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         described.collect()
     }
 
-    /// All live entries; the builds under way become orphans.
-    pub(crate) fn hold_all(&self) -> Vec<EntryRef<V>> {
-        let (entries, flights) = {
-            let mut state = self.state.lock();
-            let entries = state.entries.iter().cloned().collect();
-            (entries, std::mem::take(&mut state.flights))
-        };
-        drop(flights);
-        entries
-    }
-
-    fn take_all(&self, own: &[FlightId], end: bool) -> Vec<EntryRef<V>> {
-        let (entries, flights, shapes, expiry) = {
-            let mut state = self.state.lock();
-            state.ended |= end;
-            self.core.hot.clear::<Entry<V>>();
-            let others = state.flights.extract_if(|it| !own.contains(&it.id));
-            let others: Vec<_> = others.collect();
-            (
-                state.entries.take_all(),
-                others,
-                std::mem::take(&mut state.shapes),
-                state.expiry.take(),
-            )
-        };
-        drop((flights, shapes));
-        self.disarm(expiry);
-        entries
-    }
-
-    /// Marks what leaves the cache from here on as being released, for a shutdown to wait for.
-    fn begin_release(&self) -> Begun<'_> {
-        self.core.services.under_way.begin()
-    }
-
-    fn disarm(&self, expiry: Option<TimerId>) {
-        if let Some(expiry) = expiry {
-            self.core.services.timer.cancel(expiry);
-        }
-    }
-
-    /// Takes out one entry that has expired, and asks to be called again for what expires next.
-    fn expire(self: &Arc<Self>, id: TimerId) {
-        let _under_way = self.begin_release();
-        let expired = {
-            let mut state = self.state.lock();
-            if state.expiry != Some(id) {
-                return;
-            }
-            state.expiry = None;
-            let oldest = state.entries.oldest().cloned();
-            let expired = oldest.filter(|it| it.has_expired());
-            let expired = expired.and_then(|entry| state.remove(&self.core.hot, &entry));
-            // The next one does not wait for what the release of this one does.
-            self.arm(&mut state);
-            expired
-        };
-        if let Some(expired) = expired {
-            expired.release(Cause::Expired);
-        }
-    }
-
-    /// Has the oldest entry's deadline watched, where nothing is watched yet.
-    fn arm(self: &Arc<Self>, state: &mut State<V, F>) {
-        if state.expiry.is_some() {
-            return;
-        }
-        let Some(deadline) = self.next_deadline(state) else {
-            return;
-        };
-        let cache: Weak<Self> = Arc::downgrade(self);
-        let expire = move |id| {
-            if let Some(cache) = cache.upgrade() {
-                cache.expire(id);
-            }
-        };
-        state.expiry = Some(self.core.services.timer.at(deadline, expire));
-    }
-
-    fn next_deadline(&self, state: &State<V, F>) -> Option<Nanos> {
-        self.core.settings.ttl?;
-        state.entries.oldest().map(|it| it.deadline())
-    }
-
     /// Adds what a flight built, unless it is not to be kept or the flight has become an orphan. Gives
     /// what had to go.
     fn admit(
@@ -525,7 +230,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let completed = entry.observed().map(|_| entry.key().as_key());
         // First the flight, which must leave the table whatever else is so. Where it is gone, its key
         // was cleared, replaced or superseded while it was under way.
-        let orphaned = !remove_flight(&mut state, flight)
+        let orphaned = !state.strike(flight)
             || !keeps
             || state.ended
             // Builds under other values of inputs that turned out not to matter end under one key.
@@ -543,7 +248,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// Adds an entry to a cache that has room for it or makes some. Gives what had to go.
     fn add(
         self: &Arc<Self>,
-        state: &mut State<V, F>,
+        state: &mut Contents<V, F>,
         hash: u64,
         entry: EntryRef<V>,
     ) -> Vec<Gone<V>> {
@@ -562,7 +267,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     fn land_empty(&self, flight: Arc<Flight<V, F>>, landing: impl FnOnce() -> Landing<V, F>) {
         // The cache may be that of a parent process.
         if !self.core.services.is_abandoned() {
-            remove_flight(&mut self.state.lock(), &flight);
+            self.state.lock().strike(&flight);
             Flight::land(flight, landing);
         }
     }
@@ -572,7 +277,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         self.state.lock().entries.len()
     }
 
-    pub(crate) fn read(&self, info: &mut crate::words::info::Info) {
+    pub(crate) fn read(&self, info: &mut Info) {
         let now = self.core.services.clock.now();
         let state = self.state.lock();
         self.core.hot.clear::<Entry<V>>();
@@ -584,34 +289,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    pub(crate) fn inspect(&self, counts: &mut crate::words::inspect::Inspection) {
+    pub(crate) fn inspect(&self, counts: &mut Inspection) {
         let state = self.state.lock();
         counts.flights += state.flights.len();
         counts.expiries += usize::from(state.expiry.is_some());
         counts.nodes += state.entries.nodes();
-    }
-}
-
-impl<V: Resource, F: Failure> Home<V> for Cache<V, F> {
-    fn discard(&self, entry: EntryRef<V>, cause: Cause) {
-        Self::discard(self, entry, cause);
-    }
-}
-
-impl<V: Resource, F> Drop for Cache<V, F> {
-    fn drop(&mut self) {
-        let _under_way = self.core.services.under_way.begin();
-        let (entries, expiry) = {
-            let mut state = self.state.lock();
-            self.core.hot.clear::<Entry<V>>();
-            (state.entries.take_all(), state.expiry.take())
-        };
-        if let Some(expiry) = expiry {
-            self.core.services.timer.cancel(expiry);
-        }
-        for entry in entries {
-            release(entry, Cause::Superseded);
-        }
     }
 }
 
@@ -629,16 +311,6 @@ fn settle<V: Resource>(added: Result<Vec<Gone<V>>, Orphaned<V>>) {
         }
         Err(Orphaned(again)) => release(again, Cause::Orphaned),
     }
-}
-
-fn remove_flight<V: Resource, F>(state: &mut State<V, F>, flight: &Arc<Flight<V, F>>) -> bool {
-    let there = state
-        .flights
-        .find_entry(flight.hash, |other| Arc::ptr_eq(other, flight));
-    there.is_ok_and(|there| {
-        there.remove();
-        true
-    })
 }
 
 /// The duty to build under one key. Dropped without a result, it hands the duty on.

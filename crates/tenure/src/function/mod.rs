@@ -1,30 +1,29 @@
 //! A cached function: its settings, its caches in every scope, and the call that ties them.
 
-use std::any::Any;
+mod ends;
+mod entries;
+mod scopes;
+
 use std::fmt;
 
-use crate::directory::{AnyFunction, Leftover, Unreleased};
+use crate::directory::AnyFunction;
 use crate::engine::Engine;
-use crate::ground::clock::{NEVER, Nanos, nanos};
+use crate::ground::clock::{NEVER, nanos};
 use crate::ground::sync::{Arc, HashMap, Mutex, Weak};
-use crate::host::{Host, SessionId};
+use crate::host::SessionId;
 use crate::key::KeyRef;
-use crate::life::cache::{Cache, Put};
-use crate::life::call::{Call, ScopedCache};
+use crate::life::cache::Cache;
+use crate::life::call::Call;
 use crate::life::core::{Core, Departed, Looks};
-use crate::life::drain::End;
 use crate::life::entry::Built;
 use crate::life::hot::Hot;
 use crate::life::lease::Lease;
-use crate::life::release::{Unkept, release};
 use crate::life::waiting::{AsHostWishes, Waiting};
-use crate::sessions;
 use crate::words::bounds::{Failure, Resource};
-use crate::words::cause::{Behaviour, Cause};
+use crate::words::cause::Behaviour;
 use crate::words::error::{BuildError, Error, SettingError};
 use crate::words::info::{Counters, Info};
-use crate::words::inspect::Inspection;
-use crate::words::settings::{Scope, Settings, Spinner};
+use crate::words::settings::{Settings, Spinner};
 
 /// A cached function over resources `V` and failures `F`.
 ///
@@ -404,173 +403,6 @@ impl<V: Resource, F: Failure> Function<V, F> {
         call.task(key, check, build).await
     }
 
-    /// The cache that a call looks into.
-    pub(crate) fn scoped_cache(
-        &self,
-        host: Option<&dyn Host>,
-    ) -> Result<ScopedCache<'_, V, F>, Error<F>> {
-        match self.core.settings.scope {
-            Scope::Global => Ok(ScopedCache::Global(&self.global)),
-            Scope::Session => self.session_cache(host).map(ScopedCache::OfSession),
-        }
-    }
-
-    fn session_cache(&self, host: Option<&dyn Host>) -> Result<Arc<Cache<V, F>>, Error<F>> {
-        let (host, session) = self.session(host)?;
-        let mut sessions = self.sessions.lock();
-        if let Some(cache) = sessions.get(&session) {
-            return Ok(Arc::clone(cache));
-        }
-        let cache = Cache::new(Arc::clone(&self.core));
-        sessions.insert(Arc::clone(&session), Arc::clone(&cache));
-        drop(sessions);
-        let me: Weak<dyn AnyFunction> = self.me.clone();
-        let sessions = self.engine.joined_sessions();
-        let joined = sessions.join(&session, me);
-        // A session that ended before it was joined does not end again by itself: the cache closes,
-        // and what is built in it is an orphan.
-        let ended = host.has_ended(&session);
-        match ended {
-            Ok(false) => sessions.stays(&session, &joined),
-            _ => {
-                let _under_way = self.core.services.under_way.begin();
-                sessions::run(sessions.end_joined(&session, &joined));
-            }
-        }
-        ended.map_err(Error::Interrupted)?;
-        Ok(cache)
-    }
-
-    /// The session that the present code serves, and the host that knows it.
-    fn session<'h>(
-        &self,
-        host: Option<&'h dyn Host>,
-    ) -> Result<(&'h dyn Host, SessionId), Error<F>> {
-        let no_session = || Error::NoSession {
-            function: self.core.name.to_string(),
-        };
-        let host = host.ok_or_else(no_session)?;
-        let session = host.session().map_err(Error::Interrupted)?;
-        Ok((host, session.ok_or_else(no_session)?))
-    }
-
-    /// The cache that `clear` means here, if there is one: the global one, or the present session's.
-    pub(crate) fn here(&self) -> Result<Option<ScopedCache<'_, V, F>>, Error<F>> {
-        if self.core.settings.scope == Scope::Global {
-            return Ok(Some(ScopedCache::Global(&self.global)));
-        }
-        let host = self.core.services.host();
-        let (_, session) = self.session(host.as_deref())?;
-        let cache = self.sessions.lock().get(&session).cloned();
-        Ok(cache.map(ScopedCache::OfSession))
-    }
-
-    /// Puts a resource under `key`, in the place of what stands there.
-    pub(crate) fn put(
-        &self,
-        key: &KeyRef<'_>,
-        value: impl Into<Built<V>>,
-    ) -> Result<Put<V>, Error<F>> {
-        let services = &self.core.services;
-        let _under_way = services.under_way.begin();
-        self.core.counters.built(0);
-        let built_at = services.stamp(services.clock.now());
-        let unkept = Unkept::new(value.into(), built_at, &self.core);
-        let scoped = self.scoped_cache(self.core.services.host().as_deref())?;
-        let (built, built_at) = unkept.keep();
-        let put = scoped.cache().insert(key, built, built_at);
-        services.timer.report();
-        Ok(put)
-    }
-
-    /// Clears the function's entries: all of them, or the present session's.
-    ///
-    /// ```
-    /// # use tenure::{Engine, Error, Function, KeyRef, Scope, Settings};
-    /// # let engine = Engine::new();
-    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
-    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
-    /// # let settings = Settings::default().scope(Scope::Session);
-    /// # let baskets = Function::<u32, ()>::plain(&engine, "basket", settings).unwrap();
-    /// pools.clear().unwrap();
-    /// assert_eq!(pools.info().entries, 0);
-    /// let cleared = baskets.clear(); // session-scoped
-    /// assert!(matches!(cleared, Err(Error::NoSession { function }) if function == "basket"));
-    /// ```
-    ///
-    /// # Errors
-    /// For a session-scoped function: a missing session, an interruption by the host.
-    pub fn clear(&self) -> Result<(), Error<F>> {
-        if let Some(scoped) = self.here()? {
-            scoped.cache().clear(Cause::Cleared);
-        }
-        Ok(())
-    }
-
-    /// Clears the entry under `key`, if there is one.
-    ///
-    /// ```
-    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
-    /// # let engine = Engine::new();
-    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
-    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
-    /// pools.clear_entry(&KeyRef::EMPTY).unwrap();
-    /// assert_eq!(pools.info().released(Cause::Cleared), 1);
-    /// ```
-    ///
-    /// # Errors
-    /// For a session-scoped function: a missing session, an interruption by the host.
-    pub fn clear_entry(&self, key: &KeyRef<'_>) -> Result<(), Error<F>> {
-        if let Some(scoped) = self.here()? {
-            scoped.cache().clear_entry(key);
-        }
-        Ok(())
-    }
-
-    /// Gives back the resources of which `is_broken` is true, in every scope, with cause `Invalid`:
-    /// for a front door whose callers have no leases. Gives how many there were. `is_broken` is asked
-    /// outside every lock.
-    ///
-    /// ```
-    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
-    /// # let engine = Engine::new();
-    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
-    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
-    /// assert_eq!(pools.discard_where(|pool| *pool == 7), 1);
-    /// assert_eq!(pools.discard_where(|pool| *pool == 7), 0); // it has ended already
-    /// assert_eq!(pools.info().released(Cause::Invalid), 1);
-    /// ```
-    pub fn discard_where(&self, is_broken: impl Fn(&V) -> bool) -> usize {
-        self.end_where(&is_broken, Cause::Invalid)
-    }
-
-    fn end_where(&self, is_meant: &dyn Fn(&V) -> bool, cause: Cause) -> usize {
-        let mut ended = 0;
-        for cache in self.caches() {
-            for entry in cache.live() {
-                if is_meant(entry.value()) {
-                    ended += 1;
-                    cache.discard(entry, cause);
-                }
-            }
-        }
-        ended
-    }
-
-    /// Lets go of everything in every scope, for this cause.
-    ///
-    /// ```
-    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
-    /// # let engine = Engine::new();
-    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
-    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
-    /// pools.release_all(Cause::Superseded);
-    /// assert_eq!(pools.info().released(Cause::Superseded), 1);
-    /// ```
-    pub fn release_all(&self, cause: Cause) {
-        AnyFunction::clear(self, cause);
-    }
-
     /// The figures of this function over all its scopes.
     ///
     /// ```
@@ -595,68 +427,5 @@ impl<V: Resource, F: Failure> Function<V, F> {
             .saturating_sub(info.all_released())
             .saturating_sub(info.entries);
         info
-    }
-
-    fn caches(&self) -> Vec<Arc<Cache<V, F>>> {
-        let sessions = self.sessions.lock();
-        std::iter::once(&self.global)
-            .chain(sessions.values())
-            .cloned()
-            .collect()
-    }
-}
-
-impl<V: Resource, F: Failure> Drop for Function<V, F> {
-    fn drop(&mut self) {
-        if self.core.counters.unreleased(|| 0) > 0 {
-            let left: Weak<dyn Leftover> = Arc::downgrade(&self.core) as _;
-            self.engine.add_leftover(left);
-        }
-    }
-}
-
-impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
-    fn clear(&self, cause: Cause) {
-        for cache in self.caches() {
-            cache.clear(cause);
-        }
-    }
-
-    fn supersede(&self, is_outdated: &dyn Fn(&dyn Any) -> bool) {
-        self.end_where(&|value| is_outdated(value), Cause::Superseded);
-    }
-
-    fn leave_session(&self, session: &SessionId) -> Option<End> {
-        let cache = self.sessions.lock().remove(session)?;
-        Some(Box::new(move || {
-            for entry in cache.end() {
-                release(entry, Cause::SessionEnded);
-            }
-        }))
-    }
-
-    fn hold_all(&self) -> Vec<(Nanos, End)> {
-        let held = self.caches().into_iter().flat_map(|cache| {
-            let entries = cache.hold_all().into_iter();
-            entries.map(move |entry| {
-                let (built_at, cache) = (entry.built_at(), Arc::clone(&cache));
-                let end: End = Box::new(move || {
-                    cache.discard(entry, Cause::Shutdown);
-                });
-                (built_at, end)
-            })
-        });
-        held.collect()
-    }
-
-    fn unreleased(&self) -> Unreleased {
-        let live = || self.caches().iter().map(|cache| cache.len() as u64).sum();
-        self.core.unreleased_beside(live)
-    }
-
-    fn inspect(&self, counts: &mut Inspection) {
-        for cache in self.caches() {
-            cache.inspect(counts);
-        }
     }
 }

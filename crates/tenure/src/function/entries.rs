@@ -2,8 +2,11 @@
 
 use crate::function::Function;
 use crate::key::KeyRef;
+use crate::life::cache::Put;
 use crate::life::call::Call;
+use crate::life::entry::Built;
 use crate::life::lease::Lease;
+use crate::life::release::Unkept;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::Error;
@@ -129,5 +132,23 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// As for [`insert`](Self::insert).
     pub fn replace(&self, key: &KeyRef<'_>, value: V) -> Result<Option<Lease<V>>, Error<F>> {
         self.put(key, value).map(|put| put.before)
+    }
+
+    /// Puts a resource under `key`, in the place of what stands there.
+    pub(crate) fn put(
+        &self,
+        key: &KeyRef<'_>,
+        value: impl Into<Built<V>>,
+    ) -> Result<Put<V>, Error<F>> {
+        let services = &self.core.services;
+        let _under_way = services.under_way.begin();
+        self.core.counters.built(0);
+        let built_at = services.stamp(services.clock.now());
+        let unkept = Unkept::new(value.into(), built_at, &self.core);
+        let scoped = self.scoped_cache(self.core.services.host().as_deref())?;
+        let (built, built_at) = unkept.keep();
+        let put = scoped.cache().insert(key, built, built_at);
+        services.timer.report();
+        Ok(put)
     }
 }
