@@ -4,6 +4,7 @@
 //! Public for them alone; nothing of it is promised. What a Rust program uses stands at the crate's root.
 #![allow(missing_debug_implementations)]
 
+mod builder;
 mod cached;
 mod definition;
 mod family;
@@ -53,4 +54,5 @@ pub use tenure_duration::{Parsed, TtlError, parse_duration};
 // For tests.
 pub use crate::words::inspect::Inspection;
 
-pub use owned::{Cache, CacheBuilder};
+pub use builder::CacheBuilder;
+pub use owned::Cache;
