@@ -127,7 +127,7 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     }
 
     fn leave_session(&self, session: &SessionId) -> Option<End> {
-        let cache = self.sessions.lock().remove(session)?;
+        let cache = self.session_caches.lock().remove(session)?;
         Some(Box::new(move || {
             for entry in cache.end() {
                 release(entry, Cause::SessionEnded);

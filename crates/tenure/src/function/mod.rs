@@ -48,7 +48,7 @@ pub struct Function<V: Resource, F: Failure> {
     /// Whether a hit needs neither a check nor a session.
     quick: bool,
     global: Arc<Cache<V, F>>,
-    sessions: Mutex<HashMap<SessionId, Arc<Cache<V, F>>>>,
+    session_caches: Mutex<HashMap<SessionId, Arc<Cache<V, F>>>>,
     me: Weak<Self>,
 }
 
@@ -135,7 +135,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let function = Arc::new_cyclic(|me| Self {
             quick: core.settings.is_quick(),
             global: Cache::new(Arc::clone(&core)),
-            sessions: Mutex::default(),
+            session_caches: Mutex::default(),
             me: Weak::clone(me),
             engine: engine.clone(),
             core,

@@ -25,13 +25,13 @@ impl<V: Resource, F: Failure> Function<V, F> {
 
     fn session_cache(&self, host: Option<&dyn Host>) -> Result<Arc<Cache<V, F>>, Error<F>> {
         let (host, session) = self.session(host)?;
-        let mut sessions = self.sessions.lock();
-        if let Some(cache) = sessions.get(&session) {
+        let mut caches = self.session_caches.lock();
+        if let Some(cache) = caches.get(&session) {
             return Ok(Arc::clone(cache));
         }
         let cache = Cache::new(Arc::clone(&self.core));
-        sessions.insert(Arc::clone(&session), Arc::clone(&cache));
-        drop(sessions);
+        caches.insert(Arc::clone(&session), Arc::clone(&cache));
+        drop(caches);
         let me: Weak<dyn AnyFunction> = self.me.clone();
         let sessions = self.engine.session_table();
         let joined = sessions.join(&session, me);
@@ -69,15 +69,15 @@ impl<V: Resource, F: Failure> Function<V, F> {
         }
         let host = self.core.services.host();
         let (_, session) = self.session(host.as_deref())?;
-        let cache = self.sessions.lock().get(&session).cloned();
+        let cache = self.session_caches.lock().get(&session).cloned();
         Ok(cache.map(ScopedCache::OfSession))
     }
 
     /// Every cache, of all scopes.
     pub(super) fn caches(&self) -> Vec<Arc<Cache<V, F>>> {
-        let sessions = self.sessions.lock();
+        let of_sessions = self.session_caches.lock();
         std::iter::once(&self.global)
-            .chain(sessions.values())
+            .chain(of_sessions.values())
             .cloned()
             .collect()
     }
