@@ -150,7 +150,7 @@ fn get_host(py: Python<'_>) -> Option<Py<PyAny>> {
 /// without a unit.
 #[pyfunction]
 fn parse_ttl(text: &str) -> PyResult<(u128, bool)> {
-    let parsed = tenure::parse_duration("ttl", text)
+    let parsed = tenure::front::parse_duration("ttl", text)
         .map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok((parsed.duration.as_nanos(), parsed.bare_number))
 }

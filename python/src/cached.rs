@@ -14,7 +14,8 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
-use tenure::{BuildError, Encoder, Error, Function, Lease, Spinner};
+use tenure::front::{self, BuildError};
+use tenure::{Encoder, Error, Function, Lease, Spinner};
 
 use crate::awaitables::{can_be_awaited, refused_awaitable};
 use crate::callback::{is_meant, no_predicate};
@@ -536,9 +537,9 @@ pub(crate) fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
     match error {
         Error::Failed(failure) => failure.raise(py),
         Error::Interrupted(interrupt) => raised(interrupt),
-        Error::Cycle(chain) => errors::raise(py, Kind::Cycle, tenure::cycle_text(&chain), None),
+        Error::Cycle(chain) => errors::raise(py, Kind::Cycle, front::cycle_text(&chain), None),
         Error::NoSession { function } => {
-            errors::raise(py, Kind::Scope, tenure::no_session_text(&function), None)
+            errors::raise(py, Kind::Scope, front::no_session_text(&function), None)
         }
         _ => pyo3::exceptions::PyRuntimeError::new_err("the call gave no resource"),
     }

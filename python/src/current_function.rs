@@ -3,7 +3,7 @@
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use tenure::Layers;
+use tenure::front::Layers;
 
 thread_local! {
     static FUNCTIONS: Layers<*mut ffi::PyObject> = const { Layers::new() };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use tenure::{Hasher128, Identity};
+use tenure::front::{Hasher128, Identity};
 
 use crate::encode::{First, Role};
 use crate::identity::{self, Place, Source};

@@ -12,23 +12,24 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyFunction, PyString, PyType};
-use tenure::{Encoder, Hasher128};
+use tenure::Encoder;
+use tenure::front::Hasher128;
 
 use crate::encode::{self, First, Holds, Pin, Role};
 use crate::log;
 
-/// What tells a function from others; each digest means something in this process only.
+/// The digests that tell a function from others; each means something in this process only.
 pub(crate) struct Source {
     /// Where it stands.
     pub(crate) site: [u8; 16],
-    /// What it is made of.
+    /// The digest of what it is made of.
     pub(crate) version: [u8; 16],
     /// The variables that it and the functions in it close over, and their defaults, with the
     /// digest of what each holds.
     pub(crate) captured: Vec<(String, u128)>,
-    /// What is told apart by its address, and so must stay alive.
+    /// Objects told apart by their addresses, which so must stay alive.
     pub(crate) pinned: Vec<Py<PyAny>>,
-    /// What counts as it was when it was first met, and so must stay alive.
+    /// Objects that count as they were when they were first met, and so must stay alive.
     pub(crate) firsts: Vec<Arc<First>>,
 }
 

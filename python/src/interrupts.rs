@@ -14,7 +14,7 @@ use std::rc::Rc;
 use pyo3::prelude::*;
 
 use crate::user_code;
-use tenure::Layers;
+use tenure::front::Layers;
 
 /// The first exception that a call has to raise.
 type Kept = Rc<Cell<Option<PyErr>>>;

@@ -25,7 +25,7 @@ use crate::encode::{self, Context};
 use crate::identity::{code_of, digest};
 use crate::modules;
 
-/// What the engine's registry is told of the code that decorates.
+/// The code that decorates, as the engine's registry is told of it.
 pub(crate) struct Maker {
     /// The code itself, by content.
     pub(crate) digest: [u8; 16],
@@ -246,7 +246,7 @@ fn state_now(file: &str) -> [u8; 16] {
 struct Run {
     /// By address.
     namespace: usize,
-    /// What holds the namespace, so that while any of it lives no other one stands there.
+    /// The holders of the namespace: while any of them lives no other one stands there.
     holders: Vec<Py<PyWeakrefReference>>,
     number: u64,
 }
@@ -317,8 +317,8 @@ fn main_namespace<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>
     Ok(globals.cast_into()?)
 }
 
-/// What holds a namespace: the module, if it can be found, and functions that were defined in it. Where
-/// there are none yet, the code of the frame has to do.
+/// The holders of a namespace: the module, if it can be found, and functions that were defined in
+/// it. Where there are none yet, the code of the frame has to do.
 fn holders(
     frame: &Bound<'_, PyAny>,
     namespace: &Bound<'_, PyDict>,

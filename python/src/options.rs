@@ -161,7 +161,7 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<
         return Ok(None);
     }
     if let Ok(text) = value.cast::<PyString>() {
-        return tenure::parse_duration(name, text.to_str()?)
+        return tenure::front::parse_duration(name, text.to_str()?)
             .map(|parsed| Some(parsed.duration))
             .map_err(|error| errors::setting_value(value.py(), error.to_string()));
     }
@@ -190,7 +190,7 @@ pub(crate) fn mind_unit(name: &str, value: &Bound<'_, PyAny>, caller: Caller) ->
     let Ok(text) = value.cast::<PyString>() else {
         return Ok(());
     };
-    if !tenure::parse_duration(name, text.to_str()?).is_ok_and(|parsed| parsed.bare_number) {
+    if !tenure::front::parse_duration(name, text.to_str()?).is_ok_and(|parsed| parsed.bare_number) {
         return Ok(());
     }
     let text = format!(

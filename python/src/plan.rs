@@ -46,12 +46,13 @@ struct Param {
 /// The default of a parameter, kept alive with its function.
 struct DefaultValue {
     object: Py<PyAny>,
-    /// What it counts as; none where it is read at each call, and where it does not count.
+    /// The bytes that it counts as; none where it is read at each call, and where it does not
+    /// count.
     settled: Option<Box<[u8]>>,
 }
 
 impl Param {
-    /// What a value that is the default counts as, null where the call leaves it out.
+    /// The bytes that a value counts as that is the default, null where the call leaves it out.
     fn settled(&self, value: *mut ffi::PyObject) -> Option<&[u8]> {
         let default = self.default.as_ref()?;
         let is_meant = value.is_null() || value == default.object.as_ptr();
@@ -59,7 +60,7 @@ impl Param {
     }
 }
 
-/// What `*args` or `**kwargs` takes.
+/// The parameter that is `*args` or `**kwargs`.
 struct Rest {
     /// As it is written in the signature.
     name: String,
@@ -104,7 +105,7 @@ impl Arguments {
         self.names
     }
 
-    /// The same arguments behind one more.
+    /// These arguments behind one more.
     pub(crate) fn behind(&self, first: *mut ffi::PyObject) -> SmallVec<[*mut ffi::PyObject; 8]> {
         let count = self.positional + self.keywords();
         std::iter::once(first)
@@ -322,8 +323,8 @@ impl Plan {
         true
     }
 
-    /// What is seldom meant: that all a function takes is a `*_hosts` or `**_options` and the like,
-    /// so that whatever it is called with is one entry.
+    /// A complaint about what is seldom meant: that all a function takes is a `*_hosts` or
+    /// `**_options` and the like, so that whatever it is called with is one entry.
     pub(crate) fn complaint(&self, function: &str) -> Option<String> {
         let rests = self.extra.iter().chain(&self.keywords);
         let counts = self.params.iter().map(|param| param.skipped);
@@ -500,7 +501,7 @@ impl Plan {
 enum Counted<'a> {
     /// A mark with what it says.
     Mark(u8, &'a [u8]),
-    /// What a default counts as.
+    /// The bytes that a default counts as.
     Settled(&'a [u8]),
     /// An argument, with the name of its parameter.
     Value(*mut ffi::PyObject, Cow<'a, str>),

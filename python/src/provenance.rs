@@ -1,4 +1,4 @@
-//! What of a resource can be seen to come from modules that are loaded anew.
+//! The parts of a resource that can be seen to come from modules that are loaded anew.
 //!
 //! A resource is made of a module where its class is, or a function in it, or anything that it holds:
 //! the items of a container, the attributes of an instance, the object of a bound method, what a
@@ -45,10 +45,10 @@ pub(crate) fn is_made_of(resource: &Bound<'_, PyAny>, modules: &Bound<'_, PyFroz
 
 struct Look<'a, 'py> {
     modules: &'a Bound<'py, PyFrozenSet>,
-    /// What is known of the classes that were met.
+    /// The answers for the classes that were met.
     classes: HashMap<*mut ffi::PyTypeObject, bool>,
     met: HashSet<*mut ffi::PyObject>,
-    /// What holds others, each held so that it stays.
+    /// Objects that hold others, each held so that it stays.
     queue: Vec<Bound<'py, PyAny>>,
     references: usize,
     found: bool,

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
-use tenure::{Function, Registered};
+use tenure::Function;
+use tenure::front::Registered;
 
 use crate::failure::Failure;
 use crate::process::{self, Standing};

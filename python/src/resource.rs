@@ -15,7 +15,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyFrozenSet;
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{Behaviour, Cause, Holding, Interrupt, Later, ReleaseFailed, SessionId};
+use tenure::front::{Holding, Later};
+use tenure::{Behaviour, Cause, Interrupt, ReleaseFailed, SessionId};
 
 use crate::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
 use crate::fingerprint::{Decoration, Firsts};
@@ -413,6 +414,6 @@ fn pass_on_interrupt(py: Python<'_>) {
     };
     if is_main().unwrap_or(false) {
         // SAFETY: only notes that the signal has come.
-        tenure::after_releases(|| unsafe { ffi::PyErr_SetInterrupt() });
+        tenure::front::after_releases(|| unsafe { ffi::PyErr_SetInterrupt() });
     }
 }

@@ -19,8 +19,8 @@ pub(crate) fn end_session(session: &str) {
     process::engine().end_session(session);
 }
 
-/// The same on a thread that must go on, an event loop's say: it waits a moment for the releases, and
-/// a slow one holds up no other session. The end of the process waits for them too.
+/// Ends a session on a thread that must go on, an event loop's say: it waits a moment for the
+/// releases, and a slow one holds up no other session. The end of the process waits for them too.
 #[pyfunction]
 pub(crate) fn end_session_aside(py: Python<'_>, session: String) {
     let engine = process::engine();

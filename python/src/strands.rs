@@ -8,7 +8,7 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use tenure::Strand;
+use tenure::front::Strand;
 
 use crate::{attach, modules};
 
@@ -35,7 +35,7 @@ pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
             is_hub: hubs.getattr(intern!(py, "is_hub"))?.unbind(),
         };
         let _ = FOUND.set(py, found);
-        tenure::tell_strands(ancestry);
+        tenure::front::tell_strands(ancestry);
     }
     Ok(())
 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use tenure::{Awaited, Interrupt, Waiting};
+use tenure::Interrupt;
+use tenure::front::{Awaited, Waiting};
 
 use crate::raised::{Forked, interrupt};
 use crate::{attach, log, process, strands};
@@ -118,7 +119,7 @@ fn close(hub: &Bound<'_, PyAny>) {
 /// What is thrown into the greenlet that waits; `work` goes on.
 pub(crate) fn aside(py: Python<'_>, work: fn() -> bool) -> PyResult<bool> {
     // What a caller releases itself cannot be waited for, and only its own thread can tell.
-    let hub = match tenure::is_releasing() {
+    let hub = match tenure::front::is_releasing() {
         true => None,
         false => hub(py, false)?,
     };

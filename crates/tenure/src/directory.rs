@@ -9,7 +9,7 @@ use crate::life::drain::End;
 use crate::words::cause::Cause;
 use crate::words::inspect::Inspection;
 
-/// What is noted for as long as it lives.
+/// Weak references, each noted for as long as the thing that it leads to lives.
 pub(crate) struct Weaks<T: ?Sized>(Mutex<Vec<Weak<T>>>);
 
 impl<T: ?Sized> Weaks<T> {

@@ -137,7 +137,7 @@ impl HashFunc {
         user_code::apply(self.func.bind(value.py()), [value])
     }
 
-    /// What a user would call the function.
+    /// The name that a user would call the function by.
     pub(super) fn shown(&self, py: Python<'_>) -> String {
         let func = self.func.bind(py);
         match func.getattr("__qualname__").and_then(|name| name.extract()) {

@@ -143,7 +143,7 @@ pub(super) fn of_class(class: &Bound<'_, PyType>) -> PyResult<Vec<Kept>> {
     Ok(kept)
 }
 
-/// What of an attrs class with slots may hold the result of this function.
+/// The slot of an attrs class that may hold the result of this function.
 ///
 /// # Errors
 ///

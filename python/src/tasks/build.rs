@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{BuildError, Detached};
+use tenure::front::{BuildError, Detached};
 
 use crate::awaitables;
 use crate::cached::{Cached, held};

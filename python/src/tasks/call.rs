@@ -6,7 +6,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{Encoder, Lease, Next};
+use tenure::front::Next;
+use tenure::{Encoder, Lease};
 
 use crate::argument_array::ArgumentArray;
 use crate::cached::{Cached, to_python};
@@ -144,7 +145,7 @@ impl TaskCall {
                 Next::Check(lease) => {
                     if inside::is_checking(py, entry_address(&lease))? {
                         let name = self.cached.get().name().to_owned();
-                        let text = tenure::cycle_text(&[name.clone(), name]);
+                        let text = tenure::front::cycle_text(&[name.clone(), name]);
                         return Err(errors::raise(py, errors::Kind::Cycle, text, None));
                     }
                     let resource = lease.clone_ref(py);

@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{BuildPlace, InBuild};
+use tenure::front::{BuildPlace, InBuild};
 
 /// The innermost thing that code is inside of, and what that is inside of.
 #[pyclass(frozen, module = "tenure._native")]

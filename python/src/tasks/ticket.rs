@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use tenure::{Cause, LateRelease};
+use tenure::Cause;
+use tenure::front::LateRelease;
 
 use crate::log;
 

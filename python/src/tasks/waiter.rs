@@ -6,7 +6,7 @@ use std::task::{Wake, Waker};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use tenure::{Awaiting, Landed};
+use tenure::front::{Awaiting, Landed};
 
 use crate::failure::Failure;
 use crate::resource::Held;

@@ -1,4 +1,4 @@
-//! What caches have let go of and someone still uses.
+//! The resources that caches have let go of and someone still uses.
 //!
 //! Lock order: each lock, then the timer's.
 
@@ -11,7 +11,7 @@ use crate::ground::timer::{Timer, TimerId};
 use crate::ground::underway::UnderWay;
 use crate::life::cleared::Batch;
 
-/// What ends one resource.
+/// The end of one resource, to be run later.
 pub(crate) type End = Box<dyn FnOnce() + Send>;
 
 const FIRST_LOOK: Nanos = 5_000_000;
@@ -80,6 +80,7 @@ impl Drains {
     /// Looks again at one resource: keeps it or lets it go.
     fn look(&self, id: TimerId, until: Nanos, pause: Nanos) {
         let _under_way = self.under_way.begin();
+        // Taken out to be asked without the lock; a shutdown may have been quicker.
         let Some((resource, _)) = self.watched.lock().remove(&id) else {
             return;
         };

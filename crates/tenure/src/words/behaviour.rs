@@ -129,7 +129,8 @@ pub trait Behaviour<V>: Any + Send + Sync {
 /// How it is known that a caller still uses a resource.
 ///
 /// ```
-/// use tenure::{Behaviour, Holding};
+/// use tenure::front::Holding;
+/// use tenure::Behaviour;
 ///
 /// struct Plain;
 /// impl Behaviour<u32> for Plain {}

@@ -1,4 +1,4 @@
-//! What all entries of one function share.
+//! The core of a function: the part that its caches, their entries and its calls have in common.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::words::error::Interrupt;
 use crate::words::info::Counters;
 use crate::words::settings::{Settings, Spinner};
 
-/// What all entries of one function share.
-pub(crate) struct Shared<V> {
+/// The part of a function that its caches, their entries and its calls have in common.
+pub(crate) struct Core<V> {
     pub(crate) name: Arc<str>,
     pub(crate) settings: Settings,
     /// The maximum age of an entry.
@@ -31,24 +31,24 @@ pub(crate) struct Shared<V> {
     pub(crate) counters: Arc<Counters>,
     /// The entries of the global cache that are asked for most.
     pub(crate) hot: Hot,
-    /// What a build shows; it may change without a new cache.
+    /// The looks of a build; they may change without a new cache.
     pub(crate) looks: Mutex<Looks>,
 }
 
-/// What the host shows while a build runs.
+/// The text and the time that the host shows while a build runs.
 #[derive(Clone)]
 pub(crate) struct Looks {
     pub(crate) spinner: Spinner,
     pub(crate) show_time: bool,
 }
 
-impl<V> Shared<V> {
+impl<V> Core<V> {
     pub(crate) fn drain(&self) -> Option<Duration> {
         self.settings.drain.or_else(|| self.services.config.drain())
     }
 }
 
-/// What an entry held, when the last reference to it is gone.
+/// The content of an entry, when the last reference to it is gone.
 pub(crate) struct Departed<V> {
     pub(crate) value: V,
     pub(crate) cause: Cause,
@@ -57,7 +57,7 @@ pub(crate) struct Departed<V> {
     pub(crate) leaving: Option<Side>,
 }
 
-impl<V: Resource> Shared<V> {
+impl<V: Resource> Core<V> {
     /// Whether a resource may be handed out; asked where the settings say that it is to be.
     pub(crate) fn is_valid(&self, value: &V) -> Result<bool, Interrupt> {
         // A shutdown waits for the check, since it cannot release what is being checked.
@@ -80,8 +80,8 @@ impl<V: Resource> Shared<V> {
     }
 }
 
-/// What is left of a function that has gone: what somebody still leases.
-impl<V: Resource> Leftover for Shared<V> {
+/// The core stays when its function has gone, for what somebody still leases.
+impl<V: Resource> Leftover for Core<V> {
     fn unreleased(&self) -> Unreleased {
         self.unreleased_beside(|| 0)
     }

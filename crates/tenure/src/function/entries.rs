@@ -2,8 +2,11 @@
 
 use crate::function::Function;
 use crate::key::KeyRef;
+use crate::life::cache::Put;
 use crate::life::call::Call;
+use crate::life::entry::Built;
 use crate::life::lease::Lease;
+use crate::life::release::Unkept;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::Error;
@@ -28,9 +31,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
     pub fn kept(&self, key: &KeyRef<'_>) -> Result<Option<Lease<V>>, Error<F>> {
         match self.here()? {
             None => Ok(None),
-            Some(place) => {
-                let host = self.shared.services.host();
-                Call::new(&self.shared, place, host).kept(key)
+            Some(scoped) => {
+                let host = self.core.services.host();
+                Call::new(&self.core, scoped, host).kept(key)
             }
         }
     }
@@ -49,9 +52,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn entries(&self) -> Result<Vec<EntryInfo>, Error<F>> {
-        let place = self.here()?;
-        Ok(place.map_or_else(Vec::new, |place| {
-            let described = place.cache().described().into_iter();
+        let scoped = self.here()?;
+        Ok(scoped.map_or_else(Vec::new, |scoped| {
+            let described = scoped.cache().described().into_iter();
             described.map(|(_, info)| info).collect()
         }))
     }
@@ -78,10 +81,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
         &self,
         mut is_meant: impl FnMut(&V, &EntryInfo) -> bool,
     ) -> Result<usize, Error<F>> {
-        let Some(place) = self.here()? else {
+        let Some(scoped) = self.here()? else {
             return Ok(0);
         };
-        let cache = place.cache();
+        let cache = scoped.cache();
         let mut cleared = 0;
         for (entry, info) in cache.described() {
             if is_meant(entry.value(), &info) && cache.discard(entry, Cause::Cleared) {
@@ -129,5 +132,23 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// As for [`insert`](Self::insert).
     pub fn replace(&self, key: &KeyRef<'_>, value: V) -> Result<Option<Lease<V>>, Error<F>> {
         self.put(key, value).map(|put| put.before)
+    }
+
+    /// Puts a resource under `key`, in the place of what stands there.
+    pub(crate) fn put(
+        &self,
+        key: &KeyRef<'_>,
+        value: impl Into<Built<V>>,
+    ) -> Result<Put<V>, Error<F>> {
+        let services = &self.core.services;
+        let _under_way = services.under_way.begin();
+        self.core.counters.built(0);
+        let built_at = services.stamp(services.clock.now());
+        let unkept = Unkept::new(value.into(), built_at, &self.core);
+        let scoped = self.scoped_cache(self.core.services.host().as_deref())?;
+        let (built, built_at) = unkept.keep();
+        let put = scoped.cache().insert(key, built, built_at);
+        services.timer.report();
+        Ok(put)
     }
 }
