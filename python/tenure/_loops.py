@@ -131,4 +131,6 @@ else:
     def _mark(func: Any) -> Any:
         """Makes it a coroutine function by the code of one, which is what `inspect` looks at."""
         func.__code__, func.__defaults__, func.__kwdefaults__ = _call.__code__, None, None
+        if not hasattr(func, "__name__"):  # A partial, or a callable object: no function to `inspect`, without one.
+            func.__name__ = "call"
         return func
