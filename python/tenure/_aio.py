@@ -9,6 +9,9 @@ close the asynchronous generators of the loop. A `Home` holds one that has been 
 on the loop; a keeper that is cancelled before that waits for the others that are being cancelled, and leaves then. Only a
 bare `loop.close()` says nothing: it is noticed by whoever looks next.
 
+What the end of a loop must not cut short, a release that has begun, is run by tasks that `asyncio.all_tasks` does not
+know (`_set_aside`): the loop waits for them in its home's end.
+
 Everything of a home is touched on its own loop's thread, but for `post`, which any thread may call, and the looks at
 whether a loop is closed.
 """
@@ -21,6 +24,7 @@ import contextlib
 import contextvars
 import functools
 import itertools
+import sys
 import threading
 import weakref
 from collections import deque
@@ -48,7 +52,9 @@ class Home:
         self.thread = threading.get_ident()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.keepers: set[Keeper] = set()
+        self.builds: dict[int, asyncio.Task[Any]] = {}
         self.gates: dict[int, _Gate] = {}
+        self.is_ending = False
         self._posts: deque[Callable[[], object]] = deque()
         self._end = self._until_the_end()
         # The first step of a generator tells the running loop of it, and runs to the yield at once.
@@ -105,16 +111,27 @@ class Home:
         context.run(_native.inside.set, build.inside())
 
         def ended(_: object) -> None:
-            _carried.pop(build.number, None)
+            self.landed(build)
             build.abandon()  # Unless it has landed: a task may be cancelled before its first step.
 
         _carried[build.number] = (build, self)
         try:
             work = _CARRIERS[build.kind](self, build)
-            self.spawn(work, f"tenure build {build.function}", context).add_done_callback(ended)
+            task = self.spawn(work, f"tenure build {build.function}", context)
         except BaseException:
             ended(None)
             raise
+        if build.number in _carried:
+            self.builds[build.number] = task
+        task.add_done_callback(ended)
+
+    def landed(self, build: _native.TaskBuild) -> None:
+        """A build needs its task no more."""
+        _carried.pop(build.number, None)
+        self.builds.pop(build.number, None)
+        # What a loop that ends would have released is released at once.
+        if self.is_ending:
+            self._release_all()
 
     async def landing(self, caller: _native.TaskWaiter) -> None:
         """Waits until the build has ended."""
@@ -131,10 +148,10 @@ class Home:
         gate.futures.add(future)
         try:
             carried = _carried.get(number)
-            if carried is None or carried[1] is self:
+            if carried is not None and carried[1] is self:
                 await future
             else:
-                await _foreign(future, *carried)
+                await _foreign(future, number)
         finally:
             gate.futures.discard(future)
             if not gate.futures and self.gates.get(number) is gate:
@@ -163,22 +180,33 @@ class Home:
 
     async def _ends(self) -> None:
         """Releases what lives on the loop, which runs for the last time."""
+        self.is_ending = True
         try:
-            _native.end_scope_named(self.scope)
-            _native.release_of_home(self)
-            self._take_posts()
-            for keeper in tuple(self.keepers):
-                if not keeper.is_released:
-                    keeper.leave()
-            while self.tasks:
-                _, late = await asyncio.wait(tuple(self.tasks), timeout=_native.shutdown_timeout())
-                if late:
-                    _native.tell_late_tasks([task.get_name() for task in late])
-                    break
+            # Where nobody has cancelled anything: what is not built yet is built elsewhere, or not at all.
+            for build in tuple(self.builds.values()):
+                build.cancel()
+            loop = asyncio.get_running_loop()
+            until = loop.time() + _native.shutdown_timeout()
+            # What was built last may use what was built before.
+            for keeper in sorted(self.keepers, key=lambda it: -it.number):
+                keeper.end()
+                await keeper.wait_until_left(until - loop.time())
+            self._release_all()
+            while self.tasks and loop.time() < until:
+                await asyncio.wait(tuple(self.tasks), timeout=until - loop.time())
+            if self.tasks:
+                _native.tell_late_tasks([task.get_name() for task in self.tasks])
         finally:
             self.state.end()
             self._take_posts()
             _homes.pop(self._key(), None)
+
+    def _release_all(self) -> None:
+        _native.end_scope_named(self.scope)
+        _native.release_of_home(self)
+        self._take_posts()
+        for keeper in tuple(self.keepers):
+            keeper.end()
 
     def _key(self) -> int:
         return next((key for key, it in _homes.items() if it is self), 0)
@@ -212,6 +240,10 @@ def _sweep() -> None:
 
 def lose(it: Home) -> None:
     """The loop was closed, or is gone, without a word: what lives on it is released without it."""
+    for build, carrier in tuple(_carried.values()):
+        if carrier is it:
+            it.landed(build)
+            build.abandon()
     if not it.state.is_over:
         it.state.end()
         it._take_posts()
@@ -259,26 +291,34 @@ _carried: dict[int, tuple[_native.TaskBuild, Home]] = {}
 """The builds under way on a loop, by their numbers, with their homes."""
 
 
-async def _foreign(future: asyncio.Future[None], build: _native.TaskBuild, carrier: Home) -> None:
+async def _foreign(future: asyncio.Future[None], number: int) -> None:
     """Waits for a build on another loop, and hands it on where nobody carries it any more."""
     stood_still = False
     while not future.done():
-        loop = carrier.loop()
-        stands_still = loop is None or not loop.is_running()
-        if carrier.is_closed() or (stands_still and stood_still):
-            # What it may give yet, if its loop should go on, is released.
-            build.abandon()
-        stood_still = stands_still
+        # Its caller may have led it and not had it carried yet.
+        build, carrier = _carried.get(number, (None, None))
+        if build is not None and carrier is not None:
+            loop = carrier.loop()
+            stands_still = loop is None or not loop.is_running()
+            if carrier.is_closed() or (stands_still and stood_still):
+                # What it may give yet, if its loop should go on, is released.
+                _carried.pop(number, None)
+                build.abandon()
+            stood_still = stands_still
         await asyncio.wait((future,), timeout=LOOK)
 
 
 class Keeper:
     """The task that has entered a resource, and leaves it: what a release waits for."""
 
-    __slots__ = ("_left", "_stopped", "home", "is_released")
+    __slots__ = ("_left", "_stopped", "_task", "home", "is_released", "number")
 
     def __init__(self, here: Home, loop: asyncio.AbstractEventLoop) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
         self.home = here
+        self.number = next(_numbers)
         self.is_released = False
         self._stopped: asyncio.Future[None] = loop.create_future()
         self._left: asyncio.Future[None] = loop.create_future()
@@ -294,20 +334,52 @@ class Keeper:
         self.leave()
         await asyncio.shield(self._left)
 
+    async def wait_until_left(self, timeout: float) -> None:
+        """Waits until it has been left, at most for so long."""
+        await asyncio.wait((self._left,), timeout=timeout)
+
+    def end(self) -> None:
+        """Has the resource released, or left where somebody still leases it. On the loop."""
+        _native.release_of_keeper(self)
+        # Its `on_release` comes first.
+        if not self.is_released:
+            self.leave()
+
     async def keep(self) -> None:
         """Waits until the resource is to be left."""
         try:
-            await asyncio.shield(self._stopped)
+            # One that was cancelled while it built will not be again.
+            if not self._task.cancelling():
+                await asyncio.shield(self._stopped)
         except asyncio.CancelledError:
+            pass
+        if not self._stopped.done():
             # All tasks are being cancelled, since the loop ends; or what was entered is broken, and says so in this
             # way. Those who may use the resource run their own ends first.
             with contextlib.suppress(asyncio.CancelledError):
-                await _others_end()
-            _native.release_of_keeper(self)
-            # Its `on_release` comes first; but what somebody still leases is released when it has been left.
-            while self.is_released and not self._stopped.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.shield(self._stopped)
+                await self._others_end()
+            self.end()
+        while not self._stopped.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self._stopped)
+        # Nobody who cancels all tasks means this one from here on.
+        _set_aside(self._task)
+
+    async def _others_end(self) -> None:
+        """Waits for the tasks that are being cancelled, but for those of homes; and for what was built later, and
+        may use this resource.
+        """
+        ours = {task for it in _homes.values() for task in it.tasks}
+        others: list[asyncio.Future[Any]] = [task for task in asyncio.all_tasks() - ours if task.cancelling()]
+        if others:
+            await asyncio.wait(others)
+        later = [
+            it._left
+            for it in self.home.keepers
+            if it.number > self.number and (it.is_released or it._task.cancelling())
+        ]
+        if later:
+            await asyncio.wait(later)
 
     def outcome(self) -> tuple[bool, BaseException | None]:
         """Whether it has been left already, and what that raised."""
@@ -322,12 +394,11 @@ class Keeper:
             self._left.exception()  # Where nobody asks, there is nobody to be told.
 
 
-async def _others_end() -> None:
-    """Waits for the tasks that are being cancelled and are none of ours."""
-    ours = {task for it in _homes.values() for task in it.tasks}
-    others = [task for task in asyncio.all_tasks() - ours if task.cancelling()]
-    if others:
-        await asyncio.wait(others)
+def _set_aside(task: asyncio.Task[Any]) -> None:
+    """Takes a task out of `asyncio.all_tasks`: it is awaited at the end of its loop, and not cancelled before."""
+    asyncio._unregister_task(task)
+    # One that runs eagerly is registered once it first waits.
+    task.get_loop().call_soon(asyncio._unregister_task, task)
 
 
 async def _build(here: Home, build: _native.TaskBuild) -> None:
@@ -344,7 +415,7 @@ async def _build(here: Home, build: _native.TaskBuild) -> None:
         build.failed(error)
     else:
         build.done(resource, here, None)
-    _carried.pop(build.number, None)
+    here.landed(build)
 
 
 def _cancelled(build: _native.TaskBuild, error: asyncio.CancelledError) -> None:
@@ -359,13 +430,23 @@ _Entered = tuple[list[Any], Callable[[], Awaitable[Any]]]
 """A resource, alone in a list, so that the references to it can be counted; and what leaves it."""
 
 
+def _first(steps: AsyncGenerator[Any, None]) -> Awaitable[Any]:
+    """The first step of a generator that its loop does not close: its keeper goes on with it."""
+    first = sys.get_asyncgen_hooks().firstiter
+    sys.set_asyncgen_hooks(firstiter=None)
+    try:
+        return steps.__anext__()
+    finally:
+        sys.set_asyncgen_hooks(firstiter=first)
+
+
 async def _keep_generator(here: Home, build: _native.TaskBuild) -> None:
     """The task of an asynchronous generator: up to its yield, and on from there in the end."""
 
     async def enter() -> _Entered:
         steps = build.make()
         try:
-            resource = [await steps.__anext__()]
+            resource = [await _first(steps)]
         except StopAsyncIteration:
             raise build.yielded_never() from None
 
@@ -418,7 +499,7 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     keeper = Keeper(here, loop)
     if not build.done(resource, here, keeper):
         keeper.leave()
-    _carried.pop(build.number, None)
+    here.landed(build)
     # What runs here from now on is no part of the build.
     _native.inside.set(None)
     del resource, build, enter
@@ -439,17 +520,22 @@ _CARRIERS = {"coroutine": _build, "generator": _keep_generator, "entered": _keep
 def _begin_release(
     here: Home, keeper: Keeper | None, on_release: Callable[[], Any] | None, ticket: _native.Releasing
 ) -> None:
+    waits = None
     try:
         waits = None if on_release is None else on_release()
     except BaseException as error:
-        waits = None
         ticket.failed(error)
-    if keeper is None and not hasattr(type(waits), "__await__"):
-        ticket.done()
-    elif here.is_closed():
-        ticket.has_no_loop(None, True)
-    else:
-        here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")
+        if not isinstance(error, Exception):
+            raise  # It is meant for whoever runs here.
+    finally:
+        if keeper is None and not hasattr(type(waits), "__await__"):
+            ticket.done()
+        elif here.is_closed():
+            if hasattr(type(waits), "close"):
+                waits.close()  # It never begins.
+            ticket.has_no_loop(None, True)
+        else:
+            _set_aside(here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}"))
 
 
 async def _release(keeper: Keeper | None, waits: Any, ticket: _native.Releasing) -> None:

@@ -31,7 +31,7 @@ def has_ended(name: str) -> bool:
         here = _aio.home()
     except RuntimeError:
         return True
-    return here.scope != name or here.state.is_over
+    return here.scope != name or here.is_ending
 
 
 async def _ready(resource: Any) -> Any:
