@@ -105,8 +105,14 @@ class Home:
         while self._posts:
             self._posts.popleft()()
 
-    def start(self, build: _native.TaskBuild) -> None:
-        """Has a build carried by a task of its own, in a copy of the caller's context."""
+    def start(self, build: _native.TaskBuild, has_waited: bool) -> None:
+        """Has a build carried by a task of its own, in a copy of the caller's context.
+
+        A caller who waited for one that has been cancelled with its loop ends with it too.
+        """
+        if has_waited and self.is_ending:
+            build.abandon()
+            raise asyncio.CancelledError(f"the event loop ends, and the build of {build.function} with it")
         context = contextvars.copy_context()
         context.run(_native.inside.set, build.inside())
 

@@ -44,6 +44,7 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
         here = _aio.home()
     except RuntimeError:
         raise call.no_loop() from None
+    has_waited = False
     while True:
         step, it, build = call.step()
         if step == _native.READY:
@@ -51,13 +52,14 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
         if step == _native.CHECK:
             is_over, resource = await _checked(call, it)
         else:
-            if step == _native.BUILD:
-                here.start(build)
             try:
+                if step == _native.BUILD:
+                    here.start(build, has_waited)
                 await here.landing(it)
             except BaseException:
                 it.give_up()
                 raise
+            has_waited = True
             is_over, resource = call.landed(it)
         if is_over:
             return resource
