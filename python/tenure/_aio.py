@@ -29,7 +29,7 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from tenure import _native
 
@@ -114,13 +114,14 @@ class Home:
             build.abandon()
             raise asyncio.CancelledError(f"the event loop ends, and the build of {build.function} with it")
         context = contextvars.copy_context()
-        context.run(_native.inside.set, build.inside())
+        inside = build.inside()
+        context.run(_native.inside.set, inside)
 
         def ended(_: object) -> None:
             self.landed(build)
             build.abandon()  # Unless it has landed: a task may be cancelled before its first step.
 
-        _carried[build.number] = (build, self)
+        _carried[build.number] = _Carried(build, self, inside)
         try:
             work = _CARRIERS[build.kind](self, build)
             task = self.spawn(work, f"tenure build {build.function}", context)
@@ -132,11 +133,14 @@ class Home:
         task.add_done_callback(ended)
 
     def landed(self, build: _native.TaskBuild) -> None:
-        """A build needs its task no more."""
-        _carried.pop(build.number, None)
+        """A build has ended."""
         self.builds.pop(build.number, None)
-        # What a loop that ends would have released is released at once.
+        carried = _carried.pop(build.number, None)
+        if carried is None:
+            return
+        carried.inside.end()
         if self.is_ending:
+            # What a loop that ends would have released is released at once.
             self._release_all()
 
     async def landing(self, caller: _native.TaskWaiter) -> None:
@@ -154,7 +158,7 @@ class Home:
         gate.futures.add(future)
         try:
             carried = _carried.get(number)
-            if carried is not None and carried[1] is self:
+            if carried is not None and carried.home is self:
                 await future
             else:
                 await _foreign(future, number)
@@ -246,10 +250,10 @@ def _sweep() -> None:
 
 def lose(it: Home) -> None:
     """The loop was closed, or is gone, without a word: what lives on it is released without it."""
-    for build, carrier in tuple(_carried.values()):
-        if carrier is it:
-            it.landed(build)
-            build.abandon()
+    for carried in tuple(_carried.values()):
+        if carried.home is it:
+            it.landed(carried.build)
+            carried.build.abandon()
     if not it.state.is_over:
         it.state.end()
         it._take_posts()
@@ -293,8 +297,14 @@ class _Gate:
                 future.set_result(None)
 
 
-_carried: dict[int, tuple[_native.TaskBuild, Home]] = {}
-"""The builds under way on a loop, by their numbers, with their homes."""
+class _Carried(NamedTuple):
+    build: _native.TaskBuild
+    home: Home
+    inside: _native.Inside
+
+
+_carried: dict[int, _Carried] = {}
+"""The builds under way on a loop, by their numbers."""
 
 
 async def _foreign(future: asyncio.Future[None], number: int) -> None:
@@ -302,14 +312,14 @@ async def _foreign(future: asyncio.Future[None], number: int) -> None:
     stood_still = False
     while not future.done():
         # Its caller may have led it and not had it carried yet.
-        build, carrier = _carried.get(number, (None, None))
-        if build is not None and carrier is not None:
-            loop = carrier.loop()
+        carried = _carried.get(number)
+        if carried is not None:
+            loop = carried.home.loop()
             stands_still = loop is None or not loop.is_running()
-            if carrier.is_closed() or (stands_still and stood_still):
+            if carried.home.is_closed() or (stands_still and stood_still):
                 # What it may give yet, if its loop should go on, is released.
                 _carried.pop(number, None)
-                build.abandon()
+                carried.build.abandon()
             stood_still = stands_still
         await asyncio.wait((future,), timeout=LOOK)
 
@@ -541,20 +551,31 @@ def _begin_release(
                 waits.close()  # It never begins.
             ticket.has_no_loop(None, True)
         else:
-            _set_aside(here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}"))
+            task = here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")
+            _set_aside(task)
+            task.add_done_callback(functools.partial(_release_ended, keeper, ticket))
 
 
 async def _release(keeper: Keeper | None, waits: Any, ticket: _native.Releasing) -> None:
-    if hasattr(type(waits), "__await__"):
-        try:
+    try:
+        if hasattr(type(waits), "__await__"):
             await waits
-        except BaseException as error:
-            ticket.failed(error)
-            if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
-                raise
+    except BaseException as error:
+        ticket.failed(error)
+        if not isinstance(error, Exception):
+            raise
+    finally:
+        if keeper is not None:
+            try:
+                await keeper.left()
+            except BaseException as error:
+                ticket.failed(error)
+
+
+def _release_ended(keeper: Keeper | None, ticket: _native.Releasing, task: asyncio.Task[None]) -> None:
+    """Also where somebody cancelled it before it began."""
     if keeper is not None:
-        try:
-            await keeper.left()
-        except BaseException as error:
-            ticket.failed(error)
+        keeper.leave()
     ticket.done()
+    if not task.cancelled():
+        task.exception()  # It has been told.

@@ -67,7 +67,8 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
 
 async def _checked(call: _native.TaskCall, resource: Any) -> tuple[bool, Any]:
     """Asks `validate`, which may await."""
-    token = _native.inside.set(call.checking())
+    checking = call.checking()
+    token = _native.inside.set(checking)
     try:
         answer = call.ask(resource)
         if hasattr(type(answer), "__await__"):
@@ -75,6 +76,7 @@ async def _checked(call: _native.TaskCall, resource: Any) -> tuple[bool, Any]:
     except Exception as error:
         return call.check_raised(error)
     finally:
+        checking.end()
         _native.inside.reset(token)
     return call.checked(answer)
 
