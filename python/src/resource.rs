@@ -254,11 +254,8 @@ impl Callbacks {
 
     /// Logs what a release raised, or keeps what is meant for somebody else.
     fn failed(&self, py: Python<'_>, error: PyErr, cause: Cause) -> ReleaseFailed {
-        if !error.is_instance_of::<PyException>(py)
-            && !interrupts::keep(py, &error)
-            && error.is_instance_of::<PyKeyboardInterrupt>(py)
-        {
-            pass_on_interrupt(py);
+        if !error.is_instance_of::<PyException>(py) {
+            pass_to_caller(py, &error);
         }
         let text = format!("on_release of {} raised (cause: {cause})", self.name);
         log::error(py, &text, error);
@@ -282,13 +279,25 @@ impl Callbacks {
             let on_release = self.on_release.as_ref();
             let on_release = on_release.map(|it| it.with(object, cause)).transpose()?;
             let ticket = Bound::new(py, Releasing::new(&self.name, cause, later.begin()))?;
-            let home = home.bind(py);
-            home.call_method1(intern!(py, "release"), (keeper, on_release, ticket))
+            home.bind(py)
+                .call_method1(intern!(py, "release"), (keeper, on_release, ticket))
         };
         match begin() {
             Ok(_) => Ok(()),
+            // What came out of the callback itself has been logged and counted.
+            Err(error) if !error.is_instance_of::<PyException>(py) => {
+                pass_to_caller(py, &error);
+                Ok(())
+            }
             Err(error) => Err(self.failed(py, error, cause)),
         }
+    }
+}
+
+/// Keeps what is no `Exception` for the caller that led here, or for the program.
+fn pass_to_caller(py: Python<'_>, error: &PyErr) {
+    if !interrupts::keep(py, error) && error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        pass_on_interrupt(py);
     }
 }
 

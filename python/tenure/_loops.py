@@ -32,7 +32,7 @@ def has_ended(name: str) -> bool:
         here = _aio.home()
     except RuntimeError:
         return True
-    return here.scope != name or here.state.is_over
+    return here.scope != name or here.is_ending
 
 
 async def _ready(resource: Any) -> Any:
@@ -45,6 +45,7 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
         here = _aio.home()
     except RuntimeError:
         raise call.no_loop() from None
+    has_waited = False
     while True:
         # A build runs in the context that its host has begun it in, which is a copy of the caller's.
         context = contextvars.copy_context()
@@ -54,15 +55,16 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
         if step == _native.CHECK:
             is_over, resource = await _checked(call, it)
         else:
-            if step == _native.BUILD:
-                here.start(build, context)
             try:
+                if step == _native.BUILD:
+                    here.start(build, context, has_waited)
                 await here.landing(it)
             except BaseException:
                 it.give_up()
                 raise
             if build is not None and (interruption := build.interruption()) is not None:
                 raise interruption
+            has_waited = True
             is_over, resource = call.landed(it)
         if is_over:
             return resource
@@ -70,7 +72,8 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
 
 async def _checked(call: _native.TaskCall, resource: Any) -> tuple[bool, Any]:
     """Asks `validate`, which may await."""
-    token = _native.inside.set(call.checking())
+    checking = call.checking()
+    token = _native.inside.set(checking)
     try:
         answer = call.ask(resource)
         if hasattr(type(answer), "__await__"):
@@ -78,6 +81,7 @@ async def _checked(call: _native.TaskCall, resource: Any) -> tuple[bool, Any]:
     except Exception as error:
         return call.check_raised(error)
     finally:
+        checking.end()
         _native.inside.reset(token)
     return call.checked(answer)
 
@@ -136,4 +140,6 @@ else:
     def _mark(func: Any) -> Any:
         """Makes it a coroutine function by the code of one, which is what `inspect` looks at."""
         func.__code__, func.__defaults__, func.__kwdefaults__ = _call.__code__, None, None
+        if not hasattr(func, "__name__"):  # A partial, or a callable object: no function to `inspect`, without one.
+            func.__name__ = "call"
         return func

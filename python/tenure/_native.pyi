@@ -138,7 +138,8 @@ class Clock:
     def advance(self, by: float | timedelta | str) -> None: ...
 
 @final
-class Inside: ...
+class Inside:
+    def end(self) -> None: ...
 
 @final
 class LoopState:
