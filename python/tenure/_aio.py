@@ -21,10 +21,11 @@ import contextlib
 import contextvars
 import functools
 import itertools
+import operator
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
 from tenure import _native
@@ -36,6 +37,13 @@ LOOK = 1.0
 
 
 _numbers = itertools.count(1)
+_built = itertools.count(1)
+
+_ROUNDS = 8
+"""How often the end of a loop looks for what its releases have built again meanwhile."""
+
+_Begin = Callable[[], "asyncio.Task[Any] | None"]
+"""Begins a release, and gives the task that carries it, where it takes one."""
 
 
 class Home:
@@ -50,6 +58,8 @@ class Home:
         self.keepers: set[Keeper] = set()
         self.gates: dict[int, _Gate] = {}
         self._posts: deque[Callable[[], object]] = deque()
+        self._held_back: list[tuple[int, _Begin]] | None = None
+        """The releases that wait for their turn, with the numbers of their resources; None while nothing winds up."""
         self._end = self._until_the_end()
         # The first step of a generator tells the running loop of it, and runs to the yield at once.
         with contextlib.suppress(StopIteration):
@@ -148,7 +158,10 @@ class Home:
                     ticket.failed(error)
         begin = functools.partial(_begin_release, self, keeper, on_release, ticket)
         if self.is_here():
-            begin()
+            if self._held_back is None:
+                begin()
+            else:
+                self._held_back.append((ticket.number, begin))
         elif not self.post(begin):
             ticket.has_no_loop(on_release, keeper is not None)
 
@@ -158,20 +171,52 @@ class Home:
         finally:
             await self._ends()
 
+    async def release_all(self) -> None:
+        """Releases what lives on the loop, one after another, the last built first, and waits for it.
+
+        It takes as long as a shutdown may at most: what is late is begun by then, and goes on. So may the loop, which
+        can be used again.
+        """
+        until = self._bound()
+        await _finished(await self._release_all(until), until)
+
+    def _bound(self) -> float:
+        return asyncio.get_running_loop().time() + _native.shutdown_timeout()
+
+    async def _release_all(self, until: float) -> set[asyncio.Task[Any]]:
+        """Begins the releases. Gives those that are late."""
+        begun: set[asyncio.Task[Any]] = set()
+        for _ in range(_ROUNDS):
+            turns = self._held_back = []
+            try:
+                try:
+                    _native.end_scope_named(self.scope)
+                    _native.release_of_home(self)
+                    self._take_posts()
+                finally:
+                    self._held_back = None
+                    turns += [(keeper.number, keeper.leave) for keeper in self.keepers if not keeper.is_released]
+                    turns.sort(key=operator.itemgetter(0))
+                if not turns:
+                    break
+                while turns:
+                    task = turns.pop()[1]()
+                    if task is not None:
+                        begun.add(task)
+                        await asyncio.wait((task,), timeout=_left(until))
+            finally:
+                # Whoever waited here does so no longer.
+                for _, begin in reversed(turns):
+                    begin()
+        return {task for task in begun if not task.done()}
+
     async def _ends(self) -> None:
         """Releases what lives on the loop, which runs for the last time."""
         try:
-            _native.end_scope_named(self.scope)
-            _native.release_of_home(self)
-            self._take_posts()
-            for keeper in tuple(self.keepers):
-                if not keeper.is_released:
-                    keeper.leave()
-            while self.tasks:
-                _, late = await asyncio.wait(tuple(self.tasks), timeout=_native.shutdown_timeout())
-                if late:
-                    _native.tell_late_tasks([task.get_name() for task in late])
-                    break
+            until = self._bound()
+            await self._release_all(until)
+            while self.tasks and await _finished(self.tasks, until):
+                pass
         finally:
             self.state.end()
             self._take_posts()
@@ -228,6 +273,20 @@ def _at_exit() -> None:
             loop.run_until_complete(it._end.aclose())
 
 
+def _left(until: float) -> float:
+    return max(0.0, until - asyncio.get_running_loop().time())
+
+
+async def _finished(tasks: Collection[asyncio.Task[Any]], until: float) -> bool:
+    """Waits for these tasks, and says which have not ended in time."""
+    if not tasks:
+        return True
+    _, late = await asyncio.wait(tuple(tasks), timeout=_left(until))
+    if late:
+        _native.tell_late_tasks([task.get_name() for task in late])
+    return not late
+
+
 class _Gate:
     """Those of one loop who wait for one build, woken together."""
 
@@ -272,19 +331,22 @@ async def _foreign(future: asyncio.Future[None], build: _native.TaskBuild, carri
 class Keeper:
     """The task that has entered a resource, and leaves it: what a release waits for."""
 
-    __slots__ = ("_left", "_stopped", "home", "is_released")
+    __slots__ = ("_left", "_stopped", "home", "is_released", "number", "task")
 
-    def __init__(self, here: Home, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, here: Home, loop: asyncio.AbstractEventLoop, number: int, task: asyncio.Task[Any]) -> None:
         self.home = here
+        self.number = number
+        self.task = task
         self.is_released = False
         self._stopped: asyncio.Future[None] = loop.create_future()
         self._left: asyncio.Future[None] = loop.create_future()
         here.keepers.add(self)
 
-    def leave(self) -> None:
-        """Has the resource left. On the loop."""
+    def leave(self) -> asyncio.Task[Any]:
+        """Has the resource left, by the task that this gives. On the loop."""
         if not self._stopped.done():
             self._stopped.set_result(None)
+        return self.task
 
     async def left(self) -> None:
         """Waits until it has been left; raises what that raised."""
@@ -297,14 +359,20 @@ class Keeper:
             await asyncio.shield(self._stopped)
         except asyncio.CancelledError:
             # All tasks are being cancelled, since the loop ends; or what was entered is broken, and says so in this
-            # way. Those who may use the resource run their own ends first.
+            # way. Those who may use the resource run their own ends first, and so does what was built on it.
             with contextlib.suppress(asyncio.CancelledError):
                 await _others_end()
+                await self._younger_leave()
             _native.release_of_keeper(self)
             # Its `on_release` comes first; but what somebody still leases is released when it has been left.
             while self.is_released and not self._stopped.done():
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.shield(self._stopped)
+
+    async def _younger_leave(self) -> None:
+        younger = [it.task for it in self.home.keepers if it.number > self.number and it.task.cancelling()]
+        if younger:
+            await asyncio.wait(younger)
 
     def outcome(self) -> tuple[bool, BaseException | None]:
         """Whether it has been left already, and what that raised."""
@@ -342,7 +410,7 @@ async def _build(here: Home, build: _native.TaskBuild) -> None:
     except BaseException as error:
         build.interrupted(error)
     else:
-        build.done(resource, here, None)
+        build.done(resource, here, None, next(_built))
     _carried.pop(build.number, None)
 
 
@@ -403,6 +471,8 @@ async def _keep_entered(here: Home, build: _native.TaskBuild) -> None:
 async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaitable[_Entered]]) -> None:
     """Enters, waits, and leaves, in one task: a task group or a cancel scope may lie in between."""
     loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
     try:
         resource, leave = await enter()
     except asyncio.CancelledError as error:
@@ -417,8 +487,8 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     except BaseException as error:
         build.interrupted(error)
         return
-    keeper = Keeper(here, loop)
-    if not build.done(resource, here, keeper):
+    keeper = Keeper(here, loop, next(_built), task)
+    if not build.done(resource, here, keeper, keeper.number):
         keeper.leave()
     _carried.pop(build.number, None)
     # What runs here from now on is no part of the build.
@@ -440,7 +510,7 @@ _CARRIERS = {"coroutine": _build, "generator": _keep_generator, "entered": _keep
 
 def _begin_release(
     here: Home, keeper: Keeper | None, on_release: Callable[[], Any] | None, ticket: _native.Releasing
-) -> None:
+) -> asyncio.Task[Any] | None:
     try:
         waits = None if on_release is None else on_release()
     except BaseException as error:
@@ -451,7 +521,8 @@ def _begin_release(
     elif here.is_closed():
         ticket.has_no_loop(None, True)
     else:
-        here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")
+        return here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")
+    return None
 
 
 async def _release(keeper: Keeper | None, waits: Any, ticket: _native.Releasing) -> None:
