@@ -55,6 +55,7 @@ class Home:
         self.state = _native.LoopState()
         self.thread = threading.get_ident()
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.releasing: set[asyncio.Task[Any]] = set()
         self.keepers: set[Keeper] = set()
         self.gates: dict[int, _Gate] = {}
         self._posts: deque[Callable[[], object]] = deque()
@@ -185,7 +186,11 @@ class Home:
 
     async def _release_all(self, until: float) -> set[asyncio.Task[Any]]:
         """Begins the releases. Gives those that are late."""
-        begun: set[asyncio.Task[Any]] = set()
+        # What has begun by itself may use what is released here.
+        self._take_posts()
+        begun = set(self.releasing)
+        if begun:
+            await asyncio.wait(begun, timeout=_left(until))
         for _ in range(_ROUNDS):
             turns = self._held_back = []
             try:
@@ -521,7 +526,10 @@ def _begin_release(
     elif here.is_closed():
         ticket.has_no_loop(None, True)
     else:
-        return here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")
+        task = here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")
+        here.releasing.add(task)
+        task.add_done_callback(here.releasing.discard)
+        return task
     return None
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import tenure
 import tenure.asgi
-from server import Server, serving
+from served import Server, serving
 from world import releases
 
 Notes = list[str]

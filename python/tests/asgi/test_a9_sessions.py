@@ -13,7 +13,7 @@ import pytest
 
 import tenure
 import tenure.asgi
-from server import Client, respond, serving
+from served import Client, respond, serving
 from tenure import _native
 from tenure.testing import Clock
 from world import releases
@@ -394,6 +394,32 @@ def test_a9_the_end_of_the_server_ends_its_sessions(desk: Desk) -> None:
             assert await Client(server.app).get("/blocking") == "desk 1"
             assert await Client(server.app).get() == "desk 2"
         assert sorted(desk.notes) == ["desk 1 closes", "desk 2 closes"]
+
+    asyncio.run(main())
+
+
+def test_a9_its_sessions_end_before_what_they_were_built_on(clock: Clock) -> None:
+    notes = []
+
+    @tenure.cache_resource(scope="loop")
+    async def pool() -> AsyncIterator[str]:
+        yield "pool"
+        notes.append("pool closes")
+
+    @tenure.cache_resource(scope="session")
+    async def connection() -> AsyncIterator[str]:
+        yield f"connection of {await pool()}"
+        for _ in range(10):
+            await asyncio.sleep(0)
+        notes.append("connection is given back")
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, await connection())
+
+    async def main() -> None:
+        async with serving(tenure.asgi.Middleware(silent_or(app), session="cookie")) as server:
+            assert await Client(server.app).get() == "connection of pool"
+        assert notes == ["connection is given back", "pool closes"]
 
     asyncio.run(main())
 
