@@ -67,14 +67,37 @@ class Client:
         self.set_cookie: str | None = None
         """What the last response has set, if it has."""
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
-        return [(b"cookie", f"other=1; {self.cookie}".encode())] if self.cookie else []
+    def _scope(self, kind: str, path: str, scheme: str) -> dict[str, Any]:
+        headers = [(b"host", b"shop.example")]
+        if self.cookie:
+            headers.append((b"cookie", f"other=1; {self.cookie}".encode()))
+        scope = {
+            "type": kind,
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": scheme,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": headers,
+            "client": ("127.0.0.1", 50000),
+            "server": ("shop.example", 80),
+            "state": {},
+        }
+        return scope | ({"method": "GET"} if kind == "http" else {"subprotocols": []})
 
     async def get(self, path: str = "/") -> str:
         body = []
         self.set_cookie = None
+        is_sent = False
 
         async def receive() -> Any:
+            nonlocal is_sent
+            if is_sent:
+                # The client stays until it has its response.
+                await asyncio.Event().wait()
+            is_sent = True
             return {"type": "http.request", "body": b"", "more_body": False}
 
         async def send(message: Any) -> None:
@@ -86,14 +109,13 @@ class Client:
             else:
                 body.append(message.get("body", b""))
 
-        scope = {"type": "http", "path": path, "headers": self._headers(), "scheme": self.scheme}
-        await self.app(scope, receive, send)
+        await self.app(self._scope("http", path, self.scheme), receive, send)
         return b"".join(body).decode()
 
     @asynccontextmanager
     async def socket(self, path: str = "/") -> AsyncIterator[Socket]:
         socket = Socket()
-        scope = {"type": "websocket", "path": path, "headers": self._headers(), "scheme": "ws"}
+        scope = self._scope("websocket", path, "ws")
         task = asyncio.create_task(self.app(scope, socket.to_app.get, socket.from_app.put))
         await socket.to_app.put({"type": "websocket.connect"})
         assert (await socket.from_app.get())["type"] == "websocket.accept"
