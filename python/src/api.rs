@@ -33,6 +33,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(clear_all, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session, module)?)?;
+    module.add_function(wrap_pyfunction!(sessions::end_session_after, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session_aside, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::resume_session, module)?)?;
     module.add_function(wrap_pyfunction!(scope::end_scope, module)?)?;
@@ -43,6 +44,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
     module.add_function(wrap_pyfunction!(get_host, module)?)?;
     module.add_function(wrap_pyfunction!(parse_ttl, module)?)?;
+    module.add_function(wrap_pyfunction!(seconds, module)?)?;
     module.add_function(wrap_pyfunction!(shutdown::shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_inspect, module)?)?;
     module.add_function(wrap_pyfunction!(_encode, module)?)?;
@@ -153,6 +155,13 @@ fn parse_ttl(text: &str) -> PyResult<(u128, bool)> {
     let parsed = tenure::front::parse_duration("ttl", text)
         .map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok((parsed.duration.as_nanos(), parsed.bare_number))
+}
+
+/// Reads a setting that is a span of time, in any of the forms of `ttl`, as seconds. `None`: for ever.
+#[pyfunction]
+fn seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    options::mind_unit(name, value, Caller::Above)?;
+    Ok(options::duration(name, value)?.map(|it| it.as_secs_f64()))
 }
 
 /// Counts what the engine in force has under way, for tests that look for leftovers.

@@ -38,7 +38,8 @@ fn decorated(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>
     if shape.is_async || shape.leaves() {
         // Frameworks ask what it is, and look behind it.
         let loops = py.import(intern!(py, "tenure._loops"))?;
-        loops.call_method1(intern!(py, "present"), (&cached, func, shape.is_async))?;
+        let given = (&cached, func, shape.is_async, shape.is_generator);
+        loops.call_method1(intern!(py, "present"), given)?;
     }
     // What a class or an instance has under the names of the methods here does not hide them.
     let attributes = cached.getattr(intern!(py, "__dict__"))?;

@@ -46,6 +46,8 @@ pub(crate) enum Leave {
         keeper: Option<Py<PyAny>>,
         /// Where it can be released there alone.
         bound: Option<BoundToLoop>,
+        /// What was built later on any loop has a greater one.
+        number: u64,
     },
 }
 
@@ -267,8 +269,7 @@ impl Callbacks {
         &self,
         py: Python<'_>,
         object: &Bound<'_, PyAny>,
-        home: &Py<PyAny>,
-        keeper: Option<Py<PyAny>>,
+        (home, keeper, number): (&Py<PyAny>, Option<Py<PyAny>>, u64),
         cause: Cause,
         later: &Later<'_>,
     ) -> Result<(), ReleaseFailed> {
@@ -278,7 +279,7 @@ impl Callbacks {
         let begin = || {
             let on_release = self.on_release.as_ref();
             let on_release = on_release.map(|it| it.with(object, cause)).transpose()?;
-            let ticket = Bound::new(py, Releasing::new(&self.name, cause, later.begin()))?;
+            let ticket = Bound::new(py, Releasing::new(&self.name, cause, number, later.begin()))?;
             home.bind(py)
                 .call_method1(intern!(py, "release"), (keeper, on_release, ticket))
         };
@@ -344,9 +345,12 @@ impl Behaviour<Held> for Callbacks {
             let Held { object, leave, .. } = value;
             let object = object.into_bound(py);
             match leave.map(|it| *it) {
-                Some(Leave::OnLoop { home, keeper, .. }) => {
-                    self.begin_on_loop(py, &object, &home, keeper, cause, later)
-                }
+                Some(Leave::OnLoop {
+                    home,
+                    keeper,
+                    number,
+                    ..
+                }) => self.begin_on_loop(py, &object, (&home, keeper, number), cause, later),
                 leave => self.release_here(&object, leave, cause),
             }
         })

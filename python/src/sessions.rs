@@ -19,6 +19,13 @@ pub(crate) fn end_session(session: &str) {
     process::engine().end_session(session);
 }
 
+/// The session is gone unless it is back within so many seconds.
+#[pyfunction]
+pub(crate) fn end_session_after(session: &str, seconds: f64) {
+    let grace = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    process::engine().end_session_after(session, grace);
+}
+
 /// Ends a session on a thread that must go on, an event loop's say: it waits a moment for the
 /// releases, and a slow one holds up no other session. The end of the process waits for them too.
 #[pyfunction]

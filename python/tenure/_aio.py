@@ -244,7 +244,7 @@ class Home:
                 turns.sort(key=operator.itemgetter(0))
             rounds += bool(turns)
             await self._take_turns(turns, until)
-            if not turns and not self.state.bound or _left(until) == 0:
+            if (not turns and not self.state.bound) or _left(until) == 0:
                 return
             if not turns:
                 await asyncio.sleep(PAUSE)  # Somebody on another loop leases it yet.
@@ -625,7 +625,7 @@ def _begin_release(
         if keeper is None and not hasattr(type(waits), "__await__"):
             ticket.done()
         elif here.is_closed():
-            if hasattr(type(waits), "close"):
+            if waits is not None and hasattr(type(waits), "close"):
                 waits.close()  # It never begins.
             ticket.has_no_loop(None, True)
         else:
@@ -653,9 +653,7 @@ async def _release(keeper: Keeper | None, waits: Any, ticket: _native.Releasing)
                 ticket.failed(error)
 
 
-def _release_ended(
-    here: Home, keeper: Keeper | None, ticket: _native.Releasing, task: asyncio.Task[None]
-) -> None:
+def _release_ended(here: Home, keeper: Keeper | None, ticket: _native.Releasing, task: asyncio.Task[None]) -> None:
     """Also where somebody cancelled it before it began."""
     here.releases.pop(task, None)
     if keeper is not None:

@@ -1,9 +1,10 @@
 //! The engine: what all functions of a process share.
 
 use std::any::Any;
+use std::time::Duration;
 
 use crate::directory::{AnyFunction, Leftover, Weaks};
-use crate::ground::clock::{Clock, ManualClock};
+use crate::ground::clock::{Clock, ManualClock, nanos};
 use crate::ground::sync::{Arc, OnceLock, Weak};
 use crate::host::Host;
 use crate::life::drain::End;
@@ -263,8 +264,33 @@ impl Engine {
         sessions::run(self.begin_end_of_session(session));
     }
 
-    /// Begins the end of a session, for a caller that holds a lock and has begun a release: what this
-    /// gives is to be run outside the lock.
+    /// The session is gone, and has a grace period of its own in which it may come back, whatever the
+    /// configured one is: one that ends when nobody has come for so long.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use std::time::Duration;
+    /// # use tenure::{Engine, Function, KeyRef, ManualClock, ProgramHost, Scope, Session, Settings};
+    /// # let clock = ManualClock::new();
+    /// # let engine = Engine::with_clock(clock.clone());
+    /// # engine.set_host(Some(Arc::new(ProgramHost)));
+    /// # let settings = Settings::default().scope(Scope::Session);
+    /// # let baskets = Function::<u32, ()>::plain(&engine, "basket", settings).unwrap();
+    /// # let session = Session::named("cookie-4711");
+    /// # session.run(|| baskets.get_or_build(&KeyRef::EMPTY, || Ok(7))).unwrap();
+    /// engine.end_session_after("cookie-4711", Duration::from_secs(30));
+    /// assert_eq!(baskets.info().entries, 1);
+    /// clock.advance(Duration::from_secs(30)); // and nobody has resumed it
+    /// engine.run_due();
+    /// assert_eq!(baskets.info().entries, 0);
+    /// ```
+    pub fn end_session_after(&self, session: &str, grace: Duration) {
+        let _under_way = self.0.services.under_way.begin();
+        let mut ends = self.0.registry.leave_versions(session);
+        ends.extend(self.0.sessions.end_after(session, nanos(grace)));
+        sessions::run(ends);
+    }
+
     /// A place that resources live on ends, as an event loop does: what
     /// [`Behaviour::place`](crate::Behaviour::place) says lives there is released, in use or not. What
     /// someone has asked to stay goes as soon as they let go; whoever ends the place may call this again.
@@ -310,6 +336,8 @@ impl Engine {
         sessions::run(self.0.sessions.end_now(scope));
     }
 
+    /// Begins the end of a session, for a caller that holds a lock and has begun a release: what this
+    /// gives is to be run outside the lock.
     pub(crate) fn begin_end_of_session(&self, session: &str) -> Vec<End> {
         let mut ends = self.0.registry.leave_versions(session);
         ends.extend(self.0.sessions.end(session));

@@ -12,7 +12,7 @@
 //! [releases](End) to be run outside of every lock.
 
 use crate::directory::AnyFunction;
-use crate::ground::clock::nanos;
+use crate::ground::clock::{Nanos, nanos};
 use crate::ground::sync::{Arc, HashMap, Mutex, Weak};
 use crate::ground::timer::TimerId;
 use crate::host::SessionId;
@@ -118,7 +118,11 @@ impl SessionTable {
 
     /// The session is over: what it holds goes now, or after the grace period.
     pub(crate) fn end(&self, session: &str) -> Vec<End> {
-        let grace = nanos(self.services.config.read().session_grace);
+        self.end_after(session, nanos(self.services.config.read().session_grace))
+    }
+
+    /// The same with a grace period of its own.
+    pub(crate) fn end_after(&self, session: &str, grace: Nanos) -> Vec<End> {
         if grace == 0 {
             return self.forget(session, None);
         }

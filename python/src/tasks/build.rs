@@ -127,12 +127,14 @@ impl TaskBuild {
 
     /// The function has given its resource on this home; a keeper will leave it. `False`: that is none.
     ///
-    /// The list holds the resource and nothing else, so that the references to it can be counted.
+    /// The list holds the resource and nothing else, so that the references to it can be counted. The
+    /// number says what was built before what.
     fn done(
         &self,
         resource: &Bound<'_, PyList>,
         home: Bound<'_, PyAny>,
         keeper: Option<Py<PyAny>>,
+        number: u64,
     ) -> PyResult<bool> {
         let py = home.py();
         let resource = resource.call_method0(intern!(py, "pop"))?;
@@ -150,6 +152,7 @@ impl TaskBuild {
             state,
             home: home.unbind(),
             keeper,
+            number,
         };
         self.end(py, Ok(held(py, &self.function, resource, Some(leave))))?;
         Ok(true)

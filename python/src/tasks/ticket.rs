@@ -81,16 +81,18 @@ impl Drop for BoundToLoop {
 pub(crate) struct Releasing {
     name: String,
     cause: Cause,
+    number: u64,
     /// Counted by the engine until it has ended.
     late: Mutex<Option<LateRelease>>,
     has_failed: AtomicBool,
 }
 
 impl Releasing {
-    pub(crate) fn new(name: &str, cause: Cause, late: LateRelease) -> Self {
+    pub(crate) fn new(name: &str, cause: Cause, number: u64, late: LateRelease) -> Self {
         Self {
             name: name.to_owned(),
             cause,
+            number,
             late: Mutex::new(Some(late)),
             has_failed: AtomicBool::new(false),
         }
@@ -116,6 +118,12 @@ impl Releasing {
     #[getter]
     fn function(&self) -> &str {
         &self.name
+    }
+
+    /// The number of the resource: what was built later has a greater one.
+    #[getter]
+    fn number(&self) -> u64 {
+        self.number
     }
 
     /// A part of the release has raised; the rest goes on.
