@@ -24,6 +24,7 @@ import contextlib
 import contextvars
 import functools
 import itertools
+import os
 import sys
 import threading
 import weakref
@@ -55,6 +56,7 @@ class Home:
         self.builds: dict[int, asyncio.Task[Any]] = {}
         self.gates: dict[int, _Gate] = {}
         self.is_ending = False
+        self.is_parents = False
         self._posts: deque[Callable[[], object]] = deque()
         self._end = self._until_the_end()
         # The first step of a generator tells the running loop of it, and runs to the yield at once.
@@ -190,6 +192,8 @@ class Home:
 
     async def _ends(self) -> None:
         """Releases what lives on the loop, which runs for the last time."""
+        if self.is_parents:
+            return
         self.is_ending = True
         try:
             # Where nobody has cancelled anything: what is not built yet is built elsewhere, or not at all.
@@ -271,6 +275,23 @@ def _at_exit() -> None:
         loop = it.loop()
         if it.thread == main and loop is not None and not (loop.is_running() or it.is_closed()):
             loop.run_until_complete(it._end.aclose())
+
+
+def _after_fork() -> None:
+    """In a child process: what lives on the loops is the parent's, to be left and released there alone."""
+    for it in _homes.values():
+        it.is_parents = True
+    # Kept for good: what is dropped, a generator say, runs on to its end.
+    _parents.extend((*_homes.values(), *_carried.values()))
+    _homes.clear()
+    _carried.clear()
+
+
+_parents: list[object] = []
+"""What was the parent's process when this one was forked."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Gate:
@@ -361,14 +382,18 @@ class Keeper:
         if not self.is_released:
             self.leave()
 
-    async def keep(self) -> None:
-        """Waits until the resource is to be left."""
+    async def keep(self, leave: object) -> None:
+        """Waits until the resource is to be left, by `leave`."""
         try:
             # One that was cancelled while it built will not be again.
             if not self._task.cancelling():
                 await asyncio.shield(self._stopped)
         except asyncio.CancelledError:
             pass
+        if self.home.is_parents:
+            # It is not left in a child process.
+            _parents.append(leave)
+            raise asyncio.CancelledError
         if not self._stopped.done():
             # All tasks are being cancelled, since the loop ends; or what was entered is broken, and says so in this
             # way. Those who may use the resource run their own ends first.
@@ -519,7 +544,7 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     # What runs here from now on is no part of the build.
     _native.inside.set(None)
     del resource, build, enter
-    await keeper.keep()
+    await keeper.keep(leave)
     try:
         await leave()
     except BaseException as error:
