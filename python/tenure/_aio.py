@@ -25,6 +25,7 @@ import contextvars
 import functools
 import itertools
 import operator
+import os
 import sys
 import threading
 import types
@@ -62,6 +63,7 @@ class Home:
         self.scope = f"loop:{self.state.number}"
         self.thread = threading.get_ident()
         self.is_ending = False
+        self.is_parents = False
         self.tasks: set[asyncio.Task[Any]] = set()
         self.builds: dict[int, asyncio.Task[Any]] = {}
         self.keepers: set[Keeper] = set()
@@ -212,6 +214,8 @@ class Home:
 
     async def _ends(self) -> None:
         """Releases what lives on the loop, which runs for the last time."""
+        if self.is_parents:
+            return
         self.is_ending = True
         until = asyncio.get_running_loop().time() + _native.shutdown_timeout()
         try:
@@ -333,6 +337,23 @@ def _at_exit() -> None:
             loop.run_until_complete(it._end.aclose())
 
 
+def _after_fork() -> None:
+    """In a child process: what lives on the loops is the parent's, to be left and released there alone."""
+    for it in _homes.values():
+        it.is_parents = True
+    # Kept for good: what is dropped, a generator say, runs on to its end.
+    _parents.extend((*_homes.values(), *_carried.values()))
+    _homes.clear()
+    _carried.clear()
+
+
+_parents: list[object] = []
+"""What was the parent's process when this one was forked."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def _left(until: float) -> float:
     return max(0.0, until - asyncio.get_running_loop().time())
 
@@ -422,14 +443,18 @@ class Keeper:
         self.leave()
         await asyncio.shield(self._left)
 
-    async def keep(self) -> None:
-        """Waits until the resource is to be left."""
+    async def keep(self, leave: object) -> None:
+        """Waits until the resource is to be left, by `leave`."""
         try:
             # One that was cancelled while it built will not be again.
             if not self.task.cancelling():
                 await asyncio.shield(self._stopped)
         except asyncio.CancelledError:
             pass
+        if self.home.is_parents:
+            # It is not left in a child process.
+            _parents.append(leave)
+            raise asyncio.CancelledError
         if not self._stopped.done():
             # All tasks are being cancelled, since the loop ends; or what was entered is broken, and says so in this
             # way. Those who may use the resource run their own ends first.
@@ -596,7 +621,7 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     # What runs here from now on is no part of the build.
     _native.inside.set(None)
     del resource, build, enter
-    await keeper.keep()
+    await keeper.keep(leave)
     try:
         await _unlisted(leave())
     except BaseException as error:

@@ -9,7 +9,7 @@ import pytest
 
 import tenure
 import tenure.testing
-from tenure import _aio, _native
+from tenure import _aio, _native, _threads
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +19,8 @@ def nothing_is_left(clock: tenure.testing.Clock) -> Iterator[None]:
     gc.collect()
     clock.advance("1d")
     _aio._sweep()
+    # This thread goes on, and its scope with it.
+    _native.end_scope_named(_threads.scope())
     counts = _native._inspect()
     assert {name: counts[name] for name in ("flights", "waits", "drains", "sessions", "releasing")} == {
         "flights": 0,
