@@ -8,6 +8,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
+FASTAPI_PORT := $(or $(PORT),8000)
 PORT ?= 8501
 ARGS ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -33,7 +34,8 @@ STREAMLIT_NEWEST := $(lastword $(STREAMLITS))
 STREAMLIT ?= $(STREAMLIT_NEWEST)
 STREAMLIT_ENV := .venv-test/streamlit-$(STREAMLIT)
 # The tests that need no host.
-CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host reference browser)
+CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host reference browser frameworks)
+FRAMEWORKS_ENV := .venv-test/frameworks-py$(PYVER)
 # Each in a process of its own: they put different things on the stage under the same names.
 STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py
 
@@ -51,10 +53,10 @@ TEST_WHEEL := $(TARGET)/wheels/test-$(PYVER)
 RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
-.PHONY: help demo wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
+.PHONY: help demo demo-fastapi wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-versions test-rust model test-python test-python-ready \
-	test-streamlit-one test-streamlit-ready test-browser screenshots \
-	matrix browser-long model-long stress-long fuzz bench-python bench-rust package
+	test-streamlit-one test-streamlit-ready test-frameworks test-browser screenshots \
+	matrix browser-long model-long stress-long restarts-long fuzz bench-python bench-rust package
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | expand -t 20
@@ -90,6 +92,10 @@ $(APP_ENV)/.demo-$(PYVER): examples/streamlit/requirements.txt | $(APP_ENV)/.mad
 	$(APP_ENV)/bin/python $(PIP_INSTALL) -r examples/streamlit/requirements.txt
 	touch $@
 
+$(APP_ENV)/.demo-fastapi-$(PYVER): examples/fastapi/requirements.txt | $(APP_ENV)/.made-$(PYVER)
+	$(APP_ENV)/bin/python $(PIP_INSTALL) -r examples/fastapi/requirements.txt
+	touch $@
+
 $(APP_ENV)/.bench-$(PYVER): python/bench/requirements.txt | $(APP_ENV)/.made-$(PYVER)
 	$(APP_ENV)/bin/python $(PIP_INSTALL) -r python/bench/requirements.txt
 	touch $@
@@ -111,6 +117,15 @@ $(STREAMLIT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(STREAMLIT_ENV)/.made-$(PYVER)
 	$(STREAMLIT_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
+$(FRAMEWORKS_ENV)/.requirements: python/tests/requirements-frameworks.txt examples/fastapi/requirements.txt \
+		| $(FRAMEWORKS_ENV)/.made-$(PYVER)
+	$(FRAMEWORKS_ENV)/bin/python $(PIP_INSTALL) $(foreach file,$^,-r $(file))
+	touch $@
+
+$(FRAMEWORKS_ENV)/.tenure: $(TEST_WHEEL)/.built | $(FRAMEWORKS_ENV)/.made-$(PYVER)
+	$(FRAMEWORKS_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
+	touch $@
+
 $(LINT_ENV)/.requirements: python/tests/requirements-lint.txt | $(LINT_ENV)/.made-$(PYVER)
 	$(LINT_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-lint.txt
 	touch $@
@@ -123,6 +138,11 @@ $(LINT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
 
 demo: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo app, on port 8501 or PORT=
 	@scripts/demo $(APP_ENV)/bin/python $(PORT)
+
+demo-fastapi: $(APP_ENV)/.demo-fastapi-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## a FastAPI app with PostgreSQL, on port 8000 or PORT=
+	@scripts/debian '/usr/lib/postgresql/*/bin/initdb' postgresql
+	@SUPPLIER_URL=http://127.0.0.1:$(FASTAPI_PORT)/supplier scripts/with-postgresql $(APP_ENV)/bin/python -m uvicorn \
+		--app-dir examples/fastapi --port $(FASTAPI_PORT) app:app
 
 # Absolute, because it is another folder that the line is for.
 wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the line that installs it (PYTHON= for another)
@@ -170,6 +190,10 @@ test-streamlit-one: test-streamlit-ready ## the Streamlit host with one version 
 	done; test -z "$$failed"
 
 test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
+
+test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## FastAPI, Starlette, Litestar, Quart, LangChain, MCP
+	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
+	$(FRAMEWORKS_ENV)/bin/python -m pytest -c python/pyproject.toml -p no:asyncio python/tests/frameworks $(ARGS)
 
 test-browser: test-streamlit-ready ## the demo in headless Chromium
 	@scripts/debian chromium chromium
@@ -230,6 +254,9 @@ model-long: ## the same without the bound on time
 stress-long: test-python-ready ## ten million operations on 16 threads
 	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) \
 		-m stress -o timeout=0 $(ARGS)
+
+restarts-long: ## a FastAPI server that is restarted twenty times under load, and what PostgreSQL says of it
+	TENURE_TESTS=long TENURE_POSTGRESQL_REQUIRED=1 $(MAKE) test-frameworks ARGS='-k restart -o timeout=0 -s $(ARGS)'
 
 fuzz: test-python-ready ## the generated tests with many more cases, then the fuzzers (SECONDS= for each)
 	PROPTEST_CASES=100000 $(CARGO) test -p tenure -p tenure-digest -p tenure-duration --release $(ARGS)
