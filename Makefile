@@ -41,6 +41,7 @@ STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tes
 
 # Supported interpreters that few systems have yet: Debian's archive has them.
 FETCHED_PYTHONS := 3.14
+FRAMEWORKS_TESTS := python/tests/frameworks 'python/tests/test_docs.py::test_page_runs[docs/guide/asgi.md]'
 # For the tests without a host, where nothing else but the Rust half runs: many of them wait for something.
 TWO_PROCESSES := -n 2 --dist worksteal
 SPREAD ?=
@@ -151,10 +152,10 @@ wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the lin
 
 # The Rust half and the Python half side by side: one compiles while the other waits for processes and servers.
 test: | python-found ## every test once: Rust, models, one Python, the newest Streamlit, the browser
-	@echo "$@: the Rust tests and the models, beside the tests on Python $(PYVER) and Streamlit $(STREAMLIT_NEWEST) and" \
+	@echo "$@: the Rust tests and the models, beside the tests on Python $(PYVER), of frameworks, Streamlit $(STREAMLIT_NEWEST) and" \
 		"in Chromium; about ten minutes on two cores, builds included"
 	@printf '%s\n' \
-		'python: $(MAKE) --keep-going test-python test-streamlit-one test-browser SPREAD="$(TWO_PROCESSES)"' \
+		'python: $(MAKE) --keep-going test-python test-frameworks test-streamlit-one test-browser SPREAD="$(TWO_PROCESSES)"' \
 		'rust: $(MAKE) --keep-going test-rust model' | scripts/side-by-side
 
 # The wheels one after the other, since they share cargo's target directory; then the tests side by side.
@@ -193,7 +194,7 @@ test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
 
 test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## FastAPI, Starlette, Litestar, Quart, LangChain, MCP
 	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
-	$(FRAMEWORKS_ENV)/bin/python -m pytest -c python/pyproject.toml -p no:asyncio python/tests/frameworks $(ARGS)
+	$(FRAMEWORKS_ENV)/bin/python -m pytest -c python/pyproject.toml -p no:asyncio $(FRAMEWORKS_TESTS) $(SPREAD) $(ARGS)
 
 test-browser: test-streamlit-ready ## the demo in headless Chromium
 	@scripts/debian chromium chromium

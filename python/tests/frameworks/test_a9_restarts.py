@@ -146,6 +146,53 @@ def test_a9_a_server_that_restarts_under_load_leaves_no_connection(
     asyncio.run(main())
 
 
+GLOBALS = """
+import os
+import tenure.asgi
+
+def close(name):
+    with open(os.environ["NOTES"], "a") as notes:
+        notes.write(f"{name} closes\\n")
+
+@tenure.cache_resource(on_release=close)
+def model():
+    return "model"
+
+async def nothing(scope, receive, send):
+    pass
+
+app = tenure.asgi.Middleware(nothing, warm=[model], shutdown=True)
+"""
+
+
+def test_a9_the_workers_of_a_server_release_what_is_the_processes_own(tmp_path: Path) -> None:
+    (tmp_path / "globals.py").write_text(GLOBALS)
+    notes = tmp_path / "notes"
+    command = [sys.executable, "-m", "uvicorn", "globals:app", "--app-dir", str(tmp_path), "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, "--port", str(free_port())],
+        env={**os.environ, "NOTES": str(notes)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        started = 0
+        for line in process.stderr:
+            started += "Application startup complete" in line
+            if started == 2:
+                break
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+        process.wait(LOST)
+    finally:
+        process.kill()
+        process.wait()
+        if process.stderr:
+            process.stderr.close()
+    assert notes.read_text() == "model closes\n" * 2
+
+
 def test_a9_postgresql_tells_of_those_who_leave_without_a_goodbye(postgresql: Server) -> None:
     """Shows that the log above would say so."""
     before = postgresql.log.read_text(errors="replace")
