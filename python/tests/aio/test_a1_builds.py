@@ -122,10 +122,14 @@ def test_a1_a_build_is_no_task_of_a_callers_group_or_scope(run: Any) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
                 await thing()
-        with pytest.raises(ExceptionGroup):
+
+        async def broken_group() -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(thing())
                 raise OSError
+
+        with pytest.raises(ExceptionGroup):
+            await broken_group()
         assert thing.info().waiting == 0
         again = asyncio.create_task(thing())
         await waiting(thing, 1)

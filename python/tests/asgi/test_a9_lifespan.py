@@ -369,6 +369,33 @@ def test_a9_a_cancelled_end_releases_in_the_background() -> None:
     assert sorted(notes) == ["pool closes", "pool opens", "slow closes"]
 
 
+def test_a9_what_is_late_is_named_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    notes: Notes = []
+    may_close = asyncio.Event()
+    tenure.configure(shutdown_timeout=0.01)
+
+    @tenure.cache_resource(scope="loop")
+    async def slow() -> AsyncIterator[None]:
+        yield
+        await may_close.wait()
+        notes.append("slow closes")
+
+    async def main() -> None:
+        async with tenure.asgi.lifespan(warm=[slow]):
+            pass
+        (record,) = caplog.records
+        assert "slow" in record.getMessage()
+        assert notes == []
+        may_close.set()
+        while not notes:
+            await asyncio.sleep(0)
+
+    try:
+        asyncio.run(main())
+    finally:
+        tenure.configure()
+
+
 def test_a9_a_lifespan_is_entered_once() -> None:
     async def main() -> None:
         lifespan = tenure.asgi.lifespan()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import caching
+import database
 import pytest
 
 import tenure
@@ -20,3 +21,8 @@ def anew() -> Iterator[None]:
     yield
     tenure.cache_resource.clear()
     _native.set_host(before)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[database.Server]:
+    yield from database.running()

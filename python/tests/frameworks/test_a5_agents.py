@@ -118,6 +118,16 @@ def test_a5_a_server_of_mcp_depends_on_a_client_that_yields() -> None:
     assert caching.notes == ["client closes"]
 
 
+def test_f1_what_captures_a_server_is_refused_with_what_to_write() -> None:
+    there = fastmcp.FastMCP("there")
+
+    async def captures() -> AsyncIterator[Any]:
+        yield there
+
+    with pytest.raises(tenure.UnhashableParamError, match=r"captures.*cannot be told from other functions"):
+        tenure.cache_resource(captures)
+
+
 def test_a1_tools_of_langchain_are_cached_functions_or_use_them() -> None:
     @tenure.cache_resource
     async def lookup(word: str, limit: int = 3) -> list[str]:

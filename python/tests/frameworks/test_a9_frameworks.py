@@ -12,6 +12,7 @@ import caching
 import litestar
 import pytest
 import quart
+import trio
 from fastapi import BackgroundTasks, FastAPI, WebSocket
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -152,6 +153,33 @@ def test_a9_requests_and_websockets_are_sessions_under_every_framework(make: Cal
         assert [note for note in caching.notes if "basket of" in note] == [
             "basket of 1 closes", "basket of 1 closes", "basket of 2 closes"
         ]  # fmt: skip
+
+    asyncio.run(main())
+
+
+def test_a9_the_sessions_of_the_middleware_serve_under_trio() -> None:
+    released = []
+
+    @tenure.cache_resource(scope="session", on_release=released.append)
+    def own() -> list[str]:
+        return ["own"]
+
+    async def get(request: Any) -> JSONResponse:
+        return JSONResponse(own())
+
+    app = Starlette(routes=[Route("/", get)])
+    assert json.loads(trio.run(Client(tenure.asgi.Middleware(app)).get)) == ["own"]
+    assert released == [["own"]]
+
+
+def test_a9_an_endpoint_of_starlette_is_a_function_that_calls_a_cached_one() -> None:
+    @tenure.cache_resource
+    async def page(request: Any) -> JSONResponse:
+        raise AssertionError("must not be called")
+
+    async def main() -> None:
+        with pytest.raises(TypeError, match="too many positional arguments"):
+            await Client(Starlette(routes=[Route("/", page)])).get()
 
     asyncio.run(main())
 
