@@ -461,9 +461,8 @@ class Keeper:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._others_end()
             _native.release_of_keeper(self)
-            if not self._stopped.done():
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait((self._stopped,), timeout=_native.shutdown_timeout())
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._others_let_go()
         # Its `on_release` comes first; but what somebody still leases is released when it has been left.
         while self.is_released and not self._stopped.done():
             with contextlib.suppress(asyncio.CancelledError):
@@ -483,6 +482,14 @@ class Keeper:
         later = [it._left for it in younger if it.is_released or it.task.cancelling()]
         if later:
             await asyncio.wait(later)
+
+    async def _others_let_go(self) -> None:
+        """Waits while somebody leases the resource, as long as a shutdown may take."""
+        loop = self.task.get_loop()
+        until = loop.time() + _native.shutdown_timeout()
+        while not self._stopped.done() and loop.time() < until:
+            await asyncio.wait((self._stopped,), timeout=PAUSE)
+            _native.look_at_place(self.home.state.number)
 
     def outcome(self) -> tuple[bool, BaseException | None]:
         """Whether it has been left already, and what that raised."""

@@ -17,6 +17,15 @@ pub(crate) fn end_place(py: Python<'_>, place: u64) -> PyResult<()> {
     })
 }
 
+/// Releases what nobody uses any more on this loop, and what was let go of.
+#[pyfunction]
+pub(crate) fn look_at_place(py: Python<'_>, place: u64) -> PyResult<()> {
+    interrupts::to_caller(py, || {
+        process::engine().look_at_place(place);
+        Ok(())
+    })
+}
+
 /// The task that keeps a resource is to leave it.
 #[pyfunction]
 pub(crate) fn release_of_keeper(py: Python<'_>, keeper: &Bound<'_, PyAny>) -> PyResult<()> {

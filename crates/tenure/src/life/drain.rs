@@ -110,6 +110,15 @@ impl Drains {
 
     /// Releases what lives on a place that ends, whoever uses it, but for what someone has asked to stay.
     pub(crate) fn end_place(&self, place: u64) {
+        self.let_go_on(place, |resource| !resource.is_claimed());
+    }
+
+    /// Releases what lives on a place and nobody uses any more, before the next look at it.
+    pub(crate) fn look_at_place(&self, place: u64) {
+        self.let_go_on(place, |resource| !resource.in_use());
+    }
+
+    fn let_go_on(&self, place: u64, goes: impl Fn(&dyn Watched) -> bool) {
         let _under_way = self.under_way.begin();
         let of_place: Vec<_> = {
             let mut watched = self.watched.lock();
@@ -119,10 +128,10 @@ impl Drains {
         };
         for (id, (resource, until)) in of_place {
             self.timer.cancel(id);
-            if resource.is_claimed() {
-                self.watch(resource, until);
-            } else {
+            if goes(&*resource) {
                 resource.release();
+            } else {
+                self.watch(resource, until);
             }
         }
     }
