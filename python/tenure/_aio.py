@@ -175,9 +175,9 @@ class Home:
             keeper.is_released = True
             has_left, error = keeper.outcome()
             if has_left:
-                keeper = None
-                if error is not None:
+                if error is not None or keeper.has_failed:
                     ticket.failed(error)
+                keeper = None
         begin = functools.partial(_begin_release, self, keeper, on_release, ticket)
         if self.is_here():
             begin()
@@ -348,7 +348,7 @@ async def _foreign(future: asyncio.Future[None], number: int) -> None:
 class Keeper:
     """The task that has entered a resource, and leaves it: what a release waits for."""
 
-    __slots__ = ("_left", "_stopped", "_task", "home", "is_released", "number")
+    __slots__ = ("_left", "_stopped", "_task", "has_failed", "home", "is_released", "number")
 
     def __init__(self, here: Home, loop: asyncio.AbstractEventLoop) -> None:
         task = asyncio.current_task()
@@ -357,6 +357,7 @@ class Keeper:
         self.home = here
         self.number = next(_numbers)
         self.is_released = False
+        self.has_failed = False
         self._stopped: asyncio.Future[None] = loop.create_future()
         self._left: asyncio.Future[None] = loop.create_future()
         here.keepers.add(self)
@@ -426,8 +427,13 @@ class Keeper:
         """Whether it has been left already, and what that raised."""
         return self._left.done(), self._left.exception() if self._left.done() else None
 
-    def has_left(self, error: BaseException | None) -> None:
+    def has_left(self, function: str, error: BaseException | None) -> None:
         self.home.keepers.discard(self)
+        if error is not None and not self.is_released:
+            # Told at once. Kept, it would hold the resource by its traceback, and pass for a user that the release
+            # waits for.
+            _native.tell_teardown(function, error)
+            self.has_failed, error = True, None
         if error is None:
             self._left.set_result(None)
         else:
@@ -543,16 +549,17 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     here.landed(build)
     # What runs here from now on is no part of the build.
     _native.inside.set(None)
+    function = build.function
     del resource, build, enter
     await keeper.keep(leave)
     try:
         await leave()
     except BaseException as error:
-        keeper.has_left(error)
+        keeper.has_left(function, error)
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
     else:
-        keeper.has_left(None)
+        keeper.has_left(function, None)
 
 
 _CARRIERS = {"coroutine": _build, "generator": _keep_generator, "entered": _keep_entered}
@@ -595,6 +602,9 @@ async def _release(keeper: Keeper | None, waits: Any, ticket: _native.Releasing)
                 await keeper.left()
             except BaseException as error:
                 ticket.failed(error)
+            else:
+                if keeper.has_failed:
+                    ticket.failed(None)
 
 
 def _release_ended(keeper: Keeper | None, ticket: _native.Releasing, task: asyncio.Task[None]) -> None:
