@@ -184,9 +184,9 @@ class Home:
             keeper.is_released = True
             has_left, error = keeper.outcome()
             if has_left:
-                keeper = None
-                if error is not None:
+                if error is not None or keeper.has_failed:
                     ticket.failed(error)
+                keeper = None
         begin = functools.partial(_begin_release, self, keeper, on_release, ticket)
         if self.is_here():
             if self._held_back is None:
@@ -419,7 +419,7 @@ async def _foreign(future: asyncio.Future[None], number: int) -> None:
 class Keeper:
     """The task that has entered a resource, and leaves it: what a release waits for."""
 
-    __slots__ = ("_left", "_stopped", "home", "is_released", "number", "task")
+    __slots__ = ("_left", "_stopped", "has_failed", "home", "is_released", "number", "task")
 
     def __init__(self, here: Home, number: int) -> None:
         task = asyncio.current_task()
@@ -429,6 +429,7 @@ class Keeper:
         self.home = here
         self.number = number
         self.is_released = False
+        self.has_failed = False
         self._stopped: asyncio.Future[None] = loop.create_future()
         self._left: asyncio.Future[None] = loop.create_future()
         here.keepers.add(self)
@@ -456,19 +457,26 @@ class Keeper:
             _parents.append(leave)
             raise asyncio.CancelledError
         if not self._stopped.done():
-            # All tasks are being cancelled, since the loop ends; or what was entered is broken, and says so in this
-            # way. Those who may use the resource run their own ends first.
+            # All tasks are being cancelled, since the loop ends: those who may use the resource run their own ends
+            # first. Or what was entered is broken, and says so in this way.
+            goes_on = self._goes_on()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._others_end()
             _native.release_of_keeper(self)
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._others_let_go()
+            if not goes_on:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._others_let_go()
         # Its `on_release` comes first; but what somebody still leases is released when it has been left.
         while self.is_released and not self._stopped.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(self._stopped)
         # Nobody who cancels all tasks means this one from here on.
         asyncio._unregister_task(self.task)
+
+    def _goes_on(self) -> bool:
+        """Whether the program goes on, on this loop."""
+        ours = {task for it in _homes.values() for task in it.tasks}
+        return any(not task.cancelling() for task in asyncio.all_tasks() - ours)
 
     async def _others_end(self) -> None:
         """Waits for the tasks that are being cancelled, but for those of homes; and for what was built later, and
@@ -495,8 +503,13 @@ class Keeper:
         """Whether it has been left already, and what that raised."""
         return self._left.done(), self._left.exception() if self._left.done() else None
 
-    def has_left(self, error: BaseException | None) -> None:
+    def has_left(self, function: str, error: BaseException | None) -> None:
         self.home.keepers.discard(self)
+        if error is not None and not self.is_released:
+            # Told at once. Kept, it would hold the resource by its traceback, and pass for a user that the release
+            # waits for.
+            _native.tell_teardown(function, error)
+            self.has_failed, error = True, None
         if error is None:
             self._left.set_result(None)
         else:
@@ -627,16 +640,17 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     here.landed(build)
     # What runs here from now on is no part of the build.
     _native.inside.set(None)
+    function = build.function
     del resource, build, enter
     await keeper.keep(leave)
     try:
         await _unlisted(leave())
     except BaseException as error:
-        keeper.has_left(error)
+        keeper.has_left(function, error)
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
     else:
-        keeper.has_left(None)
+        keeper.has_left(function, None)
 
 
 _CARRIERS = {"coroutine": _build, "generator": _keep_generator, "entered": _keep_entered}
@@ -683,6 +697,9 @@ async def _release(keeper: Keeper | None, waits: Any, ticket: _native.Releasing)
                 await keeper.left()
             except BaseException as error:
                 ticket.failed(error)
+            else:
+                if keeper.has_failed:
+                    ticket.failed(None)
 
 
 def _release_ended(here: Home, keeper: Keeper | None, ticket: _native.Releasing, task: asyncio.Task[None]) -> None:

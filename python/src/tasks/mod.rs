@@ -33,5 +33,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(release::release_of_keeper, module)?)?;
     module.add_function(wrap_pyfunction!(release::shutdown_timeout, module)?)?;
     module.add_function(wrap_pyfunction!(release::tell_late_tasks, module)?)?;
+    module.add_function(wrap_pyfunction!(release::tell_teardown, module)?)?;
     Ok(())
 }

@@ -48,6 +48,13 @@ fn release_those(py: Python<'_>, is_meant: impl Fn(&Leave) -> bool) -> PyResult<
     })
 }
 
+/// What a resource was left by has raised, before anybody waited for that: where its task group crashed, say.
+#[pyfunction]
+pub(crate) fn tell_teardown(py: Python<'_>, function: &str, error: Bound<'_, PyAny>) {
+    let text = format!("the teardown of {function} raised");
+    log::error(py, &text, PyErr::from_value(error));
+}
+
 /// How long the releases at the end of a loop may take, in seconds.
 #[pyfunction]
 pub(crate) fn shutdown_timeout() -> f64 {

@@ -126,9 +126,12 @@ impl Releasing {
         self.number
     }
 
-    /// A part of the release has raised; the rest goes on.
-    fn failed(&self, py: Python<'_>, error: Bound<'_, PyAny>) {
+    /// A part of the release has raised, and has been told of where no error is given; the rest goes on.
+    fn failed(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) {
         self.has_failed.store(true, Ordering::Relaxed);
+        let Some(error) = error else {
+            return;
+        };
         let text = format!("on_release of {} raised (cause: {})", self.name, self.cause);
         log::error(py, &text, PyErr::from_value(error));
     }
@@ -167,7 +170,7 @@ impl Releasing {
                 }
                 Ok(_) => {}
                 Err(error) if error.is_instance_of::<PyException>(py) => {
-                    self.failed(py, error.into_value(py).into_bound(py).into_any());
+                    self.failed(py, Some(error.into_value(py).into_bound(py).into_any()));
                 }
                 Err(error) => return Err(error),
             }

@@ -15,7 +15,7 @@ import pytest
 
 import tenure
 import tenure.testing
-from loops import Loop, by_asyncio, by_hand, cancels_all, on_every_loop, outcome, until
+from loops import Loop, by_asyncio, cancels_all, on_every_loop, outcome, until
 from tenure import CacheCycleError
 from world import LOST, Ledger, Thing, releases, settled, together
 
@@ -729,3 +729,30 @@ def test_a5_waiters_on_other_loops_get_what_a_keeper_keeps(ledger: Ledger) -> No
     assert first.is_open
     loop.end(cancels_all)
     assert not first.is_open
+
+
+def test_a5_a_teardown_that_fails_before_its_release_holds_nothing(
+    clock: tenure.testing.Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """L8: an orphan that its loop has left is released, though the error of that holds it by its traceback."""
+
+    class Weak:
+        pass
+
+    @tenure.cache_resource(keep_if=lambda _: False)
+    async def thing() -> AsyncIterator[Weak]:
+        it = Weak()
+        yield it
+        raise OSError("the teardown fails")
+
+    async def main() -> None:
+        held = await thing()
+        assert thing.info().draining == 1
+        await asyncio.sleep(0)
+        del held
+
+    asyncio.run(main())
+    caplog.clear()
+    clock.advance("1m")
+    info = thing.info()
+    assert (info.draining, info.release_failures) == (0, 1)
