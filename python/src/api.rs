@@ -7,14 +7,25 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet};
 use tenure::{Cause, Encoder};
 
+use crate::caller::attach;
 use crate::encode::{self, Context, HashFuncs};
-use crate::log::Caller;
+use crate::function::bound;
+use crate::function::cached;
+use crate::function::decorator;
+use crate::function::leased;
+use crate::function::options;
+use crate::life::interrupts;
+use crate::life::resource::Held;
 use crate::process::{self, exit, fork, shutdown};
-use crate::resource::Held;
-use crate::{
-    attach, bound, cached, decorator, errors, events, host, hosts, info, interrupts, leased,
-    options, scope, sessions, tasks, testing,
-};
+use crate::program::host;
+use crate::program::hosts;
+use crate::program::scope;
+use crate::program::sessions;
+use crate::words::errors;
+use crate::words::events;
+use crate::words::info;
+use crate::words::log::Caller;
+use crate::{tasks, testing};
 
 /// The native half of the package `tenure`.
 #[pymodule(gil_used = true)]

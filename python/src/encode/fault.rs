@@ -4,7 +4,7 @@
 //! the fault passes it, so that a call that works pays nothing for it.
 
 use super::names::{class_of, display_name};
-use crate::errors::{self, Kind};
+use crate::words::errors::{self, Kind};
 use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
 use std::fmt::Write;

@@ -7,8 +7,8 @@
 
 use super::fault::one_line;
 use super::names::{class_of, full_name, type_name};
-use crate::errors;
-use crate::user_code;
+use crate::caller::user_code;
+use crate::words::errors;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;

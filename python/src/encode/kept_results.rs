@@ -10,7 +10,7 @@
 use super::bytecode;
 use super::class::{self, own_dict};
 use super::members;
-use crate::modules;
+use crate::program::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyMapping, PyModule, PySet, PyString, PyType};

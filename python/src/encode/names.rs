@@ -3,7 +3,7 @@
 
 use super::class::is_heap;
 use super::tags;
-use crate::modules;
+use crate::program::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};

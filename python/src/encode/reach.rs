@@ -11,7 +11,7 @@ use super::bytecode::{self, Seen};
 use super::class::{self, is_heap};
 use super::members;
 use super::names::{full_name, module_root};
-use crate::modules;
+use crate::program::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyType};

@@ -24,7 +24,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use tenure::{Config, Engine};
 
-use crate::attach;
+use crate::caller::attach;
 
 /// Leaked, since anyone may hold a reference.
 static IN_FORCE: AtomicPtr<Engine> = AtomicPtr::new(ptr::null_mut());

@@ -9,16 +9,17 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::{BuildError, Detached};
 
-use crate::awaitables;
-use crate::cached::{Cached, held};
-use crate::failure::Failure;
-use crate::raised::raised;
-use crate::registration::KnownFunction;
-use crate::resource::{Held, Leave};
-use crate::shape::{self, Shape};
+use crate::function::cached::{Cached, held};
+use crate::function::registration::KnownFunction;
+use crate::function::shape::{self, Shape};
+use crate::life::awaitables;
+use crate::life::failure::Failure;
+use crate::life::interrupts;
+use crate::life::raised::raised;
+use crate::life::resource::{Held, Leave};
+use crate::process;
 use crate::tasks::inside::{self, Inside, What};
 use crate::tasks::ticket::LoopState;
-use crate::{interrupts, process};
 
 /// The arguments of a call, by position and by name.
 pub(crate) type Given = (Py<PyTuple>, Option<Py<PyDict>>);

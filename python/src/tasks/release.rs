@@ -5,8 +5,10 @@ use std::any::Any;
 use pyo3::prelude::*;
 use tenure::Cause;
 
-use crate::resource::{Held, Leave};
-use crate::{interrupts, log, process};
+use crate::life::interrupts;
+use crate::life::resource::{Held, Leave};
+use crate::process;
+use crate::words::log;
 
 /// A loop ends, or was closed: what can be released on it alone is released.
 #[pyfunction]

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use tenure::Cause;
 use tenure::front::LateRelease;
 
-use crate::log;
+use crate::words::log;
 
 /// An event loop, for all that was built on it.
 #[pyclass(frozen, module = "tenure._native")]

@@ -18,13 +18,18 @@ use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::{Holding, Later};
 use tenure::{Behaviour, Cause, Interrupt, ReleaseFailed, SessionId};
 
-use crate::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
-use crate::fingerprint::{Decoration, Firsts};
-use crate::provenance;
-use crate::raised::{Forked, interrupt};
-use crate::scope::Sharing;
+use crate::caller::attach;
+use crate::caller::user_code;
+use crate::decoration::fingerprint::{Decoration, Firsts};
+use crate::decoration::provenance;
+use crate::function::shape;
+use crate::life::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
+use crate::life::interrupts;
+use crate::life::raised::{Forked, interrupt};
+use crate::process;
+use crate::program::scope::Sharing;
 use crate::tasks::ticket::{BoundToLoop, LoopState, Releasing};
-use crate::{attach, interrupts, log, process, shape, user_code};
+use crate::words::log;
 
 /// A cached object, and how many references to it there were before the cache handed it out.
 pub(crate) struct Held {

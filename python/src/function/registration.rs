@@ -14,9 +14,9 @@ use pyo3::prelude::*;
 use tenure::Function;
 use tenure::front::Registered;
 
-use crate::failure::Failure;
+use crate::life::failure::Failure;
+use crate::life::resource::{Callbacks, Held};
 use crate::process::{self, Standing};
-use crate::resource::{Callbacks, Held};
 
 pub(crate) type Known = Registered<Held, Failure>;
 pub(crate) type KnownFunction = Function<Held, Failure>;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::modules;
+use crate::program::modules;
 
 /// A host by names.
 pub(crate) struct Known {

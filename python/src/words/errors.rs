@@ -5,7 +5,7 @@
 //! framework of a host, those for which that has an error of its own are that error too.
 #![allow(unsafe_code)]
 
-use crate::hosts;
+use crate::program::hosts;
 use pyo3::exceptions::{PyException, PyRecursionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;

@@ -12,7 +12,7 @@ use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 
-use crate::user_code;
+use crate::caller::user_code;
 
 /// Has calls of a class's objects go through the function pointer that `T` holds at `field`, from
 /// its first object on.

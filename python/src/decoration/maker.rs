@@ -21,9 +21,9 @@ use pyo3::types::{
 };
 use tenure::Encoder;
 
+use crate::decoration::identity::{code_of, digest};
 use crate::encode::{self, Context};
-use crate::identity::{code_of, digest};
-use crate::modules;
+use crate::program::modules;
 
 /// The code that decorates, as the engine's registry is told of it.
 pub(crate) struct Maker {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use tenure::front::{Hasher128, Identity};
 
+use crate::decoration::identity::{self, Place, Source};
+use crate::decoration::maker::{self, Maker};
 use crate::encode::{First, Role};
-use crate::identity::{self, Place, Source};
-use crate::maker::{self, Maker};
-use crate::options::Options;
+use crate::function::options::Options;
 
 /// A function where it is decorated.
 pub(crate) struct Decorated {

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use smallvec::SmallVec;
 
-use crate::plan::Arguments;
+use crate::function::plan::Arguments;
 
 /// Owns what the arguments point to.
 pub(crate) struct ArgumentArray<'py> {

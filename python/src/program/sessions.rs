@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 
-use crate::{attach, process};
+use crate::caller::attach;
+use crate::process;
 
 /// How long an event loop waits for the releases of a session, which are the program's own code. By
 /// then the session's entries are out of reach, also for a session that comes straight back, and

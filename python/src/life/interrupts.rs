@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use pyo3::prelude::*;
 
-use crate::user_code;
+use crate::caller::user_code;
 use tenure::front::Layers;
 
 /// The first exception that a call has to raise.

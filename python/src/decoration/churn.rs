@@ -10,10 +10,10 @@ use std::sync::Mutex;
 
 use pyo3::prelude::*;
 
-use crate::fingerprint::{Decorated, Decoration};
-use crate::log;
-use crate::registration::Known;
-use crate::resource::Callbacks;
+use crate::decoration::fingerprint::{Decorated, Decoration};
+use crate::function::registration::Known;
+use crate::life::resource::Callbacks;
+use crate::words::log;
 
 /// So many runs leave something behind before anything is said.
 const RUNS: usize = 3;

@@ -6,12 +6,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use tenure::{BuildStart, Encoder, Host, HostBuild, Interrupt, Observed, Recording, SessionId};
 
-use crate::attach;
-use crate::current_function::Current;
+use crate::caller::attach;
+use crate::caller::current_function::Current;
 use crate::encode::{self, Context};
-use crate::hosts;
-use crate::log;
-use crate::raised::interrupt;
+use crate::life::raised::interrupt;
+use crate::program::hosts;
+use crate::words::log;
 
 pub(crate) struct PyHost {
     pub(crate) adapter: Py<PyAny>,

@@ -16,7 +16,7 @@ use tenure::Encoder;
 use tenure::front::Hasher128;
 
 use crate::encode::{self, First, Holds, Pin, Role};
-use crate::log;
+use crate::words::log;
 
 /// The digests that tell a function from others; each means something in this process only.
 pub(crate) struct Source {

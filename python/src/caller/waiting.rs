@@ -15,8 +15,11 @@ use pyo3::prelude::*;
 use tenure::Interrupt;
 use tenure::front::{Awaited, Waiting};
 
-use crate::raised::{Forked, interrupt};
-use crate::{attach, log, process, strands};
+use crate::caller::attach;
+use crate::caller::strands;
+use crate::life::raised::{Forked, interrupt};
+use crate::process;
+use crate::words::log;
 
 /// How long a caller waits before it looks for signals and for its host's wishes.
 const LOOK: Duration = Duration::from_millis(50);

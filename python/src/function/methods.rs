@@ -5,12 +5,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::argument_array::ArgumentArray;
-use crate::bound::BoundCached;
-use crate::cached::Cached;
-use crate::info::Info;
-use crate::leased::Leased;
+use crate::function::argument_array::ArgumentArray;
+use crate::function::bound::BoundCached;
+use crate::function::cached::Cached;
+use crate::function::leased::Leased;
 use crate::tasks::call::TaskCall;
+use crate::words::info::Info;
 
 #[pymethods]
 impl Cached {

@@ -4,9 +4,9 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use crate::cached::Cached;
-use crate::options::Written;
-use crate::user_code;
+use crate::caller::user_code;
+use crate::function::cached::Cached;
+use crate::function::options::Written;
 
 /// Decorates a function: `tenure.cache_resource` with its settings checked.
 #[pyfunction]

@@ -7,8 +7,8 @@ use pyo3::types::{PyBool, PyDict, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::Cause;
 
-use crate::info::EntryInfo;
-use crate::user_code;
+use crate::caller::user_code;
+use crate::words::info::EntryInfo;
 
 /// A callback that says yes or no of a resource.
 pub(crate) struct Question {

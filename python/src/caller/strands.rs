@@ -10,7 +10,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use tenure::front::Strand;
 
-use crate::{attach, modules};
+use crate::caller::attach;
+use crate::program::modules;
 
 static FOUND: PyOnceLock<Found> = PyOnceLock::new();
 

@@ -7,9 +7,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use tenure::{Encoder, Scope, SessionId};
 
+use crate::caller::user_code;
 use crate::encode::{self, Context};
-use crate::errors::{self, Kind};
-use crate::{process, user_code};
+use crate::process;
+use crate::words::errors::{self, Kind};
 
 /// Who shares an entry.
 pub(crate) enum Sharing {
@@ -179,7 +180,7 @@ pub(crate) fn end_scope_named(py: Python<'_>, scope: &str) -> PyResult<()> {
 }
 
 fn end(py: Python<'_>, scope: &str) -> PyResult<()> {
-    crate::interrupts::to_caller(py, || {
+    crate::life::interrupts::to_caller(py, || {
         process::engine().end_scope(scope);
         Ok(())
     })

@@ -7,9 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::argument_array::ArgumentArray;
-use crate::cached::Cached;
-use crate::resource::Claim;
+use crate::function::argument_array::ArgumentArray;
+use crate::function::cached::Cached;
+use crate::life::resource::Claim;
 
 /// A resource on loan: `with f.lease(args) as resource`.
 #[pyclass(frozen, module = "tenure", name = "Lease")]

@@ -8,11 +8,11 @@ use pyo3::types::{PyBool, PyDelta, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Settings, Spinner};
 
-use crate::awaitables::is_async_function;
-use crate::callback::OnRelease;
-use crate::errors;
-use crate::log::{self, Caller};
-use crate::scope::Sharing;
+use crate::life::awaitables::is_async_function;
+use crate::life::callback::OnRelease;
+use crate::program::scope::Sharing;
+use crate::words::errors;
+use crate::words::log::{self, Caller};
 
 /// What a decorator was given, checked.
 pub(crate) struct Options {

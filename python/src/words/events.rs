@@ -7,7 +7,8 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::{attach, log};
+use crate::caller::attach;
+use crate::words::log;
 
 /// Has the engine's events go to the logger `tenure` from now on.
 pub(crate) fn forward() {

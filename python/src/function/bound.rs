@@ -9,12 +9,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 
-use crate::argument_array::ArgumentArray;
-use crate::cached::Cached;
-use crate::info::Info;
-use crate::leased::Leased;
-use crate::plan::Arguments;
-use crate::vectorcall;
+use crate::function::argument_array::ArgumentArray;
+use crate::function::cached::Cached;
+use crate::function::leased::Leased;
+use crate::function::plan::Arguments;
+use crate::function::vectorcall;
+use crate::words::info::Info;
 
 // The instance is the first argument. Not a doc comment, which would stand where the method's own is
 // looked for.
