@@ -122,10 +122,14 @@ def test_a1_a_build_is_no_task_of_a_callers_group_or_scope(run: Any) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
                 await thing()
-        with pytest.raises(ExceptionGroup):
+
+        async def crashes() -> None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(thing())
                 raise OSError
+
+        with pytest.raises(ExceptionGroup):
+            await crashes()
         assert thing.info().waiting == 0
         again = asyncio.create_task(thing())
         await waiting(thing, 1)
@@ -367,10 +371,10 @@ def test_a1_nothing_is_awaited_twice_or_left_unawaited() -> None:
         await call
         with pytest.raises(RuntimeError, match="cannot reuse"):
             await call
-        again = thing()
+        again = thing()  # It has its resource at hand.
         assert inspect.iscoroutine(again)
+        await again
         with pytest.raises(RuntimeError, match="cannot reuse"):
-            await again
             await again
 
     asyncio.run(main())

@@ -169,9 +169,7 @@ def test_a1_the_end_of_the_loop_ends_the_build(run: Any, shape: str, point: int,
 @SHAPES
 @EVERY_POINT
 @on_every_loop
-def test_a5_a_teardown_that_the_end_of_the_loop_meets_goes_on(
-    run: Any, shape: str, point: int, ledger: Ledger
-) -> None:
+def test_a5_a_teardown_that_the_end_of_the_loop_meets_goes_on(run: Any, shape: str, point: int, ledger: Ledger) -> None:
     """A5, A3: it is resumed, never thrown into; the loop closes after it."""
 
     async def main() -> None:
@@ -246,9 +244,7 @@ def test_a1_cancelled_before_the_first_step_it_is_handed_on(shape: str, ledger: 
 
 
 @SHAPES
-def test_a1_a_build_that_does_not_let_itself_be_cancelled_is_released_with_its_loop(
-    shape: str, ledger: Ledger
-) -> None:
+def test_a1_a_build_that_does_not_let_itself_be_cancelled_is_released_with_its_loop(shape: str, ledger: Ledger) -> None:
     async def main() -> None:
         world = World(shape, ledger)
         stubborn = world.make

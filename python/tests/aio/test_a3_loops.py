@@ -198,9 +198,7 @@ async def other() -> object:
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_a1_a_build_is_handed_on_when_its_loop_dies(
-    end: Any, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a1_a_build_is_handed_on_when_its_loop_dies(end: Any, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_aio, "LOOK", 0.01)
     builds: list[asyncio.AbstractEventLoop] = []
     loop = Loop()
@@ -258,9 +256,7 @@ def test_a1_a_call_after_the_loop_of_the_build_has_died(
         cancels_all(loop)
 
 
-def test_a1_a_build_that_was_handed_on_and_goes_on_is_released(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a1_a_build_that_was_handed_on_and_goes_on_is_released(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop that only stood still: what it gives in the end has nobody."""
     monkeypatch.setattr(_aio, "LOOK", 0.01)
     loop = asyncio.new_event_loop()

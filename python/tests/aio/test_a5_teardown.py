@@ -75,9 +75,7 @@ ASYNC = pytest.mark.parametrize("shape", ["yields", "enters", "enters_blocking"]
 
 @SYNC
 @pytest.mark.parametrize("cause", ["cleared", "evicted", "expired", "invalid", "orphaned", "discarded", "shutdown"])
-def test_a5_every_end_tears_down_once(
-    shape: str, cause: str, ledger: Ledger, clock: tenure.testing.Clock
-) -> None:
+def test_a5_every_end_tears_down_once(shape: str, cause: str, ledger: Ledger, clock: tenure.testing.Clock) -> None:
     good = [True]
     settings: dict[str, Any] = {"max_entries": 1, "ttl": "1m", "validate": lambda _: good[0]}
     if cause == "orphaned":
@@ -255,7 +253,9 @@ def test_a5_enter_and_leave_are_one_task_with_one_context(run: Any, shape: str, 
 
 
 @ASYNC
-@pytest.mark.parametrize("cause", ["cleared", "evicted", "expired", "invalid", "orphaned", "discarded", "session_ended"])
+@pytest.mark.parametrize(
+    "cause", ["cleared", "evicted", "expired", "invalid", "orphaned", "discarded", "session_ended"]
+)
 def test_a5_every_end_tears_down_once_where_it_is_async(
     shape: str, cause: str, ledger: Ledger, clock: tenure.testing.Clock
 ) -> None:
@@ -321,9 +321,7 @@ def test_a5_a_lease_keeps_it_from_being_left(shape: str, ledger: Ledger) -> None
 
 @ASYNC
 @on_every_loop
-def test_a5_a_lease_that_outlives_the_loops_tasks_is_left_with_the_loop(
-    run: Any, shape: str, ledger: Ledger
-) -> None:
+def test_a5_a_lease_that_outlives_the_loops_tasks_is_left_with_the_loop(run: Any, shape: str, ledger: Ledger) -> None:
     thing = async_functions(ledger)[shape]
     if run is by_hand and shape == "enters":
         pytest.skip("the loop closes the generator inside of the context manager by itself")
