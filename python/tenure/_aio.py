@@ -59,6 +59,7 @@ class Home:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = weakref.ref(loop)
+        self.key = id(loop)
         self.state = _native.LoopState()
         self.scope = f"loop:{self.state.number}"
         self.thread = threading.get_ident()
@@ -231,7 +232,7 @@ class Home:
         finally:
             self.state.end()
             self._take_posts()
-            _homes.pop(self._key(), None)
+            _take_out(self)
 
     async def _wind_up(self, until: float) -> None:
         """Begins the releases of what lives here, each when the one before has ended, or the time is over."""
@@ -280,12 +281,13 @@ class Home:
             _native.tell_late_tasks([task.get_name() for task in late])
         return not late
 
-    def _key(self) -> int:
-        return next((key for key, it in _homes.items() if it is self), 0)
-
 
 _homes: dict[int, Home] = {}
 """The homes by the addresses of their loops. An address is no name: the loop itself is compared."""
+
+
+_lock = threading.Lock()
+"""For whoever adds a home or takes one out. Nothing else is done under it."""
 
 
 def home() -> Home:
@@ -298,21 +300,30 @@ def home() -> Home:
     if here is not None and here.loop() is loop:
         return here
     _sweep()
-    here = _homes[id(loop)] = Home(loop)
+    here = Home(loop)
+    with _lock:
+        _homes[here.key] = here
     return here
 
 
 def _sweep() -> None:
     """Gives up the homes whose loops were closed without a word."""
-    for key, it in tuple(_homes.items()):
+    for it in _homes.copy().values():
         if it.is_closed():
-            _homes.pop(key, None)
+            _take_out(it)
             lose(it)
+
+
+def _take_out(it: Home) -> None:
+    with _lock:
+        # Another loop may stand at its address by now.
+        if _homes.get(it.key) is it:
+            del _homes[it.key]
 
 
 def lose(it: Home) -> None:
     """The loop was closed, or is gone, without a word: what lives on it is released without it."""
-    for carried in tuple(_carried.values()):
+    for carried in _carried.copy().values():
         if carried.home is it:
             it.landed(carried.build)
             carried.build.abandon()
@@ -331,7 +342,7 @@ def _at_exit() -> None:
     if asyncio._get_running_loop() is not None:
         return
     main = threading.main_thread().ident
-    for it in tuple(_homes.values()):
+    for it in _homes.copy().values():
         loop = it.loop()
         if it.thread == main and loop is not None and not (loop.is_running() or it.is_closed()):
             loop.run_until_complete(it._end.aclose())
@@ -339,6 +350,8 @@ def _at_exit() -> None:
 
 def _after_fork() -> None:
     """In a child process: what lives on the loops is the parent's, to be left and released there alone."""
+    global _lock
+    _lock = threading.Lock()  # Who held it may not be here.
     for it in _homes.values():
         it.is_parents = True
     # Kept for good: what is dropped, a generator say, runs on to its end.
@@ -444,8 +457,8 @@ class Keeper:
         self.leave()
         await asyncio.shield(self._left)
 
-    async def keep(self, leave: object) -> None:
-        """Waits until the resource is to be left, by `leave`."""
+    async def keep(self) -> None:
+        """Waits until the resource is to be left."""
         try:
             # One that was cancelled while it built will not be again.
             if not self.task.cancelling():
@@ -453,9 +466,7 @@ class Keeper:
         except asyncio.CancelledError:
             pass
         if self.home.is_parents:
-            # It is not left in a child process.
-            _parents.append(leave)
-            raise asyncio.CancelledError
+            return
         if not self._stopped.done():
             # All tasks are being cancelled, since the loop ends: those who may use the resource run their own ends
             # first. Or what was entered is broken, and says so in this way.
@@ -475,15 +486,14 @@ class Keeper:
 
     def _goes_on(self) -> bool:
         """Whether the program goes on, on this loop."""
-        ours = {task for it in _homes.values() for task in it.tasks}
-        return any(not task.cancelling() for task in asyncio.all_tasks() - ours)
+        return any(not task.cancelling() for task in asyncio.all_tasks() - self.home.tasks)
 
     async def _others_end(self) -> None:
         """Waits for the tasks that are being cancelled, but for those of homes; and for what was built later, and
         may use this resource.
         """
-        ours = {task for it in _homes.values() for task in it.tasks}
-        others = [task for task in asyncio.all_tasks() - ours if task.cancelling()]
+        everyone = asyncio.all_tasks() - self.home.tasks
+        others = [task for task in everyone if task.cancelling()]
         if others:
             await asyncio.wait(others)
         younger = [it for it in self.home.keepers if it.number > self.number]
@@ -642,8 +652,12 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     _native.inside.set(None)
     function = build.function
     del resource, build, enter
-    await keeper.keep(leave)
     try:
+        await keeper.keep()
+        if here.is_parents:
+            # It is not left in a child process, and not dropped either: a generator would run on to its end.
+            _parents.append(leave)
+            return
         await _unlisted(leave())
     except BaseException as error:
         keeper.has_left(function, error)
@@ -671,8 +685,8 @@ def _begin_release(
         if keeper is None and not hasattr(type(waits), "__await__"):
             ticket.done()
         elif here.is_closed():
-            if waits is not None and hasattr(type(waits), "close"):
-                waits.close()  # It never begins.
+            if close := getattr(waits, "close", None):
+                close()  # It never begins.
             ticket.has_no_loop(None, True)
         else:
             task = here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")

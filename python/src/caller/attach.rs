@@ -56,10 +56,50 @@ pub(crate) fn is_known() -> bool {
     unsafe { !ffi::PyGILState_GetThisThreadState().is_null() }
 }
 
+/// The exception that this thread is raising while an object is dropped: what a frame held that it leaves, say. Code
+/// that runs meanwhile must neither see it nor lose it.
+struct Pending<'py> {
+    class: *mut ffi::PyObject,
+    value: *mut ffi::PyObject,
+    traceback: *mut ffi::PyObject,
+    _attached: Python<'py>,
+}
+
+impl<'py> Pending<'py> {
+    fn take(attached: Python<'py>) -> Self {
+        let null = std::ptr::null_mut;
+        let (mut class, mut value, mut traceback) = (null(), null(), null());
+        // SAFETY: attached, as the token says; room for three pointers, which this owns from here on.
+        #[allow(deprecated)]
+        unsafe {
+            ffi::PyErr_Fetch(&raw mut class, &raw mut value, &raw mut traceback);
+        }
+        Self {
+            class,
+            value,
+            traceback,
+            _attached: attached,
+        }
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        // SAFETY: attached; gives back what was taken, or nothing.
+        #[allow(deprecated)]
+        unsafe {
+            ffi::PyErr_Restore(self.class, self.value, self.traceback);
+        }
+    }
+}
+
 /// Runs `work` with the interpreter, on whatever thread. `None`: it has ended.
 pub(crate) fn with<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     if is_known() {
-        return Python::try_attach(work);
+        return Python::try_attach(|py| {
+            let _pending = Pending::take(py);
+            work(py)
+        });
     }
     let inside = Inside::enter();
     Python::try_attach(|py| {
