@@ -11,6 +11,7 @@ use crate::host::{Host, SessionId};
 use crate::key::KeyRef;
 use crate::life::cache::{Cache, Put};
 use crate::life::call::{Call, Place, Step};
+use crate::life::carry::{Here, Plan};
 use crate::life::detached::{Awaiting, Detached, Next};
 use crate::life::drain::End;
 use crate::life::entry::Built;
@@ -399,10 +400,19 @@ impl<V: Resource, F: Failure> Function<V, F> {
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = Result<B, F>>,
     ) -> Result<Lease<V>, Error<F>> {
+        self.call_planned(key, check, Here::new(build)).await
+    }
+
+    pub(crate) async fn call_planned<C: Future<Output = bool>>(
+        &self,
+        key: &KeyRef<'_>,
+        check: impl Fn(Lease<V>) -> C,
+        plan: impl Plan<V, F>,
+    ) -> Result<Lease<V>, Error<F>> {
         let host = self.shared.services.host();
         let place = self.place(host.as_deref())?;
         let call = Call::new(&self.shared, place, host);
-        call.task(key, check, build).await
+        call.task(key, check, plan).await
     }
 
     /// The next step of a call, for a front door that carries builds itself and lets its callers wait

@@ -5,6 +5,7 @@
 #![allow(missing_debug_implementations)]
 
 mod cached;
+mod carrying;
 mod definition;
 mod family;
 mod given;
@@ -17,10 +18,12 @@ mod slot;
 
 pub use crate::key::args::{Arg, ByHash, ByKey, ByNothing};
 pub use crate::key::{Encoder, KeyRef};
+pub use crate::life::carry::Start;
 pub use crate::life::entry::Built;
 pub use crate::words::bounds::SharedFailure;
 pub use crate::words::fallible::{Failed, Outcome, Shared};
 pub use cached::Cached;
+pub use carrying::{Arguments, Carrying, Given, GivenOnce, NotCarried, Owned};
 pub use definition::{Definition, Made};
 pub use family::{All, Family, Member, Members, Types};
 pub use given::{OnRelease, Time, give, time};

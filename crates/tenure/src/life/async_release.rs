@@ -48,7 +48,7 @@ use crate::life::cleared::Batch;
 /// ```
 pub type ReleaseFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-type Spawner = Arc<dyn Fn(ReleaseFuture) + Send + Sync>;
+pub(crate) type Spawner = Arc<dyn Fn(ReleaseFuture) + Send + Sync>;
 
 static SPAWNER: LazyLock<Mutex<Option<Spawner>>> = LazyLock::new(Mutex::default);
 
@@ -112,6 +112,11 @@ pub(crate) struct ReleaseRuntime {
     runtime: Mutex<Option<tokio::runtime::Handle>>,
 }
 
+/// What the program has set to run its futures.
+pub(crate) fn spawner() -> Option<Spawner> {
+    SPAWNER.lock().clone()
+}
+
 impl ReleaseRuntime {
     /// The place of a function of the engine that counts these.
     pub(crate) fn new(releases: &Arc<AsyncReleases>) -> Self {
@@ -144,8 +149,7 @@ impl ReleaseRuntime {
             pends: Pends::new(&self.releases, &Arc::from(function)),
             batch: Batch::present(),
         };
-        let spawner = SPAWNER.lock().clone();
-        if let Some(spawner) = spawner {
+        if let Some(spawner) = spawner() {
             return spawner(Box::pin(Task(State::Begun(running))));
         }
         #[cfg(feature = "tokio")]
