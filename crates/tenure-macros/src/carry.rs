@@ -3,7 +3,7 @@
 //! | Parameter | In a build that leaves its call |
 //! |---|---|
 //! | an owned type, `&'static T` | moved |
-//! | `&str`, `&[T]`, `&Path`, `&OsStr`, `&CStr` | copied at a miss, and lent to the body |
+//! | `&str`, `&Path`, `&OsStr`, `&CStr`, `&[u8]`, other slices of numbers and of `String`s | copied at a miss, and lent to the body |
 //! | anything else: `&T`, `self`, a lifetime, `impl`, `dyn`, a type parameter | the build stays |
 //!
 //! A lifetime that does not show in its type cannot hide here: the compiler refuses one in the
@@ -64,16 +64,30 @@ fn comes(parameter: &Parameter) -> Option<Comes<'_>> {
     is_owned(ty).then_some(Comes::Owned(ty))
 }
 
+/// What a reference is copied of, by the last word of its path.
+const COPIES: [&str; 4] = ["str", "Path", "OsStr", "CStr"];
+
+/// What a slice is copied of. Elements of other types may have no copies.
+const ELEMENTS: [&str; 17] = [
+    "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
+    "f64", "bool", "char", "String",
+];
+
 /// Whether a reference to this is copied rather than kept.
 fn has_copies(ty: &Type) -> bool {
     match ty {
-        Type::Slice(_) => true,
-        Type::Path(TypePath { qself: None, path }) => path.segments.last().is_some_and(|last| {
-            let names = ["str", "Path", "OsStr", "CStr"];
-            last.arguments.is_none() && names.iter().any(|name| last.ident == name)
-        }),
-        _ => false,
+        Type::Slice(slice) => is_named(&slice.elem, &ELEMENTS),
+        ty => is_named(ty, &COPIES),
     }
+}
+
+fn is_named(ty: &Type, names: &[&str]) -> bool {
+    let Type::Path(TypePath { qself: None, path }) = ungrouped(ty) else {
+        return false;
+    };
+    path.segments
+        .last()
+        .is_some_and(|last| last.arguments.is_none() && names.iter().any(|name| last.ident == name))
 }
 
 /// Whether nothing in the type is borrowed, or may be.
@@ -114,18 +128,19 @@ impl<'ast> Visit<'ast> for Borrowed {
 }
 
 impl Expansion<'_> {
-    /// What has the build carried; nothing where it has to be a part of its caller. `build` is the
-    /// future of the author's block, over the names of the parameters.
-    pub(crate) fn carried(&self, build: &TokenStream) -> Option<Carried> {
+    /// What has the build carried; nothing where it has to be a part of its caller. `block` is the
+    /// author's, over the names of the parameters, and `build` its future.
+    pub(crate) fn carried(&self, block: &TokenStream, build: &TokenStream) -> Option<Carried> {
         if self.settings.stays {
             return None;
         }
         let coming = coming(self.function)?;
         let krate = &self.krate;
         let written = &self.function.returns.written;
-        let output = match self.settings.show_arguments {
-            true => quote!(#krate::front::Built<#written>),
-            false => quote!(#written),
+        let (output, block) = if self.settings.show_arguments {
+            (quote!(#krate::front::Built<#written>), quote!(#build.await))
+        } else {
+            (written.clone(), block.clone())
         };
         let names: Vec<&Ident> = self.function.parameters.iter().map(|it| &it.name).collect();
         let types = coming.iter().map(|it| match it {
@@ -153,7 +168,7 @@ impl Expansion<'_> {
                 #[allow(unused_variables, clippy::used_underscore_binding)]
                 let (#(#names,)*) = #arguments;
                 #(#lent)*
-                #build.await
+                #block
             }
 
             #[allow(clippy::type_complexity)]

@@ -139,7 +139,11 @@ impl Expansion<'_> {
                 move || #krate::front::Built::of(#arguments, #build)
             },
         };
-        let carried = if is_async { self.carried(&build) } else { None };
+        let carried = if is_async {
+            self.carried(&body, &build)
+        } else {
+            None
+        };
         let call = match (is_async, &carried) {
             (false, _) => "call",
             (true, None) => "call_async",

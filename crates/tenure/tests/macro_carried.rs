@@ -628,32 +628,98 @@ thread_local! {
     static COPIES: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Counts its copies.
-#[derive(PartialEq, Eq, Hash)]
-struct Counted;
+mod of_ones_own {
+    /// Counts its copies.
+    #[derive(PartialEq, Eq, Hash)]
+    pub struct Path;
 
-impl Clone for Counted {
-    fn clone(&self) -> Self {
-        COPIES.set(COPIES.get() + 1);
-        Self
+    impl Clone for Path {
+        fn clone(&self) -> Self {
+            super::COPIES.set(super::COPIES.get() + 1);
+            Self
+        }
     }
 }
 
 #[tokio::test]
 async fn a1_arguments_are_copied_at_a_miss_and_never_at_a_hit() {
     #[cache_resource(validate = |_: &usize| true)]
-    async fn length(of: &[Counted], text: &str) -> usize {
+    async fn length(_of: &of_ones_own::Path, text: &str, numbers: &[u8]) -> usize {
         yield_now().await;
-        of.len() + text.len()
+        text.len() + numbers.len()
     }
 
-    let of = [const { Counted }; 3];
     for _ in 0..3 {
-        assert_eq!(*length(&of, "four").await, 7);
+        assert_eq!(*length(&of_ones_own::Path, "four", &[1, 2]).await, 6);
     }
+    let info = length::info();
+    assert_eq!((info.builds, info.hits, COPIES.get()), (1, 2, 1));
+}
+
+#[tokio::test]
+async fn a1_arguments_of_every_kind_reach_a_carried_build() {
+    #[derive(PartialEq, Eq, Hash)]
+    struct NoCopies(u32);
+
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    #[cache_resource(show_arguments = true)]
+    async fn all(
+        mut text: &str,
+        bytes: &[u8],
+        path: &Path,
+        os: &std::ffi::OsStr,
+        c: &std::ffi::CStr,
+        (left, right): (u32, String),
+        name: &'static str,
+        #[key(with = |it: &fn(u32) -> u32| *it as usize)] double: fn(u32) -> u32,
+        _unused: Vec<NoCopies>,
+    ) -> Result<String, String> {
+        yield_now().await;
+        text = text.trim();
+        if text.is_empty() {
+            return Err("nothing".to_owned());
+        }
+        let sum = bytes.iter().map(|it| u32::from(*it)).sum::<u32>() + double(left);
+        let lengths = path.as_os_str().len() + os.len() + c.to_bytes().len();
+        Ok(format!("{text} {sum} {lengths} {right} {name}"))
+    }
+
+    #[cache_resource]
+    async fn slice_of_what_has_no_copies(of: &[NoCopies]) -> u32 {
+        yield_now().await;
+        of.iter().map(|it| it.0).sum()
+    }
+
+    let double: fn(u32) -> u32 = |it| it * 2;
+    let (path, os) = (Path::new("a/b"), std::ffi::OsStr::new("os"));
+    let call = async |text: &str| {
+        let call = all(
+            text,
+            &[1, 2],
+            path,
+            os,
+            c"c",
+            (3, "r".to_owned()),
+            "n",
+            double,
+            Vec::new(),
+        );
+        let mut call = Box::pin(call);
+        assert!(once(call.as_mut()).await.is_none());
+        call.await
+    };
+    assert_eq!(*call(" t ").await.unwrap(), "t 9 6 r n");
+    assert!(call("").await.is_err());
+    assert!(
+        all::entries()[0]
+            .arguments
+            .as_ref()
+            .unwrap()
+            .contains("\" t \"")
+    );
     assert_eq!(
-        (length::info().builds, length::info().hits, COPIES.get()),
-        (1, 2, 3)
+        *slice_of_what_has_no_copies(&[NoCopies(1), NoCopies(2)]).await,
+        3
     );
 }
 

@@ -6,6 +6,7 @@
 //! ([`Carrying`]): what the call itself is, that question must not depend on, since an async function
 //! may call itself.
 
+use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::panic::resume_unwind;
@@ -30,10 +31,6 @@ use crate::words::error::{Error, Interrupt};
 use crate::words::fallible::{self, Failed, Shared};
 
 /// What a build that leaves its call takes a copy of.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no owned form that a build could take with it",
-    note = "write `#[cache_resource(carry = false)]`: the build is then a part of the future that called"
-)]
 pub trait Owned {
     /// The copy.
     type Owned;
@@ -43,14 +40,13 @@ pub trait Owned {
     fn lent(owned: &Self::Owned) -> &Self;
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: ToOwned + ?Sized> Owned for T {
     type Owned = T::Owned;
     fn owned(&self) -> T::Owned {
         self.to_owned()
     }
     fn lent(owned: &T::Owned) -> &T {
-        std::borrow::Borrow::borrow(owned)
+        owned.borrow()
     }
 }
 
