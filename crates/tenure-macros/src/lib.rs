@@ -1,7 +1,7 @@
 //! The macros of `tenure`, which re-exports them; depend on that crate.
 //!
 //! Stages: `attr` reads the settings, `signature` the function, `expand` writes what they mean, and
-//! `beside` what stands beside it, both out of an `expansion`; `derive` is the other macro. A setting
+//! `beside` what stands beside it, both out of an `expansion`; `carry` says which builds a task can carry; `derive` is the other macro. A setting
 //! that is wrong gives its error and is left out of an expansion that is otherwise whole, so that one
 //! mistake gives one error.
 //!

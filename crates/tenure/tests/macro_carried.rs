@@ -365,7 +365,7 @@ async fn a1_what_cannot_leave_its_thread_or_its_call_is_built_as_before() {
     static BEGUN: AtomicU32 = AtomicU32::new(0);
 
     async fn first_hangs() {
-        if BEGUN.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+        if BEGUN.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
             pending::<()>().await;
         }
     }
@@ -602,13 +602,15 @@ async fn a1_async_checks_and_carried_builds_go_together() {
 
 #[tokio::test]
 async fn a1_a_check_that_asks_for_its_own_entry_is_refused() {
+    type Boxed = Pin<Box<dyn Future<Output = Result<Lease<u32>, Shared<String>>> + Send>>;
+
     #[cache_resource(validate = async |_: &u32| own_boxed().await.is_ok())]
     async fn own() -> Result<u32, String> {
         yield_now().await;
         Ok(7)
     }
 
-    fn own_boxed() -> Pin<Box<dyn Future<Output = Result<Lease<u32>, Shared<String>>> + Send>> {
+    fn own_boxed() -> Boxed {
         Box::pin(async {
             let own = own().await;
             assert!(own.as_ref().is_err_and(Shared::is_cycle));
@@ -661,7 +663,7 @@ async fn a1_arguments_of_every_kind_reach_a_carried_build() {
     #[derive(PartialEq, Eq, Hash)]
     struct NoCopies(u32);
 
-    #[allow(clippy::trivially_copy_pass_by_ref)]
+    #[allow(clippy::too_many_arguments)]
     #[cache_resource(show_arguments = true)]
     async fn all(
         mut text: &str,

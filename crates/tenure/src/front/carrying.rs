@@ -257,7 +257,7 @@ where
             Poll::Ready(Ended::Panicked(panic)) => resume_unwind(panic),
             Poll::Ready(Ended::Interrupted(interrupt)) => return Poll::Ready(Err(interrupt)),
             Poll::Ready(Ended::Unbegun(start)) => self.back = Some(start.back()),
-            Poll::Ready(Ended::Dropped) => {}
+            Poll::Ready(Ended::Over) => {}
         }
         Poll::Ready(Ok(()))
     }

@@ -135,11 +135,13 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 Step::Build(mine) => match plan.away(mine) {
                     Ok(waiter) => {
                         let landing = waiter.arrival().await;
-                        if let Some(lease) = waiter.landed(landing)? {
-                            return Ok(lease);
-                        }
+                        let landed = waiter.landed(landing);
+                        // The task has let go of everything by then, as a caller that builds has.
                         let back = poll_fn(|cx| plan.poll_back(cx)).await;
                         back.map_err(Error::Interrupted)?;
+                        if let Some(lease) = landed? {
+                            return Ok(lease);
+                        }
                     }
                     Err(mine) => {
                         let Some(build) = plan.here() else {

@@ -45,12 +45,13 @@ pub(crate) trait Plan<V: Resource, F: Failure> {
     type Here: Future<Output = Self::Output>;
 
     /// Has a task carry this build, which its caller then waits for; or gives it back.
+    #[allow(clippy::result_large_err)] // moved once, and never passed on
     fn away(&mut self, build: Build<V, F>) -> Result<Waiter<V, F>, Build<V, F>> {
         Err(build)
     }
 
-    /// Takes the arguments back from a build that was handed on, once it is over. A panic in it goes
-    /// on here.
+    /// Waits until the task is over, and takes the arguments back where it has handed on. A panic in
+    /// it goes on here.
     ///
     /// # Errors
     /// What ended the build from outside.
@@ -132,14 +133,14 @@ pub trait Starting<A, O>: Send {
 /// A build that has not begun.
 pub type Start<A, O> = Box<dyn Starting<A, O>>;
 
-/// How a carried build ended that has not landed with an outcome.
+/// How a carried build ended, beside its landing.
 pub(crate) enum Ended<A, O> {
     Panicked(Box<dyn Any + Send>),
     Interrupted(Interrupt),
-    /// Its task was dropped, or never polled, and here are the arguments.
+    /// Its task was never polled, and here are the arguments.
     Unbegun(Start<A, O>),
-    /// Its task was dropped, and the arguments with it.
-    Dropped,
+    /// It landed with an outcome, or its task was dropped, and the arguments with it.
+    Over,
 }
 
 /// Tells the first caller of a build how it ended, when this is dropped.
@@ -150,7 +151,7 @@ struct Told<A, O> {
 
 impl<A, O> Drop for Told<A, O> {
     fn drop(&mut self) {
-        let ended = std::mem::replace(&mut self.ended, Ended::Dropped);
+        let ended = std::mem::replace(&mut self.ended, Ended::Over);
         self.caller.tell(ended);
     }
 }
@@ -306,7 +307,7 @@ where
         around: Around::present(),
         told: Told {
             caller: Arc::clone(&told),
-            ended: Ended::Dropped,
+            ended: Ended::Over,
         },
     })));
     let when = services.clock.now().saturating_add(nanos(PATIENCE));

@@ -108,7 +108,7 @@ impl Plan<Thing, u64> for Away {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Ended::Unbegun(start)) => self.arguments = Some(start.back()),
             Poll::Ready(Ended::Interrupted(interrupt)) => return Poll::Ready(Err(interrupt)),
-            Poll::Ready(Ended::Dropped | Ended::Panicked(_)) => {}
+            Poll::Ready(Ended::Over | Ended::Panicked(_)) => {}
         }
         Poll::Ready(Ok(()))
     }
