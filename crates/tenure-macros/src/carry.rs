@@ -181,13 +181,12 @@ impl Expansion<'_> {
             }
         };
         let given = quote! {
+            #[allow(clippy::used_underscore_binding)]
             let #arguments = {
                 #[allow(unused_imports)]
                 use #krate::front::GivenOnce as _;
-                #[allow(clippy::used_underscore_binding)]
                 let mut #arguments = #krate::front::Given((#(#names,)*)).arguments();
                 move || {
-                    #[allow(clippy::used_underscore_binding)]
                     let (#(#names,)*) = #arguments.take()?;
                     ::core::option::Option::Some((#(#own,)*))
                 }
