@@ -9,7 +9,7 @@ use syn::{Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, Token, UnOp
 use tenure_duration::parse_duration;
 
 /// The settings, each with a value to show.
-const SETTINGS: [(&str, &str); 14] = [
+const SETTINGS: [(&str, &str); 15] = [
     ("ttl", "\"1h30m\""),
     ("max_entries", "8"),
     ("validate", "|it| it.is_alive()"),
@@ -21,6 +21,7 @@ const SETTINGS: [(&str, &str); 14] = [
     ("show_time", "true"),
     ("show_arguments", "true"),
     ("observes", "true"),
+    ("carry", "false"),
     ("associated", ""),
     ("cache", "other_name"),
     ("crate", "other_name"),
@@ -44,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) on_release: Option<Expr>,
     /// Whether what stands in the cache is listed with its arguments.
     pub(crate) show_arguments: bool,
+    /// Whether a build is a part of its caller in any case.
+    pub(crate) stays: bool,
     pub(crate) associated: Option<Span>,
     /// The name that the cache goes by.
     pub(crate) cache: Option<Ident>,
@@ -147,6 +150,7 @@ impl Settings {
             "show_time" => self.switch(name, quote!(show_time), &value)?,
             "show_arguments" => self.show_arguments = switched(name, &value)?,
             "observes" => self.switch(name, quote!(observes), &value)?,
+            "carry" => self.stays = !switched(name, &value)?,
             "cache" => self.cache = Some(cache(&value)?),
             _ => self.krate = Some(path(&value)?),
         }

@@ -101,8 +101,6 @@ impl Expansion<'_> {
             #krate::front::Probe::<#failure>(::core::marker::PhantomData).source()
         }};
         let is_async = function.is_async();
-        let call = if is_async { "call_async" } else { "call" };
-        let call = Ident::new(call, self.place());
         let check = is_async.then(|| self.check());
         let finish = is_async.then(|| quote!(.await));
         let local = Span::mixed_site().located_at(self.place());
@@ -141,6 +139,21 @@ impl Expansion<'_> {
                 move || #krate::front::Built::of(#arguments, #build)
             },
         };
+        let carried = if is_async {
+            self.carried(&body, &build)
+        } else {
+            None
+        };
+        let call = match (is_async, &carried) {
+            (false, _) => "call",
+            (true, None) => "call_async",
+            (true, Some(_)) => "call_carried",
+        };
+        let call = Ident::new(call, self.place());
+        let (items, arguments, build) = match carried {
+            None => (None, None, build),
+            Some(it) => (Some(it.items), Some(it.arguments), it.parts),
+        };
         quote! {
             #(#attributes)*
             #tracks
@@ -148,10 +161,12 @@ impl Expansion<'_> {
             #[allow(clippy::type_complexity)]
             #vis #asyncness fn #ident #generics (#(#inputs),*) -> #output #condition {
                 #(#warnings)*
+                #items
                 #asked
                 #encode
                 #bind
                 #quick
+                #arguments
                 #local.#call(&#key, #source, #check #build) #finish
             }
         }

@@ -1,7 +1,7 @@
 //! The macros of `tenure`, which re-exports them; depend on that crate.
 //!
 //! Stages: `attr` reads the settings, `signature` the function, `expand` writes what they mean, and
-//! `beside` what stands beside it, both out of an `expansion`; `derive` is the other macro. A setting
+//! `beside` what stands beside it, both out of an `expansion`; `carry` says which builds a task can carry; `derive` is the other macro. A setting
 //! that is wrong gives its error and is left out of an expansion that is otherwise whole, so that one
 //! mistake gives one error.
 //!
@@ -9,6 +9,7 @@
 
 mod attr;
 mod beside;
+mod carry;
 mod derive;
 mod expand;
 mod expansion;
@@ -57,6 +58,7 @@ use quote::quote;
 /// | `show_time` | `true`, `false` | the elapsed time next to it |
 /// | `show_arguments` | `true`, `false` | whether `name::entries()` tells the arguments, which then are `Debug`; nothing that is left out of the key |
 /// | `observes` | `true`, `false` | whether inputs that a build observes count as arguments |
+/// | `carry` | `true`, `false` | whether a task may carry the build of an `async fn`; with `false` it is a part of the future that called |
 /// | `associated` | alone | says that a function without `self` stands in an `impl` |
 /// | `cache` | a name | what `clear`, `info` and so on belong to, where a module or a type has the function's name |
 /// | `crate` | a path | where `tenure` is, if it goes by another name |

@@ -73,9 +73,9 @@
 //! |---|---|---|
 //! | `macros` | yes | [`cache_resource`] and `#[derive(CacheKey)]` |
 //! | `terminal` | no | a spinner with text and elapsed time where standard error is a terminal, through indicatif |
-//! | `tokio` | yes | async `on_release` runs on the tokio runtime that last built a resource of the function, if there was one |
+//! | `tokio` | yes | async builds belong to no caller on tokio, and async `on_release` runs on the runtime that last built a resource of the function, if there was one |
 //!
-//! Async functions work on every runtime, with no feature.
+//! Async functions work on every runtime, with no feature; [`set_spawner`] has another runtime carry builds.
 //!
 //! # Questions
 //!

@@ -94,10 +94,10 @@ async fn c2_tasks_that_waited_share_the_failure() {
 }
 
 #[tokio::test]
-async fn c4_a_cancelled_builder_hands_on() {
+async fn c4_a_cancelled_builder_hands_on_where_its_build_is_a_part_of_it() {
     static BUILDS: AtomicU32 = AtomicU32::new(0);
 
-    #[cache_resource]
+    #[cache_resource(carry = false)]
     async fn model() -> u32 {
         if BUILDS.fetch_add(1, Ordering::Relaxed) == 0 {
             std::future::pending::<()>().await;

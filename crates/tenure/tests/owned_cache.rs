@@ -5,12 +5,12 @@ mod support;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use futures_executor::block_on;
 use support::gate;
-use tenure::{Cache, CacheKey, Cause, Scope, Session};
+use tenure::{Cache, CacheKey, Cause, Lease, Scope, Session, Shared};
 
 /// What a resource was released with.
 type Released = Arc<Mutex<Vec<(u32, Cause)>>>;
@@ -242,4 +242,22 @@ fn c1_its_futures_go_to_other_threads() {
     spawned(cache.try_get_async("here", async { Ok(7) }));
     let cache: Cache<str, u32> = Cache::builder("pool").build().unwrap();
     spawned(cache.get_async("here", async { 7 }));
+}
+
+#[test]
+fn l9_a_check_that_asks_for_its_own_entry_in_a_task_is_refused() {
+    static CACHE: OnceLock<Cache<u64, u64, io::Error>> = OnceLock::new();
+
+    fn get() -> Result<Lease<u64>, Shared<io::Error>> {
+        block_on(CACHE.get().unwrap().try_get_async(&7, async { Ok(49) }))
+    }
+
+    let asks = |_: &u64| {
+        assert!(get().unwrap_err().is_cycle());
+        false
+    };
+    let cache = Cache::builder("square").validate(asks).build().unwrap();
+    assert!(CACHE.set(cache).is_ok());
+    let first = get().unwrap();
+    assert!(!get().unwrap().same_entry(&first));
 }

@@ -14,6 +14,7 @@ use crate::life::async_release::ReleaseRuntime;
 use crate::life::cleared::{Cleared, Clearing};
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
+use crate::words::behaviour::Behaviour;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{Error, no_session_text};
 use crate::words::fallible::{self, Failed, Shared};
@@ -23,12 +24,17 @@ use crate::words::info::{EntryInfo, Info};
 /// [`Cache`](crate::Cache).
 pub struct Cached<'a, V: Resource, F: Failure>(pub(super) &'a Function<V, F>);
 
+/// Where the async releases of a function with this behaviour run.
+pub(super) fn runtime<V: Resource>(behaviour: &dyn Behaviour<V>) -> &ReleaseRuntime {
+    let rules: &dyn Any = behaviour;
+    let rules = rules.downcast_ref::<Rules<V>>();
+    &rules.expect("a front door gives rules").runtime
+}
+
 impl<V: Resource, F: Failure> Cached<'_, V, F> {
     /// Where its async releases run.
     fn runtime(&self) -> &ReleaseRuntime {
-        let rules: &dyn Any = self.0.behaviour();
-        let rules = rules.downcast_ref::<Rules<V>>();
-        &rules.expect("a front door gives rules").runtime
+        runtime(self.0.behaviour())
     }
 
     /// `name::peek(…)`.

@@ -6,6 +6,7 @@
 
 mod builder;
 mod cached;
+mod carrying;
 mod definition;
 mod family;
 mod given;
@@ -19,10 +20,12 @@ mod slot;
 // For the expansion.
 pub use crate::key::args::{Arg, ByHash, ByKey, ByNothing};
 pub use crate::key::{Encoder, KeyRef};
+pub use crate::life::carry::Start;
 pub use crate::life::entry::Built;
 pub use crate::words::bounds::SharedFailure;
 pub use crate::words::fallible::{Failed, Outcome, Shared};
 pub use cached::Cached;
+pub use carrying::{Arguments, Carrying, Given, GivenOnce, NotCarried, Owned};
 pub use definition::Definition;
 pub use family::{All, Family, Member, Members, Types};
 pub use given::{OnRelease, Time, give, time};

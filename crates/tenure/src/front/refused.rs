@@ -63,6 +63,12 @@ impl Nothing {
     pub async fn call_async<K, S, C, B, R>(&self, _: K, _: S, _: C, _: B) -> R {
         unreachable!("{REFUSED}")
     }
+
+    /// In the place of `call_carried`.
+    #[allow(clippy::unused_async)]
+    pub async fn call_carried<K, S, C, A, H, T, R>(&self, _: K, _: S, _: C, _: A, _: H, _: T) -> R {
+        unreachable!("{REFUSED}")
+    }
 }
 
 const REFUSED: &str = "what cannot be kept does not compile";

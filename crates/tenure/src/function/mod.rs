@@ -15,6 +15,7 @@ use crate::host::SessionId;
 use crate::key::KeyRef;
 use crate::life::cache::Cache;
 use crate::life::call::Call;
+use crate::life::carry::{Here, Plan};
 use crate::life::core::{Core, Departed, Looks};
 use crate::life::entry::Built;
 use crate::life::hot::Hot;
@@ -398,10 +399,19 @@ impl<V: Resource, F: Failure> Function<V, F> {
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = Result<B, F>>,
     ) -> Result<Lease<V>, Error<F>> {
+        self.call_planned(key, check, Here::new(build)).await
+    }
+
+    pub(crate) async fn call_planned<C: Future<Output = bool>>(
+        &self,
+        key: &KeyRef<'_>,
+        check: impl Fn(Lease<V>) -> C,
+        plan: impl Plan<V, F>,
+    ) -> Result<Lease<V>, Error<F>> {
         let host = self.core.services.host();
         let scoped = self.scoped_cache(host.as_deref())?;
         let call = Call::new(&self.core, scoped, host);
-        call.task(key, check, build).await
+        call.task(key, check, plan).await
     }
 
     /// The figures of this function over all its scopes.

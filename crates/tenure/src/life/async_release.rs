@@ -38,7 +38,7 @@ use crate::ground::sync::{Arc, Condvar, Mutex};
 use crate::ground::timer::Timer;
 use crate::life::cleared::Batch;
 
-/// An async release on its way, to be polled to its end.
+/// An async release on its way, or an async build, to be polled to its end.
 ///
 /// ```
 /// let (told, heard) = std::sync::mpsc::channel();
@@ -48,7 +48,7 @@ use crate::life::cleared::Batch;
 /// ```
 pub type ReleaseFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-type Spawner = Arc<dyn Fn(ReleaseFuture) + Send + Sync>;
+pub(crate) type Spawner = Arc<dyn Fn(ReleaseFuture) + Send + Sync>;
 
 static SPAWNER: LazyLock<Mutex<Option<Spawner>>> = LazyLock::new(Mutex::default);
 
@@ -82,23 +82,27 @@ struct Pending {
     unbegun: HashMap<u64, Running>,
 }
 
-/// Sets what runs async `on_release` callbacks, for a runtime of your own.
+/// Sets what runs async `on_release` callbacks, and what carries the builds of async functions that are
+/// called outside of tokio, for a runtime of your own. It is given futures of both kinds, and spawns
+/// them.
 ///
 /// ```
-/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use std::sync::atomic::{AtomicU32, Ordering};
 ///
-/// static SPAWNED: AtomicBool = AtomicBool::new(false);
+/// static SPAWNED: AtomicU32 = AtomicU32::new(0);
 ///
-/// tenure::set_spawner(|release| {
-///     SPAWNED.store(true, Ordering::Relaxed);
-///     std::thread::spawn(|| futures_executor::block_on(release));
+/// tenure::set_spawner(|future| {
+///     SPAWNED.fetch_add(1, Ordering::Relaxed);
+///     std::thread::spawn(|| futures_executor::block_on(future));
 /// });
 /// # async fn close(_: u32) {}
 /// # #[tenure::cache_resource(on_release = close)]
 /// # async fn pool() -> u32 { 7 }
-/// # futures_executor::block_on(pool());
-/// pool::clear(); // its `on_release` is async
-/// assert!(SPAWNED.load(Ordering::Relaxed));
+/// # futures_executor::block_on(async {
+/// pool().await; // the build is spawned
+/// pool::clear(); // its `on_release` is async, and is spawned too
+/// assert_eq!(SPAWNED.load(Ordering::Relaxed), 2);
+/// # });
 /// ```
 pub fn set_spawner(spawner: impl Fn(ReleaseFuture) + Send + Sync + 'static) {
     let before = SPAWNER.lock().replace(Arc::new(spawner));
@@ -110,6 +114,11 @@ pub(crate) struct ReleaseRuntime {
     releases: Arc<AsyncReleases>,
     #[cfg(feature = "tokio")]
     runtime: Mutex<Option<tokio::runtime::Handle>>,
+}
+
+/// What the program has set to run its futures.
+pub(crate) fn spawner() -> Option<Spawner> {
+    SPAWNER.lock().clone()
 }
 
 impl ReleaseRuntime {
@@ -144,8 +153,7 @@ impl ReleaseRuntime {
             pends: Pends::new(&self.releases, &Arc::from(function)),
             batch: Batch::present(),
         };
-        let spawner = SPAWNER.lock().clone();
-        if let Some(spawner) = spawner {
+        if let Some(spawner) = spawner() {
             return spawner(Box::pin(Task(State::Begun(running))));
         }
         #[cfg(feature = "tokio")]

@@ -7,8 +7,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 
-use crate::ground::strand::{Layers, Within};
-use crate::ground::sync::{Arc, thread_local};
+use crate::ground::sync::Arc;
 use crate::host::Host;
 use crate::host::observe::Seen;
 use crate::host::record::Observed;
@@ -16,6 +15,8 @@ use crate::key::KeyRef;
 use crate::life::asker::Asker;
 use crate::life::build::Build;
 use crate::life::cache::{Cache, Found};
+use crate::life::carry::Plan;
+use crate::life::checking::{self, Checking};
 use crate::life::core::Core;
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
@@ -23,7 +24,7 @@ use crate::life::waiter::Waiter;
 use crate::life::waiting::{BlockingWait, Waiting};
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
-use crate::words::error::{BuildError, Error};
+use crate::words::error::{BuildError, Error, lost};
 
 /// A call that found no entry by the short way.
 pub(crate) struct Call<'a, V: Resource, F: Failure> {
@@ -44,24 +45,6 @@ impl<V: Resource, F> ScopedCache<'_, V, F> {
             Self::OfSession(cache) => cache,
         }
     }
-}
-
-thread_local! {
-    /// The entries whose checks the code of this strand is inside of, by address.
-    static CHECKED: Layers<usize> = const { Layers::new() };
-}
-
-/// Begins a check of an entry, which must not ask for that very entry: nothing where the code is inside
-/// of such a check already.
-fn checking(entry: usize) -> Option<Within<usize>> {
-    let mut is_free = true;
-    let _ = CHECKED.try_with(|checked| {
-        checked.each(|it| {
-            is_free &= it != entry;
-            is_free
-        });
-    });
-    is_free.then(|| Within::put(&CHECKED, entry))
 }
 
 /// The next step of a call.
@@ -126,30 +109,53 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 
     /// Finds, waits or builds, as a task.
-    pub(crate) async fn task<C: Future<Output = bool>, B: Into<Built<V>>>(
+    pub(crate) async fn task<C: Future<Output = bool>>(
         &self,
         key: &KeyRef<'_>,
         check: impl Fn(Lease<V>) -> C,
-        build: impl Future<Output = Result<B, F>>,
+        mut plan: impl Plan<V, F>,
     ) -> Result<Lease<V>, Error<F>> {
         let mut missed = false;
         loop {
             match self.step(key, &mut missed)? {
                 Step::Check(lease) => {
-                    if self.asker.core.settings.validates && !check(lease.clone()).await {
+                    let is_good = if self.asker.core.settings.validates {
+                        let entry = lease.entry().address();
+                        // One that blocks runs right here.
+                        let check = self.checking(&lease).map(|_it| check(lease.clone()))?;
+                        checking::awaited(entry, check).await
+                    } else {
+                        true
+                    };
+                    if !is_good {
                         self.refuse(lease);
                     } else if let Some(lease) = self.accept(lease)? {
                         return Ok(lease);
                     }
                 }
-                Step::Build(mine) => {
-                    let outcome = {
-                        // Dropped before the flight lands: what it holds is still the build's.
-                        let mut build = pin!(build);
-                        poll_fn(|cx| mine.poll(|| build.as_mut().poll(cx))).await
-                    };
-                    return mine.finish(outcome.map_err(BuildError::Failed));
-                }
+                Step::Build(mine) => match plan.away(mine) {
+                    Ok(waiter) => {
+                        let landing = waiter.arrival().await;
+                        let landed = waiter.landed(landing);
+                        // The task has let go of everything by then, as a caller that builds has.
+                        let back = poll_fn(|cx| plan.poll_back(cx)).await;
+                        back.map_err(Error::Interrupted)?;
+                        if let Some(lease) = landed? {
+                            return Ok(lease);
+                        }
+                    }
+                    Err(mine) => {
+                        let Some(build) = plan.here() else {
+                            return Err(Error::Interrupted(lost(&self.asker.core.name)));
+                        };
+                        let output = {
+                            // Dropped before the flight lands: what it holds is still the build's.
+                            let mut build = pin!(build);
+                            poll_fn(|cx| mine.poll(|| build.as_mut().poll(cx))).await
+                        };
+                        return mine.finish(plan.outcome(output).map_err(BuildError::Failed));
+                    }
+                },
                 Step::Wait(waiter) => {
                     let landing = waiter.arrival().await;
                     if let Some(lease) = waiter.landed(landing)? {
@@ -164,11 +170,16 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         if !self.asker.core.settings.validates {
             return Ok(true);
         }
-        let Some(_checking) = checking(lease.entry().address()) else {
-            let name = self.asker.core.name.to_string();
-            return Err(Error::Cycle(vec![name.clone(), name]));
-        };
-        self.asker.core.is_valid(lease).map_err(Error::Interrupted)
+        let _checking = self.checking(lease)?;
+        let is_valid = self.asker.core.is_valid(lease);
+        is_valid.map_err(Error::Interrupted)
+    }
+
+    /// Begins a check of this entry; a circle where the code is inside of one already.
+    fn checking(&self, lease: &Lease<V>) -> Result<Checking, Error<F>> {
+        let name = || self.asker.core.name.to_string();
+        let checking = Checking::begin(lease.entry().address());
+        checking.ok_or_else(|| Error::Cycle(vec![name(), name()]))
     }
 
     /// The entry kept under `key`, for one who only looks.

@@ -62,14 +62,20 @@ impl Inside {
 
     /// All flights whose builds the present code is part of.
     pub(crate) fn flights() -> Vec<FlightId> {
-        let mut flights = Vec::new();
+        Self::frames().into_iter().map(|frame| frame.id).collect()
+    }
+
+    /// The same as code can be inside of them, outermost first.
+    pub(crate) fn frames() -> Vec<Frame> {
+        let mut all = Vec::new();
         let _ = FRAMES.try_with(|frames| {
             frames.each(|frame| {
-                flights.push(frame.id);
+                all.push(frame);
                 true
             });
         });
-        flights
+        all.reverse();
+        all
     }
 }
 

@@ -27,6 +27,7 @@ use crate::words::error::{BuildError, Error, Interrupt};
 
 /// The next step of a caller that is neither a thread nor a future of the engine's; from
 /// [`Function::next`](crate::Function::next).
+#[allow(clippy::large_enum_variant)] // acted on where it is given
 pub enum Next<V: Resource, F: Failure> {
     /// The resource.
     Ready(Lease<V>),

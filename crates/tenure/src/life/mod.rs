@@ -5,6 +5,8 @@ pub(crate) mod async_release;
 pub(crate) mod build;
 pub(crate) mod cache;
 pub(crate) mod call;
+pub(crate) mod carry;
+pub(crate) mod checking;
 pub(crate) mod circle;
 pub(crate) mod cleared;
 mod contents;

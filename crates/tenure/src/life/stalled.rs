@@ -1,9 +1,9 @@
 //! A build whose future nobody polls, and the log line that tells those who wait for it.
 //!
-//! An async build is a part of its caller's future. Held back in a `select!`, a buffered stream or a
+//! An async build that no task carries is a part of its caller's future. Held back in a `select!`, a buffered stream or a
 //! `mem::forget`, it goes on for nobody, and nothing is wrong that an engine could see, but for the
-//! time. Only a build that someone waits for is looked at, and only an async one: a blocking build
-//! has its thread.
+//! time. Only a build that someone waits for is looked at, and only such a one: a blocking build has
+//! its thread, a carried one its task.
 //!
 //! 1. A look is planned only while its waiter waits: with the end of the wait, `next` is empty and
 //!    stays so.
@@ -22,7 +22,7 @@ use crate::life::services::Services;
 /// How long an async build that someone waits for may go without a poll before the log says so.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// When a build was last polled; 0 where it blocks, or where the log has told of it.
+/// When a build was last polled; 0 where it blocks or a task carries it, or where the log has told of it.
 #[derive(Clone, Default)]
 pub(crate) struct Polls(Arc<Figure>);
 

@@ -4,6 +4,8 @@
 //!
 //! What each one covers, and within what bounds, stands in `docs/design/0004-models.md`.
 
+#[cfg(shuttle)]
+mod carried;
 #[cfg(not(shuttle))]
 mod model_hot;
 #[cfg(loom)]

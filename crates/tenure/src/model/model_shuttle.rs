@@ -6,12 +6,15 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::thread;
 
+use super::carried::{Away, Tasks, step};
 use super::world::{Got, SESSIONS, TTL, Thing, Things, Used, World, key};
 use crate::front::{BuildError, Holding, Identity, Patiently, Registered};
 use crate::{Cause, Error, Interrupt, Lease, Settings};
@@ -39,6 +42,9 @@ struct Stage {
     functions: Vec<Arc<Things>>,
     /// Whether a release may come before the last use: at a shutdown, and without a drain.
     strict: bool,
+    /// Whether there are builds that tasks carry, and these tasks.
+    carries: bool,
+    tasks: Tasks,
 }
 
 impl Stage {
@@ -60,6 +66,7 @@ impl Stage {
             }),
             4 => self.cancelled(f, number),
             5 => self.task(f, number),
+            6 | 7 if self.carries => self.carried(f, number),
             _ => self.world.get(f, number),
         };
         match got {
@@ -79,6 +86,43 @@ impl Stage {
         let build = async { Ok(self.world.log.thing()) };
         let check = async |lease: Lease<Thing>| lease.number % 5 != 0;
         shuttle::future::block_on(f.get_or_build_async(&key.finish(), check, build))
+    }
+
+    /// A caller whose build a task carries: it waits to the end, or gives up at its first wait. Whoever
+    /// comes by polls the tasks, or drops them.
+    fn carried(&self, f: &Things, number: u64) -> Got {
+        let key = key(number);
+        let key = key.finish();
+        let check = async |lease: Lease<Thing>| lease.number % 5 != 0;
+        let plan = Away::new(&self.world, &self.tasks);
+        let mut future = pin!(f.call_planned(&key, check, plan));
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(got) = future.as_mut().poll(&mut cx) {
+            return got;
+        }
+        if thread_rng().gen_bool(0.5) {
+            return Err(Error::Failed(0));
+        }
+        loop {
+            if let Poll::Ready(got) = future.as_mut().poll(&mut cx) {
+                return got;
+            }
+            self.step_task();
+            thread::yield_now();
+        }
+    }
+
+    /// Takes a task on by one poll, or drops it.
+    fn step_task(&self) {
+        let task = {
+            let mut tasks = self.tasks.lock().unwrap();
+            if tasks.is_empty() {
+                return;
+            }
+            let which = thread_rng().gen_range(0..tasks.len());
+            tasks.swap_remove(which)
+        };
+        step(task, &self.tasks);
     }
 
     /// A task that gives up at its first wait, which may be within its own build.
@@ -138,7 +182,10 @@ impl Stage {
                     world.end_session(thread_rng().gen_range(0..SESSIONS.len()));
                 }
             }
-            22 => _ = f.info(),
+            22 => {
+                _ = f.info();
+                self.step_task();
+            }
             23 => {
                 if let Some(lease) = leases.pop() {
                     lease.discard();
@@ -162,10 +209,16 @@ impl Stage {
 
 /// Three threads do as they like with these functions; then everything has its one end.
 fn anything(world: Arc<World>, functions: Vec<Arc<Things>>, strict: bool) {
+    everything(world, functions, strict, false);
+}
+
+fn everything(world: Arc<World>, functions: Vec<Arc<Things>>, strict: bool, carries: bool) {
     let stage = Arc::new(Stage {
         world,
         functions,
         strict,
+        carries,
+        tasks: Tasks::default(),
     });
     let threads: Vec<_> = (0..3)
         .map(|_| {
@@ -185,9 +238,25 @@ fn anything(world: Arc<World>, functions: Vec<Arc<Things>>, strict: bool) {
             })
         })
         .collect();
+    // The runtime, which goes on for as long as somebody may wait for what it carries.
+    let over = Arc::new(AtomicBool::new(!carries));
+    let runtime = {
+        let (stage, over) = (Arc::clone(&stage), Arc::clone(&over));
+        thread::spawn(move || {
+            while !over.load(Ordering::SeqCst) {
+                stage.step_task();
+                thread::yield_now();
+            }
+        })
+    };
     for thread in threads {
         thread.join().unwrap();
     }
+    over.store(true, Ordering::SeqCst);
+    runtime.join().unwrap();
+    // It is shut down.
+    let left = std::mem::take(&mut *stage.tasks.lock().unwrap());
+    drop(left);
     let functions: Vec<_> = stage.functions.iter().collect();
     stage.world.check(&functions);
     // Nobody uses anything any more: what drained is released.
@@ -218,6 +287,22 @@ fn l1_leased_resources_under_everything() {
             world.with(validating, Holding::Leases, 4),
         ];
         anything(world, functions, false);
+    });
+}
+
+#[test]
+fn a1_carried_builds_under_everything() {
+    check(2000, || {
+        let world = World::new();
+        let validating = Settings {
+            validates: true,
+            ..settings()
+        };
+        let functions = vec![
+            world.function(settings()),
+            world.with(validating, Holding::Leases, 4),
+        ];
+        everything(world, functions, false, true);
     });
 }
 

@@ -52,6 +52,29 @@ impl fmt::Display for Interrupt {
 
 impl StdError for Interrupt {}
 
+/// The runtime that carried a build has dropped it, and with it the arguments of the call that began it.
+struct Lost {
+    function: String,
+}
+
+/// What a call is told that would have to build again and no longer can.
+pub(crate) fn lost(function: &str) -> Interrupt {
+    Interrupt(Box::new(Lost {
+        function: function.to_owned(),
+    }))
+}
+
+impl Interrupt {
+    /// What the caller can do about it, where Tenure knows.
+    pub(crate) fn advice(&self) -> Option<String> {
+        let Lost { function } = self.0.downcast_ref()?;
+        Some(format!(
+            "the runtime on which {function} was being built was shut down, and the arguments of this \
+             call went with it: call again"
+        ))
+    }
+}
+
 /// Why a build gave no resource.
 ///
 /// ```
@@ -148,7 +171,10 @@ impl<F: fmt::Display> fmt::Display for Error<F> {
             Self::Failed(failure) => failure.fmt(f),
             Self::Cycle(chain) => f.write_str(&cycle_text(chain)),
             Self::NoSession { function } => f.write_str(&no_session_text(function)),
-            Self::Interrupted(_) => f.write_str("the call was interrupted"),
+            Self::Interrupted(interrupt) => match interrupt.advice() {
+                Some(advice) => f.write_str(&advice),
+                None => f.write_str("the call was interrupted"),
+            },
         }
     }
 }

@@ -35,7 +35,8 @@ enum Kind<E> {
     Failed(Failed<E>),
     Cycle(Arc<[String]>),
     NoSession(Arc<str>),
-    Interrupted,
+    /// With what to do about it, where that is known.
+    Interrupted(Option<Arc<str>>),
 }
 
 /// An error of the program's own, and how to see what caused it.
@@ -169,7 +170,7 @@ impl<E> Shared<E> {
     /// ```
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
-        matches!(self.0, Kind::Interrupted)
+        matches!(self.0, Kind::Interrupted(_))
     }
 
     pub(crate) fn from_call(error: Error<Failed<E>>) -> Self {
@@ -177,7 +178,7 @@ impl<E> Shared<E> {
             Error::Failed(failed) => Kind::Failed(failed),
             Error::Cycle(chain) => Kind::Cycle(chain.into()),
             Error::NoSession { function } => Kind::NoSession(function.into()),
-            Error::Interrupted(_) => Kind::Interrupted,
+            Error::Interrupted(interrupt) => Kind::Interrupted(interrupt.advice().map(Into::into)),
         })
     }
 }
@@ -188,7 +189,7 @@ impl<E> Clone for Shared<E> {
             Kind::Failed(failed) => Kind::Failed(failed.clone()),
             Kind::Cycle(chain) => Kind::Cycle(Arc::clone(chain)),
             Kind::NoSession(function) => Kind::NoSession(Arc::clone(function)),
-            Kind::Interrupted => Kind::Interrupted,
+            Kind::Interrupted(advice) => Kind::Interrupted(advice.clone()),
         })
     }
 }
@@ -199,7 +200,8 @@ impl<E: fmt::Display> fmt::Display for Shared<E> {
             Kind::Failed(failed) => failed.error.fmt(f),
             Kind::Cycle(chain) => f.write_str(&cycle_text(chain)),
             Kind::NoSession(function) => f.write_str(&no_session_text(function)),
-            Kind::Interrupted => f.write_str("the call was interrupted by its host"),
+            Kind::Interrupted(Some(advice)) => f.write_str(advice),
+            Kind::Interrupted(None) => f.write_str("the call was interrupted by its host"),
         }
     }
 }
@@ -210,7 +212,7 @@ impl<E: fmt::Debug> fmt::Debug for Shared<E> {
             Kind::Failed(failed) => failed.error.fmt(f),
             Kind::Cycle(chain) => f.debug_tuple("Cycle").field(chain).finish(),
             Kind::NoSession(function) => f.debug_tuple("NoSession").field(function).finish(),
-            Kind::Interrupted => f.write_str("Interrupted"),
+            Kind::Interrupted(_) => f.write_str("Interrupted"),
         }
     }
 }
