@@ -189,6 +189,29 @@ def test_a3_so_it_is_where_a_loop_ends_by_itself() -> None:
     assert notes == ["pool opens", "desk closes", "pool closes"]
 
 
+def test_a3_a_release_that_begins_as_its_loop_ends() -> None:
+    """Before its first step, all tasks of the loop are cancelled."""
+    notes: Notes = []
+    pool = resource(notes, "pool")
+
+    async def close(text: str) -> None:
+        notes.append(f"{text} closes")
+
+    @tenure.cache_resource(on_release=close)
+    async def plain() -> str:
+        return "plain"
+
+    async def main() -> None:
+        await pool()
+        await plain()
+        pool.clear()
+        plain.clear()
+
+    asyncio.run(main())
+    assert sorted(notes[1:]) == ["plain closes", "pool closes"]
+    assert (pool.info().release_failures, plain.info().release_failures) == (0, 0)
+
+
 def test_a9_what_a_release_asks_for_again_is_released_too() -> None:
     notes: Notes = []
     pool = resource(notes, "pool")
