@@ -13,7 +13,7 @@ True
 from typing import TYPE_CHECKING, Any
 
 from tenure import hosts
-from tenure._api import cache_resource, configure
+from tenure._api import cache_resource, configure, shutdown_async
 from tenure._native import (
     CacheCycleError,
     EntryInfo,
@@ -44,6 +44,7 @@ __all__ = [
     "configure",
     "end_scope",
     "shutdown",
+    "shutdown_async",
     "streamlit",
     "testing",
 ]

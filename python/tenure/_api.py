@@ -376,3 +376,22 @@ def configure(
         shutdown_timeout=shutdown_timeout,
         handle_signals=handle_signals,
     )
+
+
+async def shutdown_async() -> bool:
+    """Release everything that is held, as `shutdown` does, for a task: async releases go on on its loop meanwhile.
+
+    Returns
+    -------
+    bool
+        Whether everything that was built has been released.
+
+    Examples
+    --------
+    >>> import asyncio, tenure
+    >>> asyncio.run(tenure.shutdown_async())
+    True
+    """
+    import asyncio
+
+    return await asyncio.to_thread(_native.shutdown)

@@ -150,7 +150,7 @@ fn l20_what_has_begun_on_a_runtime_that_is_blocked_is_named() {
     assert!(
         lines.iter().any(|line| line.contains("function=connection")
             && line.contains("resources=1")
-            && line.contains("tenure::shutdown_async().await")),
+            && line.contains("await `shutdown_async` instead")),
         "{lines:?}"
     );
     // The runtime has been dropped: what it left is finished elsewhere, or fails there.

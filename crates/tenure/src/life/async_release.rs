@@ -230,8 +230,7 @@ impl AsyncReleases {
                 function = %function,
                 resources,
                 "on_release has not ended in the time of the shutdown. A blocking shutdown stops what \
-                 has begun on the runtime of its own thread: in a task, write \
-                 `tenure::shutdown_async().await`"
+                 has begun on the runtime of its own thread: in a task, await `shutdown_async` instead"
             );
         }
         false

@@ -29,12 +29,15 @@ pub(crate) trait Watched: Send {
     fn release(self: Box<Self>);
 }
 
+/// A resource that somebody uses, and when it goes in any case.
+type Draining = (Box<dyn Watched>, Nanos);
+
 /// The resources of an engine that have left their caches and are in use.
 pub(crate) struct Drains {
     clock: Clock,
     timer: Arc<Timer>,
     under_way: Arc<UnderWay>,
-    watched: Mutex<BTreeMap<TimerId, (Box<dyn Watched>, Nanos)>>,
+    watched: Mutex<BTreeMap<TimerId, Draining>>,
     /// Entries that callers lease beyond their end, by address.
     lent: Mutex<HashMap<usize, Lent>>,
     me: Weak<Self>,
@@ -122,8 +125,11 @@ impl Drains {
         let _under_way = self.under_way.begin();
         let of_place: Vec<_> = {
             let mut watched = self.watched.lock();
-            watched
-                .extract_if(.., |_, (resource, _)| resource.place() == Some(place))
+            let all = watched.iter();
+            let ids = all.filter(|(_, (resource, _))| resource.place() == Some(place));
+            let ids: Vec<_> = ids.map(|(id, _)| *id).collect();
+            ids.into_iter()
+                .filter_map(|id| Some((id, watched.remove(&id)?)))
                 .collect()
         };
         for (id, (resource, until)) in of_place {
