@@ -8,6 +8,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
+FASTAPI_PORT := $(or $(PORT),8000)
 PORT ?= 8501
 ARGS ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -33,12 +34,14 @@ STREAMLIT_NEWEST := $(lastword $(STREAMLITS))
 STREAMLIT ?= $(STREAMLIT_NEWEST)
 STREAMLIT_ENV := .venv-test/streamlit-$(STREAMLIT)
 # The tests that need no host.
-CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host reference browser)
+CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host reference browser frameworks)
+FRAMEWORKS_ENV := .venv-test/frameworks-py$(PYVER)
 # Each in a process of its own: they put different things on the stage under the same names.
 STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py
 
 # Supported interpreters that few systems have yet: Debian's archive has them.
 FETCHED_PYTHONS := 3.14
+FRAMEWORKS_TESTS := python/tests/frameworks 'python/tests/test_docs.py::test_page_runs[docs/guide/asgi.md]'
 # For the tests without a host, where nothing else but the Rust half runs: many of them wait for something.
 TWO_PROCESSES := -n 2 --dist worksteal
 SPREAD ?=
@@ -51,11 +54,11 @@ TEST_WHEEL := $(TARGET)/wheels/test-$(PYVER)
 RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
-.PHONY: help demo wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
+.PHONY: help demo demo-fastapi wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-versions test-rust model test-python test-python-ready \
-	test-streamlit-one test-streamlit-ready test-browser screenshots \
+	test-streamlit-one test-streamlit-ready test-frameworks test-browser screenshots \
 	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
-	matrix browser-long model-long stress-long fuzz bench-python bench-rust package
+	matrix browser-long model-long stress-long restarts-long fuzz bench-python bench-rust package
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | expand -t 20
@@ -91,6 +94,10 @@ $(APP_ENV)/.demo-$(PYVER): examples/streamlit/requirements.txt | $(APP_ENV)/.mad
 	$(APP_ENV)/bin/python $(PIP_INSTALL) -r examples/streamlit/requirements.txt
 	touch $@
 
+$(APP_ENV)/.demo-fastapi-$(PYVER): examples/fastapi/requirements.txt | $(APP_ENV)/.made-$(PYVER)
+	$(APP_ENV)/bin/python $(PIP_INSTALL) -r examples/fastapi/requirements.txt
+	touch $@
+
 $(APP_ENV)/.bench-$(PYVER): python/bench/requirements.txt | $(APP_ENV)/.made-$(PYVER)
 	$(APP_ENV)/bin/python $(PIP_INSTALL) -r python/bench/requirements.txt
 	touch $@
@@ -112,6 +119,15 @@ $(STREAMLIT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(STREAMLIT_ENV)/.made-$(PYVER)
 	$(STREAMLIT_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
+$(FRAMEWORKS_ENV)/.requirements: python/tests/requirements-frameworks.txt examples/fastapi/requirements.txt \
+		| $(FRAMEWORKS_ENV)/.made-$(PYVER)
+	$(FRAMEWORKS_ENV)/bin/python $(PIP_INSTALL) $(foreach file,$^,-r $(file))
+	touch $@
+
+$(FRAMEWORKS_ENV)/.tenure: $(TEST_WHEEL)/.built | $(FRAMEWORKS_ENV)/.made-$(PYVER)
+	$(FRAMEWORKS_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
+	touch $@
+
 $(LINT_ENV)/.requirements: python/tests/requirements-lint.txt | $(LINT_ENV)/.made-$(PYVER)
 	$(LINT_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-lint.txt
 	touch $@
@@ -125,6 +141,11 @@ $(LINT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
 demo: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo app, on port 8501 or PORT=
 	@scripts/demo $(APP_ENV)/bin/python $(PORT)
 
+demo-fastapi: $(APP_ENV)/.demo-fastapi-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## a FastAPI app with PostgreSQL, on port 8000 or PORT=
+	@scripts/debian '/usr/lib/postgresql/*/bin/initdb' postgresql
+	@SUPPLIER_URL=http://127.0.0.1:$(FASTAPI_PORT)/supplier scripts/with-postgresql $(APP_ENV)/bin/python -m uvicorn \
+		--app-dir examples/fastapi --port $(FASTAPI_PORT) app:app
+
 # Absolute, because it is another folder that the line is for.
 wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the line that installs it (PYTHON= for another)
 	@echo 'In the environment of your project, for Python $(PYVER):'
@@ -132,10 +153,10 @@ wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the lin
 
 # The Rust half and the Python half side by side: one compiles while the other waits for processes and servers.
 test: | python-found ## every test once: Rust, models, one Python, the newest Streamlit, the browser
-	@echo "$@: the Rust tests and the models, beside the tests on Python $(PYVER) and Streamlit $(STREAMLIT_NEWEST) and" \
+	@echo "$@: the Rust tests and the models, beside the tests on Python $(PYVER), of frameworks, Streamlit $(STREAMLIT_NEWEST) and" \
 		"in Chromium; about ten minutes on two cores, builds included"
 	@printf '%s\n' \
-		'python: $(MAKE) --keep-going test-python test-streamlit-one test-browser SPREAD="$(TWO_PROCESSES)"' \
+		'python: $(MAKE) --keep-going test-python test-frameworks test-streamlit-one test-browser SPREAD="$(TWO_PROCESSES)"' \
 		'rust: $(MAKE) --keep-going test-rust model' | scripts/side-by-side
 
 # The wheels one after the other, since they share cargo's target directory; then the tests side by side.
@@ -171,6 +192,10 @@ test-streamlit-one: test-streamlit-ready ## the Streamlit host with one version 
 	done; test -z "$$failed"
 
 test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
+
+test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## FastAPI, Starlette, Litestar, Quart, LangChain, MCP
+	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
+	$(FRAMEWORKS_ENV)/bin/python -m pytest -c python/pyproject.toml -p no:asyncio $(FRAMEWORKS_TESTS) $(SPREAD) $(ARGS)
 
 miri: miri-ready ## the pointer code, interpreted: wrong pointers, data races and leaks (a nightly Rust, by rustup)
 	@echo "$@: counted references and hits on the system's threads, and the digest; about two minutes on two cores"
@@ -257,6 +282,9 @@ miri-long: miri-ready ## the same under many schedules (SEEDS=), with wider vect
 stress-long: test-python-ready ## ten million operations on 16 threads
 	TENURE_TESTS=long $(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) \
 		-m stress -o timeout=0 $(ARGS)
+
+restarts-long: ## a FastAPI server that is restarted twenty times under load, and what PostgreSQL says of it
+	TENURE_TESTS=long TENURE_POSTGRESQL_REQUIRED=1 $(MAKE) test-frameworks ARGS='-k restart -o timeout=0 -s $(ARGS)'
 
 fuzz: test-python-ready ## the generated tests with many more cases, then the fuzzers (SECONDS= for each)
 	PROPTEST_CASES=100000 $(CARGO) test -p tenure -p tenure-digest -p tenure-duration --release $(ARGS)

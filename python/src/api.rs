@@ -7,14 +7,25 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet};
 use tenure::{Cause, Encoder};
 
+use crate::caller::attach;
 use crate::encode::{self, Context, HashFuncs};
-use crate::log::Caller;
+use crate::function::bound;
+use crate::function::cached;
+use crate::function::decorator;
+use crate::function::leased;
+use crate::function::options;
+use crate::life::interrupts;
+use crate::life::resource::Held;
 use crate::process::{self, exit, fork, shutdown};
-use crate::resource::Held;
-use crate::{
-    attach, bound, cached, decorator, errors, events, host, hosts, info, interrupts, leased,
-    options, scope, sessions, tasks, testing,
-};
+use crate::program::host;
+use crate::program::hosts;
+use crate::program::scope;
+use crate::program::sessions;
+use crate::words::errors;
+use crate::words::events;
+use crate::words::info;
+use crate::words::log::Caller;
+use crate::{tasks, testing};
 
 /// The native half of the package `tenure`.
 #[pymodule(gil_used = true)]
@@ -33,6 +44,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(clear_all, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session, module)?)?;
+    module.add_function(wrap_pyfunction!(sessions::end_session_after, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session_aside, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::resume_session, module)?)?;
     module.add_function(wrap_pyfunction!(scope::end_scope, module)?)?;
@@ -43,6 +55,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
     module.add_function(wrap_pyfunction!(get_host, module)?)?;
     module.add_function(wrap_pyfunction!(parse_ttl, module)?)?;
+    module.add_function(wrap_pyfunction!(seconds, module)?)?;
     module.add_function(wrap_pyfunction!(shutdown::shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_inspect, module)?)?;
     module.add_function(wrap_pyfunction!(_encode, module)?)?;
@@ -150,9 +163,16 @@ fn get_host(py: Python<'_>) -> Option<Py<PyAny>> {
 /// without a unit.
 #[pyfunction]
 fn parse_ttl(text: &str) -> PyResult<(u128, bool)> {
-    let parsed = tenure::parse_duration("ttl", text)
+    let parsed = tenure::front::parse_duration("ttl", text)
         .map_err(|error| PyValueError::new_err(error.to_string()))?;
     Ok((parsed.duration.as_nanos(), parsed.bare_number))
+}
+
+/// Reads a setting that is a span of time, in any of the forms of `ttl`, as seconds. `None`: for ever.
+#[pyfunction]
+fn seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    options::mind_unit(name, value, Caller::Above)?;
+    Ok(options::duration(name, value)?.map(|it| it.as_secs_f64()))
 }
 
 /// Counts what the engine in force has under way, for tests that look for leftovers.

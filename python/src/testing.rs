@@ -7,8 +7,10 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tenure::{Config, Engine, ManualClock};
 
-use crate::log::Caller;
-use crate::{host, options, process};
+use crate::function::options;
+use crate::process;
+use crate::program::host;
+use crate::words::log::Caller;
 
 /// Time that stands still until it is moved. Made by `tenure.testing.clock`.
 ///

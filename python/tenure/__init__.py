@@ -28,7 +28,7 @@ from tenure._native import (
 )
 
 if TYPE_CHECKING:
-    from tenure import streamlit, testing
+    from tenure import asgi, streamlit, testing
 
 __all__ = [
     "CacheCycleError",
@@ -39,6 +39,7 @@ __all__ = [
     "UnhashableParamError",
     "UserHashError",
     "__version__",
+    "asgi",
     "cache_resource",
     "configure",
     "end_scope",
@@ -52,7 +53,7 @@ hosts.announce()
 
 def __getattr__(name: str) -> Any:
     """Import the parts that few programs need when they are first named."""
-    if name in ("streamlit", "testing"):
+    if name in ("asgi", "streamlit", "testing"):
         from importlib import import_module
 
         return import_module(f"tenure.{name}")

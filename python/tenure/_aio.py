@@ -6,8 +6,11 @@ on the loop that built it.
 
 How the end of a loop is learned, without patching: `asyncio.run`, `Runner`, uvloop and anyio cancel all tasks, and then
 close the asynchronous generators of the loop. A `Home` holds one that has been started, whose end releases what lives
-on the loop; a keeper that is cancelled before that waits for the others that are being cancelled, and leaves then.
-Only a bare `loop.close()` says nothing: it is noticed by whoever looks next.
+on the loop, the last built first; a keeper that is cancelled before that waits for the others that are being cancelled,
+and leaves then. Only a bare `loop.close()` says nothing: it is noticed by whoever looks next.
+
+What the end of a loop must not cut short, a release that has begun, is run by tasks that `asyncio.all_tasks` does not
+know (`_set_aside`): the loop waits for them in its home's end.
 
 Everything of a home is touched on its own loop's thread, but for `post`, which any thread may call, and the looks at
 whether a loop is closed.
@@ -21,11 +24,15 @@ import contextlib
 import contextvars
 import functools
 import itertools
+import operator
+import os
+import sys
 import threading
+import types
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from typing import Any, NamedTuple
 
 from tenure import _native
 
@@ -34,8 +41,17 @@ __all__ = ["Home", "home"]
 LOOK = 1.0
 """Seconds between two looks of a foreign waiter at whether a build's loop still runs."""
 
+PAUSE = 0.005
+"""Seconds between two looks at whether somebody still leases what lives on a loop that ends."""
 
-_numbers = itertools.count(1)
+_ROUNDS = 8
+"""How often the end of a loop looks for what its releases have built again meanwhile."""
+
+_Begin = Callable[[], "asyncio.Task[Any] | None"]
+"""Begins a release, and gives the task that carries it, where it takes one."""
+
+_built = itertools.count(1)
+"""The numbers of resources: what was built later on any loop has a greater one, and may use what was built before."""
 
 
 class Home:
@@ -43,13 +59,20 @@ class Home:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = weakref.ref(loop)
-        self.scope = f"loop:{next(_numbers)}"
+        self.key = id(loop)
         self.state = _native.LoopState()
+        self.scope = f"loop:{self.state.number}"
         self.thread = threading.get_ident()
+        self.is_ending = False
+        self.is_parents = False
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.builds: dict[int, asyncio.Task[Any]] = {}
         self.keepers: set[Keeper] = set()
+        self.releases: dict[asyncio.Task[Any], _native.Releasing] = {}
         self.gates: dict[int, _Gate] = {}
         self._posts: deque[Callable[[], object]] = deque()
+        self._held_back: list[tuple[int, _Begin]] | None = None
+        """The releases that wait for their turn, with the numbers of their resources; None while nothing winds up."""
         self._end = self._until_the_end()
         # The first step of a generator tells the running loop of it, and runs to the yield at once.
         with contextlib.suppress(StopIteration):
@@ -97,21 +120,41 @@ class Home:
         while self._posts:
             self._posts.popleft()()
 
-    def start(self, build: _native.TaskBuild, context: contextvars.Context) -> None:
-        """Has a build carried by a task of its own, in the context that it was begun in."""
-        context.run(_native.inside.set, build.inside())
+    def start(self, build: _native.TaskBuild, context: contextvars.Context, has_waited: bool) -> None:
+        """Has a build carried by a task of its own, in the context that it was begun in.
+
+        A caller who waited for one that has been cancelled with its loop ends with it too.
+        """
+        if has_waited and self.is_ending:
+            build.abandon()
+            raise asyncio.CancelledError(f"the event loop ends, and the build of {build.function} with it")
+        inside = build.inside()
+        context.run(_native.inside.set, inside)
 
         def ended(_: object) -> None:
-            _carried.pop(build.number, None)
+            self.landed(build)
             build.abandon()  # Unless it has landed: a task may be cancelled before its first step.
 
-        _carried[build.number] = (build, self)
+        _carried[build.number] = _Carried(build, self, inside)
         try:
             work = _CARRIERS[build.kind](self, build)
-            self.spawn(work, f"tenure build {build.function}", context).add_done_callback(ended)
+            task = self.spawn(work, f"tenure build {build.function}", context)
         except BaseException:
             ended(None)
             raise
+        self.builds[build.number] = task
+        task.add_done_callback(ended)
+
+    def landed(self, build: _native.TaskBuild) -> None:
+        """A build has ended."""
+        self.builds.pop(build.number, None)
+        carried = _carried.pop(build.number, None)
+        if carried is None:
+            return
+        carried.inside.end()
+        if self.is_ending:
+            # What a loop that ends would have released is released at once.
+            self._let_go()
 
     async def landing(self, caller: _native.TaskWaiter) -> None:
         """Waits until the build has ended."""
@@ -119,7 +162,7 @@ class Home:
         number = caller.build()
         gate = self.gates.get(number)
         if gate is None:
-            gate = _Gate(loop)
+            gate = _Gate(self.gates, number, loop)
             gate.landing = caller.landing(gate.wake)
             if gate.landing is None:
                 return
@@ -128,14 +171,13 @@ class Home:
         gate.futures.add(future)
         try:
             carried = _carried.get(number)
-            if carried is None or carried[1] is self:
+            if carried is not None and carried.home is self:
                 await future
             else:
-                await _foreign(future, *carried)
-        finally:
-            gate.futures.discard(future)
-            if not gate.futures and self.gates.get(number) is gate:
-                del self.gates[number]
+                await _foreign(future, number)
+        except BaseException:
+            gate.leave(future)
+            raise
 
     def release(self, keeper: Keeper | None, on_release: Callable[[], Any] | None, ticket: _native.Releasing) -> None:
         """Runs a release on the loop that built the resource. Called on any thread, outside of every lock."""
@@ -143,12 +185,15 @@ class Home:
             keeper.is_released = True
             has_left, error = keeper.outcome()
             if has_left:
-                keeper = None
-                if error is not None:
+                if error is not None or keeper.has_failed:
                     ticket.failed(error)
+                keeper = None
         begin = functools.partial(_begin_release, self, keeper, on_release, ticket)
         if self.is_here():
-            begin()
+            if self._held_back is None:
+                begin()
+            else:
+                self._held_back.append((ticket.number, begin))
         elif not self.post(begin):
             ticket.has_no_loop(on_release, keeper is not None)
 
@@ -158,31 +203,91 @@ class Home:
         finally:
             await self._ends()
 
+    async def release_all(self) -> None:
+        """Releases what lives on the loop, one after another, the last built first, and waits for it.
+
+        It takes as long as a shutdown may at most: what is late is begun by then, and goes on. So may the loop, which
+        can be used again.
+        """
+        until = asyncio.get_running_loop().time() + _native.shutdown_timeout()
+        await self._wind_up(until)
+        await self._finished(tuple(self.releases), until)
+
     async def _ends(self) -> None:
         """Releases what lives on the loop, which runs for the last time."""
+        if self.is_parents:
+            return
+        self.is_ending = True
+        until = asyncio.get_running_loop().time() + _native.shutdown_timeout()
         try:
-            _native.end_scope_named(self.scope)
-            _native.release_of_home(self)
-            self._take_posts()
+            # Where nobody has cancelled anything: what is not built yet is built elsewhere, or not at all.
+            for build in tuple(self.builds.values()):
+                build.cancel()
+            await self._wind_up(until)
             for keeper in tuple(self.keepers):
                 if not keeper.is_released:
-                    keeper.leave()
-            while self.tasks:
-                _, late = await asyncio.wait(tuple(self.tasks), timeout=_native.shutdown_timeout())
-                if late:
-                    _native.tell_late_tasks([task.get_name() for task in late])
-                    break
+                    keeper.leave()  # Somebody on another loop leases it for too long.
+            while self.tasks and await self._finished(tuple(self.tasks), until):
+                pass
         finally:
             self.state.end()
             self._take_posts()
-            _homes.pop(self._key(), None)
+            _take_out(self)
 
-    def _key(self) -> int:
-        return next((key for key, it in _homes.items() if it is self), 0)
+    async def _wind_up(self, until: float) -> None:
+        """Begins the releases of what lives here, each when the one before has ended, or the time is over."""
+        # What has begun by itself may use what is released here.
+        if self.releases:
+            await asyncio.wait(tuple(self.releases), timeout=_left(until))
+        rounds = 0
+        while rounds < _ROUNDS:
+            turns = self._held_back = []
+            try:
+                self._let_go()
+            finally:
+                self._held_back = None
+                turns.sort(key=operator.itemgetter(0))
+            rounds += bool(turns)
+            await self._take_turns(turns, until)
+            if (not turns and not self.state.bound) or _left(until) == 0:
+                return
+            if not turns:
+                await asyncio.sleep(PAUSE)  # Somebody on another loop leases it yet.
+
+    async def _take_turns(self, turns: list[tuple[int, _Begin]], until: float) -> None:
+        rest = list(turns)
+        try:
+            while rest:
+                task = rest.pop()[1]()
+                if task is not None:
+                    await asyncio.wait((task,), timeout=_left(until))
+        finally:
+            # Whoever waited here does so no longer.
+            for _, begin in reversed(rest):
+                begin()
+
+    def _let_go(self) -> None:
+        """Has the engine release what lives here, but for what somebody leases."""
+        _native.end_scope_named(self.scope)
+        _native.end_place(self.state.number)
+        self._take_posts()
+
+    async def _finished(self, tasks: tuple[asyncio.Task[Any], ...], until: float) -> bool:
+        """Waits for these tasks, and says which have not ended in time."""
+        if not tasks:
+            return True
+        _, late = await asyncio.wait(tasks, timeout=_left(until))
+        if late:
+            _native.tell_late_tasks([task.get_name() for task in late])
+        return not late
 
 
 _homes: dict[int, Home] = {}
 """The homes by the addresses of their loops. An address is no name: the loop itself is compared."""
+
+
+_lock = threading.Lock()
+"""For whoever adds a home or takes one out. Nothing else is done under it."""
 
 
 def home() -> Home:
@@ -195,25 +300,40 @@ def home() -> Home:
     if here is not None and here.loop() is loop:
         return here
     _sweep()
-    here = _homes[id(loop)] = Home(loop)
+    here = Home(loop)
+    with _lock:
+        _homes[here.key] = here
     return here
 
 
 def _sweep() -> None:
     """Gives up the homes whose loops were closed without a word."""
-    for key, it in tuple(_homes.items()):
+    for it in _homes.copy().values():
         if it.is_closed():
-            _homes.pop(key, None)
+            _take_out(it)
             lose(it)
+
+
+def _take_out(it: Home) -> None:
+    with _lock:
+        # Another loop may stand at its address by now.
+        if _homes.get(it.key) is it:
+            del _homes[it.key]
 
 
 def lose(it: Home) -> None:
     """The loop was closed, or is gone, without a word: what lives on it is released without it."""
+    for carried in _carried.copy().values():
+        if carried.home is it:
+            it.landed(carried.build)
+            carried.build.abandon()
     if not it.state.is_over:
         it.state.end()
         it._take_posts()
+        for ticket in tuple(it.releases.values()):
+            ticket.has_no_loop(None, True)
         _native.end_scope_named(it.scope)
-        _native.release_of_home(it)
+        _native.end_place(it.state.number)
 
 
 @atexit.register
@@ -222,61 +342,107 @@ def _at_exit() -> None:
     if asyncio._get_running_loop() is not None:
         return
     main = threading.main_thread().ident
-    for it in tuple(_homes.values()):
+    for it in _homes.copy().values():
         loop = it.loop()
         if it.thread == main and loop is not None and not (loop.is_running() or it.is_closed()):
             loop.run_until_complete(it._end.aclose())
 
 
+def _after_fork() -> None:
+    """In a child process: what lives on the loops is the parent's, to be left and released there alone."""
+    global _lock
+    _lock = threading.Lock()  # Who held it may not be here.
+    for it in _homes.values():
+        it.is_parents = True
+    # Kept for good: what is dropped, a generator say, runs on to its end.
+    _parents.extend((*_homes.values(), *_carried.values()))
+    _homes.clear()
+    _carried.clear()
+
+
+_parents: list[object] = []
+"""What was the parent's process when this one was forked."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _left(until: float) -> float:
+    return max(0.0, until - asyncio.get_running_loop().time())
+
+
 class _Gate:
     """Those of one loop who wait for one build, woken together."""
 
-    __slots__ = ("futures", "landing", "loop")
+    __slots__ = ("_gates", "_loop", "_number", "futures", "landing")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+    def __init__(self, gates: dict[int, _Gate], number: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._gates, self._number, self._loop = gates, number, loop
         self.futures: set[asyncio.Future[None]] = set()
         self.landing: object = None
 
     def wake(self) -> None:
         """The build has ended. On any thread."""
-        if asyncio._get_running_loop() is self.loop:
+        if asyncio._get_running_loop() is self._loop:
             self.open()
             return
         with contextlib.suppress(RuntimeError):  # The loop is closed: nobody waits there.
-            self.loop.call_soon_threadsafe(self.open)
+            self._loop.call_soon_threadsafe(self.open)
 
     def open(self) -> None:
+        self._gates.pop(self._number, None)
         for future in self.futures:
             if not future.done():
                 future.set_result(None)
 
+    def leave(self, future: asyncio.Future[None]) -> None:
+        """One of them waits no more."""
+        self.futures.discard(future)
+        if not self.futures:
+            self._gates.pop(self._number, None)
 
-_carried: dict[int, tuple[_native.TaskBuild, Home]] = {}
-"""The builds under way on a loop, by their numbers, with their homes."""
+
+class _Carried(NamedTuple):
+    build: _native.TaskBuild
+    home: Home
+    inside: _native.Inside
 
 
-async def _foreign(future: asyncio.Future[None], build: _native.TaskBuild, carrier: Home) -> None:
+_carried: dict[int, _Carried] = {}
+"""The builds under way on a loop, by their numbers."""
+
+
+async def _foreign(future: asyncio.Future[None], number: int) -> None:
     """Waits for a build on another loop, and hands it on where nobody carries it any more."""
     stood_still = False
     while not future.done():
-        loop = carrier.loop()
-        stands_still = loop is None or not loop.is_running()
-        if carrier.is_closed() or (stands_still and stood_still):
-            # What it may give yet, if its loop should go on, is released.
-            build.abandon()
-        stood_still = stands_still
+        # Its caller may have led it and not had it carried yet.
+        carried = _carried.get(number)
+        if carried is not None:
+            loop = carried.home.loop()
+            stands_still = loop is None or not loop.is_running()
+            if carried.home.is_closed() or (stands_still and stood_still):
+                # What it may give yet, if its loop should go on, is released.
+                _carried.pop(number, None)
+                carried.build.abandon()
+            stood_still = stands_still
         await asyncio.wait((future,), timeout=LOOK)
 
 
 class Keeper:
     """The task that has entered a resource, and leaves it: what a release waits for."""
 
-    __slots__ = ("_left", "_stopped", "home", "is_released")
+    __slots__ = ("_left", "_stopped", "has_failed", "home", "is_released", "number", "task")
 
-    def __init__(self, here: Home, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, here: Home, number: int) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = task.get_loop()
+        self.task = task
         self.home = here
+        self.number = number
         self.is_released = False
+        self.has_failed = False
         self._stopped: asyncio.Future[None] = loop.create_future()
         self._left: asyncio.Future[None] = loop.create_future()
         here.keepers.add(self)
@@ -294,37 +460,71 @@ class Keeper:
     async def keep(self) -> None:
         """Waits until the resource is to be left."""
         try:
-            await asyncio.shield(self._stopped)
+            # One that was cancelled while it built will not be again.
+            if not self.task.cancelling():
+                await asyncio.shield(self._stopped)
         except asyncio.CancelledError:
-            # All tasks are being cancelled, since the loop ends; or what was entered is broken, and says so in this
-            # way. Those who may use the resource run their own ends first.
+            pass
+        if self.home.is_parents:
+            return
+        if not self._stopped.done():
+            # All tasks are being cancelled, since the loop ends: those who may use the resource run their own ends
+            # first. Or what was entered is broken, and says so in this way.
+            goes_on = self._goes_on()
             with contextlib.suppress(asyncio.CancelledError):
-                await _others_end()
+                await self._others_end()
             _native.release_of_keeper(self)
-            # Its `on_release` comes first; but what somebody still leases is released when it has been left.
-            while self.is_released and not self._stopped.done():
+            if not goes_on:
                 with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.shield(self._stopped)
+                    await self._others_let_go()
+        # Its `on_release` comes first; but what somebody still leases is released when it has been left.
+        while self.is_released and not self._stopped.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(self._stopped)
+        # Nobody who cancels all tasks means this one from here on.
+        asyncio._unregister_task(self.task)
+
+    def _goes_on(self) -> bool:
+        """Whether the program goes on, on this loop."""
+        return any(not task.cancelling() for task in asyncio.all_tasks() - self.home.tasks)
+
+    async def _others_end(self) -> None:
+        """Waits for the tasks that are being cancelled, but for those of homes; and for what was built later, and
+        may use this resource.
+        """
+        everyone = asyncio.all_tasks() - self.home.tasks
+        others = [task for task in everyone if task.cancelling()]
+        if others:
+            await asyncio.wait(others)
+        younger = [it for it in self.home.keepers if it.number > self.number]
+        later = [it._left for it in younger if it.is_released or it.task.cancelling()]
+        if later:
+            await asyncio.wait(later)
+
+    async def _others_let_go(self) -> None:
+        """Waits while somebody leases the resource, as long as a shutdown may take."""
+        loop = self.task.get_loop()
+        until = loop.time() + _native.shutdown_timeout()
+        while not self._stopped.done() and loop.time() < until:
+            await asyncio.wait((self._stopped,), timeout=PAUSE)
+            _native.look_at_place(self.home.state.number)
 
     def outcome(self) -> tuple[bool, BaseException | None]:
         """Whether it has been left already, and what that raised."""
         return self._left.done(), self._left.exception() if self._left.done() else None
 
-    def has_left(self, error: BaseException | None) -> None:
+    def has_left(self, function: str, error: BaseException | None) -> None:
         self.home.keepers.discard(self)
+        if error is not None and not self.is_released:
+            # Told at once. Kept, it would hold the resource by its traceback, and pass for a user that the release
+            # waits for.
+            _native.tell_teardown(function, error)
+            self.has_failed, error = True, None
         if error is None:
             self._left.set_result(None)
         else:
             self._left.set_exception(error)
             self._left.exception()  # Where nobody asks, there is nobody to be told.
-
-
-async def _others_end() -> None:
-    """Waits for the tasks that are being cancelled and are none of ours."""
-    ours = {task for it in _homes.values() for task in it.tasks}
-    others = [task for task in asyncio.all_tasks() - ours if task.cancelling()]
-    if others:
-        await asyncio.wait(others)
 
 
 async def _build(here: Home, build: _native.TaskBuild) -> None:
@@ -342,8 +542,8 @@ async def _build(here: Home, build: _native.TaskBuild) -> None:
     except BaseException as error:
         build.interrupted(error)
     else:
-        build.done(resource, here, None)
-    _carried.pop(build.number, None)
+        build.done(resource, here, None, next(_built))
+    here.landed(build)
 
 
 def _cancelled(build: _native.TaskBuild, error: asyncio.CancelledError) -> None:
@@ -352,6 +552,34 @@ def _cancelled(build: _native.TaskBuild, error: asyncio.CancelledError) -> None:
         build.abandon()
     else:
         build.cancelled_within(error)
+
+
+@types.coroutine
+def _unlisted(work: Any) -> Generator[Any, Any, Any]:
+    """Awaits this while the loop lists no asynchronous generator that begins in it.
+
+    Those that the loop lists it closes in the end, all at once: they would be thrown into, and not left.
+    """
+    steps = work.__await__()
+    given: Any = None
+    thrown: BaseException | None = None
+    while True:
+        first, last = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(_not_listed, last)
+        try:
+            asked = steps.send(given) if thrown is None else steps.throw(thrown)
+        except StopIteration as end:
+            return end.value
+        finally:
+            sys.set_asyncgen_hooks(first, last)
+        try:
+            given, thrown = (yield asked), None
+        except BaseException as error:
+            thrown = error
+
+
+def _not_listed(_: object) -> None:
+    """In the place of the loop's own hook."""
 
 
 _Entered = tuple[list[Any], Callable[[], Awaitable[Any]]]
@@ -402,9 +630,8 @@ async def _keep_entered(here: Home, build: _native.TaskBuild) -> None:
 
 async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaitable[_Entered]]) -> None:
     """Enters, waits, and leaves, in one task: a task group or a cancel scope may lie in between."""
-    loop = asyncio.get_running_loop()
     try:
-        resource, leave = await enter()
+        resource, leave = await _unlisted(enter())
     except asyncio.CancelledError as error:
         _cancelled(build, error)
         raise
@@ -417,22 +644,27 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     except BaseException as error:
         build.interrupted(error)
         return
-    keeper = Keeper(here, loop)
-    if not build.done(resource, here, keeper):
+    keeper = Keeper(here, next(_built))
+    if not build.done(resource, here, keeper, keeper.number):
         keeper.leave()
-    _carried.pop(build.number, None)
+    here.landed(build)
     # What runs here from now on is no part of the build.
     _native.inside.set(None)
+    function = build.function
     del resource, build, enter
-    await keeper.keep()
     try:
-        await leave()
+        await keeper.keep()
+        if here.is_parents:
+            # It is not left in a child process, and not dropped either: a generator would run on to its end.
+            _parents.append(leave)
+            return
+        await _unlisted(leave())
     except BaseException as error:
-        keeper.has_left(error)
+        keeper.has_left(function, error)
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise
     else:
-        keeper.has_left(None)
+        keeper.has_left(function, None)
 
 
 _CARRIERS = {"coroutine": _build, "generator": _keep_generator, "entered": _keep_entered}
@@ -440,31 +672,55 @@ _CARRIERS = {"coroutine": _build, "generator": _keep_generator, "entered": _keep
 
 def _begin_release(
     here: Home, keeper: Keeper | None, on_release: Callable[[], Any] | None, ticket: _native.Releasing
-) -> None:
+) -> asyncio.Task[Any] | None:
+    waits = None
+    task = None
     try:
         waits = None if on_release is None else on_release()
     except BaseException as error:
-        waits = None
         ticket.failed(error)
-    if keeper is None and not hasattr(type(waits), "__await__"):
-        ticket.done()
-    elif here.is_closed():
-        ticket.has_no_loop(None, True)
-    else:
-        here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")
+        if not isinstance(error, Exception):
+            raise  # It is meant for whoever runs here.
+    finally:
+        if keeper is None and not hasattr(type(waits), "__await__"):
+            ticket.done()
+        elif here.is_closed():
+            if close := getattr(waits, "close", None):
+                close()  # It never begins.
+            ticket.has_no_loop(None, True)
+        else:
+            task = here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")
+            # Who ends the loop cancels all tasks that it lists, and a release must come to its end.
+            asyncio._unregister_task(task)
+            here.releases[task] = ticket
+            task.add_done_callback(functools.partial(_release_ended, here, keeper, ticket))
+    return task
 
 
 async def _release(keeper: Keeper | None, waits: Any, ticket: _native.Releasing) -> None:
-    if hasattr(type(waits), "__await__"):
-        try:
+    try:
+        if hasattr(type(waits), "__await__"):
             await waits
-        except BaseException as error:
-            ticket.failed(error)
-            if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
-                raise
+    except BaseException as error:
+        ticket.failed(error)
+        if not isinstance(error, Exception):
+            raise
+    finally:
+        if keeper is not None:
+            try:
+                await keeper.left()
+            except BaseException as error:
+                ticket.failed(error)
+            else:
+                if keeper.has_failed:
+                    ticket.failed(None)
+
+
+def _release_ended(here: Home, keeper: Keeper | None, ticket: _native.Releasing, task: asyncio.Task[None]) -> None:
+    """Also where somebody cancelled it before it began."""
+    here.releases.pop(task, None)
     if keeper is not None:
-        try:
-            await keeper.left()
-        except BaseException as error:
-            ticket.failed(error)
+        keeper.leave()
     ticket.done()
+    if not task.cancelled():
+        task.exception()  # It has been told.

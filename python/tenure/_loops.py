@@ -5,12 +5,14 @@ A call is taken step by step: the native module says what is to be done next, th
 
 from __future__ import annotations
 
+import ast
 import contextvars
 import functools
 import inspect
 import sys
 import types
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tenure import _aio, _native
@@ -32,7 +34,7 @@ def has_ended(name: str) -> bool:
         here = _aio.home()
     except RuntimeError:
         return True
-    return here.scope != name or here.state.is_over
+    return here.scope != name or here.is_ending
 
 
 async def _ready(resource: Any) -> Any:
@@ -45,6 +47,7 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
         here = _aio.home()
     except RuntimeError:
         raise call.no_loop() from None
+    has_waited = False
     while True:
         # A build runs in the context that its host has begun it in, which is a copy of the caller's.
         context = contextvars.copy_context()
@@ -54,15 +57,16 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
         if step == _native.CHECK:
             is_over, resource = await _checked(call, it)
         else:
-            if step == _native.BUILD:
-                here.start(build, context)
             try:
+                if step == _native.BUILD:
+                    here.start(build, context, has_waited)
                 await here.landing(it)
             except BaseException:
                 it.give_up()
                 raise
             if build is not None and (interruption := build.interruption()) is not None:
                 raise interruption
+            has_waited = True
             is_over, resource = call.landed(it)
         if is_over:
             return resource
@@ -70,7 +74,8 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
 
 async def _checked(call: _native.TaskCall, resource: Any) -> tuple[bool, Any]:
     """Asks `validate`, which may await."""
-    token = _native.inside.set(call.checking())
+    checking = call.checking()
+    token = _native.inside.set(checking)
     try:
         answer = call.ask(resource)
         if hasattr(type(answer), "__await__"):
@@ -78,6 +83,7 @@ async def _checked(call: _native.TaskCall, resource: Any) -> tuple[bool, Any]:
     except Exception as error:
         return call.check_raised(error)
     finally:
+        checking.end()
         _native.inside.reset(token)
     return call.checked(answer)
 
@@ -97,12 +103,24 @@ def coroutines(func: Any) -> tuple[Any, Any]:
     return named(_ready), named(_call)  # type: ignore[arg-type]
 
 
-def present(cached: Any, func: Any, is_async: bool) -> None:
+def present(cached: Any, func: Any, is_async: bool, is_generator: bool) -> None:
     """Has a cached function answer as what it is to whoever asks: a framework that inspects or unwraps it."""
-    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
-        cached.__wrapped__ = _twin(func, is_async)
+    if is_generator:
+        twin = _twin(func, is_async)
+        cached.__wrapped__ = twin
+        for name in _ANNOTATIONS:
+            setattr(cached, name, getattr(twin, name))
     if is_async:
+        if not hasattr(cached, "__name__"):
+            cached.__name__ = _function(func).__name__
         _mark(cached)
+
+
+def _function(func: Any) -> Any:
+    """The function behind a partial or a callable object, which has a name and globals."""
+    while isinstance(func, functools.partial):
+        func = func.func
+    return func if hasattr(func, "__globals__") else type(func).__call__
 
 
 def _twin(func: Any, is_async: bool) -> Any:
@@ -110,23 +128,83 @@ def _twin(func: Any, is_async: bool) -> Any:
 
     A framework that unwraps would take the function itself for a generator.
     """
-    name = func.__qualname__
+    behind = _function(func)
+    name = behind.__qualname__
     text = f"{name} yields its resource to its cache, which tears it down: call {name} itself, not what it wraps"
-    if is_async:
-
-        async def once(*_: Any, **__: Any) -> Any:
-            raise TypeError(text)
-    else:
-
-        def once(*_: Any, **__: Any) -> Any:  # type: ignore[misc]
-            raise TypeError(text)
-
-    # Frameworks read annotations with the globals of what they have unwrapped.
-    twin = types.FunctionType(once.__code__, func.__globals__, func.__name__, None, once.__closure__)
-    functools.update_wrapper(twin, func)
+    parameters = _signature(func).parameters.values()
+    names = inspect.Signature(
+        [it.replace(annotation=_NONE, default=_NONE if it.default is _NONE else None) for it in parameters]
+    )
+    # With parameters of its own, not with those of an attribute, so that annotations are evaluated where that is
+    # asked for: with the globals of the function.
+    made: dict[str, Any] = {}
+    exec(f"{'async ' if is_async else ''}def once{names}: raise TypeError({text!r})", made)
+    twin = types.FunctionType(made["once"].__code__, behind.__globals__, behind.__name__)
+    functools.update_wrapper(twin, behind)
     del twin.__wrapped__  # type: ignore[attr-defined]
-    twin.__signature__ = inspect.signature(func)  # type: ignore[attr-defined]
+    keywords = {it.name: it.default for it in parameters if it.kind is it.KEYWORD_ONLY and it.default is not _NONE}
+    twin.__defaults__ = tuple(it.default for it in parameters if it.name not in keywords and it.default is not _NONE)
+    twin.__kwdefaults__ = keywords
+    _annotate(twin, func, parameters)
     return twin
+
+
+_ANNOTATIONS = [name for name in functools.WRAPPER_ASSIGNMENTS if name.startswith("__annot")]
+
+_NONE: Any = inspect.Signature.empty
+
+if sys.version_info >= (3, 14):
+    import annotationlib
+
+    # An annotation may name what is defined further down.
+    _signature = functools.partial(inspect.signature, annotation_format=annotationlib.Format.FORWARDREF)
+
+    def _annotate(twin: Any, func: Any, _: object) -> None:
+        behind = _function(func)
+
+        def annotate(format: annotationlib.Format, /) -> dict[str, Any]:
+            return _of_yielded(annotationlib.get_annotations(behind, format=format))
+
+        twin.__annotate__ = annotate
+else:
+    _signature = inspect.signature
+
+    def _annotate(twin: Any, func: Any, parameters: Iterable[inspect.Parameter]) -> None:
+        names = {it.name for it in parameters} | {"return"}
+        annotations = _function(func).__annotations__
+        twin.__annotations__ = _of_yielded({name: it for name, it in annotations.items() if name in names})
+
+
+def _of_yielded(annotations: dict[str, Any]) -> dict[str, Any]:
+    """The annotations of a function that yields, as of one that returns what it yields."""
+    if "return" not in annotations:
+        return annotations
+    given = _yielded(annotations.pop("return"))
+    return annotations if given is _NONE else {**annotations, "return": given}
+
+
+_GENERATORS = {"AsyncGenerator", "AsyncIterable", "AsyncIterator", "Generator", "Iterable", "Iterator"}
+
+
+def _yielded(annotation: Any) -> Any:
+    """What a function gives that is annotated as a generator, as an annotation: a string for a string."""
+    if not isinstance(annotation, str):
+        of = typing.get_origin(annotation)
+        if getattr(of or annotation, "__name__", None) not in _GENERATORS:
+            return annotation
+        return typing.get_args(annotation)[0] if of and typing.get_args(annotation) else _NONE
+    try:
+        written = ast.parse(annotation, mode="eval").body
+    except SyntaxError:
+        return annotation
+    within = written.slice if isinstance(written, ast.Subscript) else None
+    kind = written.value if isinstance(written, ast.Subscript) else written
+    name = kind.attr if isinstance(kind, ast.Attribute) else getattr(kind, "id", None)
+    if name not in _GENERATORS:
+        return annotation
+    if within is None:
+        return _NONE
+    return ast.unparse(within.elts[0] if isinstance(within, ast.Tuple) else within)
 
 
 if sys.version_info >= (3, 12):
@@ -136,4 +214,6 @@ else:
     def _mark(func: Any) -> Any:
         """Makes it a coroutine function by the code of one, which is what `inspect` looks at."""
         func.__code__, func.__defaults__, func.__kwdefaults__ = _call.__code__, None, None
+        if not hasattr(func, "__name__"):  # A partial, or a callable object: no function to `inspect`, without one.
+            func.__name__ = "call"
         return func

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 
 from tenure import _native
@@ -16,13 +17,16 @@ _here = threading.local()
 class _Thread:
     """One thread's scope. Python lets go of it on that thread, as the last thing that runs there."""
 
-    __slots__ = ("name",)
+    __slots__ = ("name", "process")
 
     def __init__(self) -> None:
         self.name = f"thread:{next(_numbers)}"
+        self.process = os.getpid()
 
-    def __del__(self, end: object = _native.end_scope_named) -> None:
-        end(self.name)  # type: ignore[operator]
+    def __del__(self, end: object = _native.end_scope_named, process: object = os.getpid) -> None:
+        # A child lets go of its parent's threads before it has forgotten what they hold.
+        if process() == self.process:  # type: ignore[operator]
+            end(self.name)  # type: ignore[operator]
 
 
 def scope() -> str:

@@ -1,7 +1,7 @@
 """The Python that README.md and the guide show runs as printed.
 
 All blocks of one page make one program, in order, in a process of its own; a line of the program has the number
-that it has on the page, so that a traceback points there. A page that uses Streamlit runs where Streamlit is.
+that it has on the page, so that a traceback points there. A page that uses a framework runs where that is.
 """
 
 import re
@@ -14,7 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("**/*.md"))]
-HAS_STREAMLIT = "streamlit" in packages_distributions()
+FRAMEWORKS = {"streamlit": "make test-streamlit-one", "fastapi": "make test-frameworks"}
+"""What a page may use, and where it runs then."""
 FENCE = re.compile(r"^```(\w*)")
 
 
@@ -42,9 +43,10 @@ def test_page_runs(page: Path, tmp_path: Path):
     program = program_of(page.read_text(encoding="utf-8"))
     if not program.strip():
         pytest.skip("this page shows no Python")
-    if re.search(r"^\s*(import|from) streamlit\b|tenure\.streamlit", program, re.MULTILINE):
-        if not HAS_STREAMLIT:
-            pytest.skip("this page uses Streamlit: `make test-streamlit-one` runs it")
+    for framework, target in FRAMEWORKS.items():
+        uses = rf"^\s*(import|from) {framework}\b|tenure\.{framework}"
+        if re.search(uses, program, re.MULTILINE) and framework not in packages_distributions():
+            pytest.skip(f"this page uses {framework}: `{target}` runs it")
     # Not by the page's own name: a script called streamlit.py would be what `import streamlit` finds.
     script = tmp_path / f"page_{page.stem}.py"
     script.write_text(program, encoding="utf-8")

@@ -36,8 +36,8 @@ fn example(name: &str) -> String {
 /// What the attribute says; a setting with a mistake counts as not given.
 #[derive(Default)]
 pub(crate) struct Settings {
-    /// The fields of `front::Definition` that are set.
-    pub(crate) fields: Vec<TokenStream>,
+    /// Calls of the methods of `tenure::Settings`, one for each of its fields that is set.
+    pub(crate) calls: Vec<TokenStream>,
     /// Items that warn where they stand.
     pub(crate) warnings: Vec<TokenStream>,
     pub(crate) validate: Option<Expr>,
@@ -157,7 +157,7 @@ impl Settings {
         Ok(())
     }
 
-    fn duration(&mut self, name: &str, field: TokenStream, value: &Expr) -> syn::Result<()> {
+    fn duration(&mut self, name: &str, method: TokenStream, value: &Expr) -> syn::Result<()> {
         let wrong = |what: String, problem: &str| {
             let text = format!(
                 "{name} = {what} is {problem}. Accepted are a text like \"1h30m\", a number of \
@@ -204,16 +204,14 @@ impl Settings {
             Expr::Path(path) if path.path.is_ident("None") => return Ok(()),
             _ => {
                 let krate = self.krate();
-                self.fields.push(quote_spanned!(value.span()=>
-                    #field: ::core::option::Option::Some(#krate::front::time(#value))
-                ));
+                self.calls
+                    .push(quote_spanned!(value.span()=> .#method(#krate::front::time(#value))));
                 return Ok(());
             }
         };
         let (seconds, nanos) = (nanos.as_secs(), nanos.subsec_nanos());
-        self.fields.push(quote! {
-            #field: ::core::option::Option::Some(::core::time::Duration::new(#seconds, #nanos))
-        });
+        self.calls
+            .push(quote!(.#method(::core::time::Duration::new(#seconds, #nanos))));
         Ok(())
     }
 
@@ -262,59 +260,63 @@ impl Settings {
             Expr::Path(path) if path.path.is_ident("None") => return Ok(()),
             _ => {}
         }
-        self.fields.push(quote_spanned!(value.span()=>
-            max_entries: ::core::option::Option::Some(#value)
+        self.calls.push(quote_spanned!(value.span()=>
+            .max_entries(::core::option::Option::Some::<usize>(#value))
         ));
         Ok(())
     }
 
     fn scope(&mut self, value: &Expr) -> syn::Result<()> {
-        let session = match value {
+        let scope = match value {
             Expr::Lit(ExprLit {
                 lit: Lit::Str(text),
                 ..
             }) => match text.value().as_str() {
-                "global" => Some(false),
-                "session" => Some(true),
+                "global" => Some(quote!(Global)),
+                "session" => Some(quote!(Session)),
                 _ => None,
             },
             _ => None,
         };
-        let Some(session) = session else {
+        let Some(scope) = scope else {
             let text = format!(
                 "scope must be \"global\" or \"session\", not {}. Example: scope = \"session\"",
                 quote!(#value)
             );
             return Err(Error::new_spanned(value, text));
         };
-        self.fields.push(quote!(session: #session));
+        let krate = self.krate();
+        self.calls.push(quote!(.scope(#krate::Scope::#scope)));
         Ok(())
     }
 
     fn spinner(&mut self, value: &Expr) -> syn::Result<()> {
-        self.fields.push(match value {
+        let spinner = match value {
             Expr::Lit(ExprLit {
                 lit: Lit::Bool(shows),
                 ..
-            }) => quote!(shows: #shows),
+            }) if shows.value => quote!(Default),
+            Expr::Lit(ExprLit {
+                lit: Lit::Bool(_), ..
+            }) => quote!(Off),
             Expr::Lit(ExprLit {
                 lit: Lit::Str(text),
                 ..
-            }) => {
-                quote!(spinner: ::core::option::Option::Some(#text))
-            }
+            }) => quote!(Text(::core::convert::Into::into(#text))),
             _ => {
                 let text = "show_spinner must be `true`, `false` or a text. \
                             Example: show_spinner = \"Loading the model\"";
                 return Err(Error::new_spanned(value, text));
             }
-        });
+        };
+        let krate = self.krate();
+        self.calls.push(quote!(.spinner(#krate::Spinner::#spinner)));
         Ok(())
     }
 
-    fn switch(&mut self, name: &str, field: TokenStream, value: &Expr) -> syn::Result<()> {
+    fn switch(&mut self, name: &str, method: TokenStream, value: &Expr) -> syn::Result<()> {
         let on = switched(name, value)?;
-        self.fields.push(quote!(#field: #on));
+        self.calls.push(quote!(.#method(#on)));
         Ok(())
     }
 }
@@ -445,30 +447,27 @@ fn distance(from: &str, to: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn fields(tokens: TokenStream) -> Vec<String> {
+    fn calls(tokens: TokenStream) -> Vec<String> {
         let (settings, mistakes) = read(tokens);
         assert!(mistakes.is_empty(), "{mistakes:?}");
-        settings.fields.iter().map(ToString::to_string).collect()
+        settings.calls.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn r1_times_come_out_as_settings() {
-        let time = |field: TokenStream, seconds: u64, nanos: u32| {
-            let field = quote! {
-                #field: ::core::option::Option::Some(::core::time::Duration::new(#seconds, #nanos))
-            };
-            field.to_string()
+        let time = |method: TokenStream, seconds: u64, nanos: u32| {
+            quote!(.#method(::core::time::Duration::new(#seconds, #nanos))).to_string()
         };
         assert_eq!(
-            fields(quote!(ttl = "1h30m", drain = 90)),
+            calls(quote!(ttl = "1h30m", drain = 90)),
             [time(quote!(ttl), 5400, 0), time(quote!(drain), 90, 0)]
         );
         assert_eq!(
-            fields(quote!(ttl = 7, drain = "1500ms")),
+            calls(quote!(ttl = 7, drain = "1500ms")),
             [time(quote!(ttl), 7, 0), time(quote!(drain), 1, 500_000_000)]
         );
         assert_eq!(
-            fields(quote!(ttl = 0.25, drain = None)),
+            calls(quote!(ttl = 0.25, drain = None)),
             [time(quote!(ttl), 0, 250_000_000)]
         );
     }

@@ -200,12 +200,12 @@ impl Expansion<'_> {
         }
     }
 
-    /// What the cache is made of at the first call, for all who may be the first.
+    /// The cache's definition, which whoever calls first makes it of.
     fn made(&self) -> TokenStream {
         let krate = &self.krate;
         let made = self.made_name();
         let name = LitStr::new(&self.name.to_string(), self.name.span());
-        let fields = &self.settings.fields;
+        let calls = &self.settings.calls;
         let value = &self.function.returns.value;
         let generics = self.function.generics();
         let condition = &generics.where_clause;
@@ -236,15 +236,14 @@ impl Expansion<'_> {
             #[allow(
                 clippy::extra_unused_lifetimes,
                 clippy::extra_unused_type_parameters,
-                clippy::needless_update,
                 clippy::type_complexity
             )]
-            fn #made #generics () -> #krate::front::Made<#value> #condition {
-                #krate::front::Definition {
-                    #(#fields,)*
-                    ..#krate::front::Definition::new(#name)
-                }
-                .with(#krate::front::Rules::<#value>::new() #validate #keep_if #release)
+            fn #made #generics () -> #krate::front::Definition<#value> #condition {
+                #krate::front::Definition::new(
+                    #name,
+                    <#krate::Settings as ::core::default::Default>::default() #(#calls)*,
+                    #krate::front::Rules::<#value>::new() #validate #keep_if #release,
+                )
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::life::drain::End;
 use crate::words::cause::Cause;
 use crate::words::inspect::Inspection;
 
-/// What is noted for as long as it lives.
+/// Weak references, each noted for as long as the thing that it leads to lives.
 pub(crate) struct Weaks<T: ?Sized>(Mutex<Vec<Weak<T>>>);
 
 impl<T: ?Sized> Weaks<T> {
@@ -36,6 +36,8 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     fn clear(&self, cause: Cause);
     /// Releases the resources of which this is true.
     fn end_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause);
+    /// Releases what lives on a place that ends.
+    fn end_place(&self, place: u64, cause: Cause);
     /// Forgets the session's cache, and gives what releases it.
     fn leave_session(&self, session: &SessionId) -> Option<End>;
     /// Everything that is held, with the time each was built at; the builds under way become

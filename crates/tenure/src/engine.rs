@@ -1,18 +1,16 @@
 //! The engine: what all functions of a process share.
 
 use std::any::Any;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::directory::{AnyFunction, Leftover, Unreleased, Weaks};
-use crate::ground::clock::{Clock, ManualClock};
-use crate::ground::latch::Latch;
+use crate::directory::{AnyFunction, Leftover, Weaks};
+use crate::ground::clock::{Clock, ManualClock, nanos};
 use crate::ground::sync::{Arc, OnceLock, Weak};
-use crate::ground::underway::{self, Mine};
 use crate::host::Host;
 use crate::life::drain::End;
 use crate::life::services::Services;
 use crate::registry::Registry;
-use crate::sessions::{self, Sessions};
+use crate::sessions::{self, SessionTable};
 use crate::words::cause::Cause;
 use crate::words::config::Config;
 use crate::words::inspect::Inspection;
@@ -39,18 +37,15 @@ use crate::words::inspect::Inspection;
 /// # Ok::<(), tenure::SettingError>(())
 /// ```
 #[derive(Clone)]
-pub struct Engine(Arc<Core>);
+pub struct Engine(Arc<Inner>);
 
-pub(crate) struct Core {
+struct Inner {
     services: Arc<Services>,
     registry: Arc<Registry>,
     functions: Weaks<dyn AnyFunction>,
     leftovers: Weaks<dyn Leftover>,
-    sessions: Arc<Sessions>,
+    sessions: Arc<SessionTable>,
 }
-
-/// How often a shutdown looks for what callbacks have built again meanwhile.
-const SHUTDOWN_ROUNDS: usize = 8;
 
 impl Default for Engine {
     fn default() -> Self {
@@ -118,8 +113,8 @@ impl Engine {
 
     fn on(clock: Clock) -> Self {
         let services = Services::new(clock);
-        let sessions = Sessions::new(&services);
-        Self(Arc::new(Core {
+        let sessions = SessionTable::new(&services);
+        Self(Arc::new(Inner {
             registry: Registry::new(&services),
             services,
             functions: Weaks::new(),
@@ -159,7 +154,7 @@ impl Engine {
         &self.0.services
     }
 
-    pub(crate) fn joined_sessions(&self) -> &Sessions {
+    pub(crate) fn session_table(&self) -> &SessionTable {
         &self.0.sessions
     }
 
@@ -269,8 +264,75 @@ impl Engine {
         sessions::run(self.begin_end_of_session(session));
     }
 
-    /// Begins the end of a session, for a caller that holds a lock and has begun a release: what this
-    /// gives is to be run outside the lock.
+    /// The session is gone, and has a grace period of its own in which it may come back, whatever the
+    /// configured one is: one that ends when nobody has come for so long.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use std::time::Duration;
+    /// # use tenure::{Engine, Function, KeyRef, ManualClock, ProgramHost, Scope, Session, Settings};
+    /// # let clock = ManualClock::new();
+    /// # let engine = Engine::with_clock(clock.clone());
+    /// # engine.set_host(Some(Arc::new(ProgramHost)));
+    /// # let settings = Settings::default().scope(Scope::Session);
+    /// # let baskets = Function::<u32, ()>::plain(&engine, "basket", settings).unwrap();
+    /// # let session = Session::named("cookie-4711");
+    /// # session.run(|| baskets.get_or_build(&KeyRef::EMPTY, || Ok(7))).unwrap();
+    /// engine.end_session_after("cookie-4711", Duration::from_secs(30));
+    /// assert_eq!(baskets.info().entries, 1);
+    /// clock.advance(Duration::from_secs(30)); // and nobody has resumed it
+    /// engine.run_due();
+    /// assert_eq!(baskets.info().entries, 0);
+    /// ```
+    pub fn end_session_after(&self, session: &str, grace: Duration) {
+        let _under_way = self.0.services.under_way.begin();
+        let mut ends = self.0.registry.leave_versions(session);
+        ends.extend(self.0.sessions.end_after(session, nanos(grace)));
+        sessions::run(ends);
+    }
+
+    /// A place that resources live on ends, as an event loop does: what
+    /// [`Behaviour::place`](crate::Behaviour::place) says lives there is released, in use or not. What
+    /// someone has asked to stay goes as soon as they let go; whoever ends the place may call this again.
+    ///
+    /// ```
+    /// # use tenure::{Behaviour, Cause, Engine, Function, KeyRef, Settings};
+    /// struct OnLoop;
+    ///
+    /// impl Behaviour<u32> for OnLoop {
+    ///     fn place(&self, client: &u32) -> Option<u64> {
+    ///         Some(u64::from(*client))
+    ///     }
+    /// }
+    ///
+    /// # let engine = Engine::new();
+    /// let clients = Function::<u32, ()>::new(&engine, "client", Settings::default(), Box::new(OnLoop))?;
+    /// clients.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// engine.end_place(8);
+    /// assert_eq!(clients.info().entries, 1);
+    /// engine.end_place(7);
+    /// assert_eq!(clients.info().released(Cause::SessionEnded), 1);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    pub fn end_place(&self, place: u64) {
+        let _under_way = self.0.services.under_way.begin();
+        for function in self.functions() {
+            function.end_place(place, Cause::SessionEnded);
+        }
+        self.0.services.drains.end_place(place);
+    }
+
+    /// Releases what has left its cache, lives on this place, and is used by nobody any more: without this
+    /// that is seen within a tenth of a second.
+    ///
+    /// ```
+    /// # use tenure::Engine;
+    /// Engine::new().look_at_place(7);
+    /// ```
+    pub fn look_at_place(&self, place: u64) {
+        self.0.services.drains.look_at_place(place);
+    }
+
     /// The scope is over, and whoever was in it does not come back: what is kept for it is released
     /// now, whatever grace sessions have.
     ///
@@ -285,6 +347,8 @@ impl Engine {
         sessions::run(self.0.sessions.end_now(scope));
     }
 
+    /// Begins the end of a session, for a caller that holds a lock and has begun a release: what this
+    /// gives is to be run outside the lock.
     pub(crate) fn begin_end_of_session(&self, session: &str) -> Vec<End> {
         let mut ends = self.0.registry.leave_versions(session);
         ends.extend(self.0.sessions.end(session));
@@ -391,138 +455,6 @@ impl Engine {
         self.0.services.timer.run_due();
     }
 
-    /// Releases everything that is held or drains, last built first, with cause `Shutdown`.
-    ///
-    /// Gives `false` where not everything that was built has been released: a lease is still held,
-    /// or the configured bound ran out before all callbacks had returned, which then go on in the
-    /// background. The log says which functions these are, how many resources of each, and why.
-    ///
-    /// ```
-    /// # use tenure::{Cause, Engine, Function, KeyRef, ManualClock, Settings};
-    /// # let engine = Engine::with_clock(ManualClock::new());
-    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
-    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
-    /// assert!(engine.shutdown());
-    /// assert_eq!(pools.info().released(Cause::Shutdown), 1);
-    /// ```
-    pub fn shutdown(&self) -> bool {
-        self.shutdown_within(self.config().shutdown_bound)
-    }
-
-    /// Releases everything as [`shutdown`](Self::shutdown) does, within a bound of its own.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// let engine = tenure::Engine::new();
-    /// assert!(engine.shutdown_within(Duration::from_secs(1)));
-    /// ```
-    pub fn shutdown_within(&self, bound: Duration) -> bool {
-        let began = Instant::now();
-        let left = self.release_all(bound);
-        let in_time = left.is_some();
-        let left = left.unwrap_or_else(|| self.unreleased());
-        left.iter().for_each(Unreleased::tell);
-        let rest = bound.saturating_sub(began.elapsed());
-        self.0.services.async_releases.settle(rest) && in_time && left.is_empty()
-    }
-
-    /// Releases everything as [`shutdown_within`](Self::shutdown_within) does, before another shutdown:
-    /// what is left is for that one to tell.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use tenure::{Cause, Engine, Function, KeyRef, ManualClock, Settings};
-    /// # let engine = Engine::with_clock(ManualClock::new());
-    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
-    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
-    /// engine.release_within(Duration::from_secs(1)); // threads may go on, and build
-    /// assert_eq!(pools.info().released(Cause::Shutdown), 1);
-    /// assert!(engine.shutdown_within(Duration::from_secs(1))); // they have stopped
-    /// ```
-    pub fn release_within(&self, bound: Duration) {
-        self.release_all(bound);
-    }
-
-    /// Releases everything. Gives what leases keep, or nothing where the time ran out.
-    fn release_all(&self, bound: Duration) -> Option<Vec<Unreleased>> {
-        let done = Arc::<Latch<Vec<Unreleased>>>::default();
-        let engine = self.clone();
-        let told = Arc::clone(&done);
-        // What this thread is releasing itself cannot be waited for.
-        let mine = underway::mine();
-        let work = move || {
-            engine.release_everything(mine);
-            let mut left = engine.leased();
-            if !left.is_empty() {
-                // Other threads may have been about to release it.
-                engine.await_releases(mine);
-                left = engine.leased();
-            }
-            told.tell(left);
-        };
-        if self.0.services.clock.is_manual() {
-            work();
-        } else if crate::ground::sync::spawn("tenure-shutdown", work).is_err() {
-            return None;
-        }
-        done.wait(bound)
-    }
-
-    /// Counts, for every function, of what it could not release so far.
-    fn unreleased(&self) -> Vec<Unreleased> {
-        let live = self.functions().into_iter().map(|it| it.unreleased());
-        let gone = self.0.leftovers.live();
-        live.chain(gone.into_iter().map(|it| it.unreleased()))
-            .collect()
-    }
-
-    /// The part of it that leases keep. Callbacks that run now are someone else's: the wait for
-    /// those that it has to wait for is over.
-    fn leased(&self) -> Vec<Unreleased> {
-        let mut left = self.unreleased();
-        left.retain(|it| it.leased > 0);
-        for it in &mut left {
-            it.held = 0;
-            it.releasing = 0;
-        }
-        left
-    }
-
-    fn release_everything(&self, mine: Mine) {
-        for round in 0..SHUTDOWN_ROUNDS {
-            let under_way = self.0.services.under_way.begin();
-            let mut held = self.0.services.drains.take_all();
-            for function in self.functions() {
-                held.extend(function.hold_all());
-            }
-            if held.is_empty() && round > 0 {
-                break;
-            }
-            held.sort_by_key(|(built_at, _)| std::cmp::Reverse(*built_at));
-            // One by one out of their caches: a callback finds what was built before its own
-            // resource.
-            for (_, end) in held {
-                end();
-            }
-            // Another shutdown may wait for this one, as this one does for the other.
-            drop(under_way);
-            self.await_releases(mine);
-        }
-        self.0.sessions.forget_all();
-    }
-
-    /// Waits until all releases that have begun are over, or in the drains, but for `mine`.
-    fn await_releases(&self, mine: Mine) {
-        self.0.services.under_way.settle(mine);
-        // A test that drives the clock may keep a lease itself; so may, further out, who shuts down
-        // within a release.
-        if mine == Mine::default() && !self.0.services.clock.is_manual() {
-            self.0.services.leaving.settle(mine);
-            // Those that were leased until now are under way by now.
-            self.0.services.under_way.settle(mine);
-        }
-    }
-
     /// Counts what is under way.
     #[doc(hidden)]
     #[must_use]
@@ -551,6 +483,10 @@ impl Engine {
 
     pub(crate) fn add_function(&self, function: Weak<dyn AnyFunction>) {
         self.0.functions.add(function);
+    }
+
+    pub(crate) fn leftovers(&self) -> Vec<Arc<dyn Leftover>> {
+        self.0.leftovers.live()
     }
 
     pub(crate) fn functions(&self) -> Vec<Arc<dyn AnyFunction>> {

@@ -124,15 +124,8 @@
 //! longer in use, checks one before it hands it out, or keeps one per session.
 #![deny(missing_docs, missing_debug_implementations)]
 
-/// The keyed digest of 128 bits that stands for long arguments in keys. The crate [`tenure_digest`]
-/// says what it promises, and against whom.
-pub mod digest {
-    #[doc(inline)]
-    pub use tenure_digest::{Hasher128, keyed};
-}
 mod directory;
 mod engine;
-mod entries;
 #[doc(hidden)]
 pub mod front;
 mod function;
@@ -145,45 +138,55 @@ mod model;
 mod program;
 mod registry;
 mod sessions;
+mod shutdown;
 mod words;
 
-pub use digest::Hasher128;
-pub use engine::Engine;
-#[doc(inline)]
-pub use front::{Cache, CacheBuilder, Released};
-pub use function::Function;
-pub use ground::clock::ManualClock;
-pub use ground::strand::{Ancestry, Layers, Strand, tell_strands};
-pub use ground::underway::{after_releases, is_releasing};
-pub use host::record::{Observed, Recording};
-pub use host::{BuildStart, Host, HostBuild, SessionId};
+// In the order in which one needs them; what only front doors use is in `front`.
+
+// A function and its arguments.
 pub use key::args::CacheKey;
-pub use key::{Encoder, Key, KeyRef};
-pub use life::async_release::{ReleaseFuture, set_spawner};
-pub use life::cleared::Cleared;
-pub use life::detached::{Awaiting, BuildPlace, Detached, InBuild, Landed, Next};
-pub use life::late_release::{LateRelease, Later};
-pub use life::lease::Lease;
-pub use life::waiting::{Awaited, Patiently, Waiting};
-pub use program::ProgramHost;
-pub use program::api::{
-    ShutdownOnDrop, clear_all, configure, set_host, shutdown, shutdown_async, shutdown_on_drop,
-};
-pub use program::context::{Attached, Entered, carry};
-pub use program::session::Session;
-pub use program::stage::{self, Stage};
-pub use registry::identity::Identity;
-pub use registry::registered::Registered;
-#[doc(inline)]
-pub use tenure_duration::{Parsed, TtlError, parse_duration};
 #[cfg(feature = "macros")]
 pub use tenure_macros::{CacheKey, cache_resource};
-pub use words::behaviour::{Behaviour, Holding, ReleaseFailed};
-pub use words::bounds::{Failure, Resource};
+
+// What it gives, and what became of that.
+pub use life::cleared::Cleared;
+pub use life::lease::Lease;
 pub use words::cause::Cause;
-pub use words::config::Config;
-pub use words::error::{BuildError, Error, Interrupt, SettingError, cycle_text, no_session_text};
-pub use words::fallible::Shared;
 pub use words::info::{EntryInfo, Info};
-pub use words::inspect::Inspection;
+
+// What can go wrong.
+pub use words::error::SettingError;
+pub use words::fallible::Shared;
+
+// Sessions.
+pub use program::context::{Attached, Entered, carry};
+pub use program::session::Session;
+
+// A cache without a static.
+#[doc(inline)]
+pub use front::{Cache, CacheBuilder, Released};
+
+// The program as a whole.
+pub use life::async_release::{ReleaseFuture, set_spawner};
+pub use program::api::{
+    ShutdownOnDrop, clear_all, configure, shutdown, shutdown_async, shutdown_on_drop,
+};
+pub use words::config::Config;
+
+// Hosts, and what builds show.
+pub use host::record::{Observed, Recording};
+pub use host::{BuildStart, Host, HostBuild, SessionId};
+pub use program::ProgramHost;
+pub use program::api::set_host;
+pub use program::stage::{self, Stage};
+pub use words::error::Interrupt;
+
+// The engine without the macro.
+pub use engine::Engine;
+pub use function::Function;
+pub use ground::clock::ManualClock;
+pub use key::{Encoder, Key, KeyRef};
+pub use words::behaviour::{Behaviour, ReleaseFailed};
+pub use words::bounds::{Failure, Resource};
+pub use words::error::Error;
 pub use words::settings::{Scope, Settings, Spinner};

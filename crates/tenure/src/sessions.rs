@@ -12,21 +12,21 @@
 //! [releases](End) to be run outside of every lock.
 
 use crate::directory::AnyFunction;
-use crate::ground::clock::nanos;
+use crate::ground::clock::{Nanos, nanos};
 use crate::ground::sync::{Arc, HashMap, Mutex, Weak};
 use crate::ground::timer::TimerId;
 use crate::host::SessionId;
 use crate::life::drain::End;
 use crate::life::services::Services;
 
-pub(crate) struct Sessions {
+pub(crate) struct SessionTable {
     services: Arc<Services>,
-    all: Mutex<HashMap<SessionId, Held>>,
+    all: Mutex<HashMap<SessionId, SessionState>>,
     me: Weak<Self>,
 }
 
 /// A session that something is held for, or whose end waits.
-struct Held {
+struct SessionState {
     stay: Stay,
     /// The functions that hold something for it.
     functions: Vec<Weak<dyn AnyFunction>>,
@@ -34,7 +34,7 @@ struct Held {
     ending: Option<TimerId>,
 }
 
-impl Held {
+impl SessionState {
     /// Whether it is in this stay; in whichever one, where none is named.
     fn is_in(&self, stay: Option<Stay>) -> bool {
         stay.is_none_or(|stay| self.stay == stay)
@@ -45,14 +45,14 @@ impl Held {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stay(u64);
 
-/// What a function finds that is about to hold something for a session.
+/// The stay that a function joined, which is about to hold something for it.
 pub(crate) struct Joined {
     stay: Stay,
     /// The end that waited when nothing was held yet.
     ending: Option<TimerId>,
 }
 
-impl Sessions {
+impl SessionTable {
     pub(crate) fn new(services: &Arc<Services>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             services: Arc::clone(services),
@@ -64,7 +64,7 @@ impl Sessions {
     /// Notes that `function` holds something for the session.
     pub(crate) fn join(&self, session: &SessionId, function: Weak<dyn AnyFunction>) -> Joined {
         let mut all = self.all.lock();
-        let there = self.held(&mut all, session);
+        let there = self.state(&mut all, session);
         let is_first = there.functions.is_empty();
         there.functions.push(function);
         Joined {
@@ -73,12 +73,17 @@ impl Sessions {
         }
     }
 
-    fn held<'s>(&self, all: &'s mut HashMap<SessionId, Held>, session: &SessionId) -> &'s mut Held {
-        all.entry(Arc::clone(session)).or_insert_with(|| Held {
-            stay: self.new_stay(),
-            functions: Vec::new(),
-            ending: None,
-        })
+    fn state<'s>(
+        &self,
+        all: &'s mut HashMap<SessionId, SessionState>,
+        session: &SessionId,
+    ) -> &'s mut SessionState {
+        all.entry(Arc::clone(session))
+            .or_insert_with(|| SessionState {
+                stay: self.new_stay(),
+                functions: Vec::new(),
+                ending: None,
+            })
     }
 
     fn new_stay(&self) -> Stay {
@@ -113,14 +118,18 @@ impl Sessions {
 
     /// The session is over: what it holds goes now, or after the grace period.
     pub(crate) fn end(&self, session: &str) -> Vec<End> {
-        let grace = nanos(self.services.config.read().session_grace);
+        self.end_after(session, nanos(self.services.config.read().session_grace))
+    }
+
+    /// The same with a grace period of its own.
+    pub(crate) fn end_after(&self, session: &str, grace: Nanos) -> Vec<End> {
         if grace == 0 {
             return self.forget(session, None);
         }
         let id: SessionId = Arc::from(session);
         let sessions = Weak::clone(&self.me);
         let mut all = self.all.lock();
-        let there = self.held(&mut all, &id);
+        let there = self.state(&mut all, &id);
         if there.ending.is_none() {
             let stay = there.stay;
             let when = self.services.clock.now().saturating_add(grace);

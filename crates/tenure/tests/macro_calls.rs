@@ -596,7 +596,8 @@ fn r4_a_lease_is_used_like_what_it_holds() {
 #[test]
 fn r3_every_error_goes_where_errors_go() {
     use std::error::Error;
-    use tenure::{BuildError, Interrupt};
+    use tenure::Interrupt;
+    use tenure::front::BuildError;
 
     fn taken<E: Error + Send + Sync + 'static>(error: E) -> Box<dyn Error + Send + Sync> {
         error.into()

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tenure::front::{Identity, Registered};
 use tenure::{
-    Cause, Engine, Function, Host, HostBuild, Identity, Interrupt, KeyRef, ManualClock, Recording,
-    Registered, SessionId, Settings,
+    Cause, Engine, Function, Host, HostBuild, Interrupt, KeyRef, ManualClock, Recording, SessionId,
+    Settings,
 };
 
 const SITE: [u8; 16] = [1; 16];

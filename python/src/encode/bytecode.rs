@@ -1,19 +1,19 @@
-//! What can be read from compiled code without running it.
+//! A reading of compiled code that does not run it.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCode, PyDict, PyString, PyTuple};
 
-/// What a piece of code and the code inside it use.
+/// The names that a piece of code and the code inside it use.
 #[derive(Default)]
 pub(super) struct Seen {
     /// Globals, attributes and imported modules, by name.
     pub(super) names: Vec<String>,
-    /// What is called without arguments, as far as it has a name that may be an attribute's.
+    /// Names called without arguments, as far as they may be an attribute's.
     pub(super) asked: Vec<String>,
     /// The modules that the code imports itself.
     pub(super) imports: Vec<String>,
-    /// What is called with or without arguments as something's attribute.
+    /// Names called with or without arguments as something's attribute.
     pub(super) methods: Vec<String>,
     /// Whether a global is called without arguments: what it gives is its own.
     pub(super) calls_out: bool,
@@ -26,9 +26,9 @@ struct Numbers {
     import: Option<u8>,
     attribute: Option<u8>,
     method: Option<u8>,
-    /// What stands between a callable and its call.
+    /// The instructions that may stand between a callable and its call.
     between: Vec<u8>,
-    /// What names a global, which is no field.
+    /// The instructions that name a global, which is no field.
     globals: Vec<u8>,
     /// Whether the lowest bit of an attribute's number means something else.
     shifted: bool,
@@ -132,7 +132,7 @@ fn read_into(code: &Bound<'_, PyCode>, seen: &mut Seen) -> PyResult<()> {
     Ok(())
 }
 
-/// What code without loops or changes to anything uses.
+/// The names that code without loops or changes to anything uses.
 #[derive(Default)]
 pub(super) struct Names {
     pub(super) globals: Vec<String>,

@@ -1,5 +1,5 @@
-//! What a class says of itself: its members and slots, how its instances are pickled, whether it is
-//! compiled, and the number of its present state.
+//! A class's own account of itself: its members and slots, how its instances are pickled, whether
+//! it is compiled, and the number of its present state.
 #![allow(unsafe_code)]
 
 use pyo3::ffi;
@@ -68,7 +68,7 @@ pub(super) fn own_dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<
     }
 }
 
-/// The same where the class is known to give its instances one.
+/// The dict of an instance whose class is known to give it one.
 ///
 /// # Safety
 ///
@@ -84,7 +84,7 @@ pub(super) unsafe fn dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py,
     }
 }
 
-/// What a class and its bases keep under a name, the one that answers first.
+/// The values that a class and its bases keep under a name, the one that answers first.
 pub(super) fn all_answering<'py>(
     class: &Bound<'py, PyType>,
     name: &str,
@@ -99,7 +99,7 @@ pub(super) fn all_answering<'py>(
     Ok(all)
 }
 
-/// What a class or the first of its bases that has the name keeps under it.
+/// The value that a class or the first of its bases that has the name keeps under it.
 pub(super) fn answering<'py>(
     class: &Bound<'py, PyType>,
     name: &str,

@@ -1,4 +1,4 @@
-//! What an encoding is made for.
+//! The purpose that an encoding is made for.
 
 use super::hash_funcs::HashFuncs;
 

@@ -17,7 +17,7 @@ use super::{tags, types};
 use pyo3::prelude::*;
 use tenure::Encoder;
 
-/// What a default counts as: these bytes, or `None` where it is read at each call.
+/// The bytes that a default counts as, or `None` where it is read at each call.
 ///
 /// # Errors
 ///

@@ -4,12 +4,12 @@
 //! the fault passes it, so that a call that works pays nothing for it.
 
 use super::names::{class_of, display_name};
-use crate::errors::{self, Kind};
+use crate::words::errors::{self, Kind};
 use pyo3::exceptions::{PyException, PyMemoryError};
 use pyo3::prelude::*;
 use std::fmt::Write;
 
-/// What an encoding step gives: nothing, or the fault that ended it.
+/// The outcome of an encoding step: nothing, or the fault that ended it.
 pub(super) type Outcome<T = ()> = Result<T, Box<Fault>>;
 
 /// How many levels of nesting are read.
@@ -113,7 +113,7 @@ impl Fault {
         }
     }
 
-    /// The same, where what has no key is an object that stands for another one.
+    /// This fault, where what has no key is an object that stands for another one.
     pub(super) fn into_elsewhere(mut self: Box<Self>) -> Box<Self> {
         self.cause = match self.cause {
             Cause::NoKey(class, why, cause) => Cause::Elsewhere(class, why, cause),

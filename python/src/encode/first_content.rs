@@ -1,4 +1,5 @@
-//! What callbacks are bound to and close over, as it was when it was first met there.
+//! The content of what callbacks are bound to and close over, as it was when it was first met
+//! there.
 //!
 //! A callback is a setting: it has no part in what a build makes, and what it holds is often made
 //! to change, such as a list that collects what was released. So the content that such an object
@@ -10,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
-use tenure::Hasher128;
+use tenure::front::Hasher128;
 
 /// An object that a callback holds, and what counts for it. Kept by every cache whose callbacks
 /// hold the object.
@@ -78,7 +79,7 @@ impl First {
 /// By address. Locked only by who holds the interpreter, and nothing of Python's happens meanwhile.
 static MET: Mutex<Option<HashMap<usize, Weak<First>>>> = Mutex::new(None);
 
-/// What counts for an object that was met before.
+/// The content that counts for an object that was met before.
 pub(super) fn find(py: Python<'_>, value: *mut ffi::PyObject) -> Option<Arc<First>> {
     let first = {
         let met = MET.lock().unwrap_or_else(|poison| poison.into_inner());

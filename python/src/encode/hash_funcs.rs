@@ -7,8 +7,8 @@
 
 use super::fault::one_line;
 use super::names::{class_of, full_name, type_name};
-use crate::errors;
-use crate::user_code;
+use crate::caller::user_code;
+use crate::words::errors;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -137,7 +137,7 @@ impl HashFunc {
         user_code::apply(self.func.bind(value.py()), [value])
     }
 
-    /// What a user would call the function.
+    /// The name that a user would call the function by.
     pub(super) fn shown(&self, py: Python<'_>) -> String {
         let func = self.func.bind(py);
         match func.getattr("__qualname__").and_then(|name| name.extract()) {

@@ -10,7 +10,7 @@
 use super::bytecode;
 use super::class::{self, own_dict};
 use super::members;
-use crate::modules;
+use crate::program::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyMapping, PyModule, PySet, PyString, PyType};
@@ -143,7 +143,7 @@ pub(super) fn of_class(class: &Bound<'_, PyType>) -> PyResult<Vec<Kept>> {
     Ok(kept)
 }
 
-/// What of an attrs class with slots may hold the result of this function.
+/// The slot of an attrs class that may hold the result of this function.
 ///
 /// # Errors
 ///

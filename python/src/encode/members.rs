@@ -1,5 +1,5 @@
-//! What instances keep outside of their dict and of what is pickled: slots, and the fields of compiled
-//! classes.
+//! The members of instances outside of their dict and of what is pickled: slots, and the fields of
+//! compiled classes.
 #![allow(unsafe_code)]
 
 use super::class::{has_dict, is_heap, is_made_in_python};
@@ -17,7 +17,7 @@ pub(super) struct Described {
 }
 
 impl Described {
-    /// What an object has there, if anything.
+    /// The value that an object has there, if any.
     pub(super) fn part_of<'py>(
         &self,
         value: &Bound<'py, PyAny>,
@@ -112,7 +112,7 @@ pub(super) fn remembered_facts(class: &Bound<'_, PyType>) -> Vec<Py<PyAny>> {
         .collect()
 }
 
-/// What compiled exception classes keep outside of what is pickled, and all slots. Where an
+/// The members of compiled exception classes outside of what is pickled, and all slots. Where an
 /// exception was raised is no part of it.
 pub(super) fn exception_state(class: &Bound<'_, PyType>) -> PyResult<Vec<Described>> {
     let py = class.py();

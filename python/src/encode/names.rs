@@ -3,7 +3,7 @@
 
 use super::class::is_heap;
 use super::tags;
-use crate::modules;
+use crate::program::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
@@ -20,7 +20,7 @@ pub(super) fn importable(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(found(value)?.is_some_and(|found| found.is(value)))
 }
 
-/// What is found under an object's module and qualified name.
+/// The object that is found under another's module and qualified name.
 pub(super) fn found<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let (Some(module), Some(name)) = (
         value.getattr_opt("__module__")?,
@@ -31,7 +31,8 @@ pub(super) fn found<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py
     found_under(&module, name.cast::<PyString>()?.to_str()?)
 }
 
-/// What is found under a qualified name in a module that has been imported, given by its name.
+/// The object that is found under a qualified name in a module that has been imported, given by its
+/// name.
 pub(super) fn found_under<'py>(
     module: &Bound<'py, PyAny>,
     name: &str,

@@ -1,10 +1,10 @@
-//! What a callable holds that its identity rests on.
+//! The objects of a callable that its identity rests on.
 
 use super::first_content::First;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
-/// What a callable is to the function that is decorated.
+/// The part that a callable has for the function that is decorated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// The function itself: what it holds counts as arguments do.
@@ -13,12 +13,12 @@ pub(crate) enum Role {
     Callback,
 }
 
-/// What a callable holds that must be kept alive for what was written of it to mean it.
+/// The objects of a callable that must be kept alive for what was written of it to mean it.
 #[derive(Default)]
 pub(crate) struct Holds {
-    /// What has no key.
+    /// Those that have no key.
     pub(crate) pins: Vec<Pin>,
-    /// What counts as it was when it was first met.
+    /// Those that count as they were when they were first met.
     pub(crate) firsts: Vec<Arc<First>>,
     /// The variables that functions close over, and their defaults, with the digest of each.
     pub(crate) captured: Vec<(String, u128)>,
@@ -31,7 +31,7 @@ pub(crate) struct Pin {
     pub(crate) value: Py<PyAny>,
     /// The variable or attribute that held it.
     pub(crate) name: String,
-    /// What it is and why it has no key.
+    /// A text that says what it is and why it has no key.
     pub(crate) reason: String,
     /// Whether it is what a parameter has where a call leaves it out.
     pub(crate) is_default: bool,

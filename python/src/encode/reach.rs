@@ -1,4 +1,4 @@
-//! What the code of a class can be seen to reach beside the fields of its instances.
+//! The reach of a class's code: what it can be seen to read beside the fields of its instances.
 //!
 //! What an instance shows under a name may be computed: by a property or another descriptor, by
 //! `__getattr__`, by `__getitem__` and its like. Code that reads a context variable, a
@@ -11,7 +11,7 @@ use super::bytecode::{self, Seen};
 use super::class::{self, is_heap};
 use super::members;
 use super::names::{full_name, module_root};
-use crate::modules;
+use crate::program::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyType};
@@ -61,7 +61,7 @@ const OPEN_BUILTINS: [&str; 9] = [
     "open",
 ];
 
-/// What was seen of a class.
+/// The reach that was seen of a class.
 #[derive(Default)]
 pub(super) struct Reach {
     /// The member that reads what differs by who asks, and what that is.
@@ -514,7 +514,7 @@ impl<'py> Look<'py> {
     }
 }
 
-/// What a function's parameters are where a call leaves them out, with their names.
+/// The values of a function's parameters where a call leaves them out, with their names.
 fn defaults<'py>(
     func: &Bound<'py, PyFunction>,
     code: &Bound<'py, PyAny>,
@@ -556,7 +556,7 @@ fn may_change(value: &Bound<'_, PyAny>) -> bool {
     !is_fixed
 }
 
-/// What an object is that answers differently to everyone who asks; `None` for any other.
+/// The kind of an object that answers differently to everyone who asks; `None` for any other.
 fn differs(value: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
     let class = value.get_type();
     for base in class.mro() {
@@ -602,8 +602,8 @@ fn differs(value: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
     Ok(None)
 }
 
-/// What an object's own fields hold that differs by who asks; where it may be called, a step further
-/// in, as for one that answers by a hook.
+/// Anything in an object's own fields that differs by who asks; where it may be called, a step
+/// further in, as for one that answers by a hook.
 fn told_by(value: &Bound<'_, PyAny>, may_be_called: bool) -> PyResult<Option<String>> {
     let class = value.get_type();
     let hooked = class::is_in_class(&class, "__getattr__")?

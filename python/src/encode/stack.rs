@@ -25,9 +25,9 @@ pub(super) const LEFT: usize = 64 << 10;
 const OWN_LEFT: usize = 192 << 10;
 /// How large a piece of stack is.
 pub(super) const PIECE: usize = 4 << 20;
-/// What the hop itself may need on the stack that it leaves.
+/// The bytes that the hop itself may need on the stack that it leaves.
 pub(super) const HOP: usize = 2 << 10;
-/// What a stack is aligned to.
+/// The alignment of a stack.
 const ALIGNED: usize = 64;
 
 /// Where a walk stands.
@@ -35,7 +35,7 @@ const ALIGNED: usize = 64;
 pub(super) struct Stacks {
     /// The end of the piece that it is on; nothing on the thread's own stack.
     pub(super) piece: Option<usize>,
-    /// What is left of the other stack.
+    /// The rest of the other stack.
     pub(super) other: Option<Rest>,
 }
 
@@ -65,7 +65,7 @@ impl Rest {
 }
 
 impl Stacks {
-    /// What is left of the stack that the walk is on, if that is known.
+    /// The rest of the stack that the walk is on, if that is known.
     pub(super) fn here(self) -> Option<Rest> {
         let top = pointer();
         let limit = match self.piece {

@@ -1,7 +1,8 @@
 //! Data that is digested in pieces, and data that does not lie in one run.
 #![allow(unsafe_code)]
 
-use tenure::{Encoder, Hasher128};
+use tenure::Encoder;
+use tenure::front::Hasher128;
 
 /// Contents up to this length stand in a frame as they are, so they are kept until the end.
 const KEPT: usize = 240;

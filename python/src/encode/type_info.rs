@@ -1,4 +1,4 @@
-//! What is known of a class, beside how its instances are written.
+//! The facts of a class, beside how its instances are written.
 
 use super::kept_results::Kept;
 use super::members::Described;
@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::sync::OnceLock;
 
-/// What is known of a class: what counts of its instances beside their content.
+/// The facts of a class: what counts of its instances beside their content.
 pub(super) struct TypeInfo {
     /// Whether it is the known class itself, not one derived from it.
     pub exact: bool,
@@ -18,7 +18,7 @@ pub(super) struct TypeInfo {
     pub id: Box<[u8]>,
     /// Where it comes from.
     pub origin: Origin,
-    /// What it is made of, once that was asked for, if its name does not say it.
+    /// The digest of what it is made of, once that was asked for, if its name does not say it.
     pub made: OnceLock<Option<u128>>,
     /// Whether its instances have a dict of attributes.
     pub has_dict: bool,
@@ -28,7 +28,7 @@ pub(super) struct TypeInfo {
     pub skip: Vec<Py<PyAny>>,
     /// The attributes that may hold results of others.
     pub kept: Vec<Kept>,
-    /// What its members were seen to reach beside those.
+    /// The reach of its members beside those.
     pub reach: Reach,
     /// State that neither attributes nor reductions show.
     pub beside: Vec<Described>,
@@ -43,8 +43,8 @@ impl TypeInfo {
         self.fields.iter().any(same)
     }
 
-    /// What an instance holds under a name in its dict or in a field, past what its class makes of
-    /// names.
+    /// The value that an instance holds under a name in its dict or in a field, past what its class
+    /// makes of names.
     pub(super) fn held<'py>(
         &self,
         value: &Bound<'py, PyAny>,

@@ -9,10 +9,11 @@
 
 use pyo3::prelude::*;
 
+use crate::process;
 use crate::process::shutdown::shutdown;
 #[cfg(doc)]
 use crate::process::worker;
-use crate::{log, process};
+use crate::words::log;
 
 /// Takes over the signals that would end this process at once. Asked in each process where
 /// something is registered.

@@ -2,8 +2,9 @@
 
 use pyo3::prelude::*;
 
+use crate::caller::attach;
 use crate::process::{self, exit};
-use crate::{attach, testing};
+use crate::testing;
 
 /// Has every file that keeps something for its process forget it.
 #[pyfunction]

@@ -24,7 +24,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use tenure::{Config, Engine};
 
-use crate::attach;
+use crate::caller::attach;
 
 /// Leaked, since anyone may hold a reference.
 static IN_FORCE: AtomicPtr<Engine> = AtomicPtr::new(ptr::null_mut());
@@ -201,7 +201,7 @@ pub(crate) fn shutdown_at_last() -> bool {
 /// the end waits for it.
 #[inline]
 pub(crate) fn is_over() -> bool {
-    OVER.load(Ordering::SeqCst) && !tenure::is_releasing()
+    OVER.load(Ordering::SeqCst) && !tenure::front::is_releasing()
 }
 
 /// Releases what this thread may have built, and goes nowhere.

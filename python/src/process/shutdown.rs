@@ -2,7 +2,10 @@
 
 use pyo3::prelude::*;
 
-use crate::{interrupts, log, process, waiting};
+use crate::caller::waiting;
+use crate::life::interrupts;
+use crate::process;
+use crate::words::log;
 
 /// Releases everything that is held, last built first. `True`: everything that was built has been
 /// released. `False`: callers still hold something, or the time ran out; the log says which functions

@@ -12,8 +12,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule, PyString, PyTuple};
 
-use crate::modules;
 use crate::process::{self, shutdown};
+use crate::program::modules;
 
 /// Has the end of a worker release everything. Asked at each build: a process becomes a worker only
 /// after its modules were imported.

@@ -7,18 +7,19 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{BuildError, Detached};
+use tenure::front::{BuildError, Detached};
 
-use crate::awaitables;
-use crate::cached::{Cached, held};
-use crate::failure::Failure;
-use crate::raised::raised;
-use crate::registration::KnownFunction;
-use crate::resource::{Held, Leave};
-use crate::shape::{self, Shape};
+use crate::function::cached::{Cached, held};
+use crate::function::registration::KnownFunction;
+use crate::function::shape::{self, Shape};
+use crate::life::awaitables;
+use crate::life::failure::Failure;
+use crate::life::interrupts;
+use crate::life::raised::raised;
+use crate::life::resource::{Held, Leave};
+use crate::process;
 use crate::tasks::inside::{self, Inside, What};
 use crate::tasks::ticket::LoopState;
-use crate::{interrupts, process};
 
 /// The arguments of a call, by position and by name.
 pub(crate) type Given = (Py<PyTuple>, Option<Py<PyDict>>);
@@ -127,26 +128,32 @@ impl TaskBuild {
 
     /// The function has given its resource on this home; a keeper will leave it. `False`: that is none.
     ///
-    /// The list holds the resource and nothing else, so that the references to it can be counted.
+    /// The list holds the resource and nothing else, so that the references to it can be counted. The
+    /// number says what was built before what.
     fn done(
         &self,
         resource: &Bound<'_, PyList>,
         home: Bound<'_, PyAny>,
         keeper: Option<Py<PyAny>>,
+        number: u64,
     ) -> PyResult<bool> {
         let py = home.py();
         let resource = resource.call_method0(intern!(py, "pop"))?;
-        if awaitables::is_unfinished(&resource)? {
+        // Whoever yields a task or enters one means to leave it.
+        if keeper.is_none() && awaitables::is_unfinished(&resource)? {
             let error = awaitables::refused_result(self.name(), &resource);
             self.end(py, Err(BuildError::Failed(Failure::new(py, error))))?;
             return Ok(false);
         }
         let state: Bound<'_, LoopState> = home.getattr(intern!(py, "state"))?.cast_into()?;
+        let state = state.get().clone();
+        let is_bound = keeper.is_some() || self.cached.get().releases_async();
         let leave = Leave::OnLoop {
-            is_bound: keeper.is_some() || self.cached.get().releases_async(),
-            state: state.get().clone(),
+            bound: is_bound.then(|| state.bind()),
+            state,
             home: home.unbind(),
             keeper,
+            number,
         };
         self.end(py, Ok(held(py, &self.function, resource, Some(leave))))?;
         Ok(true)

@@ -6,18 +6,24 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{Encoder, Lease, Next};
+use tenure::front::Next;
+use tenure::{Encoder, Lease};
 
-use crate::argument_array::ArgumentArray;
-use crate::cached::{Cached, to_python};
-use crate::callback::VALIDATE;
-use crate::leased::Leased;
-use crate::registration::KnownFunction;
-use crate::resource::Held;
+use crate::caller::user_code;
+use crate::function::argument_array::ArgumentArray;
+use crate::function::cached::{Cached, to_python};
+use crate::function::leased::Leased;
+use crate::function::registration::KnownFunction;
+use crate::life::callback::VALIDATE;
+use crate::life::interrupts;
+use crate::life::resource::Held;
+use crate::process;
+use crate::program::host;
 use crate::tasks::build::{Given, TaskBuild};
 use crate::tasks::inside::{self, Inside, What};
 use crate::tasks::waiter::TaskWaiter;
-use crate::{errors, host, interrupts, log, process, user_code};
+use crate::words::errors;
+use crate::words::log;
 
 /// What a step asks the carrier to do.
 pub(crate) const READY: u8 = 0;
@@ -144,7 +150,7 @@ impl TaskCall {
                 Next::Check(lease) => {
                     if inside::is_checking(py, entry_address(&lease))? {
                         let name = self.cached.get().name().to_owned();
-                        let text = tenure::cycle_text(&[name.clone(), name]);
+                        let text = tenure::front::cycle_text(&[name.clone(), name]);
                         return Err(errors::raise(py, errors::Kind::Cycle, text, None));
                     }
                     let resource = lease.clone_ref(py);
@@ -186,7 +192,7 @@ impl TaskCall {
 
     /// Asks `validate`; what it answers may have to be awaited.
     fn ask(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let callbacks = crate::cached::callbacks(&self.function);
+        let callbacks = crate::function::cached::callbacks(&self.function);
         match &callbacks.validate {
             Some(validate) => Ok(user_code::apply(validate.bind(py), [resource])?.unbind()),
             None => Ok(true.into_pyobject(py)?.to_owned().into_any().unbind()),

@@ -8,8 +8,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::plan::Arguments;
-use crate::user_code;
+use crate::caller::user_code;
+use crate::function::plan::Arguments;
 
 /// What the calls of a cached async function give.
 pub(crate) struct Coroutines {

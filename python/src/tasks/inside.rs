@@ -11,13 +11,15 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{BuildPlace, InBuild};
+use tenure::front::{BuildPlace, InBuild};
 
 /// The innermost thing that code is inside of, and what that is inside of.
 #[pyclass(frozen, module = "tenure._native")]
 pub(crate) struct Inside {
     what: What,
     outer: Option<Py<Inside>>,
+    /// What was started inside of it may go on after its end.
+    is_over: AtomicBool,
 }
 
 pub(crate) enum What {
@@ -28,6 +30,11 @@ pub(crate) enum What {
 
 #[pymethods]
 impl Inside {
+    /// It has ended.
+    fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.outer)
     }
@@ -54,7 +61,15 @@ pub(crate) fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 pub(crate) fn further(py: Python<'_>, what: What) -> PyResult<Bound<'_, Inside>> {
     USED.store(true, Ordering::Relaxed);
     let outer = innermost(py)?.map(Bound::unbind);
-    Bound::new(py, Inside { what, outer })
+    let is_over = AtomicBool::new(false);
+    Bound::new(
+        py,
+        Inside {
+            what,
+            outer,
+            is_over,
+        },
+    )
 }
 
 fn innermost(py: Python<'_>) -> PyResult<Option<Bound<'_, Inside>>> {
@@ -98,7 +113,9 @@ pub(crate) fn is_checking(py: Python<'_>, entry: usize) -> PyResult<bool> {
 fn each(py: Python<'_>, mut visit: impl FnMut(&What)) -> PyResult<()> {
     let mut next = innermost(py)?;
     while let Some(inside) = next {
-        visit(&inside.get().what);
+        if !inside.get().is_over.load(Ordering::Relaxed) {
+            visit(&inside.get().what);
+        }
         next = inside.get().outer.as_ref().map(|it| it.bind(py).clone());
     }
     Ok(())

@@ -5,19 +5,26 @@ use std::any::Any;
 use pyo3::prelude::*;
 use tenure::Cause;
 
-use crate::resource::{Held, Leave};
-use crate::{interrupts, log, process};
+use crate::life::interrupts;
+use crate::life::resource::{Held, Leave};
+use crate::process;
+use crate::words::log;
 
 /// A loop ends, or was closed: what can be released on it alone is released.
 #[pyfunction]
-pub(crate) fn release_of_home(py: Python<'_>, home: &Bound<'_, PyAny>) -> PyResult<()> {
-    release_those(py, |leave| match leave {
-        Leave::OnLoop {
-            home: its,
-            is_bound,
-            ..
-        } => *is_bound && its.is(home),
-        _ => false,
+pub(crate) fn end_place(py: Python<'_>, place: u64) -> PyResult<()> {
+    interrupts::to_caller(py, || {
+        process::engine().end_place(place);
+        Ok(())
+    })
+}
+
+/// Releases what nobody uses any more on this loop, and what was let go of.
+#[pyfunction]
+pub(crate) fn look_at_place(py: Python<'_>, place: u64) -> PyResult<()> {
+    interrupts::to_caller(py, || {
+        process::engine().look_at_place(place);
+        Ok(())
     })
 }
 
@@ -41,6 +48,13 @@ fn release_those(py: Python<'_>, is_meant: impl Fn(&Leave) -> bool) -> PyResult<
         process::engine().release_where(&is_meant, Cause::SessionEnded);
         Ok(())
     })
+}
+
+/// What a resource was left by has raised, before anybody waited for that: where its task group crashed, say.
+#[pyfunction]
+pub(crate) fn tell_teardown(py: Python<'_>, function: &str, error: Bound<'_, PyAny>) {
+    let text = format!("the teardown of {function} raised");
+    log::error(py, &text, PyErr::from_value(error));
 }
 
 /// How long the releases at the end of a loop may take, in seconds.

@@ -1,42 +1,78 @@
 //! A release that goes on, on a loop: who counts it, and what becomes of it where the loop is closed.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use tenure::{Cause, LateRelease};
+use tenure::Cause;
+use tenure::front::LateRelease;
 
-use crate::log;
+use crate::words::log;
 
-/// Whether an event loop has ended, for all that were built on it.
+/// An event loop, for all that was built on it.
 #[pyclass(frozen, module = "tenure._native")]
 #[derive(Clone)]
-pub(crate) struct LoopState(Arc<AtomicBool>);
+pub(crate) struct LoopState(Arc<Loop>);
+
+struct Loop {
+    /// Which no other loop has.
+    number: u64,
+    is_over: AtomicBool,
+    /// How many resources wait to be released there.
+    bound: AtomicUsize,
+}
 
 #[pymethods]
 impl LoopState {
     #[new]
     fn new() -> Self {
-        Self(Arc::default())
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        Self(Arc::new(Loop {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            is_over: AtomicBool::new(false),
+            bound: AtomicUsize::new(0),
+        }))
+    }
+
+    #[getter]
+    pub(crate) fn number(&self) -> u64 {
+        self.0.number
     }
 
     /// Whether the loop has ended.
     #[getter]
-    fn is_over(&self) -> bool {
-        self.is_set()
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.is_over.load(Ordering::Relaxed)
+    }
+
+    /// How many resources wait to be released on the loop.
+    #[getter]
+    fn bound(&self) -> usize {
+        self.0.bound.load(Ordering::Relaxed)
     }
 
     /// The loop has ended.
     fn end(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_over.store(true, Ordering::Relaxed);
     }
 }
 
 impl LoopState {
-    pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// One more resource is to be released there, for as long as this lives.
+    pub(crate) fn bind(&self) -> BoundToLoop {
+        self.0.bound.fetch_add(1, Ordering::Relaxed);
+        BoundToLoop(self.clone())
+    }
+}
+
+/// A resource that is to be released on its loop.
+pub(crate) struct BoundToLoop(LoopState);
+
+impl Drop for BoundToLoop {
+    fn drop(&mut self) {
+        self.0.0.bound.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -45,16 +81,18 @@ impl LoopState {
 pub(crate) struct Releasing {
     name: String,
     cause: Cause,
+    number: u64,
     /// Counted by the engine until it has ended.
     late: Mutex<Option<LateRelease>>,
     has_failed: AtomicBool,
 }
 
 impl Releasing {
-    pub(crate) fn new(name: &str, cause: Cause, late: LateRelease) -> Self {
+    pub(crate) fn new(name: &str, cause: Cause, number: u64, late: LateRelease) -> Self {
         Self {
             name: name.to_owned(),
             cause,
+            number,
             late: Mutex::new(Some(late)),
             has_failed: AtomicBool::new(false),
         }
@@ -82,9 +120,18 @@ impl Releasing {
         &self.name
     }
 
-    /// A part of the release has raised; the rest goes on.
-    fn failed(&self, py: Python<'_>, error: Bound<'_, PyAny>) {
+    /// The number of the resource: what was built later has a greater one.
+    #[getter]
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// A part of the release has raised, and has been told of where no error is given; the rest goes on.
+    fn failed(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) {
         self.has_failed.store(true, Ordering::Relaxed);
+        let Some(error) = error else {
+            return;
+        };
         let text = format!("on_release of {} raised (cause: {})", self.name, self.cause);
         log::error(py, &text, PyErr::from_value(error));
     }
@@ -123,7 +170,7 @@ impl Releasing {
                 }
                 Ok(_) => {}
                 Err(error) if error.is_instance_of::<PyException>(py) => {
-                    self.failed(py, error.into_value(py).into_bound(py).into_any());
+                    self.failed(py, Some(error.into_value(py).into_bound(py).into_any()));
                 }
                 Err(error) => return Err(error),
             }

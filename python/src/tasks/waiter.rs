@@ -6,11 +6,12 @@ use std::task::{Wake, Waker};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use tenure::{Awaiting, Landed};
+use tenure::front::{Awaiting, Landed};
 
-use crate::failure::Failure;
-use crate::resource::Held;
-use crate::{attach, log};
+use crate::caller::attach;
+use crate::life::failure::Failure;
+use crate::life::resource::Held;
+use crate::words::log;
 
 type Caller = Awaiting<Held, Failure>;
 

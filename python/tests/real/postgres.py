@@ -23,6 +23,7 @@ class Server:
     def __init__(self, folder: Path, user: str) -> None:
         self.log = folder / "log"
         self.address = f"host={folder} user={user} dbname=postgres"
+        self.url = f"postgresql://{user}@/postgres?host={folder}"
 
     def seen(self) -> tuple[int, int]:
         """The connections and the disconnections that the server has seen, by the test's own clients."""
@@ -42,7 +43,8 @@ def programs() -> Path:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
+def server(*settings: str) -> Iterator[Server]:
+    """Runs a server, with further settings such as `log_min_messages=debug1`."""
     folder_of_programs = programs()
     become: list[str] = []
     user = pwd.getpwuid(os.getuid()).pw_name
@@ -69,7 +71,7 @@ def server() -> Iterator[Server]:
         options = (
             f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off -c max_connections=100 "
             "-c log_connections=on -c log_disconnections=on"
-        )
+        ) + "".join(f" -c {setting}" for setting in settings)
         run("pg_ctl", "-D", data, "-l", str(folder / "log"), "-w", "-o", options, "start")
         try:
             server = Server(folder, user)

@@ -1,5 +1,5 @@
-"""L1, L2, C1, C5, L10 under load: every operation on 16 threads at once, with collections forced at random, and
-callbacks that call back, block, raise and clear.
+"""L1, L2, C1, C5, L10, A1, A3, A5 under load: every operation on 16 threads at once, with collections forced at random,
+and callbacks that call back, block, raise and clear; beside them loops that come and go, whose callers are cancelled.
 
 The bounded form does 120,000 operations; `TENURE_TESTS=long` does ten million, `TENURE_OPERATIONS` as many as it says.
 `TENURE_SEED` repeats the dice of an earlier run, which a failure prints.
@@ -7,6 +7,7 @@ The bounded form does 120,000 operations; `TENURE_TESTS=long` does ten million, 
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -14,6 +15,7 @@ import random
 import sys
 import threading
 from collections import Counter, deque
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -23,6 +25,10 @@ from tenure import CacheCycleError, ScopeError, _native
 from world import TestHost, is_quiet, releases, settled
 
 THREADS = 16
+LOOPS = 4
+#: The operations of one loop, and how many of its tasks share them.
+A_LOOP = 200
+TASKS = 5
 OPERATIONS = int(
     os.environ.get("TENURE_OPERATIONS", 10_000_000 if os.environ.get("TENURE_TESTS") == "long" else 120_000)
 )
@@ -73,6 +79,13 @@ class World:
             cache(scope="session", max_entries=4, on_release=self.release)(lambda key: self.build(key)),
             cache(on_release=self.release, max_entries=10)(lambda key: self.nested(key)),
         ]
+        self.async_functions: list[Any] = [
+            cache(on_release=self.release)(self.build_async),
+            cache(max_entries=3)(self.kept),
+            cache(ttl=0.005)(self.kept),
+            cache(scope="loop", max_entries=4)(self.kept),
+            cache(drain=0.01, validate=self.validate_async, max_entries=6)(self.kept),
+        ]
 
     def build(self, key: int) -> Thing:
         dice = random.random()
@@ -85,6 +98,33 @@ class World:
         thing = Thing(key, cyclic=dice < 0.1)
         self.built.one_more()
         return thing
+
+    async def build_async(self, key: int) -> Thing:
+        for _ in range(random.randrange(3)):
+            await asyncio.sleep(0)
+        dice = random.random()
+        if dice < 0.02:
+            raise OSError("a build that fails")
+        if dice < 0.05:
+            try:
+                await random.choice(self.async_functions)((key + 1) % 8)
+            except (CacheCycleError, OSError):
+                pass
+        thing = Thing(key, cyclic=dice < 0.1)
+        self.built.one_more()
+        return thing
+
+    async def kept(self, key: int) -> AsyncIterator[Thing]:
+        thing = await self.build_async(key)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(0))
+            yield thing
+            await asyncio.sleep(0)
+            self.release(thing)
+
+    async def validate_async(self, thing: Thing) -> bool:
+        await asyncio.sleep(0)
+        return self.validate(thing)
 
     def nested(self, key: int) -> Thing:
         """Needs others, and now and then one that needs it."""
@@ -150,8 +190,10 @@ class World:
                         tenure.cache_resource.clear()
                     case it if it < 70:
                         _native.end_session(session)
-                    case it if it < 80:
+                    case it if it < 75:
                         function.info()
+                    case it if it < 80:
+                        self.clear_async(dice, key)
                     case it if it < 120:
                         self.leased(function, key)
                     case it if it < 200:
@@ -160,6 +202,62 @@ class World:
                         held.clear()
                     case _:
                         self.use(function, key)
+
+    def clear_async(self, dice: random.Random, key: int) -> None:
+        function = dice.choice(self.async_functions)
+        try:
+            function.clear(key)
+        except ScopeError:
+            function.info()
+
+    def work_on_loops(self, number: int, operations: int) -> None:
+        dice = random.Random(SEED + THREADS + number)
+        for _ in range(operations // A_LOOP):
+            asyncio.run(self.on_a_loop(dice))
+
+    async def on_a_loop(self, dice: random.Random) -> None:
+        """Ends while some of its tasks go on, or with all of them."""
+        tasks = [asyncio.create_task(self.in_a_task(dice, A_LOOP // TASKS)) for _ in range(TASKS)]
+        await asyncio.wait(tasks, return_when=dice.choice([asyncio.ALL_COMPLETED, asyncio.FIRST_COMPLETED]))
+        for task in tasks:
+            if task.done():
+                task.result()
+
+    async def in_a_task(self, dice: random.Random, operations: int) -> None:
+        for _ in range(operations):
+            function, key = dice.choice(self.async_functions), dice.randrange(12)
+            match dice.randrange(100):
+                case it if it < 8:
+                    function.clear(key)
+                case it if it < 9:
+                    function.clear()
+                case it if it < 20:
+                    call = asyncio.create_task(self.use_async(function, key))
+                    for _ in range(dice.randrange(4)):
+                        await asyncio.sleep(0)
+                    call.cancel()
+                    await asyncio.wait((call,))
+                case it if it < 30:
+                    await self.leased_async(function, key)
+                case it if it < 35:
+                    self.use(dice.choice(self.functions), key)
+                case _:
+                    await self.use_async(function, key)
+
+    async def use_async(self, function: Any, key: int) -> None:
+        try:
+            assert (await function(key)).key == key
+        except (OSError, CacheCycleError):
+            pass
+
+    async def leased_async(self, function: Any, key: int) -> None:
+        try:
+            async with function.lease(key) as thing:
+                function.clear(key)
+                await asyncio.sleep(0)
+                assert thing.key == key
+        except (OSError, CacheCycleError):
+            pass
 
     def leased(self, function: Any, key: int) -> None:
         try:
@@ -193,6 +291,10 @@ def test_l1_under_load_built_is_released(host: TestHost) -> None:
         threading.Thread(target=world.work, args=(number, OPERATIONS // THREADS), daemon=True)
         for number in range(THREADS)
     ]
+    threads += [
+        threading.Thread(target=world.work_on_loops, args=(number, OPERATIONS // THREADS), daemon=True)
+        for number in range(LOOPS)
+    ]
     # Nor are the modules of all tests walked each time.
     gc.freeze()
     try:
@@ -215,12 +317,12 @@ def check(world: World) -> None:
     turn = threading.Event()
     for _ in range(6000):
         gc.collect()
-        for function in world.functions:
+        for function in (*world.functions, *world.async_functions):
             try:
                 function.clear()
             except ScopeError:
                 _native.end_session("session 0")
-        infos = [function.info() for function in world.functions]
+        infos = [function.info() for function in (*world.functions, *world.async_functions)]
         is_empty = all(info.entries == info.draining == 0 for info in infos)
         # Nothing was built either while this looked.
         if is_empty and is_quiet() and builds(world) == sum(info.builds for info in infos):
@@ -229,9 +331,9 @@ def check(world: World) -> None:
     assert is_quiet()
     assert int(world.twice) == 0
     assert [(info.entries, info.draining, info.waiting) for info in infos] == [(0, 0, 0)] * len(infos)
-    assert all(settled(function) for function in world.functions)
+    assert all(settled(function) for function in (*world.functions, *world.async_functions))
     built, released = int(world.built), int(world.released)
-    causes = sum((releases(it) for it in world.functions), start=Counter())
+    causes = sum((releases(it) for it in (*world.functions, *world.async_functions)), start=Counter())
     print(f"built {built}, released {released}: {dict(causes)}")
     assert built == released == builds(world)
     counts = _native._inspect()
@@ -239,4 +341,4 @@ def check(world: World) -> None:
 
 
 def builds(world: World) -> int:
-    return sum(function.info().builds for function in world.functions)
+    return sum(function.info().builds for function in (*world.functions, *world.async_functions))

@@ -109,7 +109,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
             self.runtime().note();
             build.await
         };
-        let check = |lease| guarded_async(&self.0.shared.name, check(lease));
+        let check = |lease| guarded_async(&self.0.core.name, check(lease));
         self.0.call_async(key, check, build).await
     }
 }
@@ -150,7 +150,7 @@ impl<V: Resource, F: Failure> Erased for Function<V, F> {
     }
 }
 
-/// What was done by hand, which needs a session where the function does.
+/// The outcome of work by hand, which needs a session where the function does.
 #[track_caller]
 fn expect_session<T, F: Failure>(outcome: Result<T, Error<F>>) -> T {
     match outcome {

@@ -21,9 +21,9 @@ use crate::ground::sync::Arc;
 use crate::key::KeyRef;
 use crate::life::build::Build;
 use crate::life::carry::{Carrier, Ended, Plan, Sent, Start, Starting, send};
+use crate::life::core::Core;
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
-use crate::life::shared::Shared as Core;
 use crate::life::waiter::Waiter;
 use crate::program::context;
 use crate::words::bounds::{Failure, Resource};
@@ -294,7 +294,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
         S: Sort<V, O, Failure = F>,
     {
         let plan = Carried {
-            function: Arc::clone(&self.0.shared),
+            function: Arc::clone(&self.0.core),
             given,
             back: None,
             here,
@@ -302,7 +302,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
             sort,
             told: None,
         };
-        let check = |lease| guarded_async(&self.0.shared.name, check(lease));
+        let check = |lease| guarded_async(&self.0.core.name, check(lease));
         self.0.call_planned(key, check, plan).await
     }
 }

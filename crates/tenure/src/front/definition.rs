@@ -1,6 +1,4 @@
-//! What a cached function is made of: the settings as the attribute gives them, and the rules.
-
-use std::time::Duration;
+//! The definition of a cached function, as the attribute gives it.
 
 use crate::front::returned::refuse_result;
 use crate::front::rules::{CountsFailures, Rules};
@@ -9,95 +7,41 @@ use crate::ground::sync::{Arc, Weak};
 use crate::program::api;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::SettingError;
-use crate::words::settings::{Scope, Settings, Spinner};
+use crate::words::settings::Settings;
 
-/// The settings as the attribute gives them.
-pub struct Definition {
-    /// The function's name.
-    pub name: &'static str,
-    /// `ttl = …`
-    pub ttl: Option<Duration>,
-    /// `max_entries = …`
-    pub max_entries: Option<usize>,
-    /// `scope = "session"`
-    pub session: bool,
-    /// `drain = …`
-    pub drain: Option<Duration>,
-    /// `show_spinner = …`: off, or with a text of its own.
-    pub spinner: Option<&'static str>,
-    /// Whether there is a spinner.
-    pub shows: bool,
-    /// `show_time = …`
-    pub show_time: bool,
-    /// `observes = …`
-    pub observes: bool,
+/// A function's name, settings and rules, for the first call to make its cache of.
+pub struct Definition<V> {
+    name: &'static str,
+    settings: Settings,
+    rules: Rules<V>,
 }
 
-impl Definition {
-    /// The settings that a bare attribute means.
+impl<V> Definition<V> {
+    /// A definition from its parts.
     #[must_use]
-    pub const fn new(name: &'static str) -> Self {
+    pub const fn new(name: &'static str, settings: Settings, rules: Rules<V>) -> Self {
         Self {
             name,
-            ttl: None,
-            max_entries: None,
-            session: false,
-            drain: None,
-            spinner: None,
-            shows: true,
-            show_time: false,
-            observes: false,
-        }
-    }
-
-    fn settings(&self) -> Settings {
-        Settings {
-            ttl: self.ttl,
-            max_entries: self.max_entries,
-            scope: if self.session {
-                Scope::Session
-            } else {
-                Scope::Global
-            },
-            drain: self.drain,
-            spinner: match self.spinner {
-                _ if !self.shows => Spinner::Off,
-                None => Spinner::Default,
-                Some(text) => Spinner::Text(text.into()),
-            },
-            show_time: self.show_time,
-            observes: self.observes,
-            validates: false,
-        }
-    }
-
-    /// The settings and the rules, for the first call to make the cache of.
-    #[must_use]
-    pub fn with<V>(self, rules: Rules<V>) -> Made<V> {
-        Made {
-            definition: self,
+            settings,
             rules,
         }
     }
 }
 
-/// What a cache is made of.
-pub struct Made<V> {
-    definition: Definition,
-    rules: Rules<V>,
-}
-
-impl<V: Resource> Made<V> {
+impl<V: Resource> Definition<V> {
     /// Makes the function.
     ///
     /// # Panics
     /// Where a setting that is not a literal has a value that cannot be.
     #[track_caller]
     pub(super) fn function<F: Failure>(self) -> Arc<Function<V, F>> {
-        let Self { definition, rules } = self;
-        let name = definition.name;
+        let Self {
+            name,
+            settings,
+            rules,
+        } = self;
         refuse_result::<V, F>(name);
-        let function = function(name, definition.settings(), rules);
+        let function = function(name, settings, rules);
         function.unwrap_or_else(|error| panic!("#[cache_resource] on `{name}`: {error}"))
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 
 use crate::front::cached::{Cached, Erased};
-use crate::front::definition::{Made, kept};
+use crate::front::definition::{Definition, kept};
 use crate::ground::sync::{Mutex, OnceLock};
 use crate::key::KeyRef;
 use crate::life::cleared::{Cleared, Clearing};
@@ -20,7 +20,7 @@ pub struct Family {
     first: OnceLock<(Which, &'static dyn Erased)>,
 }
 
-/// What tells one member of a family from another.
+/// The types that tell one member of a family from another.
 type Which = [TypeId; 4];
 
 impl Family {
@@ -136,7 +136,7 @@ impl<V, F> Member<'_, V, F> {
 impl<V: Resource, F: Failure> Member<'_, V, F> {
     /// The cache, made by the first call.
     #[track_caller]
-    pub fn get(self, make: fn() -> Made<V>) -> Cached<'static, V, F> {
+    pub fn get(self, make: fn() -> Definition<V>) -> Cached<'static, V, F> {
         let Self { family, which, .. } = self;
         let member: &'static dyn Any = match family.find(&which) {
             Some(member) => member,

@@ -1,11 +1,11 @@
-//! What the attribute gives as an expression. Where its type is another, the error says what to
-//! write (R8).
+//! The attribute's values that are expressions. Where the type of one is another, the error says
+//! what to write (R8).
 
 use std::time::Duration;
 
 use crate::words::cause::Cause;
 
-/// What `ttl` and `drain` may be beside a literal.
+/// A value of `ttl` or `drain` that is no literal.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a time",
     label = "this must be a `Duration`",
@@ -27,7 +27,7 @@ pub fn time(given: impl Time) -> Duration {
     given.duration()
 }
 
-/// What `on_release` may be. `Given` says what it takes: the resource, or the cause with it.
+/// A value of `on_release`. `Given` says what it takes: the resource, or the cause with it.
 #[diagnostic::on_unimplemented(
     message = "`on_release` must take a `{V}`",
     label = "takes something else",
@@ -35,7 +35,7 @@ pub fn time(given: impl Time) -> Duration {
             of the release where it has a second parameter"
 )]
 pub trait OnRelease<V, Given> {
-    /// What it returns.
+    /// Its return type.
     type Outcome;
     /// Gives it the resource.
     fn give(&self, value: V, cause: Cause) -> Self::Outcome;

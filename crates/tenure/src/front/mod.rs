@@ -1,9 +1,10 @@
-//! What `#[cache_resource]` expands to, and [`Cache`]: signatures and conversions around the engine's
-//! calls.
+//! The parts that only front doors use: the expansion of `#[cache_resource]`, the Python binding, and
+//! [`Cache`].
 //!
-//! But for what the crate re-exports it is public for the expansion alone; nothing of it is promised.
+//! Public for them alone; nothing of it is promised. What a Rust program uses stands at the crate's root.
 #![allow(missing_debug_implementations)]
 
+mod builder;
 mod cached;
 mod carrying;
 mod definition;
@@ -16,6 +17,7 @@ mod returned;
 mod rules;
 mod slot;
 
+// For the expansion.
 pub use crate::key::args::{Arg, ByHash, ByKey, ByNothing};
 pub use crate::key::{Encoder, KeyRef};
 pub use crate::life::carry::Start;
@@ -24,10 +26,9 @@ pub use crate::words::bounds::SharedFailure;
 pub use crate::words::fallible::{Failed, Outcome, Shared};
 pub use cached::Cached;
 pub use carrying::{Arguments, Carrying, Given, GivenOnce, NotCarried, Owned};
-pub use definition::{Definition, Made};
+pub use definition::Definition;
 pub use family::{All, Family, Member, Members, Types};
 pub use given::{OnRelease, Time, give, time};
-pub use owned::{Cache, CacheBuilder};
 pub use probe::{
     Done, DoneLater, DoneWrong, NoSource, Probe, Released, Said, SaidLater, SaidWrong, Source,
     Verdict, future, resource, shared_failure, shown, with,
@@ -36,3 +37,27 @@ pub use refused::{NotKept, Nothing};
 pub use returned::{NotAResult, Plain, Returned};
 pub use rules::{Rules, Settled};
 pub use slot::Slot;
+
+// For code that is run again and again.
+pub use crate::registry::identity::Identity;
+pub use crate::registry::registered::Registered;
+
+// For callers that are not threads, that wait in ways of their own, or hold resources without leases.
+pub use crate::ground::strand::{Ancestry, Layers, Strand, tell_strands};
+pub use crate::ground::underway::{after_releases, is_releasing};
+pub use crate::life::detached::{Awaiting, BuildPlace, Detached, InBuild, Landed, Next};
+pub use crate::life::late_release::{LateRelease, Later};
+pub use crate::life::waiting::{Awaited, Patiently, Waiting};
+pub use crate::words::behaviour::Holding;
+pub use crate::words::error::BuildError;
+
+// The engine's sentences, digests and durations, for another language.
+pub use crate::words::error::{cycle_text, no_session_text};
+pub use tenure_digest::{Hasher128, keyed};
+pub use tenure_duration::{Parsed, TtlError, parse_duration};
+
+// For tests.
+pub use crate::words::inspect::Inspection;
+
+pub use builder::CacheBuilder;
+pub use owned::Cache;

@@ -5,12 +5,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::future::ready;
 use std::marker::PhantomData;
-use std::time::Duration;
 
+use crate::front::builder::{CacheBuilder, Show};
 use crate::front::cached::{Cached, Erased};
 use crate::front::definition::function;
-use crate::front::probe::{Done, DoneLater, Probe, Released};
-use crate::front::rules::Rules;
+use crate::front::probe::Probe;
 use crate::function::Function;
 use crate::ground::sync::Arc;
 use crate::key::Encoder;
@@ -19,20 +18,18 @@ use crate::life::cleared::Cleared;
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::words::bounds::Resource;
-use crate::words::cause::Cause;
 use crate::words::error::SettingError;
 use crate::words::fallible::{Failed, Shared};
 use crate::words::info::{EntryInfo, Info};
-use crate::words::settings::{Scope, Settings, Spinner};
 
 /// A cache that somebody owns: what [`cache_resource`](crate::cache_resource) makes of a function,
 /// as a value for a library that wants no static.
 ///
 /// `K` is what resources are asked for by, and what [`CacheKey`] makes of it is the whole key. `V` is
 /// the resource. `E` is the error of a build that can fail, as for [`try_get`](Self::try_get). A cache
-/// that is dropped releases what it holds, with cause [`Superseded`](Cause::Superseded); leases go on.
-/// Until then it belongs to the program as a cached function does: [`clear_all`](crate::clear_all)
-/// and [`shutdown`](crate::shutdown) mean it too.
+/// that is dropped releases what it holds, with cause [`Superseded`](crate::Cause::Superseded); leases
+/// go on. Until then it belongs to the program as a cached function does:
+/// [`clear_all`](crate::clear_all) and [`shutdown`](crate::shutdown) mean it too.
 ///
 /// ```
 /// use std::io;
@@ -79,9 +76,6 @@ pub struct Cache<K: ?Sized, V: Resource, E: Send + Sync + 'static = Infallible> 
     show: Option<Show<K>>,
 }
 
-/// Writes a key for the list of entries.
-type Show<K> = fn(&K) -> Arc<str>;
-
 impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> fmt::Debug for Cache<K, V, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
@@ -103,20 +97,14 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E> {
     /// # Ok::<(), tenure::SettingError>(())
     /// ```
     pub fn builder(name: &'static str) -> CacheBuilder<K, V, E> {
-        CacheBuilder {
-            name,
-            settings: Settings::default(),
-            rules: Rules::new(),
-            show: None,
-            types: PhantomData,
-        }
+        CacheBuilder::new(name)
     }
 
     fn cached(&self) -> Cached<'_, V, Failed<E>> {
         Cached(&self.function)
     }
 
-    /// What was built for `key`.
+    /// A resource built for `key`, with the key as text where entries are listed with it.
     fn built<T>(&self, key: &K, value: T) -> Built<T> {
         let arguments = self.show.map(|show| show(key));
         Built { value, arguments }
@@ -227,7 +215,7 @@ impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E>
     }
 
     /// Keeps a resource that was made elsewhere as if it had been built for `key`. What stood there
-    /// is released with cause [`Replaced`](Cause::Replaced), and a build of it that is under way
+    /// is released with cause [`Replaced`](crate::Cause::Replaced), and a build of it that is under way
     /// becomes an orphan.
     ///
     /// ```
@@ -245,7 +233,8 @@ impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E>
         self.cached().insert(&encoded(key).finish(), built)
     }
 
-    /// The same, but gives what stood there: it is released once the lease is gone.
+    /// Keeps a resource as [`insert`](Self::insert) does, and gives what stood there: it is
+    /// released once the lease is gone.
     ///
     /// ```
     /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
@@ -298,7 +287,8 @@ impl<K: CacheKey + ?Sized, V: Resource> Cache<K, V> {
         got.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The same for a task; `build` is awaited where there is no entry.
+    /// The resource for `key`, as [`get`](Self::get) gives it, for a task; `build` is awaited where
+    /// there is none.
     ///
     /// ```
     /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
@@ -347,7 +337,8 @@ where
         self.cached().call(&encoded(key).finish(), source, build)
     }
 
-    /// The same for a task; `build` is awaited where there is no entry.
+    /// The resource for `key`, as [`try_get`](Self::try_get) gives it, for a task; `build` is awaited
+    /// where there is none.
     ///
     /// ```
     /// # use std::num::ParseIntError;
@@ -375,7 +366,7 @@ where
             return hit;
         }
         let source = Probe::<E>(PhantomData).source();
-        let check = |lease: Lease<V>| ready(self.function.shared.is_valid(&lease).unwrap_or(false));
+        let check = |lease: Lease<V>| ready(self.function.core.is_valid(&lease).unwrap_or(false));
         cached.call_async(&key, source, check, build).await
     }
 }
@@ -386,153 +377,7 @@ fn encoded<K: CacheKey + ?Sized>(key: &K) -> Encoder {
     encoded
 }
 
-/// The settings of a [`Cache`]: those of [`cache_resource`](crate::cache_resource), under the same
-/// names.
-///
-/// ```
-/// use std::time::Duration;
-/// use tenure::{Cache, Cause};
-///
-/// let models = Cache::<str, Vec<f32>>::builder("model")
-///     .ttl(Duration::from_secs(600))
-///     .keep_if(|model| !model.is_empty())
-///     .on_release(|model, cause| {
-///         assert_eq!((model.len(), cause), (2, Cause::Superseded));
-///     })
-///     .build()?;
-/// assert_eq!(models.get("none", Vec::new).len(), 0);
-/// assert!(!models.contains("none"));
-/// models.get("base", || vec![0.5, 0.25]);
-/// drop(models);
-/// # Ok::<(), tenure::SettingError>(())
-/// ```
-#[must_use = "a builder makes nothing until `build`"]
-pub struct CacheBuilder<K: ?Sized, V, E = Infallible> {
-    name: &'static str,
-    settings: Settings,
-    rules: Rules<V>,
-    show: Option<Show<K>>,
-    types: PhantomData<fn() -> E>,
-}
-
-impl<K: ?Sized, V, E> fmt::Debug for CacheBuilder<K, V, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CacheBuilder")
-            .field("name", &self.name)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
-    }
-}
-
 impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> CacheBuilder<K, V, E> {
-    /// The maximum age of an entry; none by default.
-    pub fn ttl(self, ttl: Duration) -> Self {
-        self.set(|settings| settings.ttl(ttl))
-    }
-
-    /// The most entries at any moment, at least 1; no bound by default.
-    pub fn max_entries(self, max_entries: usize) -> Self {
-        self.set(|settings| settings.max_entries(max_entries))
-    }
-
-    /// Who shares an entry; all do by default.
-    pub fn scope(self, scope: Scope) -> Self {
-        self.set(|settings| settings.scope(scope))
-    }
-
-    /// How long a lease may outlive its entry before a warning is logged.
-    pub fn drain(self, drain: Duration) -> Self {
-        self.set(|settings| settings.drain(drain))
-    }
-
-    /// What is shown while a build runs.
-    pub fn spinner(self, spinner: Spinner) -> Self {
-        self.set(|settings| settings.spinner(spinner))
-    }
-
-    /// Whether the elapsed time stands next to the spinner's text.
-    pub fn show_time(self, show_time: bool) -> Self {
-        self.set(|settings| settings.show_time(show_time))
-    }
-
-    /// Lists entries with their keys, as [`EntryInfo::arguments`].
-    ///
-    /// ```
-    /// use tenure::Cache;
-    ///
-    /// let squares: Cache<u64, u64> = Cache::builder("square").show_arguments().build()?;
-    /// squares.get(&7, || 49);
-    /// assert_eq!(squares.entries()[0].arguments.as_deref(), Some("7"));
-    /// # Ok::<(), tenure::SettingError>(())
-    /// ```
-    pub fn show_arguments(mut self) -> Self
-    where
-        K: fmt::Debug,
-    {
-        self.show = Some(|key| format!("{key:?}").into());
-        self
-    }
-
-    /// Whether inputs that a build observes count as a part of the key.
-    pub fn observes(self, observes: bool) -> Self {
-        self.set(|settings| settings.observes(observes))
-    }
-
-    fn set(mut self, change: impl FnOnce(Settings) -> Settings) -> Self {
-        self.settings = change(self.settings);
-        self
-    }
-
-    /// Asked before each hit, also in a task; `false`, or a panic, releases and builds anew.
-    pub fn validate(mut self, validate: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
-        self.rules = self.rules.validate(validate);
-        self
-    }
-
-    /// Asked of what a build gave; with `false`, or a panic, it goes to its callers and is not kept.
-    pub fn keep_if(mut self, keep_if: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
-        self.rules = self.rules.keep_if(keep_if);
-        self
-    }
-
-    /// Receives the resource when its entry has ended and nobody holds it.
-    pub fn on_release<R: Released>(
-        mut self,
-        on_release: impl Fn(V, Cause) -> R + Send + Sync + 'static,
-    ) -> Self {
-        let release = move |value, cause| Done(on_release(value, cause)).settled();
-        self.rules = self.rules.release(release);
-        self
-    }
-
-    /// The same where releasing takes an await. [`set_spawner`](crate::set_spawner) says where that
-    /// runs.
-    ///
-    /// ```
-    /// use std::sync::mpsc::channel;
-    /// use tenure::Cache;
-    ///
-    /// let (told, heard) = channel();
-    /// let pools: Cache<str, u32> = Cache::builder("pool")
-    ///     .on_release_async(move |pool, _cause| {
-    ///         let told = told.clone();
-    ///         async move { told.send(pool).unwrap() }
-    ///     })
-    ///     .build()?;
-    /// pools.get("here", || 7);
-    /// pools.clear();
-    /// assert_eq!(heard.recv(), Ok(7));
-    /// # Ok::<(), tenure::SettingError>(())
-    /// ```
-    pub fn on_release_async<R: Future<Output: Released> + Send + 'static>(
-        mut self,
-        on_release: impl Fn(V, Cause) -> R + Send + Sync + 'static,
-    ) -> Self {
-        let release = move |value, cause| DoneLater::settled(Done(on_release(value, cause)));
-        self.rules = self.rules.release(release);
-        self
-    }
-
     /// The cache itself.
     ///
     /// ```

@@ -36,7 +36,7 @@ impl<E> NoSource<E> for Probe<E> {
     }
 }
 
-/// What the `validate` of an async function may return.
+/// An answer that the `validate` of an async function may return.
 #[diagnostic::on_unimplemented(
     message = "`validate` returns `{Self}`",
     note = "it must return a `bool`, or a future of one"
@@ -52,7 +52,7 @@ impl Verdict for bool {
     }
 }
 
-/// What a `validate` returned.
+/// The answer of a `validate`, as it was returned.
 pub struct Said<T>(pub T);
 
 impl<T: Verdict> Said<T> {
@@ -94,7 +94,7 @@ impl<T> SaidWrong<T> for &Said<T> {
     }
 }
 
-/// What an `on_release` may return.
+/// An outcome that an `on_release` may return.
 ///
 /// ```
 /// use std::io;
@@ -118,7 +118,7 @@ impl<T> SaidWrong<T> for &Said<T> {
             these that is `Send` and `'static`"
 )]
 pub trait Released {
-    /// What went wrong, as it is to be logged.
+    /// The error that there was, as it is to be logged.
     fn outcome(self) -> Result<(), String>;
 }
 
@@ -134,7 +134,7 @@ impl<E: fmt::Debug> Released for Result<(), E> {
     }
 }
 
-/// What an `on_release` returned.
+/// The outcome of an `on_release`, as it was returned.
 pub struct Done<T>(pub T);
 
 impl<T: Released> Done<T> {
@@ -183,7 +183,7 @@ pub fn future<T, B: Future<Output = T>>(build: B) -> B {
     build
 }
 
-/// What a custom hash function makes of an argument.
+/// The part of a key that a custom hash function makes of an argument.
 #[inline]
 pub fn with<'a, T: ?Sized, R>(value: &'a T, function: impl FnOnce(&'a T) -> R) -> R {
     function(value)

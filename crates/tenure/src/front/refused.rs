@@ -1,4 +1,4 @@
-//! What stands in for a cache where the return type cannot be kept.
+//! The stand-in for a cache where the return type cannot be kept.
 //!
 //! The body asks for it once, on the author's own token (`probe::resource`). The rest of the
 //! expansion then finds these methods in the place of the real ones, whose bounds are not met, and

@@ -1,4 +1,4 @@
-//! What a return type means, where its spelling does not tell (K17).
+//! The meaning of a return type, where its spelling does not tell (K17).
 //!
 //! An alias hides whether it is a `Result`. The compiler knows; [`Probe::RESULT`] asks it, and
 //! [`Returned`] makes types of the answer. That works only where the type has no parameter of the
@@ -19,9 +19,9 @@ pub trait Returned<const RESULT: bool> {
     type Value;
     /// The failure.
     type Failure;
-    /// What is shared with those who wait.
+    /// The failure, as it is shared with those who wait.
     type Shared;
-    /// What a call gives.
+    /// The return type of a call.
     type Leased;
 }
 
@@ -53,7 +53,7 @@ impl<T, E> Probe<Result<T, E>> {
     }
 }
 
-/// What no `Result` is.
+/// A type that is no `Result`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has another name here, and its errors would be kept as resources",
     label = "this is a `Result`",

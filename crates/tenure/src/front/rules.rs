@@ -20,11 +20,11 @@ pub(super) trait CountsFailures: Send + Sync {
 
 impl<V: Resource, F: Failure> CountsFailures for Function<V, F> {
     fn release_failed(&self) {
-        self.shared.counters.release_failed();
+        self.core.counters.release_failed();
     }
 }
 
-/// What releases a resource, now or later. An error is given as it is to be logged.
+/// A release, over or to be awaited. An error is given as it is to be logged.
 pub enum Settled {
     /// It has been released.
     Now(Result<(), String>),
@@ -77,7 +77,7 @@ impl<V> Rules<V> {
         self
     }
 
-    /// What of a build's results is kept.
+    /// A choice of the results that are kept.
     #[must_use]
     pub fn keep_if(mut self, keep_if: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
         self.keep_if = Some(Box::new(keep_if));

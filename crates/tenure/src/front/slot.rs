@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use crate::front::cached::{Cached, Erased};
-use crate::front::definition::{Made, kept};
+use crate::front::definition::{Definition, kept};
 use crate::function::Function;
 use crate::ground::sync::OnceLock;
 use crate::key::KeyRef;
@@ -87,7 +87,7 @@ impl<V: Resource, F: Failure> Slot<V, F> {
     /// The cache, made by the first call.
     #[inline]
     #[track_caller]
-    pub fn get(&self, make: fn() -> Made<V>) -> Cached<'static, V, F> {
+    pub fn get(&self, make: fn() -> Definition<V>) -> Cached<'static, V, F> {
         let made = match self.made.get() {
             Some(made) => made,
             None => self.made.get_or_init(|| kept(&make().function::<F>())),

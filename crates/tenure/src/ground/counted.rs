@@ -71,7 +71,7 @@ impl<T> Counted<T> {
         self.inner.as_ptr().addr()
     }
 
-    /// The same address, for [`Counted::from_address`].
+    /// The address of the value, for [`Counted::from_address`].
     pub(crate) fn expose(&self) -> usize {
         self.inner.as_ptr().expose_provenance()
     }

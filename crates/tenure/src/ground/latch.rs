@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::ground::sync::{Condvar, Mutex};
 
-/// What somebody tells and somebody else takes.
+/// A value that somebody tells and somebody else takes.
 pub(crate) struct Latch<T> {
     state: Mutex<State<T>>,
     changed: Condvar,

@@ -1,4 +1,5 @@
-//! What everything stands on: locks and threads, time, background work, and who is running.
+//! The ground that everything stands on: locks and threads, time, background work, and who is
+//! running.
 
 pub(crate) mod clock;
 pub(crate) mod counted;

@@ -19,7 +19,7 @@ use crate::ground::sync::{LocalKey, OnceLock};
 /// A logical caller.
 ///
 /// ```
-/// use tenure::Strand;
+/// use tenure::front::Strand;
 ///
 /// assert_ne!(Strand::numbered(7), Strand::THREAD);
 /// assert_eq!(Strand::numbered(0), Strand::THREAD);
@@ -42,7 +42,7 @@ impl Strand {
 /// answered `false`.
 ///
 /// ```
-/// use tenure::{Ancestry, Strand};
+/// use tenure::front::{Ancestry, Strand};
 ///
 /// let alone: Ancestry = |visit| {
 ///     visit(Strand::THREAD);
@@ -58,12 +58,13 @@ static ANCESTRY: OnceLock<Ancestry> = OnceLock::new();
 ///
 /// ```
 /// use std::cell::Cell;
-/// use tenure::{Engine, Function, KeyRef, Settings, Strand};
+/// use tenure::front::Strand;
+/// use tenure::{Engine, Function, KeyRef, Settings};
 ///
 /// thread_local! {
 ///     static TURN: Cell<usize> = const { Cell::new(0) };
 /// }
-/// tenure::tell_strands(|visit| {
+/// tenure::front::tell_strands(|visit| {
 ///     let turn = TURN.get();
 ///     if turn == 0 || visit(Strand::numbered(turn)) {
 ///         visit(Strand::THREAD);
@@ -113,7 +114,7 @@ fn each(visit: &mut dyn FnMut(Strand) -> bool) {
 /// A list of what the strands of one thread are inside of, the innermost last, for a thread-local.
 ///
 /// ```
-/// use tenure::Layers;
+/// use tenure::front::Layers;
 ///
 /// thread_local! {
 ///     static JOBS: Layers<&'static str> = const { Layers::new() };
@@ -197,7 +198,8 @@ impl<T: Clone> Layers<T> {
         found
     }
 
-    /// What the present strand is inside of by itself, innermost, and not by what it runs within.
+    /// The innermost thing that the present strand is inside of by itself, and not by what it runs
+    /// within.
     pub fn own(&self) -> Option<T> {
         if self.is_empty() {
             return None;
@@ -216,6 +218,7 @@ impl<T: Clone> Layers<T> {
             return;
         }
         each(&mut |strand| {
+            // One at a time and by its place: `visit` runs outside the borrow, and may put down more.
             let mut at = self.layers.borrow().len();
             loop {
                 let next = {

@@ -90,7 +90,8 @@ pub(crate) fn look(number: &AtomicU64) -> u64 {
 #[cfg(not(loom))]
 pub(crate) use std::sync::OnceLock as Once;
 
-/// The same where a checker has to see that what was made was made before it is looked at.
+/// A cell that is made once, for a checker that has to see that what was made was made before it is
+/// looked at.
 #[cfg(loom)]
 pub(crate) struct Once<T> {
     made: OnceLock<T>,
@@ -128,7 +129,7 @@ impl<T> Default for Once<T> {
     }
 }
 
-/// What many references share, and the last of them drops.
+/// A value that many references share, and the last of them drops.
 #[cfg(not(loom))]
 pub(crate) struct Value<T>(T);
 
@@ -145,8 +146,8 @@ impl<T> Value<T> {
     }
 }
 
-/// The same under a checker that has to see who looks, so that it finds a look that no order of
-/// events keeps from coming after the drop.
+/// A shared value under a checker that has to see who looks, so that it finds a look that no order
+/// of events keeps from coming after the drop.
 #[cfg(loom)]
 pub(crate) struct Value<T> {
     cell: loom::cell::UnsafeCell<T>,

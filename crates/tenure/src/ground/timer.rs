@@ -30,10 +30,10 @@ const LINGER: Nanos = 1_000_000_000;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// What a background thread does around the jobs that it finds due one after another.
+/// A frame that a background thread puts around the jobs that it finds due one after another.
 pub(crate) type Around = fn(&mut dyn FnMut());
 
-/// What cancels a job.
+/// The name of a job, by which it is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimerId {
     when: Nanos,
@@ -166,11 +166,13 @@ impl Timer {
     /// Sees to it that a thread wakes for a job that is due at `when`.
     fn have_watched(self: &Arc<Self>, state: &mut State, when: Nanos) {
         match state.leader_wakes {
+            // Asleep, the leader is woken only for what is due before it wakes by itself.
             Some(wakes) => {
                 if when < wakes {
                     self.leader.notify_one();
                 }
             }
+            // While it is busy, a stand-in is.
             None if state.asleep > 0 => {
                 if when.saturating_add(STAND_IN_DELAY) < state.stand_in_wakes {
                     self.stand_ins.notify_one();
@@ -213,10 +215,12 @@ impl Timer {
                 drop(state);
                 self.run_jobs(job, delay);
                 state = self.state.lock();
+                // What is armed may be another by now.
                 continue;
             }
             let next = state.jobs.keys().next();
             let mut wakes = next.map_or(NEVER, |id| id.when.saturating_add(delay));
+            // The leader stays; a stand-in that has nothing to wait for goes after a while.
             if role == Role::StandIn && next.is_none() {
                 let leaves = *idle_since.get_or_insert(now) + LINGER;
                 if now >= leaves {
@@ -242,6 +246,7 @@ impl Timer {
     /// Runs one job, and what is due by then.
     fn run_jobs(self: &Arc<Self>, first: Job, delay: Nanos) {
         let mut next = Some(first);
+        // All in one go, since what is around them is dear to enter.
         let mut jobs = || {
             while let Some(job) = next.take() {
                 run(job);
@@ -264,6 +269,7 @@ impl Timer {
                 &self.leader
             }
             Role::StandIn => {
+                // The earliest of them is the one that counts.
                 if state.asleep == 0 || wakes < state.stand_in_wakes {
                     state.stand_in_wakes = wakes;
                 }

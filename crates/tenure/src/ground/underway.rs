@@ -43,12 +43,12 @@ thread_local! {
 
 /// Releases are under way on this strand for as long as it lives.
 pub(crate) struct Begun<'a> {
-    _counted: Counted<'a>,
+    _count: CountGuard<'a>,
     mine: Option<Within<Side>>,
 }
 
 /// One that is counted, on whatever thread, until this is dropped.
-pub(crate) struct Counted<'a> {
+pub(crate) struct CountGuard<'a> {
     under_way: &'a UnderWay,
     side: Side,
 }
@@ -60,7 +60,7 @@ pub(crate) enum Side {
     Odd,
 }
 
-/// What this strand has under way: inside a callback that it runs, or a check of one.
+/// The releases that this strand has under way: inside a callback that it runs, or a check of one.
 pub(crate) fn mine() -> Mine {
     let mut mine = Mine::default();
     // A thread that is about to end has nothing more of its own.
@@ -78,14 +78,14 @@ pub(crate) fn mine() -> Mine {
 /// ```
 /// use tenure::cache_resource;
 ///
-/// #[cache_resource(on_release = |_| assert!(tenure::is_releasing()))]
+/// #[cache_resource(on_release = |_| assert!(tenure::front::is_releasing()))]
 /// fn pool() -> u32 {
 ///     7
 /// }
 ///
 /// drop(pool());
 /// pool::clear();
-/// assert!(!tenure::is_releasing());
+/// assert!(!tenure::front::is_releasing());
 /// ```
 #[must_use]
 pub fn is_releasing() -> bool {
@@ -101,7 +101,7 @@ pub fn is_releasing() -> bool {
 ///
 /// static STOP: AtomicBool = AtomicBool::new(false);
 ///
-/// tenure::after_releases(|| STOP.store(true, Ordering::Relaxed));
+/// tenure::front::after_releases(|| STOP.store(true, Ordering::Relaxed));
 /// assert!(STOP.load(Ordering::Relaxed));
 /// ```
 pub fn after_releases(work: fn()) {
@@ -122,7 +122,7 @@ impl UnderWay {
     pub(crate) fn begin(&self) -> Begun<'_> {
         let side = self.count();
         Begun {
-            _counted: self.counted(side),
+            _count: self.take_over(side),
             mine: Some(Within::put(&MINE, side)),
         }
     }
@@ -133,7 +133,7 @@ impl UnderWay {
         (!is_releasing()).then(|| self.begin())
     }
 
-    /// Counts one that no thread has begun yet, until it is [taken over](Self::counted).
+    /// Counts one that no thread has begun yet, until it is [taken over](Self::take_over).
     #[inline]
     pub(crate) fn count(&self) -> Side {
         let side = match look(&self.turn) % 2 {
@@ -146,8 +146,8 @@ impl UnderWay {
 
     /// Takes over one that was counted on this side.
     #[inline]
-    pub(crate) fn counted(&self, side: Side) -> Counted<'_> {
-        Counted {
+    pub(crate) fn take_over(&self, side: Side) -> CountGuard<'_> {
+        CountGuard {
             under_way: self,
             side,
         }
@@ -163,6 +163,7 @@ impl UnderWay {
             return;
         }
         let _waiter = self.waiter.lock();
+        // Both sides: one that read the turn before it changed may be counted after.
         for _ in 0..2 {
             let side = (self.turn.fetch_add(1, Ordering::SeqCst) % 2) as usize;
             self.await_side(side, mine);
@@ -202,7 +203,7 @@ impl Drop for Begun<'_> {
     }
 }
 
-impl Drop for Counted<'_> {
+impl Drop for CountGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         let under_way = self.under_way;
@@ -271,7 +272,7 @@ mod tests {
             until_someone_waits(&leaving);
             assert!(!waits.is_finished());
             assert!(!is_releasing());
-            drop(leaving.counted(side));
+            drop(leaving.take_over(side));
             waits.join().unwrap();
         });
     }

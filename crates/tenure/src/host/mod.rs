@@ -53,7 +53,7 @@ pub type SessionId = std::sync::Arc<str>;
 pub struct BuildStart<'a> {
     /// The function's name.
     pub function: &'a str,
-    /// What a spinner shows; `None` shows nothing.
+    /// The text of a spinner; `None` shows nothing.
     pub text: Option<String>,
     /// Whether the elapsed time stands next to the text, to 0.1 s.
     pub show_time: bool,

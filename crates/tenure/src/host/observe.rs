@@ -75,10 +75,10 @@ pub(crate) enum Likeness {
 /// Which inputs the live entries of each call observed.
 #[derive(Default)]
 pub(crate) struct Shapes {
-    calls: HashTable<Call>,
+    calls: HashTable<CallShapes>,
 }
 
-struct Call {
+struct CallShapes {
     key: Key,
     /// Each shape with the number of entries that have it.
     shapes: Vec<(Observed, usize)>,
@@ -97,7 +97,7 @@ impl Shapes {
         let entry = self
             .calls
             .entry(call.hash(), |it| it.key == *call, |it| it.key.hash());
-        let mut there = entry.or_insert_with(|| Call {
+        let mut there = entry.or_insert_with(|| CallShapes {
             key: call.clone(),
             shapes: Vec::new(),
         });

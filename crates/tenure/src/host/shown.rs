@@ -57,16 +57,16 @@ impl Shown {
     }
 
     /// The build's code runs on this thread for as long as the guard lives.
-    pub(crate) fn enter(&self) -> Entered<'_> {
+    pub(crate) fn enter(&self) -> EnteredBuild<'_> {
         self.build.enter();
-        Entered(&*self.build)
+        EnteredBuild(&*self.build)
     }
 }
 
 /// The host has been told that the build's code runs on this thread.
-pub(crate) struct Entered<'a>(&'a dyn HostBuild);
+pub(crate) struct EnteredBuild<'a>(&'a dyn HostBuild);
 
-impl Drop for Entered<'_> {
+impl Drop for EnteredBuild<'_> {
     fn drop(&mut self) {
         self.0.leave();
     }

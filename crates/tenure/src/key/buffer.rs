@@ -12,7 +12,7 @@ use std::ptr;
 /// lists and dicts of moderate length pass through here on every call.
 const ROOM: usize = 1000;
 
-/// What `len` is when the bytes are on the heap: no write fits beside it.
+/// The `len` of a buffer whose bytes are on the heap: no write fits beside it.
 const SPILLED: usize = ROOM + 1;
 
 /// How much room on the heap a buffer that is cleared keeps.

@@ -6,22 +6,22 @@ use crate::host::shown::Shown;
 use crate::host::{BuildStart, Host};
 use crate::key::{Encoder, Key};
 use crate::life::circle::{Edge, Inside};
+use crate::life::core::Core;
 use crate::life::flight::Flight;
 use crate::life::lease::Lease;
-use crate::life::shared::Shared;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{Error, Interrupt};
 
 /// Who asks for a resource.
 pub(crate) struct Asker<V> {
-    pub(crate) shared: Arc<Shared<V>>,
+    pub(crate) core: Arc<Core<V>>,
     pub(crate) host: Option<Arc<dyn Host>>,
 }
 
 impl<V> Clone for Asker<V> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
+            core: Arc::clone(&self.core),
             host: self.host.clone(),
         }
     }
@@ -64,32 +64,32 @@ impl<V: Resource> Asker<V> {
         let Some(host) = &self.host else {
             return Ok(None);
         };
-        let shared = &self.shared;
-        let looks = shared.looks.lock().clone();
+        let core = &self.core;
+        let looks = core.looks.lock().clone();
         // The outermost build shows what its author chose; those within it show nothing.
         let text = if nested {
             None
         } else {
-            looks.spinner.text(&shared.name, !flight.key.is_empty())
+            looks.spinner.text(&core.name, !flight.key.is_empty())
         };
         let shows = text.is_some();
         let start = BuildStart {
-            function: &shared.name,
+            function: &core.name,
             text,
             show_time: looks.show_time,
-            observes: shared.settings.observes,
+            observes: core.settings.observes,
             waits,
         };
         let build = host.begin(&start).map_err(Error::Interrupted)?;
-        Ok(build.map(|build| Shown::new(build, shows, &shared.services)))
+        Ok(build.map(|build| Shown::new(build, shows, &core.services)))
     }
 
     /// Notes that the build this code belongs to, if any, needs `flight`.
     pub(crate) fn edge<F>(&self, flight: &Flight<V, F>) -> Result<Option<Edge>, Error<F>> {
-        let graph = &self.shared.services.graph;
+        let graph = &self.core.services.graph;
         match Inside::current() {
             Some(parent) => {
-                let name = &self.shared.name;
+                let name = &self.core.name;
                 let edge = graph.need(&parent, flight.id, name);
                 edge.map(Some).map_err(Error::Cycle)
             }
@@ -99,6 +99,6 @@ impl<V: Resource> Asker<V> {
 
     /// Marks this thread's code as part of the build.
     pub(crate) fn inside<F>(&self, flight: &Flight<V, F>) -> Inside {
-        Inside::enter(flight.id, &self.shared.name)
+        Inside::enter(flight.id, &self.core.name)
     }
 }

@@ -205,11 +205,13 @@ impl AsyncReleases {
         let until = Instant::now().checked_add(bound);
         let mut state = self.pending.lock();
         loop {
+            // Their runtimes may wait for this very thread.
             let unbegun = std::mem::take(&mut state.unbegun);
             if !unbegun.is_empty() {
                 drop(state);
                 unbegun.into_values().for_each(finish);
                 state = self.pending.lock();
+                // More may have come meanwhile.
                 continue;
             }
             if state.counts.is_empty() {
@@ -315,9 +317,12 @@ impl Future for Task {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Taken out for the poll: a panic in it is its end. Where it is gone, a shutdown has begun it
+        // elsewhere.
         let Some(mut running) = self.take() else {
             return Poll::Ready(());
         };
+        // What the callback clears is waited for by whoever waits for the callback.
         let belongs = running.batch.clone().map(Batch::enter);
         let polled = catch_unwind(AssertUnwindSafe(|| running.release.as_mut().poll(cx)));
         drop(belongs);

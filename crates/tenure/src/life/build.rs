@@ -10,10 +10,10 @@ use crate::host::shown::Shown;
 use crate::life::asker::Asker;
 use crate::life::cache::Leader;
 use crate::life::circle::{Edge, Frame};
+use crate::life::core::Core;
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::life::release::Unkept;
-use crate::life::shared::Shared;
 use crate::life::waiter::Waiter;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, Interrupt};
@@ -48,12 +48,12 @@ impl<V: Resource, F: Failure> Build<V, F> {
                 asker.begin(leader.flight(), edge.is_some(), false)?
             }
         };
-        let shared = &asker.shared;
+        let core = &asker.core;
         Ok(Self {
             shown,
             edge,
-            started: shared.services.clock.now(),
-            span: tracing::info_span!("build", function = %shared.name),
+            started: core.services.clock.now(),
+            span: tracing::info_span!("build", function = %core.name),
             leader,
             asker: asker.clone(),
         })
@@ -64,13 +64,13 @@ impl<V: Resource, F: Failure> Build<V, F> {
         self.leader.stay_on_thread();
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared<V>> {
-        &self.asker.shared
+    pub(crate) fn core(&self) -> &Arc<Core<V>> {
+        &self.asker.core
     }
 
     /// The build as code can be inside of it.
     pub(crate) fn frame(&self) -> Frame {
-        Frame::new(self.leader.flight().id, &self.asker.shared.name)
+        Frame::new(self.leader.flight().id, &self.asker.core.name)
     }
 
     /// Frees it from its caller, who waits for it from here on as anyone does.
@@ -83,7 +83,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
         let _span = self.span.enter();
         let _inside = self.asker.inside(self.leader.flight());
         let _entered = self.shown.as_ref().map(Shown::enter);
-        let counted = FailsOnUnwind(&self.asker.shared.counters);
+        let counted = FailsOnUnwind(&self.asker.core.counters);
         let outcome = part();
         std::mem::forget(counted);
         outcome
@@ -91,7 +91,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
 
     /// Runs one poll of an async build on this thread, and notes when.
     pub(crate) fn poll<T>(&self, part: impl FnOnce() -> T) -> T {
-        let now = self.asker.shared.clock.now();
+        let now = self.asker.core.clock.now();
         self.leader.flight().polls.polled(now);
         self.run(part)
     }
@@ -134,19 +134,19 @@ impl<V: Resource, F: Failure> Build<V, F> {
             started,
             span: _,
         } = self;
-        let shared = &asker.shared;
-        let services = &shared.services;
+        let core = &asker.core;
+        let services = &core.services;
         let now = services.clock.now();
         // A shutdown waits for what has been built and is no entry yet.
         let _under_way = outcome.is_ok().then(|| services.under_way.begin());
         let outcome = match outcome {
             Ok(built) => {
-                shared.counters.built(now.saturating_sub(started));
+                core.counters.built(now.saturating_sub(started));
                 let built_at = services.stamp(now);
-                Ok(Unkept::new(built.into(), built_at, shared))
+                Ok(Unkept::new(built.into(), built_at, core))
             }
             Err(error) => {
-                shared.counters.failed();
+                core.counters.failed();
                 Err(error)
             }
         };
@@ -172,7 +172,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
                 let keeps = {
                     // The build's last word: if it needs this very entry, that is a cycle.
                     let _inside = asker.inside(leader.flight());
-                    shared.behaviour.keeps(unkept.value())
+                    core.behaviour.keeps(unkept.value())
                 };
                 match keeps {
                     Ok(keeps) => {
@@ -184,7 +184,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
             }
             Err(BuildError::Failed(failure)) => {
                 let observed = recording.as_ref().and_then(Recording::observed).cloned();
-                let observed: Option<Observed> = observed.filter(|_| shared.settings.observes);
+                let observed: Option<Observed> = observed.filter(|_| core.settings.observes);
                 leader.fail(failure.clone(), observed);
                 Err(Error::Failed(failure))
             }
@@ -195,7 +195,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
 
 /// Sees to it that observed inputs have their values, where they count.
 fn valued<V: Resource>(asker: &Asker<V>, mut recording: Recording) -> Result<Recording, Interrupt> {
-    if asker.shared.settings.observes
+    if asker.core.settings.observes
         && let Some(observed) = recording.observed_mut()
         && observed.values().is_none()
     {

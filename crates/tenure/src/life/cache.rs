@@ -8,7 +8,6 @@
 //!    makes an orphan of a build by a clear from inside it.
 //! 5. After `ended` nothing is added any more.
 //! 6. An entry is hot only while it is in the `entries` of its function's global cache.
-//! 7. `shapes` counts the live entries whose keys are completed by observed inputs, and no others.
 //!
 //! Lock order: a cache's lock, then the timer's. Nothing foreign runs under either.
 
@@ -17,45 +16,32 @@ use std::time::Duration;
 use crate::ground::clock::Nanos;
 use crate::ground::counted::Counted;
 use crate::ground::sync::{Arc, Mutex, Weak};
-use crate::ground::timer::TimerId;
-use crate::ground::underway::Begun;
-use crate::host::observe::{Likeness, Seen, Shapes, completed};
+use crate::host::observe::{Seen, completed};
 use crate::host::record::{Observed, Recording};
 use crate::key::KeyRef;
-use crate::life::circle::{FlightId, Inside};
-use crate::life::entry::{Built, Entry, Extra, Held, Home};
+use crate::life::contents::{Contents, Gone, Looked};
+use crate::life::core::Core;
+use crate::life::entry::{Built, Entry, EntryRef, Extra, Home};
 use crate::life::flight::{Flight, Landing};
-use crate::life::hot::{Hot, Turns};
+use crate::life::hot::Turns;
 use crate::life::lease::Lease;
 use crate::life::led::OfThread;
-use crate::life::order::Ordered;
 use crate::life::release::release;
-use crate::life::shared::Shared;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
-use crate::words::info::EntryInfo;
+use crate::words::info::{EntryInfo, Info};
+use crate::words::inspect::Inspection;
 
-use hashbrown::HashTable;
-
+/// One function's cache in one scope.
 pub(crate) struct Cache<V: Resource, F> {
-    shared: Arc<Shared<V>>,
-    state: Mutex<State<V, F>>,
+    pub(super) core: Arc<Core<V>>,
+    pub(super) state: Mutex<Contents<V, F>>,
 }
 
-struct State<V: Resource, F> {
-    entries: Ordered<V>,
-    flights: HashTable<Arc<Flight<V, F>>>,
-    shapes: Shapes,
-    turns: Turns,
-    /// The job that takes out what expires next.
-    expiry: Option<TimerId>,
-    ended: bool,
-}
-
-/// What a look into the cache found.
+/// The outcome of a look into the cache.
 pub(crate) enum Found<V: Resource, F: Failure> {
     /// An entry that has not expired.
-    Entry(Held<V>),
+    Entry(EntryRef<V>),
     /// A build of the same key; the caller may wait for it.
     Flight(Arc<Flight<V, F>>),
     /// Nothing; the caller leads now.
@@ -64,157 +50,17 @@ pub(crate) enum Found<V: Resource, F: Failure> {
     Unseen(Vec<Observed>),
 }
 
-/// Something or nothing, or what the caller has to look at before that can be said.
-pub(crate) type Looked<T> = Result<Option<T>, Vec<Observed>>;
-
-/// What left a cache, to be released outside its lock.
-struct Gone<V: Resource> {
-    entry: Held<V>,
-    _shape: Option<Observed>,
-}
-
-impl<V: Resource> Gone<V> {
-    fn release(self, cause: Cause) {
-        release(self.entry, cause);
-    }
-}
-
-/// What a call's key stood for, out of its cache.
-struct Removed<V: Resource, F> {
-    flights: Vec<Arc<Flight<V, F>>>,
-    entries: Vec<Gone<V>>,
-}
-
-impl<V: Resource, F> Removed<V, F> {
-    fn release(self, cause: Cause) {
-        drop(self.flights);
-        for entry in self.entries {
-            entry.release(cause);
-        }
-    }
-}
-
-/// What was put into a cache, and what stood there before.
+/// An entry that was put into a cache by hand, and the one that stood there before.
 pub(crate) struct Put<V: Resource> {
     pub(crate) lease: Lease<V>,
     pub(crate) before: Option<Lease<V>>,
 }
 
-impl<V: Resource, F> State<V, F> {
-    /// Takes out this very entry, if it is there.
-    fn remove(&mut self, hot: &Hot, entry: &Held<V>) -> Option<Gone<V>> {
-        let key = entry.key().as_key();
-        hot.forget(&key, entry);
-        let entry = self.entries.remove(key.hash(), entry)?;
-        let observed = entry.observed();
-        let shape = observed.and_then(|(call, observed)| self.shapes.remove(call, observed));
-        Some(Gone {
-            entry,
-            _shape: shape,
-        })
-    }
-
-    fn pop_oldest(&mut self, hot: &Hot) -> Option<Gone<V>> {
-        let oldest = self.entries.oldest()?.clone();
-        self.remove(hot, &oldest)
-    }
-
-    /// The watched deadline, where no entry is left that could have it.
-    fn idle_expiry(&mut self) -> Option<TimerId> {
-        let idle = self.entries.len() == 0;
-        idle.then(|| self.expiry.take()).flatten()
-    }
-
-    fn push(&mut self, hash: u64, entry: Held<V>) {
-        if let Some((call, observed)) = entry.observed() {
-            self.shapes.add(call, observed);
-        }
-        self.entries.push(hash, entry);
-    }
-
-    /// Takes out what is under a call's key, whatever it observed, and the builds of it but for the
-    /// caller's own.
-    fn remove_call(&mut self, hot: &Hot, key: &KeyRef<'_>, own: &[FlightId]) -> Removed<V, F> {
-        let mut flights = Vec::new();
-        while let Ok(there) = self.flights.find_entry(key.hash(), |flight| {
-            key.matches(&flight.key) && !own.contains(&flight.id)
-        }) {
-            flights.push(there.remove().0);
-        }
-        let mut entries = Vec::new();
-        if let Some(entry) = self.entries.get(key).cloned() {
-            entries.extend(self.remove(hot, &entry));
-        }
-        if !self.shapes.of(key).is_empty() {
-            let of_call = |it: &&Held<V>| {
-                let observed = it.observed();
-                observed.is_some_and(|(call, _)| key.matches(call))
-            };
-            let others: Vec<_> = self.entries.iter().filter(of_call).cloned().collect();
-            entries.extend(others.iter().filter_map(|entry| self.remove(hot, entry)));
-        }
-        Removed { flights, entries }
-    }
-
-    /// The entry of a call, whose key may have to be completed by what the caller sees.
-    fn entry(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&Held<V>> {
-        if let Some(entry) = self.entries.get(call) {
-            return Ok(Some(entry));
-        }
-        let mut unseen = Vec::new();
-        for (shape, _) in self.shapes.of(call) {
-            match seen.values(shape.shape()) {
-                None => unseen.push(shape.clone()),
-                Some(values) => {
-                    let key = completed(call, shape.shape(), values);
-                    if let Some(entry) = self.entries.get(&key.as_key()) {
-                        return Ok(Some(entry));
-                    }
-                }
-            }
-        }
-        if unseen.is_empty() {
-            Ok(None)
-        } else {
-            Err(unseen)
-        }
-    }
-
-    /// A build that gives this caller what it asks for, as far as can be known.
-    fn flight(&self, call: &KeyRef<'_>, seen: &Seen) -> Looked<&Arc<Flight<V, F>>>
-    where
-        F: Clone,
-    {
-        let mut unseen = Vec::new();
-        for flight in self.flights.iter_hash(call.hash()) {
-            if call.matches(&flight.key) {
-                match flight.compare(seen) {
-                    Likeness::Same => return Ok(Some(flight)),
-                    Likeness::Differs => {}
-                    Likeness::Unseen(more) => unseen.extend(more),
-                }
-            }
-        }
-        if unseen.is_empty() {
-            Ok(None)
-        } else {
-            Err(unseen)
-        }
-    }
-}
-
 impl<V: Resource, F: Failure> Cache<V, F> {
-    pub(crate) fn new(shared: Arc<Shared<V>>) -> Arc<Self> {
+    pub(crate) fn new(core: Arc<Core<V>>) -> Arc<Self> {
         Arc::new(Self {
-            shared,
-            state: Mutex::new(State {
-                entries: Ordered::default(),
-                flights: HashTable::new(),
-                shapes: Shapes::default(),
-                turns: Turns::default(),
-                expiry: None,
-                ended: false,
-            }),
+            core,
+            state: Mutex::default(),
         })
     }
 
@@ -241,9 +87,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// Has later calls find the entry without a lock, where they need nothing but it.
-    fn warm(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &Held<V>) {
-        if self.shared.settings.is_quick() && entry.recording().is_none() {
-            self.shared.hot.offer(turns, key, entry);
+    fn warm(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &EntryRef<V>) {
+        if self.core.settings.is_quick() && entry.recording().is_none() {
+            self.core.hot.offer(turns, key, entry);
         }
     }
 
@@ -255,6 +101,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             let entry = match state.entry(key, seen) {
                 Err(unseen) => return Found::Unseen(unseen),
                 Ok(Some(entry)) => entry.clone(),
+                // Still under the lock, so that of all who find nothing one leads.
                 Ok(None) => {
                     return match state.flight(key, seen) {
                         Err(unseen) => Found::Unseen(unseen),
@@ -267,9 +114,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 self.warm(&mut state.turns, key, &entry);
                 return Found::Entry(entry);
             }
+            // A release begins outside the lock, since a front door may be asked whose it is, and before
+            // the entry leaves, since a shutdown waits for what is under way.
             drop(state);
             let _under_way = self.begin_release();
-            let expired = self.state.lock().remove(&self.shared.hot, &entry);
+            let expired = self.state.lock().remove(&self.core.hot, &entry);
             drop(entry);
             // What the release runs may need this very entry, so nothing is led yet.
             if let Some(expired) = expired {
@@ -280,11 +129,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     fn lead(
         self: &Arc<Self>,
-        state: &mut State<V, F>,
+        state: &mut Contents<V, F>,
         key: &KeyRef<'_>,
         seen: &Seen,
     ) -> Leader<V, F> {
-        let number = self.shared.services.number();
+        let number = self.core.services.number();
         let flight = Arc::new(Flight::new(number, key, seen.of(state.shapes.of(key))));
         let added = Arc::clone(&flight);
         state
@@ -302,37 +151,6 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         Arc::downgrade(self) as _
     }
 
-    /// Takes out this very entry, if it is still there, and lets go of the caller's lease; whether
-    /// it was there.
-    pub(crate) fn discard(&self, entry: Held<V>, cause: Cause) -> bool {
-        let _under_way = self.begin_release();
-        let (taken, idle) = {
-            let mut state = self.state.lock();
-            (state.remove(&self.shared.hot, &entry), state.idle_expiry())
-        };
-        drop(entry);
-        self.disarm(idle);
-        let Some(taken) = taken else {
-            return false;
-        };
-        taken.release(cause);
-        true
-    }
-
-    /// Takes out what is under `key`, whatever it observed, and orphans the builds of it, but for
-    /// those that clear.
-    pub(crate) fn clear_entry(&self, key: &KeyRef<'_>) {
-        let _under_way = self.begin_release();
-        let own = Inside::flights();
-        let (removed, idle) = {
-            let mut state = self.state.lock();
-            let removed = state.remove_call(&self.shared.hot, key, &own);
-            (removed, state.idle_expiry())
-        };
-        self.disarm(idle);
-        removed.release(Cause::Cleared);
-    }
-
     /// Puts a resource under `key`, in the place of what is there, and orphans the builds of it.
     pub(crate) fn insert(
         self: &Arc<Self>,
@@ -341,19 +159,21 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         built_at: Nanos,
     ) -> Put<V> {
         let Built { value, arguments } = built;
-        let (shared, home) = (Arc::clone(&self.shared), self.home());
+        let (core, home) = (Arc::clone(&self.core), self.home());
         let entry = Entry::new(
             key.to_key(),
             value,
             built_at,
             Extra::with(arguments),
-            shared,
+            core,
             home,
         );
+        // One reference for the caller's lease, one for the cache.
         let [entry, again] = Counted::pair(entry);
         let (replaced, added) = {
             let mut state = self.state.lock();
-            let replaced = state.remove_call(&self.shared.hot, key, &[]);
+            // The caller's own build of it too: what is put in by hand is newer than what it builds.
+            let replaced = state.remove_call(&self.core.hot, key, &[]);
             let added = if state.ended {
                 Err(Orphaned(again))
             } else {
@@ -361,6 +181,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             };
             (replaced, added)
         };
+        // Leased before it is released, or the release would be its end.
         let before = replaced.entries.first();
         let before = before.map(|gone| Lease::new(gone.entry.clone()));
         replaced.release(Cause::Replaced);
@@ -371,35 +192,17 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// Takes out everything, and orphans every build. What is cleared is what stood before: not the
-    /// builds that clear.
-    pub(crate) fn clear(&self, cause: Cause) {
-        let _under_way = self.begin_release();
-        let own = match cause {
-            Cause::Cleared => Inside::flights(),
-            _ => Vec::new(),
-        };
-        for entry in self.take_all(&own, false) {
-            release(entry, cause);
-        }
-    }
-
-    /// Moves everything out for good, for the caller to release.
-    pub(crate) fn end(&self) -> Vec<Held<V>> {
-        self.take_all(&[], true)
-    }
-
     /// All live entries.
-    pub(crate) fn held(&self) -> Vec<Held<V>> {
+    pub(crate) fn live(&self) -> Vec<EntryRef<V>> {
         self.state.lock().entries.iter().cloned().collect()
     }
 
     /// All live entries with their figures, oldest first.
-    pub(crate) fn described(&self) -> Vec<(Held<V>, EntryInfo)> {
-        let now = self.shared.services.clock.now();
+    pub(crate) fn described(&self) -> Vec<(EntryRef<V>, EntryInfo)> {
+        let now = self.core.services.clock.now();
         let state = self.state.lock();
         // What the slots own are no leases, and they count hits of their own.
-        self.shared.hot.clear::<Entry<V>>();
+        self.core.hot.clear::<Entry<V>>();
         let described = state.entries.iter().map(|entry| {
             let info = EntryInfo {
                 age: Duration::from_nanos(now.saturating_sub(entry.built_at())),
@@ -413,103 +216,21 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         described.collect()
     }
 
-    /// All live entries; the builds under way become orphans.
-    pub(crate) fn hold_all(&self) -> Vec<Held<V>> {
-        let (entries, flights) = {
-            let mut state = self.state.lock();
-            let entries = state.entries.iter().cloned().collect();
-            (entries, std::mem::take(&mut state.flights))
-        };
-        drop(flights);
-        entries
-    }
-
-    fn take_all(&self, own: &[FlightId], end: bool) -> Vec<Held<V>> {
-        let (entries, flights, shapes, expiry) = {
-            let mut state = self.state.lock();
-            state.ended |= end;
-            self.shared.hot.clear::<Entry<V>>();
-            let others = state.flights.extract_if(|it| !own.contains(&it.id));
-            let others: Vec<_> = others.collect();
-            (
-                state.entries.take_all(),
-                others,
-                std::mem::take(&mut state.shapes),
-                state.expiry.take(),
-            )
-        };
-        drop((flights, shapes));
-        self.disarm(expiry);
-        entries
-    }
-
-    /// Marks what leaves the cache from here on as being released, for a shutdown to wait for.
-    fn begin_release(&self) -> Begun<'_> {
-        self.shared.services.under_way.begin()
-    }
-
-    fn disarm(&self, expiry: Option<TimerId>) {
-        if let Some(expiry) = expiry {
-            self.shared.services.timer.cancel(expiry);
-        }
-    }
-
-    /// Takes out one entry that has expired, and asks to be called again for what expires next.
-    fn expire(self: &Arc<Self>, id: TimerId) {
-        let _under_way = self.begin_release();
-        let expired = {
-            let mut state = self.state.lock();
-            if state.expiry != Some(id) {
-                return;
-            }
-            state.expiry = None;
-            let oldest = state.entries.oldest().cloned();
-            let expired = oldest.filter(|it| it.has_expired());
-            let expired = expired.and_then(|entry| state.remove(&self.shared.hot, &entry));
-            // The next one does not wait for what the release of this one does.
-            self.arm(&mut state);
-            expired
-        };
-        if let Some(expired) = expired {
-            expired.release(Cause::Expired);
-        }
-    }
-
-    /// Has the oldest entry's deadline watched, where nothing is watched yet.
-    fn arm(self: &Arc<Self>, state: &mut State<V, F>) {
-        if state.expiry.is_some() {
-            return;
-        }
-        let Some(deadline) = self.next_deadline(state) else {
-            return;
-        };
-        let cache: Weak<Self> = Arc::downgrade(self);
-        let expire = move |id| {
-            if let Some(cache) = cache.upgrade() {
-                cache.expire(id);
-            }
-        };
-        state.expiry = Some(self.shared.services.timer.at(deadline, expire));
-    }
-
-    fn next_deadline(&self, state: &State<V, F>) -> Option<Nanos> {
-        self.shared.settings.ttl?;
-        state.entries.oldest().map(|it| it.deadline())
-    }
-
     /// Adds what a flight built, unless it is not to be kept or the flight has become an orphan. Gives
     /// what had to go.
     fn admit(
         self: &Arc<Self>,
         flight: &Arc<Flight<V, F>>,
-        entry: &Held<V>,
-        again: Held<V>,
+        entry: &EntryRef<V>,
+        again: EntryRef<V>,
         keeps: bool,
     ) -> Result<Vec<Gone<V>>, Orphaned<V>> {
         let mut state = self.state.lock();
         // Where observed inputs complete the key it is another one than the flight's.
         let completed = entry.observed().map(|_| entry.key().as_key());
-        let orphaned = !remove_flight(&mut state, flight)
+        // First the flight, which must leave the table whatever else is so. Where it is gone, its key
+        // was cleared, replaced or superseded while it was under way.
+        let orphaned = !state.strike(flight)
             || !keeps
             || state.ended
             // Builds under other values of inputs that turned out not to matter end under one key.
@@ -525,11 +246,17 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// Adds an entry to a cache that has room for it or makes some. Gives what had to go.
-    fn add(self: &Arc<Self>, state: &mut State<V, F>, hash: u64, entry: Held<V>) -> Vec<Gone<V>> {
+    fn add(
+        self: &Arc<Self>,
+        state: &mut Contents<V, F>,
+        hash: u64,
+        entry: EntryRef<V>,
+    ) -> Vec<Gone<V>> {
+        // Room first: at no moment are there more entries than may be.
         let mut evicted = Vec::new();
-        let most = self.shared.settings.max_entries.unwrap_or(usize::MAX);
+        let most = self.core.settings.max_entries.unwrap_or(usize::MAX);
         while state.entries.len() >= most {
-            evicted.extend(state.pop_oldest(&self.shared.hot));
+            evicted.extend(state.pop_oldest(&self.core.hot));
         }
         state.push(hash, entry);
         self.arm(state);
@@ -539,8 +266,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// Ends a flight that fills nothing.
     fn land_empty(&self, flight: Arc<Flight<V, F>>, landing: impl FnOnce() -> Landing<V, F>) {
         // The cache may be that of a parent process.
-        if !self.shared.services.is_abandoned() {
-            remove_flight(&mut self.state.lock(), &flight);
+        if !self.core.services.is_abandoned() {
+            self.state.lock().strike(&flight);
             Flight::land(flight, landing);
         }
     }
@@ -550,10 +277,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         self.state.lock().entries.len()
     }
 
-    pub(crate) fn read(&self, info: &mut crate::words::info::Info) {
-        let now = self.shared.services.clock.now();
+    pub(crate) fn read(&self, info: &mut Info) {
+        let now = self.core.services.clock.now();
         let state = self.state.lock();
-        self.shared.hot.clear::<Entry<V>>();
+        self.core.hot.clear::<Entry<V>>();
         for entry in state.entries.iter() {
             info.entries += 1;
             info.hits += entry.hits();
@@ -562,39 +289,17 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    pub(crate) fn inspect(&self, counts: &mut crate::words::inspect::Inspection) {
+    pub(crate) fn inspect(&self, counts: &mut Inspection) {
         let state = self.state.lock();
         counts.flights += state.flights.len();
         counts.expiries += usize::from(state.expiry.is_some());
-        counts.places += state.entries.places();
+        counts.nodes += state.entries.nodes();
     }
 }
 
-impl<V: Resource, F: Failure> Home<V> for Cache<V, F> {
-    fn discard(&self, entry: Held<V>, cause: Cause) {
-        Self::discard(self, entry, cause);
-    }
-}
-
-impl<V: Resource, F> Drop for Cache<V, F> {
-    fn drop(&mut self) {
-        let _under_way = self.shared.services.under_way.begin();
-        let (entries, expiry) = {
-            let mut state = self.state.lock();
-            self.shared.hot.clear::<Entry<V>>();
-            (state.entries.take_all(), state.expiry.take())
-        };
-        if let Some(expiry) = expiry {
-            self.shared.services.timer.cancel(expiry);
-        }
-        for entry in entries {
-            release(entry, Cause::Superseded);
-        }
-    }
-}
-
-/// What stands in no cache: its flight was taken out while it was under way, or it is not to be kept.
-struct Orphaned<V: Resource>(Held<V>);
+/// An entry that stands in no cache: its flight was taken out while it was under way, or it is not
+/// to be kept.
+struct Orphaned<V: Resource>(EntryRef<V>);
 
 /// Releases what had to go for an entry, or the one that became none.
 fn settle<V: Resource>(added: Result<Vec<Gone<V>>, Orphaned<V>>) {
@@ -606,16 +311,6 @@ fn settle<V: Resource>(added: Result<Vec<Gone<V>>, Orphaned<V>>) {
         }
         Err(Orphaned(again)) => release(again, Cause::Orphaned),
     }
-}
-
-fn remove_flight<V: Resource, F>(state: &mut State<V, F>, flight: &Arc<Flight<V, F>>) -> bool {
-    let there = state
-        .flights
-        .find_entry(flight.hash, |other| Arc::ptr_eq(other, flight));
-    there.is_ok_and(|there| {
-        there.remove();
-        true
-    })
 }
 
 /// The duty to build under one key. Dropped without a result, it hands the duty on.
@@ -633,13 +328,14 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         let flight = Arc::downgrade(self.flight());
         self.of_thread = OfThread::begin(move || {
             if let (Some(cache), Some(flight)) = (cache.upgrade(), flight.upgrade()) {
-                cache.land_empty(flight, || Landing::Abandoned);
+                cache.land_empty(flight, || Landing::HandedOn);
             }
         });
     }
 
     /// Nothing where it has landed.
     fn take(&mut self) -> Option<Arc<Flight<V, F>>> {
+        // First, so that the end of the thread does not land the flight a second time.
         drop(self.of_thread.take());
         self.flight.take()
     }
@@ -658,15 +354,16 @@ impl<V: Resource, F: Failure> Leader<V, F> {
     ) -> Lease<V> {
         let flight = self.take().expect("a leader lands once");
         let [entry, again] = Counted::pair(self.entry(&flight, built, built_at, recording));
-        if self.cache.shared.services.is_abandoned() {
+        if self.cache.core.services.is_abandoned() {
             // The caller may keep it; the cache is that of a parent process.
             std::mem::forget(again);
             return Lease::new(entry);
         }
         let admitted = self.cache.admit(&flight, &entry, again, keeps);
+        // Those who waited do not wait for what the releases run.
         Flight::land(flight, || Landing::Filled(entry.clone()));
         settle(admitted);
-        self.cache.shared.services.timer.report();
+        self.cache.core.services.timer.report();
         Lease::new(entry)
     }
 
@@ -677,14 +374,16 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         built_at: Nanos,
         recording: Option<Recording>,
     ) -> Entry<V> {
-        let shared = &self.cache.shared;
+        let core = &self.cache.core;
         let observed = recording.as_ref().and_then(Recording::observed);
         let values = observed.and_then(|it| Some((it.shape(), it.values()?)));
         let (key, call) = match values {
-            Some((shape, values)) if shared.settings.observes => {
+            // Callers who see other values ask for another key.
+            Some((shape, values)) if core.settings.observes => {
                 let key = completed(&flight.key.as_key(), shape, values);
                 (key, Some(flight.key.clone()))
             }
+            // Recorded to be put out again, if anything.
             _ => (flight.key.clone(), None),
         };
         let extra = Extra {
@@ -693,7 +392,7 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             arguments,
         };
         let home = self.cache.home();
-        Entry::new(key, value, built_at, extra, Arc::clone(shared), home)
+        Entry::new(key, value, built_at, extra, Arc::clone(core), home)
     }
 
     /// The build failed; whoever waited and sees the same inputs gets the same failure.
@@ -707,7 +406,7 @@ impl<V: Resource, F: Failure> Leader<V, F> {
 impl<V: Resource, F: Failure> Drop for Leader<V, F> {
     fn drop(&mut self) {
         if let Some(flight) = self.take() {
-            self.cache.land_empty(flight, || Landing::Abandoned);
+            self.cache.land_empty(flight, || Landing::HandedOn);
         }
     }
 }

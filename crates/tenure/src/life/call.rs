@@ -17,11 +17,11 @@ use crate::life::build::Build;
 use crate::life::cache::{Cache, Found};
 use crate::life::carry::Plan;
 use crate::life::checking::{self, Checking};
+use crate::life::core::Core;
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
-use crate::life::shared::Shared;
 use crate::life::waiter::Waiter;
-use crate::life::waiting::{Wait, Waiting};
+use crate::life::waiting::{BlockingWait, Waiting};
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::{BuildError, Error, lost};
@@ -29,25 +29,25 @@ use crate::words::error::{BuildError, Error, lost};
 /// A call that found no entry by the short way.
 pub(crate) struct Call<'a, V: Resource, F: Failure> {
     asker: Asker<V>,
-    place: Place<'a, V, F>,
+    scoped: ScopedCache<'a, V, F>,
 }
 
 /// The cache that a call looks into: the function's global one, or its session's.
-pub(crate) enum Place<'a, V: Resource, F> {
+pub(crate) enum ScopedCache<'a, V: Resource, F> {
     Global(&'a Arc<Cache<V, F>>),
-    Session(Arc<Cache<V, F>>),
+    OfSession(Arc<Cache<V, F>>),
 }
 
-impl<V: Resource, F> Place<'_, V, F> {
+impl<V: Resource, F> ScopedCache<'_, V, F> {
     pub(crate) fn cache(&self) -> &Arc<Cache<V, F>> {
         match self {
             Self::Global(cache) => cache,
-            Self::Session(cache) => cache,
+            Self::OfSession(cache) => cache,
         }
     }
 }
 
-/// What there is to do for a call.
+/// The next step of a call.
 pub(crate) enum Step<V: Resource, F: Failure> {
     /// Check this entry, then accept or refuse it.
     Check(Lease<V>),
@@ -58,14 +58,14 @@ pub(crate) enum Step<V: Resource, F: Failure> {
 
 impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn new(
-        shared: &Arc<Shared<V>>,
-        place: Place<'a, V, F>,
+        core: &Arc<Core<V>>,
+        scoped: ScopedCache<'a, V, F>,
         host: Option<Arc<dyn Host>>,
     ) -> Self {
-        let shared = Arc::clone(shared);
+        let core = Arc::clone(core);
         Self {
-            asker: Asker { shared, host },
-            place,
+            asker: Asker { core, host },
+            scoped,
         }
     }
 
@@ -87,12 +87,13 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                     }
                 }
                 Step::Build(mut mine) => {
+                    // The build runs here to its end, and a strand's thread may end before it.
                     mine.stay_on_thread();
                     let outcome = mine.run(build);
                     return mine.finish(outcome);
                 }
                 Step::Wait(waiter) => {
-                    let mut wait = Wait::new(&self.asker.shared.name, waiter.flight());
+                    let mut wait = BlockingWait::new(&self.asker.core.name, waiter.flight());
                     if let Err(interrupt) = waiting.wait(&mut wait) {
                         drop(wait);
                         waiter.give_up();
@@ -118,7 +119,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         loop {
             match self.step(key, &mut missed)? {
                 Step::Check(lease) => {
-                    let is_good = if self.asker.shared.settings.validates {
+                    let is_good = if self.asker.core.settings.validates {
                         let entry = lease.entry().address();
                         // One that blocks runs right here.
                         let check = self.checking(&lease).map(|_it| check(lease.clone()))?;
@@ -145,9 +146,10 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                     }
                     Err(mine) => {
                         let Some(build) = plan.here() else {
-                            return Err(Error::Interrupted(lost(&self.asker.shared.name)));
+                            return Err(Error::Interrupted(lost(&self.asker.core.name)));
                         };
                         let output = {
+                            // Dropped before the flight lands: what it holds is still the build's.
                             let mut build = pin!(build);
                             poll_fn(|cx| mine.poll(|| build.as_mut().poll(cx))).await
                         };
@@ -165,26 +167,27 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 
     fn is_valid(&self, lease: &Lease<V>) -> Result<bool, Error<F>> {
-        if !self.asker.shared.settings.validates {
+        if !self.asker.core.settings.validates {
             return Ok(true);
         }
         let _checking = self.checking(lease)?;
-        let is_valid = self.asker.shared.is_valid(lease);
+        let is_valid = self.asker.core.is_valid(lease);
         is_valid.map_err(Error::Interrupted)
     }
 
     /// Begins a check of this entry; a circle where the code is inside of one already.
     fn checking(&self, lease: &Lease<V>) -> Result<Checking, Error<F>> {
-        let name = || self.asker.shared.name.to_string();
+        let name = || self.asker.core.name.to_string();
         let checking = Checking::begin(lease.entry().address());
         checking.ok_or_else(|| Error::Cycle(vec![name(), name()]))
     }
 
-    /// What is kept under `key`, for one who only looks.
+    /// The entry kept under `key`, for one who only looks.
     pub(crate) fn kept(&self, key: &KeyRef<'_>) -> Result<Option<Lease<V>>, Error<F>> {
+        // Each round has looked at more inputs, so one is the last.
         let mut seen = Seen::default();
         loop {
-            match self.place.cache().kept(key, &seen) {
+            match self.scoped.cache().kept(key, &seen) {
                 Ok(kept) => return Ok(kept),
                 Err(unseen) => self.look_at(unseen, &mut seen)?,
             }
@@ -200,11 +203,12 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         Ok(())
     }
 
-    /// What is to be done next. `missed`: whether the call was counted as a miss.
+    /// The next step. `missed`: whether the call was counted as a miss.
     pub(crate) fn step(&self, key: &KeyRef<'_>, missed: &mut bool) -> Result<Step<V, F>, Error<F>> {
+        // Each round has looked at more inputs, so one is the last.
         let mut seen = Seen::default();
         loop {
-            match self.place.cache().find(key, &seen) {
+            match self.scoped.cache().find(key, &seen) {
                 Found::Entry(entry) => return Ok(Step::Check(Lease::new(entry))),
                 Found::Unseen(unseen) => self.look_at(unseen, &mut seen)?,
                 Found::Leads(leader) => {
@@ -222,14 +226,14 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     /// Counts the call as a miss, once however often it has to look.
     fn count_miss(&self, missed: &mut bool) {
         if !std::mem::replace(missed, true) {
-            self.asker.shared.counters.missed();
+            self.asker.core.counters.missed();
         }
     }
 
     /// The entry was found good: the call is a hit. Nothing where the entry ended meanwhile: a
     /// check may take long.
     pub(crate) fn accept(&self, lease: Lease<V>) -> Result<Option<Lease<V>>, Error<F>> {
-        if self.asker.shared.settings.validates && !lease.entry().is_live() {
+        if self.asker.core.settings.validates && !lease.entry().is_live() {
             return Ok(None);
         }
         lease.entry().count_hits(1);
@@ -238,7 +242,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
     /// The entry was turned down.
     pub(crate) fn refuse(&self, lease: Lease<V>) {
-        self.place
+        self.scoped
             .cache()
             .discard(lease.into_entry(), Cause::Invalid);
     }

@@ -297,7 +297,7 @@ where
     O: 'static,
     S: Send + 'static,
 {
-    let services = Arc::clone(&build.shared().services);
+    let services = Arc::clone(&build.core().services);
     let waiter = build.part();
     let told = Arc::<Latch<_>>::default();
     let place = Arc::new(Mutex::new(Some(Unbegun {

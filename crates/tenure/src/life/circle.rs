@@ -103,8 +103,11 @@ impl WaitGraph {
         name: &str,
     ) -> Result<Edge, Vec<String>> {
         let mut nodes = self.nodes.lock();
+        // The edge would close a circle where its other end leads back already.
         if let Some(path) = path(&nodes, flight, parent.id) {
             let mut chain = vec![parent.name.to_string(), name.to_owned()];
+            // It begins with `flight`, which is named, and ends with the parent, which has no node before it
+            // needs something.
             chain.extend(path.iter().skip(1).map(|id| {
                 let node = nodes.get(id);
                 node.map_or(&parent.name, |node| &node.name).to_string()
@@ -161,6 +164,7 @@ fn path(nodes: &HashMap<FlightId, Node>, from: FlightId, to: FlightId) -> Option
             return Some(path);
         }
         for &next in nodes.get(&id).map_or(&[][..], |node| &node.needs) {
+            // Each is come to once, and the first one never, which is where the way back ends.
             if next != from && !came_from.contains_key(&next) {
                 came_from.insert(next, id);
                 open.push(next);

@@ -52,7 +52,7 @@ impl Batch {
     }
 }
 
-/// What is released meanwhile belongs to a batch. It holds the one before.
+/// A guard: what is released meanwhile belongs to a batch. It holds the one before.
 pub(crate) struct Belongs(Option<Batch>);
 
 impl Drop for Belongs {

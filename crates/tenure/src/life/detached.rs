@@ -16,11 +16,11 @@ use std::task::{Context, Poll, Waker};
 use crate::ground::sync::{Arc, Mutex};
 use crate::life::build::Build;
 use crate::life::circle::{Frame, Inside};
+use crate::life::core::Core;
 use crate::life::entry::Built;
 use crate::life::flight::{Arrival, Landing};
 use crate::life::lease::Lease;
 use crate::life::release::Unkept;
-use crate::life::shared::Shared;
 use crate::life::waiter::Waiter;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, Interrupt};
@@ -53,7 +53,7 @@ impl<V: Resource, F: Failure> std::fmt::Debug for Next<V, F> {
 
 /// A build that belongs to no caller. Dropped without an outcome, it hands the duty on.
 pub struct Detached<V: Resource, F: Failure> {
-    shared: Arc<Shared<V>>,
+    core: Arc<Core<V>>,
     frame: Frame,
     /// Nothing once it has landed.
     build: Mutex<Option<Build<V, F>>>,
@@ -62,7 +62,7 @@ pub struct Detached<V: Resource, F: Failure> {
 impl<V: Resource, F: Failure> std::fmt::Debug for Detached<V, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Detached")
-            .field("function", &self.shared.name)
+            .field("function", &self.core.name)
             .finish_non_exhaustive()
     }
 }
@@ -72,7 +72,7 @@ impl<V: Resource, F: Failure> Detached<V, F> {
     pub(crate) fn part(mut build: Build<V, F>) -> (Self, Awaiting<V, F>) {
         let waiter = build.part();
         let detached = Self {
-            shared: Arc::clone(build.shared()),
+            core: Arc::clone(build.core()),
             frame: build.frame(),
             build: Mutex::new(Some(build)),
         };
@@ -111,13 +111,13 @@ impl<V: Resource, F: Failure> Detached<V, F> {
 
     fn finish_late(&self, outcome: Result<V, BuildError<F>>) {
         let Ok(value) = outcome else {
-            return self.shared.counters.failed();
+            return self.core.counters.failed();
         };
-        let services = &self.shared.services;
+        let services = &self.core.services;
         let _under_way = services.under_way.begin();
-        self.shared.counters.built(0);
+        self.core.counters.built(0);
         let built_at = services.stamp(services.clock.now());
-        drop(Unkept::new(Built::from(value), built_at, &self.shared));
+        drop(Unkept::new(Built::from(value), built_at, &self.core));
     }
 
     /// Hands the duty on: nobody can carry this build any more. Those who wait look again, and one of

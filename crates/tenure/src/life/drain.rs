@@ -1,4 +1,4 @@
-//! What caches have let go of and someone still uses.
+//! The resources that caches have let go of and someone still uses.
 //!
 //! Lock order: each lock, then the timer's.
 
@@ -11,7 +11,7 @@ use crate::ground::timer::{Timer, TimerId};
 use crate::ground::underway::UnderWay;
 use crate::life::cleared::Batch;
 
-/// What ends one resource.
+/// The end of one resource, to be run later.
 pub(crate) type End = Box<dyn FnOnce() + Send>;
 
 const FIRST_LOOK: Nanos = 5_000_000;
@@ -20,6 +20,10 @@ const LAST_LOOK: Nanos = 100_000_000;
 /// A resource of any type that has no leases: it is looked at again and again until nobody uses it.
 pub(crate) trait Watched: Send {
     fn in_use(&self) -> bool;
+    /// Whether someone has asked for it to stay.
+    fn is_claimed(&self) -> bool;
+    /// The place that it is released with.
+    fn place(&self) -> Option<u64>;
     fn function(&self) -> &str;
     fn built_at(&self) -> Nanos;
     fn release(self: Box<Self>);
@@ -30,7 +34,7 @@ pub(crate) struct Drains {
     clock: Clock,
     timer: Arc<Timer>,
     under_way: Arc<UnderWay>,
-    watched: Mutex<BTreeMap<TimerId, Box<dyn Watched>>>,
+    watched: Mutex<BTreeMap<TimerId, (Box<dyn Watched>, Nanos)>>,
     /// Entries that callers lease beyond their end, by address.
     lent: Mutex<HashMap<usize, Lent>>,
     me: Weak<Self>,
@@ -70,13 +74,14 @@ impl Drains {
             }
         };
         let mut watched = self.watched.lock();
-        watched.insert(self.timer.at(next, look), resource);
+        watched.insert(self.timer.at(next, look), (resource, until));
     }
 
     /// Looks again at one resource: keeps it or lets it go.
     fn look(&self, id: TimerId, until: Nanos, pause: Nanos) {
         let _under_way = self.under_way.begin();
-        let Some(resource) = self.watched.lock().remove(&id) else {
+        // Taken out to be asked without the lock; a shutdown may have been quicker.
+        let Some((resource, _)) = self.watched.lock().remove(&id) else {
             return;
         };
         if resource.in_use() {
@@ -94,13 +99,41 @@ impl Drains {
     /// Takes out everything that is watched, with the time each was built at.
     pub(crate) fn take_all(&self) -> Vec<(Nanos, End)> {
         let watched = std::mem::take(&mut *self.watched.lock());
-        let watched = watched.into_iter().map(|(id, resource)| {
+        let watched = watched.into_iter().map(|(id, (resource, _))| {
             self.timer.cancel(id);
             let built_at = resource.built_at();
             let end: End = Box::new(|| resource.release());
             (built_at, end)
         });
         watched.collect()
+    }
+
+    /// Releases what lives on a place that ends, whoever uses it, but for what someone has asked to stay.
+    pub(crate) fn end_place(&self, place: u64) {
+        self.let_go_on(place, |resource| !resource.is_claimed());
+    }
+
+    /// Releases what lives on a place and nobody uses any more, before the next look at it.
+    pub(crate) fn look_at_place(&self, place: u64) {
+        self.let_go_on(place, |resource| !resource.in_use());
+    }
+
+    fn let_go_on(&self, place: u64, goes: impl Fn(&dyn Watched) -> bool) {
+        let _under_way = self.under_way.begin();
+        let of_place: Vec<_> = {
+            let mut watched = self.watched.lock();
+            watched
+                .extract_if(.., |_, (resource, _)| resource.place() == Some(place))
+                .collect()
+        };
+        for (id, (resource, until)) in of_place {
+            self.timer.cancel(id);
+            if goes(&*resource) {
+                resource.release();
+            } else {
+                self.watch(resource, until);
+            }
+        }
     }
 
     /// Has a warning logged if the entry of this function at this address is still leased after

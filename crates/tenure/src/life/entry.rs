@@ -12,8 +12,8 @@ use crate::ground::sync::{Arc, AtomicU8, Figure, Ordering, Weak};
 use crate::ground::underway::Side;
 use crate::host::record::{Observed, Recording};
 use crate::key::Key;
+use crate::life::core::{Core, Departed};
 use crate::life::hot::Sought;
-use crate::life::shared::{Departed, Shared};
 use crate::words::cause::Cause;
 
 const LIVE: u8 = u8::MAX;
@@ -28,12 +28,12 @@ const LEAVING: [(Side, u8); 2] = [(Side::Even, 0x10), (Side::Odd, 0x20)];
 const CAUSE: u8 = 0x0f;
 
 /// A reference to an entry, as caches and leases have one.
-pub(crate) type Held<V> = Counted<Entry<V>>;
+pub(crate) type EntryRef<V> = Counted<Entry<V>>;
 
 /// The cache that entries are kept in.
 pub(crate) trait Home<V>: Send + Sync {
     /// Takes out this very entry, if it is still there, and lets go of the caller's lease.
-    fn discard(&self, entry: Held<V>, cause: Cause);
+    fn discard(&self, entry: EntryRef<V>, cause: Cause);
 }
 
 pub(crate) struct Entry<V> {
@@ -43,15 +43,15 @@ pub(crate) struct Entry<V> {
     built_at: Nanos,
     hits: Figure,
     extra: Option<Box<Extra>>,
-    shared: Arc<Shared<V>>,
+    core: Arc<Core<V>>,
     home: Weak<dyn Home<V>>,
     ended: AtomicU8,
 }
 
-/// What an entry keeps of its build beside the resource.
+/// The part of a build that an entry keeps beside the resource.
 #[derive(Default)]
 pub(crate) struct Extra {
-    /// What the build put out or observed.
+    /// The elements that the build put out, and the inputs that it observed.
     pub(crate) recording: Option<Recording>,
     /// The call's own key, where observed inputs complete it.
     pub(crate) call: Option<Key>,
@@ -74,10 +74,10 @@ impl Extra {
     }
 }
 
-/// What a build gave, with its arguments as text, where they are to be shown.
+/// The result of a build, with its arguments as text, where they are to be shown.
 #[derive(Clone, Debug)]
 pub struct Built<T> {
-    /// What it gave.
+    /// The result.
     pub value: T,
     /// Its arguments.
     pub arguments: Option<Arc<str>>,
@@ -93,7 +93,7 @@ impl<T> Built<T> {
         }
     }
 
-    /// The same for an async function.
+    /// Builds by an async function whose arguments are shown.
     #[inline]
     pub async fn of_async(arguments: Arc<str>, build: impl Future<Output = T>) -> Self {
         Self {
@@ -125,7 +125,7 @@ impl<V> Entry<V> {
         value: V,
         built_at: Nanos,
         extra: Extra,
-        shared: Arc<Shared<V>>,
+        core: Arc<Core<V>>,
         home: Weak<dyn Home<V>>,
     ) -> Self {
         Self {
@@ -134,7 +134,7 @@ impl<V> Entry<V> {
             built_at,
             hits: Figure::new(0),
             extra: extra.boxed(),
-            shared,
+            core,
             home,
             ended: AtomicU8::new(LIVE),
         }
@@ -167,8 +167,8 @@ impl<V> Entry<V> {
         self.extra.as_deref()?.arguments.as_ref()
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared<V>> {
-        &self.shared
+    pub(crate) fn core(&self) -> &Arc<Core<V>> {
+        &self.core
     }
 
     /// The cache, unless it has gone with all that it kept.
@@ -182,12 +182,12 @@ impl<V> Entry<V> {
 
     #[inline]
     pub(crate) fn deadline(&self) -> Nanos {
-        self.built_at.saturating_add(self.shared.ttl)
+        self.built_at.saturating_add(self.core.ttl)
     }
 
     #[inline]
     pub(crate) fn has_expired(&self) -> bool {
-        self.shared.ttl != NEVER && self.shared.clock.has_come(self.deadline())
+        self.core.ttl != NEVER && self.core.clock.has_come(self.deadline())
     }
 
     /// Whether a cache holds it, and may hand it out.
@@ -212,8 +212,8 @@ impl<V> Entry<V> {
     /// Ends it. Where leases do not tell who uses the resource, they are short, and a shutdown waits
     /// for the last of them: it is counted on the side given.
     pub(crate) fn end(&self, cause: Cause, leaving: Option<Side>) {
-        let place = LEAVING.iter().find(|it| Some(it.0) == leaving);
-        let ended = cause as u8 | place.map_or(0, |it| it.1);
+        let side = LEAVING.iter().find(|it| Some(it.0) == leaving);
+        let ended = cause as u8 | side.map_or(0, |it| it.1);
         debug_assert_eq!(self.ended.load(Ordering::Relaxed), LIVE, "it ends once");
         self.ended.store(ended, Ordering::Release);
         self.retire_hits();
@@ -224,7 +224,7 @@ impl<V> Entry<V> {
     fn retire_hits(&self) {
         if self.hits.load(Ordering::Relaxed) != 0 {
             let hits = self.hits.swap(0, Ordering::Relaxed);
-            self.shared.counters.retire_hits(hits);
+            self.core.counters.retire_hits(hits);
         }
     }
 

@@ -1,9 +1,9 @@
 //! One build under way, and those who wait for it.
 //!
 //! Invariants
-//! 1. A flight lands once: filled, failed, or abandoned. The leader's guard sees to it on every
+//! 1. A flight lands once: filled, failed, or handed on. The leader's guard sees to it on every
 //!    way out, a panic and a cancelled future included.
-//! 2. Who waits learns of the landing, whichever it is. After an abandoned flight the waiters look
+//! 2. Who waits learns of the landing, whichever it is. After one that was handed on the waiters look
 //!    again, and one of them leads.
 //! 3. No lock is held while a build runs, while a waker is cloned, called or dropped, or while a
 //!    failure is cloned.
@@ -19,7 +19,7 @@ use crate::host::observe::{Likeness, Seen};
 use crate::host::record::Observed;
 use crate::key::{Key, KeyRef};
 use crate::life::circle::FlightId;
-use crate::life::entry::Held;
+use crate::life::entry::EntryRef;
 use crate::life::stalled::Polls;
 use crate::words::bounds::Resource;
 
@@ -50,11 +50,11 @@ struct State {
 /// How a flight ended.
 pub(crate) enum Landing<V: Resource, F> {
     /// The build gave a resource.
-    Filled(Held<V>),
+    Filled(EntryRef<V>),
     /// The build failed, and had observed these inputs until then.
     Failed(F, Option<Observed>),
     /// The builder died; someone else has to build.
-    Abandoned,
+    HandedOn,
 }
 
 impl<V: Resource, F: Clone> Clone for Landing<V, F> {
@@ -62,7 +62,7 @@ impl<V: Resource, F: Clone> Clone for Landing<V, F> {
         match self {
             Self::Filled(entry) => Self::Filled(entry.clone()),
             Self::Failed(failure, observed) => Self::Failed(failure.clone(), observed.clone()),
-            Self::Abandoned => Self::Abandoned,
+            Self::HandedOn => Self::HandedOn,
         }
     }
 }
@@ -129,6 +129,7 @@ impl<V: Resource, F: Clone> Flight<V, F> {
                     None => self.landed.wait(&mut state),
                     Some(patience) => {
                         let waited = self.landed.wait_for(&mut state, patience);
+                        // What lands with the end of the patience has landed.
                         if waited.timed_out() && !state.landed {
                             return None;
                         }
@@ -158,11 +159,13 @@ impl<V: Resource, F: Clone> Future for Arrival<V, F> {
     type Output = Landing<V, F>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // A waker is foreign: cloned outside the lock, needed or not.
         let waker = cx.waker().clone();
         let Self { flight, place } = &mut *self;
         let before = {
             let mut state = flight.state.lock();
             if state.landed {
+                // The landing took all wakers along.
                 *place = None;
                 Err(waker)
             } else {

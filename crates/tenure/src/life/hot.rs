@@ -70,17 +70,17 @@ pub(crate) trait Sought {
     fn key(&self) -> &Key;
     fn has_expired(&self) -> bool;
     fn count_hits(&self, hits: u64);
-    /// What was about to be a hit is none.
+    /// Takes one hit back: what was about to be one is none.
     fn uncount_hit(&self);
 }
 
 /// A reference that was taken out of a slot, and goes back there when it is dropped.
-pub(crate) trait Taken {
+pub(crate) trait FromSlot {
     type Entry: Sought;
 
     /// # Safety
     /// The entry was taken out of this slot.
-    unsafe fn out_of(slot: &Slot, entry: Counted<Self::Entry>) -> Self;
+    unsafe fn out_of(slot: &HotSlot, entry: Counted<Self::Entry>) -> Self;
 
     fn entry(&self) -> &Counted<Self::Entry>;
 }
@@ -103,12 +103,12 @@ pub(crate) struct Turns(u32);
 #[repr(align(128))]
 struct Table {
     /// For the empty key, which all calls of a function without arguments have.
-    only: Slot,
-    slots: Once<Box<[Slot; SLOTS]>>,
+    only: HotSlot,
+    slots: Once<Box<[HotSlot; SLOTS]>>,
 }
 
 #[derive(Default)]
-pub(crate) struct Slot {
+pub(crate) struct HotSlot {
     /// The hash of the entry's key. Only a hint.
     hash: AtomicU64,
     word: AtomicU64,
@@ -142,7 +142,7 @@ impl Hot {
     /// # Safety
     /// All entries that were ever offered are of this type.
     #[inline(always)]
-    pub(crate) unsafe fn get<L: Taken>(&self, key: &KeyRef<'_>) -> Option<L> {
+    pub(crate) unsafe fn get<L: FromSlot>(&self, key: &KeyRef<'_>) -> Option<L> {
         let table = self.table();
         // Without arguments this is known when the call is compiled, and nothing is compared.
         let is_empty = key.is_empty();
@@ -169,11 +169,13 @@ impl Hot {
     /// Has later calls of this thread find the entry here. Under the cache's lock.
     pub(crate) fn offer<T: Sought>(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &Counted<T>) {
         let address = entry.expose() as u64 / ALIGNMENT as u64;
+        // A word has no room for it.
         if address & !ADDRESS != 0 {
             return;
         }
         let slot = self.table().slot_to_fill(key);
         let named = slot.word.load(Ordering::Acquire) & ADDRESS;
+        // Two entries that took the slot from each other at each call would make every hit slow.
         if named != 0 && named != address {
             turns.0 = turns.0.wrapping_add(1);
             if !turns.0.is_multiple_of(PATIENCE) {
@@ -181,6 +183,7 @@ impl Hot {
             }
         }
         slot.clear::<T>();
+        // Before the word names them: from then on readers take them.
         entry.set_aside(FULL);
         slot.hash.store(key.hash(), Ordering::Relaxed);
         slot.word.store((FULL * ONE) | address, Ordering::Release);
@@ -209,7 +212,7 @@ impl Hot {
 }
 
 impl Table {
-    fn slot(&self, key: &KeyRef<'_>) -> Option<&Slot> {
+    fn slot(&self, key: &KeyRef<'_>) -> Option<&HotSlot> {
         if key.is_empty() {
             Some(&self.only)
         } else {
@@ -217,18 +220,18 @@ impl Table {
         }
     }
 
-    fn slot_to_fill(&self, key: &KeyRef<'_>) -> &Slot {
+    fn slot_to_fill(&self, key: &KeyRef<'_>) -> &HotSlot {
         if !key.is_empty() {
             self.slots
-                .get_or_init(|| Box::new(std::array::from_fn(|_| Slot::default())));
+                .get_or_init(|| Box::new(std::array::from_fn(|_| HotSlot::default())));
         }
         self.slot(key).expect("the slots are there")
     }
 }
 
-/// What was taken out of a slot is not what was looked for.
+/// A miss: what was taken out of a slot is not what was looked for.
 #[cold]
-fn missed<L: Taken>(taken: &L) -> Option<L> {
+fn missed<L: FromSlot>(taken: &L) -> Option<L> {
     taken.entry().uncount_hit();
     None
 }
@@ -239,7 +242,7 @@ fn address<T>(entry: &Counted<T>) -> u64 {
     (entry.address() / ALIGNMENT) as u64
 }
 
-impl Slot {
+impl HotSlot {
     fn names<T: Sought>(&self, entry: &Counted<T>) -> bool {
         self.word.load(Ordering::Relaxed) & ADDRESS == address(entry)
     }
@@ -269,11 +272,12 @@ impl Slot {
         self.word.compare_exchange(word, word - ONE, taken, unless)
     }
 
-    /// The same while another thread changes the word. From now on the two part.
+    /// Takes one reference out while another thread changes the word. From now on the two part.
     #[cold]
     #[inline(never)]
     fn take_beside(&self, mut word: u64, others: &Others) -> Option<u64> {
         others.get_or_init(|| Box::new(std::array::from_fn(|_| Table::default())));
+        // Whoever loses so often finds the entry under the lock.
         for _ in 0..TRIES {
             if word < ONE {
                 return None;
@@ -294,6 +298,7 @@ impl Slot {
         // SAFETY: the entry, of which the caller holds a reference, keeps its function's slots.
         let mut word = unsafe { slot.as_ref() }.word.load(Ordering::Relaxed);
         loop {
+            // It names another entry by now, or has taken back as many as the number holds.
             if word & ADDRESS != address || (word / BACK) & PUT_BACK == PUT_BACK {
                 return false;
             }

@@ -10,8 +10,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 
 use crate::host::record::Recording;
-use crate::life::entry::{Entry, Held};
-use crate::life::hot::{Slot, Taken};
+use crate::life::entry::{Entry, EntryRef};
+use crate::life::hot::{FromSlot, HotSlot};
 use crate::words::cause::Cause;
 
 /// A resource in a caller's hands: it is not released before the last lease of it is gone.
@@ -28,9 +28,9 @@ use crate::words::cause::Cause;
 /// Why has `V` no bound here? The types of cached functions name leases, and what cannot be kept is
 /// then refused once, where such a function stands. No lease of it is ever made.
 pub struct Lease<V> {
-    entry: ManuallyDrop<Held<V>>,
+    entry: ManuallyDrop<EntryRef<V>>,
     /// The slot that the reference was taken out of, and that may take it back.
-    home: Option<NonNull<Slot>>,
+    slot: Option<NonNull<HotSlot>>,
 }
 
 // SAFETY: the entry may be used and dropped on any thread, and a slot is made of atomics.
@@ -40,20 +40,20 @@ unsafe impl<V: Send + Sync> Sync for Lease<V> {}
 
 impl<V> Lease<V> {
     #[inline]
-    pub(crate) fn new(entry: Held<V>) -> Self {
+    pub(crate) fn new(entry: EntryRef<V>) -> Self {
         Self {
             entry: ManuallyDrop::new(entry),
-            home: None,
+            slot: None,
         }
     }
 
     #[inline]
-    pub(crate) fn entry(&self) -> &Held<V> {
+    pub(crate) fn entry(&self) -> &EntryRef<V> {
         &self.entry
     }
 
     /// The reference that it is.
-    pub(crate) fn into_entry(self) -> Held<V> {
+    pub(crate) fn into_entry(self) -> EntryRef<V> {
         let mut lease = ManuallyDrop::new(self);
         // SAFETY: taken once, from a lease that is not dropped.
         unsafe { ManuallyDrop::take(&mut lease.entry) }
@@ -120,19 +120,19 @@ impl<V> Lease<V> {
     }
 }
 
-impl<V> Taken for Lease<V> {
+impl<V> FromSlot for Lease<V> {
     type Entry = Entry<V>;
 
     #[inline(always)]
-    unsafe fn out_of(slot: &Slot, entry: Held<V>) -> Self {
+    unsafe fn out_of(slot: &HotSlot, entry: EntryRef<V>) -> Self {
         Self {
             entry: ManuallyDrop::new(entry),
-            home: Some(NonNull::from(slot)),
+            slot: Some(NonNull::from(slot)),
         }
     }
 
     #[inline(always)]
-    fn entry(&self) -> &Held<V> {
+    fn entry(&self) -> &EntryRef<V> {
         Self::entry(self)
     }
 }
@@ -140,8 +140,8 @@ impl<V> Taken for Lease<V> {
 impl<V> Drop for Lease<V> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(home) = self.home
-            && Slot::put_back(home, &self.entry)
+        if let Some(slot) = self.slot
+            && HotSlot::put_back(slot, &self.entry)
         {
             return;
         }
@@ -152,7 +152,7 @@ impl<V> Drop for Lease<V> {
 
 impl<V> Clone for Lease<V> {
     fn clone(&self) -> Self {
-        Self::new(Held::clone(&self.entry))
+        Self::new(EntryRef::clone(&self.entry))
     }
 }
 

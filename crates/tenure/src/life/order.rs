@@ -4,7 +4,7 @@
 use hashbrown::HashTable;
 
 use crate::key::{Key, KeyRef};
-use crate::life::entry::Held;
+use crate::life::entry::EntryRef;
 use crate::words::bounds::Resource;
 
 const NONE: u32 = u32::MAX;
@@ -14,7 +14,7 @@ const KEPT: usize = 64;
 
 /// The entries of one cache.
 pub(crate) struct Ordered<V: Resource> {
-    table: HashTable<Place>,
+    table: HashTable<NodeRef>,
     nodes: Vec<Node<V>>,
     oldest: u32,
     newest: u32,
@@ -27,12 +27,12 @@ pub(crate) struct Ordered<V: Resource> {
 /// Where an entry's node is, and half of its key's hash: enough to find it again when the table
 /// grows, and not to look at entries that only share a bucket.
 #[derive(Clone, Copy)]
-struct Place {
+struct NodeRef {
     at: u32,
     half: u32,
 }
 
-/// What the table goes by: it takes the bucket from one end and a tag from the other.
+/// The table's own hash: it takes the bucket from one end and a tag from the other.
 fn spread(half: u32) -> u64 {
     u64::from(half) << 32 | u64::from(half)
 }
@@ -42,7 +42,7 @@ fn half(hash: u64) -> u32 {
 }
 
 struct Node<V: Resource> {
-    entry: Option<Held<V>>,
+    entry: Option<EntryRef<V>>,
     older: u32,
     newer: u32,
 }
@@ -65,13 +65,13 @@ impl<V: Resource> Ordered<V> {
         self.table.len()
     }
 
-    /// Places for entries, taken or free.
-    pub(crate) fn places(&self) -> usize {
+    /// How many nodes there are, taken or free.
+    pub(crate) fn nodes(&self) -> usize {
         self.nodes.len()
     }
 
     #[inline]
-    pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<&Held<V>> {
+    pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<&EntryRef<V>> {
         if key.is_empty() {
             return (self.bare != NONE).then(|| self.entry(self.bare));
         }
@@ -79,21 +79,21 @@ impl<V: Resource> Ordered<V> {
     }
 
     /// The entry under an owned key, of which this is the hash.
-    pub(crate) fn get_at(&self, hash: u64, key: &Key) -> Option<&Held<V>> {
+    pub(crate) fn get_at(&self, hash: u64, key: &Key) -> Option<&EntryRef<V>> {
         self.find(hash, |there| there == key)
     }
 
     #[inline]
-    fn find(&self, hash: u64, is_it: impl Fn(&Key) -> bool) -> Option<&Held<V>> {
+    fn find(&self, hash: u64, is_it: impl Fn(&Key) -> bool) -> Option<&EntryRef<V>> {
         let half = half(hash);
-        let place = self.table.find(spread(half), |place| {
-            place.half == half && is_it(self.entry(place.at).key())
+        let node = self.table.find(spread(half), |node| {
+            node.half == half && is_it(self.entry(node.at).key())
         })?;
-        Some(self.entry(place.at))
+        Some(self.entry(node.at))
     }
 
     /// Adds an entry as the newest; the key, of which this is the hash, must not be there.
-    pub(crate) fn push(&mut self, hash: u64, entry: Held<V>) {
+    pub(crate) fn push(&mut self, hash: u64, entry: EntryRef<V>) {
         let is_bare = entry.key().is_empty();
         let node = Node {
             entry: Some(entry),
@@ -103,6 +103,7 @@ impl<V: Resource> Ordered<V> {
         let at = if self.free == NONE {
             self.nodes.push(node);
             let at = u32::try_from(self.nodes.len() - 1).ok();
+            // `NONE` is no place in the list.
             at.filter(|&at| at != NONE)
                 .expect("fewer than 2^32 - 1 entries")
         } else {
@@ -120,24 +121,25 @@ impl<V: Resource> Ordered<V> {
             self.bare = at;
         }
         let half = half(hash);
-        let place = Place { at, half };
+        let node_ref = NodeRef { at, half };
         self.table
-            .insert_unique(spread(half), place, |place| spread(place.half));
+            .insert_unique(spread(half), node_ref, |it| spread(it.half));
     }
 
-    pub(crate) fn oldest(&self) -> Option<&Held<V>> {
+    pub(crate) fn oldest(&self) -> Option<&EntryRef<V>> {
         (self.oldest != NONE).then(|| self.entry(self.oldest))
     }
 
     /// Takes out this very entry, if it is there. The hash is that of its key.
-    pub(crate) fn remove(&mut self, hash: u64, entry: &Held<V>) -> Option<Held<V>> {
+    pub(crate) fn remove(&mut self, hash: u64, entry: &EntryRef<V>) -> Option<EntryRef<V>> {
         let nodes = &self.nodes;
-        let found = self.table.find_entry(spread(half(hash)), |place| {
-            let there = nodes[place.at as usize].entry.as_ref();
+        let found = self.table.find_entry(spread(half(hash)), |it| {
+            let there = nodes[it.at as usize].entry.as_ref();
             there.is_some_and(|there| there.ptr_eq(entry))
         });
-        let (Place { at, .. }, _) = found.ok()?.remove();
+        let (NodeRef { at, .. }, _) = found.ok()?.remove();
         let Node { older, newer, .. } = self.nodes[at as usize];
+        // What was at an end of the list gives that end to its one neighbour.
         match older {
             NONE => self.oldest = newer,
             older => self.nodes[older as usize].newer = newer,
@@ -160,7 +162,10 @@ impl<V: Resource> Ordered<V> {
     /// Gives memory back where most of it is for entries that are gone. Constant time, amortised:
     /// seven of eight entries left since it grew.
     fn shrink(&mut self) {
+        // At an eighth and not at a half: a cache that goes up and down between two sizes does not copy all
+        // of it each time. A few nodes are worth no copy.
         if self.nodes.len() > KEPT && self.len() < self.nodes.len() / 8 {
+            // Oldest first, so that the order stays; the free nodes go with the old list.
             for entry in self.take_all() {
                 self.push(entry.key().hash(), entry);
             }
@@ -168,7 +173,7 @@ impl<V: Resource> Ordered<V> {
     }
 
     /// Takes out everything, oldest first.
-    pub(crate) fn take_all(&mut self) -> Vec<Held<V>> {
+    pub(crate) fn take_all(&mut self) -> Vec<EntryRef<V>> {
         let mut all = Vec::with_capacity(self.len());
         let mut at = self.oldest;
         while at != NONE {
@@ -181,7 +186,7 @@ impl<V: Resource> Ordered<V> {
     }
 
     /// All entries, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Held<V>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &EntryRef<V>> {
         let mut at = self.oldest;
         std::iter::from_fn(move || {
             let node = self.nodes.get(at as usize)?;
@@ -191,7 +196,7 @@ impl<V: Resource> Ordered<V> {
     }
 
     #[inline]
-    fn entry(&self, at: u32) -> &Held<V> {
+    fn entry(&self, at: u32) -> &EntryRef<V> {
         let entry = self.nodes[at as usize].entry.as_ref();
         entry.expect("a node in the table is taken")
     }
@@ -212,22 +217,22 @@ mod tests {
     struct Nowhere;
 
     impl Home<u64> for Nowhere {
-        fn discard(&self, _: Held<u64>, _: Cause) {}
+        fn discard(&self, _: EntryRef<u64>, _: Cause) {}
     }
 
-    fn entries(count: u64) -> Vec<Held<u64>> {
+    fn entries(count: u64) -> Vec<EntryRef<u64>> {
         let engine = Engine::with_clock(ManualClock::new());
         let function = Function::<u64, ()>::plain(&engine, "f", Settings::default()).unwrap();
         let entry = |number: u64| {
             let mut key = Encoder::new();
             key.framed(1, &number.to_le_bytes());
-            let shared = Arc::clone(&function.shared);
+            let core = Arc::clone(&function.core);
             let [entry, _] = Counted::pair(Entry::new(
                 key.finish().to_key(),
                 number,
                 number,
                 Extra::default(),
-                shared,
+                core,
                 Weak::<Nowhere>::new() as Weak<dyn Home<u64>>,
             ));
             entry

@@ -14,12 +14,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::ground::clock::{NEVER, Nanos, nanos};
 use crate::ground::sync::Arc;
-use crate::ground::underway::Counted;
+use crate::ground::underway::CountGuard;
 use crate::life::cleared::Batch;
+use crate::life::core::{Core, Departed};
 use crate::life::drain::Watched;
-use crate::life::entry::{Built, Entry, Held};
+use crate::life::entry::{Built, Entry, EntryRef};
 use crate::life::late_release::Later;
-use crate::life::shared::{Departed, Shared};
 use crate::words::behaviour::{Holding, ReleaseFailed};
 use crate::words::bounds::Resource;
 use crate::words::cause::Cause;
@@ -28,23 +28,25 @@ use crate::words::cause::Cause;
 ///
 /// The entry must have been taken out of its cache by this thread, which has begun a release, and no
 /// lock may be held. What follows happens when the last lease is gone, which may be now.
-pub(crate) fn release<V: Resource>(entry: Held<V>, cause: Cause) {
+pub(crate) fn release<V: Resource>(entry: EntryRef<V>, cause: Cause) {
     if entry.count() == 1 {
         // Nobody has a lease, and nobody can get one any more: it is released here and now.
         entry.end(cause, None);
         return;
     }
-    let shared = entry.shared();
-    let services = &shared.services;
-    match shared.behaviour.holding() {
+    let core = entry.core();
+    let services = &core.services;
+    match core.behaviour.holding() {
+        // Who uses it is asked once the last reference is gone; a shutdown waits until then.
         Holding::Watched => entry.end(cause, Some(services.leaving.count())),
         Holding::Leases => {
             entry.end(cause, None);
-            let (bound, batch) = (shared.drain(), Batch::present());
+            let (bound, batch) = (core.drain(), Batch::present());
+            // Only where someone is to be told of the last lease.
             if bound.is_some() || batch.is_some() {
                 entry.lend();
                 let address = address(&entry);
-                services.drains.lend(&shared.name, address, bound, batch);
+                services.drains.lend(&core.name, address, bound, batch);
             }
         }
     }
@@ -54,12 +56,12 @@ impl<V> Drop for Entry<V> {
     fn drop(&mut self) {
         let address = address(self);
         if let Some((departed, is_lent)) = self.depart() {
-            let services = &self.shared().services;
+            let services = &self.core().services;
             // A thread that is not in this process may hold the lock.
             let is_lent = is_lent && !services.is_abandoned();
             let batch = is_lent.then(|| services.drains.returned(address));
             let _belongs = batch.flatten().map(Batch::enter);
-            (self.shared().leave)(departed, self.shared());
+            (self.core().leave)(departed, self.core());
         }
     }
 }
@@ -70,71 +72,76 @@ fn address<V>(entry: &Entry<V>) -> usize {
 
 impl<V: Resource> Departed<V> {
     /// Called by the drop of what held the resource and nowhere else.
-    pub(crate) fn begin(self, shared: &Arc<Shared<V>>) {
-        let services = &shared.services;
+    pub(crate) fn begin(self, core: &Arc<Core<V>>) {
+        let services = &core.services;
         if services.is_abandoned() {
             // It belongs to the parent process.
             return std::mem::forget(self);
         }
-        let leaving = self.leaving.map(|side| services.leaving.counted(side));
-        match self.users(shared) {
-            Some((users, bound)) if self.has(shared, users) => {
+        // Kept until it drains or its release has begun: at no moment does a shutdown miss it.
+        let leaving = self.leaving.map(|side| services.leaving.take_over(side));
+        match self.users(core) {
+            Some((users, bound)) if self.has(core, users) => {
                 let until = services.clock.now().saturating_add(bound);
                 let used = Used {
+                    place: core.behaviour.place(&self.value),
                     departed: self,
-                    shared: Arc::clone(shared),
+                    core: Arc::clone(core),
                     users,
                 };
                 services.drains.watch(Box::new(used), until);
             }
-            _ => self.settle(shared, leaving),
+            _ => self.settle(core, leaving),
         }
     }
 
     /// Whose use delays the release, and for how long at most.
-    fn users(&self, shared: &Shared<V>) -> Option<(Users, Nanos)> {
-        if shared.behaviour.holding() == Holding::Leases || self.cause == Cause::Shutdown {
+    fn users(&self, core: &Core<V>) -> Option<(Users, Nanos)> {
+        if core.behaviour.holding() == Holding::Leases || self.cause == Cause::Shutdown {
             return None;
         }
-        match shared.drain() {
+        match core.drain() {
             Some(bound) => Some((Users::All, nanos(bound))),
             // Whoever waited for an orphan has only just received it.
             None if self.cause == Cause::Orphaned => Some((Users::All, NEVER)),
+            // Without a drain nobody delays it who has not asked for that.
             None => Some((Users::Claiming, NEVER)),
         }
     }
 
-    fn has(&self, shared: &Shared<V>, users: Users) -> bool {
+    fn has(&self, core: &Core<V>, users: Users) -> bool {
         let look = || match users {
-            Users::All => shared.behaviour.in_use(&self.value),
-            Users::Claiming => shared.behaviour.is_claimed(&self.value),
+            Users::All => core.behaviour.in_use(&self.value),
+            Users::Claiming => core.behaviour.is_claimed(&self.value),
         };
+        // A look that fails must not keep the resource for ever.
         catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
-            tracing::error!(function = %shared.name, "the look for its users panicked");
+            tracing::error!(function = %core.name, "the look for its users panicked");
             false
         })
     }
 
-    fn settle(self, shared: &Shared<V>, leaving: Option<Counted<'_>>) {
+    fn settle(self, core: &Core<V>, leaving: Option<CountGuard<'_>>) {
         let Self { value, cause, .. } = self;
-        let _under_way = shared.services.under_way.begin_once();
+        // One count begins before the other ends.
+        let _under_way = core.services.under_way.begin_once();
         drop(leaving);
-        shared.counters.released(cause);
-        let _releasing = shared.counters.releases();
+        core.counters.released(cause);
+        let _releasing = core.counters.releases();
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let later = Later {
-                function: &shared.name,
-                releases: &shared.services.async_releases,
-                counters: &shared.counters,
+                function: &core.name,
+                releases: &core.services.async_releases,
+                counters: &core.counters,
             };
-            shared.behaviour.release_or_begin(value, cause, &later)
+            core.behaviour.release_or_begin(value, cause, &later)
         }));
         match outcome {
             Ok(Ok(())) => {}
-            Ok(Err(ReleaseFailed)) => shared.counters.release_failed(),
+            Ok(Err(ReleaseFailed)) => core.counters.release_failed(),
             Err(_) => {
-                tracing::error!(function = %shared.name, %cause, "on_release panicked");
-                shared.counters.release_failed();
+                tracing::error!(function = %core.name, %cause, "on_release panicked");
+                core.counters.release_failed();
             }
         }
     }
@@ -144,15 +151,15 @@ impl<V: Resource> Departed<V> {
 pub(crate) struct Unkept<'a, V: Resource> {
     built: Option<Built<V>>,
     built_at: Nanos,
-    shared: &'a Arc<Shared<V>>,
+    core: &'a Arc<Core<V>>,
 }
 
 impl<'a, V: Resource> Unkept<'a, V> {
-    pub(crate) fn new(built: Built<V>, built_at: Nanos, shared: &'a Arc<Shared<V>>) -> Self {
+    pub(crate) fn new(built: Built<V>, built_at: Nanos, core: &'a Arc<Core<V>>) -> Self {
         Self {
             built: Some(built),
             built_at,
-            shared,
+            core,
         }
     }
 
@@ -176,7 +183,7 @@ impl<V: Resource> Drop for Unkept<'_, V> {
                 built_at: self.built_at,
                 leaving: None,
             }
-            .begin(self.shared);
+            .begin(self.core);
         }
     }
 }
@@ -192,17 +199,26 @@ enum Users {
 /// A resource that is released once these users are gone.
 struct Used<V: Resource> {
     departed: Departed<V>,
-    shared: Arc<Shared<V>>,
+    core: Arc<Core<V>>,
     users: Users,
+    place: Option<u64>,
 }
 
 impl<V: Resource> Watched for Used<V> {
     fn in_use(&self) -> bool {
-        self.departed.has(&self.shared, self.users)
+        self.departed.has(&self.core, self.users)
+    }
+
+    fn is_claimed(&self) -> bool {
+        self.departed.has(&self.core, Users::Claiming)
+    }
+
+    fn place(&self) -> Option<u64> {
+        self.place
     }
 
     fn function(&self) -> &str {
-        &self.shared.name
+        &self.core.name
     }
 
     fn built_at(&self) -> Nanos {
@@ -210,6 +226,6 @@ impl<V: Resource> Watched for Used<V> {
     }
 
     fn release(self: Box<Self>) {
-        self.departed.settle(&self.shared, None);
+        self.departed.settle(&self.core, None);
     }
 }

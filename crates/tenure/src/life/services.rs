@@ -1,5 +1,5 @@
-//! What all functions of an engine need: its time, its background work, its host, and what is under
-//! way.
+//! The services of an engine to all its functions: time, background work, the host, and what is
+//! under way.
 
 use crate::ground::clock::{Clock, Nanos};
 use crate::ground::sync::{Arc, AtomicBool, Figure, Mutex, Ordering};
@@ -18,7 +18,8 @@ pub(crate) struct Services {
     pub(crate) drains: Arc<Drains>,
     pub(crate) async_releases: Arc<AsyncReleases>,
     pub(crate) under_way: Arc<UnderWay>,
-    /// What has left its cache, and whoever drops the last lease of it releases.
+    /// Releases to come: an entry has left its cache, and whoever drops the last lease of it
+    /// releases.
     pub(crate) leaving: UnderWay,
     pub(crate) config: InForce,
     host: Mutex<Option<Arc<dyn Host>>>,
@@ -83,6 +84,7 @@ impl Services {
     pub(crate) fn stamp(&self, now: Nanos) -> Nanos {
         let mut next = self.next_stamp.load(Ordering::Relaxed);
         loop {
+            // Of two builds that end at one time, one is the later.
             let stamp = now.max(next);
             let swap = self.next_stamp.compare_exchange_weak(
                 next,

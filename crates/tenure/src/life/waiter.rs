@@ -21,20 +21,20 @@ pub(crate) struct Waiter<V: Resource, F: Failure> {
     shown: Option<Shown>,
     _edge: Option<Edge>,
     _watch: Option<Watch>,
-    _counted: info::Waiting,
+    _counted: info::WaitCount,
 }
 
 impl<V: Resource, F: Failure> Waiter<V, F> {
     pub(crate) fn begin(asker: &Asker<V>, flight: Arc<Flight<V, F>>) -> Result<Self, Error<F>> {
         let edge = asker.edge(&flight)?;
         let shown = asker.begin(&flight, edge.is_some(), true)?;
-        let shared = &asker.shared;
+        let core = &asker.core;
         Ok(Self {
             shown,
             led: false,
             _edge: edge,
-            _watch: Watch::begin(&shared.services, &shared.name, &flight.polls),
-            _counted: shared.counters.waits(),
+            _watch: Watch::begin(&core.services, &core.name, &flight.polls),
+            _counted: core.counters.waits(),
             asker: asker.clone(),
             flight,
         })
@@ -53,7 +53,7 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
             shown: None,
             _edge: edge,
             _watch: None,
-            _counted: asker.shared.counters.waits(),
+            _counted: asker.core.counters.waits(),
         }
     }
 
@@ -106,7 +106,7 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
                     Ok(None)
                 }
             }
-            Landing::Abandoned => Ok(None),
+            Landing::HandedOn => Ok(None),
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::words::error::Interrupt;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tenure::{Awaited, Interrupt, Waiting};
+/// use tenure::front::{Awaited, Waiting};
+/// use tenure::Interrupt;
 ///
 /// /// Gives up after so many looks.
 /// struct Looks(u32);
@@ -55,7 +56,8 @@ pub trait Waiting {
 ///
 /// ```
 /// use std::task::Waker;
-/// use tenure::{Awaited, Interrupt, Waiting};
+/// use tenure::front::{Awaited, Waiting};
+/// use tenure::Interrupt;
 ///
 /// /// Turns over to others of its thread until it is woken.
 /// struct Yielding;
@@ -87,7 +89,8 @@ pub trait Awaited {
 /// Waits until the build has ended, whatever happens.
 ///
 /// ```
-/// use tenure::{Engine, Function, KeyRef, Patiently, Settings};
+/// use tenure::front::Patiently;
+/// use tenure::{Engine, Function, KeyRef, Settings};
 ///
 /// let engine = Engine::new();
 /// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
@@ -124,14 +127,14 @@ impl Waiting for AsHostWishes {
 }
 
 /// A wait for a flight by a blocking caller, and what it has seen of the landing.
-pub(crate) struct Wait<'a, V: Resource, F> {
+pub(crate) struct BlockingWait<'a, V: Resource, F> {
     function: &'a str,
     flight: &'a Flight<V, F>,
     arrival: Arrival<V, F>,
     landing: Option<Landing<V, F>>,
 }
 
-impl<'a, V: Resource, F: Failure> Wait<'a, V, F> {
+impl<'a, V: Resource, F: Failure> BlockingWait<'a, V, F> {
     pub(crate) fn new(function: &'a str, flight: &'a Arc<Flight<V, F>>) -> Self {
         Self {
             function,
@@ -148,7 +151,7 @@ impl<'a, V: Resource, F: Failure> Wait<'a, V, F> {
     }
 }
 
-impl<V: Resource, F: Failure> Awaited for Wait<'_, V, F> {
+impl<V: Resource, F: Failure> Awaited for BlockingWait<'_, V, F> {
     fn function(&self) -> &str {
         self.function
     }

@@ -4,12 +4,12 @@
 //! threads part. A look at an entry after its drop, or one that no order of events keeps from that,
 //! fails the model; so does a reference that is lost, because its resource is then never released.
 
-use super::threads::{Shared, both, does, gets, model, spawn, with, with_ttl};
+use super::threads::{Pair, both, does, gets, model, spawn, with, with_ttl};
 use super::world::{PAST_TTL, key};
 use crate::{Cause, Settings};
 
 /// A function whose entry was built, and found once: it stands in the table from then on.
-fn warm(settings: Settings) -> Shared {
+fn warm(settings: Settings) -> Pair {
     let shared = with(settings);
     for _ in 0..2 {
         assert_eq!(shared.0.number(&shared.1, 1), 0);
@@ -18,14 +18,14 @@ fn warm(settings: Settings) -> Shared {
 }
 
 /// Every hit so far was counted once, and at the end everything was released once.
-fn ends_with_hits((world, f): &Shared, hits: u64) {
+fn ends_with_hits((world, f): &Pair, hits: u64) {
     assert_eq!(f.info().hits, hits);
     world.check_to_the_end(&[f]);
     assert_eq!(f.info().hits, hits);
 }
 
 /// Calls, and gives back what it got before it says whether that was a hit on the first entry.
-fn hits(shared: &Shared) -> impl FnOnce() -> u64 + 'static {
+fn hits(shared: &Pair) -> impl FnOnce() -> u64 + 'static {
     does(shared, |world, f| {
         let lease = world.get(f, 1).unwrap();
         // Held, so not released, whoever ends its entry.
@@ -131,7 +131,7 @@ fn l10_two_keys_take_turns_in_one_slot() {
 }
 
 /// Two hits, both held at once, so that the second finds one reference less.
-fn twice(shared: &Shared) -> impl FnOnce() + 'static {
+fn twice(shared: &Pair) -> impl FnOnce() + 'static {
     does(shared, |world, f| {
         let leases = [world.get(f, 1).unwrap(), world.get(f, 1).unwrap()];
         assert!(leases.iter().all(|it| it.number == 0));

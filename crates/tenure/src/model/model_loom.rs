@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use super::threads::{Shared, both, does, gets, model, spawn, with, with_ttl};
+use super::threads::{Pair, both, does, gets, model, spawn, with, with_ttl};
 use super::world::{Got, PAST_TTL, TTL, Thing, Things, World, key};
+use crate::front::{BuildError, Holding, Patiently};
 use crate::ground::sync::{Arc, Condvar, Mutex};
 use crate::life::cleared::Clearing;
-use crate::{BuildError, Cause, Error, Holding, Interrupt, Lease, Patiently, Settings};
+use crate::{Cause, Error, Interrupt, Lease, Settings};
 
-fn dies((_, function): &Shared) -> impl FnOnce() -> Got + 'static {
+fn dies((_, function): &Pair) -> impl FnOnce() -> Got + 'static {
     let function = Arc::clone(function);
     move || {
         let build = || Err(BuildError::Died(Interrupt(Box::new(()))));

@@ -16,9 +16,8 @@ use shuttle::thread;
 
 use super::carried::{Away, Tasks, step};
 use super::world::{Got, SESSIONS, TTL, Thing, Things, Used, World, key};
-use crate::{
-    BuildError, Cause, Error, Holding, Identity, Interrupt, Lease, Patiently, Registered, Settings,
-};
+use crate::front::{BuildError, Holding, Identity, Patiently, Registered};
+use crate::{Cause, Error, Interrupt, Lease, Settings};
 
 fn check(schedules: usize, program: fn()) {
     if let Ok(schedule) = std::env::var("TENURE_REPLAY") {
@@ -37,7 +36,7 @@ fn run(scheduler: impl Scheduler + 'static, program: fn()) {
     shuttle::Runner::new(scheduler, config).run(program);
 }
 
-/// What the threads of one run share.
+/// The things that the threads of one run share.
 struct Stage {
     world: Arc<World>,
     functions: Vec<Arc<Things>>,

@@ -35,9 +35,9 @@ pub(super) fn both<A: Send + 'static, B>(
     (one.join().unwrap(), other)
 }
 
-pub(super) type Shared = (Arc<World>, Arc<Things>);
+pub(super) type Pair = (Arc<World>, Arc<Things>);
 
-pub(super) fn with(settings: Settings) -> Shared {
+pub(super) fn with(settings: Settings) -> Pair {
     let world = World::new();
     let function = world.function(settings);
     (world, function)
@@ -51,13 +51,13 @@ pub(super) fn with_ttl() -> Settings {
 }
 
 /// A call as a thread of its own makes it.
-pub(super) fn gets((world, function): &Shared) -> impl FnOnce() -> Got + 'static {
+pub(super) fn gets((world, function): &Pair) -> impl FnOnce() -> Got + 'static {
     let (world, function) = (Arc::clone(world), Arc::clone(function));
     move || world.get(&function, 1)
 }
 
 pub(super) fn does<T>(
-    (world, function): &Shared,
+    (world, function): &Pair,
     what: impl FnOnce(&World, &Things) -> T + 'static,
 ) -> impl FnOnce() -> T + 'static {
     let (world, function) = (Arc::clone(world), Arc::clone(function));

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::front::Holding;
 use crate::ground::sync::{AtomicBool, AtomicU8, thread_local};
 use crate::{
-    Behaviour, BuildStart, Cause, Encoder, Engine, Error, Function, Holding, Host, HostBuild,
-    Interrupt, Lease, ManualClock, Recording, ReleaseFailed, Scope, SessionId, Settings,
+    Behaviour, BuildStart, Cause, Encoder, Engine, Error, Function, Host, HostBuild, Interrupt,
+    Lease, ManualClock, Recording, ReleaseFailed, Scope, SessionId, Settings,
 };
 
 pub(super) const TTL: Duration = Duration::from_secs(1);
@@ -176,7 +177,7 @@ impl World {
         self.in_sessions(false)
     }
 
-    /// The same where code may outlive its session.
+    /// The settings of such a function where code may outlive its session.
     pub(super) fn in_sessions(&self, outlived: bool) -> Settings {
         let gone = Arc::clone(&self.gone);
         let host = Sessions { gone, outlived };
@@ -220,7 +221,7 @@ impl World {
         self.get(function, key).unwrap().number
     }
 
-    /// What holds when nobody calls any more and no lease is out.
+    /// Checks what holds when nobody calls any more and no lease is out.
     pub(super) fn check(&self, functions: &[&Arc<Things>]) {
         let counts = self.engine.inspect();
         assert_eq!((counts.flights, counts.waits), (0, 0), "{counts:?}");

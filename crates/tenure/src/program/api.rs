@@ -1,4 +1,4 @@
-//! What a Rust program says to the whole cache at once.
+//! A Rust program's words to the whole cache at once.
 
 use std::future::poll_fn;
 use std::thread;

@@ -1,4 +1,4 @@
-//! What the running code serves: its session and its stage. Carried by a thread, or by a future
+//! The context of the running code: its session and its stage. Carried by a thread, or by a future
 //! over its polls.
 
 use std::any::Any;
@@ -34,7 +34,7 @@ thread_local! {
 }
 
 impl Serving {
-    /// What the present code serves; nothing while the thread ends.
+    /// The context of the present code; nothing while the thread ends.
     pub(crate) fn current() -> Self {
         let current = SERVING.try_with(|serving| serving.borrow().clone());
         current.unwrap_or_default()

@@ -51,9 +51,9 @@ use crate::program::context::{AnyStage, Attached, Entered, Serving};
 /// assert_eq!(chart::info().builds, 1);
 /// ```
 pub trait Stage: Send + Sync + 'static {
-    /// What can be put on it.
+    /// The type of its elements.
     type Element: Send + Sync + 'static;
-    /// What it knows of an input.
+    /// The type of its inputs' values.
     type Input: CacheKey + 'static;
 
     /// Shows an element: during a build, and again on each hit.
@@ -225,7 +225,7 @@ pub fn input<I: 'static>(id: &str) -> Option<I> {
     Some(*value)
 }
 
-/// What a build puts out and looks at.
+/// A record of what a build puts out and looks at.
 #[derive(Default)]
 pub(crate) struct Recorder {
     taken: Mutex<Taken>,

@@ -1,9 +1,9 @@
-//! What a function is told from others by.
+//! The identity of a function, which tells it from others.
 
 /// The marks by which a function is told from others; each is a digest that the front door makes.
 ///
 /// ```
-/// use tenure::Identity;
+/// use tenure::front::Identity;
 ///
 /// let one = Identity { maker: [1; 16], stamp: Some([1; 16]), ..Identity::new([1; 16], [1; 16]) };
 /// let edited = Identity { version: [2; 16], maker: [2; 16], stamp: Some([2; 16]), ..one };
@@ -39,7 +39,7 @@ impl Identity {
     ///
     /// ```
     /// let (site, version) = ([1; 16], [2; 16]);
-    /// assert_eq!(tenure::Identity::new(site, version).stamp, None);
+    /// assert_eq!(tenure::front::Identity::new(site, version).stamp, None);
     /// ```
     #[must_use]
     pub const fn new(site: [u8; 16], version: [u8; 16]) -> Self {

@@ -51,7 +51,7 @@ impl Registry {
         })
     }
 
-    /// What stands at the visitor's site, if anything does.
+    /// A look at what stands at the visitor's site, if anything does.
     pub(crate) fn look<T>(&self, visitor: &Visitor, look: impl FnOnce(&Site) -> T) -> Option<T> {
         let sites = self.sites.lock();
         sites.by_site.get(&visitor.identity.site).map(look)
@@ -128,7 +128,7 @@ impl Registry {
         self.watch_versions(&mut sites, now);
     }
 
-    /// What a session's end leaves that nothing can call, as what releases it.
+    /// The versions that a session's end leaves and nothing can call, as what releases them.
     pub(crate) fn leave_versions(&self, session: &str) -> Vec<End> {
         let mut gone = Vec::new();
         let mut sites = self.sites.lock();

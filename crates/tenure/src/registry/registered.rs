@@ -12,7 +12,8 @@ use crate::words::error::SettingError;
 /// A function in the hands of one decorated object; the version is in use while it lives.
 ///
 /// ```
-/// use tenure::{Engine, Function, Identity, Registered, Settings};
+/// use tenure::front::{Identity, Registered};
+/// use tenure::{Engine, Function, Settings};
 ///
 /// let engine = Engine::new();
 /// let identity = Identity::new([1; 16], [1; 16]);
@@ -32,7 +33,8 @@ impl<V: Resource, F: Failure> Registered<V, F> {
     /// The function that all users of this version share.
     ///
     /// ```
-    /// # use tenure::{Engine, Function, Identity, Registered, Settings};
+    /// # use tenure::front::{Identity, Registered};
+    /// # use tenure::{Engine, Function, Settings};
     /// # let engine = Engine::new();
     /// # let identity = Identity::new([1; 16], [1; 16]);
     /// let make = || Function::plain(&engine, "pool", Settings::default());
@@ -49,7 +51,8 @@ impl<V: Resource, F: Failure> Registered<V, F> {
     /// it, and nobody else uses it.
     ///
     /// ```
-    /// # use tenure::{Engine, Function, Identity, Registered, Settings};
+    /// # use tenure::front::{Identity, Registered};
+    /// # use tenure::{Engine, Function, Settings};
     /// # let engine = Engine::new();
     /// # let identity = Identity::new([1; 16], [1; 16]);
     /// # let make = || Function::plain(&engine, "pool", Settings::default());
@@ -72,7 +75,8 @@ impl<V: Resource, F: Failure> Registered<V, F> {
     /// is captured.
     ///
     /// ```
-    /// # use tenure::{Engine, Function, Identity, Registered, Settings};
+    /// # use tenure::front::{Identity, Registered};
+    /// # use tenure::{Engine, Function, Settings};
     /// # let engine = Engine::new();
     /// # let make = || Function::plain(&engine, "pool", Settings::default());
     /// let at_nine = Identity::new([1; 16], [9; 16]);
@@ -119,7 +123,8 @@ impl Engine {
     ///
     /// ```
     /// # use std::sync::Arc;
-    /// # use tenure::{Cause, Engine, Function, Identity, KeyRef, Registered, Settings};
+    /// # use tenure::front::{Identity, Registered};
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
     /// # let engine = Engine::new();
     /// # let identity = Identity::new([1; 16], [1; 16]);
     /// # let make = || Function::plain(&engine, "pool", Settings::default());
@@ -168,7 +173,8 @@ impl Engine {
     ///
     /// ```
     /// # use std::sync::Arc;
-    /// # use tenure::{Engine, Function, Identity, Registered, Settings};
+    /// # use tenure::front::{Identity, Registered};
+    /// # use tenure::{Engine, Function, Settings};
     /// # let engine = Engine::new();
     /// # let identity = Identity::new([1; 16], [1; 16]);
     /// # let make = || Function::plain(&engine, "pool", Settings::default());

@@ -100,6 +100,13 @@ pub trait Behaviour<V>: Any + Send + Sync {
         Ok(false)
     }
 
+    /// The place that the resource lives on and is released with, by a number that no other has: an event
+    /// loop, say. [`Engine::end_place`](crate::Engine::end_place) says that it ends.
+    fn place(&self, value: &V) -> Option<u64> {
+        let _ = value;
+        None
+    }
+
     /// How callers hold resources.
     fn holding(&self) -> Holding {
         Holding::Leases
@@ -122,7 +129,8 @@ pub trait Behaviour<V>: Any + Send + Sync {
 /// How it is known that a caller still uses a resource.
 ///
 /// ```
-/// use tenure::{Behaviour, Holding};
+/// use tenure::front::Holding;
+/// use tenure::Behaviour;
 ///
 /// struct Plain;
 /// impl Behaviour<u32> for Plain {}

@@ -1,4 +1,4 @@
-//! What may be a resource, and what may be a failure.
+//! The bounds of resources and of failures.
 
 /// Anything that threads can share: what a cached function may return.
 ///
@@ -30,7 +30,7 @@ pub trait Resource: Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Send + Sync + 'static> Resource for T {}
 
-/// What a build that failed gives to everyone who waited for it.
+/// An error that a failed build can give to everyone who waited for it.
 ///
 /// ```
 /// use std::sync::Arc;

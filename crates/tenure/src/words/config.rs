@@ -1,4 +1,4 @@
-//! What holds for all functions unless they say otherwise.
+//! The configuration: what holds for all functions unless they say otherwise.
 
 use std::time::Duration;
 

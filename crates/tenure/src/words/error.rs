@@ -1,4 +1,4 @@
-//! What can go wrong in a call, and in a setting.
+//! The errors of calls and of settings.
 
 use std::any::Any;
 use std::error::Error as StdError;
@@ -78,7 +78,8 @@ impl Interrupt {
 /// Why a build gave no resource.
 ///
 /// ```
-/// use tenure::{BuildError, Engine, Error, Function, Interrupt, KeyRef, Patiently, Settings};
+/// use tenure::front::{BuildError, Patiently};
+/// use tenure::{Engine, Error, Function, Interrupt, KeyRef, Settings};
 ///
 /// let engine = Engine::new();
 /// let pools = Function::<u32, String>::plain(&engine, "pool", Settings::default())?;
@@ -192,7 +193,7 @@ impl<F: StdError + 'static> StdError for Error<F> {
 /// The sentence for a cycle, the same in every language.
 ///
 /// ```
-/// let text = tenure::cycle_text(&["pool".to_owned(), "pool".to_owned()]);
+/// let text = tenure::front::cycle_text(&["pool".to_owned(), "pool".to_owned()]);
 /// assert!(text.contains("pool"));
 /// ```
 #[must_use]
@@ -208,7 +209,7 @@ pub fn cycle_text(chain: &[String]) -> String {
 /// The sentence for a missing session, the same in every language.
 ///
 /// ```
-/// assert!(tenure::no_session_text("basket").contains("basket"));
+/// assert!(tenure::front::no_session_text("basket").contains("basket"));
 /// ```
 #[must_use]
 pub fn no_session_text(function: &str) -> String {

@@ -1,4 +1,4 @@
-//! What a call of a cached function gives where the build can fail.
+//! The outcome of a call whose build can fail.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -244,7 +244,7 @@ impl<T, E> Outcome for Result<T, E> {
     type Error = E;
 }
 
-/// What the function of a non-fallible signature fails with: nothing.
+/// The lease from a call that cannot fail, but for a circle and the like.
 #[track_caller]
 pub(crate) fn gave<V: crate::Resource>(
     outcome: Result<Lease<V>, Error<std::convert::Infallible>>,

@@ -181,9 +181,9 @@ impl Counters {
     }
 
     /// Counts a callback for as long as it runs.
-    pub(crate) fn releases(&self) -> Releasing<'_> {
+    pub(crate) fn releases(&self) -> ReleaseCount<'_> {
         self.releasing.fetch_add(1, Ordering::Relaxed);
-        Releasing(self)
+        ReleaseCount(self)
     }
 
     /// How many callbacks are running.
@@ -208,9 +208,9 @@ impl Counters {
         self.retired_hits.fetch_add(hits, Ordering::Relaxed);
     }
 
-    pub(crate) fn waits(self: &Arc<Self>) -> Waiting {
+    pub(crate) fn waits(self: &Arc<Self>) -> WaitCount {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        Waiting(Arc::clone(self))
+        WaitCount(Arc::clone(self))
     }
 
     /// The figures so far; the hits of live entries and what is live are the caller's to add.
@@ -235,18 +235,18 @@ impl Counters {
 }
 
 /// Counts a callback for as long as it runs.
-pub(crate) struct Releasing<'a>(&'a Counters);
+pub(crate) struct ReleaseCount<'a>(&'a Counters);
 
-impl Drop for Releasing<'_> {
+impl Drop for ReleaseCount<'_> {
     fn drop(&mut self) {
         self.0.releasing.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Counts a waiting caller for as long as it lives.
-pub(crate) struct Waiting(Arc<Counters>);
+pub(crate) struct WaitCount(Arc<Counters>);
 
-impl Drop for Waiting {
+impl Drop for WaitCount {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What an engine has under way, for tests that look for leftovers.
+//! Counts of what an engine has under way, for tests that look for leftovers.
 
 /// Counts of what is under way. Not part of the interface.
 #[doc(hidden)]
@@ -18,6 +18,6 @@ pub struct Inspection {
     pub releasing: u64,
     /// Armed jobs of the timer: those of the three above, and delayed spinners.
     pub jobs: usize,
-    /// Places for entries, taken or free.
-    pub places: usize,
+    /// Nodes for entries, taken or free.
+    pub nodes: usize,
 }

@@ -1,4 +1,4 @@
-//! What the author of a cached function may set, and the errors for what they may not.
+//! The settings of a cached function, and the errors for those that cannot be.
 
 use std::fmt;
 use std::time::Duration;
@@ -103,7 +103,7 @@ pub struct Settings {
     /// How long a release may wait for callers that still hold the resource. `None` takes what is
     /// configured for the engine.
     pub drain: Option<Duration>,
-    /// What is shown while a build runs.
+    /// The spinner while a build runs.
     pub spinner: Spinner,
     /// Whether the elapsed time stands next to the spinner's text.
     pub show_time: bool,

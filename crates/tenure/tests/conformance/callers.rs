@@ -5,7 +5,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use tenure::{Awaited, BuildError, Error, Interrupt, Waiting};
+use tenure::front::{Awaited, BuildError, Patiently, Waiting};
+use tenure::{Error, Interrupt};
 
 use crate::support::{Announced, Got, Things, World, failed, gate, interrupt, key, receive};
 
@@ -137,7 +138,7 @@ fn circle(world: &World, names: &[&str]) {
                 let (mine, next) = (&functions[at], &functions[(at + 1) % names.len()]);
                 let all_build = &all_build;
                 scope.spawn(move || {
-                    mine.get_or_build_while(&key(1).finish(), &tenure::Patiently, || {
+                    mine.get_or_build_while(&key(1).finish(), &Patiently, || {
                         all_build.wait();
                         match next.get_or_build(&key(1).finish(), || unreachable!()) {
                             Ok(_) => Ok(world.log.thing()),
@@ -267,7 +268,7 @@ fn hands_on(
                 keyhole.pass();
                 dies()
             };
-            wait(f, &tenure::Patiently, build).map(drop)
+            wait(f, &Patiently, build).map(drop)
         });
         gate.reached();
         let waiters = [(); 2].map(|()| {
@@ -300,9 +301,7 @@ pub fn c4_a_build_that_panics_hands_on(world: &World) {
 
 pub fn c4_a_death_with_nobody_waiting_leaves_nothing(world: &World) {
     let f = world.function(world.settings());
-    let died = wait(&f, &tenure::Patiently, || {
-        Err(BuildError::Died(interrupt()))
-    });
+    let died = wait(&f, &Patiently, || Err(BuildError::Died(interrupt())));
     assert!(matches!(died, Err(Error::Interrupted(_))));
     assert_eq!(world.engine.inspect().flights, 0);
     assert_eq!(world.number(&f, 1), 0);

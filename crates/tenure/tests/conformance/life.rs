@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
-use tenure::{Awaited, Cause, Error, Interrupt, Patiently, ReleaseFailed, Settings, Waiting};
+use tenure::front::{Awaited, Patiently, Waiting};
+use tenure::{Cause, Error, Interrupt, ReleaseFailed, Settings};
 
 use crate::support::lines::logged;
 use crate::support::{PAST, Thing, Things, World, gate, interrupt, key, receive};
@@ -321,9 +322,9 @@ pub fn l10_nothing_is_kept_for_keys_that_are_gone(world: &World) {
     }
     let counts = world.engine.inspect();
     assert_eq!((counts.flights, counts.jobs, counts.waits), (0, 0, 0));
-    assert!(counts.places <= 11, "{counts:?}");
+    assert!(counts.nodes <= 11, "{counts:?}");
     f.clear().unwrap();
-    assert_eq!(world.engine.inspect().places, 0);
+    assert_eq!(world.engine.inspect().nodes, 0);
 }
 
 pub fn v1_the_figures_add_up(world: &World) {

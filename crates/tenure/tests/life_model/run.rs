@@ -4,9 +4,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tenure::{
-    BuildError, Cause, Error, Function, Identity, Lease, Patiently, Registered, Scope, Settings,
-};
+use tenure::front::{BuildError, Identity, Patiently, Registered};
+use tenure::{Cause, Error, Function, Lease, Scope, Settings};
 
 use crate::model::{Expected, Model, Place, State, UNITS, in_sessions, is_watched, validates};
 use crate::support::host::TestHost;

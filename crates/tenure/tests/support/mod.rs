@@ -11,9 +11,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tenure::front::{Awaited, BuildError, Holding, Inspection, Patiently, Waiting};
 use tenure::{
-    Awaited, Behaviour, BuildError, Cause, Encoder, Engine, Error, Function, Holding, Interrupt,
-    Lease, ManualClock, Patiently, ReleaseFailed, Scope, Settings, Waiting,
+    Behaviour, Cause, Encoder, Engine, Error, Function, Interrupt, Lease, ManualClock,
+    ReleaseFailed, Scope, Settings,
 };
 
 use host::TestHost;
@@ -313,9 +314,9 @@ impl World {
 
     /// Nothing is under way, armed or watched.
     pub fn check_idle(&self) {
-        let idle = tenure::Inspection {
-            places: self.engine.inspect().places,
-            ..tenure::Inspection::default()
+        let idle = Inspection {
+            nodes: self.engine.inspect().nodes,
+            ..Inspection::default()
         };
         assert_eq!(self.engine.inspect(), idle);
     }

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 enum Kind {
     ByteArray,
     View,
-    /// What pickle hands over beside its bytes.
+    /// A buffer that pickle hands over beside its bytes.
     Pickled,
     Array,
     Map,

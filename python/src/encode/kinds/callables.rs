@@ -250,7 +250,7 @@ impl<'py> Walk<'_, '_, 'py> {
         self.named_defaults(func, &func.getattr("__kwdefaults__")?)
     }
 
-    /// The same for those that have names, in the order of these.
+    /// The defaults of parameters that have names, in the order of these.
     fn named_defaults(
         &mut self,
         owner: &Bound<'py, PyAny>,

@@ -16,7 +16,7 @@ use pyo3::types::PyInt;
 enum Kind {
     Disk,
     Memory,
-    /// What Streamlit hands out for an uploaded file.
+    /// An uploaded file, as Streamlit hands it out.
     Uploaded,
     /// A temporary file that may be in memory or on disk.
     Spooled,

@@ -42,7 +42,7 @@ struct DlTensor {
     byte_offset: u64,
 }
 
-/// What DLPack calls the processor's own memory.
+/// DLPack's number for the processor's own memory.
 const CPU: i32 = 1;
 
 impl Form for Kind {

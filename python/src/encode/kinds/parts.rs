@@ -15,7 +15,7 @@ use pyo3::types::PyType;
 enum Kind {
     /// Type variables and type aliases: pickled by a name that they need not be found under.
     Typing,
-    /// What `super()` gives, which answers with the attributes of something else.
+    /// A `super()`, which answers with the attributes of something else.
     Super,
     /// A function whose results `functools` keeps.
     KeepsResults,

@@ -13,7 +13,7 @@ use crate::encode::pins::Role;
 use crate::encode::tags;
 use crate::encode::type_info::TypeInfo;
 use crate::encode::walk::{Form, Walk};
-use crate::modules;
+use crate::program::modules;
 use pyo3::prelude::*;
 use pyo3::types::{PyFunction, PyMapping, PyString, PyType};
 

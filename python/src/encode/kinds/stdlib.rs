@@ -240,7 +240,7 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 }
 
-/// What `__str__` of a class gives for an instance, whatever a derived class makes of it.
+/// The text that `__str__` of a class gives for an instance, whatever a derived class makes of it.
 fn text_of<'py>(
     method: &PyOnceLock<Py<PyAny>>,
     value: &Bound<'py, PyAny>,

@@ -80,7 +80,7 @@ impl<'py> Walk<'_, '_, 'py> {
         }
     }
 
-    /// What tells a class from others of its name; `None` if the name does.
+    /// The digest that tells a class from others of its name; `None` if the name does.
     fn identity(&mut self, class: &Bound<'py, PyType>, origin: Origin) -> Outcome<Option<u128>> {
         let passes_over = origin.passes_over();
         match origin {
@@ -184,8 +184,8 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 }
 
-/// What scripts' classes and those without a key count as, by address, while they live. Locked only
-/// by who holds the interpreter, and nothing of Python's happens meanwhile.
+/// The digests that scripts' classes and those without a key count as, by address, while they live.
+/// Locked only by who holds the interpreter, and nothing of Python's happens meanwhile.
 static MET: Mutex<Option<HashMap<usize, Met>>> = Mutex::new(None);
 
 struct Met {
@@ -201,8 +201,8 @@ fn find(class: &Bound<'_, PyType>) -> Option<u128> {
     Some(met.as_ref()?.get(&(class.as_ptr() as usize))?.digest)
 }
 
-/// What a class counts as that holds something without a key: itself, as it is now. No other one
-/// ever counts as the same, nor does the same one once an attribute of it was set.
+/// The digest of a class that holds something without a key: it counts as itself, as it is now. No
+/// other one ever counts as the same, nor does the same one once an attribute of it was set.
 fn alone(class: &Bound<'_, PyType>) -> PyResult<u128> {
     let state = state(class)?;
     let digest = keyed(&[b"alone".as_slice(), &first_content::number().to_le_bytes()].concat());

@@ -20,7 +20,7 @@ const KEY_SHOWN: usize = 40;
 /// A key with its value, and the hash that Python keeps for the key.
 type Pair = (isize, *mut ffi::PyObject, *mut ffi::PyObject);
 
-/// What the keys of a dict are.
+/// The kind of the keys of a dict.
 #[derive(Clone, Copy)]
 pub(in crate::encode) enum Keys<'a> {
     /// Values like others.

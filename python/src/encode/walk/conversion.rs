@@ -1,4 +1,4 @@
-//! What the functions of `hash_funcs` make of values.
+//! The values that the functions of `hash_funcs` make of others.
 #![allow(unsafe_code)]
 
 use super::Walk;

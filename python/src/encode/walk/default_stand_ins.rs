@@ -1,4 +1,4 @@
-//! What of a default is read at each call all the same.
+//! The parts of a default that are read at each call all the same.
 #![allow(unsafe_code)]
 
 use super::{Rule, Walk};

@@ -36,7 +36,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use tenure::Encoder;
 
-/// What is written of an instance that holds no attributes: the ends of its dict and its slots.
+/// The bytes of an instance that holds no attributes: the ends of its dict and its slots.
 const NOTHING_HELD: [u8; 2] = [tags::END, tags::END];
 
 /// A kind of argument: how instances of some classes are written, and what of them counts beside.
@@ -70,8 +70,8 @@ pub(super) trait Form: Sync {
         false
     }
 
-    /// What instances keep that neither their attributes nor their reductions show, where that is
-    /// not slots alone.
+    /// The members of instances that neither their attributes nor their reductions show, where that
+    /// is not slots alone.
     fn beside(&self, _class: &Bound<'_, PyType>) -> PyResult<Option<Vec<Described>>> {
         Ok(None)
     }
@@ -117,7 +117,7 @@ pub(super) struct Walk<'e, 'a, 'py> {
     pub(super) py: Python<'py>,
     pub(super) enc: &'e mut Encoder,
     classes: Classes,
-    /// What holds for the part that is being written.
+    /// The rules for the part that is being written.
     pub(super) scope: Scope<'a>,
     /// The containers that are being written, outermost first.
     open: SmallVec<[*mut ffi::PyObject; 16]>,
@@ -125,11 +125,11 @@ pub(super) struct Walk<'e, 'a, 'py> {
     pub(super) digested: u64,
     /// The class whose hash function's result is being written, for which it is not asked again.
     converted: *mut ffi::PyTypeObject,
-    /// What of a callable must be kept alive.
+    /// The objects of a callable that must be kept alive.
     pub(super) holds: Holds,
     /// Which stack the walk is on.
     stacks: Stacks,
-    /// What is let go of on the thread's own stack.
+    /// Objects to be let go of on the thread's own stack.
     spent: Vec<Bound<'py, PyAny>>,
     /// Whether a part of a default must be read at each call all the same.
     pub(super) is_read_now: bool,
@@ -137,7 +137,7 @@ pub(super) struct Walk<'e, 'a, 'py> {
     pub(super) lacks_key: bool,
 }
 
-/// What holds for a part of an argument: put aside where something is read as a whole of its own.
+/// The rules for a part of an argument: put aside where something is read as a whole of its own.
 pub(super) struct Scope<'a> {
     /// The user's own rules, where they apply.
     rules: Option<&'a HashFuncs>,
@@ -149,11 +149,11 @@ pub(super) struct Scope<'a> {
     reads_class: Option<bool>,
     /// The outermost open container that what was written since points back to.
     lowest: usize,
-    /// What was large and may be met again.
+    /// Parts that were large and may be met again.
     shared: Vec<Shared>,
     /// The objects that users' functions are at work on.
     converting: SmallVec<[*mut ffi::PyObject; 4]>,
-    /// What the callable is whose parts are written, if this is no argument.
+    /// The role of the callable whose parts are written, if this is no argument.
     pub(super) role: Option<Role>,
     /// Whether what is written is a default of the callable whose parts are written.
     pub(super) in_default: bool,
@@ -161,7 +161,7 @@ pub(super) struct Scope<'a> {
     pub(super) settling: bool,
     /// How what was written is known.
     pub(super) reading: Reading,
-    /// What an earlier reading wrote, where this is one of two.
+    /// The trace of an earlier reading, where this is one of two.
     pub(super) trace: Option<Box<Trace>>,
 }
 

@@ -1,4 +1,5 @@
-//! What holds other things: steps back where it holds itself, how deep it is, and what was written before.
+//! Nesting in things that hold others: steps back where one holds itself, how deep it is, and what
+//! was written before.
 #![allow(unsafe_code)]
 
 use super::data::PIECE;
@@ -13,7 +14,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
-/// What took this many bytes to write is worth remembering in case it is met again.
+/// The bytes from which on a part is worth remembering in case it is met again.
 const SHARED: u64 = 1 << 14;
 
 impl<'py> Walk<'_, '_, 'py> {

@@ -6,12 +6,12 @@
 
 use super::Walk;
 use super::containers::Keys;
+use crate::caller::user_code;
 use crate::encode::fault::{Fault, Outcome, unreadable};
 use crate::encode::names::{class_of, found_under, importable, write_id};
 use crate::encode::reading::Reading;
 use crate::encode::type_info::TypeInfo;
 use crate::encode::{own_state, tags};
-use crate::user_code;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyModule, PyString, PyTuple};

@@ -4,10 +4,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::Walk;
+use crate::caller::user_code;
 use crate::encode::fault::{Fault, Outcome};
 use crate::encode::names::display_name;
 use crate::encode::stack::{HOP, LEFT, LOOK, PIECE, Rest, Stacks, memory, on, python};
-use crate::user_code;
 use pyo3::ffi;
 use pyo3::prelude::*;
 

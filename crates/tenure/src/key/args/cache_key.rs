@@ -1,8 +1,8 @@
-//! What can be a part of a key.
+//! The types that can be part of a key.
 
 use crate::key::Encoder;
 
-/// What can be an argument of a cached function.
+/// A type that can be an argument of a cached function.
 ///
 /// Implemented for the types of the standard library that have a value: numbers (floats bit for
 /// bit), text, paths, times, references, slices, options, tuples, collections. Any other type

@@ -41,7 +41,7 @@ impl<T: Hash + ?Sized> ByHash for Arg<'_, T> {
 
 /// Arguments that are neither.
 pub trait ByNothing {
-    /// What the argument must be.
+    /// The type that the argument must be.
     type Needs: ?Sized;
 
     /// Does not compile.

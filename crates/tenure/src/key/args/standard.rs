@@ -1,4 +1,4 @@
-//! What the standard library has beside numbers.
+//! The types of the standard library, numbers aside.
 
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -301,7 +301,8 @@ impl CacheKey for TypeId {
 
 macro_rules! of_fixed_length {
     ($($name:ty),* $(,)?) => {$(
-        /// What its `Hash` writes has one length, or says in front which form follows.
+        /// A part as its `Hash` writes it, which has one length, or says in front which form
+        /// follows.
         impl CacheKey for $name {
             #[inline]
             fn encode(&self, key: &mut Encoder) {

@@ -14,7 +14,7 @@ use crate::encode::stream::Stream;
 use crate::encode::tags;
 use tenure::Encoder;
 
-/// What a column has been found to hold so far.
+/// The content that a column has been found to have so far.
 pub(super) struct Column {
     len: u64,
     valid: Bits,

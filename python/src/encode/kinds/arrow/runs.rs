@@ -149,7 +149,7 @@ const VIEWS: usize = 1 << 12;
 
 /// Whether the values of all views stand in them, with zeros behind.
 fn all_inline(views: &[[u8; 16]]) -> bool {
-    /// What lies behind a value of each length.
+    /// The mask of the bytes that lie behind a value of each length.
     const BEHIND: [u128; INLINE as usize + 1] = {
         let mut behind = [0; INLINE as usize + 1];
         let mut len = 0;

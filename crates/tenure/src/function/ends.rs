@@ -1,0 +1,167 @@
+//! Everything that ends entries of a function: clears, discards, an edit, and the ends of its sessions, of the
+//! function and of the process.
+
+use std::any::Any;
+
+use crate::directory::{AnyFunction, Leftover, Unreleased};
+use crate::function::Function;
+use crate::ground::clock::Nanos;
+use crate::ground::sync::{Arc, Weak};
+use crate::host::SessionId;
+use crate::key::KeyRef;
+use crate::life::drain::End;
+use crate::life::release::release;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::cause::Cause;
+use crate::words::error::Error;
+use crate::words::inspect::Inspection;
+
+impl<V: Resource, F: Failure> Function<V, F> {
+    /// Clears the function's entries: all of them, or the present session's.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Error, Function, KeyRef, Scope, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// # let settings = Settings::default().scope(Scope::Session);
+    /// # let baskets = Function::<u32, ()>::plain(&engine, "basket", settings).unwrap();
+    /// pools.clear().unwrap();
+    /// assert_eq!(pools.info().entries, 0);
+    /// let cleared = baskets.clear(); // session-scoped
+    /// assert!(matches!(cleared, Err(Error::NoSession { function }) if function == "basket"));
+    /// ```
+    ///
+    /// # Errors
+    /// For a session-scoped function: a missing session, an interruption by the host.
+    pub fn clear(&self) -> Result<(), Error<F>> {
+        if let Some(scoped) = self.here()? {
+            scoped.cache().clear(Cause::Cleared);
+        }
+        Ok(())
+    }
+
+    /// Clears the entry under `key`, if there is one.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// pools.clear_entry(&KeyRef::EMPTY).unwrap();
+    /// assert_eq!(pools.info().released(Cause::Cleared), 1);
+    /// ```
+    ///
+    /// # Errors
+    /// For a session-scoped function: a missing session, an interruption by the host.
+    pub fn clear_entry(&self, key: &KeyRef<'_>) -> Result<(), Error<F>> {
+        if let Some(scoped) = self.here()? {
+            scoped.cache().clear_entry(key);
+        }
+        Ok(())
+    }
+
+    /// Gives back the resources of which `is_broken` is true, in every scope, with cause `Invalid`:
+    /// for a front door whose callers have no leases. Gives how many there were. `is_broken` is asked
+    /// outside every lock.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert_eq!(pools.discard_where(|pool| *pool == 7), 1);
+    /// assert_eq!(pools.discard_where(|pool| *pool == 7), 0); // it has ended already
+    /// assert_eq!(pools.info().released(Cause::Invalid), 1);
+    /// ```
+    pub fn discard_where(&self, is_broken: impl Fn(&V) -> bool) -> usize {
+        self.end_where(&is_broken, Cause::Invalid)
+    }
+
+    fn end_where(&self, is_meant: &dyn Fn(&V) -> bool, cause: Cause) -> usize {
+        let mut ended = 0;
+        for cache in self.caches() {
+            for entry in cache.live() {
+                if is_meant(entry.value()) {
+                    ended += 1;
+                    cache.discard(entry, cause);
+                }
+            }
+        }
+        ended
+    }
+
+    /// Lets go of everything in every scope, for this cause.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// pools.release_all(Cause::Superseded);
+    /// assert_eq!(pools.info().released(Cause::Superseded), 1);
+    /// ```
+    pub fn release_all(&self, cause: Cause) {
+        AnyFunction::clear(self, cause);
+    }
+}
+
+impl<V: Resource, F: Failure> Drop for Function<V, F> {
+    fn drop(&mut self) {
+        if self.core.counters.unreleased(|| 0) > 0 {
+            let left: Weak<dyn Leftover> = Arc::downgrade(&self.core) as _;
+            self.engine.add_leftover(left);
+        }
+    }
+}
+
+impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
+    fn clear(&self, cause: Cause) {
+        for cache in self.caches() {
+            cache.clear(cause);
+        }
+    }
+
+    fn end_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) {
+        Self::end_where(self, &|value| is_meant(value), cause);
+    }
+
+    fn end_place(&self, place: u64, cause: Cause) {
+        let behaviour = &self.core.behaviour;
+        Self::end_where(self, &|value| behaviour.place(value) == Some(place), cause);
+    }
+
+    fn leave_session(&self, session: &SessionId) -> Option<End> {
+        let cache = self.session_caches.lock().remove(session)?;
+        Some(Box::new(move || {
+            for entry in cache.end() {
+                release(entry, Cause::SessionEnded);
+            }
+        }))
+    }
+
+    fn hold_all(&self) -> Vec<(Nanos, End)> {
+        let held = self.caches().into_iter().flat_map(|cache| {
+            let entries = cache.hold_all().into_iter();
+            entries.map(move |entry| {
+                let (built_at, cache) = (entry.built_at(), Arc::clone(&cache));
+                let end: End = Box::new(move || {
+                    cache.discard(entry, Cause::Shutdown);
+                });
+                (built_at, end)
+            })
+        });
+        held.collect()
+    }
+
+    fn unreleased(&self) -> Unreleased {
+        let live = || self.caches().iter().map(|cache| cache.len() as u64).sum();
+        self.core.unreleased_beside(live)
+    }
+
+    fn inspect(&self, counts: &mut Inspection) {
+        for cache in self.caches() {
+            cache.inspect(counts);
+        }
+    }
+}

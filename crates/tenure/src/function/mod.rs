@@ -1,0 +1,442 @@
+//! A cached function: its settings, its caches in every scope, and the call that ties them.
+
+mod ends;
+mod entries;
+mod scopes;
+mod steps;
+
+use std::fmt;
+
+use crate::directory::AnyFunction;
+use crate::engine::Engine;
+use crate::ground::clock::{NEVER, nanos};
+use crate::ground::sync::{Arc, HashMap, Mutex, Weak};
+use crate::host::SessionId;
+use crate::key::KeyRef;
+use crate::life::cache::Cache;
+use crate::life::call::Call;
+use crate::life::carry::{Here, Plan};
+use crate::life::core::{Core, Departed, Looks};
+use crate::life::entry::Built;
+use crate::life::hot::Hot;
+use crate::life::lease::Lease;
+use crate::life::waiting::{AsHostWishes, Waiting};
+use crate::words::behaviour::Behaviour;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::error::{BuildError, Error, SettingError};
+use crate::words::info::Info;
+use crate::words::settings::{Settings, Spinner};
+
+/// A cached function over resources `V` and failures `F`.
+///
+/// A failure is handed to every caller that waited, so it must be `Clone`. When it is dropped, it
+/// releases what it holds, with cause `Superseded`.
+///
+/// ```
+/// use tenure::{Encoder, Engine, Function, Settings};
+///
+/// let engine = Engine::new();
+/// let squares = Function::<u64, String>::plain(&engine, "square", Settings::default())?;
+/// let mut key = Encoder::new();
+/// key.framed(1, &7u64.to_le_bytes());
+/// let lease = squares.get_or_build(&key.finish(), || Ok(49)).unwrap();
+/// assert_eq!(*lease, 49);
+/// assert_eq!(squares.info().builds, 1);
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+pub struct Function<V: Resource, F: Failure> {
+    pub(crate) core: Arc<Core<V>>,
+    engine: Engine,
+    /// Whether a hit needs neither a check nor a session.
+    quick: bool,
+    global: Arc<Cache<V, F>>,
+    session_caches: Mutex<HashMap<SessionId, Arc<Cache<V, F>>>>,
+    me: Weak<Self>,
+}
+
+impl<V: Resource, F: Failure> fmt::Debug for Function<V, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Function")
+            .field("name", &self.name())
+            .field("settings", self.settings())
+            .finish_non_exhaustive()
+    }
+}
+
+struct DefaultBehaviour;
+
+impl<V: Resource> Behaviour<V> for DefaultBehaviour {}
+
+impl<V: Resource, F: Failure> Function<V, F> {
+    /// A function whose resources need no check and no callback.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// let none = Settings::default().max_entries(0);
+    /// assert!(Function::<u32, ()>::plain(&engine, "pool", none).is_err());
+    /// assert!(Function::<u32, ()>::plain(&engine, "pool", Settings::default()).is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// A setting that cannot be.
+    pub fn plain(
+        engine: &Engine,
+        name: &str,
+        settings: Settings,
+    ) -> Result<Arc<Self>, SettingError> {
+        Self::new(engine, name, settings, Box::new(DefaultBehaviour))
+    }
+
+    /// A function with its own check and release. The check is asked where
+    /// [`Settings::validates`] is set.
+    ///
+    /// ```
+    /// # use tenure::{Behaviour, Engine, Function, Interrupt, KeyRef, Settings};
+    /// struct Checked;
+    ///
+    /// impl Behaviour<u32> for Checked {
+    ///     fn validate(&self, pool: &u32) -> Result<bool, Interrupt> {
+    ///         Ok(*pool != 7)
+    ///     }
+    /// }
+    ///
+    /// # let engine = Engine::new();
+    /// let settings = Settings::default().validates(true);
+    /// let pools = Function::<u32, ()>::new(&engine, "pool", settings, Box::new(Checked))?;
+    /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert_eq!(*pools.get_or_build(&KeyRef::EMPTY, || Ok(8)).unwrap(), 8);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A setting that cannot be.
+    pub fn new(
+        engine: &Engine,
+        name: &str,
+        settings: Settings,
+        behaviour: Box<dyn Behaviour<V>>,
+    ) -> Result<Arc<Self>, SettingError> {
+        settings.check()?;
+        let looks = Looks {
+            spinner: settings.spinner.clone(),
+            show_time: settings.show_time,
+        };
+        let core = Arc::new(Core {
+            name: Arc::from(name),
+            looks: Mutex::new(looks),
+            ttl: settings.ttl.map_or(NEVER, nanos),
+            settings,
+            behaviour,
+            leave: Departed::begin,
+            services: Arc::clone(engine.services()),
+            clock: engine.services().clock.clone(),
+            counters: Arc::default(),
+            hot: Hot::new(),
+        });
+        let function = Arc::new_cyclic(|me| Self {
+            quick: core.settings.is_quick(),
+            global: Cache::new(Arc::clone(&core)),
+            session_caches: Mutex::default(),
+            me: Weak::clone(me),
+            engine: engine.clone(),
+            core,
+        });
+        let any: Weak<dyn AnyFunction> = function.me.clone();
+        engine.add_function(any);
+        Ok(function)
+    }
+
+    /// The function's name, as messages, spinners and events show it.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+    /// assert_eq!(pools.name(), "pool");
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    /// The behaviour that it was made with, for a front door that knows more of it.
+    ///
+    /// ```
+    /// # use std::any::Any;
+    /// # use tenure::{Behaviour, Engine, Function, Settings};
+    /// struct Files;
+    /// impl Behaviour<u32> for Files {}
+    ///
+    /// # let engine = Engine::new();
+    /// let files = Function::<u32, ()>::new(&engine, "f", Settings::default(), Box::new(Files))?;
+    /// let behaviour: &dyn Any = files.behaviour();
+    /// assert!(behaviour.is::<Files>());
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    #[must_use]
+    pub fn behaviour(&self) -> &dyn Behaviour<V> {
+        &*self.core.behaviour
+    }
+
+    /// Changes what builds show from now on; the entries stay, and so do the
+    /// [settings](Self::settings).
+    ///
+    /// ```
+    /// # use std::sync::{Arc, Mutex};
+    /// # use tenure::{
+    /// #     BuildStart, Engine, Function, Host, HostBuild, Interrupt, KeyRef, Recording, SessionId,
+    /// #     Settings, Spinner,
+    /// # };
+    /// # static SHOWN: Mutex<Option<String>> = Mutex::new(None);
+    /// # struct Texts;
+    /// # impl Host for Texts {
+    /// #     fn session(&self) -> Result<Option<SessionId>, Interrupt> { Ok(None) }
+    /// #     fn begin(&self, start: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
+    /// #         SHOWN.lock().unwrap().clone_from(&start.text);
+    /// #         Ok(None)
+    /// #     }
+    /// #     fn replay(&self, _: &Recording) -> Result<(), Interrupt> { Ok(()) }
+    /// # }
+    /// # let engine = Engine::new();
+    /// # engine.set_host(Some(Arc::new(Texts))); // notes the text in `SHOWN`
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// pools.set_looks(Spinner::Text("Connecting".into()), false);
+    /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert_eq!(SHOWN.lock().unwrap().as_deref(), Some("Connecting"));
+    /// ```
+    pub fn set_looks(&self, spinner: Spinner, show_time: bool) {
+        let looks = Looks { spinner, show_time };
+        let before = std::mem::replace(&mut *self.core.looks.lock(), looks);
+        drop(before);
+    }
+
+    /// The settings that the function was made with.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// let settings = Settings::default().max_entries(8);
+    /// let pools = Function::<u32, ()>::plain(&engine, "pool", settings)?;
+    /// assert_eq!(pools.settings().max_entries, Some(8));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.core.settings
+    }
+
+    /// Looks at the live entry of a global function, and counts a hit.
+    ///
+    /// The short way for a front door: `None` where there is no entry, and where an access has to
+    /// be validated or replayed. No lock is held while `look` runs.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// assert_eq!(pools.peek(&KeyRef::EMPTY, |pool| *pool), None);
+    /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// assert_eq!(pools.peek(&KeyRef::EMPTY, |pool| *pool), Some(7));
+    /// ```
+    #[inline]
+    pub fn peek<T>(&self, key: &KeyRef<'_>, look: impl FnOnce(&V) -> T) -> Option<T> {
+        self.hit(key).map(|lease| look(&lease))
+    }
+
+    /// The resource under `key`; `build` runs where there is none, once for all who ask.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Error, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, String>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// let failed = pools.get_or_build(&KeyRef::EMPTY, || Err("no route".to_owned()));
+    /// assert!(matches!(failed, Err(Error::Failed(text)) if text == "no route"));
+    /// let one = pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap(); // no error is kept
+    /// let two = pools.get_or_build(&KeyRef::EMPTY, || unreachable!()).unwrap();
+    /// assert!(two.same_entry(&one));
+    /// ```
+    ///
+    /// # Errors
+    /// The build's failure, a cycle, a missing session, an interruption by the host.
+    #[inline]
+    pub fn get_or_build(
+        &self,
+        key: &KeyRef<'_>,
+        build: impl FnOnce() -> Result<V, F>,
+    ) -> Result<Lease<V>, Error<F>> {
+        self.call(key, build)
+    }
+
+    #[inline]
+    pub(crate) fn call<B: Into<Built<V>>>(
+        &self,
+        key: &KeyRef<'_>,
+        build: impl FnOnce() -> Result<B, F>,
+    ) -> Result<Lease<V>, Error<F>> {
+        match self.hot_hit(key) {
+            Some(lease) => Ok(lease),
+            None => {
+                let waiting = AsHostWishes(self.core.services.host());
+                self.call_while(key, &waiting, || build().map_err(BuildError::Failed))
+            }
+        }
+    }
+
+    /// Gets or builds as [`get_or_build`](Self::get_or_build) does, for a caller whose wait or build
+    /// can be ended from outside.
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use tenure::front::{Awaited, Waiting};
+    /// # use tenure::{Engine, Error, Function, Interrupt, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// struct Hurried;
+    ///
+    /// impl Waiting for Hurried {
+    ///     fn wait(&self, _: &mut dyn Awaited) -> Result<(), Interrupt> {
+    ///         Err(Interrupt(Box::new("no time to wait")))
+    ///     }
+    /// }
+    ///
+    /// let call = || pools.get_or_build_while(&KeyRef::EMPTY, &Hurried, || Ok(8));
+    /// let build = || {
+    ///     // Another thread asks while this one builds.
+    ///     let got = thread::scope(|scope| scope.spawn(call).join().unwrap());
+    ///     assert!(matches!(got, Err(Error::Interrupted(_))));
+    ///     Ok(7)
+    /// };
+    /// assert_eq!(*pools.get_or_build(&KeyRef::EMPTY, build).unwrap(), 7);
+    /// ```
+    ///
+    /// # Errors
+    /// The build's failure, a cycle, a missing session, an interruption by the host or by `waiting`.
+    #[inline]
+    pub fn get_or_build_while(
+        &self,
+        key: &KeyRef<'_>,
+        waiting: &dyn Waiting,
+        build: impl FnOnce() -> Result<V, BuildError<F>>,
+    ) -> Result<Lease<V>, Error<F>> {
+        match self.hot_hit(key) {
+            Some(lease) => Ok(lease),
+            None => self.call_while(key, waiting, build),
+        }
+    }
+
+    /// A hit that needs neither a check nor the host, nor a lock.
+    #[inline(always)]
+    pub(crate) fn hot_hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+        // SAFETY: what is offered there are entries of this function's global cache.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.core.hot.get(key)
+        }
+    }
+
+    /// A hit that needs neither a check nor the host.
+    #[inline]
+    pub(crate) fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
+        self.hot_hit(key).or_else(|| {
+            if self.quick {
+                self.global.hit(key)
+            } else {
+                None
+            }
+        })
+    }
+
+    #[cold]
+    fn call_while<B: Into<Built<V>>>(
+        &self,
+        key: &KeyRef<'_>,
+        waiting: &dyn Waiting,
+        build: impl FnOnce() -> Result<B, BuildError<F>>,
+    ) -> Result<Lease<V>, Error<F>> {
+        let host = self.core.services.host();
+        let scoped = self.scoped_cache(host.as_deref())?;
+        Call::new(&self.core, scoped, host).block(key, waiting, build)
+    }
+
+    /// The resource under `key` for a task; `build` is awaited where there is none, once for all
+    /// tasks and threads that ask. A future that is dropped while it builds hands the duty on.
+    ///
+    /// `check` is asked at each access where [`Settings::validates`] is set, in the place of
+    /// [`Behaviour::validate`].
+    ///
+    /// ```
+    /// # use tenure::{Encoder, Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u64, String>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # futures_executor::block_on(async {
+    /// let key = Encoder::new();
+    /// let good = async |_: tenure::Lease<u64>| true;
+    /// let lease = pools.get_or_build_async(&key.finish(), good, async { Ok(7) }).await.unwrap();
+    /// assert_eq!(*lease, 7);
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// The build's failure, a cycle, a missing session, an interruption by the host.
+    #[inline]
+    pub async fn get_or_build_async<C: Future<Output = bool>>(
+        &self,
+        key: &KeyRef<'_>,
+        check: impl Fn(Lease<V>) -> C,
+        build: impl Future<Output = Result<V, F>>,
+    ) -> Result<Lease<V>, Error<F>> {
+        match self.hot_hit(key) {
+            Some(lease) => Ok(lease),
+            None => self.call_async(key, check, build).await,
+        }
+    }
+
+    pub(crate) async fn call_async<C: Future<Output = bool>, B: Into<Built<V>>>(
+        &self,
+        key: &KeyRef<'_>,
+        check: impl Fn(Lease<V>) -> C,
+        build: impl Future<Output = Result<B, F>>,
+    ) -> Result<Lease<V>, Error<F>> {
+        self.call_planned(key, check, Here::new(build)).await
+    }
+
+    pub(crate) async fn call_planned<C: Future<Output = bool>>(
+        &self,
+        key: &KeyRef<'_>,
+        check: impl Fn(Lease<V>) -> C,
+        plan: impl Plan<V, F>,
+    ) -> Result<Lease<V>, Error<F>> {
+        let host = self.core.services.host();
+        let scoped = self.scoped_cache(host.as_deref())?;
+        let call = Call::new(&self.core, scoped, host);
+        call.task(key, check, plan).await
+    }
+
+    /// The figures of this function over all its scopes.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// let lease = pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// pools.clear().unwrap();
+    /// let info = pools.info();
+    /// assert_eq!((info.entries, info.draining), (0, 1)); // leased beyond its end
+    /// drop(lease);
+    /// assert_eq!(pools.info().draining, 0);
+    /// ```
+    #[must_use]
+    pub fn info(&self) -> Info {
+        let mut info = self.core.counters.read();
+        for cache in self.caches() {
+            cache.read(&mut info);
+        }
+        info.draining = info
+            .builds
+            .saturating_sub(info.all_released())
+            .saturating_sub(info.entries);
+        info
+    }
+}

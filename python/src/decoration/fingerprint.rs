@@ -1,0 +1,177 @@
+//! What the engine's registry tells functions apart by: identity and settings, as digests.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use tenure::front::{Hasher128, Identity};
+
+use crate::decoration::identity::{self, Place, Source};
+use crate::decoration::maker::{self, Maker};
+use crate::encode::{First, Role};
+use crate::function::options::Options;
+
+/// A function where it is decorated.
+pub(crate) struct Decorated {
+    /// Its name, for people.
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) site: [u8; 16],
+    /// The code that decorates it.
+    pub(crate) maker: Maker,
+    /// Whether it, or one of its callbacks, closes over variables: what they hold is read when it is
+    /// first used.
+    pub(crate) closes_over: bool,
+}
+
+impl Decorated {
+    /// The function as it is decorated now, by the code that runs.
+    ///
+    /// # Errors
+    /// What the parts of the function and of the code raise when they are read.
+    pub(crate) fn here(func: &Bound<'_, PyAny>, options: &Options) -> PyResult<Self> {
+        let py = func.py();
+        let place = Place::of(func)?;
+        let mut closes_over = identity::closes_over(&place.layers)?;
+        for callback in options.callbacks(py)? {
+            closes_over |= identity::closes_over(&identity::layers(&callback)?)?;
+        }
+        Ok(Self {
+            maker: maker::of(py, &place.layers)?,
+            name: place.name,
+            title: place.title,
+            site: place.site,
+            closes_over,
+        })
+    }
+}
+
+/// What tells a function from others, for the registry.
+pub(crate) struct Fingerprint {
+    pub(crate) identity: Identity,
+    /// What the identity tells apart by address: kept alive, so that no address is used again.
+    pub(crate) pinned: Vec<Py<PyAny>>,
+    /// What callbacks hold and counts as it was when it was first met: kept while this is, and
+    /// while the callbacks are.
+    pub(crate) firsts: Firsts,
+    /// What tells this decoration from the next one of the same code.
+    pub(crate) decoration: Decoration,
+}
+
+/// What tells one decoration from the next one of the same code.
+#[derive(Clone)]
+pub(crate) struct Decoration {
+    /// The run of the main script that it was done in.
+    pub(crate) round: u64,
+    /// The captured variables, with the digest of what each holds.
+    pub(crate) captured: Arc<[(String, u128)]>,
+}
+
+impl Decoration {
+    /// The variables that hold something else, if both capture the same ones and any does.
+    pub(crate) fn changed_since<'a>(&'a self, before: &Self) -> Option<Vec<&'a str>> {
+        if self.captured.len() != before.captured.len() {
+            return None;
+        }
+        let mut changed = Vec::new();
+        for ((name, holds), (before, held)) in self.captured.iter().zip(&*before.captured) {
+            if name != before {
+                return None;
+            }
+            if holds != held && !changed.contains(&name.as_str()) {
+                changed.push(name.as_str());
+            }
+        }
+        (!changed.is_empty()).then_some(changed)
+    }
+}
+
+pub(crate) type Firsts = Arc<[Arc<First>]>;
+
+/// Reads all that tells `func`, decorated with `options`, from others.
+///
+/// # Errors
+/// What the parts of the function raise when they are read.
+pub(crate) fn of(
+    py: Python<'_>,
+    func: &Bound<'_, PyAny>,
+    options: &Options,
+    decorated: &Decorated,
+) -> PyResult<Fingerprint> {
+    let Decorated { name, site, .. } = decorated;
+    let source = identity::identify_at(py, func, name, *site, Role::Function)?;
+    let maker = &decorated.maker;
+    let mut firsts = Vec::new();
+    let mut bound = Hasher128::new();
+    let mut settings = Hasher128::new();
+    let set = &options.settings;
+    let plain = format!(
+        "{:?} {:?} {:?} {} {} {}",
+        set.ttl,
+        set.max_entries,
+        set.drain,
+        options.sharing.mark(),
+        set.observes,
+        options.enters
+    );
+    settings.update(plain.as_bytes());
+    let on_release = options.on_release.as_ref().map(|it| &it.callback);
+    let (validate, keep_if) = (options.validate.as_ref(), options.keep_if.as_ref());
+    let scope = options.sharing.callable();
+    let callbacks = [(1, validate), (2, on_release), (3, keep_if), (4, scope)];
+    for (mark, callback) in callbacks {
+        settings.update(&[mark]);
+        if let Some(callback) = callback {
+            absorb(
+                &mut settings,
+                &mut firsts,
+                &mut bound,
+                identity::identify(py, callback.bind(py), Role::Callback)?,
+            );
+        }
+    }
+    if let Some(funcs) = &options.hash_funcs {
+        for item in funcs.bind(py).call_method0("items")?.try_iter()? {
+            let (key, func): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
+            settings.update(key.repr()?.to_str()?.as_bytes());
+            absorb(
+                &mut settings,
+                &mut firsts,
+                &mut bound,
+                identity::identify(py, &func, Role::Callback)?,
+            );
+        }
+    }
+    Ok(Fingerprint {
+        identity: Identity {
+            site: source.site,
+            version: source.version,
+            settings: settings.finish().to_le_bytes(),
+            maker: maker.digest,
+            place: maker.place,
+            stamp: maker.stamp,
+            run: maker.run,
+            callbacks: bound.finish().to_le_bytes(),
+            passing: !source.pinned.is_empty(),
+        },
+        pinned: source.pinned,
+        firsts: firsts.into(),
+        decoration: Decoration {
+            round: maker.round,
+            captured: source.captured.into(),
+        },
+    })
+}
+
+fn absorb(
+    settings: &mut Hasher128,
+    firsts: &mut Vec<Arc<First>>,
+    bound: &mut Hasher128,
+    callback: Source,
+) {
+    settings.update(&callback.site);
+    settings.update(&callback.version);
+    for first in &callback.firsts {
+        bound.update(&first.bound().to_le_bytes());
+    }
+    firsts.extend(callback.firsts);
+}

@@ -1,0 +1,56 @@
+//! The decorator: from a Python function and its settings to a cached one.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::caller::user_code;
+use crate::function::cached::Cached;
+use crate::function::options::Written;
+
+/// Decorates a function: `tenure.cache_resource` with its settings checked.
+#[pyfunction]
+pub(crate) fn cache(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>> {
+    user_code::held(|| decorated(func, written))
+}
+
+fn decorated(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>> {
+    let py = func.py();
+    // A class or static method is cached inside, and bound outside.
+    for kind in ["classmethod", "staticmethod"] {
+        let class = py.import(intern!(py, "builtins"))?.getattr(kind)?;
+        if func.get_type().is(&class) {
+            let inner = decorated(func.getattr(intern!(py, "__func__"))?, written)?;
+            return Ok(class.call1((inner,))?.unbind());
+        }
+    }
+    if !func.is_callable() {
+        return Err(PyTypeError::new_err(format!(
+            "cache_resource decorates a function, not {func:?}. Settings are given by name, as in \
+             @cache_resource(ttl=\"1h\")"
+        )));
+    }
+    written.warn()?;
+    let cached = Cached::make(func.clone(), written.check()?)?;
+    let functools = py.import(intern!(py, "functools"))?;
+    functools.call_method1(intern!(py, "update_wrapper"), (&cached, &func))?;
+    let shape = cached.get().shape();
+    if shape.is_async || shape.leaves() {
+        // Frameworks ask what it is, and look behind it.
+        let loops = py.import(intern!(py, "tenure._loops"))?;
+        let given = (&cached, func, shape.is_async, shape.is_generator);
+        loops.call_method1(intern!(py, "present"), given)?;
+    }
+    // What a class or an instance has under the names of the methods here does not hide them.
+    let attributes = cached.getattr(intern!(py, "__dict__"))?;
+    for name in ["clear", "clear_if", "discard", "info", "lease", "peek"] {
+        attributes.call_method1(intern!(py, "pop"), (name, py.None()))?;
+    }
+    Ok(cached.into_any().unbind())
+}
+
+/// Checks the settings where the decorator stands, before there is a function.
+#[pyfunction]
+pub(crate) fn check(written: Written<'_>) -> PyResult<()> {
+    written.check().map(drop)
+}

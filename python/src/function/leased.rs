@@ -1,0 +1,109 @@
+//! A resource on loan, for the length of a `with` block.
+
+use std::sync::{Mutex, MutexGuard};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::function::argument_array::ArgumentArray;
+use crate::function::cached::Cached;
+use crate::life::resource::Claim;
+
+/// A resource on loan: `with f.lease(args) as resource`.
+#[pyclass(frozen, module = "tenure", name = "Lease")]
+pub(crate) struct Leased {
+    cached: Py<Cached>,
+    args: Py<PyTuple>,
+    kwargs: Option<Py<PyDict>>,
+    claims: Mutex<Vec<Claim>>,
+}
+
+impl Leased {
+    pub(crate) fn new(
+        cached: Bound<'_, Cached>,
+        args: Bound<'_, PyTuple>,
+        kwargs: Option<Bound<'_, PyDict>>,
+    ) -> Self {
+        Self {
+            cached: cached.unbind(),
+            args: args.unbind(),
+            kwargs: kwargs.map(Bound::unbind),
+            claims: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Holds one more resource until the block ends.
+    pub(crate) fn add(&self, claim: Claim) {
+        self.claims().push(claim);
+    }
+
+    fn claims(&self) -> MutexGuard<'_, Vec<Claim>> {
+        self.claims.lock().expect("nothing panics under this lock")
+    }
+}
+
+#[pymethods]
+impl Leased {
+    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        if self.cached.get().coroutines().is_some() {
+            let name = self.cached.get().name();
+            return Err(PyTypeError::new_err(format!(
+                "{name} is an async function: write `async with {name}.lease(...)`"
+            )));
+        }
+        let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+        let array = ArgumentArray::new(None, self.args.bind(py), kwargs)?;
+        let (object, claim) = self.cached.get().claimed(py, array.arguments())?;
+        self.add(claim);
+        Ok(object)
+    }
+
+    fn __aenter__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let (py, it) = (slf.py(), slf.get());
+        let cached = it.cached.bind(py);
+        let Some(coroutines) = cached.get().coroutines() else {
+            let name = cached.get().name();
+            return Err(PyTypeError::new_err(format!(
+                "{name} is no async function: write `with {name}.lease(...)`"
+            )));
+        };
+        let kwargs = it.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
+        let array = ArgumentArray::new(None, it.args.bind(py), kwargs)?;
+        coroutines.call(py, cached.as_any(), array.arguments(), Some(slf.as_any()))
+    }
+
+    fn __aexit__<'py>(
+        slf: &Bound<'py, Self>,
+        class: &Bound<'py, PyAny>,
+        error: &Bound<'py, PyAny>,
+        traceback: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        slf.get().__exit__(class, error, traceback);
+        let coroutines = slf.get().cached.get().coroutines();
+        let coroutines = coroutines.expect("entered as that of an async function");
+        // SAFETY: a new reference, or null with an exception set.
+        #[allow(unsafe_code)]
+        unsafe {
+            Bound::from_owned_ptr_or_err(py, coroutines.ready(&py.None()))
+        }
+    }
+
+    fn __exit__(
+        &self,
+        _class: &Bound<'_, PyAny>,
+        _error: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) {
+        let claim = self.claims().pop();
+        drop(claim);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.cached)?;
+        visit.call(&self.args)?;
+        visit.call(&self.kwargs)
+    }
+}

@@ -1,0 +1,132 @@
+//! A cached function's methods in Python, and what it has as the function that it stands for.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::function::argument_array::ArgumentArray;
+use crate::function::bound::BoundCached;
+use crate::function::cached::Cached;
+use crate::function::leased::Leased;
+use crate::tasks::call::TaskCall;
+use crate::words::info::Info;
+
+#[pymethods]
+impl Cached {
+    /// The same for those who ask for `__call__` by name; a call itself does not come this way.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn __call__(
+        slf: &Bound<'_, Self>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        Self::call_any(slf, ArgumentArray::new(None, args, kwargs)?.arguments())
+    }
+
+    /// A call of an async function, to be taken step by step.
+    fn _begin(
+        slf: &Bound<'_, Self>,
+        args: Bound<'_, PyTuple>,
+        kwargs: Option<Bound<'_, PyDict>>,
+        leased: Option<Py<Leased>>,
+    ) -> PyResult<TaskCall> {
+        TaskCall::new(slf, args, kwargs, leased)
+    }
+
+    /// Clears the entry of a call with these arguments; without arguments, every entry.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn clear(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let array = ArgumentArray::new(None, args, kwargs)?;
+        self.clear_for(py, (!array.is_empty()).then(|| array.arguments()))
+    }
+
+    /// Clears the entries that the predicate means: it is asked of each resource and its figures, and
+    /// answers `True` or `False`. Gives how many were cleared.
+    #[pyo3(signature = (predicate, /))]
+    fn clear_if(&self, py: Python<'_>, predicate: &Bound<'_, PyAny>) -> PyResult<usize> {
+        self.clear_where(py, predicate)
+    }
+
+    /// The resource of a call with these arguments, if it is kept, and `None` otherwise. Builds
+    /// nothing, waits for nothing, asks no `validate`, and counts as no use.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn peek(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        self.kept(py, ArgumentArray::new(None, args, kwargs)?.arguments())
+    }
+
+    /// Gives back a resource that was found broken: the next call builds anew. What its entry's key
+    /// has got since stays, and so does everything where the entry has ended already.
+    #[pyo3(signature = (resource, /))]
+    fn discard(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.discard_this(py, resource)
+    }
+
+    /// The figures of this function.
+    fn info(&self, py: Python<'_>) -> PyResult<Info> {
+        self.figures(py)
+    }
+
+    /// A context manager that gives the resource and keeps it from being released meanwhile.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn lease(
+        slf: &Bound<'_, Self>,
+        args: Bound<'_, PyTuple>,
+        kwargs: Option<Bound<'_, PyDict>>,
+    ) -> Leased {
+        Leased::new(slf.clone(), args, kwargs)
+    }
+
+    /// The function's annotations, unless others were set. From Python 3.14 on they are evaluated
+    /// when somebody asks, and `update_wrapper` passes on only how.
+    #[getter]
+    fn __annotations__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let name = intern!(slf.py(), "__annotations__");
+        let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?;
+        match attributes.cast::<PyDict>()?.get_item(name)? {
+            Some(set) => Ok(set),
+            None => slf.get().func(slf.py()).getattr(name),
+        }
+    }
+
+    #[setter(__annotations__)]
+    fn set_annotations(slf: &Bound<'_, Self>, annotations: Bound<'_, PyAny>) -> PyResult<()> {
+        let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?;
+        attributes.set_item(intern!(slf.py(), "__annotations__"), annotations)
+    }
+
+    fn __get__(
+        slf: Bound<'_, Self>,
+        instance: Option<Bound<'_, PyAny>>,
+        _owner: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        match instance {
+            None => Ok(slf.into_any().unbind()),
+            Some(instance) => BoundCached::make(slf, instance),
+        }
+    }
+
+    fn __reduce__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        // Like a function: found again by its name.
+        let name = slf.getattr(intern!(slf.py(), "__qualname__"))?;
+        Ok(name.unbind())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<cached function {}>", self.name())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.traverse(&visit)
+    }
+}

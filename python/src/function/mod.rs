@@ -1,0 +1,13 @@
+//! A cached function: how it is decorated and called, and what Python can ask of it.
+
+pub(crate) mod argument_array;
+pub(crate) mod bound;
+pub(crate) mod cached;
+pub(crate) mod decorator;
+pub(crate) mod leased;
+pub(crate) mod methods;
+pub(crate) mod options;
+pub(crate) mod plan;
+pub(crate) mod registration;
+pub(crate) mod shape;
+pub(crate) mod vectorcall;

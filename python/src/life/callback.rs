@@ -1,0 +1,230 @@
+//! The callbacks of a cached function: how they are called, and what they may answer.
+
+use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyString};
+use pyo3::{PyTraverseError, PyVisit};
+use tenure::Cause;
+
+use crate::caller::user_code;
+use crate::words::info::EntryInfo;
+
+/// A callback that says yes or no of a resource.
+pub(crate) struct Question {
+    pub(crate) name: &'static str,
+    example: &'static str,
+}
+
+pub(crate) const VALIDATE: Question = Question {
+    name: "validate",
+    example: "validate=lambda connection: connection.is_alive() is True",
+};
+
+pub(crate) const KEEP_IF: Question = Question {
+    name: "keep_if",
+    example: "keep_if=lambda rows: len(rows) > 0",
+};
+
+impl Question {
+    /// What the callback of this function has said.
+    ///
+    /// # Errors
+    /// A `TypeError` for what is not a boolean.
+    pub(crate) fn answered(&self, function: &str, answer: &Bound<'_, PyAny>) -> PyResult<bool> {
+        boolean(answer, || {
+            (
+                format!("{} of {function}", self.name),
+                self.example.to_owned(),
+            )
+        })
+    }
+}
+
+/// Whether the program, asked to clear entries, means this one.
+///
+/// # Errors
+/// What the predicate raises, and a `TypeError` for what is not a boolean.
+pub(crate) fn is_meant(
+    function: &str,
+    predicate: &Bound<'_, PyAny>,
+    resource: &Bound<'_, PyAny>,
+    entry: &tenure::EntryInfo,
+) -> PyResult<bool> {
+    let figures = Bound::new(resource.py(), EntryInfo::new(entry))?;
+    let answer = user_code::apply(predicate, [resource, figures.as_any()])?;
+    let asked = || format!("the predicate of {function}.clear_if");
+    boolean(&answer, || (asked(), example_of_predicate(function)))
+}
+
+/// The error for what cannot be a predicate.
+pub(crate) fn no_predicate(function: &str, given: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!(
+        "{function}.clear_if takes a function of a resource and its figures, not {given:?}. \
+         Example: {}. To end the entry of a call write {function}.clear(...) with its arguments",
+        example_of_predicate(function)
+    ))
+}
+
+fn example_of_predicate(function: &str) -> String {
+    format!("{function}.clear_if(lambda resource, info: info.age > 3600)")
+}
+
+/// The answer to a question that has two. `asked` says who was asked, and what to write instead.
+fn boolean(answer: &Bound<'_, PyAny>, asked: impl FnOnce() -> (String, String)) -> PyResult<bool> {
+    match answer.cast::<PyBool>() {
+        Ok(answer) => Ok(answer.is_true()),
+        Err(_) => {
+            let (who, example) = asked();
+            let class = answer.get_type();
+            Err(PyTypeError::new_err(format!(
+                "{who} must return True or False, not {class}. Example: {example}"
+            )))
+        }
+    }
+}
+
+/// An `on_release`, and whether it is told why.
+pub(crate) struct OnRelease {
+    pub(crate) callback: Py<PyAny>,
+    takes_cause: bool,
+}
+
+impl OnRelease {
+    /// Looks once whether the callback asks for the cause: whether it cannot be called without.
+    ///
+    /// # Errors
+    /// An interruption, such as a Ctrl-C, by what tells its signature.
+    pub(crate) fn new(py: Python<'_>, callback: Py<PyAny>) -> PyResult<Self> {
+        Ok(Self {
+            takes_cause: needs_two(callback.bind(py))?,
+            callback,
+        })
+    }
+
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            callback: self.callback.clone_ref(py),
+            takes_cause: self.takes_cause,
+        }
+    }
+
+    pub(crate) fn call<'py>(
+        &self,
+        resource: &Bound<'py, PyAny>,
+        cause: Cause,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let callback = self.callback.bind(resource.py());
+        if self.takes_cause {
+            let cause = PyString::new(resource.py(), cause.name());
+            user_code::apply(callback, [resource, cause.as_any()])
+        } else {
+            user_code::apply(callback, [resource])
+        }
+    }
+
+    /// The call as one without arguments, for whoever makes it elsewhere.
+    pub(crate) fn with<'py>(
+        &self,
+        resource: &Bound<'py, PyAny>,
+        cause: Cause,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = resource.py();
+        let partial = py
+            .import(intern!(py, "functools"))?
+            .getattr(intern!(py, "partial"))?;
+        if self.takes_cause {
+            partial.call1((&self.callback, resource, cause.name()))
+        } else {
+            partial.call1((&self.callback, resource))
+        }
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.callback)
+    }
+}
+
+/// Whether a second positional parameter has no default. A callable that does not tell its
+/// signature is taken to need one argument, as most do.
+fn needs_two(callback: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let needs_two = || {
+        // What a wrapper takes counts, and what it wraps only where it passes on whatever comes.
+        let mut layer = callback.clone();
+        // An object may claim to wrap itself.
+        for _ in 0..MOST_LAYERS {
+            let own = Parameters::of(&layer, false)?;
+            if own.needed >= 2 || !own.takes_rest {
+                return Ok(own.needed >= 2);
+            }
+            match inner(&layer)? {
+                Some(wrapped) => layer = wrapped,
+                // What it passes on to is not seen from outside: a partial, a `__call__`.
+                None => return Ok(Parameters::of(&layer, true)?.needed >= 2),
+            }
+        }
+        Ok(false)
+    };
+    needs_two().or_else(|error: PyErr| {
+        if error.is_instance_of::<PyException>(callback.py()) {
+            Ok(false)
+        } else {
+            Err(error)
+        }
+    })
+}
+
+const MOST_LAYERS: usize = 64;
+
+/// What a wrapper wraps, bound to the same instance.
+fn inner<'py>(layer: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = layer.py();
+    let Some(wrapped) = layer.getattr_opt(intern!(py, "__wrapped__"))? else {
+        return Ok(None);
+    };
+    let method = py.import(intern!(py, "types"))?.getattr("MethodType")?;
+    if !layer.get_type().is(&method) {
+        return Ok(Some(wrapped));
+    }
+    let instance = layer.getattr(intern!(py, "__self__"))?;
+    method.call1((wrapped, instance)).map(Some)
+}
+
+/// What a signature says of arguments by position.
+struct Parameters {
+    /// How many have no default.
+    needed: usize,
+    /// Whether any number may follow.
+    takes_rest: bool,
+}
+
+impl Parameters {
+    fn of(callable: &Bound<'_, PyAny>, follow_wrapped: bool) -> PyResult<Self> {
+        let py = callable.py();
+        let how = PyDict::new(py);
+        how.set_item("follow_wrapped", follow_wrapped)?;
+        if py.version_info() >= (3, 14) {
+            // Annotations are evaluated when asked for, and may name what is not there.
+            let formats = py.import("annotationlib")?.getattr("Format")?;
+            how.set_item("annotation_format", formats.getattr("STRING")?)?;
+        }
+        let inspect = py.import(intern!(py, "inspect"))?;
+        let signature = inspect.call_method("signature", (callable,), Some(&how))?;
+        let parameters = signature.getattr("parameters")?.call_method0("values")?;
+        let mut found = Self {
+            needed: 0,
+            takes_rest: false,
+        };
+        for parameter in parameters.try_iter()? {
+            let parameter = parameter?;
+            let default = parameter.getattr("default")?;
+            let is_needed = default.is(parameter.getattr("empty")?);
+            match parameter.getattr("kind")?.extract()? {
+                0_u8 | 1 => found.needed += usize::from(is_needed),
+                2 => found.takes_rest = true,
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,187 @@
+//! Who shares an entry, as a decorator says it, and who asks now.
+
+use std::fmt::Write;
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use tenure::{Encoder, Scope, SessionId};
+
+use crate::caller::user_code;
+use crate::encode::{self, Context};
+use crate::process;
+use crate::words::errors::{self, Kind};
+
+/// Who shares an entry.
+pub(crate) enum Sharing {
+    Global,
+    Session,
+    /// Those on one event loop.
+    Loop,
+    /// Those on one thread.
+    Thread,
+    /// Those for whom this callable gives the same.
+    By(Py<PyAny>),
+}
+
+const FORMS: &str = "Accepted are \"global\", \"session\", \"loop\", \"thread\", and a function without \
+                     arguments that says for whom the present code runs. Example: scope=\"session\"";
+
+impl Sharing {
+    /// Reads the setting.
+    ///
+    /// # Errors
+    /// `TypeError` or `ValueError`, with the accepted forms.
+    pub(crate) fn read(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = value.cast::<PyString>() {
+            return match text.to_str()? {
+                "global" => Ok(Self::Global),
+                "session" => Ok(Self::Session),
+                "loop" => Ok(Self::Loop),
+                "thread" => Ok(Self::Thread),
+                _ => Err(errors::setting_value(
+                    value.py(),
+                    format!("scope must be \"global\" or \"session\", not {value:?}. {FORMS}"),
+                )),
+            };
+        }
+        if value.is_callable() {
+            return Ok(Self::By(value.clone().unbind()));
+        }
+        Err(errors::setting_type(
+            value.py(),
+            format!("scope must be \"global\" or \"session\", not {value:?}. {FORMS}"),
+        ))
+    }
+
+    /// The engine's word for it.
+    pub(crate) fn scope(&self) -> Scope {
+        match self {
+            Self::Global => Scope::Global,
+            Self::Session => Scope::Session,
+            Self::Loop | Self::Thread | Self::By(_) => Scope::Custom,
+        }
+    }
+
+    /// What tells it from others, beside a callable's own identity.
+    pub(crate) fn mark(&self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Session => "session",
+            Self::Loop => "loop",
+            Self::Thread => "thread",
+            Self::By(_) => "callable",
+        }
+    }
+
+    pub(crate) fn callable(&self) -> Option<&Py<PyAny>> {
+        match self {
+            Self::By(callable) => Some(callable),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Global => Self::Global,
+            Self::Session => Self::Session,
+            Self::Loop => Self::Loop,
+            Self::Thread => Self::Thread,
+            Self::By(callable) => Self::By(callable.clone_ref(py)),
+        }
+    }
+
+    /// The name of the scope that the present code is in.
+    ///
+    /// # Errors
+    /// A `ScopeError` that says what is missing, and what a callable raises.
+    pub(crate) fn present(&self, py: Python<'_>, function: &str) -> PyResult<Option<SessionId>> {
+        match self {
+            Self::Global | Self::Session => Ok(None),
+            Self::Loop => named_by(py, function, "tenure._loops"),
+            Self::Thread => named_by(py, function, "tenure._threads"),
+            Self::By(callable) => {
+                let value = user_code::apply(callable.bind(py), [])?;
+                if value.is_none() {
+                    return Err(errors::raise(
+                        py,
+                        Kind::Scope,
+                        format!(
+                            "the scope of {function} is None here, so nobody is there whose resource \
+                             this would be: {callable} has to return for whom the present code runs, \
+                             or raise"
+                        ),
+                        None,
+                    ));
+                }
+                of_value(&value, function).map(Some)
+            }
+        }
+    }
+
+    /// Whether a scope is over that the present code has just been said to be in.
+    pub(crate) fn has_ended(&self, py: Python<'_>, scope: &str) -> PyResult<bool> {
+        match self {
+            Self::Loop => py
+                .import(intern!(py, "tenure._loops"))?
+                .call_method1(intern!(py, "has_ended"), (scope,))?
+                .extract(),
+            _ => Ok(false),
+        }
+    }
+}
+
+fn named_by(py: Python<'_>, function: &str, module: &str) -> PyResult<Option<SessionId>> {
+    let name: Option<String> = py
+        .import(module)?
+        .call_method0(intern!(py, "scope"))?
+        .extract()?;
+    match name {
+        Some(name) => Ok(Some(SessionId::from(name))),
+        None => Err(errors::raise(
+            py,
+            Kind::Scope,
+            format!(
+                "{function} has scope=\"loop\", and no event loop runs here. Call it from a task, as \
+                 in `asyncio.run(main())`"
+            ),
+            None,
+        )),
+    }
+}
+
+/// The name of the scope of a value.
+fn of_value(value: &Bound<'_, PyAny>, function: &str) -> PyResult<SessionId> {
+    let cx = Context {
+        function,
+        hash_funcs: None,
+    };
+    let mut encoder = Encoder::new();
+    encode::encode(value.py(), &mut encoder, value.as_ptr(), "scope", &cx)?;
+    let mut name = String::from("value:");
+    for byte in encoder.as_bytes() {
+        let _ = write!(name, "{byte:02x}");
+    }
+    Ok(SessionId::from(name))
+}
+
+/// A value is no longer anybody's scope: what is kept for it is released, in every function whose scope
+/// is a callable.
+#[pyfunction]
+pub(crate) fn end_scope(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let scope = of_value(value, "tenure.end_scope")?;
+    end(py, &scope)
+}
+
+/// The same for a loop or a thread, by its name.
+#[pyfunction]
+pub(crate) fn end_scope_named(py: Python<'_>, scope: &str) -> PyResult<()> {
+    end(py, scope)
+}
+
+fn end(py: Python<'_>, scope: &str) -> PyResult<()> {
+    crate::life::interrupts::to_caller(py, || {
+        process::engine().end_scope(scope);
+        Ok(())
+    })
+}

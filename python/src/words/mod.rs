@@ -1,0 +1,6 @@
+//! The words of the interface: exceptions, figures, and lines in the log.
+
+pub(crate) mod errors;
+pub(crate) mod events;
+pub(crate) mod info;
+pub(crate) mod log;

@@ -1,0 +1,37 @@
+"""Every test of async functions has a clock driven by hand, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+import tenure
+import tenure.testing
+from tenure import _aio, _native, _threads
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(clock: tenure.testing.Clock) -> Iterator[None]:
+    yield
+    tenure.cache_resource.clear()
+    gc.collect()
+    clock.advance("1d")
+    _aio._sweep()
+    # This thread goes on, and its scope with it.
+    _native.end_scope_named(_threads.scope())
+    counts = _native._inspect()
+    assert {name: counts[name] for name in ("flights", "waits", "drains", "sessions", "releasing")} == {
+        "flights": 0,
+        "waits": 0,
+        "drains": 0,
+        "sessions": 0,
+        "releasing": 0,
+    }
+    homes, carried = list(_aio._homes.values()), list(_aio._carried)
+    # What one test leaves is not the next one's fault.
+    _aio._homes.clear()
+    _aio._carried.clear()
+    assert not homes
+    assert not carried
