@@ -42,7 +42,7 @@ def yielded(path: str) -> Generator[sqlite3.Connection]:
 
 
 @asynccontextmanager
-async def session(url: str) -> AsyncIterator[Pool]:
+async def session(url: str) -> AsyncGenerator[Pool]:
     yield Pool()
 
 
