@@ -23,6 +23,7 @@ import atexit
 import contextlib
 import contextvars
 import functools
+import inspect
 import itertools
 import operator
 import os
@@ -83,9 +84,17 @@ class Home:
         loop = self.loop()
         return self.state.is_over or loop is None or loop.is_closed()
 
+    def goes_on(self) -> bool:
+        """Whether the program goes on here: not all of its tasks are being cancelled."""
+        return any(not task.cancelling() for task in asyncio.all_tasks() - self.tasks)
+
     def is_here(self) -> bool:
         """Whether the present code runs on this loop."""
         return asyncio._get_running_loop() is self.loop() is not None
+
+    def _stands_still(self) -> bool:
+        loop = self.loop()
+        return loop is None or not loop.is_running()
 
     def spawn(
         self, work: Coroutine[Any, Any, Any], name: str, context: contextvars.Context | None = None
@@ -194,6 +203,8 @@ class Home:
                 begin()
             else:
                 self._held_back.append((ticket.number, begin))
+        elif self._stands_still() and keeper is None and not inspect.iscoroutinefunction(on_release):
+            ticket.has_no_loop(on_release, False)  # It needs none.
         elif not self.post(begin):
             ticket.has_no_loop(on_release, keeper is not None)
 
@@ -338,13 +349,13 @@ def lose(it: Home) -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    """Ends the loops that stand still in the main thread: nobody runs them any more."""
+    """Ends the loops that stand still, of the main thread and of threads that have ended: nobody runs them any more."""
     if asyncio._get_running_loop() is not None:
         return
-    main = threading.main_thread().ident
+    others = {thread.ident for thread in threading.enumerate()} - {threading.main_thread().ident}
     for it in _homes.copy().values():
         loop = it.loop()
-        if it.thread == main and loop is not None and not (loop.is_running() or it.is_closed()):
+        if it.thread not in others and loop is not None and not (loop.is_running() or it.is_closed()):
             loop.run_until_complete(it._end.aclose())
 
 
@@ -391,6 +402,7 @@ class _Gate:
 
     def open(self) -> None:
         self._gates.pop(self._number, None)
+        self.landing = None  # It holds the resource, and whoever keeps an exception may keep this gate.
         for future in self.futures:
             if not future.done():
                 future.set_result(None)
@@ -400,6 +412,7 @@ class _Gate:
         self.futures.discard(future)
         if not self.futures:
             self._gates.pop(self._number, None)
+            self.landing = None
 
 
 class _Carried(NamedTuple):
@@ -470,7 +483,7 @@ class Keeper:
         if not self._stopped.done():
             # All tasks are being cancelled, since the loop ends: those who may use the resource run their own ends
             # first. Or what was entered is broken, and says so in this way.
-            goes_on = self._goes_on()
+            goes_on = self.home.goes_on()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._others_end()
             _native.release_of_keeper(self)
@@ -483,10 +496,6 @@ class Keeper:
                 await asyncio.shield(self._stopped)
         # Nobody who cancels all tasks means this one from here on.
         asyncio._unregister_task(self.task)
-
-    def _goes_on(self) -> bool:
-        """Whether the program goes on, on this loop."""
-        return any(not task.cancelling() for task in asyncio.all_tasks() - self.home.tasks)
 
     async def _others_end(self) -> None:
         """Waits for the tasks that are being cancelled, but for those of homes; and for what was built later, and
@@ -529,12 +538,16 @@ class Keeper:
 
 async def _build(here: Home, build: _native.TaskBuild) -> None:
     """The task of a build that awaits."""
+    task = asyncio.current_task()
     try:
         resource = [await build.make()]
     except asyncio.CancelledError as error:
-        _cancelled(build, error)
+        _cancelled(here, build, error)
         raise
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except GeneratorExit as error:
+        if _closed(build, task, error):
+            raise
+    except (KeyboardInterrupt, SystemExit):
         build.abandon()
         raise
     except Exception as error:
@@ -546,12 +559,22 @@ async def _build(here: Home, build: _native.TaskBuild) -> None:
     here.landed(build)
 
 
-def _cancelled(build: _native.TaskBuild, error: asyncio.CancelledError) -> None:
+def _cancelled(here: Home, build: _native.TaskBuild, error: asyncio.CancelledError) -> None:
+    """A build is handed on where its loop ends, with all tasks cancelled; otherwise it has failed."""
     task = asyncio.current_task()
-    if task is None or task.cancelling():
+    if task is None or (task.cancelling() and (here.is_ending or not here.goes_on())):
         build.abandon()
     else:
         build.cancelled_within(error)
+
+
+def _closed(build: _native.TaskBuild, task: asyncio.Task[Any] | None, error: GeneratorExit) -> bool:
+    """Whether the task of a build was dropped; otherwise the function has raised this by itself."""
+    if task is not None and asyncio._get_running_loop() is not None and asyncio.current_task() is task:
+        build.interrupted(error)
+        return False
+    build.abandon()
+    return True
 
 
 @types.coroutine
@@ -630,12 +653,17 @@ async def _keep_entered(here: Home, build: _native.TaskBuild) -> None:
 
 async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaitable[_Entered]]) -> None:
     """Enters, waits, and leaves, in one task: a task group or a cancel scope may lie in between."""
+    task = asyncio.current_task()
     try:
         resource, leave = await _unlisted(enter())
     except asyncio.CancelledError as error:
-        _cancelled(build, error)
+        _cancelled(here, build, error)
         raise
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except GeneratorExit as error:
+        if _closed(build, task, error):
+            raise
+        return
+    except (KeyboardInterrupt, SystemExit):
         build.abandon()
         raise
     except Exception as error:

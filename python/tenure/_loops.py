@@ -6,6 +6,7 @@ A call is taken step by step: the native module says what is to be done next, th
 from __future__ import annotations
 
 import ast
+import asyncio
 import contextvars
 import functools
 import inspect
@@ -75,12 +76,19 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
 async def _checked(call: _native.TaskCall, resource: Any) -> tuple[bool, Any]:
     """Asks `validate`, which may await."""
     checking = call.checking()
+    task = asyncio.current_task()
+    cancelling = 0 if task is None else task.cancelling()
     token = _native.inside.set(checking)
     try:
         answer = call.ask(resource)
         if hasattr(type(answer), "__await__"):
             answer = await answer
     except Exception as error:
+        return call.check_raised(error)
+    except asyncio.CancelledError as error:
+        # One that nobody has asked for comes out of the check itself.
+        if task is None or task.cancelling() > cancelling:
+            raise
         return call.check_raised(error)
     finally:
         checking.end()

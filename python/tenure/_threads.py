@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import threading
@@ -11,6 +12,8 @@ from tenure import _native
 __all__ = ["scope"]
 
 _numbers = itertools.count(1)
+_main: list[str] = []
+"""The name of the main thread's scope, once it has one."""
 _here = threading.local()
 
 
@@ -35,4 +38,13 @@ def scope() -> str:
         thread: _Thread = _here.thread
     except AttributeError:
         thread = _here.thread = _Thread()
+        if threading.current_thread() is threading.main_thread():
+            _main[:] = [thread.name]
     return thread.name
+
+
+@atexit.register
+def _at_exit() -> None:
+    """Ends the main thread's scope on the main thread, which the release of everything else does not run on."""
+    for name in _main:
+        _native.end_scope_named(name)
