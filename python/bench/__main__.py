@@ -13,6 +13,7 @@ import json
 import sys
 from pathlib import Path
 
+import coroutines
 import hits
 import life
 import memory
@@ -36,7 +37,7 @@ def main() -> None:
         return chosen.only.lower() in name.lower()
 
     rows: list[Row] = []
-    for part in (hits, threads, misses, memory, life, server):
+    for part in (hits, threads, misses, coroutines, memory, life, server):
         print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
         rows += part.measure(chosen.rounds, chosen.seconds, wanted)
         # Nothing that is measured is lost where a later part fails.

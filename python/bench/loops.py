@@ -12,7 +12,7 @@ import gc
 import itertools
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 Loop = Callable[[int], float]
@@ -20,7 +20,7 @@ Loop = Callable[[int], float]
 _TEMPLATE = """
 def make(f, values, repeat, clock):
     {names} = values
-    def loop(n):
+    {kind} loop(n):
         turns = repeat(None, n)
         start = clock()
         for _ in turns:
@@ -37,16 +37,27 @@ def call_loop(function: Callable[..., Any], arguments: Mapping[str, Any], *, key
     return _compile(f"f({call})", names, function, tuple(arguments.values()))
 
 
+def await_loop(
+    run: Callable[[Coroutine[Any, Any, float]], float], function: Callable[..., Any], arguments: Mapping[str, Any]
+) -> Loop:
+    """Makes a loop that awaits what `function` gives for these arguments, within one task that `run` carries."""
+    names = list(arguments)
+    body = f"await f({', '.join(names)})"
+    loop = _compile(body, names, function, tuple(arguments.values()), kind="async def")
+    return lambda n: run(loop(n))
+
+
 def _empty_loop() -> Loop:
     return _compile("pass", [], lambda: None, ())
 
 
-def _compile(body: str, names: Sequence[str], function: Callable[..., Any], values: tuple[Any, ...]) -> Loop:
-    source = _TEMPLATE.format(names=", ".join(names) + "," if names else "()", body=body)
+def _compile(
+    body: str, names: Sequence[str], function: Callable[..., Any], values: tuple[Any, ...], kind: str = "def"
+) -> Any:
+    source = _TEMPLATE.format(names=", ".join(names) + "," if names else "()", body=body, kind=kind)
     space: dict[str, Any] = {}
     exec(source, space)
-    made: Loop = space["make"](function, values, itertools.repeat, time.perf_counter)
-    return made
+    return space["make"](function, values, itertools.repeat, time.perf_counter)
 
 
 def quiet(run: Callable[[], float]) -> float:

@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("tenure", "streamlit", "cachetools", "cachebox", "numpy", "pandas", "polars", "pydantic")
+PACKAGES = (
+    *("tenure", "streamlit", "cachetools", "cachebox", "async-lru", "asyncstdlib", "aiocache", "cashews"),
+    *("numpy", "pandas", "polars", "pydantic"),
+)
 
 
 def describe() -> dict[str, str]:

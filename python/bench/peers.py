@@ -12,8 +12,12 @@ from typing import Any
 os.environ.setdefault("STREAMLIT_LOGGER_LEVEL", "critical")
 os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
 
+import aiocache
+import async_lru
+import asyncstdlib
 import cachebox
 import cachetools
+import cashews
 import streamlit as st
 
 import tenure
@@ -57,6 +61,28 @@ def with_cachebox(function: Function, max_entries: int | None = None) -> Functio
     return cached
 
 
+def with_async_lru(function: Function) -> Function:
+    """async-lru: one build per key, which is a task."""
+    return async_lru.alru_cache(maxsize=None)(function)
+
+
+def with_asyncstdlib(function: Function) -> Function:
+    """asyncstdlib's lru_cache: callers at one time build each for itself."""
+    return asyncstdlib.lru_cache(maxsize=None)(function)
+
+
+def with_aiocache(function: Function) -> Function:
+    """aiocache in memory, with a time to live."""
+    return aiocache.cached(ttl=HOUR, cache=aiocache.Cache.MEMORY)(function)
+
+
+def with_cashews(function: Function) -> Function:
+    """cashews in memory; it has no cache without a time to live."""
+    cache = cashews.Cache()
+    cache.setup("mem://")
+    return cache(ttl=HOUR)(function)
+
+
 PEERS: dict[str, Callable[..., Function]] = {
     "tenure": with_tenure,
     "streamlit": with_streamlit,
@@ -65,7 +91,16 @@ PEERS: dict[str, Callable[..., Function]] = {
     "cachebox": with_cachebox,
 }
 
+ASYNC_PEERS: dict[str, Callable[[Function], Function]] = {
+    "tenure": with_tenure,
+    "streamlit": with_streamlit,
+    "async-lru": with_async_lru,
+    "asyncstdlib": with_asyncstdlib,
+    "aiocache": with_aiocache,
+    "cashews": with_cashews,
+}
+
 
 def clear(peer: str, cached: Any) -> None:
     """Empties the cache of a decorated function."""
-    (cached.cache_clear if peer == "lru_cache" else cached.clear)()
+    (cached.cache_clear if peer in ("lru_cache", "async-lru") else cached.clear)()

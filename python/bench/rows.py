@@ -36,6 +36,12 @@ class Row:
             better, other = other, better
         return other / better if better > 0 else float("inf")
 
+    def cell(self, peer: str) -> str:
+        """The peer's figure, and how many times better Tenure's is."""
+        ratio = self.ratio(peer)
+        share = f" ({digits(ratio)} ×)" if ratio is not None else ""
+        return shown(self.figures[peer], self.unit) + share
+
     def as_json(self) -> dict[str, Any]:
         """The row without its functions."""
         plain = asdict(Row(self.case, self.figures, self.unit, [], self.more_is_better))
@@ -105,15 +111,10 @@ def table(rows: list[Row]) -> str:
         "|---" * (len(peers) + 3) + "|",
     ]
     for row in rows:
-        beside = [f"{peer} {shown(figure, row.unit)}" for peer, figure in row.figures.items() if peer not in NAMES]
+        beside = [f"{peer} {row.cell(peer)}" for peer in row.figures if peer not in NAMES]
         cells = [row.case + (f" ({', '.join(beside)})" if beside else "")]
         for peer in peers:
-            if peer not in row.figures:
-                cells.append("–")
-                continue
-            ratio = row.ratio(peer)
-            share = f" ({digits(ratio)} ×)" if ratio is not None else ""
-            cells.append(shown(row.figures[peer], row.unit) + share)
+            cells.append(row.cell(peer) if peer in row.figures else "–")
         cells.append("; ".join(goal.text for goal in row.goals) or "–")
         cells.append("; ".join("yes" if goal.reached(row.figures) else "no" for goal in row.goals) or "–")
         lines.append("| " + " | ".join(cells) + " |")

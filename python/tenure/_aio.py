@@ -97,13 +97,17 @@ class Home:
         return loop is None or not loop.is_running()
 
     def spawn(
-        self, work: Coroutine[Any, Any, Any], name: str, context: contextvars.Context | None = None
+        self,
+        work: Coroutine[Any, Any, Any],
+        name: str,
+        ended: Callable[[asyncio.Task[Any]], object],
+        context: contextvars.Context | None = None,
     ) -> asyncio.Task[Any]:
-        """Runs this as a task, which the home holds. To be called on the loop."""
+        """Runs this as a task, which the home holds until `ended` takes it out. To be called on the loop."""
         # Not by the loop's task factory, which is for the program's tasks, and may begin them at once.
         task = asyncio.Task(work, loop=self.loop(), name=name, context=context or contextvars.Context())
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(ended)
         return task
 
     def post(self, work: Callable[[], object]) -> bool:
@@ -140,19 +144,20 @@ class Home:
         inside = build.inside()
         context.run(_native.inside.set, inside)
 
-        def ended(_: object) -> None:
+        def ended(task: asyncio.Task[Any] | None) -> None:
+            if task is not None:
+                self.tasks.discard(task)
             self.landed(build)
             build.abandon()  # Unless it has landed: a task may be cancelled before its first step.
 
         _carried[build.number] = _Carried(build, self, inside)
         try:
             work = _CARRIERS[build.kind](self, build)
-            task = self.spawn(work, f"tenure build {build.function}", context)
+            task = self.spawn(work, f"tenure build {build.function}", ended, context)
         except BaseException:
             ended(None)
             raise
         self.builds[build.number] = task
-        task.add_done_callback(ended)
 
     def landed(self, build: _native.TaskBuild) -> None:
         """A build has ended."""
@@ -177,7 +182,7 @@ class Home:
                 return
             self.gates[number] = gate
         future: asyncio.Future[None] = loop.create_future()
-        gate.futures.add(future)
+        gate.futures[future] = None
         try:
             carried = _carried.get(number)
             if carried is not None and carried.home is self:
@@ -389,7 +394,8 @@ class _Gate:
 
     def __init__(self, gates: dict[int, _Gate], number: int, loop: asyncio.AbstractEventLoop) -> None:
         self._gates, self._number, self._loop = gates, number, loop
-        self.futures: set[asyncio.Future[None]] = set()
+        # In the order in which they came, which is the order of waking.
+        self.futures: dict[asyncio.Future[None], None] = {}
         self.landing: object = None
 
     def wake(self) -> None:
@@ -409,7 +415,7 @@ class _Gate:
 
     def leave(self, future: asyncio.Future[None]) -> None:
         """One of them waits no more."""
-        self.futures.discard(future)
+        self.futures.pop(future, None)
         if not self.futures:
             self._gates.pop(self._number, None)
             self.landing = None
@@ -717,11 +723,11 @@ def _begin_release(
                 close()  # It never begins.
             ticket.has_no_loop(None, True)
         else:
-            task = here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}")
+            ended = functools.partial(_release_ended, here, keeper, ticket)
+            task = here.spawn(_release(keeper, waits, ticket), f"tenure release {ticket.function}", ended)
             # Who ends the loop cancels all tasks that it lists, and a release must come to its end.
             asyncio._unregister_task(task)
             here.releases[task] = ticket
-            task.add_done_callback(functools.partial(_release_ended, here, keeper, ticket))
     return task
 
 
@@ -746,6 +752,7 @@ async def _release(keeper: Keeper | None, waits: Any, ticket: _native.Releasing)
 
 def _release_ended(here: Home, keeper: Keeper | None, ticket: _native.Releasing, task: asyncio.Task[None]) -> None:
     """Also where somebody cancelled it before it began."""
+    here.tasks.discard(task)
     here.releases.pop(task, None)
     if keeper is not None:
         keeper.leave()
