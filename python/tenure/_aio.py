@@ -5,12 +5,13 @@ as well as entered has a keeper: the one task that enters it, waits, and leaves 
 on the loop that built it.
 
 How the end of a loop is learned, without patching: `asyncio.run`, `Runner`, uvloop and anyio cancel all tasks, and then
-close the asynchronous generators of the loop. A `Home` holds one that has been started, whose end releases what lives
-on the loop, the last built first; a keeper that is cancelled before that waits for the others that are being cancelled,
-and leaves then. Only a bare `loop.close()` says nothing: it is noticed by whoever looks next.
+close the asynchronous generators of the loop. A `Home` has a task that is cancelled with them, waits for the others
+that are being cancelled, and then releases what lives on the loop, the last built first; and it holds a generator that
+has been started, whose end does the same with what is left. Only a bare `loop.close()` says nothing: it is noticed by
+whoever looks next.
 
-What the end of a loop must not cut short, a release that has begun, is run by tasks that `asyncio.all_tasks` does not
-know (`_set_aside`): the loop waits for them in its home's end.
+What the end of a loop must not cut short, keepers and releases that have begun, is run by tasks that
+`asyncio.all_tasks` does not know: the loop waits for them in its home's end.
 
 Everything of a home is touched on its own loop's thread, but for `post`, which any thread may call, and the looks at
 whether a loop is closed.
@@ -65,6 +66,7 @@ class Home:
         self.scope = f"loop:{self.state.number}"
         self.thread = threading.get_ident()
         self.is_ending = False
+        self._watch: asyncio.Task[None] | None = None
         self.is_parents = False
         self.tasks: set[asyncio.Task[Any]] = set()
         self.builds: dict[int, asyncio.Task[Any]] = {}
@@ -84,9 +86,10 @@ class Home:
         loop = self.loop()
         return self.state.is_over or loop is None or loop.is_closed()
 
-    def goes_on(self) -> bool:
-        """Whether the program goes on here: not all of its tasks are being cancelled."""
-        return any(not task.cancelling() for task in asyncio.all_tasks() - self.tasks)
+    def awaits(self, build: _native.TaskBuild) -> bool:
+        """Whether anybody on this loop waits for the build, and is not being cancelled."""
+        gate = self.gates.get(build.number)
+        return gate is not None and any(not future.done() for future in gate.futures)
 
     def is_here(self) -> bool:
         """Whether the present code runs on this loop."""
@@ -229,6 +232,25 @@ class Home:
         await self._wind_up(until)
         await self._finished(tuple(self.releases), until)
 
+    def watch(self) -> None:
+        """Has a task, which the loop lists, learn of the end where all tasks are cancelled."""
+        if self._watch is None and not self.is_ending:
+            self._watch = self.spawn(self._watches(), "tenure loop", self.tasks.discard)
+
+    async def _watches(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(asyncio.CancelledError):
+            await loop.create_future()
+        self._watch = None
+        if self.is_parents or self.is_ending:
+            return
+        # All tasks are being cancelled, since the loop ends. Those who may use what lives here end first.
+        others = [task for task in asyncio.all_tasks() - self.tasks if task.cancelling()]
+        with contextlib.suppress(asyncio.CancelledError):
+            if others:
+                await asyncio.wait(others)
+            await self._wind_up(loop.time() + _native.shutdown_timeout())
+
     async def _ends(self) -> None:
         """Releases what lives on the loop, which runs for the last time."""
         if self.is_parents:
@@ -236,6 +258,8 @@ class Home:
         self.is_ending = True
         until = asyncio.get_running_loop().time() + _native.shutdown_timeout()
         try:
+            if self._watch is not None:
+                self._watch.cancel()
             # Where nobody has cancelled anything: what is not built yet is built elsewhere, or not at all.
             for build in tuple(self.builds.values()):
                 build.cancel()
@@ -354,7 +378,7 @@ def lose(it: Home) -> None:
 
 @atexit.register
 def _at_exit() -> None:
-    """Ends the loops that stand still, of the main thread and of threads that have ended: nobody runs them any more."""
+    """Ends the loops that stand still, of the main thread and of threads that are over: nobody runs them any more."""
     if asyncio._get_running_loop() is not None:
         return
     others = {thread.ident for thread in threading.enumerate()} - {threading.main_thread().ident}
@@ -478,6 +502,9 @@ class Keeper:
 
     async def keep(self) -> None:
         """Waits until the resource is to be left."""
+        # Nobody who cancels all tasks means this one: its home is told of that, and ends everything in order.
+        asyncio._unregister_task(self.task)
+        self.home.watch()
         try:
             # One that was cancelled while it built will not be again.
             if not self.task.cancelling():
@@ -487,42 +514,12 @@ class Keeper:
         if self.home.is_parents:
             return
         if not self._stopped.done():
-            # All tasks are being cancelled, since the loop ends: those who may use the resource run their own ends
-            # first. Or what was entered is broken, and says so in this way.
-            goes_on = self.home.goes_on()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._others_end()
+            # What was entered is broken, and says so in this way.
             _native.release_of_keeper(self)
-            if not goes_on:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await self._others_let_go()
         # Its `on_release` comes first; but what somebody still leases is released when it has been left.
         while self.is_released and not self._stopped.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(self._stopped)
-        # Nobody who cancels all tasks means this one from here on.
-        asyncio._unregister_task(self.task)
-
-    async def _others_end(self) -> None:
-        """Waits for the tasks that are being cancelled, but for those of homes; and for what was built later, and
-        may use this resource.
-        """
-        everyone = asyncio.all_tasks() - self.home.tasks
-        others = [task for task in everyone if task.cancelling()]
-        if others:
-            await asyncio.wait(others)
-        younger = [it for it in self.home.keepers if it.number > self.number]
-        later = [it._left for it in younger if it.is_released or it.task.cancelling()]
-        if later:
-            await asyncio.wait(later)
-
-    async def _others_let_go(self) -> None:
-        """Waits while somebody leases the resource, as long as a shutdown may take."""
-        loop = self.task.get_loop()
-        until = loop.time() + _native.shutdown_timeout()
-        while not self._stopped.done() and loop.time() < until:
-            await asyncio.wait((self._stopped,), timeout=PAUSE)
-            _native.look_at_place(self.home.state.number)
 
     def outcome(self) -> tuple[bool, BaseException | None]:
         """Whether it has been left already, and what that raised."""
@@ -566,9 +563,9 @@ async def _build(here: Home, build: _native.TaskBuild) -> None:
 
 
 def _cancelled(here: Home, build: _native.TaskBuild, error: asyncio.CancelledError) -> None:
-    """A build is handed on where its loop ends, with all tasks cancelled; otherwise it has failed."""
+    """A build is handed on where its loop ends, with all tasks cancelled; where callers go on to wait it has failed."""
     task = asyncio.current_task()
-    if task is None or (task.cancelling() and (here.is_ending or not here.goes_on())):
+    if task is None or (task.cancelling() and (here.is_ending or not here.awaits(build))):
         build.abandon()
     else:
         build.cancelled_within(error)
