@@ -152,7 +152,7 @@ fn aside_of(hub: &Bound<'_, PyAny>, work: fn() -> bool) -> PyResult<bool> {
     }
 }
 
-/// What wakes a wait in a hub, from any thread.
+/// The waker of a wait in a hub, for any thread.
 struct InHub(Py<PyAny>);
 
 impl Wake for InHub {

@@ -1,4 +1,4 @@
-//! What the engine's registry tells functions apart by: identity and settings, as digests.
+//! The digests that the engine's registry tells functions apart by: identity and settings.
 
 use std::sync::Arc;
 
@@ -45,19 +45,19 @@ impl Decorated {
     }
 }
 
-/// What tells a function from others, for the registry.
+/// The marks of a function for the registry.
 pub(crate) struct Fingerprint {
     pub(crate) identity: Identity,
-    /// What the identity tells apart by address: kept alive, so that no address is used again.
+    /// The objects that the identity tells apart by address: kept alive, so that no address is used again.
     pub(crate) pinned: Vec<Py<PyAny>>,
-    /// What callbacks hold and counts as it was when it was first met: kept while this is, and
+    /// The objects of callbacks that count as they were when first met: kept while this is, and
     /// while the callbacks are.
     pub(crate) firsts: Firsts,
-    /// What tells this decoration from the next one of the same code.
+    /// The marks of this decoration beside the next one of the same code.
     pub(crate) decoration: Decoration,
 }
 
-/// What tells one decoration from the next one of the same code.
+/// The marks of one decoration beside the next one of the same code.
 #[derive(Clone)]
 pub(crate) struct Decoration {
     /// The run of the main script that it was done in.

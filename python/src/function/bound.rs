@@ -71,7 +71,7 @@ unsafe extern "C" fn call_bound(
 
 #[pymethods]
 impl BoundCached {
-    /// The same for those who ask for `__call__` by name; a call itself does not come this way.
+    /// A call by those who ask for `__call__` by name; a call itself does not come this way.
     #[pyo3(signature = (*args, **kwargs))]
     fn __call__(
         &self,
@@ -94,7 +94,7 @@ impl BoundCached {
         self.cached.getattr(py, intern!(py, "__doc__"))
     }
 
-    /// What `inspect.signature` gives: without the instance.
+    /// The signature for `inspect.signature`: without the instance.
     #[getter]
     fn __signature__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let method = py

@@ -50,11 +50,11 @@ pub(crate) struct Cached {
     plan: Plan,
     registration: Registration,
     decorated: Decorated,
-    /// What it is told from others by, once that has been read.
+    /// Its marks for the registry, once they have been read.
     fingerprint: OnceLock<Fingerprint>,
     func: Py<PyAny>,
     shape: Shape,
-    /// What the calls of an async function give.
+    /// The makers of its coroutines, where it is async.
     coroutines: Option<Coroutines>,
     options: Options,
 }
@@ -133,7 +133,7 @@ impl Cached {
         Current::set(&self.func)
     }
 
-    /// What its calls give where it is async.
+    /// The makers of its coroutines, where it is async.
     pub(crate) fn coroutines(&self) -> Option<&Coroutines> {
         self.coroutines.as_ref()
     }
@@ -151,7 +151,7 @@ impl Cached {
         self.vectorcall
     }
 
-    /// What the engine in force keeps for this function.
+    /// The function in the engine in force.
     pub(crate) fn function(&self, py: Python<'_>) -> PyResult<Arc<KnownFunction>> {
         self.registration.get(py, || self.register(py))
     }
@@ -339,7 +339,7 @@ impl Cached {
         }
     }
 
-    /// What the function gave, or what that yields or is entered for, as a resource.
+    /// The resource that the function gave, or that this yields or is entered for.
     fn entered(&self, function: &KnownFunction, object: Bound<'_, PyAny>) -> PyResult<Held> {
         let (py, name) = (object.py(), &self.decorated.name);
         if can_be_awaited(&object) {
@@ -545,7 +545,7 @@ pub(crate) fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
     }
 }
 
-/// What every call of a `Cached` enters through.
+/// The entrance of every call of a `Cached`.
 ///
 /// # Safety
 /// As for any vectorcall, with the interpreter held and a `Cached` to be called.
@@ -569,7 +569,7 @@ pub(crate) unsafe extern "C" fn call(
     }
 }
 
-/// What every call of an async `Cached` enters through: the coroutine of one that has its resource at
+/// The entrance of every call of an async `Cached`: gives the coroutine of one that has its resource at
 /// hand, or of one that has yet to find it.
 ///
 /// # Safety

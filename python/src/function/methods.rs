@@ -14,7 +14,7 @@ use crate::words::info::Info;
 
 #[pymethods]
 impl Cached {
-    /// The same for those who ask for `__call__` by name; a call itself does not come this way.
+    /// A call by those who ask for `__call__` by name; a call itself does not come this way.
     #[pyo3(signature = (*args, **kwargs))]
     fn __call__(
         slf: &Bound<'_, Self>,

@@ -14,7 +14,7 @@ use crate::program::scope::Sharing;
 use crate::words::errors;
 use crate::words::log::{self, Caller};
 
-/// What a decorator was given, checked.
+/// The settings of a decorator, checked.
 pub(crate) struct Options {
     pub(crate) settings: Settings,
     pub(crate) hash_funcs: Option<Py<PyAny>>,

@@ -1,4 +1,4 @@
-//! What the engine in force keeps for one decorated function.
+//! A decorated function's registration with the engine in force.
 //!
 //! Mostly there is one engine, and a look at its number is all that a hit pays. In a child process
 //! and under a hand-driven clock the function is registered anew when it is first used there.
@@ -80,7 +80,7 @@ impl Registration {
         Some(unsafe { &*self.known.load(Ordering::Relaxed) })
     }
 
-    /// What the engine holds that goes with this registration: the callbacks of a version which
+    /// The callbacks that the engine holds and that go with this registration: those of a version which
     /// nobody else uses, and which goes or waits without this one. The collector takes them for this one's own.
     ///
     /// It must not clear them, since the engine calls them yet. So they are shown only until it has

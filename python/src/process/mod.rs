@@ -70,7 +70,7 @@ pub(crate) fn own_generation() -> u32 {
     OWN_GENERATION.load(Ordering::Relaxed)
 }
 
-/// What a generation is to this process now.
+/// The part that a generation has in this process now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// The program's own engine.
@@ -130,7 +130,7 @@ pub(crate) fn reinstate() {
     GENERATION.store(generation, Ordering::Release);
 }
 
-/// What the engine in force is configured to. Locked only by who holds the interpreter, so that it
+/// The configuration of the engine in force. Locked only by who holds the interpreter, so that it
 /// is free after a fork.
 static CONFIG: Mutex<Option<Config>> = Mutex::new(None);
 
@@ -175,7 +175,7 @@ fn engines() -> Vec<&'static Engine> {
     engines
 }
 
-/// What is left of the time that the engine in force gives to a shutdown that begins now.
+/// The rest of the time that the engine in force gives to a shutdown that begins now.
 fn time_left() -> impl Fn() -> Duration {
     let bound = engines().first().map(|it| it.config().shutdown_bound);
     let began = Instant::now();
@@ -185,7 +185,7 @@ fn time_left() -> impl Fn() -> Duration {
 /// The process ends as soon as everything is released: nothing that is built now has a future.
 static OVER: AtomicBool = AtomicBool::new(false);
 
-/// The same where the process ends right after it, whatever its threads are doing. They go on
+/// A shutdown right before the process ends, whatever its threads are doing. They go on
 /// meanwhile, so that a lock which a callback needs comes free; what they build in that time is
 /// released in the end.
 pub(crate) fn shutdown_at_last() -> bool {

@@ -70,7 +70,7 @@ fn copies(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
     Ok(packages)
 }
 
-/// What an imported module of a package has under a name, without a Python frame.
+/// An attribute of an imported module of a package, looked up without a Python frame.
 fn member<'py>(
     package: &Bound<'py, PyString>,
     module: &str,

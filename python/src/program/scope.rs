@@ -63,7 +63,7 @@ impl Sharing {
         }
     }
 
-    /// What tells it from others, beside a callable's own identity.
+    /// Its mark among the settings, beside a callable's own identity.
     pub(crate) fn mark(&self) -> &'static str {
         match self {
             Self::Global => "global",
@@ -173,7 +173,7 @@ pub(crate) fn end_scope(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()
     end(py, &scope)
 }
 
-/// The same for a loop or a thread, by its name.
+/// Ends the scope of a loop or a thread, by its name.
 #[pyfunction]
 pub(crate) fn end_scope_named(py: Python<'_>, scope: &str) -> PyResult<()> {
     end(py, scope)

@@ -34,7 +34,7 @@ pub(crate) struct TaskBuild {
     build: Detached<Held, Failure>,
     /// Taken by the build itself.
     arguments: Mutex<Option<Given>>,
-    /// What ended it and is meant for the caller that began it.
+    /// The exception that ended it and is meant for the caller that began it.
     interruption: Mutex<Option<Py<PyAny>>>,
 }
 
@@ -115,7 +115,7 @@ impl TaskBuild {
         Ok(func.call(args.bind(py), kwargs)?.unbind())
     }
 
-    /// What the function gave, which is to be a context manager.
+    /// Checks that the function gave a context manager, and gives it back.
     fn entered(&self, manager: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         self.cached.get().shape().manager(self.name(), &manager)?;
         Ok(manager.unbind())
@@ -179,7 +179,7 @@ impl TaskBuild {
         self.abandon(py)
     }
 
-    /// What has ended the build for the caller that began it.
+    /// The exception that has ended the build, for the caller that began it.
     fn interruption(&self) -> Option<Py<PyAny>> {
         let mut interruption = self
             .interruption

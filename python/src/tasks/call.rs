@@ -25,7 +25,7 @@ use crate::tasks::waiter::TaskWaiter;
 use crate::words::errors;
 use crate::words::log;
 
-/// What a step asks the carrier to do.
+/// The steps that a carrier can be asked for.
 pub(crate) const READY: u8 = 0;
 pub(crate) const CHECK: u8 = 1;
 pub(crate) const BUILD: u8 = 2;
@@ -134,7 +134,7 @@ fn entry_address(lease: &Lease<Held>) -> usize {
 
 #[pymethods]
 impl TaskCall {
-    /// What is to be done next: `READY` and the resource, `CHECK` and the resource, `BUILD` with the
+    /// The next step: `READY` and the resource, `CHECK` and the resource, `BUILD` with the
     /// caller's wait and the build to be carried, or `WAIT` and the caller's wait.
     fn step(&self, py: Python<'_>) -> PyResult<Step> {
         if process::is_over() {
@@ -174,7 +174,7 @@ impl TaskCall {
         })
     }
 
-    /// What the build has ended with: whether the call is over, and the resource.
+    /// The end of the build: whether the call is over, and the resource.
     fn landed(&self, py: Python<'_>, caller: &Bound<'_, TaskWaiter>) -> PyResult<Outcome> {
         let caller = caller.get().take()?;
         self.engaged(py, || match caller.landed() {

@@ -1,4 +1,4 @@
-//! What the calls of a cached async function give: coroutines of two functions that have its name.
+//! The coroutines that calls of a cached async function give: of two functions that have its name.
 #![allow(unsafe_code)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::caller::user_code;
 use crate::function::plan::Arguments;
 
-/// What the calls of a cached async function give.
+/// The makers of the coroutines that calls of a cached async function give.
 pub(crate) struct Coroutines {
     /// Makes that of a call which has its resource at hand.
     ready: Py<PyAny>,

@@ -1,4 +1,4 @@
-//! What the present code is inside of, where it is a task: builds that belong to nobody, and checks.
+//! The builds and checks that a task is inside of, where builds belong to nobody.
 //!
 //! A context variable carries it, so that what a build starts (its subtasks, the threads of
 //! `asyncio.to_thread`) is a part of the build too.
@@ -57,7 +57,7 @@ pub(crate) fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     VARIABLE.get_or_try_init(py, make).map(|it| it.bind(py))
 }
 
-/// What the present code is inside of, for `variable.set`, one thing further in.
+/// The value for `variable.set` of code that is one thing further in.
 pub(crate) fn further(py: Python<'_>, what: What) -> PyResult<Bound<'_, Inside>> {
     USED.store(true, Ordering::Relaxed);
     let outer = innermost(py)?.map(Bound::unbind);

@@ -1,4 +1,4 @@
-//! What is released when a loop ends, or when a keeper has to leave its resource.
+//! Releases where a loop ends, or where a keeper has to leave its resource.
 
 use std::any::Any;
 
@@ -50,7 +50,7 @@ fn release_those(py: Python<'_>, is_meant: impl Fn(&Leave) -> bool) -> PyResult<
     })
 }
 
-/// What a resource was left by has raised, before anybody waited for that: where its task group crashed, say.
+/// Logs what a teardown raised before anybody waited for it: where its task group crashed, say.
 #[pyfunction]
 pub(crate) fn tell_teardown(py: Python<'_>, function: &str, error: Bound<'_, PyAny>) {
     let text = format!("the teardown of {function} raised");
