@@ -93,9 +93,14 @@ impl Cached {
     fn __annotations__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let name = intern!(slf.py(), "__annotations__");
         let attributes = slf.getattr(intern!(slf.py(), "__dict__"))?;
-        match attributes.cast::<PyDict>()?.get_item(name)? {
+        let attributes = attributes.cast::<PyDict>()?;
+        match attributes.get_item(name)? {
             Some(set) => Ok(set),
-            None => slf.get().func(slf.py()).getattr(name),
+            // As what it stands for is seen from outside: a function that yields shows what it yields.
+            None => match attributes.get_item(intern!(slf.py(), "__wrapped__"))? {
+                Some(wrapped) => wrapped.getattr(name),
+                None => slf.get().func(slf.py()).getattr(name),
+            },
         }
     }
 
