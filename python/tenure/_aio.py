@@ -276,7 +276,8 @@ class Home:
 
     async def _wind_up(self, until: float) -> None:
         """Begins the releases of what lives here, each when the one before has ended, or the time is over."""
-        # What has begun by itself may use what is released here.
+        # What has begun by itself may use what is released here, and other threads may have posted more of it.
+        self._take_posts()
         if self.releases:
             await asyncio.wait(tuple(self.releases), timeout=_left(until))
         rounds = 0

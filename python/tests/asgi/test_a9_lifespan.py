@@ -14,7 +14,7 @@ import pytest
 import tenure
 import tenure.asgi
 from served import Server, serving
-from world import releases
+from world import Job, releases
 
 Notes = list[str]
 
@@ -168,6 +168,27 @@ def test_a9_what_is_built_on_another_resource_is_released_before_it() -> None:
         async with tenure.asgi.lifespan():
             await desk()
         assert notes[-4:] == ends
+
+    asyncio.run(main())
+
+
+def test_a9_what_another_thread_has_let_go_of_is_released_before_what_it_was_built_on() -> None:
+    notes: Notes = []
+    pool = resource(notes, "pool")
+
+    @tenure.cache_resource
+    async def desk() -> AsyncIterator[str]:
+        yield f"desk on {await pool()}"
+        for _ in range(10):
+            await asyncio.sleep(0)
+        notes.append("desk closes")
+
+    async def main() -> None:
+        async with tenure.asgi.lifespan():
+            await desk()
+            # Its release comes to the loop while that is busy, and has not begun when everything ends.
+            Job(desk.clear).result()
+        assert notes == ["pool opens", "desk closes", "pool closes"]
 
     asyncio.run(main())
 
