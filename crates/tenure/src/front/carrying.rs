@@ -9,7 +9,6 @@
 use std::borrow::Borrow;
 use std::convert::Infallible;
 use std::marker::PhantomData;
-use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -20,7 +19,7 @@ use crate::ground::latch::Latch;
 use crate::ground::sync::Arc;
 use crate::key::KeyRef;
 use crate::life::build::Build;
-use crate::life::carry::{Carrier, Ended, Plan, Sent, Start, Starting, send};
+use crate::life::carry::{Carrier, Ended, Plan, Sent, Start, Starting, poll_told, send};
 use crate::life::core::Core;
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
@@ -252,14 +251,7 @@ where
         let Some(told) = &self.told else {
             return Poll::Ready(Ok(()));
         };
-        match told.poll(cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ended::Panicked(panic)) => resume_unwind(panic),
-            Poll::Ready(Ended::Interrupted(interrupt)) => return Poll::Ready(Err(interrupt)),
-            Poll::Ready(Ended::Unbegun(start)) => self.back = Some(start.back()),
-            Poll::Ready(Ended::Over) => {}
-        }
-        Poll::Ready(Ok(()))
+        poll_told(told, cx).map_ok(|back| self.back = back)
     }
 
     fn here(&mut self) -> Option<B> {

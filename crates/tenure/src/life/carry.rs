@@ -15,9 +15,9 @@
 //! Why are builds handed back that nobody polls? See docs/design/0012-carried-builds.md.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::ground::clock::nanos;
@@ -143,6 +143,23 @@ pub(crate) enum Ended<A, O> {
     Over,
 }
 
+/// Waits until a carried build is over, and gives back the arguments that it was never begun with. A
+/// panic in it goes on here.
+///
+/// # Errors
+/// What ended the build from outside.
+pub(crate) fn poll_told<A, O>(
+    told: &Latch<Ended<A, O>>,
+    cx: &Context<'_>,
+) -> Poll<Result<Option<A>, Interrupt>> {
+    Poll::Ready(match ready!(told.poll(cx)) {
+        Ended::Panicked(panic) => resume_unwind(panic),
+        Ended::Interrupted(interrupt) => Err(interrupt),
+        Ended::Unbegun(start) => Ok(Some(start.back())),
+        Ended::Over => Ok(None),
+    })
+}
+
 /// Tells the first caller of a build how it ended, when this is dropped.
 struct Told<A, O> {
     caller: Arc<Latch<Ended<A, O>>>,
@@ -182,6 +199,14 @@ impl Around {
 
 /// Where a build stands that nobody has polled.
 type Place<V, F, A, O, S> = Mutex<Option<Unbegun<V, F, A, O, S>>>;
+
+/// Takes a build from its place, unless somebody has, and gives it back.
+fn give_back<V: Resource, F: Failure, A, O, S>(place: &Place<V, F, A, O, S>) {
+    let unbegun = place.lock().take();
+    if let Some(unbegun) = unbegun {
+        unbegun.give_back();
+    }
+}
 
 struct Unbegun<V: Resource, F: Failure, A, O, S> {
     start: Start<A, O>,
@@ -313,9 +338,8 @@ where
     let when = services.clock.now().saturating_add(nanos(PATIENCE));
     let weak = Arc::downgrade(&place);
     let id = services.timer.at(when, move |_| {
-        let unbegun = weak.upgrade().and_then(|it| it.lock().take());
-        if let Some(unbegun) = unbegun {
-            unbegun.give_back();
+        if let Some(place) = weak.upgrade() {
+            give_back(&place);
         }
     });
     Sent {
@@ -363,10 +387,7 @@ where
 impl<V: Resource, F: Failure, A, O, S> Drop for Task<V, F, A, O, S> {
     fn drop(&mut self) {
         if let State::Unbegun(place, _) = &self.0 {
-            let unbegun = place.lock().take();
-            if let Some(unbegun) = unbegun {
-                unbegun.give_back();
-            }
+            give_back(place);
         }
     }
 }

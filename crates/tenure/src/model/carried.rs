@@ -11,7 +11,7 @@ use super::world::{Thing, World};
 use crate::ground::latch::Latch;
 use crate::life::async_release::ReleaseFuture;
 use crate::life::build::Build;
-use crate::life::carry::{Ended, Plan, Sent, Starting, send};
+use crate::life::carry::{Ended, Plan, Sent, Starting, poll_told, send};
 use crate::life::entry::Built;
 use crate::life::waiter::Waiter;
 use crate::words::error::Interrupt;
@@ -104,13 +104,7 @@ impl Plan<Thing, u64> for Away {
         let Some(told) = &self.told else {
             return Poll::Ready(Ok(()));
         };
-        match told.poll(cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ended::Unbegun(start)) => self.arguments = Some(start.back()),
-            Poll::Ready(Ended::Interrupted(interrupt)) => return Poll::Ready(Err(interrupt)),
-            Poll::Ready(Ended::Over | Ended::Panicked(_)) => {}
-        }
-        Poll::Ready(Ok(()))
+        poll_told(told, cx).map_ok(|back| self.arguments = back)
     }
 
     fn here(&mut self) -> Option<Ready<Output>> {

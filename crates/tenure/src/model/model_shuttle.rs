@@ -274,18 +274,22 @@ fn settings() -> Settings {
     }
 }
 
+fn plain_and_validating(world: &Arc<World>) -> Vec<Arc<Things>> {
+    let validating = Settings {
+        validates: true,
+        ..settings()
+    };
+    vec![
+        world.function(settings()),
+        world.with(validating, Holding::Leases, 4),
+    ]
+}
+
 #[test]
 fn l1_leased_resources_under_everything() {
     check(2000, || {
         let world = World::new();
-        let validating = Settings {
-            validates: true,
-            ..settings()
-        };
-        let functions = vec![
-            world.function(settings()),
-            world.with(validating, Holding::Leases, 4),
-        ];
+        let functions = plain_and_validating(&world);
         anything(world, functions, false);
     });
 }
@@ -294,14 +298,7 @@ fn l1_leased_resources_under_everything() {
 fn a1_carried_builds_under_everything() {
     check(2000, || {
         let world = World::new();
-        let validating = Settings {
-            validates: true,
-            ..settings()
-        };
-        let functions = vec![
-            world.function(settings()),
-            world.with(validating, Holding::Leases, 4),
-        ];
+        let functions = plain_and_validating(&world);
         everything(world, functions, false, true);
     });
 }
