@@ -202,12 +202,22 @@ impl Cached {
     /// The short way to an entry: `None` where the longer one has to be gone.
     #[inline]
     fn hit(&self, py: Python<'_>, arguments: Arguments) -> Option<Py<PyAny>> {
+        self.peek_short(py, arguments, |held| held.clone_ref(py))
+    }
+
+    #[inline]
+    fn peek_short<T>(
+        &self,
+        py: Python<'_>,
+        arguments: Arguments,
+        look: impl FnOnce(&Held) -> T,
+    ) -> Option<T> {
         let function = self.registration.peek(py)?;
         let mut encoder = Encoder::new();
         if !self.plan.encode_short(arguments, &mut encoder) {
             return None;
         }
-        function.peek(&encoder.finish(), |held| held.clone_ref(py))
+        function.peek(&encoder.finish(), look)
     }
 
     pub(crate) fn call(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Py<PyAny>> {
@@ -558,14 +568,24 @@ pub(crate) unsafe extern "C" fn call(
     let arguments = Arguments::new(arguments, flagged, names);
     // SAFETY: the interpreter calls this with its lock held, and with an object of this class that
     // the caller keeps alive.
-    let cached = unsafe {
-        let py = Python::assume_attached();
-        let callable: Borrowed<'_, '_, PyAny> = Borrowed::from_ptr(py, callable);
-        callable.cast_unchecked::<Cached>()
-    };
+    let cached = unsafe { called(callable) };
     match cached.get().hit(cached.py(), arguments) {
         Some(object) => object.into_ptr(),
         None => guarded(|py| cached.get().call(py, arguments)),
+    }
+}
+
+/// What the interpreter calls.
+///
+/// # Safety
+/// As for [`call`]; the caller keeps it alive for `'a`.
+#[inline]
+unsafe fn called<'a>(callable: *mut ffi::PyObject) -> Borrowed<'a, 'a, Cached> {
+    // SAFETY: by the caller's word the interpreter is held, and this is of the class.
+    unsafe {
+        let callable: Borrowed<'_, '_, PyAny> =
+            Borrowed::from_ptr(Python::assume_attached(), callable);
+        callable.cast_unchecked()
     }
 }
 
@@ -582,11 +602,7 @@ unsafe extern "C" fn call_async(
 ) -> *mut ffi::PyObject {
     let arguments = Arguments::new(arguments, flagged, names);
     // SAFETY: as in `call`.
-    let cached = unsafe {
-        let py = Python::assume_attached();
-        let callable: Borrowed<'_, '_, PyAny> = Borrowed::from_ptr(py, callable);
-        callable.cast_unchecked::<Cached>()
-    };
+    let cached = unsafe { called(callable) };
     let py = cached.py();
     let Some(coroutines) = &cached.get().coroutines else {
         return guarded(|_| Err(PyTypeError::new_err("this function is not async")));
@@ -606,16 +622,11 @@ impl Cached {
         coroutines: &Coroutines,
         arguments: Arguments,
     ) -> Option<Py<PyAny>> {
-        let function = self.registration.peek(py)?;
-        let mut encoder = Encoder::new();
-        if !self.plan.encode_short(arguments, &mut encoder) {
-            return None;
-        }
         let look = |held: &Held| {
             let is_silent = !held.is_of_ended_loop() || coroutines.have_told();
             is_silent.then(|| held.clone_ref(py))
         };
-        function.peek(&encoder.finish(), look).flatten()
+        self.peek_short(py, arguments, look).flatten()
     }
 
     /// Says once that a resource is used on, whose loop has ended.

@@ -107,7 +107,7 @@ impl Written<'_> {
         refresh_mode(&self.refresh_mode)?;
         let sharing = Sharing::read(&self.scope)?;
         let enters = flag("enter", &self.enter)?;
-        let validates_async = !self.validate.is_none() && is_async_function(&self.validate)?;
+        let validates_async = validates && is_async_function(&self.validate)?;
         let releases_async = !self.on_release.is_none() && is_async_function(&self.on_release)?;
         Ok(Options {
             settings: Settings::default()
@@ -128,7 +128,7 @@ impl Written<'_> {
                 "validate=lambda resource: resource.ok()",
                 self.validate,
             )?,
-            keep_if: callback(
+            keep_if: blocking_callback(
                 "keep_if",
                 "keep_if=lambda resource: resource is not None",
                 self.keep_if,
@@ -334,7 +334,16 @@ fn callback(name: &str, example: &str, value: Bound<'_, PyAny>) -> PyResult<Opti
             ),
         ));
     }
-    if name == "keep_if" && is_async_function(&value)? {
+    Ok(Some(value.unbind()))
+}
+
+/// A callback that nobody awaits, whatever the function.
+fn blocking_callback(
+    name: &str,
+    example: &str,
+    value: Bound<'_, PyAny>,
+) -> PyResult<Option<Py<PyAny>>> {
+    if value.is_callable() && is_async_function(&value)? {
         return Err(errors::setting_type(
             value.py(),
             format!(
@@ -343,5 +352,5 @@ fn callback(name: &str, example: &str, value: Bound<'_, PyAny>) -> PyResult<Opti
             ),
         ));
     }
-    Ok(Some(value.unbind()))
+    callback(name, example, value)
 }

@@ -9,6 +9,7 @@ use tenure::Cause;
 
 use crate::caller::user_code;
 use crate::words::info::EntryInfo;
+use crate::words::log;
 
 /// A callback that says yes or no of a resource.
 pub(crate) struct Question {
@@ -39,6 +40,17 @@ impl Question {
             )
         })
     }
+
+    /// Logs what the callback of this function has raised, which is a no.
+    pub(crate) fn raised(&self, py: Python<'_>, function: &str, error: PyErr) {
+        log::error(py, &format!("{} of {function} raised", self.name), error);
+    }
+}
+
+/// Logs what a release of this function has raised.
+pub(crate) fn release_raised(py: Python<'_>, function: &str, cause: Cause, error: PyErr) {
+    let text = format!("on_release of {function} raised (cause: {cause})");
+    log::error(py, &text, error);
 }
 
 /// Whether the program, asked to clear entries, means this one.

@@ -23,13 +23,12 @@ use crate::caller::user_code;
 use crate::decoration::fingerprint::{Decoration, Firsts};
 use crate::decoration::provenance;
 use crate::function::shape;
-use crate::life::callback::{KEEP_IF, OnRelease, Question, VALIDATE};
+use crate::life::callback::{KEEP_IF, OnRelease, Question, VALIDATE, release_raised};
 use crate::life::interrupts;
 use crate::life::raised::{Forked, interrupt};
 use crate::process;
 use crate::program::scope::Sharing;
 use crate::tasks::ticket::{BoundToLoop, LoopState, Releasing};
-use crate::words::log;
 
 /// A cached object, and how many references to it there were before the cache handed it out.
 pub(crate) struct Held {
@@ -227,17 +226,14 @@ impl Callbacks {
             match answer {
                 Ok(answer) => question.answered(&self.name, &answer).map_err(interrupt),
                 Err(error) if error.is_instance_of::<PyException>(py) => {
-                    let text = format!("{} of {} raised", question.name, self.name);
-                    log::error(py, &text, error);
+                    question.raised(py, &self.name, error);
                     Ok(false)
                 }
                 Err(error) => Err(interrupt(error)),
             }
         })
     }
-}
 
-impl Callbacks {
     /// Releases on this thread: the callback, and then what is to be left.
     fn release_here(
         &self,
@@ -264,8 +260,7 @@ impl Callbacks {
         if !error.is_instance_of::<PyException>(py) {
             pass_to_caller(py, &error);
         }
-        let text = format!("on_release of {} raised (cause: {cause})", self.name);
-        log::error(py, &text, error);
+        release_raised(py, &self.name, cause, error);
         ReleaseFailed
     }
 

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::Next;
-use tenure::{Encoder, Lease};
+use tenure::{Encoder, Error, Lease};
 
 use crate::caller::user_code;
 use crate::function::argument_array::ArgumentArray;
@@ -22,8 +22,6 @@ use crate::program::host;
 use crate::tasks::build::{Given, TaskBuild};
 use crate::tasks::inside::{self, Inside, What};
 use crate::tasks::waiter::TaskWaiter;
-use crate::words::errors;
-use crate::words::log;
 
 /// The steps that a carrier can be asked for.
 pub(crate) const READY: u8 = 0;
@@ -150,8 +148,7 @@ impl TaskCall {
                 Next::Check(lease) => {
                     if inside::is_checking(py, entry_address(&lease))? {
                         let name = self.cached.get().name().to_owned();
-                        let text = tenure::front::cycle_text(&[name.clone(), name]);
-                        return Err(errors::raise(py, errors::Kind::Cycle, text, None));
+                        return Err(to_python(py, Error::Cycle(vec![name.clone(), name])));
                     }
                     let resource = lease.clone_ref(py);
                     self.state().checking = Some(lease);
@@ -179,7 +176,7 @@ impl TaskCall {
         let caller = caller.get().take()?;
         self.engaged(py, || match caller.landed() {
             Ok(lease) => Ok(self.outcome(py, lease.as_ref())),
-            Err(tenure::Error::Failed(failure)) => Err(failure.raise_own(py)),
+            Err(Error::Failed(failure)) => Err(failure.raise_own(py)),
             Err(error) => Err(to_python(py, error)),
         })
     }
@@ -207,8 +204,7 @@ impl TaskCall {
 
     /// `validate` has raised, which is a no.
     fn check_raised(&self, py: Python<'_>, error: Bound<'_, PyAny>) -> PyResult<Outcome> {
-        let text = format!("validate of {} raised", self.cached.get().name());
-        log::error(py, &text, PyErr::from_value(error));
+        VALIDATE.raised(py, self.cached.get().name(), PyErr::from_value(error));
         self.checked_as(py, false)
     }
 

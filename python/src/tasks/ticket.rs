@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use tenure::Cause;
 use tenure::front::LateRelease;
 
+use crate::life::callback::release_raised;
 use crate::words::log;
 
 /// An event loop, for all that was built on it.
@@ -129,11 +130,9 @@ impl Releasing {
     /// A part of the release has raised, and has been told of where no error is given; the rest goes on.
     fn failed(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) {
         self.has_failed.store(true, Ordering::Relaxed);
-        let Some(error) = error else {
-            return;
-        };
-        let text = format!("on_release of {} raised (cause: {})", self.name, self.cause);
-        log::error(py, &text, PyErr::from_value(error));
+        if let Some(error) = error {
+            release_raised(py, &self.name, self.cause, PyErr::from_value(error));
+        }
     }
 
     /// The release has ended.
