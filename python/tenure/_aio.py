@@ -95,7 +95,8 @@ class Home:
         """Whether the present code runs on this loop."""
         return asyncio._get_running_loop() is self.loop() is not None
 
-    def _stands_still(self) -> bool:
+    def stands_still(self) -> bool:
+        """Whether nobody runs it now, or ever will."""
         loop = self.loop()
         return loop is None or not loop.is_running()
 
@@ -171,7 +172,7 @@ class Home:
         carried.inside.end()
         if self.is_ending:
             # What a loop that ends would have released is released at once.
-            self._let_go()
+            self.let_go()
 
     async def landing(self, caller: _native.TaskWaiter) -> None:
         """Waits until the build has ended."""
@@ -211,7 +212,7 @@ class Home:
                 begin()
             else:
                 self._held_back.append((ticket.number, begin))
-        elif self._stands_still() and keeper is None and not inspect.iscoroutinefunction(on_release):
+        elif self.stands_still() and keeper is None and not inspect.iscoroutinefunction(on_release):
             ticket.has_no_loop(on_release, False)  # It needs none.
         elif not self.post(begin):
             ticket.has_no_loop(on_release, keeper is not None)
@@ -284,7 +285,7 @@ class Home:
         while rounds < _ROUNDS:
             turns = self._held_back = []
             try:
-                self._let_go()
+                self.let_go()
             finally:
                 self._held_back = None
                 turns.sort(key=operator.itemgetter(0))
@@ -307,7 +308,7 @@ class Home:
             for _, begin in reversed(rest):
                 begin()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Has the engine release what lives here, but for what somebody leases."""
         _native.end_scope_named(self.scope)
         _native.end_place(self.state.number)
@@ -373,8 +374,7 @@ def lose(it: Home) -> None:
         it._take_posts()
         for ticket in tuple(it.releases.values()):
             ticket.has_no_loop(None, True)
-        _native.end_scope_named(it.scope)
-        _native.end_place(it.state.number)
+        it.let_go()
 
 
 @atexit.register
@@ -463,8 +463,7 @@ async def _foreign(future: asyncio.Future[None], number: int) -> None:
         # Its caller may have led it and not had it carried yet.
         carried = _carried.get(number)
         if carried is not None:
-            loop = carried.home.loop()
-            stands_still = loop is None or not loop.is_running()
+            stands_still = carried.home.stands_still()
             if carried.home.is_closed() or (stands_still and stood_still):
                 # What it may give yet, if its loop should go on, is released.
                 _carried.pop(number, None)
@@ -545,22 +544,29 @@ async def _build(here: Home, build: _native.TaskBuild) -> None:
     task = asyncio.current_task()
     try:
         resource = [await build.make()]
-    except asyncio.CancelledError as error:
-        _cancelled(here, build, error)
-        raise
-    except GeneratorExit as error:
-        if _closed(build, task, error):
-            raise
-    except (KeyboardInterrupt, SystemExit):
-        build.abandon()
-        raise
-    except Exception as error:
-        build.failed(error)
     except BaseException as error:
-        build.interrupted(error)
+        if _ended(here, build, task, error):
+            raise
     else:
         build.done(resource, here, None, next(_built))
     here.landed(build)
+
+
+def _ended(here: Home, build: _native.TaskBuild, task: asyncio.Task[Any] | None, error: BaseException) -> bool:
+    """Tells a build what has ended it. Whether that is meant for its task, and goes on."""
+    if isinstance(error, asyncio.CancelledError):
+        _cancelled(here, build, error)
+        return True
+    if isinstance(error, GeneratorExit):
+        return _closed(build, task, error)
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        build.abandon()
+        return True
+    if isinstance(error, Exception):
+        build.failed(error)
+    else:
+        build.interrupted(error)
+    return False
 
 
 def _cancelled(here: Home, build: _native.TaskBuild, error: asyncio.CancelledError) -> None:
@@ -660,21 +666,9 @@ async def _keep(here: Home, build: _native.TaskBuild, enter: Callable[[], Awaita
     task = asyncio.current_task()
     try:
         resource, leave = await _unlisted(enter())
-    except asyncio.CancelledError as error:
-        _cancelled(here, build, error)
-        raise
-    except GeneratorExit as error:
-        if _closed(build, task, error):
-            raise
-        return
-    except (KeyboardInterrupt, SystemExit):
-        build.abandon()
-        raise
-    except Exception as error:
-        build.failed(error)
-        return
     except BaseException as error:
-        build.interrupted(error)
+        if _ended(here, build, task, error):
+            raise
         return
     keeper = Keeper(here, next(_built))
     if not build.done(resource, here, keeper, keeper.number):

@@ -8,7 +8,6 @@ without the sessions.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import inspect
 import logging
@@ -20,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from tenure import _aio, _native
+from tenure._api import shutdown_async
 from tenure.hosts.asgi.cookies import Cookie
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Lifespan:
             if _on[home] == 0:
                 await home.release_all()
                 if self._shutdown:
-                    await asyncio.to_thread(_native.shutdown)
+                    await shutdown_async()
 
 
 def lifespan(of: object = None, /, *, warm: Iterable[Callable[[], object]] = (), shutdown: bool = False) -> Lifespan:

@@ -28,8 +28,8 @@ class Session:
         self.name = name or f"asgi:{next(_numbers)}"
         """What the engine knows it by: never what a client is told."""
         self.is_over = False
-        self.is_used = False
-        """Whether anything may be kept for it."""
+        self.is_used = name is not None
+        """Whether anything may be kept for it: one that goes on under its name was used before."""
         self.visits = 0
         """How many requests and WebSockets serve it now."""
 

@@ -106,7 +106,6 @@ class ByCookie:
                 # One that was ended while others visit it has nothing in common with the next one.
                 session = self._visited[key] = Session(None if idle is None else idle.name)
                 if idle is not None:
-                    session.is_used = True
                     _native.resume_session(session.name)
             session.visits += 1
             return key, session
@@ -135,6 +134,4 @@ class ByCookie:
         with self._lock:
             left, self._idle = tuple(self._idle.values()), {}
         for idle in left:
-            session = Session(idle.name)
-            session.is_used = True
-            await sessions.end(session)
+            await sessions.end(Session(idle.name))
