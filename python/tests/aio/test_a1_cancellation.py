@@ -33,12 +33,14 @@ class Steps:
             await gate.wait()
         self.at = AWAITS
 
-    def go_to(self, point: int) -> None:
+    def go_on(self, point: int = AWAITS) -> None:
         for gate in self._gates[:point]:
             gate.set()
 
-    def go_on(self) -> None:
-        self.go_to(AWAITS)
+    async def reach(self, point: int) -> None:
+        """Goes on to this await, and no further."""
+        self.go_on(point)
+        await until(lambda: self.at == point)
 
 
 class World:
@@ -101,8 +103,7 @@ def test_a1_a_cancelled_caller_ends_nothing(run: Any, shape: str, point: int, le
         world = World(shape, ledger)
         first, second = asyncio.create_task(world.thing()), asyncio.create_task(world.thing())
         await world.begun(2)
-        world.builds[0].go_to(point)
-        await until(lambda: world.builds[0].at == point)
+        await world.builds[0].reach(point)
         first.cancel()
         # At once: it takes no step of the build.
         with pytest.raises(asyncio.CancelledError):
@@ -128,8 +129,7 @@ def test_a1_a_build_that_is_cancelled_while_its_loop_goes_on_has_failed(shape: s
         world = World(shape, ledger)
         callers = [asyncio.create_task(world.thing()) for _ in range(3)]
         await world.begun(3)
-        world.builds[0].go_to(point)
-        await until(lambda: world.builds[0].at == point)
+        await world.builds[0].reach(point)
         (build,) = tasks("build")
         build.cancel()
         for failure in await asyncio.gather(*callers, return_exceptions=True):
@@ -159,8 +159,7 @@ def test_a1_the_end_of_the_loop_ends_the_build(run: Any, shape: str, point: int,
         worlds.append(world)
         caller = asyncio.create_task(world.thing())
         await world.begun()
-        world.builds[0].go_to(point)
-        await until(lambda: world.builds[0].at == point)
+        await world.builds[0].reach(point)
         caller.cancel()
 
     run(main)
@@ -181,8 +180,7 @@ def test_a5_a_teardown_that_the_end_of_the_loop_meets_goes_on(run: Any, shape: s
         world.thing.clear()
         await until(lambda: bool(world.leaves))
         steps = world.leaves[0]
-        steps.go_to(point)
-        await until(lambda: steps.at == point)
+        await steps.reach(point)
         asyncio.get_running_loop().call_later(0.01, steps.go_on)
 
     run(main)
@@ -215,8 +213,7 @@ def test_a5_who_cancels_the_task_of_a_teardown_cancels_no_other(shape: str, poin
         world.thing.clear()
         await until(lambda: bool(world.leaves))
         steps = world.leaves[0]
-        steps.go_to(point)
-        await until(lambda: steps.at == point)
+        await steps.reach(point)
         for task in tasks("build") + tasks("release"):
             task.cancel()
         steps.go_on()
