@@ -216,6 +216,16 @@ impl Engine {
         if self.config().version_grace != before {
             self.0.registry.watch_versions_anew();
         }
+        // A smaller budget holds from now on, and not from the next entry on.
+        let services = &self.0.services;
+        let _under_way = services.under_way.begin();
+        for end in services
+            .budget
+            .make_room(0, services.config.max_weight())
+            .close()
+        {
+            end();
+        }
     }
 
     /// Clears every entry of every function.

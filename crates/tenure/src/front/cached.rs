@@ -121,6 +121,10 @@ pub(super) trait Erased: Any + Send + Sync {
     #[track_caller]
     fn clear_entry(&self, key: &KeyRef<'_>) -> Cleared;
     #[track_caller]
+    fn expire(&self);
+    #[track_caller]
+    fn expire_entry(&self, key: &KeyRef<'_>);
+    #[track_caller]
     fn entries(&self) -> Vec<EntryInfo>;
     fn info(&self) -> Info;
 }
@@ -141,6 +145,16 @@ impl<V: Resource, F: Failure> Erased for Function<V, F> {
     }
 
     #[track_caller]
+    fn expire(&self) {
+        expect_session(Self::expire(self));
+    }
+
+    #[track_caller]
+    fn expire_entry(&self, key: &KeyRef<'_>) {
+        expect_session(Self::expire_entry(self, key));
+    }
+
+    #[track_caller]
     fn entries(&self) -> Vec<EntryInfo> {
         expect_session(Self::entries(self))
     }
@@ -157,7 +171,9 @@ fn expect_session<T, F: Failure>(outcome: Result<T, Error<F>>) -> T {
         Ok(done) => done,
         Err(Error::NoSession { function }) => panic!("{}", no_session_text(&function)),
         Err(Error::Interrupted(interrupt)) => panic!("{interrupt}"),
-        Err(Error::Failed(_) | Error::Cycle(_)) => unreachable!("nothing is built by hand"),
+        Err(Error::Failed(_) | Error::Cycle(_) | Error::TimedOut { .. }) => {
+            unreachable!("nothing is built by hand")
+        }
     }
 }
 

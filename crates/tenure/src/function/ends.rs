@@ -61,6 +61,52 @@ impl<V: Resource, F: Failure> Function<V, F> {
         Ok(())
     }
 
+    /// Has the function's entries expire: all of them, or the present session's. What is expired is
+    /// handed out for no longer than [`Settings::max_stale`](crate::Settings::max_stale) allows, and
+    /// is refreshed; where that is not at all, it is released with cause `Expired`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// let settings = Settings::default().max_stale(Duration::from_secs(60));
+    /// let rates = Function::<u32, ()>::plain(&engine, "rates", settings)?;
+    /// rates.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// rates.expire().unwrap();
+    /// let got = rates.get_or_build(&KeyRef::EMPTY, || Err(())); // the source is down
+    /// assert_eq!(*got.unwrap(), 7);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// For a session-scoped function: a missing session, an interruption by the host.
+    pub fn expire(&self) -> Result<(), Error<F>> {
+        if let Some(scoped) = self.here()? {
+            scoped.cache().expire_all();
+        }
+        Ok(())
+    }
+
+    /// Has the entry under `key` expire, if there is one.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// pools.expire_entry(&KeyRef::EMPTY).unwrap();
+    /// assert_eq!(pools.info().released(Cause::Expired), 1);
+    /// ```
+    ///
+    /// # Errors
+    /// For a session-scoped function: a missing session, an interruption by the host.
+    pub fn expire_entry(&self, key: &KeyRef<'_>) -> Result<(), Error<F>> {
+        if let Some(scoped) = self.here()? {
+            scoped.cache().expire_entry(key);
+        }
+        Ok(())
+    }
+
     /// Gives back the resources of which `is_broken` is true, in every scope, with cause `Invalid`:
     /// for a front door whose callers have no leases. Gives how many there were. `is_broken` is asked
     /// outside every lock.

@@ -2,6 +2,7 @@
 
 use crate::function::Function;
 use crate::key::KeyRef;
+use crate::life::admission::Admission;
 use crate::life::cache::Put;
 use crate::life::call::Call;
 use crate::life::entry::Built;
@@ -146,8 +147,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let built_at = services.stamp(services.clock.now());
         let unkept = Unkept::new(value.into(), built_at, &self.core);
         let scoped = self.scoped_cache(self.core.services.host().as_deref())?;
+        let admission = Admission::ask(&self.core, unkept.value()).map_err(Error::Interrupted)?;
         let (built, built_at) = unkept.keep();
-        let put = scoped.cache().insert(key, built, built_at);
+        let put = scoped.cache().insert(key, built, built_at, admission);
         services.timer.report();
         Ok(put)
     }

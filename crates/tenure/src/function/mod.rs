@@ -13,6 +13,7 @@ use crate::ground::clock::{NEVER, nanos};
 use crate::ground::sync::{Arc, HashMap, Mutex, Weak};
 use crate::host::SessionId;
 use crate::key::KeyRef;
+use crate::life::again::Again;
 use crate::life::cache::Cache;
 use crate::life::call::Call;
 use crate::life::carry::{Here, Plan};
@@ -20,6 +21,7 @@ use crate::life::core::{Core, Departed, Looks};
 use crate::life::entry::Built;
 use crate::life::hot::Hot;
 use crate::life::lease::Lease;
+use crate::life::term::Pace;
 use crate::life::waiting::{AsHostWishes, Waiting};
 use crate::words::behaviour::Behaviour;
 use crate::words::bounds::{Failure, Resource};
@@ -126,6 +128,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
             name: Arc::from(name),
             looks: Mutex::new(looks),
             ttl: settings.ttl.map_or(NEVER, nanos),
+            pace: Pace::of(&settings),
             settings,
             behaviour,
             leave: Departed::begin,
@@ -145,6 +148,22 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let any: Weak<dyn AnyFunction> = function.me.clone();
         engine.add_function(any);
         Ok(function)
+    }
+
+    /// A reference that does not keep the function.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// let pool = pools.downgrade();
+    /// assert!(pool.upgrade().is_some());
+    /// drop(pools);
+    /// assert!(pool.upgrade().is_none());
+    /// ```
+    #[must_use]
+    pub fn downgrade(&self) -> Weak<Self> {
+        Weak::clone(&self.me)
     }
 
     /// The function's name, as messages, spinners and events show it.
@@ -279,7 +298,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
             Some(lease) => Ok(lease),
             None => {
                 let waiting = AsHostWishes(self.core.services.host());
-                self.call_while(key, &waiting, || build().map_err(BuildError::Failed))
+                let build = || build().map_err(BuildError::Failed);
+                self.call_while(key, &waiting, build, &|| None)
             }
         }
     }
@@ -322,7 +342,27 @@ impl<V: Resource, F: Failure> Function<V, F> {
     ) -> Result<Lease<V>, Error<F>> {
         match self.hot_hit(key) {
             Some(lease) => Ok(lease),
-            None => self.call_while(key, waiting, build),
+            None => self.call_while(key, waiting, build, &|| None),
+        }
+    }
+
+    /// Gets or builds as [`get_or_build_while`](Self::get_or_build_while) does, for a caller whose build
+    /// can also be made without it: by [`Again`], which `again` gives where it is needed. So are builds
+    /// in the background made, and those that take longer than a caller waits.
+    ///
+    /// # Errors
+    /// As for `get_or_build_while`, and a build that takes too long.
+    #[inline]
+    pub fn get_or_refresh<B: Into<Built<V>>>(
+        &self,
+        key: &KeyRef<'_>,
+        waiting: &dyn Waiting,
+        build: impl FnOnce() -> Result<B, BuildError<F>>,
+        again: &dyn Fn() -> Option<Again<V, F>>,
+    ) -> Result<Lease<V>, Error<F>> {
+        match self.hot_hit(key) {
+            Some(lease) => Ok(lease),
+            None => self.call_while(key, waiting, build, again),
         }
     }
 
@@ -354,10 +394,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
         key: &KeyRef<'_>,
         waiting: &dyn Waiting,
         build: impl FnOnce() -> Result<B, BuildError<F>>,
+        again: &dyn Fn() -> Option<Again<V, F>>,
     ) -> Result<Lease<V>, Error<F>> {
         let host = self.core.services.host();
         let scoped = self.scoped_cache(host.as_deref())?;
-        Call::new(&self.core, scoped, host).block(key, waiting, build)
+        Call::new(&self.core, scoped, host).block(key, waiting, build, again)
     }
 
     /// The resource under `key` for a task; `build` is awaited where there is none, once for all

@@ -2,6 +2,8 @@
 
 use crate::function::Function;
 use crate::key::KeyRef;
+use crate::life::again::Again;
+use crate::life::asked::Asked;
 use crate::life::call::{Call, Step};
 use crate::life::detached::{Awaiting, Detached, Next};
 use crate::life::lease::Lease;
@@ -10,26 +12,31 @@ use crate::words::error::Error;
 
 impl<V: Resource, F: Failure> Function<V, F> {
     /// The next step of a call, for a front door that carries builds itself and lets its callers wait
-    /// in its own way. `missed` is false at first, and the same one at each step of a call.
+    /// in its own way. `asked` is a new one for each call, and the same one at each of its steps; `again`
+    /// gives the call's build, to be carried with nobody waiting for it.
     ///
     /// ```
-    /// # use tenure::front::Next;
+    /// # use tenure::front::{Asked, Next};
     /// # use tenure::{Engine, Function, KeyRef, Settings};
     /// # let engine = Engine::new();
     /// # let pools = Function::<u32, String>::plain(&engine, "pool", Settings::default()).unwrap();
-    /// let mut missed = false;
-    /// let Next::Build(build, caller) = pools.next(&KeyRef::EMPTY, &mut missed).unwrap() else {
+    /// let step = || pools.next(&KeyRef::EMPTY, &mut Asked::default(), &|| None).unwrap();
+    /// let Next::Build(build, caller) = step() else {
     ///     unreachable!("nothing is kept yet");
     /// };
     /// caller.give_up(); // a build belongs to no caller
     /// build.finish(Ok(7), |interrupt| format!("{interrupt:?}"));
-    /// let kept = pools.next(&KeyRef::EMPTY, &mut missed).unwrap();
-    /// assert!(matches!(kept, Next::Ready(lease) if *lease == 7));
+    /// assert!(matches!(step(), Next::Ready(lease) if *lease == 7));
     /// ```
     ///
     /// # Errors
     /// A cycle, a missing session, an interruption by the host.
-    pub fn next(&self, key: &KeyRef<'_>, missed: &mut bool) -> Result<Next<V, F>, Error<F>> {
+    pub fn next(
+        &self,
+        key: &KeyRef<'_>,
+        asked: &mut Asked,
+        again: &dyn Fn() -> Option<Again<V, F>>,
+    ) -> Result<Next<V, F>, Error<F>> {
         if let Some(lease) = self.hot_hit(key) {
             return Ok(Next::Ready(lease));
         }
@@ -37,17 +44,18 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let scoped = self.scoped_cache(host.as_deref())?;
         let call = Call::new(&self.core, scoped, host);
         loop {
-            return Ok(match call.step(key, missed)? {
+            return Ok(match call.step(key, asked)? {
                 Step::Check(lease) if self.core.settings.validates => Next::Check(lease),
-                Step::Check(lease) => match call.accept(lease)? {
+                Step::Check(lease) => match call.accept(lease, again)? {
                     Some(lease) => Next::Ready(lease),
                     None => continue,
                 },
-                Step::Build(build) => {
+                Step::Build(mut build) => {
+                    call.set_renewal(&mut build, again);
                     let (build, caller) = Detached::part(build);
-                    Next::Build(build, caller)
+                    Next::Build(build, Awaiting::of(caller, asked))
                 }
-                Step::Wait(waiter) => Next::Wait(Awaiting::of(waiter)),
+                Step::Wait(waiter) => Next::Wait(Awaiting::of(waiter, asked)),
             });
         }
     }
@@ -56,27 +64,33 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// next step again.
     ///
     /// ```
-    /// # use tenure::front::Next;
+    /// # use tenure::front::{Asked, Next};
     /// # use tenure::{Engine, Function, KeyRef, Settings};
     /// # let engine = Engine::new();
     /// # let settings = Settings::default().validates(true);
     /// # let pools = Function::<u32, String>::plain(&engine, "pool", settings).unwrap();
     /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
-    /// let Next::Check(lease) = pools.next(&KeyRef::EMPTY, &mut false).unwrap() else {
+    /// let next = pools.next(&KeyRef::EMPTY, &mut Asked::default(), &|| None).unwrap();
+    /// let Next::Check(lease) = next else {
     ///     unreachable!("it is kept, and each access is checked");
     /// };
-    /// assert!(pools.checked(lease, false).unwrap().is_none()); // it is released
+    /// assert!(pools.checked(lease, false, &|| None).unwrap().is_none()); // it is released
     /// ```
     ///
     /// # Errors
     /// A missing session, an interruption by the host.
-    pub fn checked(&self, lease: Lease<V>, is_good: bool) -> Result<Option<Lease<V>>, Error<F>> {
+    pub fn checked(
+        &self,
+        lease: Lease<V>,
+        is_good: bool,
+        again: &dyn Fn() -> Option<Again<V, F>>,
+    ) -> Result<Option<Lease<V>>, Error<F>> {
         if !is_good {
             lease.discard();
             return Ok(None);
         }
         let host = self.core.services.host();
         let scoped = self.scoped_cache(host.as_deref())?;
-        Call::<V, F>::new(&self.core, scoped, host).accept(lease)
+        Call::<V, F>::new(&self.core, scoped, host).accept(lease, again)
     }
 }

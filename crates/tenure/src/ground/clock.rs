@@ -94,12 +94,26 @@ impl Clock {
     /// Whether `deadline` has come. Costs one coarse reading unless it is close.
     #[inline]
     pub(crate) fn has_come(&self, deadline: Nanos) -> bool {
+        self.has_come_by(self.coarse(), deadline)
+    }
+
+    /// The present time, which may lag by one tick of the system.
+    #[inline]
+    pub(crate) fn coarse(&self) -> Nanos {
+        match self {
+            Self::System => system::coarse(),
+            Self::Manual(clock) => clock.now.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Whether `deadline` has come, for one who has the [`coarse`](Self::coarse) time.
+    #[inline]
+    pub(crate) fn has_come_by(&self, coarse: Nanos, deadline: Nanos) -> bool {
         match self {
             Self::System => {
-                system::coarse().saturating_add(COARSE_SLACK) >= deadline
-                    && system::precise() >= deadline
+                coarse.saturating_add(COARSE_SLACK) >= deadline && system::precise() >= deadline
             }
-            Self::Manual(clock) => clock.now.load(Ordering::SeqCst) >= deadline,
+            Self::Manual(_) => coarse >= deadline,
         }
     }
 

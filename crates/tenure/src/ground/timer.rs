@@ -40,6 +40,13 @@ pub(crate) struct TimerId {
     number: u64,
 }
 
+impl TimerId {
+    /// When the job is due.
+    pub(crate) fn when(self) -> Nanos {
+        self.when
+    }
+}
+
 pub(crate) struct Timer {
     clock: Clock,
     state: Mutex<State>,

@@ -18,8 +18,9 @@ use crate::key::{Key, KeyRef};
 /// assert_eq!(recording.elements::<Vec<&str>>().unwrap().len(), 1);
 /// assert!(recording.observed().is_some());
 /// ```
+#[derive(Clone)]
 pub struct Recording {
-    elements: Box<dyn Any + Send + Sync>,
+    elements: Arc<dyn Any + Send + Sync>,
     observed: Option<Observed>,
 }
 
@@ -35,7 +36,7 @@ impl Recording {
     #[must_use]
     pub fn new(elements: impl Any + Send + Sync) -> Self {
         Self {
-            elements: Box::new(elements),
+            elements: Arc::new(elements),
             observed: None,
         }
     }

@@ -58,13 +58,23 @@ impl Shown {
 
     /// The build's code runs on this thread for as long as the guard lives.
     pub(crate) fn enter(&self) -> EnteredBuild<'_> {
-        self.build.enter();
-        EnteredBuild(&*self.build)
+        EnteredBuild::enter(&*self.build)
+    }
+
+    pub(crate) fn build(&self) -> &Arc<dyn HostBuild> {
+        &self.build
     }
 }
 
 /// The host has been told that the build's code runs on this thread.
 pub(crate) struct EnteredBuild<'a>(&'a dyn HostBuild);
+
+impl<'a> EnteredBuild<'a> {
+    pub(crate) fn enter(build: &'a dyn HostBuild) -> Self {
+        build.enter();
+        Self(build)
+    }
+}
 
 impl Drop for EnteredBuild<'_> {
     fn drop(&mut self) {

@@ -5,16 +5,19 @@
 
 use crate::ground::clock::Nanos;
 use crate::ground::sync::Arc;
+use crate::host::HostBuild;
 use crate::host::record::{Observed, Recording};
 use crate::host::shown::Shown;
+use crate::life::admission::Admission;
 use crate::life::asker::Asker;
 use crate::life::cache::Leader;
 use crate::life::circle::{Edge, Frame};
 use crate::life::core::Core;
-use crate::life::entry::Built;
+use crate::life::entry::{Built, Renewal};
 use crate::life::lease::Lease;
 use crate::life::release::Unkept;
 use crate::life::waiter::Waiter;
+use crate::life::workers::Worker;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, Interrupt};
 use crate::words::info;
@@ -27,6 +30,15 @@ pub(crate) struct Build<V: Resource, F: Failure> {
     edge: Option<Edge>,
     started: Nanos,
     span: tracing::Span,
+    /// The place of a refresh among those that run at a time.
+    worker: Option<Worker>,
+}
+
+/// What a build has come to.
+pub(crate) enum Outcome<V: Resource, F> {
+    Built(Lease<V>),
+    /// It failed, and the resource that it was to replace may still be handed out: look again.
+    Stands(F),
 }
 
 /// Counts a build that panics as one that failed, unless it is forgotten.
@@ -56,7 +68,19 @@ impl<V: Resource, F: Failure> Build<V, F> {
             span: tracing::info_span!("build", function = %core.name),
             leader,
             asker: asker.clone(),
+            worker: None,
         })
+    }
+
+    /// It is done by this worker.
+    pub(crate) fn by(mut self, worker: Worker) -> Self {
+        self.worker = Some(worker);
+        self
+    }
+
+    /// Has the engine have the successor of what this one builds built so.
+    pub(crate) fn renewed_by(&mut self, renewal: Renewal<V>) {
+        self.leader.renewed_by(renewal);
     }
 
     /// Has the duty handed on if this thread, on which the whole build runs, ends before it.
@@ -71,6 +95,15 @@ impl<V: Resource, F: Failure> Build<V, F> {
     /// The build as code can be inside of it.
     pub(crate) fn frame(&self) -> Frame {
         Frame::new(self.leader.flight().id, &self.asker.core.name)
+    }
+
+    pub(crate) fn span(&self) -> &tracing::Span {
+        &self.span
+    }
+
+    /// Its host's side of it.
+    pub(crate) fn stage(&self) -> Option<&Arc<dyn HostBuild>> {
+        self.shown.as_ref().map(Shown::build)
     }
 
     /// Frees it from its caller, who waits for it from here on as anyone does.
@@ -101,7 +134,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
     pub(crate) fn finish(
         self,
         outcome: Result<impl Into<Built<V>>, BuildError<F>>,
-    ) -> Result<Lease<V>, Error<F>> {
+    ) -> Result<Outcome<V, F>, Error<F>> {
         self.land(outcome, |leader, interrupt| {
             drop(leader);
             Error::Interrupted(interrupt)
@@ -113,7 +146,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
         self,
         outcome: Result<impl Into<Built<V>>, BuildError<F>>,
         failure: impl FnOnce(Interrupt) -> F,
-    ) -> Result<Lease<V>, Error<F>> {
+    ) -> Result<Outcome<V, F>, Error<F>> {
         self.land(outcome, |leader, interrupt| {
             let failure = failure(interrupt);
             leader.fail(failure.clone(), None);
@@ -125,7 +158,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
         self,
         outcome: Result<impl Into<Built<V>>, BuildError<F>>,
         interrupted: impl FnOnce(Leader<V, F>, Interrupt) -> Error<F>,
-    ) -> Result<Lease<V>, Error<F>> {
+    ) -> Result<Outcome<V, F>, Error<F>> {
         let Self {
             leader,
             asker,
@@ -133,6 +166,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
             edge: _edge,
             started,
             span: _,
+            worker: _worker,
         } = self;
         let core = &asker.core;
         let services = &core.services;
@@ -141,9 +175,19 @@ impl<V: Resource, F: Failure> Build<V, F> {
         let _under_way = outcome.is_ok().then(|| services.under_way.begin());
         let outcome = match outcome {
             Ok(built) => {
+                let built = built.into();
+                let old = leader.old();
+                if let Some(old) = old.filter(|it| core.behaviour.is_same(it.value(), &built.value))
+                {
+                    core.counters.renewed();
+                    if let Some(shown) = shown {
+                        drop(shown.end(true));
+                    }
+                    return Ok(Outcome::Built(leader.renew(old, now)));
+                }
                 core.counters.built(now.saturating_sub(started));
                 let built_at = services.stamp(now);
-                Ok(Unkept::new(built.into(), built_at, core))
+                Ok(Unkept::new(built, built_at, core))
             }
             Err(error) => {
                 core.counters.failed();
@@ -169,15 +213,16 @@ impl<V: Resource, F: Failure> Build<V, F> {
         };
         match outcome {
             Ok(unkept) => {
-                let keeps = {
+                let admission = {
                     // The build's last word: if it needs this very entry, that is a cycle.
                     let _inside = asker.inside(leader.flight());
-                    core.behaviour.keeps(unkept.value())
+                    Admission::ask(core, unkept.value())
                 };
-                match keeps {
-                    Ok(keeps) => {
+                match admission {
+                    Ok(admission) => {
                         let (built, built_at) = unkept.keep();
-                        Ok(leader.fill(built, built_at, recording, keeps))
+                        let lease = leader.fill(built, built_at, recording, admission);
+                        Ok(Outcome::Built(lease))
                     }
                     Err(interrupt) => Err(interrupted(leader, interrupt)),
                 }
@@ -185,8 +230,16 @@ impl<V: Resource, F: Failure> Build<V, F> {
             Err(BuildError::Failed(failure)) => {
                 let observed = recording.as_ref().and_then(Recording::observed).cloned();
                 let observed: Option<Observed> = observed.filter(|_| core.settings.observes);
-                leader.fail(failure.clone(), observed);
-                Err(Error::Failed(failure))
+                let is_refresh = leader.is_refresh();
+                let stands = leader.fail(failure.clone(), observed);
+                if is_refresh {
+                    core.behaviour.refresh_failed(&core.name, &failure);
+                }
+                if stands {
+                    Ok(Outcome::Stands(failure))
+                } else {
+                    Err(Error::Failed(failure))
+                }
             }
             Err(BuildError::Died(interrupt)) => Err(interrupted(leader, interrupt)),
         }

@@ -1,15 +1,16 @@
 //! One function's cache in one scope: its entries, and the builds under way.
 //!
 //! Invariants
-//! 1. A key has at most one live entry and at most one flight that will fill it.
-//! 2. `max_entries` holds at every moment: room is made before an entry is added, under one lock.
+//! 1. A key has at most one live entry and at most one flight that will fill it, or replace it.
+//! 2. `max_entries` and `max_weight` hold at every moment: room is made before an entry is added, under one
+//!    lock.
 //! 3. An entry leaves the cache by being moved out under the lock; it is released after the lock.
 //! 4. A flight that is no longer in `flights` when it lands is an orphan, and adds nothing. Nobody
 //!    makes an orphan of a build by a clear from inside it.
 //! 5. After `ended` nothing is added any more.
 //! 6. An entry is hot only while it is in the `entries` of its function's global cache.
 //!
-//! Lock order: a cache's lock, then the timer's. Nothing foreign runs under either.
+//! Lock order: the budget's lock, a cache's, then the timer's. Nothing foreign runs under any of them.
 
 use std::time::Duration;
 
@@ -19,13 +20,17 @@ use crate::ground::sync::{Arc, Mutex, Weak};
 use crate::host::observe::{Seen, completed};
 use crate::host::record::{Observed, Recording};
 use crate::key::KeyRef;
+use crate::life::admission::Admission;
+use crate::life::budget::{Room, Weighed};
 use crate::life::contents::{Contents, Gone, Looked};
 use crate::life::core::Core;
-use crate::life::entry::{Built, Entry, EntryRef, Extra, Home};
+use crate::life::drain::End;
+use crate::life::entry::{Built, Entry, EntryRef, Extra, Home, Renewal};
 use crate::life::flight::{Flight, Landing};
 use crate::life::hot::Turns;
 use crate::life::lease::Lease;
 use crate::life::led::OfThread;
+use crate::life::old::Old;
 use crate::life::release::release;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
@@ -58,37 +63,44 @@ pub(crate) struct Put<V: Resource> {
 
 impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn new(core: Arc<Core<V>>) -> Arc<Self> {
-        Arc::new(Self {
+        let weighs = core.settings.weighs;
+        let cache = Arc::new(Self {
             core,
             state: Mutex::default(),
-        })
+        });
+        if weighs {
+            let weighed: Weak<dyn Weighed> = Arc::downgrade(&cache) as _;
+            cache.core.services.budget.join(weighed);
+        }
+        cache
     }
 
-    /// Finds a live entry that was not recorded, and counts the hit. For quick functions.
+    /// Finds an entry that is at hand and was not recorded, and counts the hit. For quick functions.
     #[inline(never)]
     pub(crate) fn hit(&self, key: &KeyRef<'_>) -> Option<Lease<V>> {
         let mut state = self.state.lock();
         let state = &mut *state;
         let entry = state.entries.get(key)?;
-        if entry.has_expired() || entry.recording().is_some() {
+        if entry.is_due() || entry.recording().is_some() {
             return None;
         }
+        entry.note_use();
         entry.count_hits(1);
         self.warm(&mut state.turns, key, entry);
         Some(Lease::new(entry.clone()))
     }
 
-    /// A live entry that has not expired, as it is: no hit is counted, and nothing is taken out.
+    /// A live entry that may be handed out, as it is: no hit is counted, and nothing is taken out.
     pub(crate) fn kept(&self, key: &KeyRef<'_>, seen: &Seen) -> Looked<Lease<V>> {
         let state = self.state.lock();
         let entry = state.entry(key, seen)?;
-        let entry = entry.filter(|entry| !entry.has_expired());
+        let entry = entry.filter(|entry| !entry.is_gone());
         Ok(entry.map(|entry| Lease::new(entry.clone())))
     }
 
     /// Has later calls find the entry without a lock, where they need nothing but it.
     fn warm(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &EntryRef<V>) {
-        if self.core.settings.is_quick() && entry.recording().is_none() {
+        if self.core.settings.is_quick() && entry.recording().is_none() && !entry.is_due() {
             self.core.hot.offer(turns, key, entry);
         }
     }
@@ -106,13 +118,24 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                     return match state.flight(key, seen) {
                         Err(unseen) => Found::Unseen(unseen),
                         Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
-                        Ok(None) => Found::Leads(self.lead(&mut state, key, seen)),
+                        Ok(None) => Found::Leads(self.lead(&mut state, key, seen, None)),
                     };
                 }
             };
-            if !entry.has_expired() {
-                self.warm(&mut state.turns, key, &entry);
-                return Found::Entry(entry);
+            if !entry.is_gone() {
+                if self.core.settings.refreshes_beside() || !entry.is_due() {
+                    self.warm(&mut state.turns, key, &entry);
+                    return Found::Entry(entry);
+                }
+                // Stale: it is handed out only where its successor cannot be built.
+                return match state.flight(key, seen) {
+                    Err(unseen) => Found::Unseen(unseen),
+                    Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
+                    Ok(None) => {
+                        let old = Old::new(&entry, false);
+                        Found::Leads(self.lead(&mut state, key, seen, Some(old)))
+                    }
+                };
             }
             // A release begins outside the lock, since a front door may be asked whose it is, and before
             // the entry leaves, since a shutdown waits for what is under way.
@@ -127,11 +150,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    fn lead(
+    pub(super) fn lead(
         self: &Arc<Self>,
         state: &mut Contents<V, F>,
         key: &KeyRef<'_>,
         seen: &Seen,
+        old: Option<Old>,
     ) -> Leader<V, F> {
         let number = self.core.services.number();
         let flight = Arc::new(Flight::new(number, key, seen.of(state.shapes.of(key))));
@@ -143,11 +167,13 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             cache: Arc::clone(self),
             flight: Some(flight),
             of_thread: None,
+            old,
+            renewal: None,
         }
     }
 
     /// Itself, as its entries know it.
-    fn home(self: &Arc<Self>) -> Weak<dyn Home<V>> {
+    pub(super) fn home(self: &Arc<Self>) -> Weak<dyn Home<V>> {
         Arc::downgrade(self) as _
     }
 
@@ -157,24 +183,25 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         key: &KeyRef<'_>,
         built: Built<V>,
         built_at: Nanos,
+        admission: Admission,
     ) -> Put<V> {
         let Built { value, arguments } = built;
         let (core, home) = (Arc::clone(&self.core), self.home());
-        let entry = Entry::new(
-            key.to_key(),
-            value,
-            built_at,
-            Extra::with(arguments),
-            core,
-            home,
-        );
+        let extra = Extra {
+            arguments,
+            term: admission.term(&core, built_at),
+            weight: admission.weight,
+            ..Extra::default()
+        };
+        let entry = Entry::new(key.to_key(), value, built_at, extra, core, home);
         // One reference for the caller's lease, one for the cache.
         let [entry, again] = Counted::pair(entry);
+        let room = self.core.make_room(admission.weight);
         let (replaced, added) = {
             let mut state = self.state.lock();
             // The caller's own build of it too: what is put in by hand is newer than what it builds.
             let replaced = state.remove_call(&self.core.hot, key, &[]);
-            let added = if state.ended {
+            let added = if state.ended || !admission.keeps {
                 Err(Orphaned(again))
             } else {
                 Ok(self.add(&mut state, key.hash(), again))
@@ -184,8 +211,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         // Leased before it is released, or the release would be its end.
         let before = replaced.entries.first();
         let before = before.map(|gone| Lease::new(gone.entry.clone()));
+        let evicted = close(room);
         replaced.release(Cause::Replaced);
         settle(added);
+        run(evicted);
         Put {
             lease: Lease::new(entry),
             before,
@@ -224,8 +253,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         entry: &EntryRef<V>,
         again: EntryRef<V>,
         keeps: bool,
-    ) -> Result<Vec<Gone<V>>, Orphaned<V>> {
+        old: Option<&Old>,
+    ) -> Result<Admitted<V>, Orphaned<V>> {
         let mut state = self.state.lock();
+        let old = old.and_then(|old| old.find(&state).cloned());
         // Where observed inputs complete the key it is another one than the flight's.
         let completed = entry.observed().map(|_| entry.key().as_key());
         // First the flight, which must leave the table whatever else is so. Where it is gone, its key
@@ -234,15 +265,22 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             || !keeps
             || state.ended
             // Builds under other values of inputs that turned out not to matter end under one key.
-            || match &completed {
-                Some(key) => state.entries.get(key).is_some(),
-                None => state.entries.get_at(flight.hash, &flight.key).is_some(),
+            || {
+                let there = match &completed {
+                    Some(key) => state.entries.get(key),
+                    None => state.entries.get_at(flight.hash, &flight.key),
+                };
+                there.is_some_and(|there| !old.as_ref().is_some_and(|old| old.ptr_eq(there)))
             };
         if orphaned {
             return Err(Orphaned(again));
         }
         let hash = completed.map_or(flight.hash, |key| key.hash());
-        Ok(self.add(&mut state, hash, again))
+        // Under the same lock, so that no caller finds neither.
+        let replaced = old.and_then(|old| state.remove(&self.core.hot, &old));
+        let mut admitted = self.add(&mut state, hash, again);
+        admitted.replaced = replaced;
+        Ok(admitted)
     }
 
     /// Adds an entry to a cache that has room for it or makes some. Gives what had to go.
@@ -251,25 +289,48 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         state: &mut Contents<V, F>,
         hash: u64,
         entry: EntryRef<V>,
-    ) -> Vec<Gone<V>> {
+    ) -> Admitted<V> {
         // Room first: at no moment are there more entries than may be.
         let mut evicted = Vec::new();
         let most = self.core.settings.max_entries.unwrap_or(usize::MAX);
         while state.entries.len() >= most {
             evicted.extend(state.pop_oldest(&self.core.hot));
         }
+        let heaviest = self.core.settings.max_weight.unwrap_or(u64::MAX);
+        while state.weight().saturating_add(entry.weight()) > heaviest {
+            match state.pop_longest_unused(&self.core.hot) {
+                Some(gone) => evicted.push(gone),
+                None => break,
+            }
+        }
         state.push(hash, entry);
         self.arm(state);
-        evicted
+        Admitted {
+            evicted,
+            replaced: None,
+        }
     }
 
-    /// Ends a flight that fills nothing.
-    fn land_empty(&self, flight: Arc<Flight<V, F>>, landing: impl FnOnce() -> Landing<V, F>) {
+    /// Ends a flight that fills nothing. Whether the entry that it was to replace stands: then those
+    /// who wait look again, and have it.
+    fn land_empty(
+        self: &Arc<Self>,
+        flight: Arc<Flight<V, F>>,
+        old: Option<&Old>,
+        landing: Landing<V, F>,
+    ) -> bool {
         // The cache may be that of a parent process.
-        if !self.core.services.is_abandoned() {
-            self.state.lock().strike(&flight);
-            Flight::land(flight, landing);
+        if self.core.services.is_abandoned() {
+            return false;
         }
+        let died = matches!(landing, Landing::HandedOn);
+        let stands = {
+            let mut state = self.state.lock();
+            let is_meant = state.strike(&flight);
+            old.is_some_and(|old| is_meant && self.stands(&mut state, &flight, old, died))
+        };
+        Flight::land(flight, || if stands { Landing::HandedOn } else { landing });
+        stands
     }
 
     /// How many entries are live.
@@ -284,6 +345,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         for entry in state.entries.iter() {
             info.entries += 1;
             info.hits += entry.hits();
+            info.weight = info.weight.saturating_add(entry.weight());
             let age = now.saturating_sub(entry.built_at());
             info.ages.push(Duration::from_nanos(age));
         }
@@ -301,15 +363,36 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 /// to be kept.
 struct Orphaned<V: Resource>(EntryRef<V>);
 
+/// What had to go for an entry.
+struct Admitted<V: Resource> {
+    evicted: Vec<Gone<V>>,
+    /// The one that it is the successor of.
+    replaced: Option<Gone<V>>,
+}
+
 /// Releases what had to go for an entry, or the one that became none.
-fn settle<V: Resource>(added: Result<Vec<Gone<V>>, Orphaned<V>>) {
+fn settle<V: Resource>(added: Result<Admitted<V>, Orphaned<V>>) {
     match added {
-        Ok(evicted) => {
+        Ok(Admitted { evicted, replaced }) => {
+            if let Some(replaced) = replaced {
+                replaced.release(Cause::Replaced);
+            }
             for entry in evicted {
                 entry.release(Cause::Evicted);
             }
         }
         Err(Orphaned(again)) => release(again, Cause::Orphaned),
+    }
+}
+
+/// Ends a turn at the budget, and gives what had to go.
+fn close(room: Option<Room<'_>>) -> Vec<End> {
+    room.map(Room::close).unwrap_or_default()
+}
+
+fn run(ends: Vec<End>) {
+    for end in ends {
+        end();
     }
 }
 
@@ -319,6 +402,10 @@ pub(crate) struct Leader<V: Resource, F: Failure> {
     flight: Option<Arc<Flight<V, F>>>,
     /// Ends before the flight lands.
     of_thread: Option<OfThread>,
+    /// The entry that is to be replaced.
+    old: Option<Old>,
+    /// How the engine has the successor of what this one builds built.
+    renewal: Option<Renewal<V>>,
 }
 
 impl<V: Resource, F: Failure> Leader<V, F> {
@@ -328,9 +415,14 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         let flight = Arc::downgrade(self.flight());
         self.of_thread = OfThread::begin(move || {
             if let (Some(cache), Some(flight)) = (cache.upgrade(), flight.upgrade()) {
-                cache.land_empty(flight, || Landing::HandedOn);
+                cache.land_empty(flight, None, Landing::HandedOn);
             }
         });
+    }
+
+    /// Has the engine have the successor of what this one builds built so.
+    pub(super) fn renewed_by(&mut self, renewal: Renewal<V>) {
+        self.renewal = Some(renewal);
     }
 
     /// Nothing where it has landed.
@@ -350,21 +442,67 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         built: Built<V>,
         built_at: Nanos,
         recording: Option<Recording>,
-        keeps: bool,
+        admission: Admission,
     ) -> Lease<V> {
         let flight = self.take().expect("a leader lands once");
-        let [entry, again] = Counted::pair(self.entry(&flight, built, built_at, recording));
+        let keeps = admission.keeps;
+        let room = keeps.then(|| self.cache.core.make_room(admission.weight));
+        let entry = self.entry(&flight, built, built_at, recording, admission);
+        let [entry, again] = Counted::pair(entry);
         if self.cache.core.services.is_abandoned() {
             // The caller may keep it; the cache is that of a parent process.
             std::mem::forget(again);
             return Lease::new(entry);
         }
-        let admitted = self.cache.admit(&flight, &entry, again, keeps);
+        let old = self.old.take();
+        let admitted = self
+            .cache
+            .admit(&flight, &entry, again, keeps, old.as_ref());
+        let evicted = close(room.flatten());
         // Those who waited do not wait for what the releases run.
         Flight::land(flight, || Landing::Filled(entry.clone()));
         settle(admitted);
+        run(evicted);
         self.cache.core.services.timer.report();
         Lease::new(entry)
+    }
+
+    /// Whether it is to replace an entry.
+    pub(super) fn is_refresh(&self) -> bool {
+        self.old.is_some()
+    }
+
+    /// The entry that is to be replaced, if it is still there.
+    pub(super) fn old(&self) -> Option<EntryRef<V>> {
+        let old = self.old.as_ref()?;
+        // Nobody's lock is taken in a child process.
+        if self.cache.core.services.is_abandoned() {
+            return None;
+        }
+        old.find(&self.cache.state.lock()).cloned()
+    }
+
+    /// The build gave the resource that is kept already.
+    pub(super) fn renew(mut self, old: EntryRef<V>, now: Nanos) -> Lease<V> {
+        let flight = self.take().expect("a leader lands once");
+        let stands = {
+            let mut state = self.cache.state.lock();
+            let stands =
+                state.strike(&flight) && state.entries.place(old.key().hash(), &old).is_some();
+            if stands {
+                old.renew(now);
+                state.look_by(old.next_look(), &old);
+                self.cache.arm(&mut state);
+            }
+            stands
+        };
+        // What is being released is nobody's any more but the one's who has it in hand.
+        Flight::land(flight, || match stands {
+            true => Landing::Filled(old.clone()),
+            false => Landing::HandedOn,
+        });
+        self.cache.core.services.timer.report();
+        Lease::new(old)
     }
 
     fn entry(
@@ -373,8 +511,11 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         Built { value, arguments }: Built<V>,
         built_at: Nanos,
         recording: Option<Recording>,
+        admission: Admission,
     ) -> Entry<V> {
         let core = &self.cache.core;
+        // A build with nobody to put anything out for leaves what the last one put out.
+        let recording = recording.or_else(|| self.old()?.recording().cloned());
         let observed = recording.as_ref().and_then(Recording::observed);
         let values = observed.and_then(|it| Some((it.shape(), it.values()?)));
         let (key, call) = match values {
@@ -390,23 +531,29 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             recording,
             call,
             arguments,
+            term: admission.term(core, built_at),
+            weight: admission.weight,
+            renewal: self.renewal.clone(),
         };
         let home = self.cache.home();
         Entry::new(key, value, built_at, extra, Arc::clone(core), home)
     }
 
-    /// The build failed; whoever waited and sees the same inputs gets the same failure.
-    pub(crate) fn fail(mut self, failure: F, observed: Option<Observed>) {
+    /// The build failed; whoever waited and sees the same inputs gets the same failure, unless the entry
+    /// that it was to replace may still be handed out. Whether that is so.
+    pub(crate) fn fail(mut self, failure: F, observed: Option<Observed>) -> bool {
         let flight = self.take().expect("a leader lands once");
-        self.cache
-            .land_empty(flight, || Landing::Failed(failure, observed));
+        let landing = Landing::Failed(failure, observed);
+        self.cache.land_empty(flight, self.old.as_ref(), landing)
     }
 }
 
 impl<V: Resource, F: Failure> Drop for Leader<V, F> {
     fn drop(&mut self) {
         if let Some(flight) = self.take() {
-            self.cache.land_empty(flight, || Landing::HandedOn);
+            let old = self.old.take();
+            self.cache
+                .land_empty(flight, old.as_ref(), Landing::HandedOn);
         }
     }
 }

@@ -7,19 +7,23 @@
 use std::future::poll_fn;
 use std::pin::pin;
 
-use crate::ground::sync::Arc;
+use crate::ground::sync::{Arc, spawn};
 use crate::host::Host;
 use crate::host::observe::Seen;
 use crate::host::record::Observed;
 use crate::key::KeyRef;
+use crate::life::again::Asks;
+use crate::life::asked::Asked;
 use crate::life::asker::Asker;
-use crate::life::build::Build;
+use crate::life::build::{Build, Outcome};
 use crate::life::cache::{Cache, Found};
 use crate::life::carry::Plan;
 use crate::life::checking::{self, Checking};
 use crate::life::core::Core;
+use crate::life::detached::Detached;
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
+use crate::life::patience::Patience;
 use crate::life::waiter::Waiter;
 use crate::life::waiting::{BlockingWait, Waiting};
 use crate::words::bounds::{Failure, Resource};
@@ -56,6 +60,22 @@ pub(crate) enum Step<V: Resource, F: Failure> {
     Wait(Waiter<V, F>),
 }
 
+/// What a blocking caller has to build with.
+enum Means<B, F> {
+    Here(B),
+    /// It has built, and failed.
+    Failed(F),
+    Gone,
+}
+
+fn timed_out<V: Resource, F: Failure>(
+    waiter: Waiter<V, F>,
+    patience: Option<Patience>,
+) -> Error<F> {
+    let patience = patience.expect("only patience ends a wait before the build");
+    waiter.timed_out(&patience)
+}
+
 impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn new(
         core: &Arc<Core<V>>,
@@ -75,36 +95,101 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         key: &KeyRef<'_>,
         waiting: &dyn Waiting,
         build: impl FnOnce() -> Result<B, BuildError<F>>,
+        again: Asks<'_, V, F>,
     ) -> Result<Lease<V>, Error<F>> {
-        let mut missed = false;
+        let mut asked = Asked::default();
+        let mut means = Means::Here(build);
+        let mut leaves = self.asker.core.settings.build_timeout.is_some();
         loop {
-            match self.step(key, &mut missed)? {
+            let waiter = match self.step(key, &mut asked)? {
                 Step::Check(lease) => {
                     if !self.is_valid(&lease)? {
                         self.refuse(lease);
-                    } else if let Some(lease) = self.accept(lease)? {
+                    } else if let Some(lease) = self.accept(lease, again)? {
                         return Ok(lease);
                     }
+                    continue;
                 }
+                Step::Wait(waiter) => waiter,
                 Step::Build(mut mine) => {
-                    // The build runs here to its end, and a strand's thread may end before it.
-                    mine.stay_on_thread();
-                    let outcome = mine.run(build);
-                    return mine.finish(outcome);
-                }
-                Step::Wait(waiter) => {
-                    let mut wait = BlockingWait::new(&self.asker.core.name, waiter.flight());
-                    if let Err(interrupt) = waiting.wait(&mut wait) {
-                        drop(wait);
-                        waiter.give_up();
-                        return Err(Error::Interrupted(interrupt));
+                    self.set_renewal(&mut mine, again);
+                    leaves &= !matches!(means, Means::Failed(_));
+                    match self.away(mine, &mut leaves, again) {
+                        Ok(waiter) => waiter,
+                        Err(mut mine) => match std::mem::replace(&mut means, Means::Gone) {
+                            Means::Here(build) => {
+                                // It runs here to its end, and a strand's thread may end before it.
+                                mine.stay_on_thread();
+                                let outcome = mine.run(build);
+                                match mine.finish(outcome)? {
+                                    Outcome::Built(lease) => return Ok(lease),
+                                    Outcome::Stands(failure) => means = Means::Failed(failure),
+                                }
+                                continue;
+                            }
+                            // The old resource stood, and has gone since.
+                            Means::Failed(failure) => return Err(Error::Failed(failure)),
+                            Means::Gone => unreachable!("it has been used, and ended the call"),
+                        },
                     }
-                    let landing = wait.landing();
-                    if let Some(lease) = waiter.landed(landing)? {
-                        return Ok(lease);
-                    }
                 }
+            };
+            if let Some(lease) = self.wait(waiter, waiting, &mut asked)? {
+                return Ok(lease);
             }
+        }
+    }
+
+    /// Has the engine build the successor of what this build gives, where it does that by itself.
+    pub(crate) fn set_renewal(&self, build: &mut Build<V, F>, again: Asks<'_, V, F>) {
+        if let Some(renewal) = self.scoped.cache().renewal(again) {
+            build.renewed_by(renewal);
+        }
+    }
+
+    /// Has a thread of its own carry the build, where its caller does not wait for as long as it takes;
+    /// or gives it back.
+    #[allow(clippy::result_large_err)] // moved once, and never passed on
+    fn away(
+        &self,
+        build: Build<V, F>,
+        leaves: &mut bool,
+        again: Asks<'_, V, F>,
+    ) -> Result<Waiter<V, F>, Build<V, F>> {
+        let core = &self.asker.core;
+        let Some(again) = leaves.then(again).flatten() else {
+            return Err(build);
+        };
+        let (build, waiter) = Detached::part(build);
+        waiter.flight().leaves_thread();
+        let thread = spawn("tenure-build", move || again(build));
+        if let Err(error) = thread {
+            // It is handed on, and whoever takes it up next builds it in the call.
+            *leaves = false;
+            tracing::error!(function = %core.name, %error, "no thread for a build with a build_timeout");
+        }
+        Ok(waiter)
+    }
+
+    /// Waits for another's build, on the caller's thread. Nothing where the caller has to look again.
+    fn wait(
+        &self,
+        waiter: Waiter<V, F>,
+        waiting: &dyn Waiting,
+        asked: &mut Asked,
+    ) -> Result<Option<Lease<V>>, Error<F>> {
+        let patience = waiter.patience(asked);
+        let name = &self.asker.core.name;
+        let mut wait = BlockingWait::new(name, waiter.flight(), patience.as_ref());
+        if let Err(interrupt) = waiting.wait(&mut wait) {
+            drop(wait);
+            waiter.give_up();
+            return Err(Error::Interrupted(interrupt));
+        }
+        match (wait.landing(), &patience) {
+            (Some(landing), _) => waiter.landed(landing),
+            (None, Some(patience)) => Err(waiter.timed_out(patience)),
+            (None, None) => unreachable!("only patience ends a wait before the build"),
         }
     }
 
@@ -115,9 +200,10 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         check: impl Fn(Lease<V>) -> C,
         mut plan: impl Plan<V, F>,
     ) -> Result<Lease<V>, Error<F>> {
-        let mut missed = false;
+        let mut asked = Asked::default();
+        let mut failed = None;
         loop {
-            match self.step(key, &mut missed)? {
+            match self.step(key, &mut asked)? {
                 Step::Check(lease) => {
                     let is_good = if self.asker.core.settings.validates {
                         let entry = lease.entry().address();
@@ -129,13 +215,19 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                     };
                     if !is_good {
                         self.refuse(lease);
-                    } else if let Some(lease) = self.accept(lease)? {
+                    } else if let Some(lease) = self.accept(lease, &|| plan.again())? {
                         return Ok(lease);
                     }
                 }
-                Step::Build(mine) => match plan.away(mine) {
+                Step::Build(mut mine) => match {
+                    self.set_renewal(&mut mine, &|| plan.again());
+                    plan.away(mine)
+                } {
                     Ok(waiter) => {
-                        let landing = waiter.arrival().await;
+                        let patience = waiter.patience(&mut asked);
+                        let Some(landing) = waiter.arrived(patience.as_ref()).await else {
+                            return Err(timed_out(waiter, patience));
+                        };
                         let landed = waiter.landed(landing);
                         // The task has let go of everything by then, as a caller that builds has.
                         let back = poll_fn(|cx| plan.poll_back(cx)).await;
@@ -145,6 +237,10 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                         }
                     }
                     Err(mine) => {
+                        if let Some(failure) = failed {
+                            // The old resource stood, and has gone since.
+                            return Err(Error::Failed(failure));
+                        }
                         let Some(build) = plan.here() else {
                             return Err(Error::Interrupted(lost(&self.asker.core.name)));
                         };
@@ -153,11 +249,17 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                             let mut build = pin!(build);
                             poll_fn(|cx| mine.poll(|| build.as_mut().poll(cx))).await
                         };
-                        return mine.finish(plan.outcome(output).map_err(BuildError::Failed));
+                        match mine.finish(plan.outcome(output).map_err(BuildError::Failed))? {
+                            Outcome::Built(lease) => return Ok(lease),
+                            Outcome::Stands(failure) => failed = Some(failure),
+                        }
                     }
                 },
                 Step::Wait(waiter) => {
-                    let landing = waiter.arrival().await;
+                    let patience = waiter.patience(&mut asked);
+                    let Some(landing) = waiter.arrived(patience.as_ref()).await else {
+                        return Err(timed_out(waiter, patience));
+                    };
                     if let Some(lease) = waiter.landed(landing)? {
                         return Ok(lease);
                     }
@@ -203,8 +305,8 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         Ok(())
     }
 
-    /// The next step. `missed`: whether the call was counted as a miss.
-    pub(crate) fn step(&self, key: &KeyRef<'_>, missed: &mut bool) -> Result<Step<V, F>, Error<F>> {
+    /// The next step.
+    pub(crate) fn step(&self, key: &KeyRef<'_>, asked: &mut Asked) -> Result<Step<V, F>, Error<F>> {
         // Each round has looked at more inputs, so one is the last.
         let mut seen = Seen::default();
         loop {
@@ -212,31 +314,37 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 Found::Entry(entry) => return Ok(Step::Check(Lease::new(entry))),
                 Found::Unseen(unseen) => self.look_at(unseen, &mut seen)?,
                 Found::Leads(leader) => {
-                    self.count_miss(missed);
+                    asked.misses(&self.asker.core);
                     return Build::begin(&self.asker, leader).map(Step::Build);
                 }
                 Found::Flight(flight) => {
-                    self.count_miss(missed);
+                    asked.misses(&self.asker.core);
                     return Waiter::begin(&self.asker, flight).map(Step::Wait);
                 }
             }
         }
     }
 
-    /// Counts the call as a miss, once however often it has to look.
-    fn count_miss(&self, missed: &mut bool) {
-        if !std::mem::replace(missed, true) {
-            self.asker.core.counters.missed();
-        }
-    }
-
     /// The entry was found good: the call is a hit. Nothing where the entry ended meanwhile: a
     /// check may take long.
-    pub(crate) fn accept(&self, lease: Lease<V>) -> Result<Option<Lease<V>>, Error<F>> {
-        if self.asker.core.settings.validates && !lease.entry().is_live() {
+    pub(crate) fn accept(
+        &self,
+        lease: Lease<V>,
+        again: Asks<'_, V, F>,
+    ) -> Result<Option<Lease<V>>, Error<F>> {
+        let settings = &self.asker.core.settings;
+        let entry = lease.entry();
+        if settings.validates && !entry.is_live() {
             return Ok(None);
         }
-        lease.entry().count_hits(1);
+        entry.note_use();
+        entry.count_hits(1);
+        if settings.refreshes_beside()
+            && entry.is_due()
+            && let Some(again) = again()
+        {
+            self.scoped.cache().refresh(entry, again);
+        }
         self.asker.replayed(lease).map(Some)
     }
 

@@ -24,6 +24,7 @@ use crate::ground::clock::nanos;
 use crate::ground::latch::Latch;
 use crate::ground::sync::{Arc, Mutex};
 use crate::ground::timer::TimerId;
+use crate::life::again::Again;
 use crate::life::async_release::{ReleaseFuture, Spawner, spawner};
 use crate::life::build::Build;
 use crate::life::checking::{Checking, checked};
@@ -43,6 +44,11 @@ pub(crate) trait Plan<V: Resource, F: Failure> {
     type Output;
     /// The build as a part of its caller.
     type Here: Future<Output = Self::Output>;
+
+    /// The build as it can be made again with nobody waiting for it; nothing where that cannot be.
+    fn again(&self) -> Option<Again<V, F>> {
+        None
+    }
 
     /// Has a task carry this build, which its caller then waits for; or gives it back.
     #[allow(clippy::result_large_err)] // moved once, and never passed on

@@ -26,6 +26,10 @@ impl Frame {
             name: Arc::clone(name),
         }
     }
+
+    pub(crate) fn id(&self) -> FlightId {
+        self.id
+    }
 }
 
 thread_local! {

@@ -3,17 +3,21 @@
 //! Invariants
 //! 1. `shapes` counts the live entries whose keys are completed by observed inputs, and no others.
 //! 2. An entry that leaves is moved out, to be released after the lock.
+//! 3. `weight` is that of the live entries, and a part of what the budget holds.
 
+use crate::ground::clock::{NEVER, Nanos};
 use crate::ground::sync::Arc;
 use crate::ground::timer::TimerId;
 use crate::host::observe::{Likeness, Seen, Shapes, completed};
 use crate::host::record::Observed;
 use crate::key::KeyRef;
+use crate::life::agenda::Agenda;
 use crate::life::circle::FlightId;
+use crate::life::core::Core;
 use crate::life::entry::EntryRef;
 use crate::life::flight::Flight;
 use crate::life::hot::{Hot, Turns};
-use crate::life::order::Ordered;
+use crate::life::order::{Ordered, Place};
 use crate::life::release::release;
 use crate::words::bounds::Resource;
 use crate::words::cause::Cause;
@@ -26,8 +30,15 @@ pub(super) struct Contents<V: Resource, F> {
     pub(super) flights: HashTable<Arc<Flight<V, F>>>,
     pub(super) shapes: Shapes,
     pub(super) turns: Turns,
-    /// The job that takes out what expires next.
+    /// The job that looks at what is due next.
     pub(super) expiry: Option<TimerId>,
+    /// When to look at each entry, where they do not grow old in the order in which they came.
+    looks: Agenda,
+    /// The entries that have a weight, by their last use.
+    by_use: Agenda,
+    weight: u64,
+    /// How often the entries had moved when the agendas were made.
+    moves: u32,
     pub(super) ended: bool,
 }
 
@@ -39,6 +50,10 @@ impl<V: Resource, F> Default for Contents<V, F> {
             shapes: Shapes::default(),
             turns: Turns::default(),
             expiry: None,
+            looks: Agenda::default(),
+            by_use: Agenda::default(),
+            weight: 0,
+            moves: 0,
             ended: false,
         }
     }
@@ -74,18 +89,40 @@ impl<V: Resource, F> Removed<V, F> {
     }
 }
 
+/// The times by which an entry stands on the agendas of its cache.
+struct Times {
+    look: Option<Nanos>,
+    used_at: Option<Nanos>,
+}
+
+impl Times {
+    fn of<V>(entry: &EntryRef<V>) -> Self {
+        let core = entry.core();
+        Self {
+            look: core.looks_at_each().then(|| entry.next_look()),
+            used_at: core.settings.weighs.then(|| entry.used_at()),
+        }
+    }
+}
+
 impl<V: Resource, F> Contents<V, F> {
     /// Takes out this very entry, if it is there.
     pub(super) fn remove(&mut self, hot: &Hot, entry: &EntryRef<V>) -> Option<Gone<V>> {
         let key = entry.key().as_key();
         hot.forget(&key, entry);
         let entry = self.entries.remove(key.hash(), entry)?;
+        self.leave(&entry);
         let observed = entry.observed();
         let shape = observed.and_then(|(call, observed)| self.shapes.remove(call, observed));
         Some(Gone {
             entry,
             _shape: shape,
         })
+    }
+
+    pub(super) fn pop_longest_unused(&mut self, hot: &Hot) -> Option<Gone<V>> {
+        let (_, entry) = self.longest_unused()?;
+        self.remove(hot, &entry)
     }
 
     pub(super) fn pop_oldest(&mut self, hot: &Hot) -> Option<Gone<V>> {
@@ -103,7 +140,96 @@ impl<V: Resource, F> Contents<V, F> {
         if let Some((call, observed)) = entry.observed() {
             self.shapes.add(call, observed);
         }
-        self.entries.push(hash, entry);
+        let times = Times::of(&entry);
+        let weight = entry.core().settings.weighs.then(|| entry.weight());
+        if let Some(weight) = weight {
+            self.weight = self.weight.saturating_add(weight);
+            entry.core().services.budget.add(weight);
+        }
+        let place = self.entries.push(hash, entry);
+        self.note(place, &times);
+    }
+
+    fn note(&mut self, place: Place, times: &Times) {
+        if let Some(when) = times.look.filter(|it| *it != NEVER) {
+            self.looks.note(when, place);
+        }
+        if let Some(when) = times.used_at {
+            self.by_use.note(when, place);
+        }
+    }
+
+    /// Has an entry looked at by then, which its own time is no later than.
+    pub(super) fn look_by(&mut self, when: Nanos, entry: &EntryRef<V>) {
+        let place = self.entries.place(entry.key().hash(), entry);
+        if let Some(place) = place {
+            self.looks.note(when, place);
+            self.tidy();
+        }
+    }
+
+    /// An entry has been taken out of the list.
+    fn leave(&mut self, entry: &EntryRef<V>) {
+        if entry.core().settings.weighs {
+            self.weight = self.weight.saturating_sub(entry.weight());
+            entry.core().services.budget.subtract(entry.weight());
+        }
+        self.tidy();
+    }
+
+    /// Makes the agendas anew where places have become others, or most notes are about nothing.
+    fn tidy(&mut self) {
+        let entries = self.entries.len();
+        let moved = self.moves != self.entries.moves();
+        self.moves = self.entries.moves();
+        let is_noted = !self.looks.is_empty() || !self.by_use.is_empty();
+        if is_noted && (moved || self.looks.is_stale(entries) || self.by_use.is_stale(entries)) {
+            self.looks.clear();
+            self.by_use.clear();
+            let all = self
+                .entries
+                .places()
+                .map(|(place, it)| (place, Times::of(it)));
+            let all: Vec<_> = all.collect();
+            for (place, times) in all {
+                self.note(place, &times);
+            }
+        }
+    }
+
+    /// Takes out all entries, oldest first.
+    pub(super) fn take_entries(&mut self, core: &Core<V>) -> Vec<EntryRef<V>> {
+        self.looks.clear();
+        self.by_use.clear();
+        core.services
+            .budget
+            .subtract(std::mem::take(&mut self.weight));
+        self.entries.take_all()
+    }
+
+    /// When to look at an entry next, and at which.
+    pub(super) fn next_look(&mut self) -> Option<(Nanos, EntryRef<V>)> {
+        let entries = &self.entries;
+        let time = |place| entries.at(place).map(|it| it.next_look());
+        let (when, place) = self.looks.first(time)?;
+        Some((when, entries.at(place)?.clone()))
+    }
+
+    /// What [`next_look`](Self::next_look) has just given is being looked at.
+    pub(super) fn looked(&mut self) {
+        self.looks.pop();
+    }
+
+    pub(super) fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// The entry used longest ago of those that have a weight, and when.
+    pub(super) fn longest_unused(&mut self) -> Option<(Nanos, EntryRef<V>)> {
+        let entries = &self.entries;
+        let time = |place| entries.at(place).map(|it| it.used_at());
+        let (when, place) = self.by_use.first(time)?;
+        Some((when, entries.at(place)?.clone()))
     }
 
     /// Takes out what is under a call's key, whatever it observed, and the builds of it but for the

@@ -1,5 +1,6 @@
 //! The core of a function: the part that its caches, their entries and its calls have in common.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::directory::{Leftover, Unreleased};
@@ -8,7 +9,8 @@ use crate::ground::sync::{Arc, Mutex};
 use crate::ground::underway::Side;
 use crate::life::hot::Hot;
 use crate::life::services::Services;
-use crate::words::behaviour::Behaviour;
+use crate::life::term::Pace;
+use crate::words::behaviour::{Behaviour, Holding};
 use crate::words::bounds::Resource;
 use crate::words::cause::Cause;
 use crate::words::error::Interrupt;
@@ -19,8 +21,10 @@ use crate::words::settings::{Settings, Spinner};
 pub(crate) struct Core<V> {
     pub(crate) name: Arc<str>,
     pub(crate) settings: Settings,
-    /// The maximum age of an entry.
+    /// The maximum age of an entry, where it has none of its own.
     pub(crate) ttl: Nanos,
+    /// What a hit has to do besides finding its entry.
+    pub(crate) pace: Pace,
     pub(crate) behaviour: Box<dyn Behaviour<V>>,
     /// Takes what an entry held, when the last reference to it is gone. The way out asks for a
     /// resource, and a lease, whose drop may be that last one, has no bounds.
@@ -43,6 +47,12 @@ pub(crate) struct Looks {
 }
 
 impl<V> Core<V> {
+    /// Whether each entry has a time of its own to be looked at. Elsewhere they grow old in the order in
+    /// which they came, if at all.
+    pub(crate) fn looks_at_each(&self) -> bool {
+        self.settings.max_idle.is_some() || self.settings.has_terms()
+    }
+
     pub(crate) fn drain(&self) -> Option<Duration> {
         self.settings.drain.or_else(|| self.services.config.drain())
     }
@@ -63,6 +73,19 @@ impl<V: Resource> Core<V> {
         // A shutdown waits for the check, since it cannot release what is being checked.
         let _under_way = self.services.under_way.begin();
         self.behaviour.validate(value)
+    }
+
+    /// Whether someone uses a resource in a way that leases do not tell.
+    pub(crate) fn is_held(&self, value: &V) -> bool {
+        if self.behaviour.holding() == Holding::Leases {
+            return false;
+        }
+        let look = || self.behaviour.in_use(value) || self.behaviour.is_claimed(value);
+        // A look that fails must not keep the resource for ever.
+        catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
+            tracing::error!(function = %self.name, "the look for its users panicked");
+            false
+        })
     }
 
     pub(crate) fn unreleased_beside(&self, live: impl FnOnce() -> u64) -> Unreleased {

@@ -14,12 +14,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::ground::sync::{Arc, Mutex};
-use crate::life::build::Build;
+use crate::host::HostBuild;
+use crate::host::shown::EnteredBuild;
+use crate::life::asked::Asked;
+use crate::life::build::{Build, Outcome};
 use crate::life::circle::{Frame, Inside};
 use crate::life::core::Core;
 use crate::life::entry::Built;
 use crate::life::flight::{Arrival, Landing};
 use crate::life::lease::Lease;
+use crate::life::patience::Patience;
 use crate::life::release::Unkept;
 use crate::life::waiter::Waiter;
 use crate::words::bounds::{Failure, Resource};
@@ -55,6 +59,9 @@ impl<V: Resource, F: Failure> std::fmt::Debug for Next<V, F> {
 pub struct Detached<V: Resource, F: Failure> {
     core: Arc<Core<V>>,
     frame: Frame,
+    span: tracing::Span,
+    /// Its host's side of it.
+    stage: Option<Arc<dyn HostBuild>>,
     /// Nothing once it has landed.
     build: Mutex<Option<Build<V, F>>>,
 }
@@ -69,14 +76,31 @@ impl<V: Resource, F: Failure> std::fmt::Debug for Detached<V, F> {
 
 impl<V: Resource, F: Failure> Detached<V, F> {
     /// Frees a build from the caller that began it, who waits from here on.
-    pub(crate) fn part(mut build: Build<V, F>) -> (Self, Awaiting<V, F>) {
+    pub(crate) fn part(mut build: Build<V, F>) -> (Self, Waiter<V, F>) {
         let waiter = build.part();
         let detached = Self {
             core: Arc::clone(build.core()),
             frame: build.frame(),
+            span: build.span().clone(),
+            stage: build.stage().cloned(),
             build: Mutex::new(Some(build)),
         };
-        (detached, Awaiting::of(waiter))
+        (detached, waiter)
+    }
+
+    /// The number of the build, which no other of the engine has.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.frame.id()
+    }
+
+    /// Runs the build, or a part of it, on this thread, as code that is inside of it and that its host
+    /// knows of.
+    pub fn run<T>(&self, part: impl FnOnce() -> T) -> T {
+        let _span = self.span.enter();
+        let _inside = self.place().enter();
+        let _entered = self.stage.as_deref().map(EnteredBuild::enter);
+        part()
     }
 
     /// The build as a place that code can be inside of.
@@ -101,7 +125,10 @@ impl<V: Resource, F: Failure> Detached<V, F> {
     ) -> Option<Lease<V>> {
         let build = self.build.lock().take();
         match build {
-            Some(build) => build.finish_parted(outcome, failure).ok(),
+            Some(build) => match build.finish_parted(outcome, failure) {
+                Ok(Outcome::Built(lease)) => Some(lease),
+                Ok(Outcome::Stands(_)) | Err(_) => None,
+            },
             None => {
                 self.finish_late(outcome);
                 None
@@ -158,6 +185,7 @@ pub struct InBuild {
 /// A caller that waits for a build; counted and shown for as long as this lives.
 pub struct Awaiting<V: Resource, F: Failure> {
     waiter: Waiter<V, F>,
+    patience: Option<Arc<Patience>>,
 }
 
 impl<V: Resource, F: Failure> std::fmt::Debug for Awaiting<V, F> {
@@ -167,8 +195,9 @@ impl<V: Resource, F: Failure> std::fmt::Debug for Awaiting<V, F> {
 }
 
 impl<V: Resource, F: Failure> Awaiting<V, F> {
-    pub(crate) fn of(waiter: Waiter<V, F>) -> Self {
-        Self { waiter }
+    pub(crate) fn of(waiter: Waiter<V, F>, asked: &mut Asked) -> Self {
+        let patience = waiter.patience(asked).map(Arc::new);
+        Self { waiter, patience }
     }
 
     /// The number of the build, which no other of the engine has.
@@ -177,23 +206,31 @@ impl<V: Resource, F: Failure> Awaiting<V, F> {
         self.waiter.flight().id
     }
 
-    /// The end of the build as a future, apart from this caller.
+    /// The end of the build, or of the caller's patience, as a future apart from this caller.
     #[must_use]
     pub fn end(&self) -> Landed<V, F> {
-        Landed(self.waiter.arrival())
+        Landed {
+            arrival: self.waiter.arrival(),
+            patience: self.patience.clone(),
+        }
     }
 
     /// What the build has ended with, or nothing where the caller has to take its next step again.
     /// To be asked once the build has ended.
     ///
     /// # Errors
-    /// The build's failure, an interruption by the host.
+    /// The build's failure, an interruption by the host, a build that takes too long.
     ///
     /// # Panics
-    /// Where the build has not ended.
+    /// Where the build has not ended, nor the caller's patience.
     pub fn landed(self) -> Result<Option<Lease<V>>, Error<F>> {
-        let landing = self.waiter.flight().landing();
-        self.waiter.landed(landing)
+        match (self.waiter.flight().landed(), &self.patience) {
+            (None, Some(patience)) if patience.is_over() => Err(self.waiter.timed_out(patience)),
+            _ => {
+                let landing = self.waiter.flight().landing();
+                self.waiter.landed(landing)
+            }
+        }
     }
 
     /// The caller no longer waits.
@@ -202,8 +239,11 @@ impl<V: Resource, F: Failure> Awaiting<V, F> {
     }
 }
 
-/// The end of a build, as a future.
-pub struct Landed<V: Resource, F: Failure>(Arrival<V, F>);
+/// The end of a wait for a build, as a future.
+pub struct Landed<V: Resource, F: Failure> {
+    arrival: Arrival<V, F>,
+    patience: Option<Arc<Patience>>,
+}
 
 impl<V: Resource, F: Failure> std::fmt::Debug for Landed<V, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -212,18 +252,11 @@ impl<V: Resource, F: Failure> std::fmt::Debug for Landed<V, F> {
 }
 
 impl<V: Resource, F: Failure> Landed<V, F> {
-    /// Whether the build has ended. Where not, `waker` is woken once it has, and no earlier one is.
+    /// Whether the wait has ended. Where not, `waker` is woken once it has, and no earlier one is.
     pub fn poll_with(&mut self, waker: &Waker) -> bool {
-        let polled: Poll<Landing<V, F>> =
-            Pin::new(&mut self.0).poll(&mut Context::from_waker(waker));
-        polled.is_ready()
-    }
-}
-
-impl<V: Resource, F: Failure> Future for Landed<V, F> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.0).poll(cx).map(drop)
+        let cx = &mut Context::from_waker(waker);
+        let landed: Poll<Landing<V, F>> = Pin::new(&mut self.arrival).poll(cx);
+        let patience = self.patience.as_ref();
+        landed.is_ready() || patience.is_some_and(|it| it.poll(cx).is_ready())
     }
 }

@@ -6,7 +6,7 @@
 //! 3. The last reference never drops under a lock: what takes entries out hands them on.
 //! 4. An entry knows its cache and does not keep it.
 
-use crate::ground::clock::{NEVER, Nanos};
+use crate::ground::clock::Nanos;
 use crate::ground::counted::Counted;
 use crate::ground::sync::{Arc, AtomicU8, Figure, Ordering, Weak};
 use crate::ground::underway::Side;
@@ -14,6 +14,7 @@ use crate::host::record::{Observed, Recording};
 use crate::key::Key;
 use crate::life::core::{Core, Departed};
 use crate::life::hot::Sought;
+use crate::life::term::Term;
 use crate::words::cause::Cause;
 
 const LIVE: u8 = u8::MAX;
@@ -41,35 +42,55 @@ pub(crate) struct Entry<V> {
     value: Option<V>,
     /// A time that no other entry of the engine has: the order of builds.
     built_at: Nanos,
+    /// When a call has to look closer, and when it was last asked for; see `term.rs`.
+    pub(super) due: Figure,
+    pub(super) used_at: Figure,
     hits: Figure,
-    extra: Option<Box<Extra>>,
+    extra: Option<Box<Extra<V>>>,
     core: Arc<Core<V>>,
     home: Weak<dyn Home<V>>,
     ended: AtomicU8,
 }
 
+/// Has a successor of the entry built; whether that is being done.
+pub(crate) type Renewal<V> = Arc<dyn Fn(&EntryRef<V>) -> bool + Send + Sync>;
+
 /// The part of a build that an entry keeps beside the resource.
-#[derive(Default)]
-pub(crate) struct Extra {
+pub(crate) struct Extra<V> {
     /// The elements that the build put out, and the inputs that it observed.
     pub(crate) recording: Option<Recording>,
     /// The call's own key, where observed inputs complete it.
     pub(crate) call: Option<Key>,
     /// The arguments, where they are to be shown.
     pub(crate) arguments: Option<Arc<str>>,
+    /// Where entries have one.
+    pub(crate) term: Option<Term>,
+    pub(crate) weight: u64,
+    /// Has a successor built, where the engine does that by itself.
+    pub(crate) renewal: Option<Renewal<V>>,
 }
 
-impl Extra {
-    pub(crate) fn with(arguments: Option<Arc<str>>) -> Self {
+impl<V> Default for Extra<V> {
+    fn default() -> Self {
         Self {
-            arguments,
-            ..Self::default()
+            recording: None,
+            call: None,
+            arguments: None,
+            term: None,
+            weight: 0,
+            renewal: None,
         }
     }
+}
 
+impl<V> Extra<V> {
     /// In a box, where there is something.
     fn boxed(self) -> Option<Box<Self>> {
-        let is_plain = self.recording.is_none() && self.arguments.is_none();
+        let is_plain = self.recording.is_none()
+            && self.arguments.is_none()
+            && self.term.is_none()
+            && self.weight == 0
+            && self.renewal.is_none();
         (!is_plain).then(|| Box::new(self))
     }
 }
@@ -124,20 +145,25 @@ impl<V> Entry<V> {
         key: Key,
         value: V,
         built_at: Nanos,
-        extra: Extra,
+        extra: Extra<V>,
         core: Arc<Core<V>>,
         home: Weak<dyn Home<V>>,
     ) -> Self {
-        Self {
+        let used_at = core.services.use_stamp(built_at);
+        let entry = Self {
             key,
             value: Some(value),
             built_at,
+            due: Figure::new(0),
+            used_at: Figure::new(used_at),
             hits: Figure::new(0),
             extra: extra.boxed(),
             core,
             home,
             ended: AtomicU8::new(LIVE),
-        }
+        };
+        entry.begin();
+        entry
     }
 
     #[inline]
@@ -180,19 +206,21 @@ impl<V> Entry<V> {
         self.built_at
     }
 
-    #[inline]
-    pub(crate) fn deadline(&self) -> Nanos {
-        self.built_at.saturating_add(self.core.ttl)
+    pub(super) fn term(&self) -> Option<&Term> {
+        self.extra.as_deref()?.term.as_ref()
     }
 
-    #[inline]
-    pub(crate) fn has_expired(&self) -> bool {
-        self.core.ttl != NEVER && self.core.clock.has_come(self.deadline())
+    pub(crate) fn weight(&self) -> u64 {
+        self.extra.as_deref().map_or(0, |extra| extra.weight)
+    }
+
+    pub(crate) fn renewal(&self) -> Option<&Renewal<V>> {
+        self.extra.as_deref()?.renewal.as_ref()
     }
 
     /// Whether a cache holds it, and may hand it out.
     pub(crate) fn is_live(&self) -> bool {
-        self.ended.load(Ordering::Acquire) == LIVE && !self.has_expired()
+        self.ended.load(Ordering::Acquire) == LIVE && !self.is_gone()
     }
 
     pub(crate) fn count_hits(&self, hits: u64) {
@@ -258,8 +286,8 @@ impl<V> Sought for Entry<V> {
     }
 
     #[inline(always)]
-    fn has_expired(&self) -> bool {
-        Self::has_expired(self)
+    fn is_at_hand(&self) -> bool {
+        Self::is_at_hand(self)
     }
 
     fn count_hits(&self, hits: u64) {

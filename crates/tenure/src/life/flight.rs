@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::ground::sync::{Arc, Condvar, Mutex, OnceLock, thread_number};
+use crate::ground::sync::{Arc, Condvar, Figure, Mutex, OnceLock, Ordering, thread_number};
 use crate::host::observe::{Likeness, Seen};
 use crate::host::record::Observed;
 use crate::key::{Key, KeyRef};
@@ -22,6 +22,8 @@ use crate::life::circle::FlightId;
 use crate::life::entry::EntryRef;
 use crate::life::stalled::Polls;
 use crate::words::bounds::Resource;
+
+const NO_THREAD: u64 = u64::MAX;
 
 /// A build under way.
 pub(crate) struct Flight<V: Resource, F> {
@@ -31,15 +33,15 @@ pub(crate) struct Flight<V: Resource, F> {
     pub(crate) hash: u64,
     /// The observed inputs known when it began, as its leader saw them.
     seen: Seen,
-    /// The thread that it began on.
-    thread: Option<usize>,
+    /// The thread that it began on, or `NO_THREAD` where it goes on elsewhere.
+    thread: Figure,
     /// For those who wait for an async build.
     pub(crate) polls: Polls,
     /// Written once, before `state` says so; read without a lock, so that a failure is cloned
     /// without one.
     landing: OnceLock<Landing<V, F>>,
     state: Mutex<State>,
-    landed: Condvar,
+    arrived: Condvar,
 }
 
 struct State {
@@ -74,14 +76,14 @@ impl<V: Resource, F: Clone> Flight<V, F> {
             key: key.to_key(),
             hash: key.hash(),
             seen,
-            thread: thread_number(),
+            thread: Figure::new(thread_number().map_or(NO_THREAD, |it| it as u64)),
             polls: Polls::default(),
             landing: OnceLock::new(),
             state: Mutex::new(State {
                 landed: false,
                 tasks: Tasks::default(),
             }),
-            landed: Condvar::new(),
+            arrived: Condvar::new(),
         }
     }
 
@@ -91,7 +93,13 @@ impl<V: Resource, F: Clone> Flight<V, F> {
     }
 
     pub(crate) fn is_of_this_thread(&self) -> bool {
-        self.thread.is_some() && self.thread == thread_number()
+        let here = thread_number().map(|it| it as u64);
+        here == Some(self.thread.load(Ordering::Relaxed))
+    }
+
+    /// Another thread goes on with it: to block the one that it began on holds nothing up.
+    pub(crate) fn leaves_thread(&self) {
+        self.thread.store(NO_THREAD, Ordering::Relaxed);
     }
 
     /// Ends the flight, which must have left its cache's table.
@@ -109,27 +117,39 @@ impl<V: Resource, F: Clone> Flight<V, F> {
         let tasks = {
             let mut state = self.state.lock();
             state.landed = true;
-            self.landed.notify_all();
+            self.arrived.notify_all();
             std::mem::take(&mut state.tasks)
         };
         tasks.wake();
     }
 
     pub(crate) fn landing(&self) -> Landing<V, F> {
-        let landing = self.landing.get();
-        landing.expect("written before it was told").clone()
+        self.landed().expect("written before it was told")
     }
 
-    /// Blocks until the flight has landed, or until `patience` has passed.
-    pub(crate) fn wait(&self, patience: Option<Duration>) -> Option<Landing<V, F>> {
+    /// How it ended, if it has.
+    pub(crate) fn landed(&self) -> Option<Landing<V, F>> {
+        self.landing.get().cloned()
+    }
+
+    /// Blocks until the flight has landed, until `pause` has passed, or until the caller is out of
+    /// patience, which it is [nudged](Self::nudge) to see.
+    pub(crate) fn wait(
+        &self,
+        pause: Option<Duration>,
+        is_over: impl Fn() -> bool,
+    ) -> Option<Landing<V, F>> {
         {
             let mut state = self.state.lock();
             while !state.landed {
-                match patience {
-                    None => self.landed.wait(&mut state),
-                    Some(patience) => {
-                        let waited = self.landed.wait_for(&mut state, patience);
-                        // What lands with the end of the patience has landed.
+                if is_over() {
+                    return None;
+                }
+                match pause {
+                    None => self.arrived.wait(&mut state),
+                    Some(pause) => {
+                        let waited = self.arrived.wait_for(&mut state, pause);
+                        // What lands with the end of the pause has landed.
                         if waited.timed_out() && !state.landed {
                             return None;
                         }
@@ -138,6 +158,13 @@ impl<V: Resource, F: Clone> Flight<V, F> {
             }
         }
         Some(self.landing())
+    }
+
+    /// Has those who block look whether they are out of patience.
+    pub(crate) fn nudge(&self) {
+        // Under the lock, so that nobody looks, is told, and goes to sleep.
+        let _state = self.state.lock();
+        self.arrived.notify_all();
     }
 
     /// The landing as a future, for a task.

@@ -68,7 +68,8 @@ const TRIES: u32 = 8;
 /// An entry, as far as a hit needs it.
 pub(crate) trait Sought {
     fn key(&self) -> &Key;
-    fn has_expired(&self) -> bool;
+    /// Whether a call may have it without a closer look; it counts as asked for.
+    fn is_at_hand(&self) -> bool;
     fn count_hits(&self, hits: u64);
     /// Takes one hit back: what was about to be one is none.
     fn uncount_hit(&self);
@@ -137,7 +138,7 @@ impl Hot {
         std::iter::once(&self.first).chain(others)
     }
 
-    /// Finds an entry that has not expired, and counts the hit.
+    /// Finds an entry that is at hand, and counts the hit.
     ///
     /// # Safety
     /// All entries that were ever offered are of this type.
@@ -159,7 +160,7 @@ impl Hot {
         let entry: Counted<L::Entry> = unsafe { slot.take(&self.others)? };
         // SAFETY: the reference was taken out of this slot.
         let taken = unsafe { L::out_of(slot, entry) };
-        if (is_empty || key.matches(taken.entry().key())) && !taken.entry().has_expired() {
+        if (is_empty || key.matches(taken.entry().key())) && taken.entry().is_at_hand() {
             Some(taken)
         } else {
             missed(&taken)

@@ -1,7 +1,13 @@
 //! The life of a resource: who builds it, who holds it, and every way out.
 
+pub(crate) mod admission;
+pub(crate) mod again;
+mod age;
+mod agenda;
+pub(crate) mod asked;
 pub(crate) mod asker;
 pub(crate) mod async_release;
+pub(crate) mod budget;
 pub(crate) mod build;
 pub(crate) mod cache;
 pub(crate) mod call;
@@ -19,10 +25,15 @@ pub(crate) mod hot;
 pub(crate) mod late_release;
 pub(crate) mod lease;
 pub(crate) mod led;
+mod old;
 pub(crate) mod order;
+pub(crate) mod patience;
+mod refresh;
 pub(crate) mod release;
 mod removal;
 pub(crate) mod services;
 pub(crate) mod stalled;
+pub(crate) mod term;
 pub(crate) mod waiter;
 pub(crate) mod waiting;
+pub(crate) mod workers;

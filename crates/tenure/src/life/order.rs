@@ -12,6 +12,14 @@ const NONE: u32 = u32::MAX;
 /// So few nodes are kept for the next entries, whatever became of the last ones.
 const KEPT: usize = 64;
 
+/// Where an entry stands, for as long as it stands there: its node, and a part of the time that it was
+/// built at, by which another one in the same node is told apart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    at: u32,
+    built: u32,
+}
+
 /// The entries of one cache.
 pub(crate) struct Ordered<V: Resource> {
     table: HashTable<NodeRef>,
@@ -22,6 +30,8 @@ pub(crate) struct Ordered<V: Resource> {
     free: u32,
     /// The entry of a call without arguments, which is found without a hash.
     bare: u32,
+    /// How often all nodes were moved, and places became others.
+    moves: u32,
 }
 
 /// Where an entry's node is, and half of its key's hash: enough to find it again when the table
@@ -56,6 +66,7 @@ impl<V: Resource> Default for Ordered<V> {
             newest: NONE,
             free: NONE,
             bare: NONE,
+            moves: 0,
         }
     }
 }
@@ -93,8 +104,9 @@ impl<V: Resource> Ordered<V> {
     }
 
     /// Adds an entry as the newest; the key, of which this is the hash, must not be there.
-    pub(crate) fn push(&mut self, hash: u64, entry: EntryRef<V>) {
+    pub(crate) fn push(&mut self, hash: u64, entry: EntryRef<V>) -> Place {
         let is_bare = entry.key().is_empty();
+        let built = entry.built_at() as u32;
         let node = Node {
             entry: Some(entry),
             older: self.newest,
@@ -124,6 +136,41 @@ impl<V: Resource> Ordered<V> {
         let node_ref = NodeRef { at, half };
         self.table
             .insert_unique(spread(half), node_ref, |it| spread(it.half));
+        Place { at, built }
+    }
+
+    /// The entry at a place, if it is still there.
+    pub(crate) fn at(&self, place: Place) -> Option<&EntryRef<V>> {
+        let entry = self.nodes.get(place.at as usize)?.entry.as_ref()?;
+        (entry.built_at() as u32 == place.built).then_some(entry)
+    }
+
+    /// The place of this very entry, if it is there. The hash is that of its key.
+    pub(crate) fn place(&self, hash: u64, entry: &EntryRef<V>) -> Option<Place> {
+        let half = half(hash);
+        let node = self.table.find(spread(half), |node| {
+            node.half == half && self.entry(node.at).ptr_eq(entry)
+        })?;
+        let built = entry.built_at() as u32;
+        Some(Place { at: node.at, built })
+    }
+
+    /// Every entry with its place, oldest first.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Place, &EntryRef<V>)> {
+        let mut at = self.oldest;
+        std::iter::from_fn(move || {
+            let node = self.nodes.get(at as usize)?;
+            let entry = node.entry.as_ref()?;
+            let built = entry.built_at() as u32;
+            let place = Place { at, built };
+            at = node.newer;
+            Some((place, entry))
+        })
+    }
+
+    /// How often places became others.
+    pub(crate) fn moves(&self) -> u32 {
+        self.moves
     }
 
     pub(crate) fn oldest(&self) -> Option<&EntryRef<V>> {
@@ -165,10 +212,12 @@ impl<V: Resource> Ordered<V> {
         // At an eighth and not at a half: a cache that goes up and down between two sizes does not copy all
         // of it each time. A few nodes are worth no copy.
         if self.nodes.len() > KEPT && self.len() < self.nodes.len() / 8 {
+            let moves = self.moves.wrapping_add(1);
             // Oldest first, so that the order stays; the free nodes go with the old list.
             for entry in self.take_all() {
                 self.push(entry.key().hash(), entry);
             }
+            self.moves = moves;
         }
     }
 

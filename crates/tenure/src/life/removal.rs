@@ -1,5 +1,5 @@
 //! Everything that takes entries out of a cache before their time, and the time itself: discards, clears,
-//! deadlines, and the cache's own end.
+//! deadlines, idle times, and the cache's own end.
 //!
 //! Each begins a release before anything leaves, takes out under the lock, and releases after it.
 
@@ -8,13 +8,18 @@ use crate::ground::sync::{Arc, Weak};
 use crate::ground::timer::TimerId;
 use crate::ground::underway::Begun;
 use crate::key::KeyRef;
+use crate::life::budget::Weighed;
 use crate::life::cache::Cache;
 use crate::life::circle::{FlightId, Inside};
-use crate::life::contents::Contents;
+use crate::life::contents::{Contents, Gone};
+use crate::life::drain::End;
 use crate::life::entry::{Entry, EntryRef, Home};
 use crate::life::release::release;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
+
+/// When an idle entry is looked at again that somebody holds.
+const HELD: Nanos = 1_000_000_000;
 
 impl<V: Resource, F: Failure> Cache<V, F> {
     /// Takes out this very entry, if it is still there, and lets go of the caller's lease; whether
@@ -87,7 +92,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             let others = state.flights.extract_if(|it| !own.contains(&it.id));
             let others: Vec<_> = others.collect();
             (
-                state.entries.take_all(),
+                state.take_entries(&self.core),
                 others,
                 std::mem::take(&mut state.shapes),
                 state.expiry.take(),
@@ -109,47 +114,125 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// Takes out one entry that has expired, and asks to be called again for what expires next.
-    fn expire(self: &Arc<Self>, id: TimerId) {
+    /// Sees to one entry whose time has come, and asks to be called again for the next one.
+    fn look(self: &Arc<Self>, id: TimerId) {
         let _under_way = self.begin_release();
-        let expired = {
+        let due = {
             let mut state = self.state.lock();
             if state.expiry != Some(id) {
                 return;
             }
             state.expiry = None;
-            let oldest = state.entries.oldest().cloned();
-            let expired = oldest.filter(|it| it.has_expired());
-            let expired = expired.and_then(|entry| state.remove(&self.core.hot, &entry));
+            let due = self.take_due(&mut state);
             // The next one does not wait for what the release of this one does.
             self.arm(&mut state);
-            expired
+            due
         };
-        if let Some(expired) = expired {
-            expired.release(Cause::Expired);
+        match due {
+            None => {}
+            Some(Due::Gone(gone)) => gone.release(Cause::Expired),
+            Some(Due::Idle(entry)) => self.end_idle(entry),
+            Some(Due::Ahead(entry)) => self.refresh_ahead(&entry),
         }
     }
 
-    /// Has the oldest entry's deadline watched, where nothing is watched yet.
-    pub(super) fn arm(self: &Arc<Self>, state: &mut Contents<V, F>) {
-        if state.expiry.is_some() {
-            return;
+    fn take_due(&self, state: &mut Contents<V, F>) -> Option<Due<V>> {
+        let (when, entry) = self.next_look(state)?;
+        let clock = &self.core.services.clock;
+        if entry.is_gone() {
+            return state.remove(&self.core.hot, &entry).map(Due::Gone);
         }
-        let Some(deadline) = self.next_deadline(state) else {
+        // Nothing else has a time of its own.
+        if !self.core.looks_at_each() || !clock.has_come(when) {
+            return None;
+        }
+        state.looked();
+        if clock.has_come(entry.idle_at()) {
+            Some(Due::Idle(entry))
+        } else {
+            Some(Due::Ahead(entry))
+        }
+    }
+
+    /// Releases an entry that has been idle for long enough, if nobody holds it; it is looked at again
+    /// otherwise.
+    fn end_idle(self: &Arc<Self>, entry: EntryRef<V>) {
+        // The front door looks, under no lock.
+        let is_held = self.core.is_held(entry.value());
+        let now = self.core.services.clock.now();
+        let taken = {
+            let mut state = self.state.lock();
+            // What the slots set aside are no leases; whoever has taken one out is asking for it.
+            self.core.hot.forget(&entry.key().as_key(), &entry);
+            // The cache's reference and this one.
+            let is_leased = entry.count() > 2;
+            let is_idle = self.core.services.clock.has_come(entry.idle_at());
+            let taken = if is_idle && !is_held && !is_leased {
+                state.remove(&self.core.hot, &entry)
+            } else {
+                None
+            };
+            if taken.is_none() {
+                let again = if is_idle { now.saturating_add(HELD) } else { 0 };
+                state.look_by(again.max(entry.idle_at()).min(entry.gone_at()), &entry);
+            }
+            self.arm(&mut state);
+            taken
+        };
+        drop(entry);
+        if let Some(taken) = taken {
+            taken.release(Cause::Idle);
+        }
+    }
+
+    /// Has the entry watched whose time comes first.
+    pub(super) fn arm(self: &Arc<Self>, state: &mut Contents<V, F>) {
+        let Some((when, _)) = self.next_look(state) else {
             return;
         };
+        match state.expiry {
+            Some(there) if there.when() <= when => return,
+            // Taken back or under way: it learns that another has its place.
+            Some(there) => drop(self.core.services.timer.cancel(there)),
+            None => {}
+        }
         let cache: Weak<Self> = Arc::downgrade(self);
-        let expire = move |id| {
+        let look = move |id| {
             if let Some(cache) = cache.upgrade() {
-                cache.expire(id);
+                cache.look(id);
             }
         };
-        state.expiry = Some(self.core.services.timer.at(deadline, expire));
+        state.expiry = Some(self.core.services.timer.at(when, look));
     }
 
-    fn next_deadline(&self, state: &Contents<V, F>) -> Option<Nanos> {
+    /// When to look at an entry next, and at which.
+    fn next_look(&self, state: &mut Contents<V, F>) -> Option<(Nanos, EntryRef<V>)> {
+        if self.core.looks_at_each() {
+            return state.next_look();
+        }
         self.core.settings.ttl?;
-        state.entries.oldest().map(|it| it.deadline())
+        let oldest = state.entries.oldest()?;
+        Some((oldest.gone_at(), oldest.clone()))
+    }
+}
+
+/// An entry whose time has come.
+enum Due<V: Resource> {
+    Gone(Gone<V>),
+    Idle(EntryRef<V>),
+    /// Its successor is to be built.
+    Ahead(EntryRef<V>),
+}
+
+impl<V: Resource, F: Failure> Weighed for Cache<V, F> {
+    fn longest_unused(&self) -> Option<Nanos> {
+        let (used_at, _) = self.state.lock().longest_unused()?;
+        Some(used_at)
+    }
+
+    fn take_longest_unused(&self) -> Option<End> {
+        let gone = self.state.lock().pop_longest_unused(&self.core.hot)?;
+        Some(Box::new(move || gone.release(Cause::Evicted)))
     }
 }
 
@@ -165,7 +248,7 @@ impl<V: Resource, F> Drop for Cache<V, F> {
         let (entries, expiry) = {
             let mut state = self.state.lock();
             self.core.hot.clear::<Entry<V>>();
-            (state.entries.take_all(), state.expiry.take())
+            (state.take_entries(&self.core), state.expiry.take())
         };
         if let Some(expiry) = expiry {
             self.core.services.timer.cancel(expiry);

@@ -7,8 +7,10 @@ use crate::ground::timer::Timer;
 use crate::ground::underway::UnderWay;
 use crate::host::Host;
 use crate::life::async_release::AsyncReleases;
+use crate::life::budget::Budget;
 use crate::life::circle::WaitGraph;
 use crate::life::drain::Drains;
+use crate::life::workers::Workers;
 use crate::words::config::InForce;
 
 pub(crate) struct Services {
@@ -27,6 +29,9 @@ pub(crate) struct Services {
     hosted: AtomicBool,
     numbers: Figure,
     next_stamp: Figure,
+    next_use: Figure,
+    pub(crate) budget: Budget,
+    pub(crate) workers: Arc<Workers>,
 }
 
 impl Services {
@@ -46,6 +51,9 @@ impl Services {
             hosted: AtomicBool::new(false),
             numbers: Figure::new(first_number()),
             next_stamp: Figure::new(0),
+            next_use: Figure::new(0),
+            budget: Budget::default(),
+            workers: Arc::default(),
         })
     }
 
@@ -78,6 +86,17 @@ impl Services {
     /// A number that was not given before.
     pub(crate) fn number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The present time for a use, later than all that was built and used before. Takes no turns with
+    /// other threads: two uses at once may get the same.
+    #[inline]
+    pub(crate) fn use_stamp(&self, now: Nanos) -> Nanos {
+        let built = self.next_stamp.load(Ordering::Relaxed);
+        let next = self.next_use.load(Ordering::Relaxed);
+        let stamp = now.max(built).max(next);
+        self.next_use.store(stamp + 1, Ordering::Relaxed);
+        stamp
     }
 
     /// The present time, made unique and rising.

@@ -1,11 +1,17 @@
 //! A caller that waits for a build: counted, shown, and known to the wait graph while it lives.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
 use crate::ground::sync::Arc;
 use crate::host::shown::Shown;
+use crate::life::asked::Asked;
 use crate::life::asker::Asker;
 use crate::life::circle::Edge;
 use crate::life::flight::{Arrival, Flight, Landing};
 use crate::life::lease::Lease;
+use crate::life::patience::Patience;
 use crate::life::stalled::Watch;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::Error;
@@ -66,6 +72,39 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
         self.flight.arrival()
     }
 
+    /// How long this caller waits, where that is bounded.
+    pub(crate) fn patience(&self, asked: &mut Asked) -> Option<Patience> {
+        let core = &self.asker.core;
+        let until = asked.until(core)?;
+        let flight = Arc::clone(&self.flight);
+        Some(Patience::begin(&core.services, until, move || {
+            flight.nudge()
+        }))
+    }
+
+    /// The landing, as a task waits for it: nothing where it is out of patience before that.
+    pub(crate) async fn arrived(&self, patience: Option<&Patience>) -> Option<Landing<V, F>> {
+        let mut arrival = self.arrival();
+        poll_fn(|cx| match Pin::new(&mut arrival).poll(cx) {
+            Poll::Ready(landing) => Poll::Ready(Some(landing)),
+            Poll::Pending => match patience.map(|it| it.poll(cx)) {
+                Some(Poll::Ready(())) => Poll::Ready(None),
+                _ => Poll::Pending,
+            },
+        })
+        .await
+    }
+
+    /// The caller is out of patience.
+    pub(crate) fn timed_out(self, patience: &Patience) -> Error<F> {
+        let error = Error::TimedOut {
+            function: self.asker.core.name.to_string(),
+            waited: patience.in_all,
+        };
+        self.give_up();
+        error
+    }
+
     /// The wait has ended before the build has.
     pub(crate) fn give_up(self) {
         if let Some(shown) = self.shown {
@@ -91,7 +130,7 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
         match landing {
             Landing::Filled(entry) if led => Ok(Some(Lease::new(entry))),
             // Who woke late may have slept past its expiry.
-            Landing::Filled(entry) if entry.has_expired() => Ok(None),
+            Landing::Filled(entry) if entry.is_gone() => Ok(None),
             Landing::Filled(entry) => {
                 let observed = entry.observed().map(|(_, observed)| observed);
                 if !asker.sees_the_same(observed)? {

@@ -1,12 +1,13 @@
 //! How a blocking caller waits for another's build.
 
 use std::pin::Pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::ground::sync::Arc;
 use crate::host::Host;
 use crate::life::flight::{Arrival, Flight, Landing};
+use crate::life::patience::Patience;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::Interrupt;
 
@@ -132,11 +133,17 @@ pub(crate) struct BlockingWait<'a, V: Resource, F> {
     flight: &'a Flight<V, F>,
     arrival: Arrival<V, F>,
     landing: Option<Landing<V, F>>,
+    patience: Option<&'a Patience>,
 }
 
 impl<'a, V: Resource, F: Failure> BlockingWait<'a, V, F> {
-    pub(crate) fn new(function: &'a str, flight: &'a Arc<Flight<V, F>>) -> Self {
+    pub(crate) fn new(
+        function: &'a str,
+        flight: &'a Arc<Flight<V, F>>,
+        patience: Option<&'a Patience>,
+    ) -> Self {
         Self {
+            patience,
             function,
             flight,
             arrival: flight.arrival(),
@@ -144,10 +151,19 @@ impl<'a, V: Resource, F: Failure> BlockingWait<'a, V, F> {
         }
     }
 
-    /// How the flight ended, after a wait that ended well.
-    pub(crate) fn landing(self) -> Landing<V, F> {
+    /// How the flight ended, after a wait that ended well: nothing where the caller was out of patience
+    /// before that.
+    pub(crate) fn landing(self) -> Option<Landing<V, F>> {
+        assert!(self.has_ended(), "a wait that ends well has seen the end");
         self.landing
-            .expect("a wait that ends well has seen the landing")
+    }
+
+    fn is_over(&self) -> bool {
+        self.patience.is_some_and(Patience::is_over)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.landing.is_some() || self.is_over()
     }
 }
 
@@ -157,16 +173,16 @@ impl<V: Resource, F: Failure> Awaited for BlockingWait<'_, V, F> {
     }
 
     fn block(&mut self, pause: Option<Duration>) -> bool {
-        self.landing = self.flight.wait(pause);
-        self.landing.is_some()
+        self.landing = self.flight.wait(pause, || self.is_over());
+        self.has_ended()
     }
 
     fn poll(&mut self, waker: &Waker) -> bool {
-        let polled = Pin::new(&mut self.arrival).poll(&mut Context::from_waker(waker));
-        if let std::task::Poll::Ready(landing) = polled {
+        let cx = &mut Context::from_waker(waker);
+        if let Poll::Ready(landing) = Pin::new(&mut self.arrival).poll(cx) {
             self.landing = Some(landing);
         }
-        self.landing.is_some()
+        self.has_ended() || self.patience.is_some_and(|it| it.poll(cx).is_ready())
     }
 
     fn is_of_this_thread(&self) -> bool {

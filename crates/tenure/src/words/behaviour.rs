@@ -1,6 +1,7 @@
 //! A front door's knowledge of its function's resources: how to check and to release them.
 
 use std::any::Any;
+use std::time::Duration;
 
 use crate::host::SessionId;
 use crate::life::late_release::Later;
@@ -53,6 +54,40 @@ pub trait Behaviour<V>: Any + Send + Sync {
     fn keeps(&self, value: &V) -> Result<bool, Interrupt> {
         let _ = value;
         Ok(true)
+    }
+
+    /// How heavy the resource is, in any unit. Asked once, after the build, where
+    /// [`Settings::weighs`](crate::Settings::weighs) is set.
+    ///
+    /// # Errors
+    /// What ends the call instead; the resource is released, and those who waited look again.
+    fn weight(&self, value: &V) -> Result<u64, Interrupt> {
+        let _ = value;
+        Ok(0)
+    }
+
+    /// The resource's own maximum age, or `None` where it never expires. Asked once, after the build,
+    /// where [`Settings::own_ttl`](crate::Settings::own_ttl) is set. One of zero is not kept.
+    ///
+    /// # Errors
+    /// What ends the call instead; the resource is released, and those who waited look again.
+    fn ttl(&self, value: &V) -> Result<Option<Duration>, Interrupt> {
+        let _ = value;
+        Ok(None)
+    }
+
+    /// Whether a refresh gave the very resource that is kept already: then nothing is released, and
+    /// the entry is as good as new.
+    fn is_same(&self, kept: &V, built: &V) -> bool {
+        let _ = (kept, built);
+        false
+    }
+
+    /// Learns that no successor could be built for a resource that is too old, or soon will be. Where
+    /// the old one may still be handed out, no caller gets this failure.
+    fn refresh_failed(&self, function: &str, failure: &dyn Any) {
+        let _ = failure;
+        tracing::warn!(%function, "no new resource could be built in the place of the old one");
     }
 
     /// Receives the resource when its entry has ended; dropping it is all that is needed where

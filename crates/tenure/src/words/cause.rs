@@ -14,7 +14,8 @@ use std::fmt;
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Cause {
-    /// It was the oldest in a full cache.
+    /// It had to make room: it was the oldest in a full cache, or, where entries have a weight, the one
+    /// used longest ago.
     Evicted,
     /// Its `ttl` had passed.
     Expired,
@@ -31,6 +32,8 @@ pub enum Cause {
     /// It became no entry: it was cleared, superseded, or its session ended, while it was being
     /// built, or `keep_if` turned it down.
     Orphaned,
+    /// Nobody had asked for it for as long as `max_idle` says, and nobody held it.
+    Idle,
     /// The process ends.
     Shutdown,
 }
@@ -46,6 +49,7 @@ impl Cause {
         Self::SessionEnded,
         Self::Superseded,
         Self::Orphaned,
+        Self::Idle,
         Self::Shutdown,
     ];
 
@@ -66,6 +70,7 @@ impl Cause {
             Self::SessionEnded => "session_ended",
             Self::Superseded => "superseded",
             Self::Orphaned => "orphaned",
+            Self::Idle => "idle",
             Self::Shutdown => "shutdown",
         }
     }

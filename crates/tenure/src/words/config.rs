@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ground::clock::{NEVER, Nanos, nanos};
+use crate::ground::clock::{NEVER, nanos};
 use crate::ground::sync::{Figure, Ordering};
 
 /// The settings for all functions that do not say otherwise.
@@ -27,6 +27,11 @@ pub struct Config {
     pub version_grace: Option<Duration>,
     /// How long the releases at the end of the process may take in all.
     pub shutdown_bound: Duration,
+    /// How many refreshes may run in the background at a time. With none, a resource that is too old
+    /// is built again by a call once it may not be handed out any more.
+    pub refresh_workers: usize,
+    /// The most that the entries of all functions that have weights may weigh together.
+    pub max_weight: Option<u64>,
 }
 
 impl Default for Config {
@@ -36,22 +41,26 @@ impl Default for Config {
             session_grace: Duration::ZERO,
             version_grace: Some(Duration::from_secs(3600)),
             shutdown_bound: Duration::from_secs(5),
+            refresh_workers: 4,
+            max_weight: None,
         }
     }
 }
 
 /// The configuration in force, as [`numbers`]. Every release reads it, so that takes no lock.
-pub(crate) struct InForce([Figure; 4]);
+pub(crate) struct InForce([Figure; 6]);
 
 impl InForce {
     pub(crate) fn read(&self) -> Config {
-        let [_, session, version, shutdown] = &self.0;
+        let [_, session, version, shutdown, _, _] = &self.0;
         let get = |figure: &Figure| Duration::from_nanos(figure.load(Ordering::Relaxed));
         Config {
             drain: self.drain(),
             session_grace: get(session),
             version_grace: unless_never(version),
             shutdown_bound: get(shutdown),
+            refresh_workers: self.refresh_workers(),
+            max_weight: Some(self.max_weight()).filter(|it| *it != u64::MAX),
         }
     }
 
@@ -59,6 +68,17 @@ impl InForce {
     pub(crate) fn drain(&self) -> Option<Duration> {
         let [drain, ..] = &self.0;
         unless_never(drain)
+    }
+
+    pub(crate) fn refresh_workers(&self) -> usize {
+        let [_, _, _, _, workers, _] = &self.0;
+        usize::try_from(workers.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    /// The budget for the entries of all functions, which may be without bound.
+    pub(crate) fn max_weight(&self) -> u64 {
+        let [_, _, _, _, _, weight] = &self.0;
+        weight.load(Ordering::Relaxed)
     }
 
     /// Puts in force what `change` changes, and leaves the rest as it may have become meanwhile.
@@ -89,14 +109,17 @@ fn unless_never(figure: &Figure) -> Option<Duration> {
     }
 }
 
-/// The drain, the two graces and the bound; `NEVER` where there is none.
-fn numbers(config: &Config) -> [Nanos; 4] {
+/// The drain, the two graces, the bound, the workers and the budget; the greatest number where there is
+/// none.
+fn numbers(config: &Config) -> [u64; 6] {
     let or_never = |time: Option<Duration>| time.map_or(NEVER, |time| nanos(time).min(NEVER - 1));
     [
         or_never(config.drain),
         nanos(config.session_grace),
         or_never(config.version_grace),
         nanos(config.shutdown_bound),
+        config.refresh_workers as u64,
+        config.max_weight.unwrap_or(u64::MAX),
     ]
 }
 

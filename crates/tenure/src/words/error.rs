@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 /// A setting that cannot be; its text says what was wrong and what to write instead.
 ///
@@ -161,6 +162,15 @@ pub enum Error<F> {
         /// The function's name.
         function: String,
     },
+    /// The build took longer than the caller was to wait for it
+    /// ([`Settings::build_timeout`](crate::Settings::build_timeout)). It goes on, and what it gives is
+    /// kept.
+    TimedOut {
+        /// The function's name.
+        function: String,
+        /// How long the caller has waited.
+        waited: Duration,
+    },
     /// The wait or the build was ended from outside.
     Interrupted(Interrupt),
 }
@@ -171,6 +181,7 @@ impl<F: fmt::Display> fmt::Display for Error<F> {
             Self::Failed(failure) => failure.fmt(f),
             Self::Cycle(chain) => f.write_str(&cycle_text(chain)),
             Self::NoSession { function } => f.write_str(&no_session_text(function)),
+            Self::TimedOut { function, waited } => f.write_str(&timed_out_text(function, *waited)),
             Self::Interrupted(interrupt) => match interrupt.advice() {
                 Some(advice) => f.write_str(&advice),
                 None => f.write_str("the call was interrupted"),
@@ -185,7 +196,7 @@ impl<F: StdError + 'static> StdError for Error<F> {
             // It is shown as the failure, so that what is behind it is the failure's own source.
             Self::Failed(failure) => failure.source(),
             Self::Interrupted(interrupt) => Some(interrupt),
-            Self::Cycle(_) | Self::NoSession { .. } => None,
+            Self::Cycle(_) | Self::NoSession { .. } | Self::TimedOut { .. } => None,
         }
     }
 }
@@ -217,5 +228,21 @@ pub fn no_session_text(function: &str) -> String {
         "{function} has scope=\"session\", but this code runs in no session. Call it from code \
          that serves one (an app's script, a request, a task that carries its session), or use \
          scope=\"global\"."
+    )
+}
+
+/// The sentence for a build that takes too long, the same in every language.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let text = tenure::front::timed_out_text("model", Duration::from_millis(1500));
+/// assert!(text.starts_with("model was not built within 1.5s"));
+/// ```
+#[must_use]
+pub fn timed_out_text(function: &str, waited: Duration) -> String {
+    format!(
+        "{function} was not built within {waited:?} (build_timeout). The build goes on, and what it \
+         gives is kept: call again later, or set a longer build_timeout."
     )
 }

@@ -3,9 +3,10 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::life::lease::Lease;
-use crate::words::error::{Error, cycle_text, no_session_text};
+use crate::words::error::{Error, cycle_text, no_session_text, timed_out_text};
 
 /// Why a cached function that returns a `Result` gave no resource.
 ///
@@ -35,6 +36,7 @@ enum Kind<E> {
     Failed(Failed<E>),
     Cycle(Arc<[String]>),
     NoSession(Arc<str>),
+    TimedOut(Arc<str>, Duration),
     /// With what to do about it, where that is known.
     Interrupted(Option<Arc<str>>),
 }
@@ -147,6 +149,28 @@ impl<E> Shared<E> {
         matches!(self.0, Kind::NoSession(_))
     }
 
+    /// Whether the build took longer than `build_timeout` lets a caller wait. It goes on, and what it
+    /// gives is kept.
+    ///
+    /// ```
+    /// use std::sync::Barrier;
+    ///
+    /// static TIRED: Barrier = Barrier::new(2);
+    ///
+    /// #[tenure::cache_resource(build_timeout = "10ms")]
+    /// fn model() -> Result<u32, String> {
+    ///     TIRED.wait(); // takes longer than its caller waits
+    ///     Ok(7)
+    /// }
+    ///
+    /// assert!(model().unwrap_err().is_timeout());
+    /// TIRED.wait();
+    /// ```
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0, Kind::TimedOut(..))
+    }
+
     /// Whether the host ended the call.
     ///
     /// ```
@@ -178,6 +202,7 @@ impl<E> Shared<E> {
             Error::Failed(failed) => Kind::Failed(failed),
             Error::Cycle(chain) => Kind::Cycle(chain.into()),
             Error::NoSession { function } => Kind::NoSession(function.into()),
+            Error::TimedOut { function, waited } => Kind::TimedOut(function.into(), waited),
             Error::Interrupted(interrupt) => Kind::Interrupted(interrupt.advice().map(Into::into)),
         })
     }
@@ -189,6 +214,7 @@ impl<E> Clone for Shared<E> {
             Kind::Failed(failed) => Kind::Failed(failed.clone()),
             Kind::Cycle(chain) => Kind::Cycle(Arc::clone(chain)),
             Kind::NoSession(function) => Kind::NoSession(Arc::clone(function)),
+            Kind::TimedOut(function, waited) => Kind::TimedOut(Arc::clone(function), *waited),
             Kind::Interrupted(advice) => Kind::Interrupted(advice.clone()),
         })
     }
@@ -200,6 +226,7 @@ impl<E: fmt::Display> fmt::Display for Shared<E> {
             Kind::Failed(failed) => failed.error.fmt(f),
             Kind::Cycle(chain) => f.write_str(&cycle_text(chain)),
             Kind::NoSession(function) => f.write_str(&no_session_text(function)),
+            Kind::TimedOut(function, waited) => f.write_str(&timed_out_text(function, *waited)),
             Kind::Interrupted(Some(advice)) => f.write_str(advice),
             Kind::Interrupted(None) => f.write_str("the call was interrupted by its host"),
         }
@@ -212,6 +239,11 @@ impl<E: fmt::Debug> fmt::Debug for Shared<E> {
             Kind::Failed(failed) => failed.error.fmt(f),
             Kind::Cycle(chain) => f.debug_tuple("Cycle").field(chain).finish(),
             Kind::NoSession(function) => f.debug_tuple("NoSession").field(function).finish(),
+            Kind::TimedOut(function, waited) => f
+                .debug_tuple("TimedOut")
+                .field(function)
+                .field(waited)
+                .finish(),
             Kind::Interrupted(_) => f.write_str("Interrupted"),
         }
     }

@@ -40,6 +40,10 @@ pub struct Info {
     pub entries: u64,
     /// Resources that a cache has let go and that are not released yet.
     pub draining: u64,
+    /// Refreshes that gave the very resource that was kept already.
+    pub renewals: u64,
+    /// What the live entries weigh together, where they have a weight.
+    pub weight: u64,
     /// Callers that wait for a build now.
     pub waiting: u64,
     /// The age of each live entry, oldest first within each scope.
@@ -118,6 +122,8 @@ impl Info {
         self.release_failures += other.release_failures;
         self.entries += other.entries;
         self.draining += other.draining;
+        self.renewals += other.renewals;
+        self.weight += other.weight;
         self.waiting += other.waiting;
         self.ages.extend_from_slice(&other.ages);
     }
@@ -156,6 +162,7 @@ pub(crate) struct Counters {
     builds: Figure,
     build_nanos: Figure,
     failures: Figure,
+    renewals: Figure,
     releases: [Figure; CAUSES],
     release_failures: Figure,
     releasing: Figure,
@@ -170,6 +177,11 @@ impl Counters {
     pub(crate) fn built(&self, nanos: u64) {
         self.builds.fetch_add(1, Ordering::Relaxed);
         self.build_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// A build gave what was kept already: it is no further resource to release.
+    pub(crate) fn renewed(&self) {
+        self.renewals.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn failed(&self) {
@@ -226,6 +238,7 @@ impl Counters {
             builds: get(&self.builds),
             build_time: Duration::from_nanos(get(&self.build_nanos)),
             failures: get(&self.failures),
+            renewals: get(&self.renewals),
             releases,
             release_failures: get(&self.release_failures),
             waiting: get(&self.waiting),

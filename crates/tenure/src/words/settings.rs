@@ -81,6 +81,53 @@ pub enum Spinner {
     Off,
 }
 
+/// When a new resource is built for one that has become too old.
+///
+/// ```
+/// use std::time::Duration;
+/// use tenure::{Refresh, Settings};
+///
+/// let settings = Settings::default().refresh(Refresh::Background);
+/// assert!(settings.check().is_err()); // too old after what time?
+/// assert!(settings.ttl(Duration::from_secs(60)).check().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refresh {
+    /// A call that finds it too old builds, and waits.
+    #[default]
+    Foreground,
+    /// A call that finds it too old has a new one built in the background, and gets the old one.
+    Background,
+    /// As [`Background`](Self::Background); and shortly before it is too old the engine begins by
+    /// itself, where it was asked for lately.
+    Ahead,
+}
+
+impl Refresh {
+    /// Reads a mode as it is written in source.
+    ///
+    /// ```
+    /// # use tenure::Refresh;
+    /// assert_eq!(Refresh::parse("background").unwrap(), Refresh::Background);
+    /// assert!(Refresh::parse("never").unwrap_err().to_string().contains("background"));
+    /// ```
+    ///
+    /// # Errors
+    /// Names the accepted words.
+    pub fn parse(text: &str) -> Result<Self, SettingError> {
+        match text {
+            "foreground" => Ok(Self::Foreground),
+            "background" => Ok(Self::Background),
+            "ahead" => Ok(Self::Ahead),
+            _ => Err(SettingError::new(format!(
+                "refresh_mode must be \"foreground\", \"background\" or \"ahead\", not {text:?}. \
+                 Example: refresh_mode=\"background\", ttl=\"1h\""
+            ))),
+        }
+    }
+}
+
 /// The settings of one cached function; a change of any of them begins a new cache.
 ///
 /// ```
@@ -111,6 +158,25 @@ pub struct Settings {
     pub observes: bool,
     /// Whether each access asks [`Behaviour::validate`](crate::Behaviour::validate).
     pub validates: bool,
+    /// Whether each resource is asked for a maximum age of its own, by
+    /// [`Behaviour::ttl`](crate::Behaviour::ttl), in the place of `ttl`.
+    pub own_ttl: bool,
+    /// When a new resource is built for one that is too old.
+    pub refresh: Refresh,
+    /// How long before it is too old a call, or the engine, has its successor built in the background.
+    pub refresh_before: Option<Duration>,
+    /// For how long a resource may still be handed out once it is too old: while its successor is
+    /// built in the background, or where that build fails. `None` is not at all, and for a refresh in
+    /// the background as long again as its maximum age.
+    pub max_stale: Option<Duration>,
+    /// After how long an entry goes that nobody has asked for and nobody holds.
+    pub max_idle: Option<Duration>,
+    /// Whether each resource is asked for its weight, by [`Behaviour::weight`](crate::Behaviour::weight).
+    pub weighs: bool,
+    /// The most that the entries of a cache may weigh together at any moment.
+    pub max_weight: Option<u64>,
+    /// How long a caller waits for a build that can go on without it.
+    pub build_timeout: Option<Duration>,
 }
 
 impl Settings {
@@ -214,6 +280,126 @@ impl Settings {
         self
     }
 
+    /// Sets whether each resource has a maximum age of its own.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// assert!(Settings::default().own_ttl(true).own_ttl);
+    /// ```
+    #[must_use]
+    pub fn own_ttl(mut self, own_ttl: bool) -> Self {
+        self.own_ttl = own_ttl;
+        self
+    }
+
+    /// Sets when a new resource is built for one that is too old.
+    ///
+    /// ```
+    /// # use tenure::{Refresh, Settings};
+    /// assert_eq!(Settings::default().refresh(Refresh::Ahead).refresh, Refresh::Ahead);
+    /// ```
+    #[must_use]
+    pub fn refresh(mut self, refresh: Refresh) -> Self {
+        self.refresh = refresh;
+        self
+    }
+
+    /// Sets how long before the end of its age a successor is built, or `None`.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// # use std::time::Duration;
+    /// let second = Duration::from_secs(1);
+    /// assert_eq!(Settings::default().refresh_before(second).refresh_before, Some(second));
+    /// ```
+    #[must_use]
+    pub fn refresh_before(mut self, refresh_before: impl Into<Option<Duration>>) -> Self {
+        self.refresh_before = refresh_before.into();
+        self
+    }
+
+    /// Sets for how long a resource that is too old may be handed out, or `None`.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// # use std::time::Duration;
+    /// let hour = Duration::from_secs(3600);
+    /// assert_eq!(Settings::default().max_stale(hour).max_stale, Some(hour));
+    /// ```
+    #[must_use]
+    pub fn max_stale(mut self, max_stale: impl Into<Option<Duration>>) -> Self {
+        self.max_stale = max_stale.into();
+        self
+    }
+
+    /// Sets after how long an entry goes that nobody asks for, or `None`.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// # use std::time::Duration;
+    /// let hour = Duration::from_secs(3600);
+    /// assert_eq!(Settings::default().max_idle(hour).max_idle, Some(hour));
+    /// ```
+    #[must_use]
+    pub fn max_idle(mut self, max_idle: impl Into<Option<Duration>>) -> Self {
+        self.max_idle = max_idle.into();
+        self
+    }
+
+    /// Sets whether resources have a weight.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// assert!(Settings::default().weighs(true).weighs);
+    /// ```
+    #[must_use]
+    pub fn weighs(mut self, weighs: bool) -> Self {
+        self.weighs = weighs;
+        self
+    }
+
+    /// Sets the most that a cache's entries may weigh together, or `None`.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// let settings = Settings::default().weighs(true).max_weight(1 << 30);
+    /// assert_eq!(settings.max_weight, Some(1 << 30));
+    /// ```
+    #[must_use]
+    pub fn max_weight(mut self, max_weight: impl Into<Option<u64>>) -> Self {
+        self.max_weight = max_weight.into();
+        self
+    }
+
+    /// Sets how long a caller waits for a build, or `None`.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// # use std::time::Duration;
+    /// let second = Duration::from_secs(1);
+    /// assert_eq!(Settings::default().build_timeout(second).build_timeout, Some(second));
+    /// ```
+    #[must_use]
+    pub fn build_timeout(mut self, build_timeout: impl Into<Option<Duration>>) -> Self {
+        self.build_timeout = build_timeout.into();
+        self
+    }
+
+    /// Whether entries are refreshed beside the callers, who get the old resource meanwhile.
+    pub(crate) fn refreshes_beside(&self) -> bool {
+        self.refresh != Refresh::Foreground || self.refresh_before.is_some()
+    }
+
+    /// Whether entries are more than fresh or gone.
+    pub(crate) fn has_terms(&self) -> bool {
+        self.refreshes_beside() || self.max_stale.is_some() || self.own_ttl
+    }
+
+    /// Whether it counts when an entry was last asked for.
+    pub(crate) fn notes_use(&self) -> bool {
+        self.max_idle.is_some() || self.weighs || self.refresh == Refresh::Ahead
+    }
+
     /// Whether a hit needs neither a check nor a session.
     pub(crate) fn is_quick(&self) -> bool {
         !self.validates && self.scope == Scope::Global
@@ -230,16 +416,50 @@ impl Settings {
     /// ```
     ///
     /// # Errors
-    /// `max_entries` below 1.
+    /// `max_entries` below 1; a refresh beside the callers without a maximum age, or one that begins
+    /// before there is anything to refresh; `max_weight` without weights; an idle time or a time-out
+    /// of nothing.
     pub fn check(&self) -> Result<(), SettingError> {
+        let wrong = |text: &str| Err(SettingError::new(text.to_owned()));
+        let never_old = self.ttl.is_none() && !self.own_ttl;
         if self.max_entries == Some(0) {
-            return Err(SettingError::new(
+            return wrong(
                 "max_entries must be at least 1, or None for no bound; it is 0. \
-                 Example: max_entries=8"
-                    .to_owned(),
-            ));
+                 Example: max_entries=8",
+            );
         }
-        Ok(())
+        if self.refresh != Refresh::Foreground && (never_old || self.ttl == Some(Duration::ZERO)) {
+            return wrong(
+                "refresh_mode=\"background\" and refresh_mode=\"ahead\" need a ttl above 0: when is a \
+                 resource too old? Example: refresh_mode=\"background\", ttl=\"1h\"",
+            );
+        }
+        match self.refresh_before {
+            Some(_) if never_old => wrong(
+                "refresh_before needs a ttl: before what is the refresh to begin? \
+                 Example: ttl=\"1h\", refresh_before=\"5m\"",
+            ),
+            Some(before) if self.ttl.is_some_and(|ttl| before >= ttl) => {
+                let ttl = self.ttl.unwrap_or_default();
+                wrong(&format!(
+                    "refresh_before must be shorter than ttl, or each entry would be refreshed at once; \
+                     it is {before:?}, and ttl is {ttl:?}. Example: ttl=\"1h\", refresh_before=\"5m\""
+                ))
+            }
+            _ if self.max_idle == Some(Duration::ZERO) => wrong(
+                "max_idle must be above 0, or None for entries that may lie idle; it is 0. \
+                 Example: max_idle=\"15m\"",
+            ),
+            _ if self.max_weight.is_some() && !self.weighs => wrong(
+                "max_weight needs a weight: how heavy is a resource? \
+                 Example: weight=lambda model: model.nbytes, max_weight=8_000_000_000",
+            ),
+            _ if self.build_timeout == Some(Duration::ZERO) => wrong(
+                "build_timeout must be above 0, or None to wait for as long as it takes; it is 0. \
+                 Example: build_timeout=\"30s\"",
+            ),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,0 +1,34 @@
+//! What a call has come to, over all of its steps.
+
+use std::time::Duration;
+
+use crate::ground::clock::{Nanos, nanos};
+use crate::life::core::Core;
+
+/// What a call has come to so far, for a front door that takes it step by step. A new one for each
+/// call.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// Whether it was counted as a miss.
+    missed: bool,
+    began: Option<Nanos>,
+}
+
+impl Asked {
+    /// Counts the call as a miss, once however often it has to look; its wait begins with that.
+    pub(crate) fn misses<V>(&mut self, core: &Core<V>) {
+        if core.settings.build_timeout.is_some() {
+            self.began.get_or_insert_with(|| core.clock.now());
+        }
+        if !std::mem::replace(&mut self.missed, true) {
+            core.counters.missed();
+        }
+    }
+
+    /// Until when the call waits, and how long that is in all.
+    pub(crate) fn until<V>(&mut self, core: &Core<V>) -> Option<(Nanos, Duration)> {
+        let patience = core.settings.build_timeout?;
+        let began = *self.began.get_or_insert_with(|| core.clock.now());
+        Some((began.saturating_add(nanos(patience)), patience))
+    }
+}

@@ -1,0 +1,178 @@
+//! Successors of entries that are too old, or will be soon: who may build one, and what a failure means.
+//!
+//! 1. A key has at most one refresh under way: it is a flight like any other, and callers that find
+//!    the old entry gone wait for it.
+//! 2. A refresh replaces the entry that it was begun for, and no other.
+//! 3. Where a refresh fails and the old entry may still be handed out, that failure is nobody's: who
+//!    waits looks again and gets the old one, and for a while no refresh is tried.
+
+use crate::ground::clock::Nanos;
+use crate::ground::sync::Arc;
+use crate::host::observe::Seen;
+use crate::key::{Key, KeyRef};
+use crate::life::again::Again;
+use crate::life::asker::Asker;
+use crate::life::build::Build;
+use crate::life::cache::{Cache, Leader};
+use crate::life::circle::{FlightId, Inside};
+use crate::life::contents::Contents;
+use crate::life::detached::Detached;
+use crate::life::entry::{EntryRef, Renewal};
+use crate::life::flight::Flight;
+use crate::life::old::Old;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::cause::Cause;
+use crate::words::settings::Refresh;
+
+/// When the engine looks again for a worker that is free.
+const LOOK_AGAIN: Nanos = 1_000_000_000;
+
+impl<V: Resource, F: Failure> Cache<V, F> {
+    /// Has a successor built in the background, unless that is being done or no worker is free.
+    pub(crate) fn refresh(self: &Arc<Self>, entry: &EntryRef<V>, again: Again<V, F>) -> bool {
+        let services = &self.core.services;
+        let Some(worker) = services.workers.take(services.config.refresh_workers()) else {
+            return false;
+        };
+        let Some(mut leader) = self.lead_refresh(entry) else {
+            return true;
+        };
+        if let Some(renewal) = self.renewal(|| Some(Arc::clone(&again))) {
+            leader.renewed_by(renewal);
+        }
+        let asker = Asker {
+            core: Arc::clone(&self.core),
+            // It serves nobody, so there is no session, no spinner and nobody to put anything out for.
+            host: None,
+        };
+        let build = move |_| {
+            if let Ok(build) = Build::begin(&asker, leader) {
+                let (build, caller) = Detached::part(build.by(worker));
+                caller.give_up();
+                again(build);
+            }
+        };
+        services.timer.at(services.clock.now(), build);
+        true
+    }
+
+    /// How the engine has the successor of an entry built, where it does that by itself.
+    pub(crate) fn renewal(
+        self: &Arc<Self>,
+        again: impl FnOnce() -> Option<Again<V, F>>,
+    ) -> Option<Renewal<V>> {
+        if self.core.settings.refresh != Refresh::Ahead {
+            return None;
+        }
+        let again = again()?;
+        let cache = Arc::downgrade(self);
+        Some(Arc::new(move |entry| {
+            let cache = cache.upgrade();
+            cache.is_none_or(|cache| cache.refresh(entry, Arc::clone(&again)))
+        }))
+    }
+
+    fn lead_refresh(self: &Arc<Self>, entry: &EntryRef<V>) -> Option<Leader<V, F>> {
+        let mut seen = Seen::default();
+        let call = match entry.observed() {
+            None => entry.key(),
+            Some((call, observed)) => {
+                seen.add(observed.clone(), observed.values()?.clone());
+                call
+            }
+        };
+        let call = call.as_key();
+        let mut state = self.state.lock();
+        let old = Old::new(entry, true);
+        // Others may have been faster: with this refresh, or with what ended the entry.
+        let is_meant = old.find(&state).is_some_and(|it| it.ptr_eq(entry)) && entry.is_due();
+        if !is_meant || !matches!(state.flight(&call, &seen), Ok(None)) {
+            return None;
+        }
+        entry.refreshing();
+        let leader = self.lead(&mut state, &call, &seen, Some(old));
+        leader.flight().leaves_thread();
+        Some(leader)
+    }
+
+    /// The engine's own refresh of an entry that is due soon.
+    pub(super) fn refresh_ahead(self: &Arc<Self>, entry: &EntryRef<V>) {
+        let now = self.core.services.clock.now();
+        let looks_again = match entry.renewal() {
+            Some(renewal) if entry.is_in_use_lately() && !renewal(entry) => {
+                now.saturating_add(LOOK_AGAIN).min(entry.gone_at())
+            }
+            // It goes when its time comes, or a call has it refreshed.
+            _ => entry.gone_at().min(entry.idle_at()),
+        };
+        let mut state = self.state.lock();
+        state.look_by(looks_again, entry);
+        self.arm(&mut state);
+    }
+
+    /// A build has failed, or died. Whether the entry that it was for still stands.
+    pub(super) fn stands(
+        self: &Arc<Self>,
+        state: &mut Contents<V, F>,
+        flight: &Flight<V, F>,
+        old: &Old,
+        died: bool,
+    ) -> bool {
+        let Some(entry) = old.find(state).cloned() else {
+            return false;
+        };
+        // Who builds in the foreground and dies has not said that it cannot be built.
+        if entry.is_gone() || (died && !old.beside) {
+            return false;
+        }
+        entry.pause(self.core.services.clock.now(), flight.id);
+        state.look_by(entry.next_look(), &entry);
+        self.arm(state);
+        true
+    }
+
+    /// Has what is under `key` expire, whatever it observed; see [`expire`](Self::expire_all).
+    pub(crate) fn expire_entry(self: &Arc<Self>, key: &KeyRef<'_>) {
+        self.expire_where(|call| key.matches(call));
+    }
+
+    /// Has everything expire, and orphans the builds of it, but for those that ask for this. What may
+    /// still be handed out stays until it is refreshed or gone.
+    pub(crate) fn expire_all(self: &Arc<Self>) {
+        self.expire_where(|_| true);
+    }
+
+    fn expire_where(self: &Arc<Self>, is_meant: impl Fn(&Key) -> bool) {
+        let _under_way = self.begin_release();
+        let own: Vec<FlightId> = Inside::flights();
+        let now = self.core.services.clock.now();
+        let mut gone = Vec::new();
+        let flights: Vec<_> = {
+            let mut state = self.state.lock();
+            let flights = state
+                .flights
+                .extract_if(|it| is_meant(&it.key) && !own.contains(&it.id));
+            let flights = flights.collect();
+            let call = |entry: &EntryRef<V>| match entry.observed() {
+                Some((call, _)) => is_meant(call),
+                None => is_meant(entry.key()),
+            };
+            let meant = state.entries.iter().filter(|it| call(it)).cloned();
+            let meant: Vec<_> = meant.collect();
+            for entry in meant {
+                self.core.hot.forget(&entry.key().as_key(), &entry);
+                if entry.expire(now) {
+                    state.look_by(entry.next_look(), &entry);
+                } else {
+                    gone.extend(state.remove(&self.core.hot, &entry));
+                }
+            }
+            self.arm(&mut state);
+            flights
+        };
+        drop(flights);
+        for entry in gone {
+            entry.release(Cause::Expired);
+        }
+    }
+}

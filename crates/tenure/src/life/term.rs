@@ -1,0 +1,63 @@
+//! The term of an entry: how old it may become, and what has come in between.
+
+use crate::ground::clock::{NEVER, Nanos};
+use crate::ground::sync::{Figure, Ordering};
+use crate::words::settings::Settings;
+
+/// What a hit has to do besides finding its entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Nothing.
+    Timeless,
+    /// Look at the clock.
+    Timed,
+    /// Look at the clock, and note the use.
+    Noted,
+}
+
+impl Pace {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        if settings.notes_use() {
+            Self::Noted
+        } else if settings.ttl.is_some() || settings.has_terms() {
+            Self::Timed
+        } else {
+            Self::Timeless
+        }
+    }
+}
+
+/// The part of an entry's term that not all entries have.
+pub(crate) struct Term {
+    /// The maximum age.
+    pub(super) lifetime: Nanos,
+    /// When its age began.
+    pub(super) since: Figure,
+    /// When someone had it expire; `NEVER` where nobody has.
+    pub(super) expired_at: Figure,
+    /// Its last use is one of this term if it came after this.
+    pub(super) used_from: Figure,
+    /// Refreshes that failed in a row.
+    pub(super) failures: Figure,
+}
+
+impl Term {
+    pub(crate) fn new(lifetime: Nanos, since: Nanos) -> Self {
+        Self {
+            lifetime,
+            since: Figure::new(since),
+            expired_at: Figure::new(NEVER),
+            used_from: Figure::new(NEVER),
+            failures: Figure::new(0),
+        }
+    }
+
+    pub(super) fn fresh_until(&self) -> Nanos {
+        let aged = read(&self.since).saturating_add(self.lifetime);
+        aged.min(read(&self.expired_at))
+    }
+}
+
+pub(super) fn read(figure: &Figure) -> u64 {
+    figure.load(Ordering::Relaxed)
+}

@@ -1,0 +1,760 @@
+//! L14 to L17 and A4: idle times, weights, time-outs, ages of one's own, and refreshes, by a clock that
+//! is driven by hand.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use tenure::front::{Again, BuildError, Patiently};
+use tenure::{
+    Behaviour, Cause, Encoder, Engine, Error, Function, Info, Interrupt, KeyRef, Lease,
+    ManualClock, Refresh, ReleaseFailed, Settings,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A resource: its number, its weight, and its own maximum age in seconds.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+struct Model {
+    number: u32,
+    weight: u64,
+    lives: Option<u64>,
+}
+
+#[derive(Default)]
+struct Shop {
+    released: Arc<Mutex<Vec<(u32, Cause)>>>,
+    failed: Arc<AtomicU32>,
+}
+
+impl Behaviour<Model> for Shop {
+    fn weight(&self, model: &Model) -> Result<u64, Interrupt> {
+        Ok(model.weight)
+    }
+
+    fn ttl(&self, model: &Model) -> Result<Option<Duration>, Interrupt> {
+        Ok(model.lives.map(Duration::from_secs))
+    }
+
+    fn is_same(&self, kept: &Model, built: &Model) -> bool {
+        kept == built
+    }
+
+    fn refresh_failed(&self, _: &str, _: &dyn std::any::Any) {
+        self.failed.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn release(&self, model: Model, cause: Cause) -> Result<(), ReleaseFailed> {
+        self.released.lock().unwrap().push((model.number, cause));
+        Ok(())
+    }
+}
+
+/// A function whose builds give what stands in `next`, or fail where nothing does.
+struct World {
+    clock: ManualClock,
+    engine: Engine,
+    function: Arc<Function<Model, String>>,
+    next: Arc<Mutex<Option<Model>>>,
+    builds: Arc<AtomicU32>,
+    released: Arc<Mutex<Vec<(u32, Cause)>>>,
+    failed: Arc<AtomicU32>,
+}
+
+fn model(number: u32) -> Model {
+    Model {
+        number,
+        weight: 0,
+        lives: None,
+    }
+}
+
+fn key(name: u8) -> Encoder {
+    let mut key = Encoder::new();
+    key.tag(name);
+    key
+}
+
+impl World {
+    fn new(settings: Settings) -> Self {
+        let clock = ManualClock::new();
+        let engine = Engine::with_clock(clock.clone());
+        Self::on(clock, engine, "model", settings)
+    }
+
+    fn on(clock: ManualClock, engine: Engine, name: &str, settings: Settings) -> Self {
+        let shop = Shop::default();
+        let (released, failed) = (Arc::clone(&shop.released), Arc::clone(&shop.failed));
+        let function = Function::new(&engine, name, settings, Box::new(shop)).unwrap();
+        Self {
+            clock,
+            engine,
+            function,
+            next: Arc::new(Mutex::new(Some(model(1)))),
+            builds: Arc::default(),
+            released,
+            failed,
+        }
+    }
+
+    fn build(next: &Mutex<Option<Model>>, builds: &AtomicU32) -> Result<Model, String> {
+        builds.fetch_add(1, Ordering::SeqCst);
+        let next = *next.lock().unwrap();
+        next.ok_or_else(|| "down".to_owned())
+    }
+
+    fn again(&self) -> Again<Model, String> {
+        let (next, builds) = (Arc::clone(&self.next), Arc::clone(&self.builds));
+        Arc::new(move |build| {
+            let outcome = build
+                .run(|| Self::build(&next, &builds))
+                .map_err(BuildError::Failed);
+            build.finish(outcome, |interrupt| format!("{interrupt:?}"));
+        })
+    }
+
+    fn try_at(&self, key: &KeyRef<'_>) -> Result<Lease<Model>, Error<String>> {
+        let build = || Self::build(&self.next, &self.builds).map_err(BuildError::Failed);
+        let again = || Some(self.again());
+        self.function.get_or_refresh(key, &Patiently, build, &again)
+    }
+
+    fn at(&self, name: u8) -> u32 {
+        self.try_at(&key(name).finish()).unwrap().number
+    }
+
+    fn get(&self) -> u32 {
+        self.at(0)
+    }
+
+    /// The next builds give this.
+    fn offers(&self, model: impl Into<Option<Model>>) {
+        *self.next.lock().unwrap() = model.into();
+    }
+
+    fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        self.engine.run_due();
+    }
+
+    fn builds(&self) -> u32 {
+        self.builds.load(Ordering::SeqCst)
+    }
+
+    fn released(&self) -> Vec<(u32, Cause)> {
+        self.released.lock().unwrap().clone()
+    }
+
+    fn info(&self) -> Info {
+        self.function.info()
+    }
+
+    /// A caller waits, and knows for how long.
+    fn waits(&self) {
+        while self.info().waiting == 0 || self.engine.inspect().jobs == 0 {
+            thread::yield_now();
+        }
+    }
+
+    /// Nothing is left under way, and what was built is live or released.
+    fn is_settled(&self) {
+        let info = self.info();
+        assert_eq!(info.builds, info.entries + info.all_released());
+        assert_eq!(info.draining, 0);
+        self.function.clear().unwrap();
+        let info = self.info();
+        assert_eq!((info.builds, info.entries), (info.all_released(), 0));
+        assert_eq!(self.engine.inspect().jobs, 0);
+    }
+}
+
+fn minute() -> Settings {
+    Settings::default().ttl(MINUTE)
+}
+
+fn background() -> Settings {
+    minute().refresh(Refresh::Background)
+}
+
+fn heavy(number: u32, weight: u64) -> Model {
+    Model {
+        weight,
+        ..model(number)
+    }
+}
+
+fn lives(number: u32, seconds: u64) -> Model {
+    Model {
+        lives: Some(seconds),
+        ..model(number)
+    }
+}
+
+// --- A4: refreshes --------------------------------------------------------------------------------
+
+#[test]
+fn a4_a_stale_hit_is_a_hit_and_one_build_replaces_it() {
+    let world = World::new(background());
+    assert_eq!(world.get(), 1);
+    world.offers(model(2));
+    world.pass(61 * SECOND);
+    for _ in 0..3 {
+        assert_eq!(world.get(), 1);
+    }
+    assert_eq!(world.builds(), 1);
+    world.engine.run_due();
+    assert_eq!((world.get(), world.builds()), (2, 2));
+    assert_eq!(world.released(), [(1, Cause::Replaced)]);
+    let info = world.info();
+    assert_eq!((info.hits, info.misses), (4, 1));
+    world.is_settled();
+}
+
+#[test]
+fn a4_a_stale_resource_goes_after_one_more_ttl_unless_said_otherwise() {
+    for (settings, stale) in [
+        (background(), MINUTE),
+        (background().max_stale(10 * SECOND), 10 * SECOND),
+        (background().max_stale(Duration::ZERO), Duration::ZERO),
+    ] {
+        let world = World::new(settings);
+        world.get();
+        world.pass(MINUTE + stale - Duration::from_nanos(2));
+        assert_eq!(world.info().entries, 1);
+        world.pass(SECOND);
+        assert_eq!(world.released(), [(1, Cause::Expired)]);
+        world.is_settled();
+    }
+}
+
+#[test]
+fn a4_a_result_that_a_clear_overtook_is_released() {
+    let world = World::new(background());
+    world.get();
+    world.offers(model(2));
+    world.clock.advance(61 * SECOND);
+    world.get(); // begins the refresh
+    world.function.clear().unwrap();
+    world.engine.run_due(); // carries it
+    assert_eq!(
+        world.released(),
+        [(1, Cause::Cleared), (2, Cause::Orphaned)]
+    );
+    assert_eq!(world.info().entries, 0);
+    world.is_settled();
+}
+
+#[test]
+fn a4_an_entry_that_was_evicted_meanwhile_stays_away_from_what_came_after_it() {
+    let world = World::new(background().max_entries(1));
+    world.get();
+    world.offers(model(2));
+    world.clock.advance(61 * SECOND);
+    world.get(); // begins the refresh
+    world.offers(model(3));
+    world.at(1); // evicts what is to be replaced
+    world.offers(model(2));
+    world.engine.run_due();
+    let info = world.info();
+    assert_eq!((info.entries, info.released(Cause::Replaced)), (1, 0));
+    world.is_settled();
+}
+
+#[test]
+fn a4_a_failed_refresh_pauses_longer_and_longer_and_nobody_gets_the_failure() {
+    let world = World::new(background().max_stale(Duration::from_secs(100_000)));
+    world.get();
+    world.offers(None);
+    world.pass(61 * SECOND);
+    let mut pauses = Vec::new();
+    for failures in 1..=9 {
+        // Asked for each half second until it is tried again.
+        let mut waited = Duration::ZERO;
+        while world.failed.load(Ordering::SeqCst) < failures {
+            assert_eq!(world.get(), 1);
+            world.pass(SECOND / 4);
+            waited += SECOND / 4;
+        }
+        pauses.push(waited);
+    }
+    assert_eq!(world.builds(), 10);
+    for (number, pause) in pauses.iter().enumerate().skip(1) {
+        let longest = (SECOND * 2u32.pow(number as u32 - 1)).min(MINUTE);
+        assert!(*pause <= longest + SECOND, "{number}: {pauses:?}");
+        assert!(*pause >= longest / 2, "{number}: {pauses:?}");
+    }
+    assert_eq!(world.info().failures, 9);
+    world.offers(model(2));
+    world.pass(61 * SECOND);
+    world.get();
+    world.engine.run_due();
+    assert_eq!(world.get(), 2);
+    world.is_settled();
+}
+
+#[test]
+fn a4_the_same_resource_again_releases_nothing_and_lives_on() {
+    let world = World::new(background());
+    world.get();
+    for round in 1..=3 {
+        world.pass(61 * SECOND);
+        assert_eq!(world.get(), 1);
+        world.engine.run_due();
+        assert_eq!(world.builds(), 1 + round);
+        world.pass(SECOND);
+        world.get();
+        assert_eq!(world.builds(), 1 + round, "it is fresh again");
+    }
+    let info = world.info();
+    assert_eq!((info.builds, info.renewals, info.entries), (1, 3, 1));
+    assert!(world.released().is_empty());
+    world.is_settled();
+}
+
+#[test]
+fn a4_in_the_foreground_the_old_one_is_handed_out_where_the_build_fails() {
+    let world = World::new(minute().max_stale(MINUTE));
+    world.get();
+    world.pass(61 * SECOND);
+    world.offers(model(2));
+    assert_eq!(world.get(), 2, "a build that works is waited for");
+    assert_eq!(world.released(), [(1, Cause::Replaced)]);
+    world.offers(None);
+    world.pass(61 * SECOND);
+    assert_eq!((world.get(), world.builds()), (2, 3));
+    assert_eq!((world.get(), world.builds()), (2, 3), "it pauses");
+    world.pass(2 * SECOND);
+    assert_eq!((world.get(), world.builds()), (2, 4));
+    world.pass(MINUTE);
+    let gone = world.try_at(&key(0).finish());
+    assert!(matches!(gone, Err(Error::Failed(text)) if text == "down"));
+    world.is_settled();
+}
+
+#[test]
+fn a4_those_who_wait_for_a_foreground_build_that_fails_get_the_old_one_too() {
+    let world = Arc::new(World::new(minute().max_stale(MINUTE)));
+    world.get();
+    world.pass(61 * SECOND);
+    let begun = Arc::new(Barrier::new(2));
+    let waits = {
+        let (world, begun) = (Arc::clone(&world), Arc::clone(&begun));
+        thread::spawn(move || {
+            begun.wait();
+            world.get()
+        })
+    };
+    let key = key(0);
+    let got = world.function.get_or_build(&key.finish(), || {
+        begun.wait();
+        while world.info().waiting == 0 {
+            thread::yield_now();
+        }
+        Err("down".to_owned())
+    });
+    assert_eq!(got.unwrap().number, 1);
+    assert_eq!(waits.join().unwrap(), 1);
+    world.is_settled();
+}
+
+#[test]
+fn a4_refresh_before_begins_ahead_of_the_expiry() {
+    let world = World::new(minute().refresh_before(10 * SECOND));
+    world.get();
+    world.offers(model(2));
+    world.pass(49 * SECOND);
+    world.get();
+    world.engine.run_due();
+    assert_eq!(world.builds(), 1, "not yet");
+    world.pass(2 * SECOND);
+    assert_eq!(world.get(), 1);
+    world.engine.run_due();
+    assert_eq!((world.get(), world.builds()), (2, 2));
+    world.pass(61 * SECOND);
+    assert_eq!(world.released().last(), Some(&(2, Cause::Expired)));
+    world.is_settled();
+}
+
+#[test]
+fn a4_ahead_refreshes_by_itself_what_was_asked_for_lately() {
+    let world = World::new(minute().refresh(Refresh::Ahead));
+    world.get();
+    world.get(); // since it was built
+    world.offers(model(2));
+    world.pass(55 * SECOND);
+    assert_eq!(world.builds(), 2, "nobody has called");
+    assert_eq!(world.released(), [(1, Cause::Replaced)]);
+    // Nobody asks for this one, so it goes.
+    world.pass(55 * SECOND);
+    assert_eq!(world.builds(), 2);
+    world.pass(3 * MINUTE);
+    assert_eq!(world.released().last(), Some(&(2, Cause::Expired)));
+    world.is_settled();
+}
+
+#[test]
+fn a4_ahead_goes_on_for_as_long_as_it_is_asked_for() {
+    let world = World::new(minute().refresh(Refresh::Ahead));
+    for _ in 0..10 {
+        world.get();
+        world.get();
+        world.pass(55 * SECOND);
+    }
+    let info = world.info();
+    assert_eq!(info.misses, 1);
+    assert_eq!(world.builds(), 11);
+    world.is_settled();
+}
+
+#[test]
+fn a4_no_more_refreshes_run_at_a_time_than_there_are_workers() {
+    let world = World::new(background());
+    world.engine.configure(|config| config.refresh_workers = 2);
+    for name in 0..5 {
+        world.at(name);
+    }
+    world.clock.advance(61 * SECOND);
+    for name in 0..5 {
+        world.at(name);
+    }
+    world.engine.run_due();
+    assert_eq!(world.builds(), 5 + 2, "three were skipped, and not put off");
+    for name in 0..5 {
+        world.at(name);
+        world.engine.run_due();
+    }
+    assert_eq!(world.builds(), 5 + 5);
+    world.is_settled();
+}
+
+#[test]
+fn a4_without_workers_a_call_builds_once_the_old_one_has_gone() {
+    let world = World::new(background());
+    world.engine.configure(|config| config.refresh_workers = 0);
+    world.get();
+    world.pass(61 * SECOND);
+    world.get();
+    world.engine.run_due();
+    assert_eq!(world.builds(), 1);
+    world.pass(MINUTE);
+    world.get();
+    assert_eq!(world.builds(), 2);
+    world.is_settled();
+}
+
+#[test]
+fn a4_validate_decides_first() {
+    struct Broken;
+    impl Behaviour<Model> for Broken {
+        fn validate(&self, _: &Model) -> Result<bool, Interrupt> {
+            Ok(false)
+        }
+    }
+    let world = World::new(background());
+    let settings = background().validates(true);
+    let function = Function::<Model, String>::new(&world.engine, "b", settings, Box::new(Broken));
+    let function = function.unwrap();
+    let call = || {
+        let build = || Ok(model(1));
+        let again = || Some(world.again());
+        let got = function.get_or_refresh(&KeyRef::EMPTY, &Patiently, build, &again);
+        drop(got.unwrap());
+    };
+    call();
+    world.clock.advance(61 * SECOND);
+    call();
+    world.engine.run_due();
+    let info = function.info();
+    assert_eq!((info.builds, info.released(Cause::Invalid)), (2, 1));
+    assert_eq!(world.builds(), 0, "nothing was refreshed that is no good");
+}
+
+// --- L17: expire, and ages of one's own -----------------------------------------------------------
+
+#[test]
+fn l17_what_expires_is_refreshed_or_goes() {
+    for (settings, gives, cause) in [
+        (minute(), 2, Cause::Expired),
+        (minute().max_stale(MINUTE), 2, Cause::Replaced),
+        (background(), 1, Cause::Replaced),
+    ] {
+        let world = World::new(settings);
+        world.get();
+        world.offers(model(2));
+        world.function.expire().unwrap();
+        assert_eq!(world.get(), gives);
+        world.engine.run_due();
+        assert_eq!(world.get(), 2);
+        assert_eq!(world.released(), [(1, cause)]);
+        world.is_settled();
+    }
+}
+
+#[test]
+fn l17_expire_concerns_one_entry_where_it_is_named() {
+    let world = World::new(minute());
+    world.at(1);
+    world.at(2);
+    world.function.expire_entry(&key(1).finish()).unwrap();
+    let info = world.info();
+    assert_eq!((info.entries, info.released(Cause::Expired)), (1, 1));
+    world.is_settled();
+}
+
+#[test]
+fn l17_what_is_expired_is_served_no_longer_than_max_stale_allows() {
+    let world = World::new(minute().max_stale(10 * SECOND));
+    world.get();
+    world.offers(None);
+    world.function.expire().unwrap();
+    assert_eq!(world.get(), 1);
+    world.pass(9 * SECOND);
+    assert_eq!(world.get(), 1);
+    world.function.expire().unwrap(); // it was expired already: that prolongs nothing
+    world.pass(2 * SECOND);
+    assert_eq!(world.released(), [(1, Cause::Expired)]);
+    world.is_settled();
+}
+
+#[test]
+fn l17_a_build_under_way_is_not_taken_for_what_comes_after_an_expire() {
+    let world = World::new(minute());
+    let key = key(0);
+    let function = &world.function;
+    let built = function.get_or_build(&key.finish(), || {
+        let function = Arc::clone(function);
+        // By anyone but the build itself.
+        thread::spawn(move || function.expire().unwrap())
+            .join()
+            .unwrap();
+        Ok(model(1))
+    });
+    drop(built.unwrap());
+    assert_eq!(world.released(), [(1, Cause::Orphaned)]);
+    world.is_settled();
+}
+
+#[test]
+fn l17_a_resource_has_an_age_of_its_own() {
+    let world = World::new(Settings::default().own_ttl(true));
+    world.offers(lives(1, 30));
+    world.at(1);
+    world.offers(lives(2, 10));
+    world.at(2);
+    world.offers(model(3)); // for ever
+    world.at(3);
+    world.offers(lives(4, 0)); // it is too old as it comes
+    assert_eq!(world.at(4), 4);
+    assert_eq!(world.released(), [(4, Cause::Orphaned)]);
+    world.pass(11 * SECOND);
+    assert_eq!(world.released()[1..], [(2, Cause::Expired)]);
+    world.pass(20 * SECOND);
+    assert_eq!(world.released()[2..], [(1, Cause::Expired)]);
+    world.pass(1_000_000 * SECOND);
+    assert_eq!(world.info().entries, 1);
+    world.is_settled();
+}
+
+// --- L14: idle entries ----------------------------------------------------------------------------
+
+#[test]
+fn l14_what_nobody_asks_for_goes() {
+    let world = World::new(Settings::default().max_idle(MINUTE));
+    for name in 0..3 {
+        world.offers(model(name.into()));
+        world.at(name);
+    }
+    world.pass(40 * SECOND);
+    world.at(1);
+    world.pass(30 * SECOND);
+    assert_eq!(world.released(), [(0, Cause::Idle), (2, Cause::Idle)]);
+    for _ in 0..10 {
+        world.at(1); // found without a lock
+        world.pass(59 * SECOND);
+    }
+    assert_eq!(world.info().entries, 1);
+    world.pass(2 * SECOND);
+    assert_eq!(world.released().last(), Some(&(1, Cause::Idle)));
+    world.is_settled();
+}
+
+#[test]
+fn l14_what_somebody_holds_stays() {
+    let world = World::new(Settings::default().max_idle(MINUTE));
+    let lease = world.try_at(&key(0).finish()).unwrap();
+    world.pass(10 * MINUTE);
+    assert_eq!(world.info().entries, 1);
+    drop(lease);
+    world.pass(SECOND);
+    assert_eq!(world.released(), [(1, Cause::Idle)]);
+    world.is_settled();
+}
+
+#[test]
+fn l14_idle_entries_expire_as_others_do() {
+    let world = World::new(Settings::default().max_idle(MINUTE).ttl(2 * MINUTE));
+    let lease = world.try_at(&key(0).finish()).unwrap();
+    world.pass(2 * MINUTE + SECOND);
+    drop(lease);
+    assert_eq!(world.released(), [(1, Cause::Expired)]);
+    world.is_settled();
+}
+
+#[test]
+fn l14_many_come_and_go() {
+    let world = World::new(Settings::default().max_idle(MINUTE));
+    for round in 0..50u32 {
+        for name in 0..100 {
+            if (round + u32::from(name)) % 3 == 0 {
+                world.at(name);
+            }
+        }
+        world.pass(25 * SECOND);
+    }
+    world.pass(2 * MINUTE);
+    assert_eq!(world.info().entries, 0);
+    world.is_settled();
+}
+
+// --- L15: weights ---------------------------------------------------------------------------------
+
+#[test]
+fn l15_the_one_used_longest_ago_makes_room() {
+    let world = World::new(Settings::default().weighs(true).max_weight(10));
+    for name in 1..=3 {
+        world.offers(heavy(name.into(), 3));
+        world.at(name);
+    }
+    world.at(1);
+    assert_eq!(world.info().weight, 9);
+    world.offers(heavy(4, 4));
+    world.at(4);
+    assert_eq!(world.released(), [(2, Cause::Evicted)]);
+    assert_eq!(world.info().weight, 10);
+    world.offers(heavy(5, 10));
+    world.at(5);
+    let evicted: Vec<u32> = world.released().iter().map(|it| it.0).collect();
+    assert_eq!(evicted, [2, 3, 1, 4]);
+    world.is_settled();
+    assert_eq!(world.info().weight, 0);
+}
+
+#[test]
+fn l15_what_is_too_heavy_is_handed_out_and_not_kept() {
+    let world = World::new(Settings::default().weighs(true).max_weight(10));
+    world.offers(heavy(1, 5));
+    world.at(1);
+    world.offers(heavy(2, 11));
+    assert_eq!(world.at(2), 2);
+    assert_eq!(world.released(), [(2, Cause::Orphaned)]);
+    assert_eq!(world.info().entries, 1, "nothing had to go for it");
+    world.is_settled();
+}
+
+#[test]
+fn l15_one_budget_for_all_functions() {
+    let clock = ManualClock::new();
+    let engine = Engine::with_clock(clock.clone());
+    let weighs = || Settings::default().weighs(true);
+    let world = |name| World::on(clock.clone(), engine.clone(), name, weighs());
+    let (left, right) = (world("left"), world("right"));
+    engine.configure(|config| config.max_weight = Some(10));
+    left.offers(heavy(1, 4));
+    right.offers(heavy(2, 4));
+    left.at(1);
+    right.at(1);
+    left.at(1);
+    left.offers(heavy(3, 4));
+    left.at(2);
+    assert_eq!(right.released(), [(2, Cause::Evicted)]);
+    engine.configure(|config| config.max_weight = Some(5));
+    assert_eq!(left.released(), [(1, Cause::Evicted)], "at once");
+    assert_eq!(left.info().weight + right.info().weight, 4);
+    left.is_settled();
+    right.is_settled();
+}
+
+#[test]
+fn l15_the_budget_holds_under_threads() {
+    let world = World::new(Settings::default().weighs(true));
+    world
+        .engine
+        .configure(|config| config.max_weight = Some(20));
+    world.offers(heavy(1, 3));
+    thread::scope(|scope| {
+        for thread in 0..4u8 {
+            let world = &world;
+            scope.spawn(move || {
+                for round in 0..500u32 {
+                    world.at(thread * 7 + (round % 13) as u8);
+                    assert!(world.info().weight <= 20);
+                }
+            });
+        }
+    });
+    world.is_settled();
+}
+
+// --- L16: time-outs -------------------------------------------------------------------------------
+
+#[test]
+fn l16_a_caller_waits_so_long_and_the_build_goes_on() {
+    let world = World::new(Settings::default().build_timeout(10 * SECOND));
+    let door = Arc::new(Barrier::new(2));
+    let key = key(0);
+    let again = || -> Option<Again<Model, String>> {
+        let door = Arc::clone(&door);
+        Some(Arc::new(move |build| {
+            door.wait(); // it has begun
+            door.wait(); // its caller is gone
+            let outcome = build.run(|| Ok(model(7)));
+            build.finish(outcome, |interrupt| format!("{interrupt:?}"));
+        }))
+    };
+    let function = &world.function;
+    let call = || {
+        let never = || -> Result<Model, _> { unreachable!("it is built elsewhere") };
+        function.get_or_refresh(&key.finish(), &Patiently, never, &again)
+    };
+    thread::scope(|scope| {
+        let caller = scope.spawn(call);
+        door.wait();
+        world.waits();
+        world.pass(11 * SECOND);
+        let error = caller.join().unwrap().unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, Error::TimedOut { .. }), "{text}");
+        assert!(text.contains("model") && text.contains("10s"), "{text}");
+        assert_eq!(world.engine.inspect().flights, 1);
+        door.wait();
+    });
+    while world.info().entries == 0 {
+        thread::yield_now();
+    }
+    let kept = function.get_or_build(&key.finish(), || unreachable!("it is kept"));
+    assert_eq!(kept.unwrap().number, 7);
+    world.is_settled();
+}
+
+#[test]
+fn l16_those_who_wait_for_anothers_build_are_bounded_too() {
+    let world = World::new(Settings::default().build_timeout(10 * SECOND));
+    let key = key(0);
+    let function = &world.function;
+    let built = function.get_or_build(&key.finish(), || {
+        thread::scope(|scope| {
+            let caller = scope.spawn(|| function.get_or_build(&key.finish(), || Ok(model(2))));
+            world.waits();
+            world.pass(11 * SECOND);
+            assert!(matches!(
+                caller.join().unwrap(),
+                Err(Error::TimedOut { .. })
+            ));
+        });
+        Ok(model(1))
+    });
+    assert_eq!(built.unwrap().number, 1);
+    world.is_settled();
+}
