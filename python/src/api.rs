@@ -5,7 +5,7 @@ use std::any::Any;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet};
-use tenure::{Cause, Encoder};
+use tenure::{Cause, Config, Encoder};
 
 use crate::caller::attach;
 use crate::encode::{self, Context, HashFuncs};
@@ -13,7 +13,6 @@ use crate::function::bound;
 use crate::function::cached;
 use crate::function::decorator;
 use crate::function::leased;
-use crate::function::options;
 use crate::life::interrupts;
 use crate::life::resource::Held;
 use crate::process::{self, exit, fork, shutdown};
@@ -25,6 +24,7 @@ use crate::words::errors;
 use crate::words::events;
 use crate::words::info;
 use crate::words::log::Caller;
+use crate::words::values;
 use crate::{tasks, testing};
 
 /// The native half of the package `tenure`.
@@ -104,15 +104,15 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
     let mut signals = None;
     for (name, value) in settings.into_iter().flatten() {
         let name: String = name.extract()?;
-        options::mind_unit(&name, &value, Caller::Above)?;
+        values::mind_unit(&name, &value, Caller::Above)?;
         match name.as_str() {
-            "drain" => config.drain = options::duration(&name, &value)?,
+            "drain" => config.drain = values::duration(&name, &value)?,
             "session_grace" => {
-                config.session_grace = options::duration(&name, &value)?.unwrap_or_default();
+                config.session_grace = values::duration(&name, &value)?.unwrap_or_default();
             }
-            "version_grace" => config.version_grace = options::duration(&name, &value)?,
+            "version_grace" => config.version_grace = values::duration(&name, &value)?,
             "shutdown_timeout" => {
-                let bound = options::duration(&name, &value)?;
+                let bound = values::duration(&name, &value)?;
                 config.shutdown_bound = bound.ok_or_else(|| {
                     PyValueError::new_err(
                         "shutdown_timeout needs a time, so that a process can end. \
@@ -120,11 +120,17 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
                     )
                 })?;
             }
-            "handle_signals" => signals = Some(options::flag(&name, &value)?),
+            "refresh_workers" if value.is_none() => {
+                config.refresh_workers = Config::default().refresh_workers;
+            }
+            "refresh_workers" => config.refresh_workers = values::workers(&value)?,
+            "max_weight" => config.max_weight = values::max_weight(&value)?,
+            "handle_signals" => signals = Some(values::flag(&name, &value)?),
             _ => {
                 return Err(PyTypeError::new_err(format!(
                     "configure() knows no {name}. Known are drain, session_grace, \
-                     version_grace, shutdown_timeout and handle_signals. \
+                     version_grace, shutdown_timeout, refresh_workers, max_weight and \
+                     handle_signals. \
                      Example: tenure.configure(session_grace=\"30s\")"
                 )));
             }
@@ -172,8 +178,8 @@ fn parse_ttl(text: &str) -> PyResult<(u128, bool)> {
 /// Reads a setting that is a span of time, in any of the forms of `ttl`, as seconds. `None`: for ever.
 #[pyfunction]
 fn seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
-    options::mind_unit(name, value, Caller::Above)?;
-    Ok(options::duration(name, value)?.map(|it| it.as_secs_f64()))
+    values::mind_unit(name, value, Caller::Above)?;
+    Ok(values::duration(name, value)?.map(|it| it.as_secs_f64()))
 }
 
 /// Counts what the engine in force has under way, for tests that look for leftovers.

@@ -7,10 +7,10 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tenure::{Config, Engine, ManualClock};
 
-use crate::function::options;
 use crate::process;
 use crate::program::host;
 use crate::words::log::Caller;
+use crate::words::values;
 
 /// Time that stands still until it is moved. Made by `tenure.testing.clock`.
 ///
@@ -133,8 +133,8 @@ impl Clock {
     /// because of an expiry takes another step.
     fn advance(&self, py: Python<'_>, by: &Bound<'_, PyAny>) -> PyResult<()> {
         let engine = self.engine()?;
-        options::mind_unit("advance", by, Caller::Here)?;
-        let by = options::duration("advance", by)?.unwrap_or_default();
+        values::mind_unit("advance", by, Caller::Here)?;
+        let by = values::duration("advance", by)?.unwrap_or_default();
         self.time.advance(by.saturating_add(TELLS_APART));
         py.detach(|| engine.run_due());
         Ok(())

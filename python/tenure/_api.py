@@ -18,6 +18,8 @@ R = TypeVar("R")
 
 Scope = Literal["global", "session", "loop", "thread"] | Callable[[], object]
 
+Ttl = float | timedelta | str | None
+
 
 class Decorator(Protocol):
     """What `cache_resource(...)` with settings gives: what is yielded or awaited is what a caller gets."""
@@ -57,7 +59,7 @@ class CacheResource:
         self,
         func: Callable[P, Coroutine[Any, Any, AbstractAsyncContextManager[R, Any]]],
         *,
-        ttl: float | timedelta | str | None = None,
+        ttl: Ttl | Callable[[R], Ttl] = None,
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
@@ -68,15 +70,21 @@ class CacheResource:
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[R], bool] | None = None,
-        refresh_mode: Literal["foreground"] = "foreground",
+        refresh_mode: Literal["foreground", "background", "ahead"] = "foreground",
         enter: Literal[True],
+        max_stale: float | timedelta | str | None = None,
+        refresh_before: float | timedelta | str | None = None,
+        max_idle: float | timedelta | str | None = None,
+        weight: float | Callable[[R], float] | None = None,
+        max_weight: int | None = None,
+        build_timeout: float | timedelta | str | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
         self,
         func: Callable[P, Coroutine[Any, Any, AbstractContextManager[R, Any]]],
         *,
-        ttl: float | timedelta | str | None = None,
+        ttl: Ttl | Callable[[R], Ttl] = None,
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
@@ -87,15 +95,21 @@ class CacheResource:
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[R], bool] | None = None,
-        refresh_mode: Literal["foreground"] = "foreground",
+        refresh_mode: Literal["foreground", "background", "ahead"] = "foreground",
         enter: Literal[True],
+        max_stale: float | timedelta | str | None = None,
+        refresh_before: float | timedelta | str | None = None,
+        max_idle: float | timedelta | str | None = None,
+        weight: float | Callable[[R], float] | None = None,
+        max_weight: int | None = None,
+        build_timeout: float | timedelta | str | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
         self,
         func: Callable[P, AbstractContextManager[R, Any]],
         *,
-        ttl: float | timedelta | str | None = None,
+        ttl: Ttl | Callable[[R], Ttl] = None,
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
@@ -106,15 +120,21 @@ class CacheResource:
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[R], bool] | None = None,
-        refresh_mode: Literal["foreground"] = "foreground",
+        refresh_mode: Literal["foreground", "background", "ahead"] = "foreground",
         enter: Literal[True],
+        max_stale: float | timedelta | str | None = None,
+        refresh_before: float | timedelta | str | None = None,
+        max_idle: float | timedelta | str | None = None,
+        weight: float | Callable[[R], float] | None = None,
+        max_weight: int | None = None,
+        build_timeout: float | timedelta | str | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
         self,
         func: Callable[P, AsyncIterator[R]],
         *,
-        ttl: float | timedelta | str | None = None,
+        ttl: Ttl | Callable[[R], Ttl] = None,
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
@@ -125,15 +145,21 @@ class CacheResource:
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[R], bool] | None = None,
-        refresh_mode: Literal["foreground"] = "foreground",
+        refresh_mode: Literal["foreground", "background", "ahead"] = "foreground",
         enter: Literal[False] = False,
+        max_stale: float | timedelta | str | None = None,
+        refresh_before: float | timedelta | str | None = None,
+        max_idle: float | timedelta | str | None = None,
+        weight: float | Callable[[R], float] | None = None,
+        max_weight: int | None = None,
+        build_timeout: float | timedelta | str | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
         self,
         func: Callable[P, Coroutine[Any, Any, R]],
         *,
-        ttl: float | timedelta | str | None = None,
+        ttl: Ttl | Callable[[R], Ttl] = None,
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
@@ -144,15 +170,21 @@ class CacheResource:
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[R], bool] | None = None,
-        refresh_mode: Literal["foreground"] = "foreground",
+        refresh_mode: Literal["foreground", "background", "ahead"] = "foreground",
         enter: Literal[False] = False,
+        max_stale: float | timedelta | str | None = None,
+        refresh_before: float | timedelta | str | None = None,
+        max_idle: float | timedelta | str | None = None,
+        weight: float | Callable[[R], float] | None = None,
+        max_weight: int | None = None,
+        build_timeout: float | timedelta | str | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
         self,
         func: Callable[P, Generator[R, Any, Any]],
         *,
-        ttl: float | timedelta | str | None = None,
+        ttl: Ttl | Callable[[R], Ttl] = None,
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
@@ -163,15 +195,21 @@ class CacheResource:
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[R], bool] | None = None,
-        refresh_mode: Literal["foreground"] = "foreground",
+        refresh_mode: Literal["foreground", "background", "ahead"] = "foreground",
         enter: Literal[False] = False,
+        max_stale: float | timedelta | str | None = None,
+        refresh_before: float | timedelta | str | None = None,
+        max_idle: float | timedelta | str | None = None,
+        weight: float | Callable[[R], float] | None = None,
+        max_weight: int | None = None,
+        build_timeout: float | timedelta | str | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
         self,
         func: Callable[P, R],
         *,
-        ttl: float | timedelta | str | None = None,
+        ttl: Ttl | Callable[[R], Ttl] = None,
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
@@ -182,15 +220,21 @@ class CacheResource:
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[R], bool] | None = None,
-        refresh_mode: Literal["foreground"] = "foreground",
+        refresh_mode: Literal["foreground", "background", "ahead"] = "foreground",
         enter: Literal[False] = False,
+        max_stale: float | timedelta | str | None = None,
+        refresh_before: float | timedelta | str | None = None,
+        max_idle: float | timedelta | str | None = None,
+        weight: float | Callable[[R], float] | None = None,
+        max_weight: int | None = None,
+        build_timeout: float | timedelta | str | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
         self,
         func: None = None,
         *,
-        ttl: float | timedelta | str | None = None,
+        ttl: Ttl | Callable[[Any], Ttl] = None,
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
@@ -201,15 +245,21 @@ class CacheResource:
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[Any], bool] | None = None,
-        refresh_mode: Literal["foreground"] = "foreground",
+        refresh_mode: Literal["foreground", "background", "ahead"] = "foreground",
         enter: Literal[True],
+        max_stale: float | timedelta | str | None = None,
+        refresh_before: float | timedelta | str | None = None,
+        max_idle: float | timedelta | str | None = None,
+        weight: float | Callable[[Any], float] | None = None,
+        max_weight: int | None = None,
+        build_timeout: float | timedelta | str | None = None,
     ) -> EnteringDecorator: ...
     @overload
     def __call__(
         self,
         func: None = None,
         *,
-        ttl: float | timedelta | str | None = None,
+        ttl: Ttl | Callable[[Any], Ttl] = None,
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
@@ -220,14 +270,20 @@ class CacheResource:
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[Any], bool] | None = None,
-        refresh_mode: Literal["foreground"] = "foreground",
+        refresh_mode: Literal["foreground", "background", "ahead"] = "foreground",
         enter: Literal[False] = False,
+        max_stale: float | timedelta | str | None = None,
+        refresh_before: float | timedelta | str | None = None,
+        max_idle: float | timedelta | str | None = None,
+        weight: float | Callable[[Any], float] | None = None,
+        max_weight: int | None = None,
+        build_timeout: float | timedelta | str | None = None,
     ) -> Decorator: ...
     def __call__(
         self,
         func: Callable[..., Any] | None = None,
         *,
-        ttl: float | timedelta | str | None = None,
+        ttl: Ttl | Callable[[Any], Ttl] = None,
         max_entries: int | None = None,
         show_spinner: bool | str = True,
         show_time: bool = False,
@@ -238,8 +294,14 @@ class CacheResource:
         experimental_allow_widgets: bool = False,
         drain: float | timedelta | str | None = None,
         keep_if: Callable[[Any], bool] | None = None,
-        refresh_mode: Literal["foreground"] = "foreground",
+        refresh_mode: Literal["foreground", "background", "ahead"] = "foreground",
         enter: bool = False,
+        max_stale: float | timedelta | str | None = None,
+        refresh_before: float | timedelta | str | None = None,
+        max_idle: float | timedelta | str | None = None,
+        weight: float | Callable[[Any], float] | None = None,
+        max_weight: int | None = None,
+        build_timeout: float | timedelta | str | None = None,
     ) -> Any:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
 
@@ -252,7 +314,7 @@ class CacheResource:
         ttl
             The maximum age of an entry: seconds, a `timedelta`, or a string as `pandas.Timedelta` reads it, such as
             `"1d"`, `"1.5 days"` or `"1h23s"`. An expired entry is never returned, and is released within a second.
-            `None`: entries do not expire.
+            `None`: entries do not expire. A function of the resource gives each its own: a token's, say.
         max_entries
             The most entries to keep, at least 1. The oldest one goes first. `None`: no bound.
         show_spinner
@@ -280,9 +342,26 @@ class CacheResource:
             Asked of what a build gave whether it is to be kept. `False`: it goes to those who asked for it, the next
             call builds anew, and it is released with cause `"orphaned"` once they let go.
         refresh_mode
-            `"foreground"`: an entry is refreshed when it is asked for.
+            When a new resource is built for one that is older than `ttl`. `"foreground"`: when it is asked for, and
+            callers wait. `"background"`: callers get the old one while the new one is built. `"ahead"`: as
+            `"background"`, and the cache begins by itself, before `ttl` is over, where it was asked for lately.
         enter
             The function returns a context manager: it is entered for the resource, and left as its release.
+        max_stale
+            For how long beyond `ttl` the old resource may be handed out: while a new one is built in the background, or
+            where a build fails. `None`: not at all, and with a refresh in the background for as long again as `ttl`.
+        refresh_before
+            How long before `ttl` is over a call has a new resource built in the background.
+        max_idle
+            An entry that nobody has asked for in that time, and that nobody holds, is released (`"idle"`).
+        weight
+            How heavy a resource is, in bytes or any unit: a number, or a function of the resource.
+        max_weight
+            The most that entries may weigh together. The one used longest ago goes first (`"evicted"`). A resource that
+            is heavier by itself is handed out and not kept.
+        build_timeout
+            How long a caller waits for a build: after that it gets a `BuildTimeout`. The build goes on, on a thread or
+            task of its own, and what it gives is kept.
 
         Raises
         ------
@@ -290,6 +369,8 @@ class CacheResource:
             A setting that cannot be; the text says what to write.
         UnhashableParamError
             When called: an argument has no key.
+        BuildTimeout
+            When called: the build takes longer than `build_timeout`.
 
         Examples
         --------
@@ -317,6 +398,12 @@ class CacheResource:
             "keep_if": keep_if,
             "refresh_mode": refresh_mode,
             "enter": enter,
+            "max_stale": max_stale,
+            "refresh_before": refresh_before,
+            "max_idle": max_idle,
+            "weight": weight,
+            "max_weight": max_weight,
+            "build_timeout": build_timeout,
         }
         if func is not None:
             return _native.cache(func, settings)
@@ -345,6 +432,8 @@ def configure(
     version_grace: float | timedelta | str | None = "1h",
     shutdown_timeout: float | timedelta | str = 5.0,
     handle_signals: bool = True,
+    refresh_workers: int | None = None,
+    max_weight: int | None = None,
 ) -> None:
     """Set what holds for all functions that do not say otherwise. Each call sets all of it.
 
@@ -362,6 +451,10 @@ def configure(
     handle_signals
         Whether a SIGTERM or SIGHUP that nobody handles, which would end the process at once, has everything released
         first. A handler that the program sets is never touched.
+    refresh_workers
+        How many resources may be refreshed in the background at a time; with 0, none are. `None`: 4.
+    max_weight
+        The most that the entries of all functions with a `weight` may weigh together, in the same unit.
 
     Examples
     --------
@@ -375,6 +468,8 @@ def configure(
         version_grace=version_grace,
         shutdown_timeout=shutdown_timeout,
         handle_signals=handle_signals,
+        refresh_workers=refresh_workers,
+        max_weight=max_weight,
     )
 
 

@@ -52,11 +52,11 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
     while True:
         # A build runs in the context that its host has begun it in, which is a copy of the caller's.
         context = contextvars.copy_context()
-        step, it, build = context.run(call.step)
+        step, it, build = context.run(call.step, here)
         if step == _native.READY:
             return it
         if step == _native.CHECK:
-            is_over, resource = await _checked(call, it)
+            is_over, resource = await _checked(call, here, it)
         else:
             try:
                 if step == _native.BUILD:
@@ -73,7 +73,7 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
             return resource
 
 
-async def _checked(call: _native.TaskCall, resource: Any) -> tuple[bool, Any]:
+async def _checked(call: _native.TaskCall, here: Any, resource: Any) -> tuple[bool, Any]:
     """Asks `validate`, which may await."""
     checking = call.checking()
     task = asyncio.current_task()
@@ -84,16 +84,16 @@ async def _checked(call: _native.TaskCall, resource: Any) -> tuple[bool, Any]:
         if hasattr(type(answer), "__await__"):
             answer = await answer
     except Exception as error:
-        return call.check_raised(error)
+        return call.check_raised(here, error)
     except asyncio.CancelledError as error:
         # One that nobody has asked for comes out of the check itself.
         if task is None or task.cancelling() > cancelling:
             raise
-        return call.check_raised(error)
+        return call.check_raised(here, error)
     finally:
         checking.end()
         _native.inside.reset(token)
-    return call.checked(answer)
+    return call.checked(here, answer)
 
 
 def coroutines(func: Any) -> tuple[Any, Any]:

@@ -146,6 +146,21 @@ impl BoundCached {
         cached.clear_for(py, given.then(|| array.arguments()))
     }
 
+    /// As for a function: the entry of a call with these arguments; without arguments, every entry of
+    /// the method, whatever the instance.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn expire(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let given = !args.is_empty() || kwargs.is_some_and(|kwargs| !kwargs.is_empty());
+        let array = ArgumentArray::new(Some(self.instance.bind(py)), args, kwargs)?;
+        let cached = self.cached.get();
+        cached.expire_for(py, given.then(|| array.arguments()))
+    }
+
     /// As for a function: over the method's entries, whatever the instance.
     #[pyo3(signature = (predicate, /))]
     fn clear_if(&self, py: Python<'_>, predicate: &Bound<'_, PyAny>) -> PyResult<usize> {

@@ -5,17 +5,17 @@
 //! `get_or_build`, which may run Python and holds no lock while it does.
 #![allow(unsafe_code)]
 
-use std::any::Any;
 use std::mem::offset_of;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use pyo3::exceptions::{PyException, PyStopIteration, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
-use tenure::front::{self, BuildError};
-use tenure::{Encoder, Error, Function, Lease, Spinner};
+use tenure::front::{self, Again, BuildError, Detached};
+use tenure::{Encoder, Error, Function, KeyRef, Lease, Spinner};
 
 use crate::caller::current_function::Current;
 use crate::caller::strands;
@@ -24,9 +24,11 @@ use crate::caller::waiting::Interruptible;
 use crate::decoration::churn;
 use crate::decoration::fingerprint::{self, Decorated, Fingerprint};
 use crate::encode::{HashFuncs, Reading};
+use crate::function::again::{Recipe, again};
+use crate::function::argument_array::ArgumentArray;
 use crate::function::options::Options;
 use crate::function::plan::{Arguments, Plan};
-use crate::function::registration::{Known, KnownFunction, Registration};
+use crate::function::registration::{Known, KnownFunction, Registration, callbacks};
 use crate::function::shape::{self, Shape};
 use crate::function::vectorcall::{self, guarded};
 use crate::life::awaitables::{can_be_awaited, refused_awaitable};
@@ -54,6 +56,8 @@ pub(crate) struct Cached {
     fingerprint: OnceLock<Fingerprint>,
     func: Py<PyAny>,
     shape: Shape,
+    /// Itself, without keeping itself.
+    me: OnceLock<Py<PyWeakrefReference>>,
     /// The makers of its coroutines, where it is async.
     coroutines: Option<Coroutines>,
     options: Options,
@@ -66,6 +70,11 @@ impl Cached {
     ) -> PyResult<Bound<'py, Self>> {
         let py = func.py();
         let cached = Bound::new(py, Self::new(func, options)?)?;
+        let me = PyWeakrefReference::new(cached.as_any())?.unbind();
+        let me = cached.get().me.get_or_init(|| me);
+        if let Some(function) = cached.get().registration.peek(py) {
+            callbacks(function).note_latest(me.clone_ref(py));
+        }
         static READY: std::sync::Once = std::sync::Once::new();
         // SAFETY: the first object, which nobody else has seen; the field holds `call`.
         READY.call_once(|| unsafe {
@@ -106,6 +115,7 @@ impl Cached {
             fingerprint: OnceLock::new(),
             func: func.unbind(),
             shape,
+            me: OnceLock::new(),
             coroutines,
             options,
         };
@@ -178,6 +188,9 @@ impl Cached {
                 kinds: Kinds::default(),
                 validate: options.validate.as_ref().map(|it| it.clone_ref(py)),
                 keep_if: options.keep_if.as_ref().map(|it| it.clone_ref(py)),
+                weight: options.weight.as_ref().map(|it| it.clone_ref(py)),
+                ttl: options.ttl.as_ref().map(|it| it.clone_ref(py)),
+                latest: Mutex::default(),
                 sharing: options.sharing.clone_ref(py),
                 on_release: options.on_release.as_ref().map(|it| it.clone_ref(py)),
                 _firsts: Arc::clone(&fingerprint.firsts),
@@ -188,6 +201,9 @@ impl Cached {
         let known = engine
             .register(fingerprint.identity, make)
             .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
+        if let Some(me) = self.me.get() {
+            callbacks(known.function()).note_latest(me.clone_ref(py));
+        }
         churn::tell(py, &known, &self.decorated, &fingerprint.decoration);
         exit::watch_signals(py)?;
         let settings = &options.settings;
@@ -282,7 +298,8 @@ impl Cached {
             }
             outcome
         };
-        let outcome = function.get_or_build_while(&encoder.finish(), &Interruptible, build);
+        let again = || self.again(py, function, arguments);
+        let outcome = function.get_or_refresh(&encoder.finish(), &Interruptible, build, &again);
         if process::is_over() {
             // The end waits for the lease in it.
             drop(outcome);
@@ -319,8 +336,40 @@ impl Cached {
         }
     }
 
+    /// The build of this call as it can be made again. Nothing where it cannot.
+    #[cold]
+    fn again(
+        &self,
+        py: Python<'_>,
+        function: &KnownFunction,
+        arguments: Arguments,
+    ) -> Option<Again<Held, Failure>> {
+        let made = || {
+            let me = self.me.get().and_then(|it| it.bind(py).upgrade());
+            let Some(me) = me else {
+                return Ok(None);
+            };
+            // SAFETY: the arguments of a call, which the caller holds.
+            let (args, kwargs) = unsafe {
+                user_code::packed(
+                    py,
+                    arguments.first(),
+                    arguments.positional(),
+                    arguments.names(),
+                )?
+            };
+            let given = (args.unbind(), kwargs.map(Bound::unbind));
+            again(&me, function, given, None, make_here).map(Some)
+        };
+        made().unwrap_or_else(|error| {
+            let text = format!("{} cannot be built in the background", self.name());
+            log::error(py, &text, error);
+            None
+        })
+    }
+
     /// Runs the function itself.
-    fn build(
+    pub(crate) fn build(
         &self,
         py: Python<'_>,
         function: &KnownFunction,
@@ -414,19 +463,34 @@ impl Cached {
     }
 
     pub(crate) fn clear_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
+        self.end_for(py, arguments, Function::clear, Function::clear_entry)
+    }
+
+    pub(crate) fn expire_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
+        self.end_for(py, arguments, Function::expire, Function::expire_entry)
+    }
+
+    /// Ends all entries, or the one of a call with these arguments.
+    fn end_for(
+        &self,
+        py: Python<'_>,
+        arguments: Option<Arguments>,
+        all: impl FnOnce(&KnownFunction) -> Result<(), Error<Failure>>,
+        one: impl FnOnce(&KnownFunction, &KeyRef<'_>) -> Result<(), Error<Failure>>,
+    ) -> PyResult<()> {
         let function = self.function(py)?;
         host::find(py)?;
         let _places = inside::enter(py)?;
         let _current = Current::set(&self.func);
         interrupts::to_caller(py, || {
-            let cleared = match arguments {
+            let ended = match arguments {
                 Some(arguments) => {
                     let (encoder, _) = self.named_key(py, arguments)?;
-                    function.clear_entry(&encoder.finish())
+                    one(&function, &encoder.finish())
                 }
-                None => function.clear(),
+                None => all(&function),
             };
-            cleared.map_err(|error| to_python(py, error))
+            ended.map_err(|error| to_python(py, error))
         })
     }
 
@@ -523,11 +587,23 @@ pub(crate) fn held(
     held
 }
 
-pub(crate) fn callbacks(function: &KnownFunction) -> &Callbacks {
-    let behaviour: &dyn Any = function.behaviour();
-    behaviour
-        .downcast_ref()
-        .expect("a Python function is registered with its callbacks")
+/// Makes a build that nobody waits for on this thread.
+fn make_here(
+    cached: Bound<'_, PyAny>,
+    build: Detached<Held, Failure>,
+    recipe: &Recipe,
+) -> PyResult<()> {
+    let py = cached.py();
+    let cached = cached.cast_into::<Cached>()?;
+    let function = cached.get().function(py)?;
+    let (args, kwargs) = recipe.given(py);
+    let kwargs = kwargs.as_ref().map(|it| it.bind(py));
+    let array = ArgumentArray::new(None, args.bind(py), kwargs)?;
+    let _entered = recipe.enter(py)?;
+    let _current = cached.get().current();
+    let outcome = build.run(|| cached.get().build(py, &function, array.arguments()));
+    drop(build.finish(outcome, |interrupt| Failure::new(py, raised(interrupt))));
+    Ok(())
 }
 
 /// An object as an error names it.
@@ -550,6 +626,10 @@ pub(crate) fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
         Error::Cycle(chain) => errors::raise(py, Kind::Cycle, front::cycle_text(&chain), None),
         Error::NoSession { function } => {
             errors::raise(py, Kind::Scope, front::no_session_text(&function), None)
+        }
+        Error::TimedOut { function, waited } => {
+            let text = front::timed_out_text(&function, waited);
+            errors::raise(py, Kind::Timeout, text, None)
         }
         _ => pyo3::exceptions::PyRuntimeError::new_err("the call gave no resource"),
     }

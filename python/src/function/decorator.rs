@@ -43,7 +43,9 @@ fn decorated(func: Bound<'_, PyAny>, written: Written<'_>) -> PyResult<Py<PyAny>
     }
     // What a class or an instance has under the names of the methods here does not hide them.
     let attributes = cached.getattr(intern!(py, "__dict__"))?;
-    for name in ["clear", "clear_if", "discard", "info", "lease", "peek"] {
+    for name in [
+        "clear", "clear_if", "discard", "expire", "info", "lease", "peek", "warm",
+    ] {
         attributes.call_method1(intern!(py, "pop"), (name, py.None()))?;
     }
     Ok(cached.into_any().unbind())

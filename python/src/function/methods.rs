@@ -46,6 +46,19 @@ impl Cached {
         self.clear_for(py, (!array.is_empty()).then(|| array.arguments()))
     }
 
+    /// Has the entry of a call with these arguments expire; without arguments, every entry. What is
+    /// expired is handed out for no longer than `max_stale` allows, and is refreshed.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn expire(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let array = ArgumentArray::new(None, args, kwargs)?;
+        self.expire_for(py, (!array.is_empty()).then(|| array.arguments()))
+    }
+
     /// Clears the entries that the predicate means: it is asked of each resource and its figures, and
     /// answers `True` or `False`. Gives how many were cleared.
     #[pyo3(signature = (predicate, /))]

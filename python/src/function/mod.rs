@@ -1,5 +1,6 @@
 //! A cached function: how it is decorated and called, and what Python can ask of it.
 
+pub(crate) mod again;
 pub(crate) mod argument_array;
 pub(crate) mod bound;
 pub(crate) mod cached;

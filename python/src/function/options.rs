@@ -1,18 +1,20 @@
 //! The settings of a decorator: from Python objects to the engine's, with an error that says what
 //! to write where they cannot be.
 
-use std::time::Duration;
-
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDelta, PyString};
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{Settings, Spinner};
+use tenure::{Refresh, SettingError, Settings, Spinner};
 
 use crate::life::awaitables::is_async_function;
 use crate::life::callback::OnRelease;
+use crate::life::measures::Weight;
+use crate::program::host;
 use crate::program::scope::Sharing;
 use crate::words::errors;
-use crate::words::log::{self, Caller};
+use crate::words::log::Caller;
+use crate::words::values::{
+    blocking_callback, bound, callback, duration, flag, max_weight, mind_unit, switch, switched,
+};
 
 /// The settings of a decorator, checked.
 pub(crate) struct Options {
@@ -21,6 +23,9 @@ pub(crate) struct Options {
     pub(crate) validate: Option<Py<PyAny>>,
     pub(crate) keep_if: Option<Py<PyAny>>,
     pub(crate) on_release: Option<OnRelease>,
+    pub(crate) weight: Option<Weight>,
+    /// A resource's own maximum age, where the function of it is the setting.
+    pub(crate) ttl: Option<Py<PyAny>>,
     pub(crate) sharing: Sharing,
     /// Whether the function gives a context manager, to be entered for the resource.
     pub(crate) enters: bool,
@@ -50,7 +55,14 @@ impl Options {
     /// The program's own functions among them.
     pub(crate) fn callbacks<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let on_release = self.on_release.as_ref().map(|it| &it.callback);
-        let given = [self.validate.as_ref(), on_release, self.keep_if.as_ref()];
+        let weight = self.weight.as_ref().and_then(Weight::callback);
+        let given = [
+            self.validate.as_ref(),
+            on_release,
+            self.keep_if.as_ref(),
+            weight,
+            self.ttl.as_ref(),
+        ];
         let given = given.into_iter().flatten().map(|it| it.bind(py).clone());
         let mut callbacks: Vec<_> = given.collect();
         callbacks.extend(self.sharing.callable().map(|it| it.bind(py).clone()));
@@ -66,6 +78,8 @@ impl Options {
         visit.call(&self.hash_funcs)?;
         visit.call(&self.validate)?;
         visit.call(&self.keep_if)?;
+        visit.call(&self.ttl)?;
+        self.weight.iter().try_for_each(|it| it.traverse(visit))?;
         visit.call(self.sharing.callable())?;
         self.on_release.iter().try_for_each(|it| it.traverse(visit))
     }
@@ -88,13 +102,27 @@ pub(crate) struct Written<'py> {
     drain: Bound<'py, PyAny>,
     refresh_mode: Bound<'py, PyAny>,
     enter: Bound<'py, PyAny>,
+    max_stale: Bound<'py, PyAny>,
+    refresh_before: Bound<'py, PyAny>,
+    max_idle: Bound<'py, PyAny>,
+    weight: Bound<'py, PyAny>,
+    max_weight: Bound<'py, PyAny>,
+    build_timeout: Bound<'py, PyAny>,
 }
 
 impl Written<'_> {
     /// Warns of what is allowed and seldom meant.
     pub(crate) fn warn(&self) -> PyResult<()> {
-        mind_unit("ttl", &self.ttl, Caller::Above)?;
-        mind_unit("drain", &self.drain, Caller::Above)
+        let times = [
+            ("ttl", &self.ttl),
+            ("drain", &self.drain),
+            ("max_stale", &self.max_stale),
+            ("refresh_before", &self.refresh_before),
+            ("max_idle", &self.max_idle),
+            ("build_timeout", &self.build_timeout),
+        ];
+        let mut times = times.into_iter();
+        times.try_for_each(|(name, value)| mind_unit(name, value, Caller::Above))
     }
 
     /// Checks everything.
@@ -104,24 +132,53 @@ impl Written<'_> {
     pub(crate) fn check(self) -> PyResult<Options> {
         let py = self.validate.py();
         let validates = !self.validate.is_none();
-        refresh_mode(&self.refresh_mode)?;
+        let refresh = refresh_mode(&self.refresh_mode)?;
+        let own_ttl = self.ttl.is_callable();
+        let weight = Weight::read(self.weight)?;
         let sharing = Sharing::read(&self.scope)?;
         let enters = flag("enter", &self.enter)?;
         let validates_async = validates && is_async_function(&self.validate)?;
         let releases_async = !self.on_release.is_none() && is_async_function(&self.on_release)?;
+        let ttl = if own_ttl {
+            None
+        } else {
+            duration("ttl", &self.ttl)?
+        };
+        let max_stale = match duration("max_stale", &self.max_stale)? {
+            Some(most) => Some(most),
+            None if refresh == Refresh::Foreground => None,
+            None => host::stale_after(py, ttl)?,
+        };
+        let settings = Settings::default()
+            .ttl(ttl)
+            .own_ttl(own_ttl)
+            .refresh(refresh)
+            .refresh_before(duration("refresh_before", &self.refresh_before)?)
+            .max_stale(max_stale)
+            .max_idle(duration("max_idle", &self.max_idle)?)
+            .weighs(weight.is_some())
+            .max_weight(max_weight(&self.max_weight)?)
+            .build_timeout(duration("build_timeout", &self.build_timeout)?)
+            .max_entries(max_entries(&self.max_entries)?)
+            .scope(sharing.scope())
+            .drain(duration("drain", &self.drain)?)
+            .spinner(spinner(&self.show_spinner)?)
+            .show_time(switched("show_time", &self.show_time)?)
+            .observes(flag(
+                "experimental_allow_widgets",
+                &self.experimental_allow_widgets,
+            )?)
+            .validates(validates);
+        let settings = settings.check().map(|()| settings);
         Ok(Options {
-            settings: Settings::default()
-                .ttl(duration("ttl", &self.ttl)?)
-                .max_entries(max_entries(&self.max_entries)?)
-                .scope(sharing.scope())
-                .drain(duration("drain", &self.drain)?)
-                .spinner(spinner(&self.show_spinner)?)
-                .show_time(switched("show_time", &self.show_time)?)
-                .observes(flag(
-                    "experimental_allow_widgets",
-                    &self.experimental_allow_widgets,
-                )?)
-                .validates(validates),
+            settings: settings
+                .map_err(|error: SettingError| errors::setting_value(py, error.to_string()))?,
+            weight,
+            ttl: if own_ttl {
+                blocking_callback("ttl", "ttl=lambda token: token.expires_in", self.ttl)?
+            } else {
+                None
+            },
             hash_funcs: (!self.hash_funcs.is_none()).then(|| self.hash_funcs.unbind()),
             validate: callback(
                 "validate",
@@ -152,133 +209,19 @@ impl Written<'_> {
     }
 }
 
-/// A span of time as users write it: seconds, a `timedelta`, or a string.
-///
-/// # Errors
-/// `TypeError` or `ValueError`, with the accepted forms and an example.
-pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
-    if value.is_none() {
-        return Ok(None);
-    }
-    if let Ok(text) = value.cast::<PyString>() {
-        return tenure::front::parse_duration(name, text.to_str()?)
-            .map(|parsed| Some(parsed.duration))
-            .map_err(|error| errors::setting_value(value.py(), error.to_string()));
-    }
-    if value.is_instance_of::<PyDelta>() {
-        return value
-            .extract()
-            .map(Some)
-            .map_err(|_| unusable(name, value, "is negative"));
-    }
-    if truth(value).is_some() {
-        return Err(wrong_type(name, value));
-    }
-    let seconds: f64 = value.extract().map_err(|_| wrong_type(name, value))?;
-    if seconds.is_nan() {
-        return Err(unusable(name, value, "is not a number"));
-    }
-    if seconds < 0.0 {
-        return Err(unusable(name, value, "is negative"));
-    }
-    // What is longer than the engine can count, infinity too, never passes.
-    Ok(Duration::try_from_secs_f64(seconds).ok())
-}
-
-/// Warns of a text that is a number and nothing else: it is easily taken for seconds.
-pub(crate) fn mind_unit(name: &str, value: &Bound<'_, PyAny>, caller: Caller) -> PyResult<()> {
-    let Ok(text) = value.cast::<PyString>() else {
-        return Ok(());
-    };
-    if !tenure::front::parse_duration(name, text.to_str()?).is_ok_and(|parsed| parsed.bare_number) {
-        return Ok(());
-    }
-    let text = format!(
-        "{name}={value:?} has no unit and means nanoseconds. Write the unit, as in \
-         {name}=\"60s\", or a number of seconds, as in {name}=60."
-    );
-    log::warn(value.py(), &text, caller)
-}
-
-const DURATION_FORMS: &str = "Accepted are None, a number of seconds, a datetime.timedelta, or a \
-                              string as pandas.Timedelta reads it";
-
-fn wrong_type(name: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    errors::setting_type(
-        value.py(),
-        format!("{name} cannot be {value:?}. {DURATION_FORMS}. Example: {name}=\"1h30m\""),
-    )
-}
-
-fn unusable(name: &str, value: &Bound<'_, PyAny>, why: &str) -> PyErr {
-    errors::setting_value(
-        value.py(),
-        format!("{name}={value:?} {why}. {DURATION_FORMS}. Example: {name}=\"1h30m\""),
-    )
-}
-
 fn max_entries(value: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
-    if value.is_none() {
-        return Ok(None);
-    }
     let forms =
         "Accepted are None for no bound, or a whole number from 1 on. Example: max_entries=8";
-    match whole_number(value) {
-        Some(number) => match usize::try_from(number) {
-            Ok(most) if most >= 1 => Ok(Some(most)),
-            _ => Err(errors::setting_value(
-                value.py(),
-                format!("max_entries={value:?} keeps nothing. {forms}"),
-            )),
-        },
-        None => Err(errors::setting_type(
-            value.py(),
-            format!("max_entries cannot be {value:?}. {forms}"),
-        )),
-    }
+    let most = bound("max_entries", value, forms, 1)?;
+    // More than can be counted is no bound.
+    Ok(most.and_then(|most| usize::try_from(most).ok()))
 }
 
-/// A number without a fraction, whatever its class: `5`, `5.0`, and NumPy's. Neither a truth value
-/// nor a text is one.
-fn whole_number(value: &Bound<'_, PyAny>) -> Option<i128> {
-    if truth(value).is_some() {
-        return None;
-    }
-    if let Ok(number) = value.extract() {
-        return Some(number);
-    }
-    let number: f64 = value.extract().ok()?;
-    // Infinity and what is beyond any count are none; below that the conversion is exact.
-    let is_whole = number.trunc() == number && number.abs() < 1e38;
-    is_whole.then_some(number as i128)
-}
-
-/// A boolean, Python's or NumPy's.
-fn truth(value: &Bound<'_, PyAny>) -> Option<bool> {
-    // This is what PyO3 takes for a `bool`.
-    value.extract().ok()
-}
-
-/// A boolean, or one of the numbers 0 and 1 in its place.
-fn switch(value: &Bound<'_, PyAny>) -> Option<bool> {
-    truth(value).or_else(|| match value.extract::<i128>() {
-        Ok(0) => Some(false),
-        Ok(1) => Some(true),
-        _ => None,
-    })
-}
-
-fn refresh_mode(value: &Bound<'_, PyAny>) -> PyResult<()> {
-    match value.extract::<String>().as_deref() {
-        Ok("foreground") => Ok(()),
-        _ => Err(errors::setting_value(
-            value.py(),
-            format!(
-                "refresh_mode must be \"foreground\", which refreshes an entry when it is asked \
-                 for, not {value:?}. Example: refresh_mode=\"foreground\""
-            ),
-        )),
-    }
+fn refresh_mode(value: &Bound<'_, PyAny>) -> PyResult<Refresh> {
+    // What is no text is shown as it is written.
+    let text = value.extract::<String>();
+    let text = text.or_else(|_| value.repr().and_then(|it| it.extract()))?;
+    Refresh::parse(&text).map_err(|error| errors::setting_value(value.py(), error.to_string()))
 }
 
 fn spinner(value: &Bound<'_, PyAny>) -> PyResult<Spinner> {
@@ -299,58 +242,4 @@ fn spinner(value: &Bound<'_, PyAny>) -> PyResult<Spinner> {
             ),
         )),
     }
-}
-
-/// A setting that is a boolean and nothing else.
-pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    match value.cast::<PyBool>() {
-        Ok(flag) => Ok(flag.is_true()),
-        Err(_) => Err(neither(name, value)),
-    }
-}
-
-/// A setting that apps also give as a number or as NumPy's boolean.
-fn switched(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    switch(value).ok_or_else(|| neither(name, value))
-}
-
-fn neither(name: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    errors::setting_type(
-        value.py(),
-        format!("{name} must be True or False, not {value:?}. Example: {name}=True"),
-    )
-}
-
-fn callback(name: &str, example: &str, value: Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
-    if value.is_none() {
-        return Ok(None);
-    }
-    if !value.is_callable() {
-        return Err(errors::setting_type(
-            value.py(),
-            format!(
-                "{name} must be a function that takes the resource, or None, not {value:?}. \
-             Example: {example}"
-            ),
-        ));
-    }
-    Ok(Some(value.unbind()))
-}
-
-/// A callback that nobody awaits, whatever the function.
-fn blocking_callback(
-    name: &str,
-    example: &str,
-    value: Bound<'_, PyAny>,
-) -> PyResult<Option<Py<PyAny>>> {
-    if value.is_callable() && is_async_function(&value)? {
-        return Err(errors::setting_type(
-            value.py(),
-            format!(
-                "{name} cannot be an async function, since nothing awaits it here: {value:?}. \
-             Example: {example}"
-            ),
-        ));
-    }
-    callback(name, example, value)
 }

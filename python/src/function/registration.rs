@@ -24,6 +24,14 @@ pub(crate) type KnownFunction = Function<Held, Failure>;
 /// The number that no engine has, of a registration that was given up.
 const NONE: u32 = u32::MAX;
 
+/// The callbacks that a function was registered with.
+pub(crate) fn callbacks(function: &KnownFunction) -> &Callbacks {
+    let behaviour: &dyn Any = function.behaviour();
+    behaviour
+        .downcast_ref()
+        .expect("a Python function is registered with its callbacks")
+}
+
 /// A function's registration with the engine in force, and with the program's own one while that
 /// stands aside.
 pub(crate) struct Registration {

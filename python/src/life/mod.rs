@@ -4,5 +4,6 @@ pub(crate) mod awaitables;
 pub(crate) mod callback;
 pub(crate) mod failure;
 pub(crate) mod interrupts;
+pub(crate) mod measures;
 pub(crate) mod raised;
 pub(crate) mod resource;

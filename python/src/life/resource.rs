@@ -5,15 +5,17 @@
 //! delays a release in any case.
 #![allow(unsafe_code)]
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::time::Duration;
 
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyStopIteration};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyFrozenSet;
+use pyo3::types::{PyFrozenSet, PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::{Holding, Later};
 use tenure::{Behaviour, Cause, Interrupt, ReleaseFailed, SessionId};
@@ -24,11 +26,14 @@ use crate::decoration::fingerprint::{Decoration, Firsts};
 use crate::decoration::provenance;
 use crate::function::shape;
 use crate::life::callback::{KEEP_IF, OnRelease, Question, VALIDATE, release_raised};
+use crate::life::failure::Failure;
 use crate::life::interrupts;
+use crate::life::measures::{Weight, own_ttl};
 use crate::life::raised::{Forked, interrupt};
 use crate::process;
 use crate::program::scope::Sharing;
 use crate::tasks::ticket::{BoundToLoop, LoopState, Releasing};
+use crate::words::log;
 
 /// A cached object, and how many references to it there were before the cache handed it out.
 pub(crate) struct Held {
@@ -162,6 +167,11 @@ pub(crate) struct Callbacks {
     pub(crate) kinds: Kinds,
     pub(crate) validate: Option<Py<PyAny>>,
     pub(crate) keep_if: Option<Py<PyAny>>,
+    pub(crate) weight: Option<Weight>,
+    /// A resource's own maximum age.
+    pub(crate) ttl: Option<Py<PyAny>>,
+    /// The function that was decorated last of those that share its entries.
+    pub(crate) latest: Mutex<Option<Py<PyWeakrefReference>>>,
     pub(crate) on_release: Option<OnRelease>,
     /// Who shares an entry.
     pub(crate) sharing: Sharing,
@@ -202,8 +212,40 @@ impl Callbacks {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.validate)?;
         visit.call(&self.keep_if)?;
+        visit.call(&self.ttl)?;
+        self.weight.iter().try_for_each(|it| it.traverse(visit))?;
         visit.call(self.sharing.callable())?;
         self.on_release.iter().try_for_each(|it| it.traverse(visit))
+    }
+
+    pub(crate) fn note_latest(&self, cached: Py<PyWeakrefReference>) {
+        let mut latest = self.latest.lock().expect("nothing panics under this lock");
+        let before = latest.replace(cached);
+        drop(latest);
+        drop(before);
+    }
+
+    /// The function that was decorated last, unless it is gone.
+    pub(crate) fn latest<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        let latest = self.latest.lock().expect("nothing panics under this lock");
+        let latest = latest.as_ref()?.clone_ref(py);
+        latest.bind(py).upgrade()
+    }
+
+    /// Asks what a resource is like. What that raises ends the call.
+    fn measure<T>(
+        &self,
+        value: &Held,
+        ask: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>,
+    ) -> Result<T, Interrupt> {
+        Python::attach(|py| {
+            let generation = process::generation();
+            let answer = ask(value.object(py));
+            if process::is_left_behind(generation) {
+                return Err(Interrupt(Box::new(Forked)));
+            }
+            answer.map_err(interrupt)
+        })
     }
 
     /// Asks a callback of a resource. One that raises has said no, and is logged; one that is not
@@ -332,6 +374,37 @@ impl Behaviour<Held> for Callbacks {
 
     fn keeps(&self, value: &Held) -> Result<bool, Interrupt> {
         self.ask(&KEEP_IF, self.keep_if.as_ref(), value)
+    }
+
+    fn weight(&self, value: &Held) -> Result<u64, Interrupt> {
+        match &self.weight {
+            None => Ok(0),
+            Some(weight) => self.measure(value, |resource| weight.of(&self.name, resource)),
+        }
+    }
+
+    fn ttl(&self, value: &Held) -> Result<Option<Duration>, Interrupt> {
+        match &self.ttl {
+            None => Ok(None),
+            Some(ttl) => self.measure(value, |resource| own_ttl(&self.name, ttl, resource)),
+        }
+    }
+
+    /// What has to be left has been entered anew.
+    fn is_same(&self, kept: &Held, built: &Held) -> bool {
+        let leaves = kept.leave.is_some() || built.leave.is_some();
+        !leaves && kept.object.is(&built.object)
+    }
+
+    fn refresh_failed(&self, function: &str, failure: &dyn Any) {
+        let Some(failure) = failure.downcast_ref::<Failure>() else {
+            return;
+        };
+        attach::with(|py| {
+            let text =
+                format!("{function} could not be built anew; the old resource stays while it may");
+            log::error(py, &text, failure.raise_own(py));
+        });
     }
 
     fn release_or_begin(

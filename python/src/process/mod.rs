@@ -139,6 +139,16 @@ pub(crate) fn config() -> Config {
     config.clone().unwrap_or_default()
 }
 
+/// Takes over how many refreshes the host has run at a time, unless the program has said that itself.
+pub(crate) fn take_workers(workers: usize) {
+    let kept = CONFIG.lock().expect("nothing panics under this lock");
+    let is_configured = kept.is_some();
+    drop(kept);
+    if !is_configured {
+        engine().configure(|config| config.refresh_workers = workers);
+    }
+}
+
 /// Configures the engine in force, and those of child processes to come.
 pub(crate) fn configure(config: Config) {
     {

@@ -1,6 +1,7 @@
 //! A host written in Python, as the engine's host seam; `tenure.hosts` documents its side.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -10,6 +11,7 @@ use crate::caller::attach;
 use crate::caller::current_function::Current;
 use crate::encode::{self, Context};
 use crate::life::raised::interrupt;
+use crate::process;
 use crate::program::hosts;
 use crate::words::log;
 
@@ -96,7 +98,27 @@ struct PyBuild {
     build: Py<PyAny>,
 }
 
+impl PyBuild {
+    fn tell(&self, name: &str) {
+        attach::with(|py| {
+            let told = self.build.bind(py).getattr_opt(name);
+            let told = told.and_then(|it| it.map(|it| it.call0()).transpose());
+            if let Err(error) = told {
+                log::error(py, "the host could not follow a build to a thread", error);
+            }
+        });
+    }
+}
+
 impl HostBuild for PyBuild {
+    fn enter(&self) {
+        self.tell("enter");
+    }
+
+    fn leave(&self) {
+        self.tell("leave");
+    }
+
     fn show(&self) {
         // On a thread of the engine's own.
         attach::with(|py| {
@@ -128,6 +150,28 @@ impl HostBuild for PyBuild {
             }
         })
     }
+}
+
+/// For how long a host has resources handed out that are too old, with this maximum age and a refresh in
+/// the background; where it says nothing, the engine does. How many refreshes may run at a time it says too.
+///
+/// # Errors
+/// What the adapter raises.
+pub(crate) fn stale_after(py: Python<'_>, ttl: Option<Duration>) -> PyResult<Option<Duration>> {
+    let Some(adapter) = hosts::find(py)? else {
+        return Ok(None);
+    };
+    let Some(refreshing) = adapter.getattr_opt(intern!(py, "refreshing"))? else {
+        return Ok(None);
+    };
+    let (multiplier, workers): (f64, usize) = refreshing.call0()?.extract()?;
+    process::take_workers(workers);
+    // One more age, or as much of it as the host says.
+    Ok(
+        ttl.and_then(|ttl| {
+            Duration::try_from_secs_f64(ttl.as_secs_f64() * (multiplier - 1.0)).ok()
+        }),
+    )
 }
 
 /// A host's recording as the engine keeps it, with what it observed.

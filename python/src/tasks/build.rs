@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::PyList;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::{BuildError, Detached};
 
+use crate::function::again::Given;
 use crate::function::cached::{Cached, held};
 use crate::function::registration::KnownFunction;
 use crate::function::shape::{self, Shape};
@@ -20,9 +21,6 @@ use crate::life::resource::{Held, Leave};
 use crate::process;
 use crate::tasks::inside::{self, Inside, What};
 use crate::tasks::ticket::LoopState;
-
-/// The arguments of a call, by position and by name.
-pub(crate) type Given = (Py<PyTuple>, Option<Py<PyDict>>);
 
 /// A build that a task carries.
 #[pyclass(frozen, module = "tenure._native")]

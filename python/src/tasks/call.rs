@@ -3,25 +3,29 @@
 use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::front::Next;
+use tenure::front::{Again, Asked, Detached, Next};
 use tenure::{Encoder, Error, Lease};
 
 use crate::caller::user_code;
+use crate::function::again::{Given, Recipe, again};
 use crate::function::argument_array::ArgumentArray;
 use crate::function::cached::{Cached, to_python};
 use crate::function::leased::Leased;
-use crate::function::registration::KnownFunction;
+use crate::function::registration::{KnownFunction, callbacks};
 use crate::life::callback::VALIDATE;
+use crate::life::failure::Failure;
 use crate::life::interrupts;
 use crate::life::resource::Held;
 use crate::process;
 use crate::program::host;
-use crate::tasks::build::{Given, TaskBuild};
+use crate::tasks::build::TaskBuild;
 use crate::tasks::inside::{self, Inside, What};
 use crate::tasks::waiter::TaskWaiter;
+use crate::words::log;
 
 /// The steps that a carrier can be asked for.
 pub(crate) const READY: u8 = 0;
@@ -45,7 +49,7 @@ pub(crate) struct TaskCall {
 
 #[derive(Default)]
 struct State {
-    missed: bool,
+    asked: Asked,
     checking: Option<Lease<Held>>,
 }
 
@@ -114,15 +118,59 @@ impl TaskCall {
         interrupts::to_caller(py, work)
     }
 
-    fn checked_as(&self, py: Python<'_>, is_good: bool) -> PyResult<Outcome> {
+    /// The build of this call as it can be made again on this loop. Nothing where it cannot.
+    fn again(&self, home: &Bound<'_, PyAny>) -> Option<Again<Held, Failure>> {
+        let py = home.py();
+        let cached = self.cached.bind(py).as_any();
+        let home = home.clone().unbind();
+        let made = again(
+            cached,
+            &self.function,
+            self.given(py),
+            Some(home),
+            make_on_loop,
+        );
+        made.map_err(|error| {
+            let text = format!(
+                "{} cannot be built in the background",
+                self.cached.get().name()
+            );
+            log::error(py, &text, error);
+        })
+        .ok()
+    }
+
+    fn checked_as(&self, home: &Bound<'_, PyAny>, is_good: bool) -> PyResult<Outcome> {
+        let py = home.py();
         let lease = self.state().checking.take();
         let lease = lease.ok_or_else(|| PyRuntimeError::new_err("nothing is being checked"))?;
         self.engaged(py, || {
-            let kept = self.function.checked(lease, is_good);
+            let kept = self.function.checked(lease, is_good, &|| self.again(home));
             let kept = kept.map_err(|error| to_python(py, error))?;
             Ok(self.outcome(py, kept.as_ref()))
         })
     }
+}
+
+/// Has a task of the loop carry a build that nobody waits for.
+fn make_on_loop(
+    cached: Bound<'_, PyAny>,
+    build: Detached<Held, Failure>,
+    recipe: &Recipe,
+) -> PyResult<()> {
+    let py = cached.py();
+    let cached = cached.cast_into::<Cached>()?;
+    let function = cached.get().function(py)?;
+    let number = build.number();
+    let given = recipe.given(py);
+    let build = TaskBuild::new(py, cached.as_unbound(), given, function, build, number);
+    let build = Bound::new(py, build)?;
+    if let Some(home) = &recipe.home {
+        let context = recipe.context(py)?;
+        home.bind(py)
+            .call_method1(intern!(py, "renew"), (build, context))?;
+    }
+    Ok(())
 }
 
 /// Where the entry of a lease stands, for as long as there is one.
@@ -134,15 +182,17 @@ fn entry_address(lease: &Lease<Held>) -> usize {
 impl TaskCall {
     /// The next step: `READY` and the resource, `CHECK` and the resource, `BUILD` with the
     /// caller's wait and the build to be carried, or `WAIT` and the caller's wait.
-    fn step(&self, py: Python<'_>) -> PyResult<Step> {
+    fn step(&self, home: &Bound<'_, PyAny>) -> PyResult<Step> {
+        let py = home.py();
         if process::is_over() {
             process::stay(py);
         }
         host::find(py)?;
         self.engaged(py, || {
-            let mut missed = self.state().missed;
-            let next = self.function.next(&self.key.finish(), &mut missed);
-            self.state().missed = missed;
+            let mut asked = std::mem::take(&mut self.state().asked);
+            let again = || self.again(home);
+            let next = self.function.next(&self.key.finish(), &mut asked, &again);
+            self.state().asked = asked;
             match next.map_err(|error| to_python(py, error))? {
                 Next::Ready(lease) => Ok((READY, self.ready(py, &lease), None)),
                 Next::Check(lease) => {
@@ -189,23 +239,23 @@ impl TaskCall {
 
     /// Asks `validate`; what it answers may have to be awaited.
     fn ask(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let callbacks = crate::function::cached::callbacks(&self.function);
-        match &callbacks.validate {
+        match &callbacks(&self.function).validate {
             Some(validate) => Ok(user_code::apply(validate.bind(py), [resource])?.unbind()),
             None => Ok(true.into_pyobject(py)?.to_owned().into_any().unbind()),
         }
     }
 
     /// Takes the answer of `validate`.
-    fn checked(&self, py: Python<'_>, answer: &Bound<'_, PyAny>) -> PyResult<Outcome> {
+    fn checked(&self, home: &Bound<'_, PyAny>, answer: &Bound<'_, PyAny>) -> PyResult<Outcome> {
         let is_good = VALIDATE.answered(self.cached.get().name(), answer)?;
-        self.checked_as(py, is_good)
+        self.checked_as(home, is_good)
     }
 
     /// `validate` has raised, which is a no.
-    fn check_raised(&self, py: Python<'_>, error: Bound<'_, PyAny>) -> PyResult<Outcome> {
-        VALIDATE.raised(py, self.cached.get().name(), PyErr::from_value(error));
-        self.checked_as(py, false)
+    fn check_raised(&self, home: &Bound<'_, PyAny>, error: Bound<'_, PyAny>) -> PyResult<Outcome> {
+        let name = self.cached.get().name();
+        VALIDATE.raised(home.py(), name, PyErr::from_value(error));
+        self.checked_as(home, false)
     }
 
     /// The error for a caller on no event loop.

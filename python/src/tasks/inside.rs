@@ -120,3 +120,11 @@ fn each(py: Python<'_>, mut visit: impl FnMut(&What)) -> PyResult<()> {
     }
     Ok(())
 }
+
+/// Has what runs in this context be inside of nothing.
+pub(crate) fn leave_in(context: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = context.py();
+    let set = variable(py)?.getattr(intern!(py, "set"))?;
+    context.call_method1(intern!(py, "run"), (set, py.None()))?;
+    Ok(())
+}

@@ -6,7 +6,9 @@
 #![allow(unsafe_code)]
 
 use crate::program::hosts;
-use pyo3::exceptions::{PyException, PyRecursionError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{
+    PyException, PyRecursionError, PyRuntimeError, PyTimeoutError, PyTypeError, PyValueError,
+};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -26,6 +28,8 @@ pub(crate) enum Kind {
     Cycle,
     /// A session-scoped function was called where there is no session.
     Scope,
+    /// A build took longer than its caller was to wait.
+    Timeout,
     /// A setting of the right type has a value that cannot be.
     SettingValue,
     /// A setting is of a type that cannot be.
@@ -41,6 +45,7 @@ impl Kind {
             Self::UserHash => "UserHashError",
             Self::Cycle => "CacheCycleError",
             Self::Scope => "ScopeError",
+            Self::Timeout => "BuildTimeout",
             Self::SettingValue => "SettingValueError",
             Self::SettingType => "SettingTypeError",
         }
@@ -54,6 +59,7 @@ struct Classes {
     user_hash: Py<PyType>,
     cycle: Py<PyType>,
     scope: Py<PyType>,
+    timeout: Py<PyType>,
 }
 
 static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
@@ -93,6 +99,7 @@ fn class(py: Python<'_>, kind: Kind) -> PyResult<Bound<'_, PyType>> {
         Kind::UserHash => &classes.user_hash,
         Kind::Cycle => &classes.cycle,
         Kind::Scope => &classes.scope,
+        Kind::Timeout => &classes.timeout,
         Kind::SettingValue => return Ok(py.get_type::<PyValueError>()),
         Kind::SettingType => return Ok(py.get_type::<PyTypeError>()),
     };
@@ -108,7 +115,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("NestingError", classes.too_deep.bind(py))?;
     module.add("UserHashError", classes.user_hash.bind(py))?;
     module.add("CacheCycleError", classes.cycle.bind(py))?;
-    module.add("ScopeError", classes.scope.bind(py))
+    module.add("ScopeError", classes.scope.bind(py))?;
+    module.add("BuildTimeout", classes.timeout.bind(py))
 }
 
 fn classes(py: Python<'_>) -> PyResult<&Classes> {
@@ -152,7 +160,13 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
             py,
             c"tenure.ScopeError",
             c"A session-scoped function was called where there is no session.",
-            &[base, runtime],
+            &[base.clone(), runtime],
+        )?;
+        let timeout = new_class(
+            py,
+            c"tenure.BuildTimeout",
+            c"A resource was not built within its function's build_timeout; the build goes on.",
+            &[base, py.get_type::<PyTimeoutError>()],
         )?;
         Ok(Classes {
             root,
@@ -161,6 +175,7 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
             user_hash,
             cycle,
             scope,
+            timeout,
         })
     })
 }

@@ -102,6 +102,18 @@ impl Info {
         self.0.draining
     }
 
+    /// Refreshes that gave the very resource that was kept already.
+    #[getter]
+    fn renewals(&self) -> u64 {
+        self.0.renewals
+    }
+
+    /// What the live entries weigh together, where they have a weight.
+    #[getter]
+    fn weight(&self) -> u64 {
+        self.0.weight
+    }
+
     /// Callers that wait for a build now.
     #[getter]
     fn waiting(&self) -> u64 {

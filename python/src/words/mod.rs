@@ -4,3 +4,4 @@ pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod info;
 pub(crate) mod log;
+pub(crate) mod values;

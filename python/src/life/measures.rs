@@ -1,0 +1,117 @@
+//! What a resource is asked before it is kept: how heavy it is, and how long it lives.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDelta;
+use pyo3::{PyTraverseError, PyVisit};
+
+use crate::caller::user_code;
+use crate::words::{errors, values};
+
+const WEIGHTS: &str = "Accepted are a number from 0 on, in any unit, or a function of the resource that returns \
+                       one. Example: weight=lambda model: model.nbytes";
+
+/// The weight of a function's resources.
+pub(crate) enum Weight {
+    /// Of each of them.
+    Fixed(u64),
+    /// Asked of each.
+    Asked(Py<PyAny>),
+}
+
+impl Weight {
+    /// Reads the setting.
+    ///
+    /// # Errors
+    /// `TypeError` or `ValueError`, with the accepted forms and an example.
+    pub(crate) fn read(value: Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        if value.is_none() {
+            return Ok(None);
+        }
+        if value.is_callable() {
+            let asked =
+                values::blocking_callback("weight", "weight=lambda model: model.nbytes", value)?;
+            return Ok(asked.map(Self::Asked));
+        }
+        number("weight", &value).map(|it| Some(Self::Fixed(it)))
+    }
+
+    /// The weight of a resource of the function named.
+    pub(crate) fn of(&self, function: &str, resource: &Bound<'_, PyAny>) -> PyResult<u64> {
+        match self {
+            Self::Fixed(weight) => Ok(*weight),
+            Self::Asked(callback) => {
+                let answer = user_code::apply(callback.bind(resource.py()), [resource])?;
+                number(&format!("what weight of {function} returned"), &answer)
+            }
+        }
+    }
+
+    pub(crate) fn callback(&self) -> Option<&Py<PyAny>> {
+        match self {
+            Self::Fixed(_) => None,
+            Self::Asked(callback) => Some(callback),
+        }
+    }
+
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Fixed(weight) => Self::Fixed(*weight),
+            Self::Asked(callback) => Self::Asked(callback.clone_ref(py)),
+        }
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(self.callback())
+    }
+}
+
+/// A weight as it was written or returned; a part of one counts as a whole one.
+fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let py = value.py();
+    if values::is_truth(value) {
+        return Err(errors::setting_type(
+            py,
+            format!("{name} cannot be {value:?}. {WEIGHTS}"),
+        ));
+    }
+    if let Ok(number) = value.extract::<u64>() {
+        return Ok(number);
+    }
+    match value.extract::<f64>() {
+        Ok(number) if number >= 0.0 => Ok(number.ceil() as u64),
+        Ok(_) => Err(errors::setting_value(
+            py,
+            format!("{name} cannot be {value:?}. {WEIGHTS}"),
+        )),
+        Err(_) => Err(errors::setting_type(
+            py,
+            format!("{name} cannot be {value:?}. {WEIGHTS}"),
+        )),
+    }
+}
+
+/// The maximum age that a resource of the function named has of its own. One that is over is no time at
+/// all.
+pub(crate) fn own_ttl(
+    function: &str,
+    callback: &Py<PyAny>,
+    resource: &Bound<'_, PyAny>,
+) -> PyResult<Option<Duration>> {
+    let answer = user_code::apply(callback.bind(resource.py()), [resource])?;
+    if is_over(&answer) {
+        return Ok(Some(Duration::ZERO));
+    }
+    values::duration(&format!("ttl of {function}"), &answer)
+}
+
+fn is_over(time: &Bound<'_, PyAny>) -> bool {
+    if time.is_instance_of::<PyDelta>() {
+        let zero = time.call_method0("total_seconds");
+        return zero
+            .and_then(|it| it.extract::<f64>())
+            .is_ok_and(|it| it <= 0.0);
+    }
+    !values::is_truth(time) && time.extract::<f64>().is_ok_and(|it| it <= 0.0)
+}
