@@ -1,5 +1,6 @@
 //! A host written in Python, as the engine's host seam; `tenure.hosts` documents its side.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ impl Host for PyHost {
             Ok((!build.is_none()).then(|| {
                 Arc::new(PyBuild {
                     build: build.unbind(),
+                    has_moved: AtomicBool::new(false),
                 }) as Arc<dyn HostBuild>
             }))
         })
@@ -96,6 +98,7 @@ impl Host for PyHost {
 
 struct PyBuild {
     build: Py<PyAny>,
+    has_moved: AtomicBool,
 }
 
 impl PyBuild {
@@ -111,12 +114,22 @@ impl PyBuild {
 }
 
 impl HostBuild for PyBuild {
+    fn moves(&self) {
+        self.has_moved.store(true, Ordering::Release);
+        self.tell("move");
+    }
+
+    // Where it has not moved, beginning it was to enter it.
     fn enter(&self) {
-        self.tell("enter");
+        if self.has_moved.load(Ordering::Acquire) {
+            self.tell("enter");
+        }
     }
 
     fn leave(&self) {
-        self.tell("leave");
+        if self.has_moved.load(Ordering::Acquire) {
+            self.tell("leave");
+        }
     }
 
     fn show(&self) {

@@ -38,6 +38,15 @@ class Build(Protocol):
         the two may overlap.
         """
 
+    def move(self) -> None:
+        """Another thread goes on with the build: this one, which has begun it, is out of it. May be left out."""
+
+    def enter(self) -> None:
+        """The build's code runs on this thread from here on, after a `move`. May be left out."""
+
+    def leave(self) -> None:
+        """The build's code is done with this thread, which `enter` was called on last. May be left out."""
+
     def end(self, ok: bool) -> Recording | None:
         """Hides the spinner and hands over what was put out; None where nothing was.
 
@@ -50,6 +59,12 @@ class Host(Protocol):
     """The program around the cache."""
 
     name: str
+
+    def refreshing(self) -> tuple[float, int]:
+        """How many times its maximum age a resource may be handed out for, and how many refreshes may run at a time.
+
+        May be left out. What a decorator or `tenure.configure` says goes before it.
+        """
 
     def session(self) -> str | None:
         """The id of the session this thread serves, or None.

@@ -172,6 +172,10 @@ pub trait Host: Send + Sync + 'static {
 /// assert!(Line("pool".into()).end(true).is_none()); // nothing was recorded
 /// ```
 pub trait HostBuild: Send + Sync {
+    /// Another thread goes on with the build: this one, which has begun it, is out of it. What was
+    /// entered here when it began is left.
+    fn moves(&self) {}
+
     /// The build's code runs on this thread from here on. An async build enters at each poll.
     fn enter(&self) {}
 

@@ -160,6 +160,9 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         let Some(again) = leaves.then(again).flatten() else {
             return Err(build);
         };
+        if let Some(stage) = build.stage() {
+            stage.moves();
+        }
         let (build, waiter) = Detached::part(build);
         waiter.flight().leaves_thread();
         let thread = spawn("tenure-build", move || again(build));

@@ -215,20 +215,19 @@ impl<V: Resource, F: Failure> Awaiting<V, F> {
         }
     }
 
-    /// What the build has ended with, or nothing where the caller has to take its next step again.
-    /// To be asked once the build has ended.
+    /// What the build has ended with, or nothing where the caller has to take its next step again, as it
+    /// has where it was woken before the build or its own patience has ended.
     ///
     /// # Errors
     /// The build's failure, an interruption by the host, a build that takes too long.
-    ///
-    /// # Panics
-    /// Where the build has not ended, nor the caller's patience.
     pub fn landed(self) -> Result<Option<Lease<V>>, Error<F>> {
         match (self.waiter.flight().landed(), &self.patience) {
+            (Some(landing), _) => self.waiter.landed(landing),
             (None, Some(patience)) if patience.is_over() => Err(self.waiter.timed_out(patience)),
-            _ => {
-                let landing = self.waiter.flight().landing();
-                self.waiter.landed(landing)
+            // Woken with another caller, whose patience is over.
+            (None, _) => {
+                self.waiter.give_up();
+                Ok(None)
             }
         }
     }

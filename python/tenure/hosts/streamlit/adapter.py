@@ -23,12 +23,12 @@ from streamlit.elements.lib.mutable_status_container import StatusContainer
 from streamlit.runtime import caching, connection_factory
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.media_file_manager import MediaFileManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner import ScriptRunContext, add_script_run_ctx, get_script_run_ctx
 from streamlit.runtime.state import widgets as their_widgets
 from streamlit.watcher.local_sources_watcher import LocalSourcesWatcher
 
 from tenure import _native
-from tenure.hosts.streamlit import reload, replay, sessions, widgets
+from tenure.hosts.streamlit import config, reload, replay, sessions, widgets
 from tenure.hosts.streamlit.spinner import Spinner
 
 
@@ -36,6 +36,9 @@ class StreamlitHost:
     """The host seam for a Streamlit app; see `tenure.hosts.Host` for what each method is asked."""
 
     name = "streamlit"
+
+    def refreshing(self) -> tuple[float, int]:
+        return config.multiplier(), config.workers()
 
     def session(self) -> str | None:
         ctx = get_script_run_ctx(suppress_warning=True)
@@ -49,13 +52,13 @@ class StreamlitHost:
         if ctx is None:
             return None
         spinner = None if text is None else Spinner(ctx, text, show_time)
-        return _Build(spinner, replay.Capture(ctx, func, allow_widgets))
+        return _Build(ctx, spinner, replay.Capture(ctx, func, allow_widgets))
 
     def wait(self, func: Callable[..., Any], text: str | None, show_time: bool) -> _Build | None:
         ctx = get_script_run_ctx(suppress_warning=True)
         if ctx is None or text is None:
             return None
-        return _Build(Spinner(ctx, text, show_time), None)
+        return _Build(ctx, Spinner(ctx, text, show_time), None)
 
     def replay(self, recording: replay.Recording, func: Callable[..., Any]) -> None:
         ctx = get_script_run_ctx(suppress_warning=True)
@@ -75,15 +78,31 @@ class StreamlitHost:
 class _Build:
     """One build or one wait, as the engine holds it."""
 
-    __slots__ = ("_capture", "_spinner")
+    __slots__ = ("_capture", "_ctx", "_spinner")
 
-    def __init__(self, spinner: Spinner | None, capture: replay.Capture | None) -> None:
+    def __init__(self, ctx: ScriptRunContext, spinner: Spinner | None, capture: replay.Capture | None) -> None:
+        self._ctx = ctx
         self._spinner = spinner
         self._capture = capture
 
     def show(self) -> None:
         if self._spinner is not None:
             self._spinner.show()
+
+    def move(self) -> None:
+        if self._capture is not None:
+            self._capture.leave()
+
+    def enter(self) -> None:
+        add_script_run_ctx(threading.current_thread(), self._ctx)
+        if self._capture is not None:
+            self._capture.enter()
+
+    def leave(self) -> None:
+        if self._capture is not None:
+            self._capture.leave()
+        # The thread serves others next.
+        del threading.current_thread().streamlit_script_run_ctx  # type: ignore[attr-defined]
 
     def end(self, ok: bool) -> replay.Recording | None:
         recording = None if self._capture is None else self._capture.close()

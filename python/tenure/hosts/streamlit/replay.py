@@ -59,7 +59,7 @@ class Recording:
 class Capture:
     """The recording of one build under way."""
 
-    __slots__ = ("_ctx", "_forbidding", "_func", "_home", "_saves", "_token", "files", "fresh", "seen", "statuses")
+    __slots__ = ("_ctx", "_func", "_home", "_saves", "_tokens", "files", "fresh", "seen", "statuses")
 
     def __init__(self, ctx: ScriptRunContext, func: Callable[..., Any], allow_widgets: bool) -> None:
         self._ctx = ctx
@@ -70,13 +70,25 @@ class Capture:
         self.files: list[files.File] = []
         self.statuses: dict[StatusContainer, bool | None] = {}
         self.seen = widgets.Seen() if allow_widgets else None
+        self._tokens: tuple[contextvars.Token[Any], contextvars.Token[Any]] | None = None
+        self.enter()
+
+    def enter(self) -> None:
+        """This thread records from here on."""
         # Streamlit's warning about widgets hangs on this flag. An outer function that forbids them has the say.
-        self._forbidding = in_cached_function.set(in_cached_function.get() or not allow_widgets)
-        self._token = _open.set((*_open.get(), self))
+        forbidding = in_cached_function.set(in_cached_function.get() or self.seen is None)
+        self._tokens = forbidding, _open.set((*_open.get(), self))
+
+    def leave(self) -> None:
+        """This thread, which has entered last, records no more."""
+        if self._tokens is not None:
+            forbidding, opened = self._tokens
+            self._tokens = None
+            _open.reset(opened)
+            in_cached_function.reset(forbidding)
 
     def close(self) -> Recording | None:
-        _open.reset(self._token)
-        in_cached_function.reset(self._forbidding)
+        self.leave()
         # A thread that the function has left behind adds nothing any more.
         saves, self._saves = self._saves, None
         if not saves:
