@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from tenure import hosts
 from tenure._api import cache_resource, configure, shutdown_async
 from tenure._native import (
+    BuildTimeout,
     CacheCycleError,
     EntryInfo,
     NestingError,
     ScopeError,
-    BuildTimeout,
     TenureError,
     UnhashableParamError,
     UserHashError,
@@ -29,14 +29,14 @@ from tenure._native import (
 )
 
 if TYPE_CHECKING:
-    from tenure import asgi, streamlit, testing
+    from tenure import asgi, streamlit, testing, weigh
 
 __all__ = [
+    "BuildTimeout",
     "CacheCycleError",
     "EntryInfo",
     "NestingError",
     "ScopeError",
-    "BuildTimeout",
     "TenureError",
     "UnhashableParamError",
     "UserHashError",
@@ -49,6 +49,7 @@ __all__ = [
     "shutdown_async",
     "streamlit",
     "testing",
+    "weigh",
 ]
 
 hosts.announce()
@@ -56,7 +57,7 @@ hosts.announce()
 
 def __getattr__(name: str) -> Any:
     """Import the parts that few programs need when they are first named."""
-    if name in ("asgi", "streamlit", "testing"):
+    if name in ("asgi", "streamlit", "testing", "weigh"):
         from importlib import import_module
 
         return import_module(f"tenure.{name}")

@@ -11,6 +11,7 @@ from tenure import _native
 
 if TYPE_CHECKING:
     from tenure._native import AsyncCachedFunction, CachedFunction
+    from tenure.weigh import Gauge
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,7 +76,7 @@ class CacheResource:
         max_stale: float | timedelta | str | None = None,
         refresh_before: float | timedelta | str | None = None,
         max_idle: float | timedelta | str | None = None,
-        weight: float | Callable[[R], float] | None = None,
+        weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
@@ -100,7 +101,7 @@ class CacheResource:
         max_stale: float | timedelta | str | None = None,
         refresh_before: float | timedelta | str | None = None,
         max_idle: float | timedelta | str | None = None,
-        weight: float | Callable[[R], float] | None = None,
+        weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
@@ -125,7 +126,7 @@ class CacheResource:
         max_stale: float | timedelta | str | None = None,
         refresh_before: float | timedelta | str | None = None,
         max_idle: float | timedelta | str | None = None,
-        weight: float | Callable[[R], float] | None = None,
+        weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
     ) -> CachedFunction[P, R]: ...
@@ -150,7 +151,7 @@ class CacheResource:
         max_stale: float | timedelta | str | None = None,
         refresh_before: float | timedelta | str | None = None,
         max_idle: float | timedelta | str | None = None,
-        weight: float | Callable[[R], float] | None = None,
+        weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
@@ -175,7 +176,7 @@ class CacheResource:
         max_stale: float | timedelta | str | None = None,
         refresh_before: float | timedelta | str | None = None,
         max_idle: float | timedelta | str | None = None,
-        weight: float | Callable[[R], float] | None = None,
+        weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
@@ -200,7 +201,7 @@ class CacheResource:
         max_stale: float | timedelta | str | None = None,
         refresh_before: float | timedelta | str | None = None,
         max_idle: float | timedelta | str | None = None,
-        weight: float | Callable[[R], float] | None = None,
+        weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
     ) -> CachedFunction[P, R]: ...
@@ -225,7 +226,7 @@ class CacheResource:
         max_stale: float | timedelta | str | None = None,
         refresh_before: float | timedelta | str | None = None,
         max_idle: float | timedelta | str | None = None,
-        weight: float | Callable[[R], float] | None = None,
+        weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
     ) -> CachedFunction[P, R]: ...
@@ -250,7 +251,7 @@ class CacheResource:
         max_stale: float | timedelta | str | None = None,
         refresh_before: float | timedelta | str | None = None,
         max_idle: float | timedelta | str | None = None,
-        weight: float | Callable[[Any], float] | None = None,
+        weight: float | Callable[[Any], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
     ) -> EnteringDecorator: ...
@@ -275,7 +276,7 @@ class CacheResource:
         max_stale: float | timedelta | str | None = None,
         refresh_before: float | timedelta | str | None = None,
         max_idle: float | timedelta | str | None = None,
-        weight: float | Callable[[Any], float] | None = None,
+        weight: float | Callable[[Any], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
     ) -> Decorator: ...
@@ -299,7 +300,7 @@ class CacheResource:
         max_stale: float | timedelta | str | None = None,
         refresh_before: float | timedelta | str | None = None,
         max_idle: float | timedelta | str | None = None,
-        weight: float | Callable[[Any], float] | None = None,
+        weight: float | Callable[[Any], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
     ) -> Any:
@@ -355,7 +356,8 @@ class CacheResource:
         max_idle
             An entry that nobody has asked for in that time, and that nobody holds, is released (`"idle"`).
         weight
-            How heavy a resource is, in bytes or any unit: a number, or a function of the resource.
+            How heavy a resource is, in bytes or any unit: a number, a function of the resource, or a gauge that is read
+            before and after the build, such as `tenure.weigh.memory`.
         max_weight
             The most that entries may weigh together. The one used longest ago goes first (`"evicted"`). A resource that
             is heavier by itself is handed out and not kept.

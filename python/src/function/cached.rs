@@ -35,6 +35,7 @@ use crate::life::awaitables::{can_be_awaited, refused_awaitable};
 use crate::life::callback::{is_meant, no_predicate};
 use crate::life::failure::Failure;
 use crate::life::interrupts;
+use crate::life::measures::{added, present};
 use crate::life::raised::{Forked, interrupt, raised};
 use crate::life::resource::{Callbacks, Claim, Held, Kinds, Leave};
 use crate::process::{self, exit, worker};
@@ -375,6 +376,9 @@ impl Cached {
         function: &KnownFunction,
         arguments: Arguments,
     ) -> Result<Held, BuildError<Failure>> {
+        let gauge = self.gauge(py);
+        let before = gauge.map(present).transpose();
+        let before = before.map_err(|error| Self::broken(py, error))?;
         // SAFETY: the caller holds its arguments; the flag that lets the callee write before the
         // first of them is not passed on.
         let given = unsafe {
@@ -390,11 +394,26 @@ impl Cached {
             Err(error) => Err(error),
         };
         match resource {
-            Ok(held) => Ok(held),
-            Err(error) if error.is_instance_of::<PyException>(py) => {
-                Err(BuildError::Failed(Failure::new(py, error)))
-            }
-            Err(error) => Err(BuildError::Died(interrupt(error))),
+            Ok(held) => Ok(match gauge.zip(before) {
+                Some((gauge, before)) => held.weighing(added(gauge, before)),
+                None => held,
+            }),
+            Err(error) => Err(Self::broken(py, error)),
+        }
+    }
+
+    /// What is read before and after a build, for the weight of what it gives.
+    pub(crate) fn gauge<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyAny>> {
+        let weight = self.options.weight.as_ref()?;
+        weight.gauge().map(|it| it.bind(py))
+    }
+
+    /// What a build that has raised is to those who wait for it.
+    fn broken(py: Python<'_>, error: PyErr) -> BuildError<Failure> {
+        if error.is_instance_of::<PyException>(py) {
+            BuildError::Failed(Failure::new(py, error))
+        } else {
+            BuildError::Died(interrupt(error))
         }
     }
 

@@ -7,10 +7,10 @@ use pyo3::types::PyDelta;
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::caller::user_code;
-use crate::words::{errors, values};
+use crate::words::{errors, log, values};
 
-const WEIGHTS: &str = "Accepted are a number from 0 on, in any unit, or a function of the resource that returns \
-                       one. Example: weight=lambda model: model.nbytes";
+const WEIGHTS: &str = "Accepted are a number from 0 on, in any unit, a function of the resource that returns one, \
+                       or tenure.weigh.memory. Example: weight=lambda model: model.nbytes";
 
 /// The weight of a function's resources.
 pub(crate) enum Weight {
@@ -18,7 +18,30 @@ pub(crate) enum Weight {
     Fixed(u64),
     /// Asked of each.
     Asked(Py<PyAny>),
+    /// The difference that its build has made to this gauge.
+    Measured(Py<PyAny>),
 }
+
+/// A part of a weight that was measured: the unit in which it stands beside the resource.
+const GRAIN: u64 = 1024;
+
+/// What a gauge says now.
+pub(crate) fn present(gauge: &Bound<'_, PyAny>) -> PyResult<i128> {
+    gauge.call_method0(PRESENT)?.extract()
+}
+
+/// What a build has added to a gauge that stood so before it, in the unit in which it is kept.
+pub(crate) fn added(gauge: &Bound<'_, PyAny>, before: i128) -> u32 {
+    let added = present(gauge).map(|now| u64::try_from(now - before).unwrap_or(0));
+    // The resource is there by now: what cannot be weighed is not lost for that.
+    let added = added.unwrap_or_else(|error| {
+        log::error(gauge.py(), "a weight could not be measured", error);
+        0
+    });
+    u32::try_from(added.div_ceil(GRAIN)).unwrap_or(u32::MAX)
+}
+
+const PRESENT: &str = "present";
 
 impl Weight {
     /// Reads the setting.
@@ -29,6 +52,12 @@ impl Weight {
         if value.is_none() {
             return Ok(None);
         }
+        if value
+            .getattr_opt(PRESENT)?
+            .is_some_and(|it| it.is_callable())
+        {
+            return Ok(Some(Self::Measured(value.unbind())));
+        }
         if value.is_callable() {
             let asked =
                 values::blocking_callback("weight", "weight=lambda model: model.nbytes", value)?;
@@ -38,9 +67,15 @@ impl Weight {
     }
 
     /// The weight of a resource of the function named.
-    pub(crate) fn of(&self, function: &str, resource: &Bound<'_, PyAny>) -> PyResult<u64> {
+    pub(crate) fn of(
+        &self,
+        function: &str,
+        resource: &Bound<'_, PyAny>,
+        measured: u32,
+    ) -> PyResult<u64> {
         match self {
             Self::Fixed(weight) => Ok(*weight),
+            Self::Measured(_) => Ok(u64::from(measured) * GRAIN),
             Self::Asked(callback) => {
                 let answer = user_code::apply(callback.bind(resource.py()), [resource])?;
                 number(&format!("what weight of {function} returned"), &answer)
@@ -51,7 +86,15 @@ impl Weight {
     pub(crate) fn callback(&self) -> Option<&Py<PyAny>> {
         match self {
             Self::Fixed(_) => None,
-            Self::Asked(callback) => Some(callback),
+            Self::Asked(callback) | Self::Measured(callback) => Some(callback),
+        }
+    }
+
+    /// The gauge that is to be read before and after a build.
+    pub(crate) fn gauge(&self) -> Option<&Py<PyAny>> {
+        match self {
+            Self::Measured(gauge) => Some(gauge),
+            _ => None,
         }
     }
 
@@ -59,6 +102,7 @@ impl Weight {
         match self {
             Self::Fixed(weight) => Self::Fixed(*weight),
             Self::Asked(callback) => Self::Asked(callback.clone_ref(py)),
+            Self::Measured(gauge) => Self::Measured(gauge.clone_ref(py)),
         }
     }
 

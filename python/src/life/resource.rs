@@ -39,6 +39,8 @@ use crate::words::log;
 pub(crate) struct Held {
     object: Py<PyAny>,
     baseline: u32,
+    /// What its build has added to the gauge of its weight, where there is one.
+    measured: u32,
     leave: Option<Box<Leave>>,
 }
 
@@ -68,8 +70,14 @@ impl Held {
         Self {
             object: object.unbind(),
             baseline,
+            measured: 0,
             leave: leave.map(Box::new),
         }
+    }
+
+    pub(crate) fn weighing(mut self, measured: u32) -> Self {
+        self.measured = measured;
+        self
     }
 
     pub(crate) fn leave(&self) -> Option<&Leave> {
@@ -379,7 +387,9 @@ impl Behaviour<Held> for Callbacks {
     fn weight(&self, value: &Held) -> Result<u64, Interrupt> {
         match &self.weight {
             None => Ok(0),
-            Some(weight) => self.measure(value, |resource| weight.of(&self.name, resource)),
+            Some(weight) => self.measure(value, |resource| {
+                weight.of(&self.name, resource, value.measured)
+            }),
         }
     }
 

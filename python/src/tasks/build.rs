@@ -16,6 +16,7 @@ use crate::function::shape::{self, Shape};
 use crate::life::awaitables;
 use crate::life::failure::Failure;
 use crate::life::interrupts;
+use crate::life::measures::{added, present};
 use crate::life::raised::raised;
 use crate::life::resource::{Held, Leave};
 use crate::process;
@@ -32,6 +33,8 @@ pub(crate) struct TaskBuild {
     build: Detached<Held, Failure>,
     /// Taken by the build itself.
     arguments: Mutex<Option<Given>>,
+    /// What its gauge said before it, where it has one.
+    before: Mutex<Option<i128>>,
     /// The exception that ended it and is meant for the caller that began it.
     interruption: Mutex<Option<Py<PyAny>>>,
 }
@@ -52,6 +55,7 @@ impl TaskBuild {
             generation: process::generation(),
             build,
             arguments: Mutex::new(Some(arguments)),
+            before: Mutex::default(),
             interruption: Mutex::default(),
         }
     }
@@ -108,6 +112,10 @@ impl TaskBuild {
             .take();
         let (args, kwargs) =
             arguments.ok_or_else(|| PyRuntimeError::new_err("this build has begun already"))?;
+        if let Some(gauge) = self.cached.get().gauge(py) {
+            let before = present(gauge)?;
+            *self.before.lock().expect("nothing panics under this lock") = Some(before);
+        }
         let kwargs = kwargs.as_ref().map(|it| it.bind(py));
         let func = self.cached.get().func(py);
         Ok(func.call(args.bind(py), kwargs)?.unbind())
@@ -153,7 +161,12 @@ impl TaskBuild {
             keeper,
             number,
         };
-        self.end(py, Ok(held(py, &self.function, resource, Some(leave))))?;
+        let mut held = held(py, &self.function, resource, Some(leave));
+        let before = *self.before.lock().expect("nothing panics under this lock");
+        if let Some((gauge, before)) = self.cached.get().gauge(py).zip(before) {
+            held = held.weighing(added(gauge, before));
+        }
+        self.end(py, Ok(held))?;
         Ok(true)
     }
 
