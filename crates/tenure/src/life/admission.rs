@@ -19,10 +19,19 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Asks; that runs code of the program.
-    pub(crate) fn ask<V: Resource>(core: &Core<V>, value: &V) -> Result<Self, Interrupt> {
+    /// Asks what a build has given. That runs code of the program.
+    pub(crate) fn of_built<V: Resource>(core: &Core<V>, value: &V) -> Result<Self, Interrupt> {
+        let keeps = core.behaviour.keeps(value)?;
+        Self::of(core, value, keeps)
+    }
+
+    /// Asks what is put in by hand, which is meant to be kept.
+    pub(crate) fn of_given<V: Resource>(core: &Core<V>, value: &V) -> Result<Self, Interrupt> {
+        Self::of(core, value, true)
+    }
+
+    fn of<V: Resource>(core: &Core<V>, value: &V, mut keeps: bool) -> Result<Self, Interrupt> {
         let settings = &core.settings;
-        let mut keeps = core.behaviour.keeps(value)?;
         let weight = if settings.weighs {
             core.behaviour.weight(value)?
         } else {

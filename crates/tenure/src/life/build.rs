@@ -216,7 +216,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
                 let admission = {
                     // The build's last word: if it needs this very entry, that is a cycle.
                     let _inside = asker.inside(leader.flight());
-                    Admission::ask(core, unkept.value())
+                    Admission::of_built(core, unkept.value())
                 };
                 match admission {
                     Ok(admission) => {
