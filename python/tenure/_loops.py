@@ -6,7 +6,6 @@ A call is taken step by step: the native module says what is to be done next, th
 from __future__ import annotations
 
 import ast
-import asyncio
 import contextvars
 import functools
 import inspect
@@ -16,7 +15,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tenure import _aio, _native
+from tenure import _aio, _carriers, _native
 
 __all__ = ["coroutines", "has_ended", "present", "scope"]
 
@@ -73,11 +72,10 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
             return resource
 
 
-async def _checked(call: _native.TaskCall, here: Any, resource: Any) -> tuple[bool, Any]:
+async def _checked(call: _native.TaskCall, here: _carriers.Home[Any], resource: Any) -> tuple[bool, Any]:
     """Asks `validate`, which may await."""
     checking = call.checking()
-    task = asyncio.current_task()
-    cancelling = 0 if task is None else task.cancelling()
+    is_unasked = here.cancellations()
     token = _native.inside.set(checking)
     try:
         answer = call.ask(resource)
@@ -85,11 +83,11 @@ async def _checked(call: _native.TaskCall, here: Any, resource: Any) -> tuple[bo
             answer = await answer
     except Exception as error:
         return call.check_raised(here, error)
-    except asyncio.CancelledError as error:
-        # One that nobody has asked for comes out of the check itself.
-        if task is None or task.cancelling() > cancelling:
-            raise
-        return call.check_raised(here, error)
+    except BaseException as error:
+        # A cancellation that nobody has asked for comes out of the check itself.
+        if is_unasked(error):
+            return call.check_raised(here, error)
+        raise
     finally:
         checking.end()
         _native.inside.reset(token)
