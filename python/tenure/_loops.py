@@ -1,4 +1,5 @@
-"""Calls of cached async functions, on whichever event loop runs; `tenure._aio` is the carrier for asyncio.
+"""Calls of cached async functions, on whichever event loop runs: `tenure._aio` carries them on asyncio, `tenure._trio`
+on trio.
 
 A call is taken step by step: the native module says what is to be done next, the carrier does it.
 """
@@ -17,13 +18,27 @@ from typing import Any
 
 from tenure import _aio, _carriers, _native
 
-__all__ = ["coroutines", "has_ended", "present", "scope"]
+__all__ = ["coroutines", "has_ended", "home", "present", "scope"]
+
+
+def home() -> _carriers.Home[Any]:
+    """The home of the running loop.
+
+    Raises RuntimeError where none runs.
+    """
+    # Whoever runs on trio has imported it. A task of trio may run on a loop of asyncio, as its guest.
+    lowlevel = sys.modules.get("trio.lowlevel")
+    if lowlevel is not None and getattr(lowlevel, "in_trio_task", bool)():
+        from tenure import _trio
+
+        return _trio.home()
+    return _aio.home()
 
 
 def scope() -> str | None:
     """The name of the running loop's scope; None where no loop runs."""
     try:
-        return _aio.home().scope
+        return home().scope
     except RuntimeError:
         return None
 
@@ -31,7 +46,7 @@ def scope() -> str | None:
 def has_ended(name: str) -> bool:
     """Whether the running loop, whose scope has this name, ends."""
     try:
-        here = _aio.home()
+        here = home()
     except RuntimeError:
         return True
     return here.scope != name or here.is_ending
@@ -44,7 +59,7 @@ async def _ready(resource: Any) -> Any:
 async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | None, leased: Any) -> Any:
     call = cached._begin(given, named, leased)
     try:
-        here = _aio.home()
+        here = home()
     except RuntimeError:
         raise call.no_loop() from None
     has_waited = False
