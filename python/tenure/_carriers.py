@@ -190,7 +190,7 @@ class Home(ABC, Generic[Task]):
 
     def carry(self, build: _native.TaskBuild, context: contextvars.Context) -> None:
         """Runs a build as a task, in this context."""
-        inside = build.inside()
+        inside = context.run(build.inside)
         context.run(_native.inside.set, inside)
 
         def ended(task: Task | None) -> None:
@@ -209,6 +209,18 @@ class Home(ABC, Generic[Task]):
             ended(None)
             raise
         self.builds[build.number] = task
+
+    def renew(self, build: _native.TaskBuild, context: contextvars.Context) -> None:
+        """Has a build carried that nobody waits for, from any thread. Where the loop ends it is given up."""
+
+        def begin() -> None:
+            if self.is_ending:
+                build.abandon()
+            else:
+                self.carry(build, context)
+
+        if not self.post(begin):
+            build.abandon()
 
     def landed(self, build: _native.TaskBuild) -> None:
         """A build has ended."""
