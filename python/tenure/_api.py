@@ -489,6 +489,6 @@ async def shutdown_async() -> bool:
     >>> asyncio.run(tenure.shutdown_async())
     True
     """
-    import asyncio
+    from tenure import _loops
 
-    return await asyncio.to_thread(_native.shutdown)
+    return await _loops.home().in_thread(_native.shutdown)

@@ -1,4 +1,5 @@
-"""Calls of cached async functions, on whichever event loop runs; `tenure._aio` is the carrier for asyncio.
+"""Calls of cached async functions, on whichever event loop runs: `tenure._aio` carries them on asyncio, `tenure._trio`
+on trio.
 
 A call is taken step by step: the native module says what is to be done next, the carrier does it.
 """
@@ -6,7 +7,6 @@ A call is taken step by step: the native module says what is to be done next, th
 from __future__ import annotations
 
 import ast
-import asyncio
 import contextvars
 import functools
 import inspect
@@ -16,15 +16,29 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tenure import _aio, _native
+from tenure import _aio, _carriers, _native
 
-__all__ = ["coroutines", "has_ended", "present", "scope"]
+__all__ = ["coroutines", "has_ended", "home", "present", "scope"]
+
+
+def home() -> _carriers.Home[Any]:
+    """The home of the running loop.
+
+    Raises RuntimeError where none runs.
+    """
+    # Whoever runs on trio has imported it. A task of trio may run on a loop of asyncio, as its guest.
+    lowlevel = sys.modules.get("trio.lowlevel")
+    if lowlevel is not None and getattr(lowlevel, "in_trio_task", bool)():
+        from tenure import _trio
+
+        return _trio.home()
+    return _aio.home()
 
 
 def scope() -> str | None:
     """The name of the running loop's scope; None where no loop runs."""
     try:
-        return _aio.home().scope
+        return home().scope
     except RuntimeError:
         return None
 
@@ -32,7 +46,7 @@ def scope() -> str | None:
 def has_ended(name: str) -> bool:
     """Whether the running loop, whose scope has this name, ends."""
     try:
-        here = _aio.home()
+        here = home()
     except RuntimeError:
         return True
     return here.scope != name or here.is_ending
@@ -45,7 +59,7 @@ async def _ready(resource: Any) -> Any:
 async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | None, leased: Any) -> Any:
     call = cached._begin(given, named, leased)
     try:
-        here = _aio.home()
+        here = home()
     except RuntimeError:
         raise call.no_loop() from None
     has_waited = False
@@ -73,11 +87,10 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
             return resource
 
 
-async def _checked(call: _native.TaskCall, here: Any, resource: Any) -> tuple[bool, Any]:
+async def _checked(call: _native.TaskCall, here: _carriers.Home[Any], resource: Any) -> tuple[bool, Any]:
     """Asks `validate`, which may await."""
     checking = call.checking()
-    task = asyncio.current_task()
-    cancelling = 0 if task is None else task.cancelling()
+    is_unasked = here.cancellations()
     token = _native.inside.set(checking)
     try:
         answer = call.ask(resource)
@@ -85,11 +98,11 @@ async def _checked(call: _native.TaskCall, here: Any, resource: Any) -> tuple[bo
             answer = await answer
     except Exception as error:
         return call.check_raised(here, error)
-    except asyncio.CancelledError as error:
-        # One that nobody has asked for comes out of the check itself.
-        if task is None or task.cancelling() > cancelling:
-            raise
-        return call.check_raised(here, error)
+    except BaseException as error:
+        # A cancellation that nobody has asked for comes out of the check itself.
+        if is_unasked(error):
+            return call.check_raised(here, error)
+        raise
     finally:
         checking.end()
         _native.inside.reset(token)

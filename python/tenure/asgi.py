@@ -18,7 +18,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from tenure import _aio, _native
+from tenure import _carriers, _loops, _native
 from tenure._api import shutdown_async
 from tenure.hosts.asgi.cookies import Cookie
 
@@ -36,7 +36,7 @@ Own = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 _log = logging.getLogger("tenure")
 
-_on: weakref.WeakKeyDictionary[_aio.Home, int] = weakref.WeakKeyDictionary()
+_on: weakref.WeakKeyDictionary[_carriers.Home[Any], int] = weakref.WeakKeyDictionary()
 """How many lifespans there are on each loop: the last one that ends releases."""
 
 
@@ -90,10 +90,10 @@ class Lifespan:
     async def _life(self) -> AsyncIterator[None]:
         """What lies around the app's own start and end."""
         try:
-            home = _aio.home()
+            home = _loops.home()
         except RuntimeError:
             raise RuntimeError(
-                "tenure.asgi needs an event loop of asyncio, and none runs here. Run the server on asyncio or uvloop"
+                "tenure.asgi needs an event loop of asyncio or trio, and none runs here. Run the server on one of them"
             ) from None
         _on[home] = _on.get(home, 0) + 1
         try:

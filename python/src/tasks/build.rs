@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::asyncio::CancelledError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -201,9 +202,14 @@ impl TaskBuild {
 
     /// A cancellation came out of the function that nobody had asked for.
     fn cancelled_within(&self, py: Python<'_>, error: Bound<'_, PyAny>) -> PyResult<()> {
+        let class = if error.is_instance_of::<CancelledError>() {
+            "asyncio.CancelledError"
+        } else {
+            "trio.Cancelled"
+        };
         let told = PyRuntimeError::new_err(format!(
             "the build of {} ended with a cancellation of its own: something that it awaits was \
-             cancelled. Handle asyncio.CancelledError in the function",
+             cancelled. Handle {class} in the function",
             self.name()
         ));
         told.set_cause(py, Some(PyErr::from_value(error)));

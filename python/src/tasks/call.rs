@@ -262,8 +262,8 @@ impl TaskCall {
     fn no_loop(&self) -> PyErr {
         let name = self.cached.get().name();
         PyRuntimeError::new_err(format!(
-            "{name} is an async function, which is built and waited for on an event loop of asyncio, \
-             and none runs here. Await it in a task, as in `asyncio.run(main())` with \
+            "{name} is an async function, which is built and waited for on an event loop of asyncio or \
+             trio, and none runs here. Await it in a task, as in `asyncio.run(main())` with \
              `await {name}(...)` in main"
         ))
     }

@@ -1,7 +1,7 @@
 //! Callers that are tasks of an event loop, and builds that are carried by tasks of their own.
 //!
-//! What runs where is said in Python, by the carrier of each kind of loop (`tenure._aio`); what is found,
-//! who builds and what becomes of it is the engine's, step by step.
+//! What runs where is said in Python, by the carrier of each kind of loop (`tenure._aio`,
+//! `tenure._trio`); what is found, who builds and what becomes of it is the engine's, step by step.
 
 pub(crate) mod build;
 pub(crate) mod call;

@@ -9,7 +9,7 @@ import pytest
 
 import tenure
 import tenure.testing
-from tenure import _aio, _native, _threads
+from tenure import _carriers, _native, _threads
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def nothing_is_left(clock: tenure.testing.Clock) -> Iterator[None]:
     tenure.cache_resource.clear()
     gc.collect()
     clock.advance("1d")
-    _aio._sweep()
+    _carriers.sweep()
     # This thread goes on, and its scope with it.
     _native.end_scope_named(_threads.scope())
     counts = _native._inspect()
@@ -29,9 +29,9 @@ def nothing_is_left(clock: tenure.testing.Clock) -> Iterator[None]:
         "sessions": 0,
         "releasing": 0,
     }
-    homes, carried = list(_aio._homes.values()), list(_aio._carried)
+    homes, carried = list(_carriers.homes.values()), list(_carriers.carried)
     # What one test leaves is not the next one's fault.
-    _aio._homes.clear()
-    _aio._carried.clear()
+    _carriers.homes.clear()
+    _carriers.carried.clear()
     assert not homes
     assert not carried

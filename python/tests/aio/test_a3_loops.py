@@ -28,7 +28,7 @@ from loops import (
     until,
     waiting,
 )
-from tenure import _aio
+from tenure import _aio, _carriers
 from world import Job, Ledger, Thing, releases, together
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
@@ -200,7 +200,7 @@ async def other() -> object:
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a1_a_build_is_handed_on_when_its_loop_dies(end: Any, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_aio, "LOOK", 0.01)
+    monkeypatch.setattr(_carriers, "LOOK", 0.01)
     builds: list[asyncio.AbstractEventLoop] = []
     loop = Loop()
 
@@ -235,7 +235,7 @@ def test_a1_a_call_after_the_loop_of_the_build_has_died(
     end: Any, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waited then: the next caller does not wait for what nobody builds."""
-    monkeypatch.setattr(_aio, "LOOK", 0.01)
+    monkeypatch.setattr(_carriers, "LOOK", 0.01)
     builds: list[asyncio.AbstractEventLoop] = []
     loop = asyncio.new_event_loop()
 
@@ -259,7 +259,7 @@ def test_a1_a_call_after_the_loop_of_the_build_has_died(
 
 def test_a1_a_build_that_was_handed_on_and_goes_on_is_released(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A loop that only stood still: what it gives in the end has nobody."""
-    monkeypatch.setattr(_aio, "LOOK", 0.01)
+    monkeypatch.setattr(_carriers, "LOOK", 0.01)
     loop = asyncio.new_event_loop()
     gates: list[asyncio.Event] = []
 
@@ -484,7 +484,7 @@ def test_a3_what_lived_on_a_loop_is_garbage_with_it(end: Any) -> None:
 
 def test_a1_callers_on_many_loops_that_end_at_any_time(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever still waits gets the resource, whichever loops have died."""
-    monkeypatch.setattr(_aio, "LOOK", 0.01)
+    monkeypatch.setattr(_carriers, "LOOK", 0.01)
     release = threading.Event()
     turns = 6
 

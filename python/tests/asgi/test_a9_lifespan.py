@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import trio
 
 import tenure
 import tenure.asgi
@@ -192,6 +193,30 @@ def test_a9_what_another_thread_has_let_go_of_is_released_before_what_it_was_bui
         assert notes == ["pool opens", "desk closes", "pool closes"]
 
     asyncio.run(main())
+
+
+def test_a9_a_lifespan_on_trio_releases_while_the_run_goes_on() -> None:
+    notes: Notes = []
+
+    @tenure.cache_resource(scope="loop")
+    async def pool(name: str) -> AsyncIterator[str]:
+        notes.append(f"{name} opens")
+        yield name
+        await trio.sleep(0)
+        notes.append(f"{name} closes")
+
+    async def warm() -> None:
+        await pool("warm")
+
+    async def main() -> None:
+        async with tenure.asgi.lifespan(own_lifespan(notes), warm=[warm])(None):
+            await pool("later")
+        notes.append("the run goes on")
+
+    trio.run(main)
+    assert notes == [
+        "warm opens", "app starts", "later opens", "app ends", "later closes", "warm closes", "the run goes on"
+    ]  # fmt: skip
 
 
 def test_a3_so_it_is_where_a_loop_ends_by_itself() -> None:
@@ -495,11 +520,11 @@ def test_a9_what_is_no_session_is_refused_with_the_accepted_forms(session: Any, 
         tenure.asgi.Middleware(7)  # type: ignore[arg-type]
 
 
-def test_a9_a_lifespan_needs_a_loop_of_asyncio() -> None:
+def test_a9_a_lifespan_needs_a_loop() -> None:
     async def main() -> None:
         async with tenure.asgi.lifespan():
             raise AssertionError("must not start")
 
     coroutine = main()
-    with pytest.raises(RuntimeError, match="needs an event loop of asyncio"):
+    with pytest.raises(RuntimeError, match="needs an event loop of asyncio or trio"):
         coroutine.send(None)
