@@ -38,7 +38,7 @@ use crate::life::resource::{Callbacks, Claim, Held, Kinds, Leave};
 use crate::process::{self, exit, worker};
 use crate::program::host;
 use crate::tasks::coroutines::Coroutines;
-use crate::tasks::inside;
+use crate::tasks::frames;
 use crate::words::errors::{self, Kind};
 use crate::words::info::Info;
 use crate::words::log::{self, Caller};
@@ -271,7 +271,7 @@ impl Cached {
         host::find(py)?;
         strands::watch(py)?;
         worker::watch(py)?;
-        let _places = inside::enter(py)?;
+        let _places = frames::enter(py)?;
         let _current = Current::set(&self.func);
         let generation = process::generation();
         let mut built = None;
@@ -388,7 +388,7 @@ impl Cached {
     pub(crate) fn discard_this(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
         let function = self.function(py)?;
         host::find(py)?;
-        let _places = inside::enter(py)?;
+        let _places = frames::enter(py)?;
         let _current = Current::set(&self.func);
         let ended =
             interrupts::to_caller(py, || Ok(function.discard_where(|held| held.is(resource))))?;
@@ -416,7 +416,7 @@ impl Cached {
     pub(crate) fn clear_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
         let function = self.function(py)?;
         host::find(py)?;
-        let _places = inside::enter(py)?;
+        let _places = frames::enter(py)?;
         let _current = Current::set(&self.func);
         interrupts::to_caller(py, || {
             let cleared = match arguments {
@@ -445,7 +445,7 @@ impl Cached {
         }
         let function = self.function(py)?;
         host::find(py)?;
-        let _places = inside::enter(py)?;
+        let _places = frames::enter(py)?;
         let _current = Current::set(&self.func);
         let generation = process::generation();
         let mut failed = None;

@@ -18,7 +18,7 @@ use crate::life::interrupts;
 use crate::life::raised::raised;
 use crate::life::resource::{Held, Leave};
 use crate::process;
-use crate::tasks::inside::{self, Inside, What};
+use crate::tasks::frames::{self, Frame, FrameKind};
 use crate::tasks::ticket::LoopState;
 
 /// The arguments of a call, by position and by name.
@@ -122,8 +122,8 @@ impl TaskBuild {
     }
 
     /// The build as something that code can be inside of.
-    fn inside<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Inside>> {
-        inside::further(py, What::Build(self.build.place()))
+    fn inside<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Frame>> {
+        frames::nested(py, FrameKind::Build(self.build.place()))
     }
 
     /// The function has given its resource on this home; a keeper will leave it. `False`: that is none.

@@ -20,7 +20,7 @@ use crate::life::resource::Held;
 use crate::process;
 use crate::program::host;
 use crate::tasks::build::{Given, TaskBuild};
-use crate::tasks::inside::{self, Inside, What};
+use crate::tasks::frames::{self, Frame, FrameKind};
 use crate::tasks::waiter::TaskWaiter;
 
 /// The steps that a carrier can be asked for.
@@ -109,7 +109,7 @@ impl TaskCall {
                  parent's. Call again",
             ));
         }
-        let _places = inside::enter(py)?;
+        let _places = frames::enter(py)?;
         let _current = self.cached.get().current();
         interrupts::to_caller(py, work)
     }
@@ -146,7 +146,7 @@ impl TaskCall {
             match next.map_err(|error| to_python(py, error))? {
                 Next::Ready(lease) => Ok((READY, self.ready(py, &lease), None)),
                 Next::Check(lease) => {
-                    if inside::is_checking(py, entry_address(&lease))? {
+                    if frames::is_checking(py, entry_address(&lease))? {
                         let name = self.cached.get().name().to_owned();
                         return Err(to_python(py, Error::Cycle(vec![name.clone(), name])));
                     }
@@ -182,9 +182,9 @@ impl TaskCall {
     }
 
     /// The check as something that code can be inside of.
-    fn checking<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Inside>> {
+    fn checking<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Frame>> {
         let address = self.state().checking.as_ref().map_or(0, entry_address);
-        inside::further(py, What::Check(address))
+        frames::nested(py, FrameKind::Check(address))
     }
 
     /// Asks `validate`; what it answers may have to be awaited.
