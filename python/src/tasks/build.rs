@@ -145,6 +145,15 @@ impl TaskBuild {
             self.end(py, Err(BuildError::Failed(Failure::new(py, error))))?;
             return Ok(false);
         }
+        if let Err(error) = self
+            .cached
+            .get()
+            .shape()
+            .refuse_manager(self.name(), &resource)
+        {
+            self.end(py, Err(BuildError::Failed(Failure::new(py, error))))?;
+            return Ok(false);
+        }
         let state: Bound<'_, LoopState> = home.getattr(intern!(py, "state"))?.cast_into()?;
         let state = state.get().clone();
         let is_bound = keeper.is_some() || self.cached.get().releases_async();
