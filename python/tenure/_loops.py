@@ -74,11 +74,10 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
 
 
 async def _checked(call: _native.TaskCall, resource: Any) -> tuple[bool, Any]:
-    """Asks `validate`, which may await."""
-    checking = call.checking()
+    """The outcome of a call once `validate`, which may await, has been asked."""
     task = asyncio.current_task()
     cancelling = 0 if task is None else task.cancelling()
-    token = _native.inside.set(checking)
+    token = _native.inside.set(call.checking())
     try:
         answer = call.ask(resource)
         if hasattr(type(answer), "__await__"):
@@ -90,10 +89,14 @@ async def _checked(call: _native.TaskCall, resource: Any) -> tuple[bool, Any]:
         if task is None or task.cancelling() > cancelling:
             raise
         return call.check_raised(error)
+    else:
+        return call.checked(answer)
     finally:
-        checking.end()
-        _native.inside.reset(token)
-    return call.checked(answer)
+        # However it has ended: a caller who keeps the exception keeps this call, but not the entry.
+        try:
+            call.end_check()
+        finally:
+            _native.inside.reset(token)
 
 
 def coroutines(func: Any) -> tuple[Any, Any]:
@@ -132,7 +135,7 @@ def _function(func: Any) -> Any:
 
 
 def _twin(func: Any, is_async: bool) -> Any:
-    """What stands as `__wrapped__` for a function that yields: one that is called as the cached one is.
+    """The `__wrapped__` of a function that yields: one that is called as the cached one is.
 
     A framework that unwraps would take the function itself for a generator.
     """
@@ -195,7 +198,7 @@ _GENERATORS = {"AsyncGenerator", "AsyncIterable", "AsyncIterator", "Generator", 
 
 
 def _yielded(annotation: Any) -> Any:
-    """What a function gives that is annotated as a generator, as an annotation: a string for a string."""
+    """The annotation of what a function yields that is annotated as a generator: a string for a string."""
     if not isinstance(annotation, str):
         of = typing.get_origin(annotation)
         if getattr(of or annotation, "__name__", None) not in _GENERATORS:
