@@ -89,7 +89,7 @@ fn watch_the_process(py: Python<'_>) -> PyResult<()> {
 /// Clears every entry of every function.
 #[pyfunction]
 fn clear_all(py: Python<'_>) -> PyResult<()> {
-    let _places = tasks::inside::enter(py)?;
+    let _places = tasks::frames::enter(py)?;
     interrupts::to_caller(py, || {
         process::engine().clear_all();
         Ok(())

@@ -23,7 +23,7 @@ Ttl = float | timedelta | str | None
 
 
 class Decorator(Protocol):
-    """What `cache_resource(...)` with settings gives: what is yielded or awaited is what a caller gets."""
+    """The decorator that `cache_resource(...)` with settings gives: callers get what is yielded or awaited."""
 
     @overload
     def __call__(self, func: Callable[P, AsyncIterator[R]], /) -> AsyncCachedFunction[P, R]: ...  # type: ignore[overload-overlap]
@@ -37,7 +37,7 @@ class Decorator(Protocol):
 
 
 class EnteringDecorator(Protocol):
-    """The same with `enter=True`: what is entered is what a caller gets."""
+    """The decorator that `cache_resource(enter=True)` gives: callers get what is entered."""
 
     @overload
     def __call__(

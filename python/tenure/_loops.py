@@ -88,10 +88,9 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
 
 
 async def _checked(call: _native.TaskCall, here: _carriers.Home[Any], resource: Any) -> tuple[bool, Any]:
-    """Asks `validate`, which may await."""
-    checking = call.checking()
+    """The outcome of a call once `validate`, which may await, has been asked."""
     is_unasked = here.cancellations()
-    token = _native.inside.set(checking)
+    token = _native.inside.set(call.checking())
     try:
         answer = call.ask(resource)
         if hasattr(type(answer), "__await__"):
@@ -103,10 +102,14 @@ async def _checked(call: _native.TaskCall, here: _carriers.Home[Any], resource: 
         if is_unasked(error):
             return call.check_raised(here, error)
         raise
+    else:
+        return call.checked(here, answer)
     finally:
-        checking.end()
-        _native.inside.reset(token)
-    return call.checked(here, answer)
+        # However it has ended: a caller who keeps the exception keeps this call, but not the entry.
+        try:
+            call.end_check()
+        finally:
+            _native.inside.reset(token)
 
 
 def coroutines(func: Any) -> tuple[Any, Any]:
@@ -145,7 +148,7 @@ def _function(func: Any) -> Any:
 
 
 def _twin(func: Any, is_async: bool) -> Any:
-    """What stands as `__wrapped__` for a function that yields: one that is called as the cached one is.
+    """The `__wrapped__` of a function that yields: one that is called as the cached one is.
 
     A framework that unwraps would take the function itself for a generator.
     """
@@ -208,7 +211,7 @@ _GENERATORS = {"AsyncGenerator", "AsyncIterable", "AsyncIterator", "Generator", 
 
 
 def _yielded(annotation: Any) -> Any:
-    """What a function gives that is annotated as a generator, as an annotation: a string for a string."""
+    """The annotation of what a function yields that is annotated as a generator: a string for a string."""
     if not isinstance(annotation, str):
         of = typing.get_origin(annotation)
         if getattr(of or annotation, "__name__", None) not in _GENERATORS:

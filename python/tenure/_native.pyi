@@ -16,16 +16,31 @@ _S = TypeVar("_S")
 
 __version__: str
 
-class TenureError(Exception): ...
-class UnhashableParamError(TenureError, TypeError): ...
-class NestingError(UnhashableParamError, RecursionError): ...
-class UserHashError(TenureError, RuntimeError): ...
-class CacheCycleError(TenureError, RuntimeError): ...
-class ScopeError(TenureError, RuntimeError): ...
-class BuildTimeout(TenureError, TimeoutError): ...
+class TenureError(Exception):
+    """The root of all errors of Tenure."""
+
+class UnhashableParamError(TenureError, TypeError):
+    """An argument of a cached function has no key."""
+
+class NestingError(UnhashableParamError, RecursionError):
+    """An argument of a cached function is nested too deeply to be read."""
+
+class UserHashError(TenureError, RuntimeError):
+    """A function given in hash_funcs raised."""
+
+class CacheCycleError(TenureError, RuntimeError):
+    """A cached function needs its own entry to be built."""
+
+class ScopeError(TenureError, RuntimeError):
+    """Nobody is there for whom a function of this scope could be called: no session, loop or value."""
+
+class BuildTimeout(TenureError, TimeoutError):
+    """A resource was not built within its function's `build_timeout`; the build goes on."""
 
 @final
 class CachedFunction(Generic[_P, _R_co]):
+    """A function whose results are kept. Made by `tenure.cache_resource`."""
+
     __name__: str
     __qualname__: str
     __wrapped__: Callable[_P, _R_co]
@@ -36,13 +51,35 @@ class CachedFunction(Generic[_P, _R_co]):
     def __get__(
         self: CachedFunction[Concatenate[Any, _Q], _R_co], instance: object, owner: type[Any] | None = None, /
     ) -> BoundCachedFunction[_Q, _R_co]: ...
-    def clear(self, *args: Any, **kwargs: Any) -> None: ...
-    def clear_if(self, predicate: Callable[[_R_co, EntryInfo], bool], /) -> int: ...
-    def expire(self, *args: Any, **kwargs: Any) -> None: ...
-    def discard(self, resource: object, /) -> None: ...
-    def info(self) -> Info: ...
-    def lease(self, *args: _P.args, **kwargs: _P.kwargs) -> Lease[_R_co]: ...
-    def peek(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co | None: ...
+    def clear(self, *args: Any, **kwargs: Any) -> None:
+        """Clears the entry of a call with these arguments; without arguments, every entry."""
+    def clear_if(self, predicate: Callable[[_R_co, EntryInfo], bool], /) -> int:
+        """Clears the entries that the predicate means, and gives how many those were.
+
+        The predicate is asked of each resource and its figures, and answers `True` or `False`.
+        """
+    def expire(self, *args: Any, **kwargs: Any) -> None:
+        """Has the entry of a call with these arguments expire; without arguments, every entry.
+
+        What is expired is handed out for no longer than `max_stale` allows, and is refreshed.
+        """
+    def discard(self, resource: object, /) -> None:
+        """Gives back a resource that was found broken: the next call builds anew.
+
+        It is released with cause `"invalid"` once its users let go. What its arguments have got since stays.
+        """
+    def info(self) -> Info:
+        """The figures of this function: hits, misses, builds, failures, releases by cause, entries."""
+    def lease(self, *args: _P.args, **kwargs: _P.kwargs) -> Lease[_R_co]:
+        """A context manager that gives the resource, and keeps it from being released meanwhile.
+
+        A call that finds none builds one, as any call does.
+        """
+    def peek(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co | None:
+        """The resource of a call with these arguments, if it is kept, and `None` otherwise.
+
+        Builds nothing, waits for nothing, asks no `validate`, and counts as no use.
+        """
     def __reduce__(self) -> str: ...
 
 @type_check_only
@@ -59,16 +96,43 @@ class AsyncCachedFunction(Generic[_P, _R_co]):
     def __get__(
         self: AsyncCachedFunction[Concatenate[Any, _Q], _R_co], instance: object, owner: type[Any] | None = None, /
     ) -> AsyncCachedFunction[_Q, _R_co]: ...
-    def clear(self, *args: Any, **kwargs: Any) -> None: ...
-    def clear_if(self, predicate: Callable[[_R_co, EntryInfo], bool], /) -> int: ...
-    def expire(self, *args: Any, **kwargs: Any) -> None: ...
-    def discard(self, resource: object, /) -> None: ...
-    def info(self) -> Info: ...
-    def lease(self, *args: _P.args, **kwargs: _P.kwargs) -> AbstractAsyncContextManager[_R_co, None]: ...
-    def peek(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co | None: ...
+    def clear(self, *args: Any, **kwargs: Any) -> None:
+        """Clears the entry of a call with these arguments; without arguments, every entry.
+
+        Needs no `await`: an async release that it begins goes on by itself, on the loop that built the resource.
+        """
+    def clear_if(self, predicate: Callable[[_R_co, EntryInfo], bool], /) -> int:
+        """Clears the entries that the predicate means, and gives how many those were.
+
+        The predicate is asked of each resource and its figures, and answers `True` or `False`.
+        """
+    def expire(self, *args: Any, **kwargs: Any) -> None:
+        """Has the entry of a call with these arguments expire; without arguments, every entry.
+
+        What is expired is handed out for no longer than `max_stale` allows, and is refreshed.
+        """
+    def discard(self, resource: object, /) -> None:
+        """Gives back a resource that was found broken: the next call builds anew.
+
+        It is released with cause `"invalid"` once its users let go. What its arguments have got since stays.
+        """
+    def info(self) -> Info:
+        """The figures of this function: hits, misses, builds, failures, releases by cause, entries."""
+    def lease(self, *args: _P.args, **kwargs: _P.kwargs) -> AbstractAsyncContextManager[_R_co, None]:
+        """An asynchronous context manager that gives the resource, and keeps it from being released meanwhile.
+
+        A call that finds none has one built, as any call does.
+        """
+    def peek(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co | None:
+        """The resource, not a coroutine, of a call with these arguments, if it is kept, and `None` otherwise.
+
+        Builds nothing, waits for nothing, asks no `validate`, and counts as no use.
+        """
 
 @final
 class BoundCachedFunction(Generic[_P, _R_co]):
+    """A `CachedFunction` as a method of an instance or a class, which is its first argument."""
+
     @property
     def __self__(self) -> object: ...
     @property
@@ -81,16 +145,40 @@ class BoundCachedFunction(Generic[_P, _R_co]):
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, tuple[object, str]]: ...
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co: ...
-    def clear(self, *args: Any, **kwargs: Any) -> None: ...
-    def clear_if(self, predicate: Callable[[_R_co, EntryInfo], bool], /) -> int: ...
-    def expire(self, *args: Any, **kwargs: Any) -> None: ...
-    def discard(self, resource: object, /) -> None: ...
-    def info(self) -> Info: ...
-    def lease(self, *args: _P.args, **kwargs: _P.kwargs) -> Lease[_R_co]: ...
-    def peek(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co | None: ...
+    def clear(self, *args: Any, **kwargs: Any) -> None:
+        """Clears the entry of a call with these arguments; without arguments, every entry."""
+    def clear_if(self, predicate: Callable[[_R_co, EntryInfo], bool], /) -> int:
+        """Clears the entries that the predicate means, and gives how many those were.
+
+        The predicate is asked of each resource and its figures, and answers `True` or `False`.
+        """
+    def expire(self, *args: Any, **kwargs: Any) -> None:
+        """Has the entry of a call with these arguments expire; without arguments, every entry.
+
+        What is expired is handed out for no longer than `max_stale` allows, and is refreshed.
+        """
+    def discard(self, resource: object, /) -> None:
+        """Gives back a resource that was found broken: the next call builds anew.
+
+        It is released with cause `"invalid"` once its users let go. What its arguments have got since stays.
+        """
+    def info(self) -> Info:
+        """The figures of this function: hits, misses, builds, failures, releases by cause, entries."""
+    def lease(self, *args: _P.args, **kwargs: _P.kwargs) -> Lease[_R_co]:
+        """A context manager that gives the resource, and keeps it from being released meanwhile.
+
+        A call that finds none builds one, as any call does.
+        """
+    def peek(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co | None:
+        """The resource of a call with these arguments, if it is kept, and `None` otherwise.
+
+        Builds nothing, waits for nothing, asks no `validate`, and counts as no use.
+        """
 
 @final
 class Lease(Generic[_R_co]):
+    """A resource on loan: `with f.lease(args) as resource`, and `async with` for an async function."""
+
     def __enter__(self) -> _R_co: ...
     def __exit__(
         self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
@@ -102,39 +190,58 @@ class Lease(Generic[_R_co]):
 
 @final
 class Info:
+    """The figures of one cached function, over all its scopes. Times are in seconds."""
+
     @property
-    def hits(self) -> int: ...
+    def hits(self) -> int:
+        """Calls that were answered from an entry."""
     @property
-    def misses(self) -> int: ...
+    def misses(self) -> int:
+        """Calls that found no entry, and built or waited."""
     @property
-    def builds(self) -> int: ...
+    def builds(self) -> int:
+        """Builds that gave a resource."""
     @property
-    def build_time(self) -> float: ...
+    def build_time(self) -> float:
+        """The time that those builds took in all, in seconds."""
     @property
-    def failures(self) -> int: ...
+    def failures(self) -> int:
+        """Builds that raised."""
     @property
-    def releases(self) -> dict[str, int]: ...
+    def releases(self) -> dict[str, int]:
+        """Releases, by the name of their cause."""
     @property
-    def release_failures(self) -> int: ...
+    def release_failures(self) -> int:
+        """Releases whose `on_release` or teardown raised."""
     @property
-    def entries(self) -> int: ...
+    def entries(self) -> int:
+        """Live entries."""
     @property
-    def draining(self) -> int: ...
+    def draining(self) -> int:
+        """Resources that the cache has let go and that are still in use."""
     @property
-    def renewals(self) -> int: ...
+    def renewals(self) -> int:
+        """Refreshes that gave the very resource that was kept already."""
     @property
-    def weight(self) -> int: ...
+    def weight(self) -> int:
+        """What the live entries weigh together, where they have a weight."""
     @property
-    def waiting(self) -> int: ...
+    def waiting(self) -> int:
+        """Callers that wait for a build now."""
     @property
-    def ages(self) -> list[float]: ...
+    def ages(self) -> list[float]:
+        """The age of each live entry, in seconds, oldest first within each scope."""
 
 @final
 class EntryInfo:
+    """The figures of one entry, as `clear_if` shows them."""
+
     @property
-    def age(self) -> float: ...
+    def age(self) -> float:
+        """The time since it was built, in seconds."""
     @property
-    def hits(self) -> int: ...
+    def hits(self) -> int:
+        """Calls that it has answered."""
 
 @final
 class Clock:
@@ -197,6 +304,7 @@ class TaskCall:
     def ask(self, resource: object) -> Any: ...
     def checked(self, home: object, answer: object) -> tuple[bool, Any]: ...
     def check_raised(self, home: object, error: BaseException) -> tuple[bool, Any]: ...
+    def end_check(self) -> None: ...
     def no_loop(self) -> RuntimeError: ...
 
 @final

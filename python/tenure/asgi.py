@@ -9,6 +9,7 @@ without the sessions.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 import logging
 import traceback
@@ -36,8 +37,18 @@ Own = Callable[[Any], AbstractAsyncContextManager[Any]]
 
 _log = logging.getLogger("tenure")
 
-_on: weakref.WeakKeyDictionary[_carriers.Home[Any], int] = weakref.WeakKeyDictionary()
-"""How many lifespans there are on each loop: the last one that ends releases."""
+
+@dataclasses.dataclass
+class _Lives:
+    """The lifespans that are on one loop now: the last one to end releases, for all of them."""
+
+    count: int = 0
+    shutdown: bool = False
+    """Whether one of them has asked for a shutdown of the process."""
+
+
+_on: weakref.WeakKeyDictionary[_carriers.Home[Any], _Lives] = weakref.WeakKeyDictionary()
+"""The lifespans on each loop."""
 
 
 class Lifespan:
@@ -88,14 +99,16 @@ class Lifespan:
 
     @contextlib.asynccontextmanager
     async def _life(self) -> AsyncIterator[None]:
-        """What lies around the app's own start and end."""
+        """The part of the lifespan that lies around the app's own start and end."""
         try:
             home = _loops.home()
         except RuntimeError:
             raise RuntimeError(
                 "tenure.asgi needs an event loop of asyncio or trio, and none runs here. Run the server on one of them"
             ) from None
-        _on[home] = _on.get(home, 0) + 1
+        lives = _on.setdefault(home, _Lives())
+        lives.count += 1
+        lives.shutdown |= self._shutdown
         try:
             for function in self._warm:
                 made = function()
@@ -103,10 +116,11 @@ class Lifespan:
                     await made
             yield
         finally:
-            _on[home] -= 1
-            if _on[home] == 0:
+            lives.count -= 1
+            if lives.count == 0:
+                del _on[home]
                 await home.release_all()
-                if self._shutdown:
+                if lives.shutdown:
                     await shutdown_async()
 
 
@@ -115,7 +129,8 @@ def lifespan(of: object = None, /, *, warm: Iterable[Callable[[], object]] = (),
 
     At its end everything that lives on the server's event loop is released, the last built first, after the app's own
     shutdown and with the loop still running: entries of `scope="loop"`, and those of other scopes that can be released
-    there alone. Where several lifespans share a loop, the last one to end releases.
+    there alone. Where several lifespans share a loop, that of a `Middleware` among them, the last one to end releases,
+    and shuts down if any of them asks for it.
 
     Parameters
     ----------

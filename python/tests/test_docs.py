@@ -4,6 +4,7 @@ All blocks of one page make one program, in order, in a process of its own; a li
 that it has on the page, so that a traceback points there. A page that uses a framework runs where that is.
 """
 
+import ast
 import re
 import subprocess
 import sys
@@ -54,3 +55,19 @@ def test_page_runs(page: Path, tmp_path: Path):
         [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_page_on_async_functions_is_annotated_throughout():
+    """What a function yields is read off its annotation by type checkers, so that what is copied has one."""
+    page = ROOT / "docs" / "guide" / "async.md"
+    functions = [
+        it
+        for it in ast.walk(ast.parse(program_of(page.read_text(encoding="utf-8"))))
+        if isinstance(it, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert functions
+    for function in functions:
+        given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+        bare = [it.arg for it in given if it.annotation is None and it.arg != "self"]
+        assert function.returns is not None, f"{function.name}, line {function.lineno}"
+        assert bare == [], f"{function.name}, line {function.lineno}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -51,3 +53,28 @@ def test_l20_a_shutdown_that_runs_out_of_time_counts_what_it_did_not_come_to(
     # One that just has its turn may be counted on both sides.
     assert sum(int(count[1]) for count in counts if count) in (5, 6), caplog.messages
     assert tenure.shutdown()
+
+
+def test_l20_a_release_that_is_late_on_an_event_loop_is_told_in_words_of_python(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @tenure.cache_resource
+    async def pool() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        await pool()
+        pool.clear()  # Begins the teardown, which this task lets no turn.
+        tenure.configure(shutdown_timeout="1ms")
+        try:
+            assert not tenure.shutdown()  # On the loop's own thread.
+        finally:
+            tenure.configure()
+
+    asyncio.run(main())
+    (line,) = [line for line in caplog.messages if "has not ended in the time" in line]
+    assert "pool: a release has not ended in the time of the shutdown" in line
+    assert "holds up the event loop of its own thread: in a task, await `shutdown_async` instead" in line
+    assert "runtime" not in line
+    assert "on_release" not in line

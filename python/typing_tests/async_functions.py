@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
-from typing import assert_type
+from typing import TextIO, assert_type
 
 from tenure import cache_resource, end_scope
 
@@ -41,6 +41,12 @@ def yielded(path: str) -> Generator[sqlite3.Connection]:
         yield connection
 
 
+# An open file is an iterator, and is returned: `Iterator[T]` says nothing of a yield.
+@cache_resource
+def opened(path: str) -> TextIO:
+    return open(path)
+
+
 @asynccontextmanager
 async def session(url: str) -> AsyncGenerator[Pool]:
     yield Pool()
@@ -58,6 +64,7 @@ def entered_here(path: str) -> closing[sqlite3.Connection]:
 
 async def main() -> None:
     assert_type(await bare("a", size=1), Pool)
+    assert_type(opened("a"), TextIO)
     assert_type(await with_settings("a"), Pool)
     assert_type(await streamed("a"), Pool)
     assert_type(await generated("a"), Pool)

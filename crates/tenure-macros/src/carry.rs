@@ -163,7 +163,8 @@ impl Expansion<'_> {
         let arguments = Ident::new("arguments", place);
         let (made, start) = (format_ident!("__build"), format_ident!("__start"));
         let items = quote! {
-            #[allow(clippy::unused_async, clippy::type_complexity)]
+            // The block is the author's, who has not written it within another one.
+            #[allow(unused_braces, clippy::unused_async, clippy::type_complexity)]
             async fn #made(#arguments: #types) -> #output {
                 #[allow(unused_variables, clippy::used_underscore_binding)]
                 let (#(#names,)*) = #arguments;

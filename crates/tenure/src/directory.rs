@@ -86,7 +86,7 @@ impl Unreleased {
             tracing::warn!(
                 %function,
                 resources = self.releasing,
-                "not released in the time of the shutdown: on_release has not returned"
+                "not released in the time of the shutdown: its release has not ended"
             );
         }
     }

@@ -697,3 +697,20 @@ fn l19_a_session_gives_back_its_own() {
         (3, 1)
     );
 }
+
+#[test]
+fn v1_figures_show_the_causes_that_there_were_by_name() {
+    #[cache_resource]
+    fn counted(key: u32) -> u32 {
+        key
+    }
+
+    assert!(format!("{:?}", counted::info()).contains("releases: {}, "));
+    let _ = (counted(1), counted(2));
+    counted::clear();
+    let shown = format!("{:?}", counted::info());
+    assert!(
+        shown.contains("builds: 2, ") && shown.contains("releases: {Cleared: 2}, "),
+        "{shown}"
+    );
+}

@@ -50,6 +50,9 @@ fn s3_a_call_outside_every_session_says_what_to_do() {
     let error = fallible().unwrap_err();
     assert!(error.is_no_session());
     assert!(error.to_string().contains("scope=\"session\""), "{error}");
+    for cure in ["Session::run", "Session::attach", "SessionLayer"] {
+        assert!(error.to_string().contains(cure), "{error}");
+    }
     let panic = thread::spawn(|| *infallible()).join().unwrap_err();
     assert!(
         panic

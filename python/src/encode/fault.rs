@@ -223,6 +223,34 @@ impl Fault {
         }
     }
 
+    /// The Python exception for a value that is to name a scope, where no parameter can be left out and no
+    /// `hash_funcs` be given.
+    #[expect(clippy::boxed_local, reason = "faults are boxed on their way out")]
+    pub(super) fn raise_of_scope(self: Box<Self>, py: Python<'_>, whose: &str) -> PyErr {
+        let way = self.way();
+        let (kind, what, cause) = match self.cause {
+            Cause::Raised(error) | Cause::HashFunc(_, _, error) => return error,
+            Cause::Unread(error) => {
+                let why = one_line(py, &error);
+                let what = format!("{way} something that could not be read ({why})");
+                (Kind::Unhashable, what, Some(error))
+            }
+            Cause::NoKey(class, why, cause) | Cause::Elsewhere(class, why, cause) => (
+                Kind::Unhashable,
+                format!("{way} a `{class}`, which {why}"),
+                cause,
+            ),
+            Cause::TooDeep | Cause::NoRoom => {
+                (Kind::TooDeep, "it is nested too deeply".to_owned(), None)
+            }
+        };
+        let text = format!(
+            "no key can be made of {whose}: {what}.\nA scope is named by something simple: have its \
+             function return a str, a number, or a tuple of them, the id of a user or a tenant, say."
+        );
+        errors::raise(py, kind, text, cause)
+    }
+
     /// The Python exception for a function that holds what has no key and must not be told apart
     /// by which object it is.
     #[expect(clippy::boxed_local, reason = "faults are boxed on their way out")]

@@ -70,6 +70,22 @@ pub(crate) fn encode(
     }
 }
 
+/// Writes the canonical encoding of the value that a scope is named by, as [`encode`] does that of an
+/// argument. `whose` is for messages only.
+///
+/// # Errors
+/// The error for a value without a key, which no setting can help.
+pub(crate) fn encode_scope(
+    py: Python<'_>,
+    enc: &mut Encoder,
+    value: *mut ffi::PyObject,
+    whose: &str,
+) -> PyResult<()> {
+    let mut walk = Walk::new(py, enc, None, types::of);
+    walk.value(value)
+        .map_err(|fault| fault.raise_of_scope(py, whose))
+}
+
 /// Writes what makes a callable what it is. What it closes over or is bound to and has no key is
 /// told apart by which object it is. What must be kept alive is given back.
 pub(crate) fn encode_callable(

@@ -17,7 +17,7 @@ use crate::function::registration::{KnownFunction, callbacks};
 use crate::life::failure::Failure;
 use crate::life::resource::Held;
 use crate::process;
-use crate::tasks::inside;
+use crate::tasks::frames;
 use crate::words::log;
 
 /// The arguments of a call, by position and by name.
@@ -103,7 +103,7 @@ impl Recipe {
     /// A context of its own for one build.
     pub(crate) fn context<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let context = copied(py, Some(&self.context))?;
-        inside::leave_in(&context)?;
+        frames::leave_in(&context)?;
         Ok(context)
     }
 

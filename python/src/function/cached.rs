@@ -40,8 +40,10 @@ use crate::life::raised::{Forked, interrupt, raised};
 use crate::life::resource::{Callbacks, Claim, Held, Kinds, Leave};
 use crate::process::{self, exit, worker};
 use crate::program::host;
+use crate::program::scope;
 use crate::tasks::coroutines::Coroutines;
-use crate::tasks::inside;
+use crate::tasks::frames;
+use crate::words::code;
 use crate::words::errors::{self, Kind};
 use crate::words::info::Info;
 use crate::words::log::{self, Caller};
@@ -89,7 +91,7 @@ impl Cached {
     fn new(func: Bound<'_, PyAny>, options: Options) -> PyResult<Self> {
         let py = func.py();
         let shape = Shape::of(&func, options.enters)?;
-        options.check_callbacks(py, shape.is_async)?;
+        options.check_callbacks(&func, shape.is_async)?;
         let coroutines = shape.is_async.then(|| Coroutines::of(&func)).transpose()?;
         let funcs = match &options.hash_funcs {
             Some(funcs) => HashFuncs::new(py, funcs.bind(py))?,
@@ -219,11 +221,12 @@ impl Cached {
     /// The short way to an entry: `None` where the longer one has to be gone.
     #[inline]
     fn hit(&self, py: Python<'_>, arguments: Arguments) -> Option<Py<PyAny>> {
-        self.peek_short(py, arguments, |held| held.clone_ref(py))
+        self.hit_with(py, arguments, |held| held.clone_ref(py))
     }
 
+    /// Such a hit, with what `look` sees of the resource.
     #[inline]
-    fn peek_short<T>(
+    fn hit_with<T>(
         &self,
         py: Python<'_>,
         arguments: Arguments,
@@ -235,6 +238,46 @@ impl Cached {
             return None;
         }
         function.peek(&encoder.finish(), look)
+    }
+
+    /// A hit as [`hit`](Self::hit) finds it, unless there is something to say of its loop first.
+    #[inline]
+    fn hit_at_home(
+        &self,
+        py: Python<'_>,
+        coroutines: &Coroutines,
+        arguments: Arguments,
+    ) -> Option<Py<PyAny>> {
+        let look = |held: &Held| {
+            let is_silent = !held.is_of_ended_loop() || coroutines.have_told();
+            is_silent.then(|| held.clone_ref(py))
+        };
+        self.hit_with(py, arguments, look).flatten()
+    }
+
+    /// Says once that a resource is used on, whose loop has ended.
+    pub(crate) fn mind_loop(&self, py: Python<'_>, held: &Held) {
+        let Some(coroutines) = &self.coroutines else {
+            return;
+        };
+        if held.is_of_ended_loop() && coroutines.tell_once() {
+            let text = format!(
+                "{name} was built on an event loop that has ended, and is used on another one. Where it \
+                 belongs to its loop, as connections and clients do, write scope=\"loop\": each loop \
+                 has its own then, which is released before the loop ends",
+                name = self.decorated.name
+            );
+            log::line(py, false, &text);
+        }
+    }
+
+    /// A call by whoever has the arguments laid out, as [`call`] and [`call_async`] answer it.
+    pub(crate) fn call_any(slf: &Bound<'_, Self>, arguments: Arguments) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        match &slf.get().coroutines {
+            None => slf.get().call(py, arguments),
+            Some(coroutines) => coroutines.call(py, slf.as_any(), arguments, None),
+        }
     }
 
     pub(crate) fn call(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Py<PyAny>> {
@@ -288,7 +331,7 @@ impl Cached {
         host::find(py)?;
         strands::watch(py)?;
         worker::watch(py)?;
-        let _places = inside::enter(py)?;
+        let _places = frames::enter(py)?;
         let _current = Current::set(&self.func);
         let generation = process::generation();
         let mut built = None;
@@ -450,13 +493,14 @@ impl Cached {
                 Some(Leave::Manager(object.unbind())),
             ));
         }
+        self.shape.refuse_manager(name, &object)?;
         Ok(held(py, function, object, None))
     }
 
     pub(crate) fn discard_this(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
         let function = self.function(py)?;
         host::find(py)?;
-        let _places = inside::enter(py)?;
+        let _places = frames::enter(py)?;
         let _current = Current::set(&self.func);
         let ended =
             interrupts::to_caller(py, || Ok(function.discard_where(|held| held.is(resource))))?;
@@ -464,9 +508,10 @@ impl Cached {
             return Err(PyTypeError::new_err(format!(
                 "{name}.discard takes a resource that {name} returned, and was given {given}: {name} \
                  has returned nothing of this class. To end the entry of a call write \
-                 {name}.clear(...) with its arguments",
+                 {called}.clear(...) with its arguments",
                 name = self.decorated.name,
                 given = shown(resource),
+                called = code::called(&self.decorated.name),
             )));
         }
         Ok(())
@@ -499,7 +544,7 @@ impl Cached {
     ) -> PyResult<()> {
         let function = self.function(py)?;
         host::find(py)?;
-        let _places = inside::enter(py)?;
+        let _places = frames::enter(py)?;
         let _current = Current::set(&self.func);
         interrupts::to_caller(py, || {
             let ended = match arguments {
@@ -528,7 +573,7 @@ impl Cached {
         }
         let function = self.function(py)?;
         host::find(py)?;
-        let _places = inside::enter(py)?;
+        let _places = frames::enter(py)?;
         let _current = Current::set(&self.func);
         let generation = process::generation();
         let mut failed = None;
@@ -643,9 +688,7 @@ pub(crate) fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
         Error::Failed(failure) => failure.raise(py),
         Error::Interrupted(interrupt) => raised(interrupt),
         Error::Cycle(chain) => errors::raise(py, Kind::Cycle, front::cycle_text(&chain), None),
-        Error::NoSession { function } => {
-            errors::raise(py, Kind::Scope, front::no_session_text(&function), None)
-        }
+        Error::NoSession { function } => scope::no_session(py, &function),
         Error::TimedOut { function, waited } => {
             let text = front::timed_out_text(&function, waited);
             errors::raise(py, Kind::Timeout, text, None)
@@ -674,7 +717,7 @@ pub(crate) unsafe extern "C" fn call(
     }
 }
 
-/// What the interpreter calls.
+/// The callable that the interpreter calls, borrowed.
 ///
 /// # Safety
 /// As for [`call`]; the caller keeps it alive for `'a`.
@@ -712,47 +755,6 @@ unsafe extern "C" fn call_async(
     }
 }
 
-impl Cached {
-    /// A hit as [`hit`](Self::hit) finds it, unless there is something to say of its loop first.
-    #[inline]
-    fn hit_at_home(
-        &self,
-        py: Python<'_>,
-        coroutines: &Coroutines,
-        arguments: Arguments,
-    ) -> Option<Py<PyAny>> {
-        let look = |held: &Held| {
-            let is_silent = !held.is_of_ended_loop() || coroutines.have_told();
-            is_silent.then(|| held.clone_ref(py))
-        };
-        self.peek_short(py, arguments, look).flatten()
-    }
-
-    /// Says once that a resource is used on, whose loop has ended.
-    pub(crate) fn mind_loop(&self, py: Python<'_>, held: &Held) {
-        let Some(coroutines) = &self.coroutines else {
-            return;
-        };
-        if held.is_of_ended_loop() && coroutines.tell_once() {
-            let text = format!(
-                "{name} was built on an event loop that has ended, and is used on another one. Where it \
-                 belongs to its loop, as connections and clients do, write scope=\"loop\": each loop \
-                 has its own then, which is released before the loop ends",
-                name = self.decorated.name
-            );
-            log::line(py, false, &text);
-        }
-    }
-
-    /// A call by whoever has the arguments laid out, as [`call`] and [`call_async`] answer it.
-    pub(crate) fn call_any(slf: &Bound<'_, Self>, arguments: Arguments) -> PyResult<Py<PyAny>> {
-        let py = slf.py();
-        match &slf.get().coroutines {
-            None => slf.get().call(py, arguments),
-            Some(coroutines) => coroutines.call(py, slf.as_any(), arguments, None),
-        }
-    }
-}
 /// Called by the collector before it clears what it has found to be garbage, the first time that
 /// this object is among it: a version whose own callback alone reached it has lost its last user.
 unsafe extern "C" fn finalize(garbage: *mut ffi::PyObject) {

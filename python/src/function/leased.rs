@@ -10,6 +10,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::function::argument_array::ArgumentArray;
 use crate::function::cached::Cached;
 use crate::life::resource::Claim;
+use crate::words::code;
 
 /// A resource on loan: `with f.lease(args) as resource`.
 #[pyclass(frozen, module = "tenure", name = "Lease")]
@@ -50,7 +51,8 @@ impl Leased {
         if self.cached.get().coroutines().is_some() {
             let name = self.cached.get().name();
             return Err(PyTypeError::new_err(format!(
-                "{name} is an async function: write `async with {name}.lease(...)`"
+                "{name} is an async function: write `async with {}.lease(...)`",
+                code::called(name)
             )));
         }
         let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
@@ -66,7 +68,8 @@ impl Leased {
         let Some(coroutines) = cached.get().coroutines() else {
             let name = cached.get().name();
             return Err(PyTypeError::new_err(format!(
-                "{name} is no async function: write `with {name}.lease(...)`"
+                "{name} is not an async function: write `with {}.lease(...)`",
+                code::called(name)
             )));
         };
         let kwargs = it.kwargs.as_ref().map(|kwargs| kwargs.bind(py));

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Refresh, SettingError, Settings, Spinner};
 
-use crate::life::awaitables::is_async_function;
+use crate::function::shape::is_async_function;
 use crate::life::callback::OnRelease;
 use crate::life::measures::Weight;
 use crate::program::host;
@@ -39,13 +39,13 @@ impl Options {
     ///
     /// # Errors
     /// A `TypeError` that says what to write.
-    pub(crate) fn check_callbacks(&self, py: Python<'_>, is_async: bool) -> PyResult<()> {
+    pub(crate) fn check_callbacks(&self, func: &Bound<'_, PyAny>, is_async: bool) -> PyResult<()> {
         match self.async_callback {
             Some(name) if !is_async => Err(errors::setting_type(
-                py,
+                func.py(),
                 format!(
-                    "{name} cannot be an async function, since nothing awaits it here: the function that \
-                     it is for is none. Write `def` for {name}, or `async def` for the function"
+                    "{name} is an async function and {func:?} is not, so nothing would await it. Write \
+                     `def` for {name}, or `async def` for the function"
                 ),
             )),
             _ => Ok(()),

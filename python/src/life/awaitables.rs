@@ -1,25 +1,13 @@
-//! What is yet to be awaited, and so cannot be kept.
+//! Awaitables: objects that are yet to be awaited, and so cannot be kept.
 #![allow(unsafe_code)]
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 
-/// Whether calling `func` gives a coroutine or an asynchronous generator.
-pub(crate) fn is_async_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let inspect = func.py().import("inspect")?;
-    // A callable object is asked by its class.
-    let call = func.get_type().getattr("__call__")?;
-    for target in [func, &call] {
-        for question in ["iscoroutinefunction", "isasyncgenfunction"] {
-            if inspect.call_method1(question, (target,))?.extract()? {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
-}
+use crate::words::code;
 
 /// Whether an object can be awaited: a coroutine, from a lambda around an async function, say, a task, a
 /// future, a pool that has yet to connect. A blocking function that gives one has not done its work.
@@ -52,34 +40,62 @@ pub(crate) fn is_unfinished(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(true)
 }
 
-/// The error for a blocking function that gives what can be awaited. A coroutine that has not begun is
-/// closed, or Python would warn that nobody awaited it; one that has begun is somebody's.
+/// Closes a coroutine that is refused and has not begun, or Python would warn that nobody awaited it. One
+/// that has begun is somebody's, and anything else goes its own way.
+///
+/// # Errors
+/// What closing it raises.
+pub(crate) fn close_unbegun(object: &Bound<'_, PyAny>) -> PyResult<()> {
+    if !is_coroutine(object) {
+        return Ok(());
+    }
+    let inspect = object.py().import("inspect")?;
+    let state = inspect.call_method1("getcoroutinestate", (object,))?;
+    if state.eq(inspect.getattr("CORO_CREATED")?)? {
+        object.call_method0("close")?;
+    }
+    Ok(())
+}
+
+/// The error for a blocking function that gives what can be awaited.
 pub(crate) fn refused_awaitable(function: &str, coroutine: &Bound<'_, PyAny>) -> PyErr {
-    let class = coroutine.get_type();
-    let close = || -> PyResult<()> {
-        let inspect = coroutine.py().import("inspect")?;
-        let state = inspect.call_method1("getcoroutinestate", (coroutine,))?;
-        if state.eq(inspect.getattr("CORO_CREATED")?)? {
-            coroutine.call_method0("close")?;
-        }
-        Ok(())
-    };
-    let closed = is_coroutine(coroutine).then(close);
-    closed.and_then(Result::err).unwrap_or_else(|| {
-        PyTypeError::new_err(format!(
+    refused(coroutine, |class| {
+        format!(
             "{function} returned an object of {class}, which is yet to be awaited, so it cannot be kept. \
-             Write `async def {function}` and return what awaiting it gives. What can be used without \
-             being awaited is returned by an async function too, or within a tuple"
-        ))
+             Write {} and return what awaiting it gives. What can be used without being awaited is \
+             returned by an async function too, or within a tuple",
+            code::written_async(function)
+        )
     })
 }
 
 /// The error for such a build by an async function, which has awaited too little.
 pub(crate) fn refused_result(function: &str, result: &Bound<'_, PyAny>) -> PyErr {
-    let class = result.get_type();
-    PyTypeError::new_err(format!(
-        "{function} returned an object of {class}, which is yet to be awaited. Return what awaiting it gives"
-    ))
+    refused(result, |class| {
+        format!(
+            "{function} returned an object of {class}, which is yet to be awaited. Return what awaiting \
+             it gives"
+        )
+    })
+}
+
+/// The error for the scope of a function that is yet to be awaited.
+pub(crate) fn refused_scope(function: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    refused(value, |class| {
+        format!(
+            "the scope of {function} gave an object of {class}, which is yet to be awaited, and nothing \
+             awaits it here. Write `def` for the scope, and have it read what has been found before: \
+             a context variable, say"
+        )
+    })
+}
+
+/// The error for what is yet to be awaited and goes no further.
+fn refused(object: &Bound<'_, PyAny>, text: impl FnOnce(&Bound<'_, PyType>) -> String) -> PyErr {
+    match close_unbegun(object) {
+        Ok(()) => PyTypeError::new_err(text(&object.get_type())),
+        Err(error) => error,
+    }
 }
 
 fn is_coroutine(object: &Bound<'_, PyAny>) -> bool {

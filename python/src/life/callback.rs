@@ -8,6 +8,8 @@ use pyo3::{PyTraverseError, PyVisit};
 use tenure::Cause;
 
 use crate::caller::user_code;
+use crate::life::awaitables;
+use crate::words::code;
 use crate::words::info::EntryInfo;
 use crate::words::log;
 
@@ -28,7 +30,7 @@ pub(crate) const KEEP_IF: Question = Question {
 };
 
 impl Question {
-    /// What the callback of this function has said.
+    /// The answer that the callback of this function has given.
     ///
     /// # Errors
     /// A `TypeError` for what is not a boolean.
@@ -47,10 +49,42 @@ impl Question {
     }
 }
 
-/// Logs what a release of this function has raised.
-pub(crate) fn release_raised(py: Python<'_>, function: &str, cause: Cause, error: PyErr) {
-    let text = format!("on_release of {function} raised (cause: {cause})");
-    log::error(py, &text, error);
+/// A part of a release, which may raise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    OnRelease,
+    /// The rest of a generator, or the exit of a context manager.
+    Teardown,
+    /// One of the two, where nobody says which.
+    Either,
+}
+
+impl Part {
+    /// The part that it can be alone, of a release that has these.
+    pub(crate) fn of(calls: bool, leaves: bool) -> Self {
+        match (calls, leaves) {
+            (_, false) => Self::OnRelease,
+            (false, true) => Self::Teardown,
+            (true, true) => Self::Either,
+        }
+    }
+}
+
+/// Logs what a release of this function has raised, with the cause where that is known yet.
+pub(crate) fn release_raised(
+    py: Python<'_>,
+    function: &str,
+    part: Part,
+    cause: Option<Cause>,
+    error: PyErr,
+) {
+    let part = match part {
+        Part::OnRelease => "on_release",
+        Part::Teardown => "the teardown",
+        Part::Either => "the release",
+    };
+    let why = cause.map_or_else(String::new, |cause| format!(" (cause: {cause})"));
+    log::error(py, &format!("{part} of {function} raised{why}"), error);
 }
 
 /// Whether the program, asked to clear entries, means this one.
@@ -73,12 +107,14 @@ pub(crate) fn is_meant(
 pub(crate) fn no_predicate(function: &str, given: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!(
         "{function}.clear_if takes a function of a resource and its figures, not {given:?}. \
-         Example: {}. To end the entry of a call write {function}.clear(...) with its arguments",
-        example_of_predicate(function)
+         Example: {}. To end the entry of a call write {}.clear(...) with its arguments",
+        example_of_predicate(function),
+        code::called(function)
     ))
 }
 
 fn example_of_predicate(function: &str) -> String {
+    let function = code::called(function);
     format!("{function}.clear_if(lambda resource, info: info.age > 3600)")
 }
 
@@ -89,6 +125,7 @@ fn boolean(answer: &Bound<'_, PyAny>, asked: impl FnOnce() -> (String, String)) 
         Err(_) => {
             let (who, example) = asked();
             let class = answer.get_type();
+            awaitables::close_unbegun(answer)?;
             Err(PyTypeError::new_err(format!(
                 "{who} must return True or False, not {class}. Example: {example}"
             )))
@@ -188,7 +225,7 @@ fn needs_two(callback: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 const MOST_LAYERS: usize = 64;
 
-/// What a wrapper wraps, bound to the same instance.
+/// The callable inside a wrapper, bound to the same instance.
 fn inner<'py>(layer: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = layer.py();
     let Some(wrapped) = layer.getattr_opt(intern!(py, "__wrapped__"))? else {
@@ -202,7 +239,7 @@ fn inner<'py>(layer: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> 
     method.call1((wrapped, instance)).map(Some)
 }
 
-/// What a signature says of arguments by position.
+/// The arguments by position that a signature asks for.
 struct Parameters {
     /// How many have no default.
     needed: usize,

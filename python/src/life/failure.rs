@@ -1,4 +1,4 @@
-//! What a failed build gives to everyone who waited for it.
+//! The failure of a build, as everyone gets it who waited for that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTraceback, PyTuple, PyType};
 
-/// What a failed build gives to everyone who waited: the exception itself.
+/// The failure of a build: the exception itself, for everyone who waited.
 #[derive(Clone)]
 pub(crate) struct Failure(Arc<Raised>);
 
@@ -35,8 +35,8 @@ impl Failure {
         self.with_traceback(py, self.0.error.clone_ref(py))
     }
 
-    /// The same for a task, whose traceback grows while those of others do: the first gets the
-    /// exception itself, the others copies, where it can be copied without running code of its own.
+    /// The exception for a task, whose traceback grows while those of others do: the first gets it
+    /// itself, the others copies, where it can be copied without running code of its own.
     pub(crate) fn raise_own(&self, py: Python<'_>) -> PyErr {
         if !self.0.is_taken.swap(true, Ordering::Relaxed) {
             return self.raise(py);
@@ -108,7 +108,7 @@ fn is_of_program(class: &Bound<'_, PyType>) -> PyResult<bool> {
     Ok(flags & ffi::Py_TPFLAGS_HEAPTYPE != 0)
 }
 
-/// What stands in slots, of built-in classes too: the number of an `OSError`, say.
+/// Copies the slots, of built-in classes too: the number of an `OSError`, say.
 fn copy_members<'py>(
     class: &Bound<'py, PyType>,
     error: &Bound<'py, PyAny>,

@@ -25,7 +25,7 @@ use crate::caller::user_code;
 use crate::decoration::fingerprint::{Decoration, Firsts};
 use crate::decoration::provenance;
 use crate::function::shape;
-use crate::life::callback::{KEEP_IF, OnRelease, Question, VALIDATE, release_raised};
+use crate::life::callback::{KEEP_IF, OnRelease, Part, Question, VALIDATE, release_raised};
 use crate::life::failure::Failure;
 use crate::life::interrupts;
 use crate::life::measures::{Weight, own_ttl};
@@ -44,7 +44,7 @@ pub(crate) struct Held {
     leave: Option<Box<Leave>>,
 }
 
-/// What a release has to do beside `on_release`, and where.
+/// The part of a release beside `on_release`, and where it is done.
 pub(crate) enum Leave {
     /// Go on behind the `yield` of this generator.
     Generator(Py<PyAny>),
@@ -57,7 +57,7 @@ pub(crate) enum Leave {
         keeper: Option<Py<PyAny>>,
         /// Where it can be released there alone.
         bound: Option<BoundToLoop>,
-        /// What was built later on any loop has a greater one.
+        /// Its number: what was built later on any loop has a greater one.
         number: u64,
     },
 }
@@ -296,21 +296,21 @@ impl Callbacks {
             Some(on_release) => on_release.call(object, cause).map(drop),
             None => Ok(()),
         };
-        let called = called.map_err(|error| self.failed(py, error, cause));
+        let called = called.map_err(|error| self.failed(py, Part::OnRelease, error, cause));
         let left = match leave {
             Some(Leave::Generator(steps)) => go_on(&self.name, steps.bind(py)),
             Some(Leave::Manager(manager)) => exit(manager.bind(py)),
             _ => Ok(()),
         };
-        called.and(left.map_err(|error| self.failed(py, error, cause)))
+        called.and(left.map_err(|error| self.failed(py, Part::Teardown, error, cause)))
     }
 
     /// Logs what a release raised, or keeps what is meant for somebody else.
-    fn failed(&self, py: Python<'_>, error: PyErr, cause: Cause) -> ReleaseFailed {
+    fn failed(&self, py: Python<'_>, part: Part, error: PyErr, cause: Cause) -> ReleaseFailed {
         if !error.is_instance_of::<PyException>(py) {
             pass_to_caller(py, &error);
         }
-        release_raised(py, &self.name, cause, error);
+        release_raised(py, &self.name, part, Some(cause), error);
         ReleaseFailed
     }
 
@@ -326,10 +326,12 @@ impl Callbacks {
         if self.on_release.is_none() && keeper.is_none() {
             return Ok(());
         }
+        let part = Part::of(self.on_release.is_some(), keeper.is_some());
         let begin = || {
             let on_release = self.on_release.as_ref();
             let on_release = on_release.map(|it| it.with(object, cause)).transpose()?;
-            let ticket = Bound::new(py, Releasing::new(&self.name, cause, number, later.begin()))?;
+            let ticket = Releasing::new(&self.name, part, cause, number, later.begin());
+            let ticket = Bound::new(py, ticket)?;
             home.bind(py)
                 .call_method1(intern!(py, "release"), (keeper, on_release, ticket))
         };
@@ -340,7 +342,7 @@ impl Callbacks {
                 pass_to_caller(py, &error);
                 Ok(())
             }
-            Err(error) => Err(self.failed(py, error, cause)),
+            Err(error) => Err(self.failed(py, part, error, cause)),
         }
     }
 }

@@ -8,7 +8,9 @@ use pyo3::types::PyString;
 use tenure::{Encoder, Scope, SessionId};
 
 use crate::caller::user_code;
-use crate::encode::{self, Context};
+use crate::encode;
+use crate::function::shape::is_async_function;
+use crate::life::awaitables::{can_be_awaited, refused_scope};
 use crate::process;
 use crate::words::errors::{self, Kind};
 
@@ -24,6 +26,7 @@ pub(crate) enum Sharing {
     By(Py<PyAny>),
 }
 
+/// The accepted forms of the setting, with an example.
 const FORMS: &str = "Accepted are \"global\", \"session\", \"loop\", \"thread\", and a function without \
                      arguments that says for whom the present code runs. Example: scope=\"session\"";
 
@@ -41,16 +44,26 @@ impl Sharing {
                 "thread" => Ok(Self::Thread),
                 _ => Err(errors::setting_value(
                     value.py(),
-                    format!("scope must be \"global\" or \"session\", not {value:?}. {FORMS}"),
+                    format!("scope={value:?} is none that there is. {FORMS}"),
                 )),
             };
         }
         if value.is_callable() {
+            if is_async_function(value)? {
+                return Err(errors::setting_type(
+                    value.py(),
+                    format!(
+                        "scope cannot be an async function, since nothing awaits it: {value:?}. Write \
+                         `def` for it, and have it read what has been found before: a context variable, \
+                         say. {FORMS}"
+                    ),
+                ));
+            }
             return Ok(Self::By(value.clone().unbind()));
         }
         Err(errors::setting_type(
             value.py(),
-            format!("scope must be \"global\" or \"session\", not {value:?}. {FORMS}"),
+            format!("scope cannot be {value:?}. {FORMS}"),
         ))
     }
 
@@ -98,10 +111,24 @@ impl Sharing {
     pub(crate) fn present(&self, py: Python<'_>, function: &str) -> PyResult<Option<SessionId>> {
         match self {
             Self::Global | Self::Session => Ok(None),
-            Self::Loop => named_by(py, function, "tenure._loops"),
-            Self::Thread => named_by(py, function, "tenure._threads"),
+            Self::Loop => match named_by(py, "tenure._loops")? {
+                Some(name) => Ok(Some(name)),
+                None => Err(errors::raise(
+                    py,
+                    Kind::Scope,
+                    format!(
+                        "{function} has scope=\"loop\", and no event loop runs here. Call it from a \
+                         task, as in `asyncio.run(main())`"
+                    ),
+                    None,
+                )),
+            },
+            Self::Thread => named_by(py, "tenure._threads"),
             Self::By(callable) => {
                 let value = user_code::apply(callable.bind(py), [])?;
+                if can_be_awaited(&value) {
+                    return Err(refused_scope(function, &value));
+                }
                 if value.is_none() {
                     return Err(errors::raise(
                         py,
@@ -114,7 +141,7 @@ impl Sharing {
                         None,
                     ));
                 }
-                of_value(&value, function).map(Some)
+                of_value(&value, &format!("the scope of `{function}`")).map(Some)
             }
         }
     }
@@ -131,33 +158,29 @@ impl Sharing {
     }
 }
 
-fn named_by(py: Python<'_>, function: &str, module: &str) -> PyResult<Option<SessionId>> {
+/// The name of the scope that the present code is in, as a module of the package gives it.
+fn named_by(py: Python<'_>, module: &str) -> PyResult<Option<SessionId>> {
     let name: Option<String> = py
         .import(module)?
         .call_method0(intern!(py, "scope"))?
         .extract()?;
-    match name {
-        Some(name) => Ok(Some(SessionId::from(name))),
-        None => Err(errors::raise(
-            py,
-            Kind::Scope,
-            format!(
-                "{function} has scope=\"loop\", and no event loop runs here. Call it from a task, as \
-                 in `asyncio.run(main())`"
-            ),
-            None,
-        )),
-    }
+    Ok(name.map(SessionId::from))
 }
 
-/// The name of the scope of a value.
-fn of_value(value: &Bound<'_, PyAny>, function: &str) -> PyResult<SessionId> {
-    let cx = Context {
-        function,
-        hash_funcs: None,
-    };
+/// The error for a session-scoped function where there is no session.
+pub(crate) fn no_session(py: Python<'_>, function: &str) -> PyErr {
+    let text = format!(
+        "{function} has scope=\"session\", but this code runs in no session. On an ASGI server wrap the \
+         app, as in `app = tenure.asgi.Middleware(app)`: each request is a session then. In Streamlit \
+         call it from the app's script. Or use scope=\"global\"."
+    );
+    errors::raise(py, Kind::Scope, text, None)
+}
+
+/// The name of the scope of a value; `whose` is for messages.
+fn of_value(value: &Bound<'_, PyAny>, whose: &str) -> PyResult<SessionId> {
     let mut encoder = Encoder::new();
-    encode::encode(value.py(), &mut encoder, value.as_ptr(), "scope", &cx)?;
+    encode::encode_scope(value.py(), &mut encoder, value.as_ptr(), whose)?;
     let mut name = String::from("value:");
     for byte in encoder.as_bytes() {
         let _ = write!(name, "{byte:02x}");
@@ -169,7 +192,17 @@ fn of_value(value: &Bound<'_, PyAny>, function: &str) -> PyResult<SessionId> {
 /// is a callable.
 #[pyfunction]
 pub(crate) fn end_scope(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-    let scope = of_value(value, "tenure.end_scope")?;
+    if value.is_none() {
+        return Err(errors::raise(
+            py,
+            Kind::Scope,
+            "tenure.end_scope(None) ends nothing, since None means that nobody is there. Give it the \
+             value that the scope's function returns for whom it is to end"
+                .to_owned(),
+            None,
+        ));
+    }
+    let scope = of_value(value, "what `tenure.end_scope` was given")?;
     end(py, &scope)
 }
 

@@ -21,7 +21,7 @@ use crate::life::measures::{added, present};
 use crate::life::raised::raised;
 use crate::life::resource::{Held, Leave};
 use crate::process;
-use crate::tasks::inside::{self, Inside, What};
+use crate::tasks::frames::{self, Frame, FrameKind};
 use crate::tasks::ticket::LoopState;
 
 /// A build that a task carries.
@@ -129,8 +129,8 @@ impl TaskBuild {
     }
 
     /// The build as something that code can be inside of.
-    fn inside<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Inside>> {
-        inside::further(py, What::Build(self.build.place()))
+    fn inside<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Frame>> {
+        frames::nested(py, FrameKind::Build(self.build.place()))
     }
 
     /// The function has given its resource on this home; a keeper will leave it. `False`: that is none.
@@ -149,6 +149,15 @@ impl TaskBuild {
         // Whoever yields a task or enters one means to leave it.
         if keeper.is_none() && awaitables::is_unfinished(&resource)? {
             let error = awaitables::refused_result(self.name(), &resource);
+            self.end(py, Err(BuildError::Failed(Failure::new(py, error))))?;
+            return Ok(false);
+        }
+        if let Err(error) = self
+            .cached
+            .get()
+            .shape()
+            .refuse_manager(self.name(), &resource)
+        {
             self.end(py, Err(BuildError::Failed(Failure::new(py, error))))?;
             return Ok(false);
         }

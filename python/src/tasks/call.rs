@@ -23,9 +23,9 @@ use crate::life::resource::Held;
 use crate::process;
 use crate::program::host;
 use crate::tasks::build::TaskBuild;
-use crate::tasks::inside::{self, Inside, What};
+use crate::tasks::frames::{self, Frame, FrameKind};
 use crate::tasks::waiter::TaskWaiter;
-use crate::words::log;
+use crate::words::{code, log};
 
 /// The steps that a carrier can be asked for.
 pub(crate) const READY: u8 = 0;
@@ -50,7 +50,14 @@ pub(crate) struct TaskCall {
 #[derive(Default)]
 struct State {
     asked: Asked,
-    checking: Option<Lease<Held>>,
+    check: Option<Check>,
+}
+
+/// A check under way, which holds the entry that it is of.
+struct Check {
+    lease: Lease<Held>,
+    /// Code that was started in it may go on after its end.
+    frame: Option<Py<Frame>>,
 }
 
 type Step = (u8, Py<PyAny>, Option<Py<TaskBuild>>);
@@ -113,7 +120,7 @@ impl TaskCall {
                  parent's. Call again",
             ));
         }
-        let _places = inside::enter(py)?;
+        let _places = frames::enter(py)?;
         let _current = self.cached.get().current();
         interrupts::to_caller(py, work)
     }
@@ -140,12 +147,27 @@ impl TaskCall {
         .ok()
     }
 
-    fn checked_as(&self, home: &Bound<'_, PyAny>, is_good: bool) -> PyResult<Outcome> {
+    /// Ends the check, if there is one, and gives the lease that it held.
+    fn taken(&self) -> Option<Lease<Held>> {
+        let check = self.state().check.take()?;
+        if let Some(frame) = &check.frame {
+            frame.get().end();
+        }
+        Some(check.lease)
+    }
+
+    /// Ends the check with what `judge` says of it. Whatever that is, the entry is not held any longer:
+    /// an exception may be kept for ever, and this call with it.
+    fn judged(
+        &self,
+        home: &Bound<'_, PyAny>,
+        judge: impl FnOnce() -> PyResult<bool>,
+    ) -> PyResult<Outcome> {
         let py = home.py();
-        let lease = self.state().checking.take();
+        let lease = self.taken();
         let lease = lease.ok_or_else(|| PyRuntimeError::new_err("nothing is being checked"))?;
         self.engaged(py, || {
-            let kept = self.function.checked(lease, is_good, &|| self.again(home));
+            let kept = self.function.checked(lease, judge()?, &|| self.again(home));
             let kept = kept.map_err(|error| to_python(py, error))?;
             Ok(self.outcome(py, kept.as_ref()))
         })
@@ -196,12 +218,12 @@ impl TaskCall {
             match next.map_err(|error| to_python(py, error))? {
                 Next::Ready(lease) => Ok((READY, self.ready(py, &lease), None)),
                 Next::Check(lease) => {
-                    if inside::is_checking(py, entry_address(&lease))? {
+                    if frames::is_checking(py, entry_address(&lease))? {
                         let name = self.cached.get().name().to_owned();
                         return Err(to_python(py, Error::Cycle(vec![name.clone(), name])));
                     }
                     let resource = lease.clone_ref(py);
-                    self.state().checking = Some(lease);
+                    self.state().check = Some(Check { lease, frame: None });
                     Ok((CHECK, resource, None))
                 }
                 Next::Build(build, caller) => {
@@ -232,9 +254,16 @@ impl TaskCall {
     }
 
     /// The check as something that code can be inside of.
-    fn checking<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Inside>> {
-        let address = self.state().checking.as_ref().map_or(0, entry_address);
-        inside::further(py, What::Check(address))
+    fn checking<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Frame>> {
+        let address = match &self.state().check {
+            Some(check) => entry_address(&check.lease),
+            None => 0,
+        };
+        let frame = frames::nested(py, FrameKind::Check(address))?;
+        if let Some(check) = &mut self.state().check {
+            check.frame = Some(frame.clone().unbind());
+        }
+        Ok(frame)
     }
 
     /// Asks `validate`; what it answers may have to be awaited.
@@ -247,15 +276,24 @@ impl TaskCall {
 
     /// Takes the answer of `validate`.
     fn checked(&self, home: &Bound<'_, PyAny>, answer: &Bound<'_, PyAny>) -> PyResult<Outcome> {
-        let is_good = VALIDATE.answered(self.cached.get().name(), answer)?;
-        self.checked_as(home, is_good)
+        self.judged(home, || VALIDATE.answered(self.cached.get().name(), answer))
     }
 
-    /// `validate` has raised, which is a no.
+    /// Takes what `validate` has raised, which is a no.
     fn check_raised(&self, home: &Bound<'_, PyAny>, error: Bound<'_, PyAny>) -> PyResult<Outcome> {
-        let name = self.cached.get().name();
-        VALIDATE.raised(home.py(), name, PyErr::from_value(error));
-        self.checked_as(home, false)
+        VALIDATE.raised(home.py(), self.cached.get().name(), PyErr::from_value(error));
+        self.judged(home, || Ok(false))
+    }
+
+    /// Ends a check that has no answer: it was cancelled.
+    fn end_check(&self, py: Python<'_>) -> PyResult<()> {
+        match self.taken() {
+            Some(lease) => self.engaged(py, || {
+                drop(lease);
+                Ok(())
+            }),
+            None => Ok(()),
+        }
     }
 
     /// The error for a caller on no event loop.
@@ -264,7 +302,8 @@ impl TaskCall {
         PyRuntimeError::new_err(format!(
             "{name} is an async function, which is built and waited for on an event loop of asyncio or \
              trio, and none runs here. Await it in a task, as in `asyncio.run(main())` with \
-             `await {name}(...)` in main"
+             `await {}(...)` in main",
+            code::called(name)
         ))
     }
 
@@ -272,6 +311,9 @@ impl TaskCall {
         visit.call(&self.cached)?;
         visit.call(&self.args)?;
         visit.call(&self.kwargs)?;
+        if let Ok(state) = self.state.try_lock() {
+            visit.call(state.check.as_ref().and_then(|it| it.frame.as_ref()))?;
+        }
         visit.call(&self.leased)
     }
 }

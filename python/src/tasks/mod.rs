@@ -6,7 +6,7 @@
 pub(crate) mod build;
 pub(crate) mod call;
 pub(crate) mod coroutines;
-pub(crate) mod inside;
+pub(crate) mod frames;
 pub(crate) mod release;
 pub(crate) mod ticket;
 pub(crate) mod waiter;
@@ -20,10 +20,10 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<build::TaskBuild>()?;
     module.add_class::<waiter::TaskWaiter>()?;
     module.add_class::<waiter::TaskLanding>()?;
-    module.add_class::<inside::Inside>()?;
+    module.add_class::<frames::Frame>()?;
     module.add_class::<ticket::Releasing>()?;
     module.add_class::<ticket::LoopState>()?;
-    module.add("inside", inside::variable(py)?)?;
+    module.add("inside", frames::variable(py)?)?;
     module.add("READY", call::READY)?;
     module.add("CHECK", call::CHECK)?;
     module.add("BUILD", call::BUILD)?;

@@ -5,6 +5,7 @@ use std::any::Any;
 use pyo3::prelude::*;
 use tenure::Cause;
 
+use crate::life::callback::{Part, release_raised};
 use crate::life::interrupts;
 use crate::life::resource::{Held, Leave};
 use crate::process;
@@ -53,8 +54,8 @@ fn release_those(py: Python<'_>, is_meant: impl Fn(&Leave) -> bool) -> PyResult<
 /// Logs what a teardown raised before anybody waited for it: where its task group crashed, say.
 #[pyfunction]
 pub(crate) fn tell_teardown(py: Python<'_>, function: &str, error: Bound<'_, PyAny>) {
-    let text = format!("the teardown of {function} raised");
-    log::error(py, &text, PyErr::from_value(error));
+    let error = PyErr::from_value(error);
+    release_raised(py, function, Part::Teardown, None, error);
 }
 
 /// How long the releases at the end of a loop may take, in seconds.

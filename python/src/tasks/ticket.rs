@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use tenure::Cause;
 use tenure::front::LateRelease;
 
-use crate::life::callback::release_raised;
+use crate::life::callback::{Part, release_raised};
 use crate::words::log;
 
 /// An event loop, for all that was built on it.
@@ -81,6 +81,8 @@ impl Drop for BoundToLoop {
 #[pyclass(frozen, module = "tenure._native")]
 pub(crate) struct Releasing {
     name: String,
+    /// The part that may raise.
+    part: Part,
     cause: Cause,
     number: u64,
     /// Counted by the engine until it has ended.
@@ -89,14 +91,26 @@ pub(crate) struct Releasing {
 }
 
 impl Releasing {
-    pub(crate) fn new(name: &str, cause: Cause, number: u64, late: LateRelease) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        part: Part,
+        cause: Cause,
+        number: u64,
+        late: LateRelease,
+    ) -> Self {
         Self {
             name: name.to_owned(),
+            part,
             cause,
             number,
             late: Mutex::new(Some(late)),
             has_failed: AtomicBool::new(false),
         }
+    }
+
+    fn raised(&self, py: Python<'_>, part: Part, error: PyErr) {
+        self.has_failed.store(true, Ordering::Relaxed);
+        release_raised(py, &self.name, part, Some(self.cause), error);
     }
 
     fn lose(&self, py: Python<'_>) {
@@ -131,7 +145,7 @@ impl Releasing {
     fn failed(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) {
         self.has_failed.store(true, Ordering::Relaxed);
         if let Some(error) = error {
-            release_raised(py, &self.name, self.cause, PyErr::from_value(error));
+            self.raised(py, self.part, PyErr::from_value(error));
         }
     }
 
@@ -169,7 +183,7 @@ impl Releasing {
                 }
                 Ok(_) => {}
                 Err(error) if error.is_instance_of::<PyException>(py) => {
-                    self.failed(py, Some(error.into_value(py).into_bound(py).into_any()));
+                    self.raised(py, Part::OnRelease, error);
                 }
                 Err(error) => return Err(error),
             }

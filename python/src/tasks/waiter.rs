@@ -78,7 +78,7 @@ impl TaskWaiter {
     }
 }
 
-/// A wake that is due when a build has ended.
+/// The wish to be woken when a build has ended, for as long as it lives.
 #[pyclass(frozen, module = "tenure._native")]
 pub(crate) struct TaskLanding(#[expect(dead_code)] Mutex<Landed<Held, Failure>>);
 

@@ -84,7 +84,7 @@ impl Info {
         Ok(releases)
     }
 
-    /// `on_release` callbacks that raised.
+    /// Releases whose `on_release` or teardown raised.
     #[getter]
     fn release_failures(&self) -> u64 {
         self.0.release_failures

@@ -1,5 +1,6 @@
-//! The words of the interface: exceptions, figures, and lines in the log.
+//! The words of the interface: exceptions, figures, code in messages, and lines in the log.
 
+pub(crate) mod code;
 pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod info;

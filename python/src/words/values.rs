@@ -6,7 +6,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDelta, PyString};
 
-use crate::life::awaitables::is_async_function;
+use crate::function::shape::is_async_function;
 use crate::words::errors;
 use crate::words::log::{self, Caller};
 

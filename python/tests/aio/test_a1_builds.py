@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import gc
 import inspect
 import threading
 import traceback
+import warnings
 from typing import Any
 
 import pytest
@@ -410,8 +412,73 @@ def test_a1_a_synchronous_function_that_gives_an_awaitable_is_refused() -> None:
     async def main() -> None:
         for make in (inner, lambda: asyncio.ensure_future(inner()), asyncio.get_running_loop().create_future):
             function = tenure.cache_resource(lambda _make: _make())
-            with pytest.raises(TypeError, match="yet to be awaited"):
+            with pytest.raises(TypeError, match="yet to be awaited.* Write an `async def` function in its place"):
                 function(make)
+
+    asyncio.run(main())
+
+
+def test_a1_a_refused_function_is_named_as_its_author_writes_it() -> None:
+    async def inner() -> int:
+        return 1
+
+    @tenure.cache_resource
+    def pool() -> Any:
+        return inner()
+
+    with pytest.raises(TypeError, match="yet to be awaited.* Write `async def pool` and return"):
+        pool()
+    # A local function has no path to it in code, and a lambda no name.
+    with pytest.raises(TypeError, match=r"To end the entry of a call write pool\.clear\(\.\.\.\)"):
+        pool.discard(1)
+    with pytest.raises(TypeError, match=r"Example: f\.clear_if\(lambda"):
+        tenure.cache_resource(lambda: 1).clear_if(1)  # type: ignore[arg-type]
+
+
+def test_a1_a_refused_coroutine_is_closed_whatever_it_was_given_for() -> None:
+    """Python would warn that it was never awaited, and from a line that is not the program's."""
+
+    async def inner() -> bool:
+        return True
+
+    @tenure.cache_resource
+    async def result() -> Any:
+        return inner()
+
+    validated = tenure.cache_resource(validate=lambda it: inner())(lambda: 1)
+    kept = tenure.cache_resource(keep_if=lambda it: inner())(lambda: 1)
+    scoped = tenure.cache_resource(scope=lambda: inner())(lambda: 1)
+
+    async def main() -> None:
+        with pytest.raises(TypeError, match="result returned .*yet to be awaited"):
+            await result()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asyncio.run(main())
+        validated()
+        for function in (validated, kept):
+            with pytest.raises(TypeError, match="must return True or False, not .*coroutine"):
+                function()
+        with pytest.raises(TypeError, match="the scope of .* gave .*coroutine.*Write `def`"):
+            scoped()
+        gc.collect()
+
+
+def test_a2_an_async_callback_of_a_blocking_function_is_refused_by_both_names() -> None:
+    async def close(it: object) -> None: ...
+
+    with pytest.raises(TypeError, match="on_release is an async function and <function .*pool.*> is not, so nothing"):
+
+        @tenure.cache_resource(on_release=close)
+        def pool() -> int:
+            return 1
+
+    async def main() -> None:
+        other = tenure.cache_resource(lambda: 1)
+        with pytest.raises(TypeError, match=r"is not an async function: write `with f\.lease"):
+            async with other.lease():
+                pass
 
     asyncio.run(main())
 

@@ -154,7 +154,8 @@ def test_a5_no_yield_a_second_yield_and_an_error_in_the_teardown(caplog: pytest.
     fails.clear()
     assert closed == ["twice"]
     assert twice.info().release_failures == fails.info().release_failures == 1
-    assert any("on_release of" in it and "fails raised" in it for it in caplog.messages)
+    assert any("the teardown of" in it and "fails raised (cause: cleared)" in it for it in caplog.messages)
+    assert not any("on_release" in it for it in caplog.messages)
     assert any("the teardown fails" in (it.exc_text or "") for it in caplog.records)
     assert any("yielded a second time" in (it.exc_text or "") for it in caplog.records)
 
@@ -207,7 +208,7 @@ def test_a5_what_enter_refuses() -> None:
     def foreign() -> Any:
         return manager()
 
-    with pytest.raises(TypeError, match="write `async def`"):
+    with pytest.raises(TypeError, match="write `async def foreign`"):
         foreign()
     with pytest.raises(TypeError, match="enter must be"):
         tenure.cache_resource(enter=1)  # type: ignore[call-overload]
@@ -518,7 +519,7 @@ def test_a2_async_callbacks_are_refused_where_nobody_awaits_them() -> None:
         return True
 
     for name in ("validate", "on_release", "keep_if"):
-        with pytest.raises(TypeError, match=f"{name} cannot be an async function"):
+        with pytest.raises(TypeError, match=f"{name} (is|cannot be) an async function"):
             tenure.cache_resource(**{name: callback})(lambda: 1)
 
 

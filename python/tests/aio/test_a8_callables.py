@@ -156,3 +156,40 @@ def test_a8_a_scope_that_ends_during_a_build_orphans_it(ledger: Ledger) -> None:
         assert pool.info().entries == 0
 
     asyncio.run(main())
+
+
+def test_a8_an_async_function_is_no_scope() -> None:
+    async def who() -> str:
+        return "ada"
+
+    class Who:
+        async def __call__(self) -> str:
+            return "ada"
+
+    for scope in (who, Who()):
+        with pytest.raises(TypeError, match="scope cannot be an async function.*Write `def` for it.*function without"):
+            tenure.cache_resource(scope=scope)
+
+
+def test_a8_what_is_said_of_a_value_without_a_key_can_be_done() -> None:
+    """A scope has no parameter to leave out, and no `hash_funcs`."""
+
+    @tenure.cache_resource(scope=lambda: (it for it in ()))
+    def pool() -> object:
+        return object()
+
+    def ended() -> None:
+        tenure.end_scope({"who": (it for it in ())})
+
+    for use, whose in ((pool, "the scope of `.*pool`"), (ended, "what `tenure.end_scope` was given")):
+        with pytest.raises(tenure.UnhashableParamError, match=rf"no key can be made of {whose}: .*generator") as raised:
+            use()
+        text = str(raised.value)
+        assert "have its function return a str, a number" in text
+        assert "hash_funcs" not in text
+        assert "underscore" not in text
+
+
+def test_a8_nobody_has_no_scope_to_end() -> None:
+    with pytest.raises(tenure.ScopeError, match=r"end_scope\(None\) ends nothing.*Give it the value"):
+        tenure.end_scope(None)

@@ -321,6 +321,31 @@ def test_a9_resources_of_other_scopes_go_where_only_the_loop_can_release_them() 
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("outer", [False, True])
+@pytest.mark.parametrize("inner", [False, True])
+def test_a9_one_of_several_lifespans_that_shuts_down_is_enough(outer: bool, inner: bool) -> None:
+    """Whichever it is, and whichever ends last."""
+    notes: Notes = []
+
+    @tenure.cache_resource(on_release=notes.append)
+    def model() -> str:
+        return "model"
+
+    async def main() -> None:
+        app = app_with_lifespan(tenure.asgi.lifespan(shutdown=inner, warm=[model]))
+        async with serving(tenure.asgi.Middleware(app, session="cookie", shutdown=outer)):
+            pass
+        shuts_down = outer or inner
+        assert notes == ["model"] * shuts_down
+        # What one server has asked for is not the next one's.
+        async with tenure.asgi.lifespan(warm=[model]):
+            pass
+        assert notes == ["model"] * shuts_down
+
+    asyncio.run(main())
+    model.clear()
+
+
 def test_a9_functions_are_warmed_in_order_blocking_and_async() -> None:
     notes: Notes = []
     pool = resource(notes, "pool")

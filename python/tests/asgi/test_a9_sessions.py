@@ -330,6 +330,18 @@ def test_a9_workers_with_one_secret_take_each_others_ids(desk: Desk) -> None:
     asyncio.run(main())
 
 
+def test_a9_s3_a_request_under_a_lifespan_alone_is_told_to_wrap_the_app(desk: Desk) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await desk.own()
+
+    async def main() -> None:
+        async with tenure.asgi.lifespan():
+            with pytest.raises(tenure.ScopeError, match=r"wrap the app, as in `app = tenure\.asgi\.Middleware\(app\)`"):
+                await Client(app).get()
+
+    asyncio.run(main())
+
+
 def test_a9_a_session_is_ended_explicitly(desk: Desk, clock: Clock) -> None:
     async def main() -> None:
         client = Client(served(desk, "cookie"))

@@ -29,13 +29,13 @@ use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{Error, Interrupt};
 use crate::words::fallible::{self, Failed, Shared};
 
-/// What a build that leaves its call takes a copy of.
+/// A borrowed argument, of which a build that leaves its call takes a copy.
 pub trait Owned {
     /// The copy.
     type Owned;
-    /// Makes the copy.
+    /// The copy, made now.
     fn owned(&self) -> Self::Owned;
-    /// What the function is given.
+    /// The argument as the function is given it, out of the copy.
     fn lent(owned: &Self::Owned) -> &Self;
 }
 
@@ -144,14 +144,14 @@ impl<T, A, O> NotCarried<A, O> for Carrying<T, A> {
     }
 }
 
-/// What the output of a build means: a type of its own for each kind of function, since a closure
+/// The meaning of a build's output: a type of its own for each kind of function, since a closure
 /// would bring the lifetimes of the call into the question whether the call is `Send`.
 pub(super) trait Sort<V, O>: Copy + Send + 'static {
     type Failure;
     fn outcome(self, output: O) -> Result<Built<V>, Self::Failure>;
 }
 
-/// Of a function that cannot fail.
+/// The output of a function that cannot fail.
 #[derive(Clone, Copy)]
 struct Always;
 
@@ -162,7 +162,7 @@ impl<V, O: Into<Built<V>>> Sort<V, O> for Always {
     }
 }
 
-/// Of one that can, with how to find the cause of its error.
+/// The output of one that can, with how to find the cause of its error.
 struct Fails<E>(Source<E>);
 
 impl<E> Clone for Fails<E> {
@@ -185,7 +185,7 @@ impl<V, E: 'static, O: Into<Built<Result<V, E>>>> Sort<V, O> for Fails<E> {
 struct Carried<V, G, A, O, H, T, S> {
     function: Arc<Core<V>>,
     given: G,
-    /// What came back from a build.
+    /// The arguments that a build has given back.
     back: Option<A>,
     here: H,
     start: T,

@@ -72,12 +72,37 @@ pub(crate) struct AsyncReleases {
     changed: Condvar,
 }
 
+/// Where a release goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// On a runtime of Rust's.
+    Runtime,
+    /// Where the front door has it go on: an event loop.
+    FrontDoor,
+}
+
+impl Place {
+    /// What the log says of a release that is late there.
+    fn advice(self) -> &'static str {
+        match self {
+            Self::Runtime => {
+                "A blocking shutdown stops what has begun on the runtime of its own thread: in a task, \
+                 await `shutdown_async` instead"
+            }
+            Self::FrontDoor => {
+                "A blocking shutdown holds up the event loop of its own thread: in a task, await \
+                 `shutdown_async` instead, and let each loop come to its end before the process does"
+            }
+        }
+    }
+}
+
 #[derive(Default)]
 struct Pending {
     #[cfg(feature = "tokio")]
     numbers: u64,
-    /// How many of each function.
-    counts: BTreeMap<Arc<str>, usize>,
+    /// How many of each function there are at each place.
+    counts: BTreeMap<(Arc<str>, Place), usize>,
     /// Those that a runtime has been given and has not polled yet.
     unbegun: HashMap<u64, Running>,
 }
@@ -150,7 +175,7 @@ impl ReleaseRuntime {
         let running = Running {
             release: Box::pin(release),
             failed: Box::new(failed),
-            pends: Pends::new(&self.releases, &Arc::from(function)),
+            pends: Pends::new(&self.releases, &Arc::from(function), Place::Runtime),
             batch: Batch::present(),
         };
         if let Some(spawner) = spawner() {
@@ -225,12 +250,12 @@ impl AsyncReleases {
         }
         let counts = state.counts.clone();
         drop(state);
-        for (function, resources) in counts {
+        for ((function, place), resources) in counts {
             tracing::warn!(
                 function = %function,
                 resources,
-                "on_release has not ended in the time of the shutdown. A blocking shutdown stops what \
-                 has begun on the runtime of its own thread: in a task, await `shutdown_async` instead"
+                "a release has not ended in the time of the shutdown. {}",
+                place.advice()
             );
         }
         false
@@ -240,25 +265,26 @@ impl AsyncReleases {
 /// One release of this function that has not ended.
 pub(crate) struct Pends {
     releases: Arc<AsyncReleases>,
-    function: Arc<str>,
+    counted: (Arc<str>, Place),
 }
 
 impl Pends {
-    pub(crate) fn new(releases: &Arc<AsyncReleases>, function: &Arc<str>) -> Self {
-        let (releases, function) = (Arc::clone(releases), Arc::clone(function));
-        let counted = Arc::clone(&function);
-        *releases.pending.lock().counts.entry(counted).or_default() += 1;
-        Self { releases, function }
+    pub(crate) fn new(releases: &Arc<AsyncReleases>, function: &Arc<str>, at: Place) -> Self {
+        let (releases, counted) = (Arc::clone(releases), (Arc::clone(function), at));
+        let mut state = releases.pending.lock();
+        *state.counts.entry(counted.clone()).or_default() += 1;
+        drop(state);
+        Self { releases, counted }
     }
 }
 
 impl Drop for Pends {
     fn drop(&mut self) {
         let mut state = self.releases.pending.lock();
-        if let Some(count) = state.counts.get_mut(&self.function) {
+        if let Some(count) = state.counts.get_mut(&self.counted) {
             *count -= 1;
             if *count == 0 {
-                state.counts.remove(&self.function);
+                state.counts.remove(&self.counted);
             }
         }
         drop(state);

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use crate::ground::sync::Arc;
-use crate::life::async_release::{AsyncReleases, Pends};
+use crate::life::async_release::{AsyncReleases, Pends, Place};
 use crate::words::info::Counters;
 
-/// What a front door asks for where a release goes on after
+/// The way to tell that a release goes on after
 /// [`Behaviour::release_or_begin`](crate::Behaviour::release_or_begin) has returned.
 pub struct Later<'a> {
     pub(crate) function: &'a Arc<str>,
@@ -28,7 +28,7 @@ impl Later<'_> {
     pub fn begin(&self) -> LateRelease {
         LateRelease {
             counters: Arc::clone(self.counters),
-            _pends: Pends::new(self.releases, self.function),
+            _pends: Pends::new(self.releases, self.function, Place::FrontDoor),
         }
     }
 }

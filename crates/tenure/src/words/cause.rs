@@ -25,7 +25,7 @@ pub enum Cause {
     Invalid,
     /// A refresh built its successor.
     Replaced,
-    /// Its session ended.
+    /// The end of its scope: of its session, its event loop, its thread, or the value it was kept for.
     SessionEnded,
     /// The function was edited or its settings changed.
     Superseded,

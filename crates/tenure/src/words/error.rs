@@ -217,7 +217,7 @@ pub fn cycle_text(chain: &[String]) -> String {
     )
 }
 
-/// The sentence for a missing session, the same in every language.
+/// The sentence for a missing session, with what a Rust program writes.
 ///
 /// ```
 /// assert!(tenure::front::no_session_text("basket").contains("basket"));
@@ -225,9 +225,9 @@ pub fn cycle_text(chain: &[String]) -> String {
 #[must_use]
 pub fn no_session_text(function: &str) -> String {
     format!(
-        "{function} has scope=\"session\", but this code runs in no session. Call it from code \
-         that serves one (an app's script, a request, a task that carries its session), or use \
-         scope=\"global\"."
+        "{function} has scope=\"session\", but this code runs in no session. Have it run in one \
+         (`Session::run`, `Session::attach` for a task, the `SessionLayer` of tenure-tower for a \
+         service), or use scope=\"global\"."
     )
 }
 

@@ -1,5 +1,6 @@
 //! Figures: what a function's caches did and hold.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::ground::sync::{Arc, Figure, Ordering};
@@ -19,7 +20,7 @@ const CAUSES: usize = Cause::ALL.len();
 /// let info = answer::info();
 /// assert_eq!((info.builds, info.hits, info.misses, info.entries), (1, 1, 1, 1));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Info {
     /// Calls that were answered from an entry.
@@ -126,6 +127,34 @@ impl Info {
         self.weight += other.weight;
         self.waiting += other.waiting;
         self.ages.extend_from_slice(&other.ages);
+    }
+}
+
+impl fmt::Debug for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// The causes that there were, by their names.
+        struct Releases<'a>(&'a Info);
+
+        impl fmt::Debug for Releases<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let were = self.0.releases().filter(|(_, number)| *number > 0);
+                f.debug_map().entries(were).finish()
+            }
+        }
+
+        f.debug_struct("Info")
+            .field("hits", &self.hits)
+            .field("misses", &self.misses)
+            .field("builds", &self.builds)
+            .field("build_time", &self.build_time)
+            .field("failures", &self.failures)
+            .field("releases", &Releases(self))
+            .field("release_failures", &self.release_failures)
+            .field("entries", &self.entries)
+            .field("draining", &self.draining)
+            .field("waiting", &self.waiting)
+            .field("ages", &self.ages)
+            .finish()
     }
 }
 

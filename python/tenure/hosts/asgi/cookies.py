@@ -25,7 +25,7 @@ _SHORTEST = 16
 """The fewest bytes of a secret: what is shorter can be tried out."""
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-"""What the name of a cookie may be."""
+"""The form of a cookie's name."""
 
 
 class Cookie:

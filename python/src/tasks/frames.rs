@@ -13,25 +13,27 @@ use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::{BuildPlace, InBuild};
 
-/// The innermost thing that code is inside of, and what that is inside of.
-#[pyclass(frozen, module = "tenure._native")]
-pub(crate) struct Inside {
-    what: What,
-    outer: Option<Py<Inside>>,
+/// One build or check that code is inside of, with the frame around it.
+// The package's word for it, beside the variable `inside`.
+#[pyclass(frozen, module = "tenure._native", name = "Inside")]
+pub(crate) struct Frame {
+    kind: FrameKind,
+    outer: Option<Py<Frame>>,
     /// What was started inside of it may go on after its end.
     is_over: AtomicBool,
 }
 
-pub(crate) enum What {
+/// A build, or a check.
+pub(crate) enum FrameKind {
     Build(BuildPlace),
     /// The check of the entry at this address.
     Check(usize),
 }
 
 #[pymethods]
-impl Inside {
-    /// It has ended.
-    fn end(&self) {
+impl Frame {
+    /// Notes that it has ended.
+    pub(crate) fn end(&self) {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
@@ -57,22 +59,22 @@ pub(crate) fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     VARIABLE.get_or_try_init(py, make).map(|it| it.bind(py))
 }
 
-/// The value for `variable.set` of code that is one thing further in.
-pub(crate) fn further(py: Python<'_>, what: What) -> PyResult<Bound<'_, Inside>> {
+/// A new frame within the innermost one: the value for `variable.set` of the code in it.
+pub(crate) fn nested(py: Python<'_>, kind: FrameKind) -> PyResult<Bound<'_, Frame>> {
     USED.store(true, Ordering::Relaxed);
     let outer = innermost(py)?.map(Bound::unbind);
     let is_over = AtomicBool::new(false);
     Bound::new(
         py,
-        Inside {
-            what,
+        Frame {
+            kind,
             outer,
             is_over,
         },
     )
 }
 
-fn innermost(py: Python<'_>) -> PyResult<Option<Bound<'_, Inside>>> {
+fn innermost(py: Python<'_>) -> PyResult<Option<Bound<'_, Frame>>> {
     if !USED.load(Ordering::Relaxed) {
         return Ok(None);
     }
@@ -85,15 +87,15 @@ fn innermost(py: Python<'_>) -> PyResult<Option<Bound<'_, Inside>>> {
         }
         Bound::from_owned_ptr_or_opt(py, value)
     };
-    Ok(found.and_then(|it| it.cast_into::<Inside>().ok()))
+    Ok(found.and_then(|it| it.cast_into::<Frame>().ok()))
 }
 
 /// Has the engine see, on this thread and while what this gives lives, what builds the present task is
 /// inside of.
 pub(crate) fn enter(py: Python<'_>) -> PyResult<Vec<InBuild>> {
     let mut places = Vec::new();
-    each(py, |what| {
-        if let What::Build(place) = what {
+    each(py, |kind| {
+        if let FrameKind::Build(place) = kind {
             places.push(place.clone());
         }
     })?;
@@ -104,19 +106,19 @@ pub(crate) fn enter(py: Python<'_>) -> PyResult<Vec<InBuild>> {
 /// Whether the present task is inside of the check of this entry.
 pub(crate) fn is_checking(py: Python<'_>, entry: usize) -> PyResult<bool> {
     let mut found = false;
-    each(py, |what| {
-        found |= matches!(what, What::Check(it) if *it == entry)
+    each(py, |kind| {
+        found |= matches!(kind, FrameKind::Check(it) if *it == entry)
     })?;
     Ok(found)
 }
 
-fn each(py: Python<'_>, mut visit: impl FnMut(&What)) -> PyResult<()> {
+fn each(py: Python<'_>, mut visit: impl FnMut(&FrameKind)) -> PyResult<()> {
     let mut next = innermost(py)?;
-    while let Some(inside) = next {
-        if !inside.get().is_over.load(Ordering::Relaxed) {
-            visit(&inside.get().what);
+    while let Some(frame) = next {
+        if !frame.get().is_over.load(Ordering::Relaxed) {
+            visit(&frame.get().kind);
         }
-        next = inside.get().outer.as_ref().map(|it| it.bind(py).clone());
+        next = frame.get().outer.as_ref().map(|it| it.bind(py).clone());
     }
     Ok(())
 }
