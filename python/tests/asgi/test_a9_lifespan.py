@@ -328,19 +328,19 @@ def test_a9_one_of_several_lifespans_that_shuts_down_is_enough(outer: bool, inne
     notes: Notes = []
 
     @tenure.cache_resource(on_release=notes.append)
-    def model() -> str:
-        return "model"
+    def model() -> list[object]:
+        return ["model", outer, inner]
 
     async def main() -> None:
         app = app_with_lifespan(tenure.asgi.lifespan(shutdown=inner, warm=[model]))
         async with serving(tenure.asgi.Middleware(app, session="cookie", shutdown=outer)):
             pass
         shuts_down = outer or inner
-        assert notes == ["model"] * shuts_down
+        assert notes == [["model", outer, inner]] * shuts_down
         # What one server has asked for is not the next one's.
         async with tenure.asgi.lifespan(warm=[model]):
             pass
-        assert notes == ["model"] * shuts_down
+        assert notes == [["model", outer, inner]] * shuts_down
 
     asyncio.run(main())
     model.clear()
