@@ -77,7 +77,9 @@ class Capture:
         """This thread records from here on."""
         # Streamlit's warning about widgets hangs on this flag. An outer function that forbids them has the say.
         forbidding = in_cached_function.set(in_cached_function.get() or self.seen is None)
-        self._tokens = forbidding, _open.set((*_open.get(), self))
+        # A context that was copied from one that had entered has this one in it already.
+        outer = tuple(it for it in _open.get() if it is not self)
+        self._tokens = forbidding, _open.set((*outer, self))
 
     def leave(self) -> None:
         """This thread, which has entered last, records no more."""
