@@ -9,9 +9,16 @@ use syn::{Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, Token, UnOp
 use tenure_duration::parse_duration;
 
 /// The settings, each with a value to show.
-const SETTINGS: [(&str, &str); 15] = [
+const SETTINGS: [(&str, &str); 23] = [
     ("ttl", "\"1h30m\""),
+    ("refresh_mode", "\"background\""),
+    ("refresh_before", "\"5m\""),
+    ("max_stale", "\"1h\""),
+    ("max_idle", "\"15m\""),
     ("max_entries", "8"),
+    ("weight", "|it| it.bytes"),
+    ("max_weight", "8_000_000_000"),
+    ("build_timeout", "\"30s\""),
     ("validate", "|it| it.is_alive()"),
     ("keep_if", "|it| it.is_some()"),
     ("on_release", "|it| it.close()"),
@@ -22,6 +29,7 @@ const SETTINGS: [(&str, &str); 15] = [
     ("show_arguments", "true"),
     ("observes", "true"),
     ("carry", "false"),
+    ("warm", "true"),
     ("associated", ""),
     ("cache", "other_name"),
     ("crate", "other_name"),
@@ -43,10 +51,21 @@ pub(crate) struct Settings {
     pub(crate) validate: Option<Expr>,
     pub(crate) keep_if: Option<Expr>,
     pub(crate) on_release: Option<Expr>,
+    /// A `ttl` that each resource says itself.
+    pub(crate) own_ttl: Option<Expr>,
+    /// A `ttl` of which the compiler is to be asked whether it is one.
+    pub(crate) lives: Option<Expr>,
+    pub(crate) weight: Option<Weight>,
+    /// The settings for which a build has to do without its caller.
+    pub(crate) leaving: Vec<Ident>,
     /// Whether what stands in the cache is listed with its arguments.
     pub(crate) show_arguments: bool,
     /// Whether a build is a part of its caller in any case.
     pub(crate) stays: bool,
+    /// Asks for `warm`, whatever the types of the parameters are.
+    pub(crate) warm: Option<Ident>,
+    /// Whether entries are refreshed beside the callers.
+    refreshes: bool,
     pub(crate) associated: Option<Span>,
     /// The name that the cache goes by.
     pub(crate) cache: Option<Ident>,
@@ -61,6 +80,14 @@ impl Settings {
             None => quote!(::tenure),
         }
     }
+}
+
+/// How heavy a resource is.
+pub(crate) enum Weight {
+    /// As heavy as all of them.
+    Number(Expr),
+    /// As this says.
+    Of(Expr),
 }
 
 struct Setting {
@@ -102,21 +129,57 @@ pub(crate) fn read(tokens: TokenStream) -> (Settings, Vec<Error>) {
     };
     // What the others expand to names it.
     parsed.sort_by_key(|setting| setting.name != "crate");
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen: Vec<(String, Span, bool)> = Vec::new();
     for setting in parsed {
         let name = setting.name.to_string();
-        if seen.contains(&name) {
+        let span = setting.name.span();
+        if seen.iter().any(|it| it.0 == name) {
             let twice = format!("`{name}` is set twice; leave one of the two out");
             mistakes.push(Error::new(setting.name.span(), twice));
             continue;
         }
+        let mut is_well = true;
         if let Err(mistake) = settings.take(&name, setting) {
             mistakes.push(mistake);
+            is_well = false;
         }
-        seen.push(name);
+        seen.push((name, span, is_well));
+    }
+    for (name, needs, text) in NEEDS {
+        let set = seen.iter().find(|it| it.0 == name && it.2);
+        if let Some((_, span, _)) = set
+            && !needs
+                .iter()
+                .any(|needs| seen.iter().any(|it| it.0 == *needs))
+            && (name != "refresh_mode" || settings.refreshes)
+        {
+            mistakes.push(Error::new(*span, text));
+        }
     }
     (settings, mistakes)
 }
+
+/// Settings that mean nothing without another.
+const NEEDS: [(&str, &[&str], &str); 3] = [
+    (
+        "refresh_mode",
+        &["ttl"],
+        "refresh_mode needs a ttl: when is a resource too old? \
+         Example: ttl = \"1h\", refresh_mode = \"background\"",
+    ),
+    (
+        "refresh_before",
+        &["ttl"],
+        "refresh_before needs a ttl: before what is the refresh to begin? \
+         Example: ttl = \"1h\", refresh_before = \"5m\"",
+    ),
+    (
+        "max_weight",
+        &["weight"],
+        "max_weight needs a weight: how heavy is a resource? \
+         Example: weight = |it| it.bytes, max_weight = 8_000_000_000",
+    ),
+];
 
 impl Settings {
     fn take(&mut self, name: &str, setting: Setting) -> syn::Result<()> {
@@ -139,7 +202,29 @@ impl Settings {
             return Err(Error::new(span, format!("write `{}`", example(name))));
         };
         match name {
-            "ttl" => self.duration(name, quote!(ttl), &value)?,
+            "ttl" => self.ttl(value)?,
+            "refresh_mode" => {
+                self.refreshes = self.refresh_mode(&value)?;
+                if self.refreshes {
+                    self.leaving.push(setting.name);
+                }
+            }
+            "refresh_before" => {
+                self.duration(name, quote!(refresh_before), &value)?;
+                self.leaving.push(setting.name);
+            }
+            "max_stale" => self.duration(name, quote!(max_stale), &value)?,
+            "max_idle" => {
+                not_zero(name, &value)?;
+                self.duration(name, quote!(max_idle), &value)?;
+            }
+            "build_timeout" => {
+                not_zero(name, &value)?;
+                self.duration(name, quote!(build_timeout), &value)?;
+                self.leaving.push(setting.name);
+            }
+            "weight" => self.weight = Some(weight(value)?),
+            "max_weight" => self.max_weight(&value)?,
             "drain" => self.duration(name, quote!(drain), &value)?,
             "max_entries" => self.max_entries(&value)?,
             "validate" => self.validate = Some(callable(name, value)?),
@@ -150,6 +235,7 @@ impl Settings {
             "show_time" => self.switch(name, quote!(show_time), &value)?,
             "show_arguments" => self.show_arguments = switched(name, &value)?,
             "observes" => self.switch(name, quote!(observes), &value)?,
+            "warm" => self.warm = switched(name, &value)?.then_some(setting.name),
             "carry" => self.stays = !switched(name, &value)?,
             "cache" => self.cache = Some(cache(&value)?),
             _ => self.krate = Some(path(&value)?),
@@ -212,6 +298,66 @@ impl Settings {
         let (seconds, nanos) = (nanos.as_secs(), nanos.subsec_nanos());
         self.calls
             .push(quote!(.#method(::core::time::Duration::new(#seconds, #nanos))));
+        Ok(())
+    }
+
+    /// A time, or what says it of each resource.
+    fn ttl(&mut self, value: Expr) -> syn::Result<()> {
+        match value {
+            Expr::Closure(_) => self.own_ttl = Some(value),
+            Expr::Lit(_) | Expr::Unary(_) => return self.duration("ttl", quote!(ttl), &value),
+            Expr::Path(ref path) if path.path.is_ident("None") => {}
+            _ => self.lives = Some(value),
+        }
+        Ok(())
+    }
+
+    /// Whether that is beside the callers.
+    fn refresh_mode(&mut self, value: &Expr) -> syn::Result<bool> {
+        let mode = match value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => match text.value().as_str() {
+                "foreground" => Some((quote!(Foreground), false)),
+                "background" => Some((quote!(Background), true)),
+                "ahead" => Some((quote!(Ahead), true)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some((mode, is_beside)) = mode else {
+            let text = format!(
+                "refresh_mode must be \"foreground\", \"background\" or \"ahead\", not {}. \
+                 Example: ttl = \"1h\", refresh_mode = \"background\"",
+                quote!(#value)
+            );
+            return Err(Error::new_spanned(value, text));
+        };
+        let krate = self.krate();
+        self.calls.push(quote!(.refresh(#krate::Refresh::#mode)));
+        Ok(is_beside)
+    }
+
+    fn max_weight(&mut self, value: &Expr) -> syn::Result<()> {
+        let text = "max_weight must be a number. Example: weight = |it| it.bytes, \
+                    max_weight = 8_000_000_000. Leave it out for no bound";
+        match value {
+            Expr::Lit(ExprLit {
+                lit: Lit::Int(_), ..
+            }) => {}
+            Expr::Lit(_)
+            | Expr::Unary(ExprUnary {
+                op: UnOp::Neg(_), ..
+            }) => {
+                return Err(Error::new_spanned(value, text));
+            }
+            Expr::Path(path) if path.path.is_ident("None") => return Ok(()),
+            _ => {}
+        }
+        self.calls.push(quote_spanned!(value.span()=>
+            .max_weight(::core::option::Option::Some::<u64>(#value))
+        ));
         Ok(())
     }
 
@@ -318,6 +464,47 @@ impl Settings {
         let on = switched(name, value)?;
         self.calls.push(quote!(.#method(#on)));
         Ok(())
+    }
+}
+
+/// Refuses a time of nothing, where it is a number or a text.
+fn not_zero(name: &str, value: &Expr) -> syn::Result<()> {
+    let is_zero = match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(number),
+            ..
+        }) => number.base10_parse::<u64>().is_ok_and(|it| it == 0),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => parse_duration(name, &text.value()).is_ok_and(|it| it.duration.is_zero()),
+        _ => false,
+    };
+    if !is_zero {
+        return Ok(());
+    }
+    let text = format!(
+        "{name} must be above 0. Example: {}. Leave it out for any time",
+        example(name)
+    );
+    Err(Error::new_spanned(value, text))
+}
+
+/// A number, or what gives one for each resource.
+fn weight(value: Expr) -> syn::Result<Weight> {
+    match value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(_), ..
+        }) => Ok(Weight::Number(value)),
+        Expr::Lit(_) | Expr::Array(_) | Expr::Tuple(_) | Expr::Range(_) | Expr::Unary(_) => {
+            let text = format!(
+                "weight must be a number, a function or a closure, not {}. Example: {}",
+                quote!(#value),
+                example("weight")
+            );
+            Err(Error::new_spanned(value, text))
+        }
+        value => Ok(Weight::Of(value)),
     }
 }
 

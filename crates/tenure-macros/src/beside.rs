@@ -3,11 +3,14 @@
 //! | | Arguments of a call | All entries |
 //! |---|---|---|
 //! | looks | `peek`, `contains` | `entries`, `info` |
-//! | changes | `insert`, `replace`, `clear_entry` | `clear`, `clear_if` |
+//! | changes | `insert`, `replace`, `clear_entry`, `expire` | `clear`, `clear_if`, `expire_all` |
+//!
+//! And `warm`, with the arguments of many calls.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 
+use crate::carry::Leaving;
 use crate::expansion::Expansion;
 use crate::place::Place;
 use crate::tokens::{located_at, mentions};
@@ -40,16 +43,39 @@ impl<'a> Beside<'a> {
         }
     }
 
-    pub(crate) fn all(&self) -> TokenStream {
-        let whole = [self.clear(), self.clear_if(), self.entries(), self.info()];
+    pub(crate) fn all(&self, leaving: Option<&Leaving<'_>>) -> TokenStream {
+        let whole = [
+            self.clear(),
+            self.clear_if(),
+            self.expire_all(),
+            self.entries(),
+            self.info(),
+        ];
         let one = [
             self.clear_entry(),
+            self.expire(),
             self.peek(),
             self.contains(),
             self.insert(),
             self.replace(),
         ];
-        whole.into_iter().chain(one).collect()
+        let many = leaving.map(|it| self.warm(it));
+        whole.into_iter().chain(one).chain(many).collect()
+    }
+
+    fn warm(&self, leaving: &Leaving<'_>) -> TokenStream {
+        let calls = match self.expansion.function.parameters.len() {
+            0 => "",
+            1 => " for each of these arguments",
+            _ => " for each of these arguments, a tuple for each call",
+        };
+        let doc = format!(
+            "Builds what {} gives{calls} in the background, before the first user comes; what is kept \
+             already is left as it is. They wait for their turn among the refreshes, and count as no \
+             calls.{PANICS}",
+            self.function
+        );
+        leaving.warm(&self.name("warm"), &doc)
     }
 
     fn name(&self, name: &str) -> Ident {
@@ -84,6 +110,37 @@ impl<'a> Beside<'a> {
                 #all
             }
         }
+    }
+
+    fn expire_all(&self) -> TokenStream {
+        let vis = &self.expansion.function.item.vis;
+        let (name, all) = (
+            self.name("expire_all"),
+            self.whole(&format_ident!("expire_all")),
+        );
+        let doc = format!(
+            "Has every entry of {}{} expire: it is handed out for no longer than `max_stale` allows, and \
+             is refreshed; where that is not at all, it is released.{PANICS}",
+            self.function, self.whose
+        );
+        quote! {
+            #[doc = #doc]
+            #[allow(dead_code)]
+            #[track_caller]
+            #vis fn #name() {
+                #all
+            }
+        }
+    }
+
+    fn expire(&self) -> TokenStream {
+        let key = &self.expansion.key;
+        let entry = self.expansion.entry();
+        let doc = "Has the entry of {} for these arguments expire, if there is one: it is handed out for \
+                   no longer than `max_stale` allows, and is refreshed; where that is not at all, it is \
+                   released.";
+        let expire = quote!(#entry.expire(&#key));
+        self.of_one("expire", doc, None, &quote!(()), &expire)
     }
 
     fn info(&self) -> TokenStream {

@@ -15,8 +15,9 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Ident, LitStr, Pat};
 
-use crate::attr::Settings;
+use crate::attr::{Settings, Weight};
 use crate::beside::Beside;
+use crate::carry::{Leaving, Parts};
 use crate::expansion::Expansion;
 use crate::place::Place;
 use crate::returns::Returns;
@@ -37,9 +38,13 @@ pub(crate) fn expand(function: &Function, settings: &Settings) -> TokenStream {
         Place::Free => expansion.free(),
         Place::Associated => expansion.associated(),
     };
-    let misplaced = function.misplaced.iter();
-    let error = misplaced.map(|misplaced| misplaced.error.to_compile_error());
-    quote!(#(#error)* #expanded)
+    let misplaced = function.misplaced.iter().map(|it| it.error.clone());
+    let stays = match Leaving::of(&expansion) {
+        None if function.misplaced.is_none() => expansion.cannot_leave(),
+        _ => None,
+    };
+    let errors = misplaced.chain(stays).map(|error| error.to_compile_error());
+    quote!(#(#errors)* #expanded)
 }
 
 impl Expansion<'_> {
@@ -47,8 +52,11 @@ impl Expansion<'_> {
         let Self { name, cache, .. } = self;
         let vis = &self.function.item.vis;
         let doc = format!("The cache of [`{name}()`]({name}()).");
-        let (call, made, holder) = (self.call(), self.made(), self.holder());
-        let beside = Beside::of(self).all();
+        let leaving = Leaving::of(self);
+        let call = self.call(leaving.as_ref());
+        let (made, holder) = (self.made(), self.holder());
+        let builds = leaving.as_ref().map(|it| it.beside(&self.body()));
+        let beside = Beside::of(self).all(leaving.as_ref());
         quote! {
             #call
 
@@ -59,19 +67,29 @@ impl Expansion<'_> {
             impl #cache {
                 #holder
                 #made
+                #builds
                 #beside
             }
         }
     }
 
     fn associated(&self) -> TokenStream {
-        let (call, made, holder) = (self.call(), self.made(), self.holder());
-        let beside = Beside::of(self).all();
+        let (call, made, holder) = (self.call(None), self.made(), self.holder());
+        let beside = Beside::of(self).all(None);
         quote!(#call #holder #made #beside)
     }
 
+    /// The author's block, over the names of the parameters.
+    fn body(&self) -> TokenStream {
+        let block = &self.function.item.block;
+        let rebind = self.function.parameters.iter();
+        let rebind = rebind.filter_map(Parameter::rebind);
+        let statements = &block.stmts;
+        quote_spanned!(block.brace_token.span.join()=> { #(#rebind)* #(#statements)* })
+    }
+
     /// The function that takes the place of the one that was written.
-    fn call(&self) -> TokenStream {
+    fn call(&self, leaving: Option<&Leaving<'_>>) -> TokenStream {
         let Self {
             function,
             krate,
@@ -92,14 +110,8 @@ impl Expansion<'_> {
         let encode = self.encode();
         let cached = self.cached();
         let warnings = &self.settings.warnings;
-        let rebind = function.parameters.iter().filter_map(Parameter::rebind);
         let block = &function.item.block;
-        let statements = &block.stmts;
-        let source = quote! {{
-            #[allow(unused_imports)]
-            use #krate::front::NoSource as _;
-            #krate::front::Probe::<#failure>(::core::marker::PhantomData).source()
-        }};
+        let source = self.source(failure);
         let is_async = function.is_async();
         let check = is_async.then(|| self.check());
         let finish = is_async.then(|| quote!(.await));
@@ -119,7 +131,12 @@ impl Expansion<'_> {
         let tracks = !is_async && !attributes.iter().any(is_track_caller);
         let tracks = tracks.then(|| quote!(#[track_caller]));
         let span = block.brace_token.span.join();
-        let body = quote_spanned!(span=> { #(#rebind)* #(#statements)* });
+        let cache = &self.cache;
+        let names = function.parameters.iter().map(|it| &it.name);
+        let body = match leaving {
+            Some(_) if !is_async => quote!({ #cache::__body(#(#names),*) }),
+            _ => self.body(),
+        };
         let build = if is_async {
             // The annotation that a closure has in front, an async block has inside.
             quote_spanned!(span=> #krate::front::future::<#written, _>(async move #body))
@@ -139,21 +156,18 @@ impl Expansion<'_> {
                 move || #krate::front::Built::of(#arguments, #build)
             },
         };
-        let carried = if is_async {
-            self.carried(&body, &build)
-        } else {
-            None
-        };
-        let call = match (is_async, &carried) {
-            (false, _) => "call",
-            (true, None) => "call_async",
-            (true, Some(_)) => "call_carried",
-        };
-        let call = Ident::new(call, self.place());
-        let (items, arguments, build) = match carried {
-            None => (None, None, build),
-            Some(it) => (Some(it.items), Some(it.arguments), it.parts),
-        };
+        let parts = leaving.and_then(Leaving::parts).unwrap_or(Parts {
+            before: TokenStream::new(),
+            method: if is_async { "call_async" } else { "call" },
+            parts: build,
+        });
+        let Parts {
+            before,
+            method,
+            parts: build,
+        } = parts;
+        let call = Ident::new(method, self.place());
+        let leaves = leaving.map(Leaving::asked);
         quote! {
             #(#attributes)*
             #tracks
@@ -161,12 +175,12 @@ impl Expansion<'_> {
             #[allow(clippy::type_complexity)]
             #vis #asyncness fn #ident #generics (#(#inputs),*) -> #output #condition {
                 #(#warnings)*
-                #items
+                #leaves
                 #asked
                 #encode
                 #bind
                 #quick
-                #arguments
+                #before
                 #local.#call(&#key, #source, #check #build) #finish
             }
         }
@@ -217,6 +231,22 @@ impl Expansion<'_> {
         });
         let keep_if = self.settings.keep_if.as_ref();
         let keep_if = keep_if.map(|keep_if| quote_spanned!(keep_if.span()=> .keep_if(#keep_if)));
+        let weight = self.settings.weight.as_ref().map(|weight| match weight {
+            Weight::Number(number) => {
+                quote_spanned!(number.span()=> .weight(|_: &#value| -> u64 { #number }))
+            }
+            Weight::Of(weight) => {
+                let weight = typed(weight, &[quote!(&#value)]);
+                quote_spanned!(weight.span()=> .weight(#weight))
+            }
+        });
+        let own_ttl = self.settings.own_ttl.as_ref().map(|ttl| {
+            let ttl = typed(ttl, &[quote!(&#value)]);
+            quote_spanned!(ttl.span()=> .own_ttl(#ttl))
+        });
+        let lives = self.settings.lives.as_ref().map(
+            |ttl| quote_spanned!(ttl.span()=> .lives(#krate::front::ttl::<#value, _, _>(#ttl))),
+        );
         let release = self.settings.on_release.as_ref().map(|release| {
             let release = typed(release, &[value.clone(), quote!(#krate::Cause)]);
             quote_spanned!(release.span()=> .release({
@@ -242,7 +272,8 @@ impl Expansion<'_> {
                 #krate::front::Definition::new(
                     #name,
                     <#krate::Settings as ::core::default::Default>::default() #(#calls)*,
-                    #krate::front::Rules::<#value>::new() #validate #keep_if #release,
+                    #krate::front::Rules::<#value>::new()
+                        #own_ttl #lives #weight #validate #keep_if #release,
                 )
             }
         }

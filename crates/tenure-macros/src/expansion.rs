@@ -110,6 +110,16 @@ impl Expansion<'_> {
         Some(quote!(#krate::front::shown(&[#(#shown),*])))
     }
 
+    /// How to find the cause of a failure.
+    pub(crate) fn source(&self, failure: &TokenStream) -> TokenStream {
+        let krate = &self.krate;
+        quote! {{
+            #[allow(unused_imports)]
+            use #krate::front::NoSource as _;
+            #krate::front::Probe::<#failure>(::core::marker::PhantomData).source()
+        }}
+    }
+
     pub(crate) fn family_name(&self) -> Ident {
         format_ident!("__{}_family", self.cache)
     }

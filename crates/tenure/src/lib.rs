@@ -164,7 +164,7 @@ pub use program::session::Session;
 
 // A cache without a static.
 #[doc(inline)]
-pub use front::{Cache, CacheBuilder, Released};
+pub use front::{Cache, CacheBuilder, Released, Warming};
 
 // The program as a whole.
 pub use life::async_release::{ReleaseFuture, set_spawner};

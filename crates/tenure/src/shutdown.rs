@@ -110,6 +110,7 @@ impl Engine {
     }
 
     fn release_everything(&self, mine: Mine) {
+        self.services().workers.give_up();
         for round in 0..SHUTDOWN_ROUNDS {
             let under_way = self.services().under_way.begin();
             let mut held = self.services().drains.take_all();

@@ -281,7 +281,11 @@ impl TaskCall {
 
     /// Takes what `validate` has raised, which is a no.
     fn check_raised(&self, home: &Bound<'_, PyAny>, error: Bound<'_, PyAny>) -> PyResult<Outcome> {
-        VALIDATE.raised(home.py(), self.cached.get().name(), PyErr::from_value(error));
+        VALIDATE.raised(
+            home.py(),
+            self.cached.get().name(),
+            PyErr::from_value(error),
+        );
         self.judged(home, || Ok(false))
     }
 

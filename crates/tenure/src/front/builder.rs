@@ -5,12 +5,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use crate::front::given::{Lifetime, Weight};
 use crate::front::probe::{Done, DoneLater, Released};
 use crate::front::rules::Rules;
 use crate::ground::sync::Arc;
 use crate::words::bounds::Resource;
 use crate::words::cause::Cause;
-use crate::words::settings::{Scope, Settings, Spinner};
+use crate::words::settings::{Refresh, Scope, Settings, Spinner};
 
 /// The settings of a [`Cache`](crate::Cache): those of [`cache_resource`](crate::cache_resource), under the same
 /// names.
@@ -67,6 +68,88 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> CacheBuilder<K, V, E> {
     /// The maximum age of an entry; none by default.
     pub fn ttl(self, ttl: Duration) -> Self {
         self.set(|settings| settings.ttl(ttl))
+    }
+
+    /// The maximum age of each entry, as its resource says itself: a `Duration`, or an `Option` of one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::Cache;
+    ///
+    /// struct Token { expires_in: Duration }
+    ///
+    /// let tokens = Cache::<str, Token>::builder("token").ttl_of(|it| it.expires_in).build()?;
+    /// tokens.get("short", || Token { expires_in: Duration::ZERO });
+    /// assert!(!tokens.contains("short")); // its callers have it all the same
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    pub fn ttl_of<L: Lifetime>(mut self, ttl: impl Fn(&V) -> L + Send + Sync + 'static) -> Self {
+        self.rules = self.rules.own_ttl(ttl);
+        self
+    }
+
+    /// When a new resource is built for one that is too old, for
+    /// [`Cache::get_refreshed`](crate::Cache::get_refreshed).
+    pub fn refresh_mode(self, refresh_mode: Refresh) -> Self {
+        self.set(|settings| settings.refresh(refresh_mode))
+    }
+
+    /// How long before the end of its age the successor of an entry is built, by
+    /// [`Cache::get_refreshed`](crate::Cache::get_refreshed).
+    pub fn refresh_before(self, refresh_before: Duration) -> Self {
+        self.set(|settings| settings.refresh_before(refresh_before))
+    }
+
+    /// For how long a resource that is too old may be handed out: while its successor is built in the
+    /// background, or where that build fails.
+    ///
+    /// ```
+    /// use std::num::ParseIntError;
+    /// use std::time::Duration;
+    /// use tenure::Cache;
+    ///
+    /// let rates = Cache::<str, u32, ParseIntError>::builder("rate")
+    ///     .max_stale(Duration::from_secs(3600))
+    ///     .build()?;
+    /// rates.try_get("euro", || "7".parse())?;
+    /// rates.expire("euro");
+    /// assert_eq!(*rates.try_get("euro", || "seven".parse())?, 7); // better than nothing
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_stale(self, max_stale: Duration) -> Self {
+        self.set(|settings| settings.max_stale(max_stale))
+    }
+
+    /// After how long an entry goes that nobody asks for and nobody holds.
+    pub fn max_idle(self, max_idle: Duration) -> Self {
+        self.set(|settings| settings.max_idle(max_idle))
+    }
+
+    /// How heavy each resource is, in any unit.
+    ///
+    /// ```
+    /// use tenure::{Cache, Cause};
+    ///
+    /// let models = Cache::<str, Vec<u8>>::builder("model").weight(Vec::len).max_weight(10).build()?;
+    /// models.get("base", || vec![0; 4]);
+    /// models.get("large", || vec![0; 8]); // the other one goes
+    /// assert_eq!((models.info().weight, models.info().released(Cause::Evicted)), (8, 1));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    pub fn weight<W: Weight>(mut self, weight: impl Fn(&V) -> W + Send + Sync + 'static) -> Self {
+        self.rules = self.rules.weight(weight);
+        self
+    }
+
+    /// The most that the entries may weigh together at any moment; the one used longest ago goes first.
+    pub fn max_weight(self, max_weight: u64) -> Self {
+        self.set(|settings| settings.max_weight(max_weight))
+    }
+
+    /// How long a caller of [`Cache::get_refreshed`](crate::Cache::get_refreshed) waits for a build,
+    /// which then goes on without it.
+    pub fn build_timeout(self, build_timeout: Duration) -> Self {
+        self.set(|settings| settings.build_timeout(build_timeout))
     }
 
     /// The most entries at any moment, at least 1; no bound by default.

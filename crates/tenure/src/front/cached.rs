@@ -166,7 +166,7 @@ impl<V: Resource, F: Failure> Erased for Function<V, F> {
 
 /// The outcome of work by hand, which needs a session where the function does.
 #[track_caller]
-fn expect_session<T, F: Failure>(outcome: Result<T, Error<F>>) -> T {
+pub(super) fn expect_session<T, F: Failure>(outcome: Result<T, Error<F>>) -> T {
     match outcome {
         Ok(done) => done,
         Err(Error::NoSession { function }) => panic!("{}", no_session_text(&function)),

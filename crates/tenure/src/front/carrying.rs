@@ -13,11 +13,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::front::cached::{Cached, runtime};
+use crate::front::leaving::{Anew, ByCopies, Keep, Never};
 use crate::front::probe::Source;
 use crate::front::rules::guarded_async;
+use crate::front::sort::{Always, Fails, Sort};
 use crate::ground::latch::Latch;
 use crate::ground::sync::Arc;
 use crate::key::KeyRef;
+use crate::life::again::Again;
 use crate::life::build::Build;
 use crate::life::carry::{Carrier, Ended, Plan, Sent, Start, Starting, poll_told, send};
 use crate::life::core::Core;
@@ -62,6 +65,33 @@ impl<R> Arguments<R> {
             None => self.given.take(),
             Some(copy) => self.given.as_ref().map(copy),
         }
+    }
+}
+
+impl<R> Arguments<R> {
+    /// A copy of them, where they can be copied.
+    pub fn copied(&self) -> Option<R> {
+        let copy = self.copy?;
+        self.given.as_ref().map(copy)
+    }
+}
+
+/// Asks of arguments whether they can be copied at any price.
+pub struct GivenAgain<R>(pub R);
+
+impl<R: Clone> GivenAgain<R> {
+    /// They can.
+    pub fn arguments(self) -> Arguments<R> {
+        Arguments {
+            given: Some(self.0),
+            copy: Some(R::clone),
+        }
+    }
+}
+
+impl<R> GivenOnce<R> for GivenAgain<R> {
+    fn arguments(self) -> Arguments<R> {
+        Given(self.0).arguments()
     }
 }
 
@@ -144,47 +174,11 @@ impl<T, A, O> NotCarried<A, O> for Carrying<T, A> {
     }
 }
 
-/// The meaning of a build's output: a type of its own for each kind of function, since a closure
-/// would bring the lifetimes of the call into the question whether the call is `Send`.
-pub(super) trait Sort<V, O>: Copy + Send + 'static {
-    type Failure;
-    fn outcome(self, output: O) -> Result<Built<V>, Self::Failure>;
-}
-
-/// The output of a function that cannot fail.
-#[derive(Clone, Copy)]
-struct Always;
-
-impl<V, O: Into<Built<V>>> Sort<V, O> for Always {
-    type Failure = Infallible;
-    fn outcome(self, output: O) -> Result<Built<V>, Infallible> {
-        Ok(output.into())
-    }
-}
-
-/// The output of one that can, with how to find the cause of its error.
-struct Fails<E>(Source<E>);
-
-impl<E> Clone for Fails<E> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<E> Copy for Fails<E> {}
-
-impl<V, E: 'static, O: Into<Built<Result<V, E>>>> Sort<V, O> for Fails<E> {
-    type Failure = Failed<E>;
-    fn outcome(self, output: O) -> Result<Built<V>, Failed<E>> {
-        let outcome = output.into().transpose();
-        outcome.map_err(|error| Failed::new(error, self.0))
-    }
-}
-
 /// A build that goes to a task where there is one.
-struct Carried<V, G, A, O, H, T, S> {
+struct Carried<V, G, A, O, H, T, S, R> {
     function: Arc<Core<V>>,
     given: G,
+    again: R,
     /// The arguments that a build has given back.
     back: Option<A>,
     here: H,
@@ -194,7 +188,7 @@ struct Carried<V, G, A, O, H, T, S> {
     told: Option<Arc<Latch<Ended<A, O>>>>,
 }
 
-impl<V: Resource, G: FnMut() -> Option<A>, A, O, H, T, S> Carried<V, G, A, O, H, T, S> {
+impl<V: Resource, G: FnMut() -> Option<A>, A, O, H, T, S, R> Carried<V, G, A, O, H, T, S, R> {
     fn take(&mut self) -> Option<A> {
         self.back.take().or_else(|| (self.given)())
     }
@@ -205,7 +199,7 @@ impl<V: Resource, G: FnMut() -> Option<A>, A, O, H, T, S> Carried<V, G, A, O, H,
     }
 }
 
-impl<V, F, G, A, O, B, H, T, S> Plan<V, F> for Carried<V, G, A, O, H, T, S>
+impl<V, F, G, A, O, B, H, T, S, R> Plan<V, F> for Carried<V, G, A, O, H, T, S, R>
 where
     V: Resource,
     F: Failure,
@@ -216,9 +210,14 @@ where
     H: Fn(A) -> B,
     T: Fn(A) -> Result<Start<A, O>, A>,
     S: Sort<V, O, Failure = F>,
+    R: Anew<V, F>,
 {
     type Output = O;
     type Here = B;
+
+    fn again(&self) -> Option<Again<V, F>> {
+        self.again.again()
+    }
 
     fn away(&mut self, build: Build<V, F>) -> Result<Waiter<V, F>, Build<V, F>> {
         // What one runtime has dropped is not given to another: whoever calls can build it.
@@ -266,10 +265,12 @@ where
 }
 
 impl<V: Resource, F: Failure> Cached<'_, V, F> {
-    async fn run_carried<C, G, A, O, B, H, T, S>(
+    #[allow(clippy::too_many_arguments)]
+    async fn run_carried<C, G, A, O, B, H, T, S, R>(
         &self,
         key: &KeyRef<'_>,
         check: impl Fn(Lease<V>) -> C,
+        again: R,
         given: G,
         here: H,
         start: T,
@@ -284,10 +285,12 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
         H: Fn(A) -> B,
         T: Fn(A) -> Result<Start<A, O>, A>,
         S: Sort<V, O, Failure = F>,
+        R: Anew<V, F>,
     {
         let plan = Carried {
             function: Arc::clone(&self.0.core),
             given,
+            again,
             back: None,
             here,
             start,
@@ -325,7 +328,43 @@ impl<V: Resource> Cached<'_, V, Infallible> {
         H: Fn(A) -> B,
         T: Fn(A) -> Result<Start<A, O>, A>,
     {
-        let gave = self.run_carried(key, check, given, here, start, Always);
+        let gave = self.run_carried(key, check, Never, given, here, start, Always);
+        fallible::gave(gave.await)
+    }
+
+    /// A call as by [`call_carried`](Self::call_carried), of a function whose builds can do without a
+    /// caller.
+    ///
+    /// # Panics
+    /// As that, and where the build takes too long.
+    #[allow(clippy::too_many_arguments)]
+    pub async fn call_refreshed_async<C, G, A, O, B, H, T>(
+        &self,
+        key: &KeyRef<'_>,
+        _: Source<Infallible>,
+        check: impl Fn(Lease<V>) -> C,
+        given: G,
+        keep: Option<Keep<A>>,
+        here: H,
+        start: T,
+    ) -> Lease<V>
+    where
+        C: Future<Output = bool>,
+        A: 'static,
+        O: Into<Built<V>> + 'static,
+        B: Future<Output = O>,
+        G: Fn() -> Option<A>,
+        H: Fn(A) -> B,
+        T: Fn(A) -> Result<Start<A, O>, A> + Copy + Send + Sync + 'static,
+    {
+        let given = &given;
+        let again = ByCopies {
+            given,
+            keep,
+            start,
+            sort: Always,
+        };
+        let gave = self.run_carried(key, check, again, given, here, start, Always);
         fallible::gave(gave.await)
     }
 }
@@ -356,7 +395,43 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
         H: Fn(A) -> B,
         T: Fn(A) -> Result<Start<A, O>, A>,
     {
-        let gave = self.run_carried(key, check, given, here, start, Fails(source));
+        let gave = self.run_carried(key, check, Never, given, here, start, Fails(source));
+        gave.await.map_err(Shared::from_call)
+    }
+
+    /// A call as by [`call_carried`](Self::call_carried), of a function whose builds can do without a
+    /// caller.
+    ///
+    /// # Errors
+    /// As that, and a build that takes too long.
+    #[allow(clippy::too_many_arguments)]
+    pub async fn call_refreshed_async<C, G, A, O, B, H, T>(
+        &self,
+        key: &KeyRef<'_>,
+        source: Source<E>,
+        check: impl Fn(Lease<V>) -> C,
+        given: G,
+        keep: Option<Keep<A>>,
+        here: H,
+        start: T,
+    ) -> Result<Lease<V>, Shared<E>>
+    where
+        C: Future<Output = bool>,
+        A: 'static,
+        O: Into<Built<Result<V, E>>> + 'static,
+        B: Future<Output = O>,
+        G: Fn() -> Option<A>,
+        H: Fn(A) -> B,
+        T: Fn(A) -> Result<Start<A, O>, A> + Copy + Send + Sync + 'static,
+    {
+        let given = &given;
+        let again = ByCopies {
+            given,
+            keep,
+            start,
+            sort: Fails(source),
+        };
+        let gave = self.run_carried(key, check, again, given, here, start, Fails(source));
         gave.await.map_err(Shared::from_call)
     }
 }

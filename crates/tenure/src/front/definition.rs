@@ -53,7 +53,7 @@ pub(super) fn function<V: Resource, F: Failure>(
     mut rules: Rules<V>,
 ) -> Result<Arc<Function<V, F>>, SettingError> {
     rules.name = name;
-    let settings = settings.validates(rules.validates);
+    let settings = rules.settings(settings);
     let failures = Arc::clone(&rules.failures);
     let function = Function::new(api::engine(), name, settings, Box::new(rules))?;
     let weak: Weak<dyn CountsFailures> = Arc::downgrade(&function) as _;

@@ -79,6 +79,17 @@ impl Family {
         clearing.end()
     }
 
+    /// Has all entries of all members of one owner expire.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    #[track_caller]
+    pub fn expire_all(&self, owner: TypeId) {
+        for member in self.members(owner) {
+            member.expire();
+        }
+    }
+
     /// The figures of the entries of all members of one owner, oldest first.
     ///
     /// # Panics
@@ -129,6 +140,17 @@ impl<V, F> Member<'_, V, F> {
         match self.family.find(&self.which) {
             Some(member) => member.clear_entry(key),
             None => Cleared::nothing(),
+        }
+    }
+
+    /// `name::expire(…)`.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    #[track_caller]
+    pub fn expire(&self, key: &KeyRef<'_>) {
+        if let Some(member) = self.family.find(&self.which) {
+            member.expire_entry(key);
         }
     }
 }

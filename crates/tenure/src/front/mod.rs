@@ -10,12 +10,15 @@ mod carrying;
 mod definition;
 mod family;
 mod given;
+mod leaving;
 mod owned;
 mod probe;
 mod refused;
 mod returned;
 mod rules;
 mod slot;
+mod sort;
+mod warming;
 
 // For the expansion.
 pub use crate::key::args::{Arg, ByHash, ByKey, ByNothing};
@@ -25,10 +28,11 @@ pub use crate::life::entry::Built;
 pub use crate::words::bounds::SharedFailure;
 pub use crate::words::fallible::{Failed, Outcome, Shared};
 pub use cached::Cached;
-pub use carrying::{Arguments, Carrying, Given, GivenOnce, NotCarried, Owned};
+pub use carrying::{Arguments, Carrying, Given, GivenAgain, GivenOnce, NotCarried, Owned};
 pub use definition::Definition;
 pub use family::{All, Family, Member, Members, Types};
-pub use given::{OnRelease, Time, give, time};
+pub use given::{Fixed, Lifetime, Lives, OnRelease, Time, Ttl, Weight, give, time, ttl};
+pub use leaving::{Keep, Keeping, Kept, Leaves, NotKeeping, keep, leaves};
 pub use probe::{
     Done, DoneLater, DoneWrong, NoSource, Probe, Released, Said, SaidLater, SaidWrong, Source,
     Verdict, future, resource, shared_failure, shown, with,
@@ -50,6 +54,7 @@ pub use crate::life::asked::Asked;
 pub use crate::life::detached::{Awaiting, BuildPlace, Detached, InBuild, Landed, Next};
 pub use crate::life::late_release::{LateRelease, Later};
 pub use crate::life::waiting::{Awaited, Patiently, Waiting};
+pub use crate::life::warm::Warmed;
 pub use crate::words::behaviour::Holding;
 pub use crate::words::error::BuildError;
 
@@ -63,3 +68,4 @@ pub use crate::words::inspect::Inspection;
 
 pub use builder::CacheBuilder;
 pub use owned::Cache;
+pub use warming::Warming;

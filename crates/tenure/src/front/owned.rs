@@ -9,7 +9,9 @@ use std::marker::PhantomData;
 use crate::front::builder::{CacheBuilder, Show};
 use crate::front::cached::{Cached, Erased};
 use crate::front::definition::function;
-use crate::front::probe::Probe;
+use crate::front::leaving::keep;
+use crate::front::probe::{Probe, Source};
+use crate::front::warming::Warming;
 use crate::function::Function;
 use crate::ground::sync::Arc;
 use crate::key::Encoder;
@@ -126,6 +128,25 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E> {
     #[track_caller]
     pub fn clear(&self) -> Cleared {
         Erased::clear(&*self.function)
+    }
+
+    /// Has every entry expire: of all, or of the present session's. What is expired is handed out for no
+    /// longer than [`max_stale`](CacheBuilder::max_stale) allows, and is refreshed; where that is not at
+    /// all, it is released.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// cache.get(&7, || 49);
+    /// cache.expire_all();
+    /// assert_eq!(cache.info().released(tenure::Cause::Expired), 1);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[track_caller]
+    pub fn expire_all(&self) {
+        Erased::expire(&*self.function);
     }
 
     /// Clears the entries that `is_meant` says yes to, and gives how many there were. It is asked
@@ -270,7 +291,131 @@ impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E>
     }
 }
 
+impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E> {
+    /// Has the entry for `key` expire, if there is one; see [`expire_all`](Self::expire_all).
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// cache.get(&7, || 49);
+    /// cache.expire(&7);
+    /// assert!(!cache.contains(&7));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[track_caller]
+    pub fn expire(&self, key: &K) {
+        Erased::expire_entry(&*self.function, &encoded(key).finish());
+    }
+}
+
+/// A build that can be made again.
+type Recipe<V, E> = Arc<dyn Fn() -> Built<Result<V, E>> + Send + Sync>;
+
+impl<K, V, E> Cache<K, V, E>
+where
+    K: CacheKey + ?Sized,
+    V: Resource,
+    E: Send + Sync + 'static,
+{
+    fn recipe(
+        &self,
+        key: &K,
+        build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
+    ) -> Recipe<V, E> {
+        let arguments = self.show.map(|show| show(key));
+        Arc::new(move || Built {
+            value: build(),
+            arguments: arguments.clone(),
+        })
+    }
+
+    fn refreshed(
+        &self,
+        key: &K,
+        source: Source<E>,
+        build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
+    ) -> Result<Lease<V>, Shared<E>> {
+        let (encoded, cached) = (encoded(key), self.cached());
+        let encoded = encoded.finish();
+        if let Some(hit) = cached.hit(&encoded) {
+            return hit;
+        }
+        let recipe = self.recipe(key, build);
+        let given = || Some(Arc::clone(&recipe));
+        cached.call_refreshed(&encoded, source, given, Some(keep), |recipe| recipe())
+    }
+
+    #[track_caller]
+    fn warmed(
+        &self,
+        key: &K,
+        source: Source<E>,
+        build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
+    ) -> Warming {
+        let recipe = keep(self.recipe(key, build));
+        let warming = Warming::begin();
+        let (encoded, cached) = (encoded(key), self.cached());
+        cached.warm(
+            &encoded.finish(),
+            source,
+            recipe,
+            |recipe| recipe(),
+            &warming,
+        );
+        warming.all()
+    }
+}
+
 impl<K: CacheKey + ?Sized, V: Resource> Cache<K, V> {
+    /// The resource for `key`, as [`get`](Self::get) gives it, with a `build` that can do without its
+    /// caller: it may run again in the background, to [refresh](CacheBuilder::refresh_mode) the resource,
+    /// or go on where that takes longer than the caller [waits](CacheBuilder::build_timeout).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tenure::{Cache, Refresh};
+    ///
+    /// let rates = Cache::<str, u32>::builder("rate")
+    ///     .ttl(Duration::from_secs(60))
+    ///     .refresh_mode(Refresh::Background)
+    ///     .build()?;
+    /// assert_eq!(*rates.get_refreshed("euro", || 7), 7);
+    /// rates.expire("euro");
+    /// assert_eq!(*rates.get_refreshed("euro", || 8), 7); // 8 is being built
+    /// # while *rates.get_refreshed("euro", || 8) == 7 { std::thread::yield_now() }
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`get`](Self::get), and where the build takes too long.
+    #[track_caller]
+    pub fn get_refreshed(
+        &self,
+        key: &K,
+        build: impl Fn() -> V + Send + Sync + 'static,
+    ) -> Lease<V> {
+        let got = self.refreshed(key, |error| match *error {}, move || Ok(build()));
+        got.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Has the resource for `key` built in the background before the first user comes.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// cache.warm(&7, || 49).wait();
+    /// assert_eq!(*cache.get(&7, || unreachable!()), 49);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[track_caller]
+    pub fn warm(&self, key: &K, build: impl Fn() -> V + Send + Sync + 'static) -> Warming {
+        self.warmed(key, |error| match *error {}, move || Ok(build()))
+    }
+
     /// The resource for `key`; `build` runs where there is none, once for all who ask.
     ///
     /// ```
@@ -335,6 +480,53 @@ where
         let source = Probe::<E>(PhantomData).source();
         let build = || self.built(key, build());
         self.cached().call(&encoded(key).finish(), source, build)
+    }
+
+    /// The resource for `key`, as [`try_get`](Self::try_get) gives it, with a `build` that can do without
+    /// its caller, as for [`get_refreshed`](Cache::get_refreshed).
+    ///
+    /// ```
+    /// # use std::num::ParseIntError;
+    /// # use std::time::Duration;
+    /// # use tenure::Cache;
+    /// let ports: Cache<str, u16, ParseIntError> =
+    ///     Cache::builder("port").build_timeout(Duration::from_secs(30)).build()?;
+    /// assert_eq!(*ports.try_get_refreshed("80", || "80".parse())?, 80);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`try_get`](Self::try_get), and a build that takes too long.
+    pub fn try_get_refreshed(
+        &self,
+        key: &K,
+        build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
+    ) -> Result<Lease<V>, Shared<E>> {
+        self.refreshed(key, Probe::<E>(PhantomData).source(), build)
+    }
+
+    /// Has the resource for `key` built in the background before the first user comes. A failure is
+    /// logged, and counted by what this gives.
+    ///
+    /// ```
+    /// # use std::num::ParseIntError;
+    /// # use tenure::Cache;
+    /// # let ports: Cache<str, u16, ParseIntError> = Cache::builder("port").build()?;
+    /// let warming = ports.try_warm("many", || "many".parse());
+    /// warming.wait();
+    /// assert_eq!(warming.failures(), 1);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[track_caller]
+    pub fn try_warm(
+        &self,
+        key: &K,
+        build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
+    ) -> Warming {
+        self.warmed(key, Probe::<E>(PhantomData).source(), build)
     }
 
     /// The resource for `key`, as [`try_get`](Self::try_get) gives it, for a task; `build` is awaited

@@ -58,6 +58,36 @@ impl Nothing {
         unreachable!("{REFUSED}")
     }
 
+    /// In the place of `call_refreshed`.
+    pub fn call_refreshed<K, S, G, P, T, R>(&self, _: K, _: S, _: G, _: P, _: T) -> R {
+        unreachable!("{REFUSED}")
+    }
+
+    /// In the place of `warm`.
+    pub fn warm<K, S, A, T, W>(&self, _: K, _: S, _: A, _: T, _: W) {
+        unreachable!("{REFUSED}")
+    }
+
+    /// In the place of `warm_carried`.
+    pub fn warm_carried<K, S, A, T, W>(&self, _: K, _: S, _: A, _: T, _: W) {
+        unreachable!("{REFUSED}")
+    }
+
+    /// In the place of `call_refreshed_async`.
+    #[allow(clippy::too_many_arguments, clippy::unused_async)]
+    pub async fn call_refreshed_async<K, S, C, G, P, H, T, R>(
+        &self,
+        _: K,
+        _: S,
+        _: C,
+        _: G,
+        _: P,
+        _: H,
+        _: T,
+    ) -> R {
+        unreachable!("{REFUSED}")
+    }
+
     /// In the place of `call_async`.
     #[allow(clippy::unused_async)]
     pub async fn call_async<K, S, C, B, R>(&self, _: K, _: S, _: C, _: B) -> R {

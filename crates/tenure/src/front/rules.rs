@@ -1,10 +1,12 @@
-//! `validate`, `keep_if` and `on_release`, as a front door gives them.
+//! `validate`, `keep_if`, `on_release` and what else is asked of a resource, as a front door gives it.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
+use crate::front::given::{Lifetime, Lives, Weight};
 use crate::function::Function;
 use crate::ground::sync::{Arc, OnceLock, Weak};
 use crate::life::async_release::{HINT, ReleaseRuntime};
@@ -12,7 +14,8 @@ use crate::program::api;
 use crate::words::behaviour::{Behaviour, ReleaseFailed};
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
-use crate::words::error::Interrupt;
+use crate::words::error::{Interrupt, panicked};
+use crate::words::settings::Settings;
 
 pub(super) trait CountsFailures: Send + Sync {
     fn release_failed(&self);
@@ -34,8 +37,9 @@ pub enum Settled {
 
 type Question<V> = Box<dyn Fn(&V) -> bool + Send + Sync>;
 type Release<V> = Box<dyn Fn(V, Cause) -> Settled + Send + Sync>;
+type Weigh<V> = Box<dyn Fn(&V) -> u64 + Send + Sync>;
 
-/// `validate`, `keep_if` and `on_release`, as a front door gives them.
+/// `validate`, `keep_if`, `on_release` and what else is asked of a resource, as a front door gives it.
 pub struct Rules<V> {
     /// The function's name, for what is logged.
     pub(super) name: &'static str,
@@ -43,6 +47,8 @@ pub struct Rules<V> {
     validate: Option<Question<V>>,
     keep_if: Option<Question<V>>,
     release: Option<Release<V>>,
+    weight: Option<Weigh<V>>,
+    lives: Option<Lives<V>>,
     pub(super) runtime: ReleaseRuntime,
     pub(super) failures: Arc<OnceLock<Weak<dyn CountsFailures>>>,
 }
@@ -57,6 +63,8 @@ impl<V> Rules<V> {
             validate: None,
             keep_if: None,
             release: None,
+            weight: None,
+            lives: None,
             runtime: ReleaseRuntime::new(&api::engine().services().async_releases),
             failures: Arc::default(),
         }
@@ -82,6 +90,41 @@ impl<V> Rules<V> {
     pub fn keep_if(mut self, keep_if: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
         self.keep_if = Some(Box::new(keep_if));
         self
+    }
+
+    /// How heavy each is.
+    #[must_use]
+    pub fn weight<W: Weight>(mut self, weight: impl Fn(&V) -> W + Send + Sync + 'static) -> Self {
+        self.weight = Some(Box::new(move |value| weight(value).weight()));
+        self
+    }
+
+    /// How long each lives, as it says itself.
+    #[must_use]
+    pub fn own_ttl<L: Lifetime>(mut self, ttl: impl Fn(&V) -> L + Send + Sync + 'static) -> Self {
+        self.lives = Some(Lives::AsItSays(Box::new(move |value| {
+            ttl(value).lifetime()
+        })));
+        self
+    }
+
+    /// How long each lives.
+    #[must_use]
+    pub fn lives(mut self, lives: Lives<V>) -> Self {
+        self.lives = Some(lives);
+        self
+    }
+
+    /// The settings of a function with these rules.
+    pub(super) fn settings(&self, settings: Settings) -> Settings {
+        let settings = settings
+            .validates(self.validates)
+            .weighs(self.weight.is_some());
+        match &self.lives {
+            None => settings,
+            Some(Lives::For(ttl)) => settings.ttl(*ttl),
+            Some(Lives::AsItSays(_)) => settings.own_ttl(true),
+        }
     }
 
     /// A callback for what is released.
@@ -113,6 +156,22 @@ impl<V: Resource> Behaviour<V> for Rules<V> {
             tracing::error!(%function, "keep_if panicked; the resource is not kept");
             false
         }))
+    }
+
+    fn weight(&self, value: &V) -> Result<u64, Interrupt> {
+        let Some(weight) = &self.weight else {
+            return Ok(0);
+        };
+        let weight = catch_unwind(AssertUnwindSafe(|| weight(value)));
+        weight.map_err(|_| panicked("weight", self.name))
+    }
+
+    fn ttl(&self, value: &V) -> Result<Option<Duration>, Interrupt> {
+        let Some(Lives::AsItSays(ttl)) = &self.lives else {
+            return Ok(None);
+        };
+        let ttl = catch_unwind(AssertUnwindSafe(|| ttl(value)));
+        ttl.map_err(|_| panicked("ttl", self.name))
     }
 
     fn release(&self, value: V, cause: Cause) -> Result<(), ReleaseFailed> {

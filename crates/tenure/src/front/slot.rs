@@ -63,6 +63,28 @@ impl<V, F> Slot<V, F> {
         }
     }
 
+    /// `name::expire_all()`.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    #[track_caller]
+    pub fn expire_all(&self) {
+        if let Some(made) = self.made.get() {
+            made.expire();
+        }
+    }
+
+    /// `name::expire(…)`.
+    ///
+    /// # Panics
+    /// For a session-scoped function where there is no session.
+    #[track_caller]
+    pub fn expire(&self, key: &KeyRef<'_>) {
+        if let Some(made) = self.made.get() {
+            made.expire_entry(key);
+        }
+    }
+
     /// `name::entries()`.
     ///
     /// # Panics

@@ -4,6 +4,7 @@ mod ends;
 mod entries;
 mod scopes;
 mod steps;
+mod warm;
 
 use std::fmt;
 

@@ -9,12 +9,20 @@ use crate::life::core::Core;
 /// call.
 #[derive(Debug, Default)]
 pub struct Asked {
-    /// Whether it was counted as a miss.
+    /// Whether it was counted as a miss, or is not to be.
     missed: bool,
     began: Option<Nanos>,
 }
 
 impl Asked {
+    /// What no caller asks for counts neither as a hit nor as a miss.
+    pub(crate) fn by_nobody() -> Self {
+        Self {
+            missed: true,
+            began: None,
+        }
+    }
+
     /// Counts the call as a miss, once however often it has to look; its wait begins with that.
     pub(crate) fn misses<V>(&mut self, core: &Core<V>) {
         if core.settings.build_timeout.is_some() {

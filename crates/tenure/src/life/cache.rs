@@ -32,6 +32,7 @@ use crate::life::lease::Lease;
 use crate::life::led::OfThread;
 use crate::life::old::Old;
 use crate::life::release::release;
+use crate::life::services::Services;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::info::{EntryInfo, Info};
@@ -73,6 +74,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             cache.core.services.budget.join(weighed);
         }
         cache
+    }
+
+    pub(crate) fn services(&self) -> &Arc<Services> {
+        &self.core.services
     }
 
     /// Finds an entry that is at hand and was not recorded, and counts the hit. For quick functions.

@@ -101,7 +101,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         let mut means = Means::Here(build);
         let mut leaves = self.asker.core.settings.build_timeout.is_some();
         loop {
-            let waiter = match self.step(key, &mut asked)? {
+            let (waiter, is_own) = match self.step(key, &mut asked)? {
                 Step::Check(lease) => {
                     if !self.is_valid(&lease)? {
                         self.refuse(lease);
@@ -110,12 +110,12 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                     }
                     continue;
                 }
-                Step::Wait(waiter) => waiter,
+                Step::Wait(waiter) => (waiter, false),
                 Step::Build(mut mine) => {
                     self.set_renewal(&mut mine, again);
                     leaves &= !matches!(means, Means::Failed(_));
                     match self.away(mine, &mut leaves, again) {
-                        Ok(waiter) => waiter,
+                        Ok(waiter) => (waiter, true),
                         Err(mut mine) => match std::mem::replace(&mut means, Means::Gone) {
                             Means::Here(build) => {
                                 // It runs here to its end, and a strand's thread may end before it.
@@ -137,6 +137,8 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
             if let Some(lease) = self.wait(waiter, waiting, &mut asked)? {
                 return Ok(lease);
             }
+            // One that has died elsewhere is built here next: whoever called is to see why.
+            leaves &= !is_own;
         }
     }
 

@@ -101,6 +101,7 @@ where
 }
 
 /// What polls a task by itself.
+#[derive(Clone)]
 pub(crate) enum Carrier {
     /// The runtime that the caller runs on.
     #[cfg(feature = "tokio")]

@@ -88,6 +88,11 @@ impl<V: Resource, F: Failure> Detached<V, F> {
         (detached, waiter)
     }
 
+    /// The build itself, for who carries it as its leader would.
+    pub(crate) fn into_build(self) -> Option<Build<V, F>> {
+        self.build.lock().take()
+    }
+
     /// The number of the build, which no other of the engine has.
     #[must_use]
     pub fn number(&self) -> u64 {

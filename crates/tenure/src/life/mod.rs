@@ -36,4 +36,5 @@ pub(crate) mod stalled;
 pub(crate) mod term;
 pub(crate) mod waiter;
 pub(crate) mod waiting;
+pub(crate) mod warm;
 pub(crate) mod workers;

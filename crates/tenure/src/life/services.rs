@@ -76,6 +76,7 @@ impl Services {
         self.timer.abandon();
         self.under_way.abandon();
         self.leaving.abandon();
+        self.workers.abandon();
     }
 
     #[inline]

@@ -53,26 +53,31 @@ impl fmt::Display for Interrupt {
 
 impl StdError for Interrupt {}
 
-/// The runtime that carried a build has dropped it, and with it the arguments of the call that began it.
-struct Lost {
-    function: String,
+/// An end that Tenure has brought about itself, and what the caller can do about it.
+struct Advice(String);
+
+/// What a call is told that would have to build again and no longer can: the runtime that carried its
+/// build has dropped it, and its arguments with it.
+pub(crate) fn lost(function: &str) -> Interrupt {
+    Interrupt(Box::new(Advice(format!(
+        "the runtime on which {function} was being built was shut down, and the arguments of this \
+         call went with it: call again"
+    ))))
 }
 
-/// What a call is told that would have to build again and no longer can.
-pub(crate) fn lost(function: &str) -> Interrupt {
-    Interrupt(Box::new(Lost {
-        function: function.to_owned(),
-    }))
+/// What a call is told whose resource was built, and then asked in vain.
+pub(crate) fn panicked(setting: &str, function: &str) -> Interrupt {
+    Interrupt(Box::new(Advice(format!(
+        "{setting} of {function} panicked, so what was built is not kept: see to it that it answers for \
+         every resource"
+    ))))
 }
 
 impl Interrupt {
     /// What the caller can do about it, where Tenure knows.
     pub(crate) fn advice(&self) -> Option<String> {
-        let Lost { function } = self.0.downcast_ref()?;
-        Some(format!(
-            "the runtime on which {function} was being built was shut down, and the arguments of this \
-             call went with it: call again"
-        ))
+        let Advice(text) = self.0.downcast_ref()?;
+        Some(text.clone())
     }
 }
 

@@ -19,6 +19,19 @@ use run::Run;
 struct Set {
     ttl: Option<u64>,
     most: Option<usize>,
+    idle: Option<u64>,
+    heaviest: Option<u64>,
+    old: Old,
+}
+
+/// What becomes of a resource that is too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Old {
+    Gone,
+    /// It serves where its successor cannot be built.
+    Serves,
+    /// Its successor is built in the background.
+    Refreshed,
 }
 
 /// How a build ends.
@@ -56,6 +69,15 @@ enum Step {
         session: usize,
     },
     ClearAll,
+    ExpireEntry {
+        function: usize,
+        session: usize,
+        key: u64,
+    },
+    Expire {
+        function: usize,
+        session: usize,
+    },
     /// Time passes, and the background notices, or has not yet.
     Pass {
         time: u64,
@@ -80,7 +102,21 @@ const KEYS: u64 = 4;
 fn set() -> impl Strategy<Value = Set> {
     let ttl = prop_oneof![Just(None), Just(Some(10)), Just(Some(25))];
     let most = prop_oneof![Just(None), Just(Some(1)), Just(Some(2)), Just(Some(3))];
-    (ttl, most).prop_map(|(ttl, most)| Set { ttl, most })
+    let idle = prop_oneof![2 => Just(None), 1 => Just(Some(7)), 1 => Just(Some(18))];
+    let heaviest = prop_oneof![2 => Just(None), 1 => Just(Some(3)), 1 => Just(Some(6))];
+    let old = prop_oneof![Just(Old::Gone), Just(Old::Serves), Just(Old::Refreshed)];
+    (ttl, most, idle, heaviest, old).prop_map(|(ttl, most, idle, heaviest, old)| Set {
+        // What is never too old is not refreshed.
+        old: if ttl.is_none() && old == Old::Refreshed {
+            Old::Serves
+        } else {
+            old
+        },
+        ttl,
+        most,
+        idle,
+        heaviest,
+    })
 }
 
 fn call(within: impl Strategy<Value = Vec<Step>>) -> impl Strategy<Value = Step> {
@@ -118,6 +154,11 @@ fn other() -> impl Strategy<Value = Step> {
         2 => (0..FUNCTIONS, 0..SESSIONS)
             .prop_map(|(function, session)| Step::Clear { function, session }),
         1 => Just(Step::ClearAll),
+        3 => (0..FUNCTIONS, 0..SESSIONS, 0..KEYS).prop_map(|(function, session, key)| {
+            Step::ExpireEntry { function, session, key }
+        }),
+        2 => (0..FUNCTIONS, 0..SESSIONS)
+            .prop_map(|(function, session)| Step::Expire { function, session }),
         6 => (1..12u64, proptest::bool::weighted(0.8))
             .prop_map(|(time, noticed)| Step::Pass { time, noticed }),
         1 => (0..SESSIONS).prop_map(Step::EndSession),

@@ -4,13 +4,15 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tenure::front::{BuildError, Identity, Patiently, Registered};
-use tenure::{Cause, Error, Function, Lease, Scope, Settings};
+use tenure::front::{Again, BuildError, Detached, Identity, Patiently, Registered};
+use tenure::{Cause, Error, Function, Lease, Refresh, Scope, Settings};
 
-use crate::model::{Expected, Model, Place, State, UNITS, in_sessions, is_watched, validates};
+use crate::model::{
+    Expected, Gets, Model, Place, STALE, State, UNITS, in_sessions, is_watched, validates,
+};
 use crate::support::host::TestHost;
 use crate::support::{Thing, Used, World, interrupt, key, lock};
-use crate::{Ends, FUNCTIONS, Set, Step};
+use crate::{Ends, FUNCTIONS, Old, Set, Step};
 
 pub struct Run {
     world: World,
@@ -42,6 +44,8 @@ impl Run {
             leases: Vec::new(),
             used: Vec::new(),
         };
+        let configure = |config: &mut tenure::Config| config.refresh_workers = 100;
+        run.world.engine.configure(configure);
         for (function, set) in sets.into_iter().enumerate() {
             let made = run.decorate(function, set);
             run.functions.push(made);
@@ -65,7 +69,16 @@ impl Run {
             } else {
                 Scope::Global
             })
-            .validates(validates(function));
+            .validates(validates(function))
+            .max_idle(set.idle.map(|idle| Duration::from_millis(idle) + half))
+            .weighs(set.heaviest.is_some())
+            .max_weight(set.heaviest);
+        let stale = Duration::from_millis(STALE);
+        let settings = match set.old {
+            Old::Gone => settings,
+            Old::Serves => settings.max_stale(stale),
+            Old::Refreshed => settings.max_stale(stale).refresh(Refresh::Background),
+        };
         let spoilt = Arc::clone(&self.spoilt);
         let keeper = self.world.keeper();
         let keeper = keeper.validating(move |thing| Ok(!lock(&spoilt).contains(&thing.number)));
@@ -138,6 +151,23 @@ impl Run {
                 self.world.engine.clear_all();
                 self.model.clear(Cause::Cleared, |_, _| true);
             }
+            Step::ExpireEntry {
+                function,
+                session,
+                key: number,
+            } => {
+                let expired = self.place(function, session);
+                let f = self.functions[function].function();
+                serve(session, || f.expire_entry(&key(number).finish())).unwrap();
+                let which = |place, key| place == expired && key == number;
+                self.model.expire(which);
+            }
+            Step::Expire { function, session } => {
+                let expired = self.place(function, session);
+                let f = self.functions[function].function();
+                serve(session, || f.expire()).unwrap();
+                self.model.expire(|place, _| place == expired);
+            }
             Step::Pass { time, noticed } => self.pass(time, noticed),
             Step::EndSession(session) => {
                 self.world.engine.end_session(&name(session));
@@ -174,10 +204,12 @@ impl Run {
     fn call(&mut self, call: &Call<'_>, depth: u32) -> Option<Lease<Thing>> {
         let expected = self.model.call(call.place, call.key);
         let f = Arc::clone(self.functions[call.place.function].function());
+        // Built by the background, where what is kept is too old.
+        let refreshed: Arc<Mutex<Option<u64>>> = Arc::default();
+        let again = self.again(call.ends, &refreshed);
         let mut built = None;
         let build = || {
             assert_eq!(expected, Expected::Build);
-            self.model.begin(call.place, call.key);
             for step in call.within {
                 self.step(step, depth + 1);
             }
@@ -193,13 +225,21 @@ impl Run {
         };
         let key = key(call.key);
         let got = serve(call.session, || {
-            f.get_or_build_while(&key.finish(), &Patiently, build)
+            let again = || Some(Arc::clone(&again));
+            f.get_or_refresh(&key.finish(), &Patiently, build, &again)
         });
         match expected {
-            Expected::Hit(number) => {
+            Expected::Hit(number) | Expected::StaleHit(number) => {
                 let lease = got.expect("a hit");
                 assert_eq!(lease.number, number);
                 self.model.resources[number as usize].leases += 1;
+                if expected == Expected::StaleHit(number) {
+                    self.notice();
+                    let refreshed = lock(&refreshed).take();
+                    if let Gets::Resource(new) = self.model.land(refreshed, call.ends, true) {
+                        self.model.drop_lease(new);
+                    }
+                }
                 Some(lease)
             }
             Expected::Cycle => {
@@ -207,15 +247,31 @@ impl Run {
                 None
             }
             Expected::Build => {
-                self.model.land(built);
-                match call.ends {
-                    Ends::Well => assert_eq!(Some(got.as_ref().unwrap().number), built),
-                    Ends::Badly => assert!(matches!(got, Err(Error::Failed(_)))),
-                    Ends::Dead => assert!(matches!(got, Err(Error::Interrupted(_)))),
+                match self.model.land(built, call.ends, false) {
+                    Gets::Resource(number) => assert_eq!(got.as_ref().unwrap().number, number),
+                    Gets::Failure => assert!(matches!(got, Err(Error::Failed(_)))),
+                    Gets::Interruption => assert!(matches!(got, Err(Error::Interrupted(_)))),
                 }
                 got.ok()
             }
         }
+    }
+
+    /// The same build as the background makes it.
+    fn again(&self, ends: Ends, built: &Arc<Mutex<Option<u64>>>) -> Again<Thing, String> {
+        let (log, built) = (Arc::clone(&self.world.log), Arc::clone(built));
+        Arc::new(move |build: Detached<Thing, String>| {
+            let outcome = match ends {
+                Ends::Well => {
+                    let thing = log.thing();
+                    *lock(&built) = Some(thing.number);
+                    Ok(thing)
+                }
+                Ends::Badly => Err(BuildError::Failed(String::new())),
+                Ends::Dead => return build.abandon(),
+            };
+            build.finish(outcome, |_| String::new());
+        })
     }
 
     fn receive(&mut self, lease: Lease<Thing>, keep: bool, hold: bool) {
@@ -236,17 +292,23 @@ impl Run {
         self.world.clock.advance(Duration::from_millis(time));
         self.model.now += time * UNITS;
         if noticed {
-            self.world.engine.run_due();
-            self.model.notice();
+            self.notice();
         }
+    }
+
+    /// What is due comes to pass.
+    fn notice(&mut self) {
+        self.world.engine.run_due();
+        self.model.notice();
+        let is_idle = |number| self.world.causes(number) == [Cause::Idle];
+        self.model.has_lain_idle(is_idle);
     }
 
     fn change(&mut self, function: usize, set: Set) {
         let new = self.decorate(function, set);
         drop(std::mem::replace(&mut self.functions[function], new));
         // What is due before that comes before it.
-        self.world.engine.run_due();
-        self.model.notice();
+        self.notice();
         let old = |place: Place, _| place.function == function;
         self.model.clear(Cause::Superseded, old);
         self.model.sets[function] = set;
@@ -271,8 +333,9 @@ impl Run {
                 // Between its last use and its time, the engine has looked.
                 resource.state = State::Released(cause);
             }
-            if resource.either && causes == [Cause::Expired] {
-                resource.state = State::Released(Cause::Expired);
+            if let ([cause @ (Cause::Expired | Cause::Idle)], true) = (&causes[..], resource.either)
+            {
+                resource.state = State::Released(*cause);
             }
             let expected = match resource.state {
                 State::Live | State::Ended(_) | State::Draining(..) => None,

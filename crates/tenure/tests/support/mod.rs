@@ -105,6 +105,11 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 type Validate = dyn Fn(&Thing) -> Result<bool, Interrupt> + Send + Sync;
 type OnRelease = dyn Fn(&Thing, Cause) -> Result<(), ReleaseFailed> + Send + Sync;
 
+/// How heavy a resource is, where its function has weights.
+pub fn weight(number: u64) -> u64 {
+    1 + number % 4
+}
+
 /// How the resources of one test's function behave.
 pub struct Keeper {
     log: Arc<Log>,
@@ -163,6 +168,10 @@ impl Behaviour<Thing> for Keeper {
 
     fn keeps(&self, value: &Thing) -> Result<bool, Interrupt> {
         (self.keeps)(value)
+    }
+
+    fn weight(&self, value: &Thing) -> Result<u64, Interrupt> {
+        Ok(weight(value.number))
     }
 
     fn release(&self, value: Thing, cause: Cause) -> Result<(), ReleaseFailed> {
