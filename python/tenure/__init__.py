@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenure import hosts
 from tenure._api import cache_resource, configure, shutdown_async
+from tenure._warm import Warming, ready
 from tenure._native import (
     BuildTimeout,
     CacheCycleError,
@@ -40,11 +41,13 @@ __all__ = [
     "TenureError",
     "UnhashableParamError",
     "UserHashError",
+    "Warming",
     "__version__",
     "asgi",
     "cache_resource",
     "configure",
     "end_scope",
+    "ready",
     "shutdown",
     "shutdown_async",
     "streamlit",

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 USAGE = """\
-usage: tenure run app.py [streamlit options] [-- arguments of the app]
+usage: tenure run [--warm module:function] app.py [streamlit options] [-- arguments of the app]
 
 Runs a Streamlit app, unchanged, with st.cache_resource on Tenure.
-The options are those of `streamlit run`; `tenure run --help` lists them."""
+  --warm module:function   call this as the server starts, before the first user comes; may be repeated. A cached
+                           function is built; another one may return what f.warm([...]) gave
+The other options are those of `streamlit run`; `tenure run --help` lists them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +41,9 @@ def _run(arguments: list[str]) -> int:
     from streamlit.web import cli
 
     import tenure.streamlit
+    from tenure import _warming
 
+    arguments, named = _warming.taken(arguments)
     # Streamlit's own command reads the options, so that they mean what they mean to `streamlit run`.
     command = cli.main.commands["run"]
     try:
@@ -48,6 +52,9 @@ def _run(arguments: list[str]) -> int:
             if wrong is not None:
                 return _fail(f"tenure run: {wrong}")
             tenure.streamlit.install()
+            wrong = _warming.begin(named, str(context.params["target"]))
+            if wrong is not None:
+                return _fail(f"tenure run: {wrong}")
             command.invoke(context)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code

@@ -1,11 +1,12 @@
 import inspect
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, final, overload, type_check_only
 
+from tenure._warm import Warming
 from tenure.hosts import Host
 
 _P = ParamSpec("_P")
@@ -58,6 +59,12 @@ class CachedFunction(Generic[_P, _R_co]):
 
         The predicate is asked of each resource and its figures, and answers `True` or `False`.
         """
+    def warm(self, calls: Iterable[Any] | None = None, /) -> Warming:
+        """Has resources built in the background, before the first caller comes.
+
+        One for each item: a tuple of the arguments of a call, a dict of them by name, or its one argument. Without
+        items, one for a call without arguments. Failures are logged and reported, and raised into no caller.
+        """
     def expire(self, *args: Any, **kwargs: Any) -> None:
         """Has the entry of a call with these arguments expire; without arguments, every entry.
 
@@ -106,6 +113,12 @@ class AsyncCachedFunction(Generic[_P, _R_co]):
 
         The predicate is asked of each resource and its figures, and answers `True` or `False`.
         """
+    def warm(self, calls: Iterable[Any] | None = None, /) -> Warming:
+        """Has resources built in the background, before the first caller comes.
+
+        One for each item: a tuple of the arguments of a call, a dict of them by name, or its one argument. Without
+        items, one for a call without arguments. Failures are logged and reported, and raised into no caller.
+        """
     def expire(self, *args: Any, **kwargs: Any) -> None:
         """Has the entry of a call with these arguments expire; without arguments, every entry.
 
@@ -151,6 +164,12 @@ class BoundCachedFunction(Generic[_P, _R_co]):
         """Clears the entries that the predicate means, and gives how many those were.
 
         The predicate is asked of each resource and its figures, and answers `True` or `False`.
+        """
+    def warm(self, calls: Iterable[Any] | None = None, /) -> Warming:
+        """Has resources built in the background, before the first caller comes.
+
+        One for each item: a tuple of the arguments of a call, a dict of them by name, or its one argument. Without
+        items, one for a call without arguments. Failures are logged and reported, and raised into no caller.
         """
     def expire(self, *args: Any, **kwargs: Any) -> None:
         """Has the entry of a call with these arguments expire; without arguments, every entry.

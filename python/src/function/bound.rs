@@ -161,6 +161,14 @@ impl BoundCached {
         cached.expire_for(py, given.then(|| array.arguments()))
     }
 
+    /// As for a function, with the instance as the first argument of each call.
+    #[pyo3(signature = (calls = None, /))]
+    fn warm(&self, py: Python<'_>, calls: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        let module = py.import(intern!(py, "tenure._warm"))?;
+        let given = (&self.cached, calls, (&self.instance,));
+        Ok(module.call_method1(intern!(py, "warm"), given)?.unbind())
+    }
+
     /// As for a function: over the method's entries, whatever the instance.
     #[pyo3(signature = (predicate, /))]
     fn clear_if(&self, py: Python<'_>, predicate: &Bound<'_, PyAny>) -> PyResult<usize> {

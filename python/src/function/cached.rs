@@ -8,15 +8,16 @@
 use std::mem::offset_of;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use pyo3::exceptions::{PyException, PyStopIteration, PyTypeError};
+use pyo3::exceptions::{PyException, PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
-use tenure::front::{self, Again, BuildError, Detached};
+use tenure::front::{self, Again, BuildError, Detached, Warmed};
 use tenure::{Encoder, Error, Function, KeyRef, Lease, Spinner};
 
+use crate::caller::attach;
 use crate::caller::current_function::Current;
 use crate::caller::strands;
 use crate::caller::user_code;
@@ -24,7 +25,7 @@ use crate::caller::waiting::Interruptible;
 use crate::decoration::churn;
 use crate::decoration::fingerprint::{self, Decorated, Fingerprint};
 use crate::encode::{HashFuncs, Reading};
-use crate::function::again::{Recipe, again};
+use crate::function::again::{Given, Make, Recipe, again};
 use crate::function::argument_array::ArgumentArray;
 use crate::function::options::Options;
 use crate::function::plan::{Arguments, Plan};
@@ -608,6 +609,32 @@ impl Cached {
         }
     }
 
+    /// Has the resource of one call built in the background, and `done` told what became of it.
+    pub(crate) fn warm_one(
+        &self,
+        me: &Bound<'_, PyAny>,
+        given: Given,
+        home: Option<Py<PyAny>>,
+        make: Make,
+        done: Py<PyAny>,
+    ) -> PyResult<()> {
+        let py = me.py();
+        let (args, kwargs) = &given;
+        let kwargs = kwargs.as_ref().map(|it| it.bind(py));
+        let array = ArgumentArray::new(None, args.bind(py), kwargs)?;
+        let encoder = self.key(py, array.arguments())?;
+        let function = self.function(py)?;
+        host::find(py)?;
+        let _current = Current::set(&self.func);
+        let again = again(me, &function, given, home, make)?;
+        let name = self.decorated.name.clone();
+        let told = move |warmed| {
+            attach::with(|py| tell_warmed(py, &name, &done, warmed));
+        };
+        let warm = function.warm(&encoder.finish(), again, told);
+        warm.map_err(|error| to_python(py, error))
+    }
+
     /// Its figures.
     pub(crate) fn figures(&self, py: Python<'_>) -> PyResult<Info> {
         Ok(Info::new(self.function(py)?.info()))
@@ -651,8 +678,23 @@ pub(crate) fn held(
     held
 }
 
+/// Tells whoever has a function warmed what became of one build.
+fn tell_warmed(py: Python<'_>, name: &str, done: &Py<PyAny>, warmed: Warmed<Failure>) {
+    let error = match warmed {
+        Warmed::Built | Warmed::Kept => None,
+        Warmed::Failed(failure) => Some(failure.raise_own(py)),
+        _ => Some(PyRuntimeError::new_err(format!(
+            "nobody could carry the build of {name} to its end"
+        ))),
+    };
+    let error = error.map(|error| error.into_value(py));
+    if let Err(error) = done.call1(py, (error,)) {
+        log::error(py, "what has been warmed could not be counted", error);
+    }
+}
+
 /// Makes a build that nobody waits for on this thread.
-fn make_here(
+pub(crate) fn make_here(
     cached: Bound<'_, PyAny>,
     build: Detached<Held, Failure>,
     recipe: &Recipe,

@@ -7,9 +7,9 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::function::argument_array::ArgumentArray;
 use crate::function::bound::BoundCached;
-use crate::function::cached::Cached;
+use crate::function::cached::{Cached, make_here};
 use crate::function::leased::Leased;
-use crate::tasks::call::TaskCall;
+use crate::tasks::call::{TaskCall, make_on_loop};
 use crate::words::info::Info;
 
 #[pymethods]
@@ -57,6 +57,33 @@ impl Cached {
     ) -> PyResult<()> {
         let array = ArgumentArray::new(None, args, kwargs)?;
         self.expire_for(py, (!array.is_empty()).then(|| array.arguments()))
+    }
+
+    /// Has resources built in the background, before the first caller comes: one for each item, which is
+    /// a tuple of the arguments of a call, a dict of them by name, or its one argument.
+    #[pyo3(signature = (calls = None, /))]
+    fn warm(slf: &Bound<'_, Self>, calls: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        let module = slf.py().import(intern!(slf.py(), "tenure._warm"))?;
+        let warming = module.call_method1(intern!(slf.py(), "warm"), (slf, calls))?;
+        Ok(warming.unbind())
+    }
+
+    /// Has the resource of one call built in the background, in a task of this loop where there is one.
+    /// `done` is told `None` where it is there, and what has gone wrong otherwise.
+    fn _warm(
+        slf: &Bound<'_, Self>,
+        args: Bound<'_, PyTuple>,
+        kwargs: Option<Bound<'_, PyDict>>,
+        home: Option<Py<PyAny>>,
+        done: Py<PyAny>,
+    ) -> PyResult<()> {
+        let make = if home.is_some() {
+            make_on_loop
+        } else {
+            make_here
+        };
+        let given = (args.unbind(), kwargs.map(Bound::unbind));
+        slf.get().warm_one(slf.as_any(), given, home, make, done)
     }
 
     /// Clears the entries that the predicate means: it is asked of each resource and its figures, and

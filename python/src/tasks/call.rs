@@ -175,7 +175,7 @@ impl TaskCall {
 }
 
 /// Has a task of the loop carry a build that nobody waits for.
-fn make_on_loop(
+pub(crate) fn make_on_loop(
     cached: Bound<'_, PyAny>,
     build: Detached<Held, Failure>,
     recipe: &Recipe,
