@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use papaya::HashMap as Papaya;
@@ -129,6 +130,55 @@ pub fn in_a_task(rounds: usize) -> Row {
     Row::nanoseconds(
         "async hit, u64",
         vec![Goal::Above(10.0, "tenure blocking")],
+        figures,
+    )
+}
+
+/// With everything on that an entry can be watched for.
+pub fn all_on(rounds: usize) -> Row {
+    let moka = peers::moka_idle::<u64>();
+    moka.insert(NUMBER, peers::build(NUMBER));
+    let figures = per_call(
+        rounds,
+        vec![
+            peer("tenure", NUMBER, || peers::tenure_all_on(NUMBER).number),
+            peer("tenure plain", NUMBER, || {
+                peers::tenure_number(NUMBER).number
+            }),
+            peer("moka ttl tti", NUMBER, || {
+                moka.get(&NUMBER).expect("held").number
+            }),
+        ],
+    );
+    allocations::assert_none(|| peers::tenure_all_on(NUMBER).number);
+    Row::nanoseconds(
+        "hit with ttl, max_idle, weight, refresh on",
+        vec![
+            Goal::Within(1.1, "tenure plain"),
+            Goal::Better(1.0, "moka ttl tti"),
+        ],
+        figures,
+    )
+}
+
+/// Too old, while its successor is built.
+pub fn stale(rounds: usize) -> Row {
+    peers::tenure_stale(NUMBER);
+    peers::tenure_stale::expire(NUMBER);
+    let figures = per_call(
+        rounds,
+        vec![
+            peer("tenure", NUMBER, || peers::tenure_stale(NUMBER).number),
+            peer("tenure plain", NUMBER, || {
+                peers::tenure_number(NUMBER).number
+            }),
+        ],
+    );
+    assert_eq!(peers::tenure_stale::info().builds, 1);
+    peers::MAY_REFRESH.store(true, Ordering::Release);
+    Row::nanoseconds(
+        "stale hit",
+        vec![Goal::Within(1.2, "tenure plain")],
         figures,
     )
 }

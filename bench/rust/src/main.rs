@@ -33,6 +33,8 @@ fn main() {
         hits::number(rounds),
         hits::text(rounds),
         hits::in_a_task(rounds),
+        hits::all_on(rounds),
+        hits::stale(rounds),
         hits::two_threads(rounds),
         misses::one_thread(rounds),
         misses::eight_threads(),

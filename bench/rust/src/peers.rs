@@ -1,6 +1,6 @@
 //! The peers, each as its users would write it; every resource is an `Arc` with a number in it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -58,6 +58,29 @@ pub async fn tenure_async(key: u64) -> Resource {
     counted(key)
 }
 
+#[cache_resource(
+    ttl = "1h",
+    max_idle = "30m",
+    weight = 1,
+    max_weight = 100_000,
+    refresh_mode = "ahead",
+    show_spinner = false
+)]
+pub fn tenure_all_on(key: u64) -> Resource {
+    counted(key)
+}
+
+/// Whether a successor may be built.
+pub static MAY_REFRESH: AtomicBool = AtomicBool::new(false);
+
+#[cache_resource(ttl = "1h", refresh_mode = "background", show_spinner = false)]
+pub fn tenure_stale(key: u64) -> Resource {
+    while tenure_stale::info().builds > 0 && !MAY_REFRESH.load(Ordering::Acquire) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    counted(key)
+}
+
 #[once(ttl_secs = 3600)]
 pub fn once_with_ttl() -> Arc<Resource> {
     build(NUMBER)
@@ -93,6 +116,17 @@ pub fn moka<K: std::hash::Hash + Eq + Send + Sync + 'static>() -> moka::sync::Ca
     moka::sync::Cache::builder()
         .max_capacity(100_000)
         .time_to_live(HOUR)
+        .build()
+}
+
+/// moka with a time to live and to idle.
+pub fn moka_idle<K: std::hash::Hash + Eq + Send + Sync + 'static>()
+-> moka::sync::Cache<K, Arc<Resource>> {
+    moka::sync::Cache::builder()
+        .max_capacity(100_000)
+        .weigher(|_, _| 1)
+        .time_to_live(HOUR)
+        .time_to_idle(HOUR / 2)
         .build()
 }
 

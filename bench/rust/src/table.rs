@@ -17,6 +17,8 @@ pub enum Goal {
     AtMost(f64),
     /// At most this above a peer's.
     Above(f64, &'static str),
+    /// At most so many times a peer's.
+    Within(f64, &'static str),
     /// At least so many times better than a peer's.
     Better(f64, &'static str),
 }
@@ -60,6 +62,7 @@ impl Row {
         Some(match goal {
             Goal::AtMost(most) => ours <= *most,
             Goal::Above(most, peer) => ours <= self.figure(peer)? + most,
+            Goal::Within(times, peer) => ours <= self.figure(peer)? * times,
             Goal::Better(times, peer) => self.ratio(peer)? >= *times,
         })
     }
@@ -68,6 +71,7 @@ impl Row {
         match goal {
             Goal::AtMost(most) => format!("≤ {most} {}", self.unit),
             Goal::Above(most, peer) => format!("≤ {peer} + {most} {}", self.unit),
+            Goal::Within(times, peer) => format!("≤ {times} × {peer}"),
             Goal::Better(times, peer) => format!("≥ {times} × {peer}"),
         }
     }

@@ -1,7 +1,8 @@
 //! The macros of `tenure`, which re-exports them; depend on that crate.
 //!
 //! Stages: `attr` reads the settings, `signature` the function, `expand` writes what they mean, and
-//! `beside` what stands beside it, both out of an `expansion`; `carry` says which builds a task can carry; `derive` is the other macro. A setting
+//! `beside` what stands beside it, both out of an `expansion`; `carry` says which builds can leave their
+//! calls; `derive` is the other macro. A setting
 //! that is wrong gives its error and is left out of an expansion that is otherwise whole, so that one
 //! mistake gives one error.
 //!
@@ -33,6 +34,9 @@ use quote::quote;
 /// |---|---|
 /// | `name::clear()` | clears every entry; `.await` waits until all of it has been released |
 /// | `name::clear_entry(args)` | the same of the entry for the arguments of a call |
+/// | `name::expire(args)` | what is kept for these arguments is too old from now on: it serves for as long as `max_stale` allows and is refreshed, or it is released |
+/// | `name::expire_all()` | the same of every entry |
+/// | `name::warm([…])` | builds in the background before the first user comes: of the arguments of many calls, tuples where there are several parameters; gives a `Warming` to wait for |
 /// | `name::clear_if(\|resource, info\| …)` | clears the entries that are meant, and gives how many there were |
 /// | `name::info()` | the figures of the function, an `Info` |
 /// | `name::entries()` | the figures of each live entry, oldest first: a `Vec<EntryInfo>` |
@@ -47,21 +51,37 @@ use quote::quote;
 ///
 /// | Setting | Values | Meaning |
 /// |---|---|---|
-/// | `ttl` | `"1h30m"`, seconds, a `Duration` expression | the maximum age of an entry; none by default |
+/// | `ttl` | `"1h30m"`, seconds, a `Duration` expression; `fn(&T) -> Duration`, or an `Option` of one | the maximum age of an entry; none by default |
+/// | `refresh_mode` | `"foreground"`, `"background"`, `"ahead"` | whether a call waits for what is built in the place of a resource that is too old, or gets the old one meanwhile; with `"ahead"` that begins before it is too old, where it was asked for lately |
+/// | `refresh_before` | as `drain` | how long before the end of its age a call has the successor built in the background |
+/// | `max_stale` | as `drain` | for how long a resource that is too old may serve: while its successor is built in the background, or where that fails |
+/// | `max_idle` | as `drain` | after how long an entry goes that nobody asks for and nobody holds |
+/// | `weight` | `fn(&T) -> u64`, a number | how heavy a resource is, in any unit |
+/// | `max_weight` | a number | the most that the entries may weigh together; the one used longest ago goes first |
+/// | `build_timeout` | as `drain` | how long a caller waits for a build, which then goes on without it |
 /// | `max_entries` | a number of at least 1 | the most entries at any moment; no bound by default |
 /// | `validate` | `fn(&T) -> bool`, or async in an `async fn` | asked at each access; `false` builds anew |
 /// | `keep_if` | `fn(&T) -> bool` | asked of what a build gave; with `false` it goes to its callers and is not kept |
 /// | `on_release` | `fn(T)` or `fn(T, Cause)`, or async | receives the resource when its entry has ended and nobody holds it |
 /// | `scope` | `"global"`, `"session"` | who shares an entry |
-/// | `drain` | as `ttl` | how long a lease may outlive its entry before a warning is logged |
+/// | `drain` | `"30s"`, seconds, a `Duration` expression | how long a lease may outlive its entry before a warning is logged |
 /// | `show_spinner` | `true`, `false`, a text | what a terminal shows while a build runs |
 /// | `show_time` | `true`, `false` | the elapsed time next to it |
 /// | `show_arguments` | `true`, `false` | whether `name::entries()` tells the arguments, which then are `Debug`; nothing that is left out of the key |
 /// | `observes` | `true`, `false` | whether inputs that a build observes count as arguments |
 /// | `carry` | `true`, `false` | whether a task may carry the build of an `async fn`; with `false` it is a part of the future that called |
+/// | `warm` | `true`, `false` | whether there is a `name::warm(…)` of a blocking function with arguments of other types than `std`'s, in which no lifetime may hide then; it is there by itself for others |
 /// | `associated` | alone | says that a function without `self` stands in an `impl` |
 /// | `cache` | a name | what `clear`, `info` and so on belong to, where a module or a type has the function's name |
 /// | `crate` | a path | where `tenure` is, if it goes by another name |
+///
+/// `refresh_mode` (but for `"foreground"`), `refresh_before` and `build_timeout` have builds made without a
+/// caller, and so does `warm`. The arguments have to leave the call for that: each is owned and
+/// `Clone + Send + Sync + 'static`, or a `&str`, a `&Path`, a `&[u8]` and the like, and the function is a
+/// free one without type parameters. An async build is carried by a task, where a runtime or a
+/// [spawner](https://docs.rs/tenure/latest/tenure/fn.set_spawner.html) can carry it and its future is
+/// `Send`; elsewhere nothing is refreshed beside the callers, and a caller that builds by itself waits for
+/// as long as that takes.
 ///
 /// # Parameters
 ///

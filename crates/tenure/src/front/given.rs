@@ -27,12 +27,14 @@ pub fn time(given: impl Time) -> Duration {
     given.duration()
 }
 
+type Says<V> = Box<dyn Fn(&V) -> Option<Duration> + Send + Sync>;
+
 /// The maximum age of resources.
 pub enum Lives<V> {
     /// That of each.
     For(Duration),
     /// What each says of itself; nothing for any time.
-    AsItSays(Box<dyn Fn(&V) -> Option<Duration> + Send + Sync>),
+    AsItSays(Says<V>),
 }
 
 /// A value of `ttl` that is neither a literal nor a closure. `Given` says what it is.

@@ -73,6 +73,11 @@ impl Budget {
         self.held.fetch_sub(weight, Ordering::Relaxed);
     }
 
+    #[cfg(shuttle)]
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
     /// Makes room for so much within `most`, and keeps others from adding meanwhile. The caller has
     /// begun a release and holds no lock.
     pub(crate) fn make_room(&self, weight: u64, most: u64) -> Room<'_> {

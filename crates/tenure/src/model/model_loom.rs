@@ -8,11 +8,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::threads::{Pair, both, does, gets, model, spawn, with, with_ttl};
-use super::world::{Got, PAST_TTL, TTL, Thing, Things, World, key};
+use super::world::{Ends, Got, PAST_TTL, TTL, Thing, Things, World, key};
 use crate::front::{BuildError, Holding, Patiently};
 use crate::ground::sync::{Arc, Condvar, Mutex};
 use crate::life::cleared::Clearing;
-use crate::{Cause, Error, Interrupt, Lease, Settings};
+use crate::{Cause, Error, Interrupt, Lease, Refresh, Settings};
 
 fn dies((_, function): &Pair) -> impl FnOnce() -> Got + 'static {
     let function = Arc::clone(function);
@@ -149,7 +149,7 @@ fn c4_a_cancelled_task_hands_on() {
             let build = async { Ok(world.log.thing()) };
             block_on(f.get_or_build_async(&key.finish(), good, build)).unwrap()
         });
-        let (_, lease) = both(cancelled, task);
+        let (_, lease) = both(cancelled, || spawn(task).join().unwrap());
         assert_eq!(lease.number, 0);
         drop(lease);
         shared.0.check_to_the_end(&[&shared.1]);
@@ -590,5 +590,128 @@ fn timer_a_job_runs_or_is_taken_back() {
         third.join().unwrap();
         assert_eq!(ran.load(Ordering::SeqCst), u64::from(!taken_back));
         assert_eq!(timer.armed(), 0);
+    });
+}
+
+/// A function with one entry, which is too old, and whose successors the background builds.
+fn stale(max_stale: Duration) -> Pair {
+    let shared = with(Settings {
+        refresh: Refresh::Background,
+        max_stale: Some(max_stale),
+        ..with_ttl()
+    });
+    shared.0.number(&shared.1, 1);
+    shared.0.clock.advance(PAST_TTL);
+    shared
+}
+
+/// A call that may begin a refresh, and the background after it.
+fn refreshes(shared: &Pair, ends: Ends) -> impl FnOnce() -> Got + 'static {
+    does(shared, move |world, f| {
+        let got = world.get_or_refresh(f, 1, ends);
+        world.engine.run_due();
+        got
+    })
+}
+
+#[test]
+fn a4_two_stale_hits_one_refresh() {
+    model(|| {
+        let shared = stale(TTL);
+        let (one, other) = both(
+            refreshes(&shared, Ends::Well),
+            refreshes(&shared, Ends::Well),
+        );
+        assert!(one.unwrap().number < 2 && other.unwrap().number < 2);
+        let (world, function) = shared;
+        world.engine.run_due();
+        assert_eq!((world.log.built(), world.number(&function, 1)), (2, 1));
+        assert_eq!(world.log.cause(0), Some(Cause::Replaced));
+        world.check_to_the_end(&[&function]);
+    });
+}
+
+#[test]
+fn a4_a_refresh_and_a_clear() {
+    model(|| {
+        let shared = stale(TTL);
+        let clears = does(&shared, |_, f| f.clear_entry(&key(1).finish()).unwrap());
+        let (got, ()) = both(refreshes(&shared, Ends::Well), clears);
+        let number = got.map(|it| it.number).unwrap();
+        let (world, function) = shared;
+        world.engine.run_due();
+        // What came before the clear is gone, and what it overtook is kept by nobody.
+        let after = world.number(&function, 1);
+        assert!(after >= number && world.log.cause(0).is_some());
+        world.check_to_the_end(&[&function]);
+    });
+}
+
+#[test]
+fn a4_a_refresh_that_fails_and_a_call() {
+    model(|| {
+        let shared = stale(TTL);
+        let (got, other) = both(refreshes(&shared, Ends::Badly), gets(&shared));
+        assert_eq!((got.unwrap().number, other.unwrap().number), (0, 0));
+        let (world, function) = shared;
+        world.check_to_the_end(&[&function]);
+    });
+}
+
+#[test]
+fn a4_a_refresh_and_the_end_of_the_old_one() {
+    model(|| {
+        let shared = stale(TTL);
+        let (world, function) = &shared;
+        // Begun, and not carried yet.
+        assert_eq!(
+            world
+                .get_or_refresh(function, 1, Ends::Well)
+                .unwrap()
+                .number,
+            0
+        );
+        world.clock.advance(TTL);
+        let carries = does(&shared, |world, _| world.engine.run_due());
+        let ((), got) = both(carries, gets(&shared));
+        assert_eq!(got.unwrap().number, 1);
+        let (world, function) = shared;
+        assert_eq!(world.log.built(), 2);
+        world.check_to_the_end(&[&function]);
+    });
+}
+
+#[test]
+fn a6_what_is_being_warmed_and_a_call() {
+    model(|| {
+        let shared = with(Settings::default());
+        let warms = does(&shared, |world, f| {
+            world.warm(f, 1, Ends::Well);
+            world.engine.run_due();
+        });
+        let ((), got) = both(warms, gets(&shared));
+        assert_eq!(got.unwrap().number, 0);
+        let (world, function) = shared;
+        world.engine.run_due();
+        assert_eq!(world.log.built(), 1);
+        world.check_to_the_end(&[&function]);
+    });
+}
+
+#[test]
+fn l14_what_lies_idle_and_a_call() {
+    model(|| {
+        let shared = with(Settings {
+            max_idle: Some(TTL),
+            ..Settings::default()
+        });
+        shared.0.number(&shared.1, 1);
+        shared.0.clock.advance(PAST_TTL);
+        let background = does(&shared, |world, _| world.engine.run_due());
+        let ((), got) = both(background, gets(&shared));
+        let lease = got.unwrap();
+        assert_eq!(shared.0.log.cause(lease.number), None);
+        drop(lease);
+        shared.0.check_to_the_end(&[&shared.1]);
     });
 }

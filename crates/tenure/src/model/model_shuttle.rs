@@ -15,9 +15,9 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::thread;
 
 use super::carried::{Away, Tasks, step};
-use super::world::{Got, SESSIONS, TTL, Thing, Things, Used, World, key};
+use super::world::{Ends, Got, SESSIONS, TTL, Thing, Things, Used, World, key};
 use crate::front::{BuildError, Holding, Identity, Patiently, Registered};
-use crate::{Cause, Error, Interrupt, Lease, Settings};
+use crate::{Cause, Error, Interrupt, Lease, Refresh, Settings};
 
 fn check(schedules: usize, program: fn()) {
     if let Ok(schedule) = std::env::var("TENURE_REPLAY") {
@@ -45,7 +45,12 @@ struct Stage {
     /// Whether there are builds that tasks carry, and these tasks.
     carries: bool,
     tasks: Tasks,
+    /// Whether the background builds.
+    refreshes: bool,
 }
+
+/// The most that everything may weigh.
+const BUDGET: u64 = 6;
 
 impl Stage {
     fn any(&self) -> &Arc<Things> {
@@ -67,12 +72,13 @@ impl Stage {
             4 => self.cancelled(f, number),
             5 => self.task(f, number),
             6 | 7 if self.carries => self.carried(f, number),
+            6..9 if self.refreshes => self.world.get_or_refresh(f, number, ends()),
             _ => self.world.get(f, number),
         };
         match got {
             Ok(lease) => Some(lease),
             Err(Error::Failed(_) | Error::Cycle(_) | Error::NoSession { .. }) => None,
-            Err(Error::Interrupted(_)) => None,
+            Err(Error::Interrupted(_) | Error::TimedOut { .. }) => None,
         }
     }
 
@@ -154,7 +160,7 @@ impl Stage {
     fn act(&self, uses: &mut Vec<Used>, leases: &mut Vec<Lease<Thing>>) {
         let (world, f) = (&self.world, self.any());
         let number = thread_rng().gen_range(0..3);
-        match thread_rng().gen_range(0..25) {
+        match thread_rng().gen_range(0..29) {
             0..8 => {
                 if let Some(lease) = self.call(0) {
                     self.is_held(&lease);
@@ -191,6 +197,9 @@ impl Stage {
                     lease.discard();
                 }
             }
+            24 => _ = f.expire_entry(&key(number).finish()),
+            25 => _ = f.expire(),
+            26 | 27 => world.warm(f, number, ends()),
             _ => {
                 if !self.strict && thread_rng().gen_bool(0.2) {
                     // What it says depends on the leases of all threads.
@@ -199,6 +208,16 @@ impl Stage {
             }
         }
         leases.iter().for_each(|lease| self.is_held(lease));
+        self.is_within_budget();
+    }
+
+    fn is_within_budget(&self) {
+        let services = self.world.engine.services();
+        assert!(services.budget.held() <= BUDGET);
+        for f in &self.functions {
+            let most = f.settings().max_weight;
+            assert!(most.is_none_or(|most| f.info().weight <= most));
+        }
     }
 
     /// No lease is ever of something released, whoever ended its entry.
@@ -207,19 +226,32 @@ impl Stage {
     }
 }
 
-/// Three threads do as they like with these functions; then everything has its one end.
-fn anything(world: Arc<World>, functions: Vec<Arc<Things>>, strict: bool) {
-    everything(world, functions, strict, false);
+fn ends() -> Ends {
+    match thread_rng().gen_range(0..5) {
+        0 => Ends::Badly,
+        1 => Ends::Dead,
+        _ => Ends::Well,
+    }
 }
 
-fn everything(world: Arc<World>, functions: Vec<Arc<Things>>, strict: bool, carries: bool) {
-    let stage = Arc::new(Stage {
+/// Three threads do as they like with these functions; then everything has its one end.
+fn anything(world: Arc<World>, functions: Vec<Arc<Things>>, strict: bool) {
+    everything(Stage {
         world,
         functions,
         strict,
-        carries,
+        carries: false,
         tasks: Tasks::default(),
+        refreshes: false,
     });
+}
+
+fn everything(stage: Stage) {
+    stage
+        .world
+        .engine
+        .configure(|it| it.max_weight = Some(BUDGET));
+    let stage = Arc::new(stage);
     let threads: Vec<_> = (0..3)
         .map(|_| {
             let stage = Arc::clone(&stage);
@@ -238,13 +270,16 @@ fn everything(world: Arc<World>, functions: Vec<Arc<Things>>, strict: bool, carr
             })
         })
         .collect();
-    // The runtime, which goes on for as long as somebody may wait for what it carries.
-    let over = Arc::new(AtomicBool::new(!carries));
+    // The runtime and the background, which go on for as long as somebody may wait for what they build.
+    let over = Arc::new(AtomicBool::new(!stage.carries && !stage.refreshes));
     let runtime = {
         let (stage, over) = (Arc::clone(&stage), Arc::clone(&over));
         thread::spawn(move || {
             while !over.load(Ordering::SeqCst) {
                 stage.step_task();
+                if stage.refreshes {
+                    stage.world.engine.run_due();
+                }
                 thread::yield_now();
             }
         })
@@ -257,6 +292,7 @@ fn everything(world: Arc<World>, functions: Vec<Arc<Things>>, strict: bool, carr
     // It is shut down.
     let left = std::mem::take(&mut *stage.tasks.lock().unwrap());
     drop(left);
+    stage.world.engine.run_due();
     let functions: Vec<_> = stage.functions.iter().collect();
     stage.world.check(&functions);
     // Nobody uses anything any more: what drained is released.
@@ -299,7 +335,48 @@ fn a1_carried_builds_under_everything() {
     check(2000, || {
         let world = World::new();
         let functions = plain_and_validating(&world);
-        everything(world, functions, false, true);
+        everything(Stage {
+            world,
+            functions,
+            strict: false,
+            carries: true,
+            tasks: Tasks::default(),
+            refreshes: false,
+        });
+    });
+}
+
+#[test]
+fn a4_refreshes_idle_times_and_weights_under_everything() {
+    check(2000, || {
+        let world = World::new();
+        world.engine.configure(|it| it.refresh_workers = 1);
+        let refreshed = Settings {
+            refresh: Refresh::Background,
+            max_stale: Some(TTL / 2),
+            weighs: true,
+            ..settings()
+        };
+        let ahead = Settings {
+            refresh: Refresh::Ahead,
+            max_idle: Some(TTL / 2),
+            weighs: true,
+            max_weight: Some(4),
+            validates: true,
+            ..settings()
+        };
+        let functions = vec![
+            world.function(refreshed),
+            world.with(ahead, Holding::Leases, 3),
+        ];
+        everything(Stage {
+            world,
+            functions,
+            strict: false,
+            carries: false,
+            tasks: Tasks::default(),
+            refreshes: true,
+        });
     });
 }
 

@@ -1,14 +1,22 @@
 //! How a model runs: each of its interleavings under loom, and elsewhere a few times on the system's
 //! threads.
 
-#[cfg(loom)]
-pub(super) use loom::thread::spawn;
 #[cfg(not(loom))]
 pub(super) use std::thread::spawn;
 
 use super::world::{Got, TTL, Things, World};
 use crate::Settings;
 use crate::ground::sync::Arc;
+
+/// A thread with room for the future of a call, which is large where nothing is optimized.
+#[cfg(loom)]
+pub(super) fn spawn<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> loom::thread::JoinHandle<T> {
+    const STACK: usize = 1 << 16;
+    let thread = loom::thread::Builder::new().stack_size(STACK);
+    thread.spawn(work).expect("loom starts every thread")
+}
 
 #[cfg(loom)]
 pub(super) fn model(program: impl Fn() + Send + Sync + 'static) {

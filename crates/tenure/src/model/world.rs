@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::front::Holding;
+use crate::front::{Again, BuildError, Holding, Patiently};
 use crate::ground::sync::{AtomicBool, AtomicU8, thread_local};
 use crate::{
     Behaviour, BuildStart, Cause, Encoder, Engine, Error, Function, Host, HostBuild, Interrupt,
@@ -88,6 +88,10 @@ impl Behaviour<Thing> for Keeper {
         Ok(value.number >= self.valid_from)
     }
 
+    fn weight(&self, value: &Thing) -> Result<u64, Interrupt> {
+        Ok(1 + value.number % 3)
+    }
+
     fn release(&self, value: Thing, cause: Cause) -> Result<(), ReleaseFailed> {
         let before = self
             .log
@@ -153,6 +157,16 @@ pub(super) struct World {
     pub(super) clock: ManualClock,
     pub(super) log: Arc<Log>,
     gone: Arc<[AtomicBool; 3]>,
+    /// What is to be warm, and nobody has been told of yet.
+    warmed: Arc<AtomicU64>,
+}
+
+/// How a build ends.
+#[derive(Clone, Copy)]
+pub(super) enum Ends {
+    Well,
+    Badly,
+    Dead,
 }
 
 impl World {
@@ -163,6 +177,7 @@ impl World {
             clock,
             log: Arc::default(),
             gone: Arc::new([(); 3].map(|()| AtomicBool::new(false))),
+            warmed: Arc::default(),
         };
         Arc::new(world)
     }
@@ -216,6 +231,41 @@ impl World {
         function.get_or_build(&self::key(key).finish(), || Ok(self.log.thing()))
     }
 
+    /// A call whose build can do without it.
+    pub(super) fn get_or_refresh(&self, function: &Things, key: u64, ends: Ends) -> Got {
+        let build = || match ends {
+            Ends::Well => Ok(self.log.thing()),
+            Ends::Badly => Err(BuildError::Failed(key)),
+            Ends::Dead => Err(BuildError::Died(Interrupt(Box::new(())))),
+        };
+        let again = || Some(self.again(ends));
+        function.get_or_refresh(&self::key(key).finish(), &Patiently, build, &again)
+    }
+
+    /// A build that the background makes.
+    pub(super) fn again(&self, ends: Ends) -> Again<Thing, u64> {
+        let log = Arc::clone(&self.log);
+        Arc::new(move |build| {
+            let outcome = match ends {
+                Ends::Well => Ok(build.run(|| log.thing())),
+                Ends::Badly => Err(BuildError::Failed(7)),
+                Ends::Dead => return build.abandon(),
+            };
+            build.finish(outcome, |_| 7);
+        })
+    }
+
+    /// Has the background build it, unless it is there.
+    pub(super) fn warm(&self, function: &Things, key: u64, ends: Ends) {
+        self.warmed.fetch_add(1, Ordering::SeqCst);
+        let told = Arc::clone(&self.warmed);
+        let done = move |_| _ = told.fetch_sub(1, Ordering::SeqCst);
+        let begun = function.warm(&self::key(key).finish(), self.again(ends), done);
+        if begun.is_err() {
+            self.warmed.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
     /// The number that a call gives; no lease is kept.
     pub(super) fn number(&self, function: &Things, key: u64) -> u64 {
         self.get(function, key).unwrap().number
@@ -227,6 +277,7 @@ impl World {
         assert_eq!((counts.flights, counts.waits), (0, 0), "{counts:?}");
         let armed = counts.expiries + counts.endings + counts.drains;
         assert_eq!(counts.jobs, armed, "{counts:?}");
+        assert_eq!(self.warmed.load(Ordering::SeqCst), 0);
         let infos: Vec<_> = functions.iter().map(|it| it.info()).collect();
         let entries: u64 = infos.iter().map(|it| it.entries).sum();
         let draining: u64 = infos.iter().map(|it| it.draining).sum();

@@ -15,6 +15,7 @@ mod scopes;
 mod shown;
 mod shutdown;
 mod tasks;
+mod terms;
 
 use support::World;
 use tenure::Scope;
@@ -129,6 +130,15 @@ suite! {
         l6_what_drains_is_released_in_its_place
         l6_a_build_under_way_becomes_an_orphan
         l6_the_engine_goes_on_afterwards;
+    terms:
+        a4_the_old_one_serves_until_its_successor_is_there
+        a4_the_old_one_serves_where_no_successor_can_be_built
+        a6_a_shutdown_gives_up_what_waits_for_its_turn
+        a6_what_is_warm_is_there_for_the_first_caller
+        a6_what_warms_waits_for_its_turn
+        l14_what_lies_idle_goes_unless_it_is_held
+        l15_no_more_is_kept_than_may_be
+        l17_what_expires_by_hand_is_refreshed_or_gone;
     scopes:
         s1_or_s2_one_for_all_who_share_it;
 }
