@@ -105,13 +105,14 @@ pub(crate) fn of(
     let mut settings = Hasher128::new();
     let set = &options.settings;
     let plain = format!(
-        "{:?} {:?} {:?} {} {} {}",
+        "{:?} {:?} {:?} {} {} {} {:?}",
         set.ttl,
         set.max_entries,
         set.drain,
         options.sharing.mark(),
         set.observes,
-        options.enters
+        options.enters,
+        set.fork
     );
     settings.update(plain.as_bytes());
     let on_release = options.on_release.as_ref().map(|it| &it.callback);
