@@ -431,6 +431,47 @@ assert slow() == ["parent"]
 
 
 @forks
+def test_l18_inside_a_build_and_on_another_thread(tmp_path: Path) -> None:
+    """What stands as the process forks is kept, whoever forks; what is being built there is each process's own."""
+    notes = run(
+        tmp_path,
+        """
+children = []
+
+@tenure.cache_resource(on_release=release, fork="keep")
+def outer():
+    inner = thing("inner")
+    children.append(os.fork())
+    assert thing("inner") is inner
+    return Thing("outer")
+
+mine = thing()
+
+def forks():
+    own = outer()
+    assert own.made_by == who() and outer() is own
+    assert thing() is mine
+    if children[0] == 0:
+        assert (thing.info().inherited, outer.info().inherited, outer.info().builds) == (2, 0, 1)
+        del own
+        assert tenure.shutdown()
+        os._exit(0)
+
+thread = threading.Thread(target=forks)
+thread.start()
+thread.join()
+assert os.waitpid(children[0], 0)[1] == 0
+""",
+    )
+    assert of("child", notes)[:2] == ["builds outer", "releases outer of child"]
+    assert sorted(note for note in of("parent", notes) if note.startswith("rel")) == [
+        "releases a of parent",
+        "releases inner of parent",
+        "releases outer of parent",
+    ]
+
+
+@forks
 def test_l18_what_is_cleared_as_the_process_forks_is_no_childs(tmp_path: Path) -> None:
     """It is released in the parent, after the fork: no child has what has been released."""
     notes = run(
