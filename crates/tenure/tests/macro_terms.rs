@@ -341,7 +341,7 @@ fn l17_expire_means_one_call_or_all() {
     store.table("a");
     store.table("b");
     Store::table_expire(&store, "a");
-    assert!(!Store::table_peek(&store, "a").is_some() && Store::table_contains(&store, "b"));
+    assert!(Store::table_peek(&store, "a").is_none() && Store::table_contains(&store, "b"));
     Store::table_expire_all();
     assert_eq!(Store::table_info().released(Cause::Expired), 2);
     twice(1);
@@ -424,7 +424,7 @@ fn a6_without_arguments_with_one_and_with_what_cannot_leave() {
     model::warm([]).wait();
     of_own_type::warm([Own(7), Own(8)]).wait();
     assert_eq!(of_own_type::info().builds, 2);
-    assert_eq!(*hidden(Name(&"base".to_owned())), 4);
+    assert_eq!(*hidden(Name("base")), 4);
 }
 
 #[test]

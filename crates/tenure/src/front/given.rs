@@ -32,8 +32,10 @@ pub enum Lives<V> {
     /// That of each.
     For(Duration),
     /// What each says of itself; nothing for any time.
-    AsItSays(Box<dyn Fn(&V) -> Option<Duration> + Send + Sync>),
+    AsItSays(Says<V>),
 }
+
+type Says<V> = Box<dyn Fn(&V) -> Option<Duration> + Send + Sync>;
 
 /// A value of `ttl` that is neither a literal nor a closure. `Given` says what it is.
 #[diagnostic::on_unimplemented(

@@ -224,42 +224,42 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                         return Ok(lease);
                     }
                 }
-                Step::Build(mut mine) => match {
+                Step::Build(mut mine) => {
                     self.set_renewal(&mut mine, &|| plan.again());
-                    plan.away(mine)
-                } {
-                    Ok(waiter) => {
-                        let patience = waiter.patience(&mut asked);
-                        let Some(landing) = waiter.arrived(patience.as_ref()).await else {
-                            return Err(timed_out(waiter, patience));
-                        };
-                        let landed = waiter.landed(landing);
-                        // The task has let go of everything by then, as a caller that builds has.
-                        let back = poll_fn(|cx| plan.poll_back(cx)).await;
-                        back.map_err(Error::Interrupted)?;
-                        if let Some(lease) = landed? {
-                            return Ok(lease);
+                    match plan.away(mine) {
+                        Ok(waiter) => {
+                            let patience = waiter.patience(&mut asked);
+                            let Some(landing) = waiter.arrived(patience.as_ref()).await else {
+                                return Err(timed_out(waiter, patience));
+                            };
+                            let landed = waiter.landed(landing);
+                            // The task has let go of everything by then, as a caller that builds has.
+                            let back = poll_fn(|cx| plan.poll_back(cx)).await;
+                            back.map_err(Error::Interrupted)?;
+                            if let Some(lease) = landed? {
+                                return Ok(lease);
+                            }
+                        }
+                        Err(mine) => {
+                            if let Some(failure) = failed {
+                                // The old resource stood, and has gone since.
+                                return Err(Error::Failed(failure));
+                            }
+                            let Some(build) = plan.here() else {
+                                return Err(Error::Interrupted(lost(&self.asker.core.name)));
+                            };
+                            let output = {
+                                // Dropped before the flight lands: what it holds is still the build's.
+                                let mut build = pin!(build);
+                                poll_fn(|cx| mine.poll(|| build.as_mut().poll(cx))).await
+                            };
+                            match mine.finish(plan.outcome(output).map_err(BuildError::Failed))? {
+                                Outcome::Built(lease) => return Ok(lease),
+                                Outcome::Stands(failure) => failed = Some(failure),
+                            }
                         }
                     }
-                    Err(mine) => {
-                        if let Some(failure) = failed {
-                            // The old resource stood, and has gone since.
-                            return Err(Error::Failed(failure));
-                        }
-                        let Some(build) = plan.here() else {
-                            return Err(Error::Interrupted(lost(&self.asker.core.name)));
-                        };
-                        let output = {
-                            // Dropped before the flight lands: what it holds is still the build's.
-                            let mut build = pin!(build);
-                            poll_fn(|cx| mine.poll(|| build.as_mut().poll(cx))).await
-                        };
-                        match mine.finish(plan.outcome(output).map_err(BuildError::Failed))? {
-                            Outcome::Built(lease) => return Ok(lease),
-                            Outcome::Stands(failure) => failed = Some(failure),
-                        }
-                    }
-                },
+                }
                 Step::Wait(waiter) => {
                     let patience = waiter.patience(&mut asked);
                     let Some(landing) = waiter.arrived(patience.as_ref()).await else {
