@@ -7,11 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet};
 use tenure::{Cause, Config, Encoder};
 
-use crate::caller::attach;
 use crate::encode::{self, Context, HashFuncs};
 use crate::function::bound;
 use crate::function::cached;
 use crate::function::decorator;
+use crate::function::heirs;
 use crate::function::leased;
 use crate::life::interrupts;
 use crate::life::resource::Held;
@@ -66,15 +66,13 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     watch_the_process(py)
 }
 
-/// Has the end of the process release everything, and a child process forget it.
+/// Has the end of the process release everything, and a child process forget it, or keep it.
 fn watch_the_process(py: Python<'_>) -> PyResult<()> {
     let hooks = PyDict::new(py);
+    hooks.set_item("before", wrap_pyfunction!(fork::before_fork, py)?)?;
+    let in_parent = wrap_pyfunction!(fork::after_fork_in_parent, py)?;
+    hooks.set_item("after_in_parent", in_parent)?;
     hooks.set_item("after_in_child", wrap_pyfunction!(fork::after_fork, py)?)?;
-    if py.version_info() < (3, 12) {
-        hooks.set_item("before", wrap_pyfunction!(attach::before_fork, py)?)?;
-        let after = wrap_pyfunction!(attach::after_fork_in_parent, py)?;
-        hooks.set_item("after_in_parent", after)?;
-    }
     let os = py.import("os")?;
     if os.hasattr("register_at_fork")? {
         os.call_method("register_at_fork", (), Some(&hooks))?;
@@ -90,6 +88,7 @@ fn watch_the_process(py: Python<'_>) -> PyResult<()> {
 #[pyfunction]
 fn clear_all(py: Python<'_>) -> PyResult<()> {
     let _places = tasks::frames::enter(py)?;
+    heirs::forget(py);
     interrupts::to_caller(py, || {
         process::engine().clear_all();
         Ok(())
@@ -146,6 +145,7 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
 /// Modules have been unloaded, to be loaded again: what is made of their classes is released.
 #[pyfunction]
 fn supersede_modules(names: &Bound<'_, PyFrozenSet>) {
+    heirs::forget_where(names.py(), |held| held.is_made_of(names));
     let names: &Py<PyFrozenSet> = names.as_unbound();
     let is_outdated = |resource: &dyn Any| {
         let held = resource.downcast_ref::<Held>();

@@ -79,6 +79,7 @@ class CacheResource:
         weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
+        fork: Literal["drop", "keep"] = "drop",
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -104,6 +105,7 @@ class CacheResource:
         weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
+        fork: Literal["drop", "keep"] = "drop",
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -129,6 +131,7 @@ class CacheResource:
         weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
+        fork: Literal["drop", "keep"] = "drop",
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -154,6 +157,7 @@ class CacheResource:
         weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
+        fork: Literal["drop", "keep"] = "drop",
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -179,6 +183,7 @@ class CacheResource:
         weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
+        fork: Literal["drop", "keep"] = "drop",
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -204,6 +209,7 @@ class CacheResource:
         weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
+        fork: Literal["drop", "keep"] = "drop",
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -229,6 +235,7 @@ class CacheResource:
         weight: float | Callable[[R], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
+        fork: Literal["drop", "keep"] = "drop",
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -254,6 +261,7 @@ class CacheResource:
         weight: float | Callable[[Any], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
+        fork: Literal["drop", "keep"] = "drop",
     ) -> EnteringDecorator: ...
     @overload
     def __call__(
@@ -279,6 +287,7 @@ class CacheResource:
         weight: float | Callable[[Any], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
+        fork: Literal["drop", "keep"] = "drop",
     ) -> Decorator: ...
     def __call__(
         self,
@@ -303,6 +312,7 @@ class CacheResource:
         weight: float | Callable[[Any], float] | Gauge | None = None,
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
+        fork: Literal["drop", "keep"] = "drop",
     ) -> Any:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
 
@@ -364,6 +374,9 @@ class CacheResource:
         build_timeout
             How long a caller waits for a build: after that it gets a `BuildTimeout`. The build goes on, on a thread or
             task of its own, and what it gives is kept.
+        fork
+            What a forked child process has of the entries. `"drop"`: nothing, it builds its own. `"keep"`: all of them,
+            shared with its parent's memory; it never releases them. For models and tables, not for connections.
 
         Raises
         ------
@@ -406,6 +419,7 @@ class CacheResource:
             "weight": weight,
             "max_weight": max_weight,
             "build_timeout": build_timeout,
+            "fork": fork,
         }
         if func is not None:
             return _native.cache(func, settings)

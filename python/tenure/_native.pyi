@@ -236,6 +236,9 @@ class Info:
     def entries(self) -> int:
         """Live entries."""
     @property
+    def inherited(self) -> int:
+        """Those of them that are of a parent process (`fork="keep"`), which were not built here."""
+    @property
     def draining(self) -> int:
         """Resources that the cache has let go and that are still in use."""
     @property

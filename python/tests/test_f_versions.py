@@ -742,3 +742,41 @@ def test_f8_nothing_is_said_of_what_is_meant_to_differ(
             else:
                 program.run(source, lambda names, number=number: names.main(0, number)("db"))
     assert told() == []
+
+
+EACH_SETTING: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {"ttl": "1h"}),
+    ({}, {"max_entries": 8}),
+    ({}, {"drain": "1s"}),
+    ({}, {"scope": "thread"}),
+    ({}, {"validate": bool}),
+    ({}, {"keep_if": bool}),
+    ({}, {"on_release": len}),
+    ({"ttl": "1h"}, {"ttl": "1h", "refresh_mode": "background"}),
+    ({"ttl": "1h"}, {"ttl": "1h", "refresh_before": "1m"}),
+    ({"ttl": "1h"}, {"ttl": "1h", "max_stale": "1m"}),
+    ({}, {"max_idle": "1h"}),
+    ({"weight": 1}, {"weight": 2}),
+    ({"weight": 1}, {"weight": len}),
+    ({"weight": sum}, {"weight": len}),
+    ({"weight": 1}, {"weight": tenure.weigh.memory}),
+    ({"weight": 1}, {"weight": 1, "max_weight": 5}),
+    ({}, {"build_timeout": "1h"}),
+    ({}, {"fork": "keep"}),
+    ({}, {"ttl": lambda resource: 60}),
+    ({"ttl": lambda resource: 60}, {"ttl": lambda resource: 61}),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), EACH_SETTING)
+def test_f_one_function_with_two_settings_is_two(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Whatever the setting is in which they differ, each keeps to its own."""
+
+    def resource() -> list[int]:
+        return [1]
+
+    first, second, again = (tenure.cache_resource(resource, **settings) for settings in (one, other, one))
+    assert first() is not second()
+    assert first() is again()
+    for cached in (first, second):
+        cached.clear()

@@ -189,4 +189,4 @@ pub use key::{Encoder, Key, KeyRef};
 pub use words::behaviour::{Behaviour, ReleaseFailed};
 pub use words::bounds::{Failure, Resource};
 pub use words::error::Error;
-pub use words::settings::{Refresh, Scope, Settings, Spinner};
+pub use words::settings::{Fork, Refresh, Scope, Settings, Spinner};

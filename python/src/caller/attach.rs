@@ -156,8 +156,10 @@ impl Here<'_> {
 }
 
 /// Before a fork, on the thread that forks.
-#[pyfunction]
 pub(crate) fn before_fork(py: Python<'_>) {
+    if py.version_info() >= (3, 12) {
+        return;
+    }
     let began = Instant::now();
     // Another thread that has forked may open the gate, but not while this one has the interpreter.
     while GATE.fetch_or(FORKING, Ordering::AcqRel) != FORKING && began.elapsed() < PATIENCE {
@@ -171,7 +173,6 @@ pub(crate) fn before_fork(py: Python<'_>) {
 }
 
 /// After a fork, in the parent.
-#[pyfunction]
 pub(crate) fn after_fork_in_parent() {
     GATE.fetch_and(!FORKING, Ordering::AcqRel);
 }

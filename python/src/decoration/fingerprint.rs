@@ -9,6 +9,7 @@ use crate::decoration::identity::{self, Place, Source};
 use crate::decoration::maker::{self, Maker};
 use crate::encode::{First, Role};
 use crate::function::options::Options;
+use crate::life::measures::Weight;
 
 /// A function where it is decorated.
 pub(crate) struct Decorated {
@@ -105,19 +106,46 @@ pub(crate) fn of(
     let mut settings = Hasher128::new();
     let set = &options.settings;
     let plain = format!(
-        "{:?} {:?} {:?} {} {} {}",
+        "{:?} {:?} {:?} {} {} {} {:?}",
         set.ttl,
         set.max_entries,
         set.drain,
         options.sharing.mark(),
         set.observes,
-        options.enters
+        options.enters,
+        set.fork
     );
     settings.update(plain.as_bytes());
+    let terms = format!(
+        " {:?} {:?} {:?} {:?} {:?} {:?} {}",
+        set.refresh,
+        set.refresh_before,
+        set.max_stale,
+        set.max_idle,
+        set.max_weight,
+        set.build_timeout,
+        options
+            .weight
+            .as_ref()
+            .map(|it| it.mark(py))
+            .unwrap_or_default()
+    );
+    settings.update(terms.as_bytes());
     let on_release = options.on_release.as_ref().map(|it| &it.callback);
     let (validate, keep_if) = (options.validate.as_ref(), options.keep_if.as_ref());
     let scope = options.sharing.callable();
-    let callbacks = [(1, validate), (2, on_release), (3, keep_if), (4, scope)];
+    let (ttl, weight) = (
+        options.ttl.as_ref(),
+        options.weight.as_ref().and_then(Weight::asked),
+    );
+    let callbacks = [
+        (1, validate),
+        (2, on_release),
+        (3, keep_if),
+        (4, scope),
+        (5, ttl),
+        (6, weight),
+    ];
     for (mark, callback) in callbacks {
         settings.update(&[mark]);
         if let Some(callback) = callback {

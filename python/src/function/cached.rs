@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 use tenure::front::{self, Again, BuildError, Detached, Warmed};
-use tenure::{Encoder, Error, Function, KeyRef, Lease, Spinner};
+use tenure::{Encoder, Error, Fork, Function, KeyRef, Lease, Spinner};
 
 use crate::caller::attach;
 use crate::caller::current_function::Current;
@@ -27,6 +27,7 @@ use crate::decoration::fingerprint::{self, Decorated, Fingerprint};
 use crate::encode::{HashFuncs, Reading};
 use crate::function::again::{Given, Make, Recipe, again};
 use crate::function::argument_array::ArgumentArray;
+use crate::function::heirs;
 use crate::function::options::Options;
 use crate::function::plan::{Arguments, Plan};
 use crate::function::registration::{Known, KnownFunction, Registration, callbacks};
@@ -93,6 +94,10 @@ impl Cached {
         let py = func.py();
         let shape = Shape::of(&func, options.enters)?;
         options.check_callbacks(&func, shape.is_async)?;
+        options.check_fork(py, shape.is_async)?;
+        if options.settings.fork == Fork::Keep {
+            heirs::expect_forks();
+        }
         let coroutines = shape.is_async.then(|| Coroutines::of(&func)).transpose()?;
         let funcs = match &options.hash_funcs {
             Some(funcs) => HashFuncs::new(py, funcs.bind(py))?,
@@ -189,6 +194,7 @@ impl Cached {
         let make = || {
             let callbacks = Callbacks {
                 name: name.clone(),
+                identity: fingerprint.identity,
                 kinds: Kinds::default(),
                 validate: options.validate.as_ref().map(|it| it.clone_ref(py)),
                 keep_if: options.keep_if.as_ref().map(|it| it.clone_ref(py)),
@@ -200,7 +206,10 @@ impl Cached {
                 _firsts: Arc::clone(&fingerprint.firsts),
                 decoration: fingerprint.decoration.clone(),
             };
-            Function::new(engine, name, options.settings.clone(), Box::new(callbacks))
+            let settings = options.settings.clone();
+            let function = Function::new(engine, name, settings, Box::new(callbacks))?;
+            heirs::inherit(py, &function);
+            Ok(function)
         };
         let known = engine
             .register(fingerprint.identity, make)
@@ -438,10 +447,13 @@ impl Cached {
             Err(error) => Err(error),
         };
         match resource {
-            Ok(held) => Ok(match gauge.zip(before) {
-                Some((gauge, before)) => held.weighing(added(gauge, before)),
-                None => held,
-            }),
+            Ok(held) => {
+                self.mind_forks(&held.object(py).clone());
+                Ok(match gauge.zip(before) {
+                    Some((gauge, before)) => held.weighing(added(gauge, before)),
+                    None => held,
+                })
+            }
             Err(error) => Err(Self::broken(py, error)),
         }
     }
@@ -496,6 +508,29 @@ impl Cached {
         }
         self.shape.refuse_manager(name, &object)?;
         Ok(held(py, function, object, None))
+    }
+
+    /// Says once what a resource has about it that a child process must not keep.
+    fn mind_forks(&self, resource: &Bound<'_, PyAny>) {
+        if self.options.settings.fork != Fork::Keep {
+            return;
+        }
+        let (py, name) = (resource.py(), self.name());
+        let told = || -> PyResult<Option<String>> {
+            let forks = py.import(intern!(py, "tenure._forks"))?;
+            let told = forks.call_method1(intern!(py, "warning"), (name, resource))?;
+            told.extract()
+        };
+        match told() {
+            Ok(Some(text)) if log::is_due(self.decorated.site, "fork", 0, 1) => {
+                log::line(py, false, &text);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let text = format!("what {name} gave could not be looked at");
+                log::error(py, &text, error);
+            }
+        }
     }
 
     pub(crate) fn discard_this(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -5,6 +5,7 @@ pub(crate) mod argument_array;
 pub(crate) mod bound;
 pub(crate) mod cached;
 pub(crate) mod decorator;
+pub(crate) mod heirs;
 pub(crate) mod leased;
 pub(crate) mod methods;
 pub(crate) mod options;

@@ -3,7 +3,7 @@
 
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::{Refresh, SettingError, Settings, Spinner};
+use tenure::{Fork, Refresh, SettingError, Settings, Spinner};
 
 use crate::function::shape::is_async_function;
 use crate::life::callback::OnRelease;
@@ -50,6 +50,23 @@ impl Options {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses to keep over a fork what lives on an event loop.
+    ///
+    /// # Errors
+    /// A `TypeError` that says what to write.
+    pub(crate) fn check_fork(&self, py: Python<'_>, is_async: bool) -> PyResult<()> {
+        if is_async && self.settings.fork == Fork::Keep {
+            return Err(errors::setting_type(
+                py,
+                "fork=\"keep\" cannot be for an async function: what it gives lives on an event loop, and a \
+                 child process has none of its parent's. Leave fork out, and each process builds its own. \
+                 Example: @cache_resource(ttl=\"1h\")"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
     }
 
     /// The program's own functions among them.
@@ -108,6 +125,7 @@ pub(crate) struct Written<'py> {
     weight: Bound<'py, PyAny>,
     max_weight: Bound<'py, PyAny>,
     build_timeout: Bound<'py, PyAny>,
+    fork: Bound<'py, PyAny>,
 }
 
 impl Written<'_> {
@@ -159,6 +177,7 @@ impl Written<'_> {
             .weighs(weight.is_some())
             .max_weight(max_weight(&self.max_weight)?)
             .build_timeout(duration("build_timeout", &self.build_timeout)?)
+            .fork(fork(&self.fork)?)
             .max_entries(max_entries(&self.max_entries)?)
             .scope(sharing.scope())
             .drain(duration("drain", &self.drain)?)
@@ -218,10 +237,22 @@ fn max_entries(value: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
 }
 
 fn refresh_mode(value: &Bound<'_, PyAny>) -> PyResult<Refresh> {
+    word(value, Refresh::parse)
+}
+
+fn fork(value: &Bound<'_, PyAny>) -> PyResult<Fork> {
+    word(value, Fork::parse)
+}
+
+/// One of the words that the engine knows.
+fn word<T>(
+    value: &Bound<'_, PyAny>,
+    parse: impl FnOnce(&str) -> Result<T, SettingError>,
+) -> PyResult<T> {
     // What is no text is shown as it is written.
     let text = value.extract::<String>();
     let text = text.or_else(|_| value.repr().and_then(|it| it.extract()))?;
-    Refresh::parse(&text).map_err(|error| errors::setting_value(value.py(), error.to_string()))
+    parse(&text).map_err(|error| errors::setting_value(value.py(), error.to_string()))
 }
 
 fn spinner(value: &Bound<'_, PyAny>) -> PyResult<Spinner> {

@@ -90,6 +90,24 @@ impl Weight {
         }
     }
 
+    /// The function that is asked of each resource.
+    pub(crate) fn asked(&self) -> Option<&Py<PyAny>> {
+        match self {
+            Self::Asked(callback) => Some(callback),
+            _ => None,
+        }
+    }
+
+    /// Its mark among the settings, beside a function's own identity.
+    pub(crate) fn mark(&self, py: Python<'_>) -> String {
+        match self {
+            Self::Fixed(weight) => format!("fixed {weight}"),
+            Self::Asked(_) => "asked".to_owned(),
+            // By its class: a script that runs again may make another gauge.
+            Self::Measured(gauge) => format!("measured {:?}", gauge.bind(py).get_type()),
+        }
+    }
+
     /// The gauge that is to be read before and after a build.
     pub(crate) fn gauge(&self) -> Option<&Py<PyAny>> {
         match self {

@@ -17,7 +17,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::front::{Holding, Later};
+use tenure::front::{Holding, Identity, Later};
 use tenure::{Behaviour, Cause, Interrupt, ReleaseFailed, SessionId};
 
 use crate::caller::attach;
@@ -78,6 +78,18 @@ impl Held {
     pub(crate) fn weighing(mut self, measured: u32) -> Self {
         self.measured = measured;
         self
+    }
+
+    /// The same resource in a child process, which leaves nothing: one more reference, never given back.
+    /// Those who used it in the parent use it here.
+    pub(crate) fn heir(&self, py: Python<'_>) -> Self {
+        Self {
+            object: self.object.clone_ref(py),
+            // The parent's reference is still there.
+            baseline: self.baseline.saturating_add(1),
+            leave: None,
+            measured: self.measured,
+        }
     }
 
     pub(crate) fn leave(&self) -> Option<&Leave> {
@@ -171,6 +183,8 @@ fn references(object: &Bound<'_, PyAny>) -> isize {
 /// The callbacks of one cached function.
 pub(crate) struct Callbacks {
     pub(crate) name: String,
+    /// The identity that it was registered with first.
+    pub(crate) identity: Identity,
     /// Of which classes its resources have been.
     pub(crate) kinds: Kinds,
     pub(crate) validate: Option<Py<PyAny>>,

@@ -47,6 +47,12 @@ pub(crate) fn engine() -> &'static Engine {
     }
 }
 
+/// The program's own engine, if it has one yet.
+pub(crate) fn own_engine() -> Option<&'static Engine> {
+    let engine = OWN.load(Ordering::Acquire);
+    (!engine.is_null()).then(|| leaked(engine))
+}
+
 /// There is one engine for a process, and its resources belong to one interpreter: the main one.
 pub(crate) fn refuse_other_interpreters() -> PyResult<()> {
     // SAFETY: asked with an interpreter attached, as every import is.

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 use crate::caller::waiting;
+use crate::function::heirs;
 use crate::life::interrupts;
 use crate::process;
 use crate::words::log;
@@ -12,6 +13,7 @@ use crate::words::log;
 /// these are, how many resources of each, and why.
 #[pyfunction]
 pub(crate) fn shutdown(py: Python<'_>) -> PyResult<bool> {
+    heirs::forget(py);
     let in_time = interrupts::to_caller(py, || waiting::aside(py, process::shutdown))?;
     if !in_time {
         tell_late(py);

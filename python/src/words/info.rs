@@ -96,6 +96,12 @@ impl Info {
         self.0.entries
     }
 
+    /// Those of them that are of a parent process (`fork="keep"`), which were not built here and are not released here.
+    #[getter]
+    fn inherited(&self) -> u64 {
+        self.0.inherited
+    }
+
     /// Resources that the cache has let go and that are still in use.
     #[getter]
     fn draining(&self) -> u64 {

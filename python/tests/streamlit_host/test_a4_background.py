@@ -94,9 +94,7 @@ def _by_the_multiplier():
 
 
 @pytest.mark.parametrize(("multiplier", "stays"), [(1e12, True), (1.5, False)])
-def test_a4_the_multiplier_bounds_the_age(
-    app: Callable[..., Any], option: Any, multiplier: float, stays: bool
-) -> None:
+def test_a4_the_multiplier_bounds_the_age(app: Callable[..., Any], option: Any, multiplier: float, stays: bool) -> None:
     stage.things.update(built=[])
     option(MULTIPLIER, multiplier)
     option(WORKERS, 0)

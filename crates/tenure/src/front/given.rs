@@ -37,6 +37,8 @@ pub enum Lives<V> {
     AsItSays(Says<V>),
 }
 
+type Says<V> = Box<dyn Fn(&V) -> Option<Duration> + Send + Sync>;
+
 /// A value of `ttl` that is neither a literal nor a closure. `Given` says what it is.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a time",

@@ -52,6 +52,7 @@ pub use crate::ground::underway::{after_releases, is_releasing};
 pub use crate::life::again::Again;
 pub use crate::life::asked::Asked;
 pub use crate::life::detached::{Awaiting, BuildPlace, Detached, InBuild, Landed, Next};
+pub use crate::life::heirloom::{Heirloom, Legacy};
 pub use crate::life::late_release::{LateRelease, Later};
 pub use crate::life::waiting::{Awaited, Patiently, Waiting};
 pub use crate::life::warm::Warmed;

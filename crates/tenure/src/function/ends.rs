@@ -201,7 +201,7 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     }
 
     fn unreleased(&self) -> Unreleased {
-        let live = || self.caches().iter().map(|cache| cache.len() as u64).sum();
+        let live = || self.caches().iter().map(|cache| cache.built() as u64).sum();
         self.core.unreleased_beside(live)
     }
 

@@ -2,6 +2,7 @@
 
 mod ends;
 mod entries;
+mod forks;
 mod scopes;
 mod steps;
 mod warm;
@@ -478,7 +479,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         info.draining = info
             .builds
             .saturating_sub(info.all_released())
-            .saturating_sub(info.entries);
+            .saturating_sub(info.entries - info.inherited);
         info
     }
 }

@@ -13,7 +13,7 @@ use crate::life::asker::Asker;
 use crate::life::cache::Leader;
 use crate::life::circle::{Edge, Frame};
 use crate::life::core::Core;
-use crate::life::entry::{Built, Renewal};
+use crate::life::entry::{Built, EntryRef, Renewal};
 use crate::life::lease::Lease;
 use crate::life::release::Unkept;
 use crate::life::waiter::Waiter;
@@ -177,8 +177,11 @@ impl<V: Resource, F: Failure> Build<V, F> {
             Ok(built) => {
                 let built = built.into();
                 let old = leader.old();
-                if let Some(old) = old.filter(|it| core.behaviour.is_same(it.value(), &built.value))
-                {
+                // What a parent process releases is none that this one has built.
+                let is_same = |it: &EntryRef<V>| {
+                    !it.is_inherited() && core.behaviour.is_same(it.value(), &built.value)
+                };
+                if let Some(old) = old.filter(is_same) {
                     core.counters.renewed();
                     if let Some(shown) = shown {
                         drop(shown.end(true));

@@ -289,7 +289,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// Adds an entry to a cache that has room for it or makes some. Gives what had to go.
-    fn add(
+    pub(super) fn add(
         self: &Arc<Self>,
         state: &mut Contents<V, F>,
         hash: u64,
@@ -338,9 +338,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         stands
     }
 
-    /// How many entries are live.
-    pub(crate) fn len(&self) -> usize {
-        self.state.lock().entries.len()
+    /// How many entries are live that this process has built.
+    pub(crate) fn built(&self) -> usize {
+        let state = self.state.lock();
+        let built = state.entries.iter().filter(|it| !it.is_inherited());
+        built.count()
     }
 
     pub(crate) fn read(&self, info: &mut Info) {
@@ -349,6 +351,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         self.core.hot.clear::<Entry<V>>();
         for entry in state.entries.iter() {
             info.entries += 1;
+            info.inherited += u64::from(entry.is_inherited());
             info.hits += entry.hits();
             info.weight = info.weight.saturating_add(entry.weight());
             let age = now.saturating_sub(entry.built_at());
@@ -366,17 +369,17 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
 /// An entry that stands in no cache: its flight was taken out while it was under way, or it is not
 /// to be kept.
-struct Orphaned<V: Resource>(EntryRef<V>);
+pub(super) struct Orphaned<V: Resource>(pub(super) EntryRef<V>);
 
 /// What had to go for an entry.
-struct Admitted<V: Resource> {
+pub(super) struct Admitted<V: Resource> {
     evicted: Vec<Gone<V>>,
     /// The one that it is the successor of.
     replaced: Option<Gone<V>>,
 }
 
 /// Releases what had to go for an entry, or the one that became none.
-fn settle<V: Resource>(added: Result<Admitted<V>, Orphaned<V>>) {
+pub(super) fn settle<V: Resource>(added: Result<Admitted<V>, Orphaned<V>>) {
     match added {
         Ok(Admitted { evicted, replaced }) => {
             if let Some(replaced) = replaced {
@@ -391,11 +394,11 @@ fn settle<V: Resource>(added: Result<Admitted<V>, Orphaned<V>>) {
 }
 
 /// Ends a turn at the budget, and gives what had to go.
-fn close(room: Option<Room<'_>>) -> Vec<End> {
+pub(super) fn close(room: Option<Room<'_>>) -> Vec<End> {
     room.map(Room::close).unwrap_or_default()
 }
 
-fn run(ends: Vec<End>) {
+pub(super) fn run(ends: Vec<End>) {
     for end in ends {
         end();
     }
@@ -539,6 +542,7 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             term: admission.term(core, built_at),
             weight: admission.weight,
             renewal: self.renewal.clone(),
+            inherited: false,
         };
         let home = self.cache.home();
         Entry::new(key, value, built_at, extra, Arc::clone(core), home)

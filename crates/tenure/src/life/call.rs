@@ -226,8 +226,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 }
                 Step::Build(mut mine) => {
                     self.set_renewal(&mut mine, &|| plan.again());
-                    let away = plan.away(mine);
-                    match away {
+                    match plan.away(mine) {
                         Ok(waiter) => {
                             let patience = waiter.patience(&mut asked);
                             let Some(landing) = waiter.arrived(patience.as_ref()).await else {

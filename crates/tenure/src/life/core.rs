@@ -65,6 +65,8 @@ pub(crate) struct Departed<V> {
     pub(crate) built_at: Nanos,
     /// Where a shutdown waits for it until it is released, or drains.
     pub(crate) leaving: Option<Side>,
+    /// Whether a parent process releases it.
+    pub(crate) inherited: bool,
 }
 
 impl<V: Resource> Core<V> {

@@ -68,6 +68,8 @@ pub(crate) struct Extra<V> {
     pub(crate) weight: u64,
     /// Has a successor built, where the engine does that by itself.
     pub(crate) renewal: Option<Renewal<V>>,
+    /// Whether the resource is that of a parent process, which releases it.
+    pub(crate) inherited: bool,
 }
 
 impl<V> Default for Extra<V> {
@@ -79,6 +81,7 @@ impl<V> Default for Extra<V> {
             term: None,
             weight: 0,
             renewal: None,
+            inherited: false,
         }
     }
 }
@@ -90,7 +93,8 @@ impl<V> Extra<V> {
             && self.arguments.is_none()
             && self.term.is_none()
             && self.weight == 0
-            && self.renewal.is_none();
+            && self.renewal.is_none()
+            && !self.inherited;
         (!is_plain).then(|| Box::new(self))
     }
 }
@@ -214,6 +218,10 @@ impl<V> Entry<V> {
         self.extra.as_deref().map_or(0, |extra| extra.weight)
     }
 
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.extra.as_deref().is_some_and(|extra| extra.inherited)
+    }
+
     pub(crate) fn renewal(&self) -> Option<&Renewal<V>> {
         self.extra.as_deref()?.renewal.as_ref()
     }
@@ -269,6 +277,7 @@ impl<V> Entry<V> {
         let leaving = LEAVING.iter().find(|it| ended != LIVE && ended & it.1 != 0);
         self.retire_hits();
         let departed = Departed {
+            inherited: self.is_inherited(),
             value,
             // A live entry that nobody holds was never handed to its cache.
             cause: Cause::from_number(ended & CAUSE).unwrap_or(Cause::Orphaned),

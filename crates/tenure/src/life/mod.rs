@@ -21,6 +21,7 @@ pub(crate) mod detached;
 pub(crate) mod drain;
 pub(crate) mod entry;
 pub(crate) mod flight;
+pub(crate) mod heirloom;
 pub(crate) mod hot;
 pub(crate) mod late_release;
 pub(crate) mod lease;

@@ -4,7 +4,8 @@
 //! 1. An entry ends once: whoever takes it out of its cache owns it, and no one else can.
 //! 2. `Behaviour::release` runs when the cache has let go and the last lease is gone; never twice,
 //!    and never under a lock.
-//! 3. A panic in it is logged with the function's name, counted, and reaches no caller.
+//! 3. What a process has of its parent goes no further than out of its cache.
+//! 4. A panic in it is logged with the function's name, counted, and reaches no caller.
 //!
 //! Why is the callback run by the drop of the last reference? Because "released exactly once" then
 //! follows from ownership: there is no second place that could do it, and no moment at which a
@@ -80,6 +81,10 @@ impl<V: Resource> Departed<V> {
         }
         // Kept until it drains or its release has begun: at no moment does a shutdown miss it.
         let leaving = self.leaving.map(|side| services.leaving.take_over(side));
+        if self.inherited {
+            // Not even dropped: its parent process does that.
+            return std::mem::forget(self.value);
+        }
         match self.users(core) {
             Some((users, bound)) if self.has(core, users) => {
                 let until = services.clock.now().saturating_add(bound);
@@ -182,6 +187,7 @@ impl<V: Resource> Drop for Unkept<'_, V> {
                 cause: Cause::Orphaned,
                 built_at: self.built_at,
                 leaving: None,
+                inherited: false,
             }
             .begin(self.core);
         }

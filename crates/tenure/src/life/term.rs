@@ -52,6 +52,15 @@ impl Term {
         }
     }
 
+    /// The same term, in a child process.
+    pub(super) fn handed_down(&self) -> Self {
+        Self {
+            since: Figure::new(read(&self.since)),
+            expired_at: Figure::new(read(&self.expired_at)),
+            ..Self::new(self.lifetime, 0)
+        }
+    }
+
     pub(super) fn fresh_until(&self) -> Nanos {
         let aged = read(&self.since).saturating_add(self.lifetime);
         aged.min(read(&self.expired_at))

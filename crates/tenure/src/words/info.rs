@@ -39,6 +39,8 @@ pub struct Info {
     pub release_failures: u64,
     /// Live entries.
     pub entries: u64,
+    /// Those of them that are of a parent process. They were not built here, and are not released here.
+    pub inherited: u64,
     /// Resources that a cache has let go and that are not released yet.
     pub draining: u64,
     /// Refreshes that gave the very resource that was kept already.
@@ -122,6 +124,7 @@ impl Info {
         }
         self.release_failures += other.release_failures;
         self.entries += other.entries;
+        self.inherited += other.inherited;
         self.draining += other.draining;
         self.renewals += other.renewals;
         self.weight += other.weight;

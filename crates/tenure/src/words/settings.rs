@@ -128,6 +128,50 @@ impl Refresh {
     }
 }
 
+/// What a forked child process has of its parent's resources.
+///
+/// An engine does not see a fork. A front door that does hands down what is to be kept; the Python binding
+/// is one.
+///
+/// ```
+/// use tenure::{Fork, Scope, Settings};
+///
+/// let settings = Settings::default().fork(Fork::Keep);
+/// assert!(settings.check().is_ok());
+/// assert!(settings.scope(Scope::Session).check().is_err()); // no session is there in a child
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fork {
+    /// Nothing: it builds its own.
+    #[default]
+    Drop,
+    /// All of them: it shares them with its parent, and releases none.
+    Keep,
+}
+
+impl Fork {
+    /// Reads it as it is written in source.
+    ///
+    /// ```
+    /// # use tenure::Fork;
+    /// assert_eq!(Fork::parse("keep").unwrap(), Fork::Keep);
+    /// assert!(Fork::parse("share").unwrap_err().to_string().contains("keep"));
+    /// ```
+    ///
+    /// # Errors
+    /// Names the accepted words.
+    pub fn parse(text: &str) -> Result<Self, SettingError> {
+        match text {
+            "drop" => Ok(Self::Drop),
+            "keep" => Ok(Self::Keep),
+            _ => Err(SettingError::new(format!(
+                "fork must be \"drop\" or \"keep\", not {text:?}. Example: fork=\"keep\""
+            ))),
+        }
+    }
+}
+
 /// The settings of one cached function; a change of any of them begins a new cache.
 ///
 /// ```
@@ -177,6 +221,8 @@ pub struct Settings {
     pub max_weight: Option<u64>,
     /// How long a caller waits for a build that can go on without it.
     pub build_timeout: Option<Duration>,
+    /// What a forked child process has of the entries.
+    pub fork: Fork,
 }
 
 impl Settings {
@@ -385,6 +431,18 @@ impl Settings {
         self
     }
 
+    /// Sets what a forked child process has of the entries.
+    ///
+    /// ```
+    /// # use tenure::{Fork, Settings};
+    /// assert_eq!(Settings::default().fork(Fork::Keep).fork, Fork::Keep);
+    /// ```
+    #[must_use]
+    pub fn fork(mut self, fork: Fork) -> Self {
+        self.fork = fork;
+        self
+    }
+
     /// Whether entries are refreshed beside the callers, who get the old resource meanwhile.
     pub(crate) fn refreshes_beside(&self) -> bool {
         self.refresh != Refresh::Foreground || self.refresh_before.is_some()
@@ -418,7 +476,7 @@ impl Settings {
     /// # Errors
     /// `max_entries` below 1; a refresh beside the callers without a maximum age, or one that begins
     /// before there is anything to refresh; `max_weight` without weights; an idle time or a time-out
-    /// of nothing.
+    /// of nothing; entries of a session or the like that are to be kept over a fork.
     pub fn check(&self) -> Result<(), SettingError> {
         let wrong = |text: &str| Err(SettingError::new(text.to_owned()));
         let never_old = self.ttl.is_none() && !self.own_ttl;
@@ -457,6 +515,11 @@ impl Settings {
             _ if self.build_timeout == Some(Duration::ZERO) => wrong(
                 "build_timeout must be above 0, or None to wait for as long as it takes; it is 0. \
                  Example: build_timeout=\"30s\"",
+            ),
+            _ if self.fork == Fork::Keep && self.scope != Scope::Global => wrong(
+                "fork=\"keep\" is for what all share, with scope=\"global\": a child process has none of \
+                 its parent's sessions, event loops and threads, and what is kept for one of them ends \
+                 with it. Leave fork out, and each process builds its own. Example: fork=\"keep\"",
             ),
             _ => Ok(()),
         }
