@@ -37,6 +37,7 @@ use crate::ground::clock::nanos;
 use crate::ground::sync::{Arc, Condvar, Mutex};
 use crate::ground::timer::Timer;
 use crate::life::cleared::Batch;
+use crate::life::succession::Turn;
 
 /// An async release on its way, or an async build, to be polled to its end.
 ///
@@ -241,6 +242,8 @@ impl AsyncReleases {
 pub(crate) struct Pends {
     releases: Arc<AsyncReleases>,
     function: Arc<str>,
+    /// Let go of last: what comes next begins then.
+    _turn: Option<Turn>,
 }
 
 impl Pends {
@@ -248,7 +251,11 @@ impl Pends {
         let (releases, function) = (Arc::clone(releases), Arc::clone(function));
         let counted = Arc::clone(&function);
         *releases.pending.lock().counts.entry(counted).or_default() += 1;
-        Self { releases, function }
+        Self {
+            releases,
+            function,
+            _turn: Turn::present(),
+        }
     }
 }
 

@@ -69,6 +69,29 @@ pub fn s2_its_end_releases_what_it_holds(world: &World) {
     assert_eq!(world.log.released(), 3);
 }
 
+pub fn s2_what_was_built_last_goes_first(world: &World) {
+    // Which function joined the session first says nothing of what was built first.
+    let [f, g] = &["f", "g"].map(|it| world.function_with(it, world.settings(), world.keeper()));
+    let built = || {
+        serve("a", || {
+            for number in 0..3 {
+                world.number(f, number);
+                world.number(g, number);
+            }
+        });
+    };
+    built();
+    world.engine.end_session("a");
+    built();
+    world.engine.end_scope("a");
+    built();
+    world.engine.end_scope_at_once("a");
+    let released = world.log.order();
+    let backwards = |from: u64| (from..from + 6).rev();
+    let expected: Vec<_> = [0, 6, 12].into_iter().flat_map(backwards).collect();
+    assert_eq!(released, expected);
+}
+
 pub fn s2_a_session_that_ended_before_it_was_joined_leaves_nothing(world: &World) {
     let f = world.function(world.settings());
     let host = world.host.as_ref().unwrap();
@@ -250,8 +273,8 @@ pub fn clears_are_for_the_present_session(world: &World) {
     serve("a", || f.clear_entry(&key(1).finish()).unwrap());
     assert_eq!(world.log.order(), [0]);
     serve("b", || f.clear().unwrap());
-    assert_eq!(world.log.order(), [0, 2, 3]);
+    assert_eq!(world.log.order(), [0, 3, 2]);
     // From no session at all.
     world.engine.clear_all();
-    assert_eq!(world.log.order(), [0, 2, 3, 1]);
+    assert_eq!(world.log.order(), [0, 3, 2, 1]);
 }
