@@ -551,6 +551,14 @@ pub(crate) fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
         Error::NoSession { function } => {
             errors::raise(py, Kind::Scope, front::no_session_text(&function), None)
         }
+        Error::SharedBuild {
+            function,
+            scope,
+            within,
+        } => {
+            let text = front::shared_build_text(&function, scope, &within);
+            errors::raise(py, Kind::Scope, text, None)
+        }
         _ => pyo3::exceptions::PyRuntimeError::new_err("the call gave no resource"),
     }
 }

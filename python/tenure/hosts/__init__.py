@@ -51,6 +51,12 @@ class Host(Protocol):
 
     name: str
 
+    lends_sessions: bool
+    """Whether builds that more than one session shares may be built on what is kept for one, with a warning.
+
+    Left out, it is an error.
+    """
+
     def session(self) -> str | None:
         """The id of the session this thread serves, or None.
 

@@ -45,6 +45,7 @@ pub use crate::registry::registered::Registered;
 // For callers that are not threads, that wait in ways of their own, or hold resources without leases.
 pub use crate::ground::strand::{Ancestry, Layers, Strand, tell_strands};
 pub use crate::ground::underway::{after_releases, is_releasing};
+pub use crate::life::circle::{InSession, enter_session};
 pub use crate::life::detached::{Awaiting, BuildPlace, Detached, InBuild, Landed, Next};
 pub use crate::life::late_release::{LateRelease, Later};
 pub use crate::life::waiting::{Awaited, Patiently, Waiting};
@@ -52,7 +53,7 @@ pub use crate::words::behaviour::Holding;
 pub use crate::words::error::BuildError;
 
 // The engine's sentences, digests and durations, for another language.
-pub use crate::words::error::{cycle_text, no_session_text};
+pub use crate::words::error::{cycle_text, no_session_text, shared_build_text};
 pub use tenure_digest::{Hasher128, keyed};
 pub use tenure_duration::{Parsed, TtlError, parse_duration};
 

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::words::settings::Scope;
+
 /// A setting that cannot be; its text says what was wrong and what to write instead.
 ///
 /// ```
@@ -161,6 +163,16 @@ pub enum Error<F> {
         /// The function's name.
         function: String,
     },
+    /// A function that keeps its resources apart was called to build one that more share than those whom
+    /// it keeps them for.
+    SharedBuild {
+        /// The function's name.
+        function: String,
+        /// Who shares what it keeps.
+        scope: Scope,
+        /// The name of the function that was being built.
+        within: String,
+    },
     /// The wait or the build was ended from outside.
     Interrupted(Interrupt),
 }
@@ -171,6 +183,11 @@ impl<F: fmt::Display> fmt::Display for Error<F> {
             Self::Failed(failure) => failure.fmt(f),
             Self::Cycle(chain) => f.write_str(&cycle_text(chain)),
             Self::NoSession { function } => f.write_str(&no_session_text(function)),
+            Self::SharedBuild {
+                function,
+                scope,
+                within,
+            } => f.write_str(&shared_build_text(function, *scope, within)),
             Self::Interrupted(interrupt) => match interrupt.advice() {
                 Some(advice) => f.write_str(&advice),
                 None => f.write_str("the call was interrupted"),
@@ -185,7 +202,7 @@ impl<F: StdError + 'static> StdError for Error<F> {
             // It is shown as the failure, so that what is behind it is the failure's own source.
             Self::Failed(failure) => failure.source(),
             Self::Interrupted(interrupt) => Some(interrupt),
-            Self::Cycle(_) | Self::NoSession { .. } => None,
+            Self::Cycle(_) | Self::NoSession { .. } | Self::SharedBuild { .. } => None,
         }
     }
 }
@@ -217,5 +234,30 @@ pub fn no_session_text(function: &str) -> String {
         "{function} has scope=\"session\", but this code runs in no session. Call it from code \
          that serves one (an app's script, a request, a task that carries its session), or use \
          scope=\"global\"."
+    )
+}
+
+/// The sentence for a function that is called to build what more share, the same in every language.
+///
+/// ```
+/// let text = tenure::front::shared_build_text("basket", tenure::Scope::Session, "shop");
+/// assert!(text.contains("scope=\"session\" for shop too"));
+/// ```
+#[must_use]
+pub fn shared_build_text(function: &str, scope: Scope, within: &str) -> String {
+    let (has, more, cure) = match scope {
+        Scope::Session => ("scope=\"session\"", "more than one session shares", {
+            format!("Write scope=\"session\" for {within} too")
+        }),
+        _ => (
+            "a scope of its own",
+            "others share too",
+            format!("Give {within} the same scope"),
+        ),
+    };
+    format!(
+        "{function} has {has}, and was called to build {within}, which {more}: all of them would get what \
+         belongs to whoever came first. {cure}, or call {function} where {within} is used, and pass along \
+         what it gives at each call."
     )
 }

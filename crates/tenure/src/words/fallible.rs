@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::life::lease::Lease;
-use crate::words::error::{Error, cycle_text, no_session_text};
+use crate::words::error::{Error, cycle_text, no_session_text, shared_build_text};
 
 /// Why a cached function that returns a `Result` gave no resource.
 ///
@@ -35,6 +35,8 @@ enum Kind<E> {
     Failed(Failed<E>),
     Cycle(Arc<[String]>),
     NoSession(Arc<str>),
+    /// The sentence, which names both functions.
+    SharedBuild(Arc<str>),
     /// With what to do about it, where that is known.
     Interrupted(Option<Arc<str>>),
 }
@@ -132,7 +134,8 @@ impl<E> Shared<E> {
         matches!(self.0, Kind::Cycle(_))
     }
 
-    /// Whether the function has `scope = "session"` and the calling code runs in no session.
+    /// Whether the function has `scope = "session"` and the calling code runs in no session, or builds what
+    /// more than one session shares.
     ///
     /// ```
     /// #[tenure::cache_resource(scope = "session")]
@@ -144,7 +147,7 @@ impl<E> Shared<E> {
     /// ```
     #[must_use]
     pub fn is_no_session(&self) -> bool {
-        matches!(self.0, Kind::NoSession(_))
+        matches!(self.0, Kind::NoSession(_) | Kind::SharedBuild(_))
     }
 
     /// Whether the host ended the call.
@@ -178,6 +181,11 @@ impl<E> Shared<E> {
             Error::Failed(failed) => Kind::Failed(failed),
             Error::Cycle(chain) => Kind::Cycle(chain.into()),
             Error::NoSession { function } => Kind::NoSession(function.into()),
+            Error::SharedBuild {
+                function,
+                scope,
+                within,
+            } => Kind::SharedBuild(shared_build_text(&function, scope, &within).into()),
             Error::Interrupted(interrupt) => Kind::Interrupted(interrupt.advice().map(Into::into)),
         })
     }
@@ -189,6 +197,7 @@ impl<E> Clone for Shared<E> {
             Kind::Failed(failed) => Kind::Failed(failed.clone()),
             Kind::Cycle(chain) => Kind::Cycle(Arc::clone(chain)),
             Kind::NoSession(function) => Kind::NoSession(Arc::clone(function)),
+            Kind::SharedBuild(text) => Kind::SharedBuild(Arc::clone(text)),
             Kind::Interrupted(advice) => Kind::Interrupted(advice.clone()),
         })
     }
@@ -200,6 +209,7 @@ impl<E: fmt::Display> fmt::Display for Shared<E> {
             Kind::Failed(failed) => failed.error.fmt(f),
             Kind::Cycle(chain) => f.write_str(&cycle_text(chain)),
             Kind::NoSession(function) => f.write_str(&no_session_text(function)),
+            Kind::SharedBuild(text) => f.write_str(text),
             Kind::Interrupted(Some(advice)) => f.write_str(advice),
             Kind::Interrupted(None) => f.write_str("the call was interrupted by its host"),
         }
@@ -212,6 +222,7 @@ impl<E: fmt::Debug> fmt::Debug for Shared<E> {
             Kind::Failed(failed) => failed.error.fmt(f),
             Kind::Cycle(chain) => f.debug_tuple("Cycle").field(chain).finish(),
             Kind::NoSession(function) => f.debug_tuple("NoSession").field(function).finish(),
+            Kind::SharedBuild(text) => f.debug_tuple("SharedBuild").field(text).finish(),
             Kind::Interrupted(_) => f.write_str("Interrupted"),
         }
     }

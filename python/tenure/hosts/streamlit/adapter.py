@@ -37,6 +37,9 @@ class StreamlitHost:
 
     name = "streamlit"
 
+    lends_sessions = True
+    """As `st.cache_resource` does: an unchanged app goes on."""
+
     def session(self) -> str | None:
         ctx = get_script_run_ctx(suppress_warning=True)
         return None if ctx is None else sessions.current(ctx)
