@@ -4,7 +4,7 @@ use std::any::Any;
 
 use crate::ground::sync::{Arc, Mutex, Weak};
 use crate::host::SessionId;
-use crate::life::succession::Ends;
+use crate::life::drain::Ends;
 use crate::words::cause::Cause;
 use crate::words::inspect::Inspection;
 

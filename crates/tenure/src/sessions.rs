@@ -16,9 +16,9 @@ use crate::ground::clock::{Nanos, nanos};
 use crate::ground::sync::{Arc, HashMap, Mutex, Weak};
 use crate::ground::timer::TimerId;
 use crate::host::SessionId;
-use crate::life::drain::End;
+use crate::life::drain::{End, Ends, at_once};
 use crate::life::services::Services;
-use crate::life::succession::{Ends, at_once, in_turn};
+use crate::life::succession::in_turn;
 
 pub(crate) struct SessionTable {
     services: Arc<Services>,

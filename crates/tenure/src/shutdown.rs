@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::ground::latch::Latch;
 use crate::ground::sync::{Arc, spawn};
 use crate::ground::underway::{self, Mine};
-use crate::life::succession::at_once;
+use crate::life::drain::at_once;
 
 /// How often a shutdown looks for what callbacks have built again meanwhile.
 const SHUTDOWN_ROUNDS: usize = 8;

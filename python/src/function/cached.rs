@@ -553,10 +553,10 @@ pub(crate) fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
         }
         Error::SharedBuild {
             function,
-            scope,
+            kept_for,
             within,
         } => {
-            let text = front::shared_build_text(&function, scope, &within);
+            let text = front::shared_build_text(&function, kept_for, &within);
             errors::raise(py, Kind::Scope, text, None)
         }
         _ => pyo3::exceptions::PyRuntimeError::new_err("the call gave no resource"),

@@ -158,9 +158,9 @@ fn expect_session<T, F: Failure>(outcome: Result<T, Error<F>>) -> T {
         Err(Error::NoSession { function }) => panic!("{}", no_session_text(&function)),
         Err(Error::SharedBuild {
             function,
-            scope,
+            kept_for,
             within,
-        }) => panic!("{}", shared_build_text(&function, scope, &within)),
+        }) => panic!("{}", shared_build_text(&function, kept_for, &within)),
         Err(Error::Interrupted(interrupt)) => panic!("{interrupt}"),
         Err(Error::Failed(_) | Error::Cycle(_)) => unreachable!("nothing is built by hand"),
     }

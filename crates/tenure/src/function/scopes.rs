@@ -9,7 +9,7 @@ use crate::life::call::ScopedCache;
 use crate::life::circle::{Inside, Reach};
 use crate::sessions;
 use crate::words::bounds::{Failure, Resource};
-use crate::words::error::{Error, Interrupt, shared_build_text};
+use crate::words::error::{Error, Interrupt, KeptFor, shared_build_text};
 use crate::words::settings::Scope;
 
 impl<V: Resource, F: Failure> Function<V, F> {
@@ -58,7 +58,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         {
             return Err(Error::SharedBuild {
                 function: self.core.name.to_string(),
-                scope: self.core.settings.scope,
+                kept_for: kept_for(reach),
                 within: within.to_string(),
             });
         }
@@ -83,7 +83,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let is_lent = lends.map_or(Ok(false), Host::lends_sessions);
         let is_lent = is_lent.map_err(Error::Interrupted)?;
         if is_lent && !self.core.told_of_sharing.swap(true, Ordering::Relaxed) {
-            let text = shared_build_text(&self.core.name, Scope::Session, within);
+            let text = shared_build_text(&self.core.name, KeptFor::Session, within);
             tracing::warn!(function = %self.core.name, "{text}");
         }
         Ok(is_lent)
@@ -114,5 +114,13 @@ impl<V: Resource, F: Failure> Function<V, F> {
             .chain(of_sessions.values())
             .cloned()
             .collect()
+    }
+}
+
+fn kept_for(reach: Reach) -> KeptFor {
+    match reach {
+        Reach::Session => KeptFor::Session,
+        // Nothing is built for more than all.
+        Reach::Callers | Reach::All => KeptFor::Callers,
     }
 }

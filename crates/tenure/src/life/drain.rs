@@ -2,6 +2,7 @@
 //!
 //! Lock order: each lock, then the timer's.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -10,10 +11,20 @@ use crate::ground::sync::{Arc, Mutex, Weak};
 use crate::ground::timer::{Timer, TimerId};
 use crate::ground::underway::UnderWay;
 use crate::life::cleared::Batch;
-use crate::life::succession::{Ends, at_once};
 
 /// The end of one resource, to be run later.
 pub(crate) type End = Box<dyn FnOnce() + Send>;
+
+/// The ends of resources, with the time each was built at.
+pub(crate) type Ends = Vec<(Nanos, End)>;
+
+/// Begins all releases, the last built first. For whoever has them take turns.
+pub(crate) fn at_once(mut ends: Ends) {
+    ends.sort_by_key(|(built_at, _)| Reverse(*built_at));
+    for (_, end) in ends {
+        end();
+    }
+}
 
 const FIRST_LOOK: Nanos = 5_000_000;
 const LAST_LOOK: Nanos = 100_000_000;

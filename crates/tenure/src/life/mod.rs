@@ -25,5 +25,6 @@ pub(crate) mod removal;
 pub(crate) mod services;
 pub(crate) mod stalled;
 pub(crate) mod succession;
+pub(crate) mod turn;
 pub(crate) mod waiter;
 pub(crate) mod waiting;

@@ -11,10 +11,10 @@ use crate::key::KeyRef;
 use crate::life::cache::Cache;
 use crate::life::circle::{FlightId, Inside};
 use crate::life::contents::Contents;
-use crate::life::drain::End;
+use crate::life::drain::{End, Ends};
 use crate::life::entry::{Entry, EntryRef, Home};
 use crate::life::release::release;
-use crate::life::succession::{Ends, in_turn};
+use crate::life::succession::in_turn;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 

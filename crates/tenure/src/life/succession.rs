@@ -8,29 +8,16 @@
 //! Why is nothing waited for on a clock that is driven by hand? Whoever drives it would have to know that
 //! something is due.
 //!
-//! Lock order: the lock of a turn, then the timer's. Nothing is released or dropped under it.
+//! Lock order: the lock of what waits is a leaf. Nothing is released or dropped under it.
 
-use std::cell::RefCell;
-use std::cmp::Reverse;
-
-use crate::ground::clock::{Nanos, nanos};
-use crate::ground::sync::{Arc, Mutex, thread_local};
+use crate::ground::clock::nanos;
+use crate::ground::sync::{Arc, Mutex};
 use crate::ground::timer::TimerId;
 use crate::ground::underway::Side;
 use crate::life::cleared::Batch;
-use crate::life::drain::End;
+use crate::life::drain::{End, Ends, at_once};
 use crate::life::services::Services;
-
-/// The ends of resources, with the time each was built at.
-pub(crate) type Ends = Vec<(Nanos, End)>;
-
-/// Begins all releases, in their order. For whoever has them take turns.
-pub(crate) fn at_once(mut ends: Ends) {
-    ends.sort_by_key(|(built_at, _)| Reverse(*built_at));
-    for (_, end) in ends {
-        end();
-    }
-}
+use crate::life::turn::Turn;
 
 /// Releases one after another. The caller has begun a release.
 pub(crate) fn in_turn(services: &Arc<Services>, mut ends: Ends) {
@@ -69,93 +56,62 @@ impl Succession {
         let _under_way = services.under_way.begin();
         let _belongs = self.batch.clone().map(Batch::enter);
         while let Some(end) = self.rest.pop() {
-            let turn = Turn(Arc::new(Open {
-                services: Arc::clone(&services),
-                next: Mutex::new(None),
-            }));
+            let turn = Turn::new();
             let present = turn.clone().enter();
             end();
             drop(present);
             if self.rest.is_empty() {
                 return;
             }
-            if let Err(open) = Arc::try_unwrap(turn.0) {
-                return open.before(self);
+            if !turn.is_over() {
+                return turn.before(Waiting::new(self));
             }
         }
     }
 }
 
-/// One turn: over when nothing holds it any more.
-#[derive(Clone)]
-pub(crate) struct Turn(Arc<Open>);
-
-struct Open {
+/// What waits for the end of a turn: goes on when it is dropped, unless the time was over before.
+struct Waiting {
     services: Arc<Services>,
-    /// What comes next, and the job that waits no longer.
-    next: Mutex<Option<(Succession, TimerId)>>,
+    rest: Arc<Mutex<Option<Succession>>>,
+    /// The job that waits no longer.
+    late: TimerId,
 }
 
-thread_local! {
-    /// The turn of what this thread releases.
-    static PRESENT: RefCell<Option<Turn>> = const { RefCell::new(None) };
-}
-
-impl Turn {
-    /// The turn that a release which begins here holds until it has ended.
-    pub(crate) fn present() -> Option<Self> {
-        PRESENT.try_with(|it| it.borrow().clone()).ok().flatten()
-    }
-
-    fn enter(self) -> Present {
-        Present(swapped(Some(self)))
-    }
-}
-
-fn swapped(turn: Option<Turn>) -> Option<Turn> {
-    PRESENT.try_with(|it| it.replace(turn)).ok().flatten()
-}
-
-/// A guard: what this thread releases meanwhile holds a turn. It has the one before.
-struct Present(Option<Turn>);
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        let own = swapped(self.0.take());
-        drop(own);
-    }
-}
-
-impl Open {
-    /// Has the rest wait for the end of this turn.
-    fn before(self: Arc<Self>, rest: Succession) {
-        let patience = nanos(self.services.config.read().shutdown_bound);
-        let when = self.services.clock.now().saturating_add(patience);
-        let turn = Arc::downgrade(&self);
-        let mut next = self.next.lock();
-        let late = self.services.timer.at(when, move |_| {
-            let next = turn.upgrade().and_then(|turn| turn.next.lock().take());
-            if let Some((next, _)) = next {
-                next.go_on();
+impl Waiting {
+    fn new(rest: Succession) -> Self {
+        let services = Arc::clone(&rest.services);
+        let patience = nanos(services.config.read().shutdown_bound);
+        let when = services.clock.now().saturating_add(patience);
+        let rest = Arc::new(Mutex::new(Some(rest)));
+        let waits = Arc::downgrade(&rest);
+        let late = services.timer.at(when, move |_| {
+            let rest = waits.upgrade().and_then(|rest| rest.lock().take());
+            if let Some(rest) = rest {
+                rest.go_on();
             }
         });
-        *next = Some((rest, late));
+        Self {
+            services,
+            rest,
+            late,
+        }
     }
 }
 
-impl Drop for Open {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        let Some((next, late)) = self.next.lock().take() else {
+        let Some(rest) = self.rest.lock().take() else {
             return;
         };
         if self.services.is_abandoned() {
             // It belongs to the parent process.
-            return std::mem::forget(next);
+            return std::mem::forget(rest);
         }
         // Elsewhere: the release may have ended on a thread that must go on, an event loop's say.
-        self.services.timer.cancel(late);
+        self.services.timer.cancel(self.late);
         let now = self.services.clock.now();
-        self.services.timer.at(now, move |_| next.go_on());
+        self.services.timer.at(now, move |_| rest.go_on());
     }
 }
 

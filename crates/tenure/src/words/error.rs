@@ -4,8 +4,6 @@ use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::words::settings::Scope;
-
 /// A setting that cannot be; its text says what was wrong and what to write instead.
 ///
 /// ```
@@ -118,6 +116,32 @@ impl<F: StdError + 'static> StdError for BuildError<F> {
     }
 }
 
+/// Whom a function keeps a resource for, where that is not whoever comes.
+///
+/// ```
+/// use tenure::{Error, KeptFor};
+///
+/// # let engine = tenure::Engine::new();
+/// # let settings = tenure::Settings::default().scope(tenure::Scope::Session);
+/// # let baskets = tenure::Function::<u32, String>::plain(&engine, "basket", settings)?;
+/// # let shops = tenure::Function::<u32, String>::plain(&engine, "shop", tenure::Settings::default())?;
+/// # let key = tenure::KeyRef::EMPTY;
+/// let shop = shops.get_or_build(&key, || match baskets.get_or_build(&key, || Ok(1)) {
+///     Err(Error::SharedBuild { kept_for: KeptFor::Session, within, .. }) => Err(within),
+///     _ => Ok(2),
+/// });
+/// assert!(matches!(shop, Err(Error::Failed(within)) if within == "shop"));
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeptFor {
+    /// Those in one session.
+    Session,
+    /// Those for whom the front door's own scope is the same, as the users of one tenant.
+    Callers,
+}
+
 /// Why a call gave no resource.
 ///
 /// ```
@@ -169,7 +193,7 @@ pub enum Error<F> {
         /// The function's name.
         function: String,
         /// Who shares what it keeps.
-        scope: Scope,
+        kept_for: KeptFor,
         /// The name of the function that was being built.
         within: String,
     },
@@ -185,9 +209,9 @@ impl<F: fmt::Display> fmt::Display for Error<F> {
             Self::NoSession { function } => f.write_str(&no_session_text(function)),
             Self::SharedBuild {
                 function,
-                scope,
+                kept_for,
                 within,
-            } => f.write_str(&shared_build_text(function, *scope, within)),
+            } => f.write_str(&shared_build_text(function, *kept_for, within)),
             Self::Interrupted(interrupt) => match interrupt.advice() {
                 Some(advice) => f.write_str(&advice),
                 None => f.write_str("the call was interrupted"),
@@ -240,16 +264,16 @@ pub fn no_session_text(function: &str) -> String {
 /// The sentence for a function that is called to build what more share, the same in every language.
 ///
 /// ```
-/// let text = tenure::front::shared_build_text("basket", tenure::Scope::Session, "shop");
+/// let text = tenure::front::shared_build_text("basket", tenure::KeptFor::Session, "shop");
 /// assert!(text.contains("scope=\"session\" for shop too"));
 /// ```
 #[must_use]
-pub fn shared_build_text(function: &str, scope: Scope, within: &str) -> String {
-    let (has, more, cure) = match scope {
-        Scope::Session => ("scope=\"session\"", "more than one session shares", {
+pub fn shared_build_text(function: &str, kept_for: KeptFor, within: &str) -> String {
+    let (has, more, cure) = match kept_for {
+        KeptFor::Session => ("scope=\"session\"", "more than one session shares", {
             format!("Write scope=\"session\" for {within} too")
         }),
-        _ => (
+        KeptFor::Callers => (
             "a scope of its own",
             "others share too",
             format!("Give {within} the same scope"),

@@ -183,9 +183,9 @@ impl<E> Shared<E> {
             Error::NoSession { function } => Kind::NoSession(function.into()),
             Error::SharedBuild {
                 function,
-                scope,
+                kept_for,
                 within,
-            } => Kind::SharedBuild(shared_build_text(&function, scope, &within).into()),
+            } => Kind::SharedBuild(shared_build_text(&function, kept_for, &within).into()),
             Error::Interrupted(interrupt) => Kind::Interrupted(interrupt.advice().map(Into::into)),
         })
     }
