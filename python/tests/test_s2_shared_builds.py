@@ -121,7 +121,9 @@ def test_a8_what_all_share_is_not_built_on_what_a_tenant_has(clock: Clock) -> No
     def client() -> object:
         return pool()
 
-    with pytest.raises(ScopeError, match=r"pool has a scope of its own, and was called to build .*service.*Give .*service"):
+    with pytest.raises(
+        ScopeError, match=r"pool has a scope of its own, and was called to build .*service.*Give .*service"
+    ):
         service()
     assert client() is pool()
     tenure.end_scope("ada's")

@@ -383,7 +383,7 @@ def test_a9_an_id_that_was_ended_is_none(desk: Desk, clock: Clock, is_visited: b
             assert ended not in (thief.cookie, victim.cookie)
             assert thief.cookie != victim.cookie
         # Who comes back with it keeps it ended, for as long as it would have been good otherwise.
-        for number in ((5, 6) if is_visited else (4, 5)):
+        for number in (5, 6) if is_visited else (4, 5):
             clock.advance("29m")
             again = Client(client.app, cookie=ended)
             assert await again.get() == f"desk {number}"
