@@ -46,9 +46,12 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(sessions::end_session, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session_after, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session_aside, module)?)?;
+    module.add_function(wrap_pyfunction!(sessions::end_session_beside, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::resume_session, module)?)?;
     module.add_function(wrap_pyfunction!(scope::end_scope, module)?)?;
     module.add_function(wrap_pyfunction!(scope::end_scope_named, module)?)?;
+    module.add_function(wrap_pyfunction!(scope::end_thread, module)?)?;
+    module.add_function(wrap_pyfunction!(scope::begin_thread, module)?)?;
     tasks::register(module)?;
     module.add_function(wrap_pyfunction!(supersede_modules, module)?)?;
     module.add_function(wrap_pyfunction!(hosts::register_host, module)?)?;

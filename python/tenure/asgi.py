@@ -292,13 +292,14 @@ async def end_session() -> None:
     """
     from tenure.hosts.asgi import sessions
 
-    session = sessions.current.get()
-    if session is None:
+    visit = sessions.current.get()
+    if visit is None:
         raise _native.ScopeError(
             "no session is served here, so there is none to end. Call end_session() in a request of an app that "
             "tenure.asgi.Middleware serves"
         )
-    await sessions.end(session)
+    visit.has_ended_it = True
+    await sessions.end(visit.session)
 
 
 def _sessions(session: object) -> Alone | ByCookie | None:

@@ -191,7 +191,7 @@ def test_l1_those_that_are_meant_are_cleared_and_no_others(clock: Clock, ledger:
     for key in range(5):
         thing(key)
     assert thing.clear_if(lambda it, info: it.name % 2 == 1) == 2
-    assert ledger.names() == [1, 3]
+    assert ledger.names() == [3, 1]
     assert releases(thing) == {"cleared": 2}
     assert thing.clear_if(lambda it, info: it.name % 2 == 1) == 0
     assert thing.info().entries == 3
@@ -388,8 +388,8 @@ assert os.waitpid(children[0], 0)[1] == 0
     )
     assert [note for note in notes if note.startswith("child")] == ["child has cleared 0"]
     assert [note for note in notes if note.startswith("parent")][2:] == [
-        "parent releases a of parent",
         "parent releases b of parent",
+        "parent releases a of parent",
         "parent has cleared 2",
     ]
 

@@ -151,7 +151,7 @@ def test_s5_the_end_of_a_session_touches_only_its_own(clock: Clock, host: TestHo
     assert _native._inspect()["sessions"] == 1000
     for session in range(2, 1001, 2):
         _native.end_session(f"session {session}")
-        assert released == [session, -session]
+        assert released == [-session, session]
         released.clear()
     assert _native._inspect()["sessions"] == 500
     assert thing.info().entries == 1000

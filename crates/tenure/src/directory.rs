@@ -2,10 +2,9 @@
 
 use std::any::Any;
 
-use crate::ground::clock::Nanos;
 use crate::ground::sync::{Arc, Mutex, Weak};
 use crate::host::SessionId;
-use crate::life::drain::End;
+use crate::life::drain::Ends;
 use crate::words::cause::Cause;
 use crate::words::inspect::Inspection;
 
@@ -31,18 +30,23 @@ impl<T: ?Sized> Weaks<T> {
     }
 }
 
+/// Ends a session's cache, and gives what releases its entries. To be run by a caller that has begun the
+/// release, outside of every lock.
+pub(crate) type Leaving = Box<dyn FnOnce() -> Ends + Send>;
+
 /// A function, whatever its types.
 pub(crate) trait AnyFunction: Any + Send + Sync {
     fn clear(&self, cause: Cause);
-    /// Releases the resources of which this is true.
-    fn end_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause);
-    /// Releases what lives on a place that ends.
-    fn end_place(&self, place: u64, cause: Cause);
-    /// Forgets the session's cache, and gives what releases it.
-    fn leave_session(&self, session: &SessionId) -> Option<End>;
-    /// Everything that is held, with the time each was built at; the builds under way become
-    /// orphans.
-    fn hold_all(&self) -> Vec<(Nanos, End)>;
+    /// Takes everything out, for a caller that has begun the release.
+    fn take_cleared(&self, cause: Cause) -> Ends;
+    /// The ends of the resources of which this is true.
+    fn ends_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) -> Ends;
+    /// The ends of what lives on a place.
+    fn ends_on_place(&self, place: u64, cause: Cause) -> Ends;
+    /// Forgets the session's cache, and gives what ends it.
+    fn leave_session(&self, session: &SessionId) -> Option<Leaving>;
+    /// The ends of everything that is held; the builds under way become orphans.
+    fn hold_all(&self) -> Ends;
     /// Counts of what has left its caches and is not released yet.
     fn unreleased(&self) -> Unreleased;
     fn inspect(&self, counts: &mut Inspection);

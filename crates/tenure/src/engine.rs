@@ -7,8 +7,9 @@ use crate::directory::{AnyFunction, Leftover, Weaks};
 use crate::ground::clock::{Clock, ManualClock, nanos};
 use crate::ground::sync::{Arc, OnceLock, Weak};
 use crate::host::Host;
-use crate::life::drain::End;
+use crate::life::drain::{End, at_once};
 use crate::life::services::Services;
+use crate::life::succession::in_turn;
 use crate::registry::Registry;
 use crate::sessions::{self, SessionTable};
 use crate::words::cause::Cause;
@@ -239,9 +240,10 @@ impl Engine {
     /// assert_eq!(pools.info().released(Cause::Cleared), 1);
     /// ```
     pub fn clear_all(&self) {
-        for function in self.functions() {
-            function.clear(Cause::Cleared);
-        }
+        let _under_way = self.0.services.under_way.begin();
+        let functions = self.functions().into_iter();
+        let cleared = functions.flat_map(|it| it.take_cleared(Cause::Cleared));
+        in_turn(&self.0.services, cleared.collect());
     }
 
     /// Releases, for this cause, every resource that `is_meant` is true of: what is made of code that
@@ -257,9 +259,13 @@ impl Engine {
     /// assert_eq!(pools.info().released(Cause::Superseded), 1);
     /// ```
     pub fn release_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) {
-        for function in self.functions() {
-            function.end_where(is_meant, cause);
-        }
+        let _under_way = self.0.services.under_way.begin();
+        let functions = self.functions().into_iter();
+        at_once(
+            functions
+                .flat_map(|it| it.ends_where(is_meant, cause))
+                .collect(),
+        );
     }
 
     /// The session is gone: its entries are released, after the grace period if one is set.
@@ -326,10 +332,10 @@ impl Engine {
     /// ```
     pub fn end_place(&self, place: u64) {
         let _under_way = self.0.services.under_way.begin();
-        for function in self.functions() {
-            function.end_place(place, Cause::SessionEnded);
-        }
-        self.0.services.drains.end_place(place);
+        let functions = self.functions().into_iter();
+        let kept = functions.flat_map(|it| it.ends_on_place(place, Cause::SessionEnded));
+        let drained = self.0.services.drains.ends_on_place(place);
+        at_once(kept.chain(drained).collect());
     }
 
     /// Releases what has left its cache, lives on this place, and is used by nobody any more: without this
@@ -355,6 +361,20 @@ impl Engine {
     pub fn end_scope(&self, scope: &str) {
         let _under_way = self.0.services.under_way.begin();
         sessions::run(self.0.sessions.end_now(scope));
+    }
+
+    /// The scope is over as with [`end_scope`](Self::end_scope), for a front door that has its releases take
+    /// turns by itself: they all begin here, the last built first, and none waits for another to end.
+    ///
+    /// ```
+    /// # use tenure::Engine;
+    /// # let engine = Engine::new();
+    /// engine.end_scope_at_once("loop:7");
+    /// assert_eq!(engine.sessions(), 0);
+    /// ```
+    pub fn end_scope_at_once(&self, scope: &str) {
+        let _under_way = self.0.services.under_way.begin();
+        sessions::run(self.0.sessions.end_at_once(scope));
     }
 
     /// Begins the end of a session, for a caller that holds a lock and has begun a release: what this

@@ -188,5 +188,5 @@ pub use ground::clock::ManualClock;
 pub use key::{Encoder, Key, KeyRef};
 pub use words::behaviour::{Behaviour, ReleaseFailed};
 pub use words::bounds::{Failure, Resource};
-pub use words::error::Error;
+pub use words::error::{Error, KeptFor};
 pub use words::settings::{Fork, Refresh, Scope, Settings, Spinner};

@@ -11,13 +11,14 @@
 //! Lock order: the list's lock, then the timer's. No foreign code runs under it: an end is given as
 //! [releases](End) to be run outside of every lock.
 
-use crate::directory::AnyFunction;
+use crate::directory::{AnyFunction, Leaving};
 use crate::ground::clock::{Nanos, nanos};
 use crate::ground::sync::{Arc, HashMap, Mutex, Weak};
 use crate::ground::timer::TimerId;
 use crate::host::SessionId;
-use crate::life::drain::End;
+use crate::life::drain::{End, Ends, at_once};
 use crate::life::services::Services;
+use crate::life::succession::in_turn;
 
 pub(crate) struct SessionTable {
     services: Arc<Services>,
@@ -113,7 +114,7 @@ impl SessionTable {
                 return Vec::new();
             }
         }
-        self.forget(session, Some(joined.stay))
+        self.forget(session, Some(joined.stay), in_turn)
     }
 
     /// The session is over: what it holds goes now, or after the grace period.
@@ -124,7 +125,7 @@ impl SessionTable {
     /// The same with a grace period of its own.
     pub(crate) fn end_after(&self, session: &str, grace: Nanos) -> Vec<End> {
         if grace == 0 {
-            return self.forget(session, None);
+            return self.forget(session, None, in_turn);
         }
         let id: SessionId = Arc::from(session);
         let sessions = Weak::clone(&self.me);
@@ -136,7 +137,7 @@ impl SessionTable {
             let end = move |_| {
                 if let Some(sessions) = sessions.upgrade() {
                     let _under_way = sessions.services.under_way.begin();
-                    run(sessions.forget(&id, Some(stay)));
+                    run(sessions.forget(&id, Some(stay), in_turn));
                 }
             };
             there.ending = Some(self.services.timer.at(when, end));
@@ -146,7 +147,12 @@ impl SessionTable {
 
     /// The session is over, without grace.
     pub(crate) fn end_now(&self, session: &str) -> Vec<End> {
-        self.forget(session, None)
+        self.forget(session, None, in_turn)
+    }
+
+    /// The session is over, without grace, and whoever calls has its releases take turns.
+    pub(crate) fn end_at_once(&self, session: &str) -> Vec<End> {
+        self.forget(session, None, |_, ends| at_once(ends))
     }
 
     /// The session is back: an end that waits is void.
@@ -168,12 +174,17 @@ impl SessionTable {
     pub(crate) fn forget_all(&self) {
         let all: Vec<SessionId> = self.all.lock().keys().cloned().collect();
         for session in all {
-            run(self.forget(&session, None));
+            run(self.forget(&session, None, in_turn));
         }
     }
 
-    /// Ends a stay, or whichever one there is.
-    fn forget(&self, session: &str, of: Option<Stay>) -> Vec<End> {
+    /// Ends a stay, or whichever one there is. `released` is given what all functions hold for it.
+    fn forget(
+        &self,
+        session: &str,
+        of: Option<Stay>,
+        released: fn(&Arc<Services>, Ends),
+    ) -> Vec<End> {
         let gone = {
             let mut all = self.all.lock();
             if !all.get(session).is_some_and(|it| it.is_in(of)) {
@@ -187,19 +198,16 @@ impl SessionTable {
         if let Some(timer) = gone.ending {
             self.services.timer.cancel(timer);
         }
-        let functions = gone.functions.iter().filter_map(Weak::upgrade);
-        let ends = functions.map(|function| {
-            let end = function.leave_session(&id);
-            // The function may be dropped by the last who holds it: that too waits for the end.
-            let end: End = Box::new(move || {
-                if let Some(end) = end {
-                    end();
-                }
-                drop(function);
-            });
-            end
+        let functions: Vec<_> = gone.functions.iter().filter_map(Weak::upgrade).collect();
+        let leaving = functions.iter().filter_map(|it| it.leave_session(&id));
+        let leaving: Vec<Leaving> = leaving.collect();
+        let services = Arc::clone(&self.services);
+        let end: End = Box::new(move || {
+            released(&services, leaving.into_iter().flat_map(|it| it()).collect());
+            // A function may be dropped by the last who holds it: that too waits for the end.
+            drop(functions);
         });
-        ends.collect()
+        vec![end]
     }
 
     /// How many hold something.

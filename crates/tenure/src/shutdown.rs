@@ -7,6 +7,7 @@ use crate::engine::Engine;
 use crate::ground::latch::Latch;
 use crate::ground::sync::{Arc, spawn};
 use crate::ground::underway::{self, Mine};
+use crate::life::drain::at_once;
 
 /// How often a shutdown looks for what callbacks have built again meanwhile.
 const SHUTDOWN_ROUNDS: usize = 8;
@@ -120,12 +121,9 @@ impl Engine {
             if held.is_empty() && round > 0 {
                 break;
             }
-            held.sort_by_key(|(built_at, _)| std::cmp::Reverse(*built_at));
             // One by one out of their caches: a callback finds what was built before its own
             // resource.
-            for (_, end) in held {
-                end();
-            }
+            at_once(held);
             // Another shutdown may wait for this one, as this one does for the other.
             drop(under_way);
             self.await_releases(mine);

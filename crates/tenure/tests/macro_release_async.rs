@@ -100,6 +100,49 @@ fn l20_a_runtime_that_nobody_drives_any_more_holds_up_no_shutdown() {
 }
 
 #[test]
+fn l1_each_async_release_begins_when_the_one_before_has_ended() {
+    static LOG: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+
+    async fn hang_up(number: u32) {
+        LOG.lock().unwrap().push("begins");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        LOG.lock().unwrap().push("ends");
+        close(number).await;
+    }
+
+    #[cache_resource(scope = "session", on_release = hang_up)]
+    async fn line(number: u32) -> u32 {
+        number
+    }
+
+    let (_turn, closed) = my_turn();
+    for runtime in [current_thread(), multi_thread(2)] {
+        runtime.block_on(async {
+            let session = tenure::Session::new();
+            let built = async {
+                for number in 0..3 {
+                    drop(line(number).await);
+                }
+            };
+            session.attach(built).await;
+            session.attach(async { line::clear() }).await.await;
+            assert_eq!(closed.try_iter().collect::<Vec<_>>(), [2, 1, 0]);
+            let built = async {
+                for number in 3..6 {
+                    drop(line(number).await);
+                }
+            };
+            session.attach(built).await;
+            session.end();
+            assert!(tenure::shutdown_async().await);
+            assert_eq!(closed.try_iter().collect::<Vec<_>>(), [5, 4, 3]);
+        });
+    }
+    let log = std::mem::take(&mut *LOG.lock().unwrap());
+    assert_eq!(log, ["begins", "ends"].repeat(12));
+}
+
+#[test]
 fn l20_a_runtime_that_has_gone_is_made_up_for() {
     let (_turn, closed) = my_turn();
     current_thread().block_on(async { drop(connection(4).await) });

@@ -63,6 +63,60 @@ fn s3_a_call_outside_every_session_says_what_to_do() {
 }
 
 #[test]
+fn s2_what_all_share_is_built_for_no_session() {
+    #[cache_resource(scope = "session")]
+    fn basket() -> Result<u32, String> {
+        Ok(1)
+    }
+
+    #[cache_resource]
+    fn shop() -> Result<u32, String> {
+        assert_eq!(Session::current(), None);
+        let refused = basket().unwrap_err();
+        assert!(refused.is_no_session());
+        let text = refused.to_string();
+        assert!(text.contains("was called to build shop"), "{text}");
+        // What the build begins, and what may outlive it, has none either.
+        let begun = tenure::carry(async { basket().unwrap_err() });
+        let begun = thread::spawn(|| futures_executor::block_on(begun));
+        assert!(begun.join().unwrap().is_no_session());
+        // One that the build enters by itself is its own.
+        let trial = Session::new();
+        let carried = trial.run(|| tenure::carry(async { basket().map(|it| *it) }));
+        assert_eq!(*trial.run(basket).unwrap(), 1);
+        assert_eq!(trial.run(Session::current), Some(trial.clone()));
+        assert_eq!(futures_executor::block_on(carried).unwrap(), 1);
+        Ok(2)
+    }
+
+    let alice = Session::new();
+    assert_eq!(*alice.run(shop).unwrap(), 2);
+    assert_eq!(*alice.run(basket).unwrap(), 1);
+}
+
+#[test]
+fn s2_what_all_share_is_built_for_no_session_on_a_task_either() {
+    #[cache_resource(scope = "session")]
+    async fn basket() -> Result<u32, String> {
+        Ok(1)
+    }
+
+    #[cache_resource]
+    async fn shop() -> Result<u32, String> {
+        tokio::task::yield_now().await;
+        assert!(basket().await.unwrap_err().is_no_session());
+        let begun = tokio::spawn(tenure::carry(basket()));
+        assert!(begun.await.unwrap().unwrap_err().is_no_session());
+        Ok(2)
+    }
+
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let alice = Session::new();
+    let built = runtime.unwrap().block_on(alice.attach(shop()));
+    assert_eq!(*built.unwrap(), 2);
+}
+
+#[test]
 fn r5_guards_nest() {
     let (outer, inner) = (Session::new(), Session::new());
     let entered = outer.enter();

@@ -770,6 +770,14 @@ pub(crate) fn to_python(py: Python<'_>, error: Error<Failure>) -> PyErr {
             let text = front::timed_out_text(&function, waited);
             errors::raise(py, Kind::Timeout, text, None)
         }
+        Error::SharedBuild {
+            function,
+            kept_for,
+            within,
+        } => {
+            let text = front::shared_build_text(&function, kept_for, &within);
+            errors::raise(py, Kind::Scope, text, None)
+        }
         _ => pyo3::exceptions::PyRuntimeError::new_err("the call gave no resource"),
     }
 }

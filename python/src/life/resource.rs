@@ -460,6 +460,10 @@ impl Behaviour<Held> for Callbacks {
         Python::attach(|py| self.sharing.present(py, &self.name)).map_err(interrupt)
     }
 
+    fn scope_is_of_callers(&self) -> bool {
+        self.sharing.callable().is_some()
+    }
+
     fn scope_has_ended(&self, scope: &str) -> Result<bool, Interrupt> {
         Python::attach(|py| self.sharing.has_ended(py, scope)).map_err(interrupt)
     }

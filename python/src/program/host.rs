@@ -40,6 +40,17 @@ impl Host for PyHost {
         .map_err(interrupt)
     }
 
+    fn lends_sessions(&self) -> Result<bool, Interrupt> {
+        Python::attach(|py| {
+            let adapter = self.adapter.bind(py);
+            match adapter.getattr_opt(intern!(py, "lends_sessions"))? {
+                Some(lends) => lends.is_truthy(),
+                None => Ok(false),
+            }
+        })
+        .map_err(interrupt)
+    }
+
     fn begin(&self, start: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {
         Python::attach(|py| {
             let adapter = self.adapter.bind(py);

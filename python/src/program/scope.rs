@@ -1,7 +1,9 @@
 //! Who shares an entry, as a decorator says it, and who asks now.
 
+use std::cell::Cell;
 use std::fmt::Write;
 
+use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -11,6 +13,7 @@ use crate::caller::user_code;
 use crate::encode;
 use crate::function::shape::is_async_function;
 use crate::life::awaitables::{can_be_awaited, refused_scope};
+use crate::life::interrupts;
 use crate::process;
 use crate::words::errors::{self, Kind};
 
@@ -153,6 +156,7 @@ impl Sharing {
                 .import(intern!(py, "tenure._loops"))?
                 .call_method1(intern!(py, "has_ended"), (scope,))?
                 .extract(),
+            Self::Thread => Ok(thread_has_ended()),
             _ => Ok(false),
         }
     }
@@ -206,14 +210,55 @@ pub(crate) fn end_scope(py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<()
     end(py, &scope)
 }
 
-/// Ends the scope of a loop or a thread, by its name.
+/// Ends the scope of a loop, by its name. Its home has the releases take turns.
 #[pyfunction]
 pub(crate) fn end_scope_named(py: Python<'_>, scope: &str) -> PyResult<()> {
+    interrupts::to_caller(py, || {
+        process::engine().end_scope_at_once(scope);
+        Ok(())
+    })
+}
+
+thread_local! {
+    /// The interpreter's number for this thread that has a scope, and for the one whose scope has ended. Not the
+    /// system's: a thread that is none of Python's has a new one at each of its visits.
+    static BEGUN: Cell<i64> = const { Cell::new(-1) };
+    static ENDED: Cell<i64> = const { Cell::new(-1) };
+}
+
+fn thread_number() -> i64 {
+    // SAFETY: asked with the interpreter held.
+    #[allow(unsafe_code)]
+    unsafe {
+        ffi::PyThreadState_GetID(ffi::PyThreadState_Get())
+    }
+}
+
+/// Begins the scope of the present thread, which knows of none. `False`: it has had one, and lets go of all that
+/// is its own.
+#[pyfunction]
+pub(crate) fn begin_thread() -> bool {
+    let number = thread_number();
+    if BEGUN.replace(number) == number {
+        ENDED.set(number);
+    }
+    ENDED.get() != number
+}
+
+/// Whether the scope of the present thread has ended.
+fn thread_has_ended() -> bool {
+    ENDED.get() == thread_number()
+}
+
+/// Ends the scope of the present thread, by its name. What is built for it from here on is not kept.
+#[pyfunction]
+pub(crate) fn end_thread(py: Python<'_>, scope: &str) -> PyResult<()> {
+    ENDED.set(thread_number());
     end(py, scope)
 }
 
 fn end(py: Python<'_>, scope: &str) -> PyResult<()> {
-    crate::life::interrupts::to_caller(py, || {
+    interrupts::to_caller(py, || {
         process::engine().end_scope(scope);
         Ok(())
     })

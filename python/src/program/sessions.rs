@@ -48,6 +48,25 @@ pub(crate) fn end_session_aside(py: Python<'_>, session: String) {
     }
 }
 
+/// Ends a session on a thread of its own, which calls `told` then: the releases are the program's own code,
+/// and depend on no thread that the program keeps busy. `False`: there are no more threads to be had.
+#[pyfunction]
+pub(crate) fn end_session_beside(session: String, told: Py<PyAny>) -> bool {
+    let engine = process::engine();
+    let ending = thread::Builder::new()
+        .name("tenure-session-end".to_owned())
+        .spawn(move || {
+            attach::known(&mut || engine.end_session_after(&session, Duration::ZERO));
+            attach::with(|py| {
+                if let Err(error) = told.bind(py).call0() {
+                    error.write_unraisable(py, Some(told.bind(py)));
+                }
+                drop(told);
+            });
+        });
+    ending.is_ok()
+}
+
 /// The session is back within its grace period.
 #[pyfunction]
 pub(crate) fn resume_session(session: &str) {

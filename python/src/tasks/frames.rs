@@ -1,4 +1,5 @@
-//! The builds and checks that a task is inside of, where builds belong to nobody.
+//! The builds and checks that a task is inside of, where builds belong to nobody, and the session that it was
+//! given there.
 //!
 //! A context variable carries it, so that what a build starts (its subtasks, the threads of
 //! `asyncio.to_thread`) is a part of the build too.
@@ -11,7 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::front::{BuildPlace, InBuild};
+use tenure::front::{BuildPlace, InBuild, InSession, enter_session};
 
 /// One build or check that code is inside of, with the frame around it.
 // The package's word for it, beside the variable `inside`.
@@ -28,6 +29,15 @@ pub(crate) enum FrameKind {
     Build(BuildPlace),
     /// The check of the entry at this address.
     Check(usize),
+    /// A session that was entered there.
+    Session,
+}
+
+/// What the engine sees of it on a thread.
+#[allow(dead_code)] // held, and dropped
+pub(crate) enum Entered {
+    Build(InBuild),
+    Session(InSession),
 }
 
 #[pymethods]
@@ -91,16 +101,35 @@ fn innermost(py: Python<'_>) -> PyResult<Option<Bound<'_, Frame>>> {
 }
 
 /// Has the engine see, on this thread and while what this gives lives, what builds the present task is
-/// inside of.
-pub(crate) fn enter(py: Python<'_>) -> PyResult<Vec<InBuild>> {
-    let mut places = Vec::new();
-    each(py, |kind| {
-        if let FrameKind::Build(place) = kind {
-            places.push(place.clone());
-        }
-    })?;
+/// inside of, or was begun by.
+pub(crate) fn enter(py: Python<'_>) -> PyResult<Vec<Entered>> {
+    let mut around = Vec::new();
+    let mut next = innermost(py)?;
+    while let Some(frame) = next {
+        next = frame.get().outer.as_ref().map(|it| it.bind(py).clone());
+        around.push(frame);
+    }
     // The outermost first, as the engine would have met them.
-    Ok(places.iter().rev().map(BuildPlace::enter).collect())
+    let around = around.iter().rev().map(Bound::get);
+    let entered = around.filter_map(|frame| match &frame.kind {
+        FrameKind::Build(place) if frame.is_over.load(Ordering::Relaxed) => {
+            Some(Entered::Build(place.enter_begun()))
+        }
+        FrameKind::Build(place) => Some(Entered::Build(place.enter())),
+        FrameKind::Session => Some(Entered::Session(enter_session())),
+        FrameKind::Check(_) => None,
+    });
+    Ok(entered.collect())
+}
+
+/// The value for `inside.set` of code that serves a session which is entered here; None where it is inside
+/// of nothing, and needs none.
+#[pyfunction]
+pub(crate) fn in_session(py: Python<'_>) -> PyResult<Option<Bound<'_, Frame>>> {
+    match innermost(py)? {
+        Some(_) => nested(py, FrameKind::Session).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Whether the present task is inside of the check of this entry.

@@ -28,6 +28,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CHECK", call::CHECK)?;
     module.add("BUILD", call::BUILD)?;
     module.add("WAIT", call::WAIT)?;
+    module.add_function(wrap_pyfunction!(frames::in_session, module)?)?;
     module.add_function(wrap_pyfunction!(release::end_place, module)?)?;
     module.add_function(wrap_pyfunction!(release::look_at_place, module)?)?;
     module.add_function(wrap_pyfunction!(release::release_of_keeper, module)?)?;

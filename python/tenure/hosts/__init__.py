@@ -60,6 +60,12 @@ class Host(Protocol):
 
     name: str
 
+    lends_sessions: bool
+    """Whether builds that more than one session shares may be built on what is kept for one, with a warning.
+
+    Left out, it is an error.
+    """
+
     def refreshing(self) -> tuple[float, int]:
         """How many times its maximum age a resource may be handed out for, and how many refreshes may run at a time.
 

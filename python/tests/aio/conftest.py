@@ -20,7 +20,7 @@ def nothing_is_left(clock: tenure.testing.Clock) -> Iterator[None]:
     clock.advance("1d")
     _carriers.sweep()
     # This thread goes on, and its scope with it.
-    _native.end_scope_named(_threads.scope())
+    _threads.end()
     counts = _native._inspect()
     assert {name: counts[name] for name in ("flights", "waits", "drains", "sessions", "releasing")} == {
         "flights": 0,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import tenure
+from tenure.testing import Clock
 from world import LOST, Job, Ledger, releases, together, wait
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
@@ -97,6 +98,52 @@ def test_a7_ten_thousand_threads_leave_nothing(ledger: Ledger) -> None:
             thread.join(LOST)
     assert len(ledger.released) == 10_000
     assert thing.info().entries == 0
+
+
+@pytest.mark.parametrize("asks_first", [False, True])
+def test_a7_what_a_thread_asks_for_at_its_very_end_is_not_kept(asks_first: bool, ledger: Ledger, clock: Clock) -> None:
+    @tenure.cache_resource(scope="thread", on_release=ledger.release)
+    def connection() -> object:
+        return ledger.build()
+
+    mine = threading.local()
+
+    class Flushes:
+        def __del__(self) -> None:
+            connection()
+
+    def work() -> None:
+        # The order in which a thread lets go of what is its own is the one in which it began to keep it.
+        if asks_first:
+            connection()
+        mine.flushes = Flushes()
+        connection()
+
+    for _ in range(3):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(LOST)
+    assert connection.info().entries == 0
+    clock.advance("1s")
+    assert len(ledger.released) == len(ledger.built)
+    assert releases(connection) == {"session_ended": 3, "orphaned": 3}
+
+
+def test_a7_a_release_at_the_end_of_a_thread_builds_for_nobody(ledger: Ledger, clock: Clock) -> None:
+    @tenure.cache_resource(scope="thread", on_release=ledger.release)
+    def log() -> object:
+        return ledger.build("log")
+
+    @tenure.cache_resource(scope="thread", on_release=lambda it: log())
+    def connection() -> list[object]:
+        return []
+
+    thread = threading.Thread(target=connection)
+    thread.start()
+    thread.join(LOST)
+    assert log.info().entries == connection.info().entries == 0
+    clock.advance("1s")
+    assert releases(log) == {"orphaned": 1}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

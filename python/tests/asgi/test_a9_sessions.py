@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import subprocess
 import sys
 import threading
@@ -373,6 +375,209 @@ def test_a9_a_session_that_is_ended_while_others_serve_it(desk: Desk) -> None:
             assert await socket.ask("?") == "desk 3"
         assert await client.get() == "desk 2"
         assert "desk 2 closes" not in desk.notes
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("is_visited", [False, True])
+def test_a9_an_id_that_was_ended_is_none(desk: Desk, clock: Clock, is_visited: bool) -> None:
+    async def main() -> None:
+        client = Client(served(desk, "cookie"))
+        await client.get()
+        ended = client.cookie
+        async with contextlib.AsyncExitStack() as visits:
+            if is_visited:
+                await visits.enter_async_context(client.socket())
+            await client.get("/out")
+            thief, victim = (Client(client.app, cookie=ended) for _ in range(2))
+            assert await thief.get() == "desk 2"
+            assert await victim.get() == "desk 3"
+            assert ended not in (thief.cookie, victim.cookie)
+            assert thief.cookie != victim.cookie
+        # Who comes back with it keeps it ended, for as long as it would have been good otherwise.
+        for number in (5, 6) if is_visited else (4, 5):
+            clock.advance("29m")
+            again = Client(client.app, cookie=ended)
+            assert await again.get() == f"desk {number}"
+            assert again.cookie != ended
+
+    asyncio.run(main())
+
+
+def test_a9_an_id_that_is_ended_after_its_visit_is_none(clock: Clock) -> None:
+    built = 0
+
+    @tenure.cache_resource(scope="session")
+    async def basket() -> list[int]:
+        nonlocal built
+        built += 1
+        return [built]
+
+    ends = asyncio.Event()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def out() -> None:
+        await ends.wait()
+        await tenure.asgi.end_session()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        made = await basket()
+        if not tasks:
+            tasks.append(asyncio.create_task(out()))
+        await respond(send, str(made[0]))
+
+    async def main() -> None:
+        client = Client(tenure.asgi.Middleware(app, session="cookie"))
+        assert await client.get() == "1"
+        before = client.cookie
+        ends.set()
+        await tasks[0]
+        assert await client.get() == "2"
+        assert client.cookie != before
+
+    asyncio.run(main())
+
+
+def test_a9_only_who_ends_a_session_takes_its_cookie_away(desk: Desk) -> None:
+    answers = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/slow":
+            await desk.own()
+            await answers.wait()
+            await respond(send, "slow")
+        else:
+            await desk(scope, receive, send)
+
+    async def main() -> None:
+        client = Client(served(slow, "cookie"))
+        await client.get()
+        other = Client(client.app, cookie=client.cookie)
+        waits = asyncio.create_task(other.get("/slow"))
+        await asyncio.sleep(0)
+        assert await client.get("/out") == "desk 1"
+        assert client.set_cookie is not None
+        assert "Max-Age=0" in client.set_cookie
+        answers.set()
+        await waits
+        assert other.set_cookie is None
+
+    asyncio.run(main())
+
+
+def test_a9_the_end_of_a_session_needs_no_thread_of_the_loops(desk: Desk) -> None:
+    """S2: within a second, also while the program keeps all threads of the loop's executor busy."""
+
+    async def main() -> None:
+        may_end = threading.Event()
+        loop = asyncio.get_running_loop()
+        executor = concurrent.futures.ThreadPoolExecutor(1)
+        loop.set_default_executor(executor)
+        busy = loop.run_in_executor(None, may_end.wait)
+        client = Client(served(desk, "request"))
+        try:
+            async with asyncio.timeout(10):
+                assert await client.get() == "desk 1"
+                assert await settled(desk, 1) == ["desk 1 closes"]
+                assert await client.get("/blocking") == "desk 2"
+                assert await settled(desk, 2) == ["desk 1 closes", "desk 2 closes"]
+        finally:
+            may_end.set()
+            await busy
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("scope", ["global", "loop"])
+def test_a9_what_users_share_is_built_for_no_session(clock: Clock, scope: Any) -> None:
+    """S2: nor do the tasks that it begins, while it is built and afterwards, work in the first user's."""
+
+    @tenure.cache_resource(scope="session")
+    async def account() -> list[str]:
+        return []
+
+    refused: list[str] = []
+
+    async def refuse() -> None:
+        with pytest.raises(tenure.ScopeError) as error:
+            await account()
+        refused.append(str(error.value))
+
+    @tenure.cache_resource(scope=scope)
+    async def mailer() -> AsyncIterator[asyncio.Queue[tuple[str, asyncio.Future[None]]]]:
+        letters: asyncio.Queue[tuple[str, asyncio.Future[None]]] = asyncio.Queue()
+
+        async def work() -> None:
+            while True:
+                _, done = await letters.get()
+                await refuse()
+                await asyncio.create_task(refuse())
+                done.set_result(None)
+
+        await refuse()
+        await asyncio.gather(refuse(), asyncio.to_thread(lambda: asyncio.run(refuse())))
+        async with asyncio.TaskGroup() as group:
+            worker = group.create_task(work())
+            yield letters
+            worker.cancel()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        await (await mailer()).put((scope["path"], done))
+        await done
+        (await account()).append(scope["path"])
+        await respond(send, str(await account()))
+
+    async def main() -> None:
+        served = tenure.asgi.Middleware(app)
+        assert await Client(served).get("/ada") == "['/ada']"
+        assert await Client(served).get("/bob") == "['/bob']"
+        mailer.clear()
+
+    asyncio.run(main())
+    assert len(refused) == 7
+    assert all("mailer, which more than one session shares" in it for it in refused)
+
+
+def test_a9_an_app_that_a_build_calls_has_sessions_of_its_own(clock: Clock) -> None:
+    """S2: in the build, and in a server that the build begins and that outlives it."""
+
+    @tenure.cache_resource(scope="session")
+    async def basket() -> list[str]:
+        return []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        (await basket()).append(scope["path"])
+        await respond(send, str(await basket()))
+
+    requests: asyncio.Queue[tuple[str, asyncio.Future[str]]] = asyncio.Queue()
+
+    tasks: list[asyncio.Task[None]] = []
+
+    @tenure.cache_resource
+    async def server() -> list[asyncio.Task[None]]:
+        app = Client(tenure.asgi.Middleware(inner))
+        assert await app.get("/trial") == "['/trial']"
+
+        async def serve() -> None:
+            while True:
+                path, answer = await requests.get()
+                answer.set_result(await app.get(path))
+
+        tasks.append(asyncio.create_task(serve()))
+        return tasks
+
+    async def outer(scope: Any, receive: Any, send: Any) -> None:
+        await server()
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        await requests.put((scope["path"], answer))
+        await respond(send, await answer)
+
+    async def main() -> None:
+        served = tenure.asgi.Middleware(outer)
+        assert await Client(served).get("/ada") == "['/ada']"
+        assert await Client(served).get("/bob") == "['/bob']"
+        tasks[0].cancel()
 
     asyncio.run(main())
 

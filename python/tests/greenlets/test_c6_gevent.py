@@ -496,7 +496,7 @@ def test_c4_a_timeout_during_a_release_reaches_whoever_set_it(first: str) -> Non
         """
 never = Event()
 
-@tenure.cache_resource(on_release=lambda thing: never.wait() if thing.name == "a" else release(thing))
+@tenure.cache_resource(on_release=lambda thing: never.wait() if thing.name == "c" else release(thing))
 def thing(name):
     return Thing(name)
 
@@ -509,7 +509,7 @@ try:
     raise AssertionError("the timeout was lost")
 except gevent.Timeout:
     pass
-assert released == ["b", "c"], released
+assert released == ["b", "a"], released
 """,
         first,
     )

@@ -439,3 +439,33 @@ def test_s4_without_grace_a_session_that_comes_back_builds_anew(live: Callable[[
     browser.run()
     assert browser.texts()[-1] == "own 3"
     assert stage.things["released"] == ["own 2"]
+
+
+def test_s2_a_function_for_all_may_call_one_of_a_session_and_the_log_says_so(
+    app: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As with `st.cache_resource`, so that an unchanged app goes on."""
+
+    def script():
+        import stage
+        import streamlit as st
+
+        import tenure.testing
+
+        @tenure.cache_resource(scope="session")
+        def own():
+            return stage.build("own")
+
+        @tenure.cache_resource
+        def shared():
+            return f"shared of {own()}"
+
+        st.text(shared())
+
+    for _ in range(2):
+        page = app(script)
+        page.run()
+        page.fine()
+        assert page.texts() == ["shared of own 1"]
+        shared_builds = [it.getMessage() for it in caplog.records if "more than one session shares" in it.getMessage()]
+        assert len(shared_builds) == 1

@@ -16,7 +16,7 @@ use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::words::behaviour::Behaviour;
 use crate::words::bounds::{Failure, Resource};
-use crate::words::error::{Error, no_session_text};
+use crate::words::error::{Error, no_session_text, shared_build_text};
 use crate::words::fallible::{self, Failed, Shared};
 use crate::words::info::{EntryInfo, Info};
 
@@ -170,6 +170,11 @@ pub(super) fn expect_session<T, F: Failure>(outcome: Result<T, Error<F>>) -> T {
     match outcome {
         Ok(done) => done,
         Err(Error::NoSession { function }) => panic!("{}", no_session_text(&function)),
+        Err(Error::SharedBuild {
+            function,
+            kept_for,
+            within,
+        }) => panic!("{}", shared_build_text(&function, kept_for, &within)),
         Err(Error::Interrupted(interrupt)) => panic!("{interrupt}"),
         Err(Error::Failed(_) | Error::Cycle(_) | Error::TimedOut { .. }) => {
             unreachable!("nothing is built by hand")

@@ -27,8 +27,6 @@ pub fn time(given: impl Time) -> Duration {
     given.duration()
 }
 
-type Says<V> = Box<dyn Fn(&V) -> Option<Duration> + Send + Sync>;
-
 /// The maximum age of resources.
 pub enum Lives<V> {
     /// That of each.

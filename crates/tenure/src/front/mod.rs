@@ -51,6 +51,7 @@ pub use crate::ground::strand::{Ancestry, Layers, Strand, tell_strands};
 pub use crate::ground::underway::{after_releases, is_releasing};
 pub use crate::life::again::Again;
 pub use crate::life::asked::Asked;
+pub use crate::life::circle::{InSession, enter_session};
 pub use crate::life::detached::{Awaiting, BuildPlace, Detached, InBuild, Landed, Next};
 pub use crate::life::heirloom::{Heirloom, Legacy};
 pub use crate::life::late_release::{LateRelease, Later};
@@ -60,7 +61,7 @@ pub use crate::words::behaviour::Holding;
 pub use crate::words::error::BuildError;
 
 // The engine's sentences, digests and durations, for another language.
-pub use crate::words::error::{cycle_text, no_session_text, timed_out_text};
+pub use crate::words::error::{cycle_text, no_session_text, shared_build_text, timed_out_text};
 pub use tenure_digest::{Hasher128, keyed};
 pub use tenure_duration::{Parsed, TtlError, parse_duration};
 

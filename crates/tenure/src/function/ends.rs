@@ -3,14 +3,16 @@
 
 use std::any::Any;
 
-use crate::directory::{AnyFunction, Leftover, Unreleased};
+use crate::directory::{AnyFunction, Leaving, Leftover, Unreleased};
 use crate::function::Function;
 use crate::ground::clock::Nanos;
 use crate::ground::sync::{Arc, Weak};
 use crate::host::SessionId;
 use crate::key::KeyRef;
-use crate::life::drain::End;
-use crate::life::release::release;
+use crate::life::cache::Cache;
+use crate::life::drain::{End, Ends, at_once};
+use crate::life::entry::EntryRef;
+use crate::life::succession::in_turn;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::Error;
@@ -125,16 +127,24 @@ impl<V: Resource, F: Failure> Function<V, F> {
     }
 
     fn end_where(&self, is_meant: &dyn Fn(&V) -> bool, cause: Cause) -> usize {
-        let mut ended = 0;
+        let _under_way = self.core.services.under_way.begin();
+        let ends = self.ends_meant(is_meant, cause);
+        let ended = ends.len();
+        at_once(ends);
+        ended
+    }
+
+    /// The ends of the live entries of which this is true. It is asked outside every lock.
+    fn ends_meant(&self, is_meant: &dyn Fn(&V) -> bool, cause: Cause) -> Ends {
+        let mut ends: Ends = Vec::new();
         for cache in self.caches() {
             for entry in cache.live() {
                 if is_meant(entry.value()) {
-                    ended += 1;
-                    cache.discard(entry, cause);
+                    ends.push(end(&cache, entry, cause));
                 }
             }
         }
-        ended
+        ends
     }
 
     /// Lets go of everything in every scope, for this cause.
@@ -163,39 +173,33 @@ impl<V: Resource, F: Failure> Drop for Function<V, F> {
 
 impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     fn clear(&self, cause: Cause) {
-        for cache in self.caches() {
-            cache.clear(cause);
-        }
+        let _under_way = self.core.services.under_way.begin();
+        in_turn(&self.core.services, self.take_cleared(cause));
     }
 
-    fn end_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) {
-        Self::end_where(self, &|value| is_meant(value), cause);
+    fn take_cleared(&self, cause: Cause) -> Ends {
+        let caches = self.caches().into_iter();
+        caches.flat_map(|it| it.take_cleared(cause)).collect()
     }
 
-    fn end_place(&self, place: u64, cause: Cause) {
+    fn ends_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) -> Ends {
+        self.ends_meant(&|value| is_meant(value), cause)
+    }
+
+    fn ends_on_place(&self, place: u64, cause: Cause) -> Ends {
         let behaviour = &self.core.behaviour;
-        Self::end_where(self, &|value| behaviour.place(value) == Some(place), cause);
+        self.ends_meant(&|value| behaviour.place(value) == Some(place), cause)
     }
 
-    fn leave_session(&self, session: &SessionId) -> Option<End> {
+    fn leave_session(&self, session: &SessionId) -> Option<Leaving> {
         let cache = self.session_caches.lock().remove(session)?;
-        Some(Box::new(move || {
-            for entry in cache.end() {
-                release(entry, Cause::SessionEnded);
-            }
-        }))
+        Some(Box::new(move || cache.end(Cause::SessionEnded)))
     }
 
-    fn hold_all(&self) -> Vec<(Nanos, End)> {
+    fn hold_all(&self) -> Ends {
         let held = self.caches().into_iter().flat_map(|cache| {
             let entries = cache.hold_all().into_iter();
-            entries.map(move |entry| {
-                let (built_at, cache) = (entry.built_at(), Arc::clone(&cache));
-                let end: End = Box::new(move || {
-                    cache.discard(entry, Cause::Shutdown);
-                });
-                (built_at, end)
-            })
+            entries.map(move |entry| end(&cache, entry, Cause::Shutdown))
         });
         held.collect()
     }
@@ -210,4 +214,18 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
             cache.inspect(counts);
         }
     }
+}
+
+/// What takes an entry out of its cache when its turn has come, and releases it: what is released before it
+/// finds it there.
+fn end<V: Resource, F: Failure>(
+    cache: &Arc<Cache<V, F>>,
+    entry: EntryRef<V>,
+    cause: Cause,
+) -> (Nanos, End) {
+    let (built_at, cache) = (entry.built_at(), Arc::clone(cache));
+    let end: End = Box::new(move || {
+        cache.discard(entry, cause);
+    });
+    (built_at, end)
 }

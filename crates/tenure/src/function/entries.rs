@@ -8,6 +8,8 @@ use crate::life::call::Call;
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::life::release::Unkept;
+use crate::life::removal::ends;
+use crate::life::succession::in_turn;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::Error;
@@ -86,13 +88,20 @@ impl<V: Resource, F: Failure> Function<V, F> {
             return Ok(0);
         };
         let cache = scoped.cache();
-        let mut cleared = 0;
-        for (entry, info) in cache.described() {
-            if is_meant(entry.value(), &info) && cache.discard(entry, Cause::Cleared) {
-                cleared += 1;
-            }
+        let services = &self.core.services;
+        let mut meant = cache.described();
+        meant.retain(|(entry, info)| is_meant(entry.value(), info));
+        if services.is_abandoned() {
+            // Forked meanwhile: these are the parent's.
+            std::mem::forget(meant);
+            return Ok(0);
         }
-        Ok(cleared)
+        let _under_way = services.under_way.begin();
+        let taken = meant.into_iter().filter_map(|(entry, _)| cache.take(entry));
+        let cleared = ends(taken.collect(), Cause::Cleared);
+        let count = cleared.len();
+        in_turn(services, cleared);
+        Ok(count)
     }
 
     /// Keeps a resource that was made elsewhere, as if it had been built by a call under `key`; it

@@ -12,7 +12,7 @@ use std::fmt;
 use crate::directory::AnyFunction;
 use crate::engine::Engine;
 use crate::ground::clock::{NEVER, nanos};
-use crate::ground::sync::{Arc, HashMap, Mutex, Weak};
+use crate::ground::sync::{Arc, AtomicBool, HashMap, Mutex, Weak};
 use crate::host::SessionId;
 use crate::key::KeyRef;
 use crate::life::again::Again;
@@ -138,6 +138,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
             clock: engine.services().clock.clone(),
             counters: Arc::default(),
             hot: Hot::new(),
+            told_of_sharing: AtomicBool::new(false),
         });
         let function = Arc::new_cyclic(|me| Self {
             quick: core.settings.is_quick(),

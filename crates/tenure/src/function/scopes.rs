@@ -2,13 +2,14 @@
 
 use crate::directory::AnyFunction;
 use crate::function::Function;
-use crate::ground::sync::{Arc, Weak};
+use crate::ground::sync::{Arc, Ordering, Weak};
 use crate::host::{Host, SessionId};
 use crate::life::cache::Cache;
 use crate::life::call::ScopedCache;
+use crate::life::circle::{Inside, Reach};
 use crate::sessions;
 use crate::words::bounds::{Failure, Resource};
-use crate::words::error::{Error, Interrupt};
+use crate::words::error::{Error, Interrupt, KeptFor, shared_build_text};
 use crate::words::settings::Scope;
 
 impl<V: Resource, F: Failure> Function<V, F> {
@@ -51,6 +52,16 @@ impl<V: Resource, F: Failure> Function<V, F> {
 
     /// The session that the present code serves, or the scope of the front door's own.
     fn session(&self, host: Option<&dyn Host>) -> Result<SessionId, Error<F>> {
+        let reach = self.core.reach();
+        if let Some(within) = Inside::kept_from(reach)
+            && !self.is_lent(host, reach, &within)?
+        {
+            return Err(Error::SharedBuild {
+                function: self.core.name.to_string(),
+                kept_for: kept_for(reach),
+                within: within.to_string(),
+            });
+        }
         let session = match self.core.settings.scope {
             Scope::Custom => self.core.behaviour.scope(),
             _ => host.map_or(Ok(None), Host::session),
@@ -59,6 +70,23 @@ impl<V: Resource, F: Failure> Function<V, F> {
         session.ok_or_else(|| Error::NoSession {
             function: self.core.name.to_string(),
         })
+    }
+
+    /// Whether the host lets a build that more share be built on what is kept for one session.
+    fn is_lent(
+        &self,
+        host: Option<&dyn Host>,
+        reach: Reach,
+        within: &str,
+    ) -> Result<bool, Error<F>> {
+        let lends = host.filter(|_| reach == Reach::Session);
+        let is_lent = lends.map_or(Ok(false), Host::lends_sessions);
+        let is_lent = is_lent.map_err(Error::Interrupted)?;
+        if is_lent && !self.core.told_of_sharing.swap(true, Ordering::Relaxed) {
+            let text = shared_build_text(&self.core.name, KeptFor::Session, within);
+            tracing::warn!(function = %self.core.name, "{text}");
+        }
+        Ok(is_lent)
     }
 
     fn has_ended(&self, host: Option<&dyn Host>, session: &str) -> Result<bool, Interrupt> {
@@ -86,5 +114,13 @@ impl<V: Resource, F: Failure> Function<V, F> {
             .chain(of_sessions.values())
             .cloned()
             .collect()
+    }
+}
+
+fn kept_for(reach: Reach) -> KeptFor {
+    match reach {
+        Reach::Session => KeptFor::Session,
+        // Nothing is built for more than all.
+        Reach::Callers | Reach::All => KeptFor::Callers,
     }
 }

@@ -116,6 +116,16 @@ pub trait Host: Send + Sync + 'static {
         Ok(self.session()?.as_deref() != Some(session))
     }
 
+    /// Whether builds that more than one session shares may be built on what is kept for one, as in a
+    /// framework that has always let them: a warning is logged once for each function then. Otherwise that
+    /// is an error, since everybody would get what belongs to the session that came first.
+    ///
+    /// # Errors
+    /// What the host raised.
+    fn lends_sessions(&self) -> Result<bool, Interrupt> {
+        Ok(false)
+    }
+
     /// A build begins on this thread, or a wait for one. `None`: nothing to show or to record.
     ///
     /// # Errors

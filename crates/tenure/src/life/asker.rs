@@ -5,7 +5,7 @@ use crate::host::record::Observed;
 use crate::host::shown::Shown;
 use crate::host::{BuildStart, Host};
 use crate::key::{Encoder, Key};
-use crate::life::circle::{Edge, Inside};
+use crate::life::circle::{Edge, Frame, Inside};
 use crate::life::core::Core;
 use crate::life::flight::Flight;
 use crate::life::lease::Lease;
@@ -97,8 +97,13 @@ impl<V: Resource> Asker<V> {
         }
     }
 
+    /// The build as code can be inside of it.
+    pub(crate) fn frame<F>(&self, flight: &Flight<V, F>) -> Frame {
+        Frame::new(flight.id, &self.core.name, self.core.reach())
+    }
+
     /// Marks this thread's code as part of the build.
     pub(crate) fn inside<F>(&self, flight: &Flight<V, F>) -> Inside {
-        Inside::enter(flight.id, &self.core.name)
+        Inside::at(self.frame(flight))
     }
 }

@@ -37,6 +37,7 @@ use crate::ground::clock::nanos;
 use crate::ground::sync::{Arc, Condvar, Mutex};
 use crate::ground::timer::Timer;
 use crate::life::cleared::Batch;
+use crate::life::turn::Turn;
 
 /// An async release on its way, or an async build, to be polled to its end.
 ///
@@ -266,6 +267,8 @@ impl AsyncReleases {
 pub(crate) struct Pends {
     releases: Arc<AsyncReleases>,
     counted: (Arc<str>, Place),
+    /// Let go of last: what comes next begins then.
+    _turn: Option<Turn>,
 }
 
 impl Pends {
@@ -274,7 +277,11 @@ impl Pends {
         let mut state = releases.pending.lock();
         *state.counts.entry(counted.clone()).or_default() += 1;
         drop(state);
-        Self { releases, counted }
+        Self {
+            releases,
+            counted,
+            _turn: Turn::present(),
+        }
     }
 }
 

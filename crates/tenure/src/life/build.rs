@@ -94,7 +94,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
 
     /// The build as code can be inside of it.
     pub(crate) fn frame(&self) -> Frame {
-        Frame::new(self.leader.flight().id, &self.asker.core.name)
+        self.asker.frame(self.leader.flight())
     }
 
     pub(crate) fn span(&self) -> &tracing::Span {

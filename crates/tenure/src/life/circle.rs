@@ -1,7 +1,10 @@
-//! Which build the running code belongs to, and the circles that builds would wait in.
+//! Which build the running code belongs to, the circles that builds would wait in, and what a build must not
+//! be built on.
 //!
-//! Invariant: a wait that would close a circle is refused before it begins. Edges are added and searched
-//! under one lock, so of the waits that would close a circle together one sees it.
+//! 1. A wait that would close a circle is refused before it begins. Edges are added and searched under one
+//!    lock, so of the waits that would close a circle together one sees it.
+//! 2. A build is for everybody who shares its resource, and so is what it has begun: there is no session for
+//!    it but one that was entered within it. See docs/design/0014-shared-builds.md.
 //!
 //! Lock order: the graph's lock is a leaf.
 
@@ -12,18 +15,31 @@ use crate::ground::sync::{Arc, Mutex, thread_local};
 
 pub(crate) type FlightId = u64;
 
+/// Who shares what a function keeps, the fewest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    /// Those in one session.
+    Session,
+    /// Those whom the front door takes for one, as the users of one tenant.
+    Callers,
+    /// Whoever comes: all in the process, or in one place of it.
+    All,
+}
+
 /// The flight that the running code belongs to, as the graph needs it.
 #[derive(Clone)]
 pub(crate) struct Frame {
     id: FlightId,
     name: Arc<str>,
+    reach: Reach,
 }
 
 impl Frame {
-    pub(crate) fn new(id: FlightId, name: &Arc<str>) -> Self {
+    pub(crate) fn new(id: FlightId, name: &Arc<str>, reach: Reach) -> Self {
         Self {
             id,
             name: Arc::clone(name),
+            reach,
         }
     }
 
@@ -32,9 +48,20 @@ impl Frame {
     }
 }
 
+/// Something that the running code is inside of.
+#[derive(Clone)]
+enum Layer {
+    /// It is a part of this build.
+    Build(Frame),
+    /// This build has begun it, and does not wait for it.
+    Begun(Frame),
+    /// It serves a session, which was entered within this build.
+    Session(Option<FlightId>),
+}
+
 thread_local! {
     /// Gone while a thread ends: what is built there then is inside of nothing.
-    static FRAMES: Layers<Frame> = const { Layers::new() };
+    static LAYERS: Layers<Layer> = const { Layers::new() };
 }
 
 impl std::fmt::Debug for Inside {
@@ -43,25 +70,60 @@ impl std::fmt::Debug for Inside {
     }
 }
 
-/// Marks the code of this strand as part of a flight's build, for as long as it lives.
+/// Marks the code of this strand as part of a flight's build, or as what that has begun, for as long as it
+/// lives.
 pub(crate) struct Inside {
-    _frame: Within<Frame>,
+    _layer: Within<Layer>,
 }
 
 impl Inside {
-    pub(crate) fn enter(id: FlightId, name: &Arc<str>) -> Self {
-        Self::at(Frame::new(id, name))
+    pub(crate) fn at(frame: Frame) -> Self {
+        Self::put(Layer::Build(frame))
     }
 
-    pub(crate) fn at(frame: Frame) -> Self {
+    /// In what the build has begun, which may outlive it and is waited for by nobody.
+    pub(crate) fn begun_by(frame: Frame) -> Self {
+        Self::put(Layer::Begun(frame))
+    }
+
+    /// In a session that was entered within this build.
+    pub(crate) fn session(within: Option<FlightId>) -> Self {
+        Self::put(Layer::Session(within))
+    }
+
+    fn put(layer: Layer) -> Self {
         Self {
-            _frame: Within::put(&FRAMES, frame),
+            _layer: Within::put(&LAYERS, layer),
         }
+    }
+
+    /// From the innermost outward, until `visit` answers `false`.
+    fn each(visit: impl FnMut(Layer) -> bool) {
+        let _ = LAYERS.try_with(|layers| layers.each(visit));
     }
 
     /// The flight that the present code belongs to, if any.
     pub(crate) fn current() -> Option<Frame> {
-        FRAMES.try_with(Layers::last).ok().flatten()
+        let mut found = None;
+        Self::each(|layer| {
+            if let Layer::Build(frame) = layer {
+                found = Some(frame);
+            }
+            found.is_none()
+        });
+        found
+    }
+
+    /// The flight whose build the present code belongs to, or was begun by.
+    pub(crate) fn innermost() -> Option<FlightId> {
+        let mut found = None;
+        Self::each(|layer| {
+            if let Layer::Build(frame) | Layer::Begun(frame) = layer {
+                found = Some(frame.id);
+            }
+            found.is_none()
+        });
+        found
     }
 
     /// All flights whose builds the present code is part of.
@@ -72,14 +134,76 @@ impl Inside {
     /// The same as code can be inside of them, outermost first.
     pub(crate) fn frames() -> Vec<Frame> {
         let mut all = Vec::new();
-        let _ = FRAMES.try_with(|frames| {
-            frames.each(|frame| {
+        Self::each(|layer| {
+            if let Layer::Build(frame) = layer {
                 all.push(frame);
-                true
-            });
+            }
+            true
         });
         all.reverse();
         all
+    }
+
+    /// The name of the function whose build keeps the present code from what is shared by so few: the
+    /// build is for more, and there was no session yet when it began that the code serves.
+    pub(crate) fn kept_from(reach: Reach) -> Option<Arc<str>> {
+        // Where the session that the code serves was entered, which may be further out than it is marked.
+        let mut session = None;
+        let mut around = Vec::new();
+        Self::each(|layer| {
+            match layer {
+                Layer::Session(within) => drop(session.get_or_insert(within)),
+                Layer::Build(frame) | Layer::Begun(frame) => around.push(frame),
+            }
+            true
+        });
+        let entered_in = session.flatten();
+        let mut since = around
+            .into_iter()
+            .take_while(|it| Some(it.id) != entered_in);
+        since.find(|it| it.reach > reach).map(|it| it.name)
+    }
+}
+
+/// The code of this thread serves a session that was entered here, for as long as this lives; from
+/// [`enter_session`].
+#[derive(Debug)]
+pub struct InSession {
+    _inside: Inside,
+}
+
+/// Has the code of this thread serve a session that it enters here, for a front door whose host tells
+/// which: within a build for all, one that was entered before the build began is nobody's.
+///
+/// ```
+/// use tenure::front::enter_session;
+/// # use std::sync::Arc;
+/// # use tenure::{BuildStart, Engine, Error, Function, Host, HostBuild, Interrupt, KeyRef, Recording, Scope};
+/// # use tenure::{SessionId, Settings};
+/// # struct OneUser;
+/// # impl Host for OneUser {
+/// #     fn session(&self) -> Result<Option<SessionId>, Interrupt> { Ok(Some("alice".into())) }
+/// #     fn begin(&self, _: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> { Ok(None) }
+/// #     fn replay(&self, _: &Recording) -> Result<(), Interrupt> { Ok(()) }
+/// # }
+/// # let engine = Engine::new();
+/// # engine.set_host(Some(Arc::new(OneUser)));
+/// let own = Settings::default().scope(Scope::Session);
+/// let baskets = Function::<u32, String>::plain(&engine, "basket", own)?;
+/// let shops = Function::<u32, String>::plain(&engine, "shop", Settings::default())?;
+/// let basket = || baskets.get_or_build(&KeyRef::EMPTY, || Ok(7));
+/// let shop = shops.get_or_build(&KeyRef::EMPTY, || {
+///     assert!(matches!(basket(), Err(Error::SharedBuild { .. })));
+///     let _entered = enter_session(); // a session of its own, for a trial order
+///     Ok(*basket().unwrap())
+/// });
+/// assert_eq!(*shop.unwrap(), 7);
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+#[must_use]
+pub fn enter_session() -> InSession {
+    InSession {
+        _inside: Inside::session(Inside::innermost()),
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::directory::{Leftover, Unreleased};
 use crate::ground::clock::{Clock, Nanos};
-use crate::ground::sync::{Arc, Mutex};
+use crate::ground::sync::{Arc, AtomicBool, Mutex};
 use crate::ground::underway::Side;
+use crate::life::circle::Reach;
 use crate::life::hot::Hot;
 use crate::life::services::Services;
 use crate::life::term::Pace;
@@ -15,7 +16,7 @@ use crate::words::bounds::Resource;
 use crate::words::cause::Cause;
 use crate::words::error::Interrupt;
 use crate::words::info::Counters;
-use crate::words::settings::{Settings, Spinner};
+use crate::words::settings::{Scope, Settings, Spinner};
 
 /// The part of a function that its caches, their entries and its calls have in common.
 pub(crate) struct Core<V> {
@@ -35,6 +36,8 @@ pub(crate) struct Core<V> {
     pub(crate) counters: Arc<Counters>,
     /// The entries of the global cache that are asked for most.
     pub(crate) hot: Hot,
+    /// Whether it was said that builds for more than one session are built on what it keeps for one.
+    pub(crate) told_of_sharing: AtomicBool,
     /// The looks of a build; they may change without a new cache.
     pub(crate) looks: Mutex<Looks>,
 }
@@ -70,6 +73,15 @@ pub(crate) struct Departed<V> {
 }
 
 impl<V: Resource> Core<V> {
+    /// Who shares what the function keeps.
+    pub(crate) fn reach(&self) -> Reach {
+        match self.settings.scope {
+            Scope::Session => Reach::Session,
+            Scope::Custom if self.behaviour.scope_is_of_callers() => Reach::Callers,
+            Scope::Global | Scope::Custom => Reach::All,
+        }
+    }
+
     /// Whether a resource may be handed out; asked where the settings say that it is to be.
     pub(crate) fn is_valid(&self, value: &V) -> Result<bool, Interrupt> {
         // A shutdown waits for the check, since it cannot release what is being checked.

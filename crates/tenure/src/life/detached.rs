@@ -181,6 +181,17 @@ impl BuildPlace {
     }
 }
 
+impl BuildPlace {
+    /// Has the code of this thread be what the build has begun and does not wait for, a task that goes on
+    /// say, for as long as what this gives lives: it is no part of the build, and built for no fewer.
+    #[must_use]
+    pub fn enter_begun(&self) -> InBuild {
+        InBuild {
+            _inside: Inside::begun_by(self.0.clone()),
+        }
+    }
+}
+
 /// The code of this thread is inside of a build; from [`BuildPlace::enter`].
 #[derive(Debug)]
 pub struct InBuild {

@@ -2,6 +2,7 @@
 //!
 //! Lock order: each lock, then the timer's.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -13,6 +14,17 @@ use crate::life::cleared::Batch;
 
 /// The end of one resource, to be run later.
 pub(crate) type End = Box<dyn FnOnce() + Send>;
+
+/// The ends of resources, with the time each was built at.
+pub(crate) type Ends = Vec<(Nanos, End)>;
+
+/// Begins all releases, the last built first. For whoever has them take turns.
+pub(crate) fn at_once(mut ends: Ends) {
+    ends.sort_by_key(|(built_at, _)| Reverse(*built_at));
+    for (_, end) in ends {
+        end();
+    }
+}
 
 const FIRST_LOOK: Nanos = 5_000_000;
 const LAST_LOOK: Nanos = 100_000_000;
@@ -27,6 +39,11 @@ pub(crate) trait Watched: Send {
     fn function(&self) -> &str;
     fn built_at(&self) -> Nanos;
     fn release(self: Box<Self>);
+}
+
+fn end(resource: Box<dyn Watched>) -> (Nanos, End) {
+    let built_at = resource.built_at();
+    (built_at, Box::new(|| resource.release()))
 }
 
 /// A resource that somebody uses, and when it goes in any case.
@@ -100,29 +117,28 @@ impl Drains {
     }
 
     /// Takes out everything that is watched, with the time each was built at.
-    pub(crate) fn take_all(&self) -> Vec<(Nanos, End)> {
+    pub(crate) fn take_all(&self) -> Ends {
         let watched = std::mem::take(&mut *self.watched.lock());
         let watched = watched.into_iter().map(|(id, (resource, _))| {
             self.timer.cancel(id);
-            let built_at = resource.built_at();
-            let end: End = Box::new(|| resource.release());
-            (built_at, end)
+            end(resource)
         });
         watched.collect()
     }
 
-    /// Releases what lives on a place that ends, whoever uses it, but for what someone has asked to stay.
-    pub(crate) fn end_place(&self, place: u64) {
-        self.let_go_on(place, |resource| !resource.is_claimed());
+    /// The ends of what lives on a place that ends, whoever uses it, but for what someone has asked to stay.
+    pub(crate) fn ends_on_place(&self, place: u64) -> Ends {
+        self.take_on(place, |resource| !resource.is_claimed())
     }
 
     /// Releases what lives on a place and nobody uses any more, before the next look at it.
     pub(crate) fn look_at_place(&self, place: u64) {
-        self.let_go_on(place, |resource| !resource.in_use());
+        let _under_way = self.under_way.begin();
+        at_once(self.take_on(place, |resource| !resource.in_use()));
     }
 
-    fn let_go_on(&self, place: u64, goes: impl Fn(&dyn Watched) -> bool) {
-        let _under_way = self.under_way.begin();
+    /// Takes out what lives on a place and goes, for a caller that has begun the release.
+    fn take_on(&self, place: u64, goes: impl Fn(&dyn Watched) -> bool) -> Ends {
         let of_place: Vec<_> = {
             let mut watched = self.watched.lock();
             let all = watched.iter();
@@ -132,14 +148,16 @@ impl Drains {
                 .filter_map(|id| Some((id, watched.remove(&id)?)))
                 .collect()
         };
+        let mut ends = Vec::new();
         for (id, (resource, until)) in of_place {
             self.timer.cancel(id);
             if goes(&*resource) {
-                resource.release();
+                ends.push(end(resource));
             } else {
                 self.watch(resource, until);
             }
         }
+        ends
     }
 
     /// Has a warning logged if the entry of this function at this address is still leased after

@@ -12,9 +12,10 @@ use crate::life::budget::Weighed;
 use crate::life::cache::Cache;
 use crate::life::circle::{FlightId, Inside};
 use crate::life::contents::{Contents, Gone};
-use crate::life::drain::End;
+use crate::life::drain::{End, Ends};
 use crate::life::entry::{Entry, EntryRef, Home};
 use crate::life::release::release;
+use crate::life::succession::in_turn;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 
@@ -26,6 +27,15 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// it was there.
     pub(crate) fn discard(&self, entry: EntryRef<V>, cause: Cause) -> bool {
         let _under_way = self.begin_release();
+        let Some(taken) = self.take(entry) else {
+            return false;
+        };
+        release(taken, cause);
+        true
+    }
+
+    /// Takes out this very entry, if it is still there, for a caller that has begun its release.
+    pub(crate) fn take(&self, entry: EntryRef<V>) -> Option<EntryRef<V>> {
         let (taken, idle) = {
             let mut state = self.state.lock();
             (state.remove(&self.core.hot, &entry), state.idle_expiry())
@@ -33,11 +43,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         // The caller's own lease would keep what it discards.
         drop(entry);
         self.disarm(idle);
-        let Some(taken) = taken else {
-            return false;
-        };
-        taken.release(cause);
-        true
+        taken.map(|gone| gone.entry)
     }
 
     /// Takes out what is under `key`, whatever it observed, and orphans the builds of it, but for
@@ -45,32 +51,38 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn clear_entry(&self, key: &KeyRef<'_>) {
         let _under_way = self.begin_release();
         let own = Inside::flights();
-        let (removed, idle) = {
+        let (mut removed, idle) = {
             let mut state = self.state.lock();
             let removed = state.remove_call(&self.core.hot, key, &own);
             (removed, state.idle_expiry())
         };
         self.disarm(idle);
-        removed.release(Cause::Cleared);
+        let entries = std::mem::take(&mut removed.entries).into_iter();
+        drop(removed);
+        let entries = entries.map(|gone| gone.entry).collect();
+        in_turn(&self.core.services, ends(entries, Cause::Cleared));
     }
 
     /// Takes out everything, and orphans every build. What is cleared is what stood before: not the
     /// builds that clear.
     pub(crate) fn clear(&self, cause: Cause) {
         let _under_way = self.begin_release();
+        in_turn(&self.core.services, self.take_cleared(cause));
+    }
+
+    /// Takes out what a [`clear`](Self::clear) does, for a caller that has begun the release.
+    pub(crate) fn take_cleared(&self, cause: Cause) -> Ends {
         let own = match cause {
             Cause::Cleared => Inside::flights(),
             // An edit or an end means the builds that run as well.
             _ => Vec::new(),
         };
-        for entry in self.take_all(&own, false) {
-            release(entry, cause);
-        }
+        ends(self.take_all(&own, false), cause)
     }
 
-    /// Moves everything out for good, for the caller to release.
-    pub(crate) fn end(&self) -> Vec<EntryRef<V>> {
-        self.take_all(&[], true)
+    /// Moves everything out for good, for a caller that has begun the release.
+    pub(crate) fn end(&self, cause: Cause) -> Ends {
+        ends(self.take_all(&[], true), cause)
     }
 
     /// All live entries; the builds under way become orphans.
@@ -253,8 +265,16 @@ impl<V: Resource, F> Drop for Cache<V, F> {
         if let Some(expiry) = expiry {
             self.core.services.timer.cancel(expiry);
         }
-        for entry in entries {
-            release(entry, Cause::Superseded);
-        }
+        in_turn(&self.core.services, ends(entries, Cause::Superseded));
     }
+}
+
+/// What releases these entries, which have left their cache.
+pub(crate) fn ends<V: Resource>(entries: Vec<EntryRef<V>>, cause: Cause) -> Ends {
+    let ends = entries.into_iter().map(|entry| {
+        let built_at = entry.built_at();
+        let end: End = Box::new(move || release(entry, cause));
+        (built_at, end)
+    });
+    ends.collect()
 }

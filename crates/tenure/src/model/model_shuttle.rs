@@ -16,7 +16,7 @@ use shuttle::thread;
 
 use super::carried::{Away, Tasks, step};
 use super::world::{Ends, Got, SESSIONS, TTL, Thing, Things, Used, World, key};
-use crate::front::{BuildError, Holding, Identity, Patiently, Registered};
+use crate::front::{BuildError, Holding, Identity, Patiently, Registered, enter_session};
 use crate::{Cause, Error, Interrupt, Lease, Refresh, Settings};
 
 fn check(schedules: usize, program: fn()) {
@@ -65,7 +65,8 @@ impl Stage {
             0 => f.get_or_build(&key(number).finish(), || Err(number)),
             1 => self.dying(f, number),
             2 | 3 if depth < 2 => f.get_or_build(&key(number).finish(), || {
-                // A need of anything, its own entry included.
+                // A need of anything, its own entry included, in a session that the build has entered.
+                let _entered = enter_session();
                 drop(self.call(depth + 1));
                 Ok(self.world.log.thing())
             }),
@@ -78,6 +79,7 @@ impl Stage {
         match got {
             Ok(lease) => Some(lease),
             Err(Error::Failed(_) | Error::Cycle(_) | Error::NoSession { .. }) => None,
+            Err(Error::SharedBuild { .. }) => panic!("every build enters a session of its own"),
             Err(Error::Interrupted(_) | Error::TimedOut { .. }) => None,
         }
     }

@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 
 use crate::ground::sync::Arc;
 use crate::key::Key;
+use crate::life::circle::{FlightId, Inside, Reach};
 
 /// A stage of any type.
 pub(crate) trait AnyStage: Send + Sync {
@@ -23,21 +24,28 @@ pub(crate) trait AnyStage: Send + Sync {
 pub(crate) struct Serving {
     /// Whatever `session.rs` makes of a session.
     pub(crate) session: Option<Arc<dyn Any + Send + Sync>>,
+    /// The build in which the session was entered.
+    pub(crate) within: Option<FlightId>,
     pub(crate) stage: Option<Arc<dyn AnyStage>>,
 }
 
 // Not behind `sync.rs`: no other thread sees it.
 thread_local! {
     static SERVING: RefCell<Serving> = const {
-        RefCell::new(Serving { session: None, stage: None })
+        RefCell::new(Serving { session: None, within: None, stage: None })
     };
 }
 
 impl Serving {
-    /// The context of the present code; nothing while the thread ends.
+    /// The context of the present code; nothing while the thread ends. A build that more than one session
+    /// shares serves none, and what it begins serves none either.
     pub(crate) fn current() -> Self {
         let current = SERVING.try_with(|serving| serving.borrow().clone());
-        current.unwrap_or_default()
+        let mut current: Self = current.unwrap_or_default();
+        if current.session.is_some() && Inside::kept_from(Reach::Session).is_some() {
+            current.session = None;
+        }
+        current
     }
 
     /// Looks at what the present code serves. `look` must not enter anything.
@@ -59,10 +67,12 @@ impl Serving {
     }
 
     pub(crate) fn enter(self) -> Entered {
+        let inside = self.session.is_some().then(|| Inside::session(self.within));
         let mut before = self;
         Self::swap(&mut before);
         Entered {
             before,
+            _inside: inside,
             _not_send: PhantomData,
         }
     }
@@ -89,6 +99,7 @@ impl Serving {
 #[must_use = "the thread serves it for as long as this guard lives"]
 pub struct Entered {
     before: Serving,
+    _inside: Option<Inside>,
     _not_send: PhantomData<*const ()>,
 }
 

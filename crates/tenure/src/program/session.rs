@@ -14,6 +14,7 @@ use std::sync::LazyLock;
 use crate::engine::Engine;
 use crate::ground::sync::{Arc, AtomicBool, Figure, Mutex, Ordering, Weak};
 use crate::host::SessionId;
+use crate::life::circle::Inside;
 use crate::program::context::{Attached, Entered, Serving};
 use crate::sessions;
 
@@ -100,7 +101,8 @@ impl Session {
         }))
     }
 
-    /// The session that the present code serves, if any; also where it has ended.
+    /// The session that the present code serves, if any; also where it has ended. A build that more than
+    /// one session shares serves none.
     ///
     /// ```
     /// # use tenure::Session;
@@ -110,8 +112,7 @@ impl Session {
     /// ```
     #[must_use]
     pub fn current() -> Option<Self> {
-        let present = Serving::with(|serving| serving.session.clone())?;
-        present.downcast().ok().map(Self)
+        Serving::current().session?.downcast().ok().map(Self)
     }
 
     /// The id of the session that the present code serves, while that session lives.
@@ -196,6 +197,7 @@ impl Session {
     fn serving(&self) -> Serving {
         Serving {
             session: Some(Arc::clone(&self.0) as _),
+            within: Inside::innermost(),
             ..Serving::current()
         }
     }

@@ -125,6 +125,12 @@ pub trait Behaviour<V>: Any + Send + Sync {
         Ok(None)
     }
 
+    /// Whether the front door's own scope tells callers apart, as tenants are, and not places, as threads
+    /// are: what is built for whoever comes is then not built on what it keeps.
+    fn scope_is_of_callers(&self) -> bool {
+        false
+    }
+
     /// Whether this scope, which the present code has just been said to be in, is over: what is built
     /// for it goes to its callers then and is not kept.
     ///

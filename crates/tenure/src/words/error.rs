@@ -122,6 +122,32 @@ impl<F: StdError + 'static> StdError for BuildError<F> {
     }
 }
 
+/// Whom a function keeps a resource for, where that is not whoever comes.
+///
+/// ```
+/// use tenure::{Error, KeptFor};
+///
+/// # let engine = tenure::Engine::new();
+/// # let settings = tenure::Settings::default().scope(tenure::Scope::Session);
+/// # let baskets = tenure::Function::<u32, String>::plain(&engine, "basket", settings)?;
+/// # let shops = tenure::Function::<u32, String>::plain(&engine, "shop", tenure::Settings::default())?;
+/// # let key = tenure::KeyRef::EMPTY;
+/// let shop = shops.get_or_build(&key, || match baskets.get_or_build(&key, || Ok(1)) {
+///     Err(Error::SharedBuild { kept_for: KeptFor::Session, within, .. }) => Err(within),
+///     _ => Ok(2),
+/// });
+/// assert!(matches!(shop, Err(Error::Failed(within)) if within == "shop"));
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeptFor {
+    /// Those in one session.
+    Session,
+    /// Those for whom the front door's own scope is the same, as the users of one tenant.
+    Callers,
+}
+
 /// Why a call gave no resource.
 ///
 /// ```
@@ -176,6 +202,16 @@ pub enum Error<F> {
         /// How long the caller has waited.
         waited: Duration,
     },
+    /// A function that keeps its resources apart was called to build one that more share than those whom
+    /// it keeps them for.
+    SharedBuild {
+        /// The function's name.
+        function: String,
+        /// Who shares what it keeps.
+        kept_for: KeptFor,
+        /// The name of the function that was being built.
+        within: String,
+    },
     /// The wait or the build was ended from outside.
     Interrupted(Interrupt),
 }
@@ -187,6 +223,11 @@ impl<F: fmt::Display> fmt::Display for Error<F> {
             Self::Cycle(chain) => f.write_str(&cycle_text(chain)),
             Self::NoSession { function } => f.write_str(&no_session_text(function)),
             Self::TimedOut { function, waited } => f.write_str(&timed_out_text(function, *waited)),
+            Self::SharedBuild {
+                function,
+                kept_for,
+                within,
+            } => f.write_str(&shared_build_text(function, *kept_for, within)),
             Self::Interrupted(interrupt) => match interrupt.advice() {
                 Some(advice) => f.write_str(&advice),
                 None => f.write_str("the call was interrupted"),
@@ -201,7 +242,10 @@ impl<F: StdError + 'static> StdError for Error<F> {
             // It is shown as the failure, so that what is behind it is the failure's own source.
             Self::Failed(failure) => failure.source(),
             Self::Interrupted(interrupt) => Some(interrupt),
-            Self::Cycle(_) | Self::NoSession { .. } | Self::TimedOut { .. } => None,
+            Self::Cycle(_)
+            | Self::NoSession { .. }
+            | Self::SharedBuild { .. }
+            | Self::TimedOut { .. } => None,
         }
     }
 }
@@ -249,5 +293,30 @@ pub fn timed_out_text(function: &str, waited: Duration) -> String {
     format!(
         "{function} was not built within {waited:?} (build_timeout). The build goes on, and what it \
          gives is kept: call again later, or set a longer build_timeout."
+    )
+}
+
+/// The sentence for a function that is called to build what more share, the same in every language.
+///
+/// ```
+/// let text = tenure::front::shared_build_text("basket", tenure::KeptFor::Session, "shop");
+/// assert!(text.contains("scope=\"session\" for shop too"));
+/// ```
+#[must_use]
+pub fn shared_build_text(function: &str, kept_for: KeptFor, within: &str) -> String {
+    let (has, more, cure) = match kept_for {
+        KeptFor::Session => ("scope=\"session\"", "more than one session shares", {
+            format!("Write scope=\"session\" for {within} too")
+        }),
+        KeptFor::Callers => (
+            "a scope of its own",
+            "others share too",
+            format!("Give {within} the same scope"),
+        ),
+    };
+    format!(
+        "{function} has {has}, and was called to build {within}, which {more}: all of them would get what \
+         belongs to whoever came first. {cure}, or call {function} where {within} is used, and pass along \
+         what it gives at each call."
     )
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::life::lease::Lease;
-use crate::words::error::{Error, cycle_text, no_session_text, timed_out_text};
+use crate::words::error::{Error, cycle_text, no_session_text, shared_build_text, timed_out_text};
 
 /// Why a cached function that returns a `Result` gave no resource.
 ///
@@ -37,6 +37,8 @@ enum Kind<E> {
     Cycle(Arc<[String]>),
     NoSession(Arc<str>),
     TimedOut(Arc<str>, Duration),
+    /// The sentence, which names both functions.
+    SharedBuild(Arc<str>),
     /// With what to do about it, where that is known.
     Interrupted(Option<Arc<str>>),
 }
@@ -134,7 +136,8 @@ impl<E> Shared<E> {
         matches!(self.0, Kind::Cycle(_))
     }
 
-    /// Whether the function has `scope = "session"` and the calling code runs in no session.
+    /// Whether the function has `scope = "session"` and the calling code runs in no session, or builds what
+    /// more than one session shares.
     ///
     /// ```
     /// #[tenure::cache_resource(scope = "session")]
@@ -146,7 +149,7 @@ impl<E> Shared<E> {
     /// ```
     #[must_use]
     pub fn is_no_session(&self) -> bool {
-        matches!(self.0, Kind::NoSession(_))
+        matches!(self.0, Kind::NoSession(_) | Kind::SharedBuild(_))
     }
 
     /// Whether the build took longer than `build_timeout` lets a caller wait. It goes on, and what it
@@ -203,6 +206,11 @@ impl<E> Shared<E> {
             Error::Cycle(chain) => Kind::Cycle(chain.into()),
             Error::NoSession { function } => Kind::NoSession(function.into()),
             Error::TimedOut { function, waited } => Kind::TimedOut(function.into(), waited),
+            Error::SharedBuild {
+                function,
+                kept_for,
+                within,
+            } => Kind::SharedBuild(shared_build_text(&function, kept_for, &within).into()),
             Error::Interrupted(interrupt) => Kind::Interrupted(interrupt.advice().map(Into::into)),
         })
     }
@@ -215,6 +223,7 @@ impl<E> Clone for Shared<E> {
             Kind::Cycle(chain) => Kind::Cycle(Arc::clone(chain)),
             Kind::NoSession(function) => Kind::NoSession(Arc::clone(function)),
             Kind::TimedOut(function, waited) => Kind::TimedOut(Arc::clone(function), *waited),
+            Kind::SharedBuild(text) => Kind::SharedBuild(Arc::clone(text)),
             Kind::Interrupted(advice) => Kind::Interrupted(advice.clone()),
         })
     }
@@ -227,6 +236,7 @@ impl<E: fmt::Display> fmt::Display for Shared<E> {
             Kind::Cycle(chain) => f.write_str(&cycle_text(chain)),
             Kind::NoSession(function) => f.write_str(&no_session_text(function)),
             Kind::TimedOut(function, waited) => f.write_str(&timed_out_text(function, *waited)),
+            Kind::SharedBuild(text) => f.write_str(text),
             Kind::Interrupted(Some(advice)) => f.write_str(advice),
             Kind::Interrupted(None) => f.write_str("the call was interrupted by its host"),
         }
@@ -244,6 +254,7 @@ impl<E: fmt::Debug> fmt::Debug for Shared<E> {
                 .field(function)
                 .field(waited)
                 .finish(),
+            Kind::SharedBuild(text) => f.debug_tuple("SharedBuild").field(text).finish(),
             Kind::Interrupted(_) => f.write_str("Interrupted"),
         }
     }

@@ -61,6 +61,33 @@ pub fn l1_cleared(world: &World) {
     }
 }
 
+pub fn l1_cleared_last_built_first(world: &World) {
+    let [f, g] = &["f", "g"].map(|it| world.function_with(it, world.settings(), world.keeper()));
+    let built = || {
+        for number in 0..3 {
+            world.number(f, number);
+            world.number(g, number);
+        }
+    };
+    built();
+    world.engine.clear_all();
+    built();
+    f.clear().unwrap();
+    assert_eq!(g.clear_if(|_, _| true).unwrap(), 3);
+    built();
+    assert_eq!(f.discard_where(|_| true), 3);
+    g.release_all(Cause::Superseded);
+    built();
+    world.engine.release_where(&|_| true, Cause::Superseded);
+    let expected = [
+        [5, 4, 3, 2, 1, 0],
+        [10, 8, 6, 11, 9, 7],
+        [16, 14, 12, 17, 15, 13],
+        [23, 22, 21, 20, 19, 18],
+    ];
+    assert_eq!(world.log.order(), expected.concat());
+}
+
 pub fn l1_invalid(world: &World) {
     let keeper = world.keeper().validating(|thing| Ok(thing.number > 0));
     let f = world.function_with("f", validating(world), keeper);

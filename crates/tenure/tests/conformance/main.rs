@@ -68,6 +68,7 @@ suite! {
         l1_evicted
         l1_expired
         l1_cleared
+        l1_cleared_last_built_first
         l1_invalid
         l1_superseded
         l19_a_discarded_lease_is_released_once_and_its_successor_stays
@@ -157,6 +158,9 @@ mod hosted {
             s1_global_is_one_for_all_sessions
             s2_each_session_has_its_own
             s2_its_end_releases_what_it_holds
+            s2_what_was_built_last_goes_first
+            s2_what_all_share_is_not_built_on_what_is_ones_own
+            s2_a_host_may_lend_its_sessions_to_what_all_share
             s2_a_session_that_ended_before_it_was_joined_leaves_nothing
             s3_without_a_session_it_is_an_error
             s4_a_session_that_comes_back_finds_its_resources

@@ -90,7 +90,7 @@ pub fn l2_a_slow_release_delays_nobody(world: &World) {
         assert_eq!(world.number(f, 2), 1);
         assert_eq!(world.number(f, 1), 2);
         f.clear().unwrap();
-        assert_eq!(world.log.order(), [1, 2]);
+        assert_eq!(world.log.order(), [2, 1]);
         assert_eq!(world.number(f, 1), 3);
         gate.open();
     });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tenure::{Cause, Error, Scope, Settings};
 
 use crate::support::host::TestHost;
+use crate::support::lines::logged;
 use crate::support::{Announced, PAST, Things, World, gate, key, receive};
 
 const GRACE: Duration = Duration::from_secs(30);
@@ -67,6 +68,89 @@ pub fn s2_its_end_releases_what_it_holds(world: &World) {
     world.engine.end_session("a");
     world.engine.end_session("nobody");
     assert_eq!(world.log.released(), 3);
+}
+
+pub fn s2_what_was_built_last_goes_first(world: &World) {
+    // Which function joined the session first says nothing of what was built first.
+    let [f, g] = &["f", "g"].map(|it| world.function_with(it, world.settings(), world.keeper()));
+    let built = || {
+        serve("a", || {
+            for number in 0..3 {
+                world.number(f, number);
+                world.number(g, number);
+            }
+        });
+    };
+    built();
+    world.engine.end_session("a");
+    built();
+    world.engine.end_scope("a");
+    built();
+    world.engine.end_scope_at_once("a");
+    let released = world.log.order();
+    let backwards = |from: u64| (from..from + 6).rev();
+    let expected: Vec<_> = [0, 6, 12].into_iter().flat_map(backwards).collect();
+    assert_eq!(released, expected);
+}
+
+pub fn s2_what_all_share_is_not_built_on_what_is_ones_own(world: &World) {
+    let own = &world.function_with("basket", world.settings(), world.keeper());
+    let shared = world.function_with("shop", Settings::default(), world.keeper());
+    let build = || {
+        let basket = || own.get_or_build(&key(1).finish(), || Ok(world.log.thing()));
+        for error in [
+            basket().map(drop).unwrap_err(),
+            own.clear().unwrap_err(),
+            own.kept(&key(1).finish()).map(drop).unwrap_err(),
+        ] {
+            assert!(matches!(&error, Error::SharedBuild { function, within, .. }
+                if function == "basket" && within == "shop"));
+            let text = error.to_string();
+            assert!(text.contains("scope=\"session\" for shop too"), "{text}");
+        }
+        // A session that the build enters itself is its own, also for what that builds in turn.
+        let entered = tenure::front::enter_session();
+        assert_eq!(basket().unwrap().number, 0);
+        drop(entered);
+        assert!(basket().is_err());
+        Ok(world.log.thing())
+    };
+    serve("a", || {
+        assert_eq!(
+            shared.get_or_build(&key(1).finish(), build).unwrap().number,
+            1
+        );
+        assert_eq!(world.number(own, 1), 0);
+    });
+    // The other way round, and among those of one session, it is what sessions are for.
+    let trial = world.function_with("trial", world.settings(), world.keeper());
+    let nested = || {
+        world.number(&shared, 1);
+        world.number(own, 1);
+        Ok(world.log.thing())
+    };
+    let built = serve("a", || trial.get_or_build(&key(1).finish(), nested));
+    assert_eq!(built.unwrap().number, 2);
+}
+
+pub fn s2_a_host_may_lend_its_sessions_to_what_all_share(world: &World) {
+    let own = &world.function_with("basket", world.settings(), world.keeper());
+    let shared = world.function_with("shop", Settings::default(), world.keeper());
+    world.host.as_ref().unwrap().lend_sessions();
+    let ((), logged) = logged(|| {
+        for number in 0..3 {
+            let build = || {
+                world.number(own, 1);
+                Ok(world.log.thing())
+            };
+            serve("a", || {
+                drop(shared.get_or_build(&key(number).finish(), build))
+            });
+        }
+    });
+    let of_it = |line: &&String| line.contains("more than one session shares");
+    assert_eq!(logged.iter().filter(of_it).count(), 1, "{logged:?}");
+    assert_eq!(own.info().builds, 1);
 }
 
 pub fn s2_a_session_that_ended_before_it_was_joined_leaves_nothing(world: &World) {
@@ -250,8 +334,8 @@ pub fn clears_are_for_the_present_session(world: &World) {
     serve("a", || f.clear_entry(&key(1).finish()).unwrap());
     assert_eq!(world.log.order(), [0]);
     serve("b", || f.clear().unwrap());
-    assert_eq!(world.log.order(), [0, 2, 3]);
+    assert_eq!(world.log.order(), [0, 3, 2]);
     // From no session at all.
     world.engine.clear_all();
-    assert_eq!(world.log.order(), [0, 2, 3, 1]);
+    assert_eq!(world.log.order(), [0, 3, 2, 1]);
 }

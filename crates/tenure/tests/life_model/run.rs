@@ -377,5 +377,7 @@ fn name(session: usize) -> String {
 }
 
 fn serve<T>(session: usize, work: impl FnOnce() -> T) -> T {
+    // A step within a build is in a session that the build has entered.
+    let _entered = tenure::front::enter_session();
     TestHost::serve(Some(&name(session)), work)
 }

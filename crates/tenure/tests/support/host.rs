@@ -46,6 +46,7 @@ pub struct TestHost {
     at_question: Mutex<Option<Errand>>,
     at_end: Mutex<Option<Errand>>,
     stops: AtomicBool,
+    lends: AtomicBool,
 }
 
 /// Something to do once.
@@ -64,6 +65,7 @@ impl TestHost {
             at_question: Mutex::default(),
             at_end: Mutex::default(),
             stops: AtomicBool::new(false),
+            lends: AtomicBool::new(false),
         })
     }
 
@@ -121,6 +123,11 @@ impl TestHost {
         self.stops.store(true, Ordering::SeqCst);
     }
 
+    /// From now on, builds that more than one session shares may be built on what is kept for one.
+    pub fn lend_sessions(&self) {
+        self.lends.store(true, Ordering::SeqCst);
+    }
+
     pub fn check(&self) {
         let (begun, ended) = (&self.begun, &self.ended);
         let ended = ended.load(Ordering::SeqCst);
@@ -149,6 +156,10 @@ impl Host for TestHost {
             errand();
         }
         Ok(ended)
+    }
+
+    fn lends_sessions(&self) -> Result<bool, Interrupt> {
+        Ok(self.lends.load(Ordering::SeqCst))
     }
 
     fn begin(&self, start: &BuildStart<'_>) -> Result<Option<Arc<dyn HostBuild>>, Interrupt> {

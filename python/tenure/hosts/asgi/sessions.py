@@ -1,20 +1,21 @@
 """Which session the present code serves, and when it ends.
 
-A context variable carries it, so that what a request starts (its tasks, the threads of its blocking endpoints) serves
-its session too. Once the session is over it says so to whatever of these goes on.
+A context variable carries the visit, so that what a request starts (its tasks, the threads of its blocking endpoints)
+serves its session too. Once the session is over it says so to whatever of these goes on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 from tenure import _native
 
-__all__ = ["AsgiHost", "Session", "current", "end", "host"]
+__all__ = ["AsgiHost", "Session", "Visit", "current", "end", "host", "serving"]
 
 _numbers = itertools.count(1)
 
@@ -34,8 +35,34 @@ class Session:
         """How many requests and WebSockets serve it now."""
 
 
-current: ContextVar[Session | None] = ContextVar("tenure_asgi_session", default=None)
-"""The session that the present code serves."""
+class Visit:
+    """One request or WebSocket that serves a session."""
+
+    __slots__ = ("has_ended_it", "session")
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.has_ended_it = False
+        """Whether the session was ended here, and not by another visit."""
+
+
+current: ContextVar[Visit | None] = ContextVar("tenure_asgi_visit", default=None)
+"""The visit that the present code belongs to."""
+
+
+@contextlib.contextmanager
+def serving(visit: Visit) -> Iterator[None]:
+    """Has the code of this context belong to a visit."""
+    token = current.set(visit)
+    # An app may be called in a build: its sessions are its own, and not those of whoever came first.
+    inside = _native.in_session()
+    entered = None if inside is None else _native.inside.set(inside)
+    try:
+        yield
+    finally:
+        if entered is not None:
+            _native.inside.reset(entered)
+        current.reset(token)
 
 
 async def end(session: Session) -> None:
@@ -48,11 +75,23 @@ async def end(session: Session) -> None:
         return
     try:
         loop = asyncio.get_running_loop()
-        ending = loop.run_in_executor(None, _native.end_session_after, session.name, 0.0)
-    except RuntimeError:  # The loop is another library's, or has no threads any more.
+    except RuntimeError:  # It is another library's.
         _native.end_session_after(session.name, 0.0)
+        return
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def tell() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    def told() -> None:
+        with contextlib.suppress(RuntimeError):  # The loop is closed, and nobody waits there.
+            loop.call_soon_threadsafe(tell)
+
+    if _native.end_session_beside(session.name, told):
+        await ended
     else:
-        await asyncio.shield(ending)
+        _native.end_session_after(session.name, 0.0)
 
 
 class AsgiHost:
@@ -61,15 +100,15 @@ class AsgiHost:
     name = "asgi"
 
     def session(self) -> str | None:
-        session = current.get()
-        if session is None:
+        visit = current.get()
+        if visit is None:
             return None
-        session.is_used = True
-        return session.name
+        visit.session.is_used = True
+        return visit.session.name
 
     def has_ended(self, session: str) -> bool:
-        here = current.get()
-        return here is None or here.is_over or here.name != session
+        visit = current.get()
+        return visit is None or visit.session.is_over or visit.session.name != session
 
     def begin(self, func: Callable[..., Any], text: str | None, show_time: bool, allow_widgets: bool) -> None:
         return None

@@ -37,6 +37,9 @@ class StreamlitHost:
 
     name = "streamlit"
 
+    lends_sessions = True
+    """As `st.cache_resource` does: an unchanged app goes on."""
+
     def refreshing(self) -> tuple[float, int]:
         return config.multiplier(), config.workers()
 
