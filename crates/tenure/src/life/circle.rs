@@ -4,7 +4,7 @@
 //! 1. A wait that would close a circle is refused before it begins. Edges are added and searched under one
 //!    lock, so of the waits that would close a circle together one sees it.
 //! 2. A build is for everybody who shares its resource, and so is what it has begun: there is no session for
-//!    it but one that was entered within it. See docs/design/0014-shared-builds.md.
+//!    it but one that was entered within it. See docs/design/0017-shared-builds.md.
 //!
 //! Lock order: the graph's lock is a leaf.
 
