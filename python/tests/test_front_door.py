@@ -455,6 +455,7 @@ def test_info_of_a_function(clock: Clock) -> None:
         "session_ended",
         "superseded",
         "orphaned",
+        "idle",
         "shutdown",
     }
     assert "builds=3" in repr(info)
