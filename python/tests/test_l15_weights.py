@@ -48,7 +48,8 @@ def test_l15_what_is_heavier_than_all_is_handed_out_and_not_kept(
     assert isinstance(thing(11), Thing)
     assert thing.info().entries == 1
     (record,) = caplog.records
-    assert "heavier" in record.getMessage() and "weight=11" in record.getMessage()
+    assert "heavier" in record.getMessage()
+    assert "weight=11" in record.getMessage()
 
 
 def test_l15_a_fixed_weight(clock: Clock, ledger: Ledger) -> None:

@@ -657,7 +657,9 @@ fn l15_what_is_too_heavy_is_handed_out_and_not_kept() {
 fn l15_what_is_put_in_by_hand_weighs_too() {
     let world = World::new(Settings::default().weighs(true).max_weight(10));
     for (name, weight) in [(1, 6), (2, 6), (3, 11)] {
-        let put = world.function.insert(&key(name).finish(), heavy(name.into(), weight));
+        let put = world
+            .function
+            .insert(&key(name).finish(), heavy(name.into(), weight));
         assert_eq!(put.unwrap().number, u32::from(name));
     }
     let gone = [(1, Cause::Evicted), (3, Cause::Orphaned)];

@@ -147,7 +147,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let built_at = services.stamp(services.clock.now());
         let unkept = Unkept::new(value.into(), built_at, &self.core);
         let scoped = self.scoped_cache(self.core.services.host().as_deref())?;
-        let admission = Admission::of_given(&self.core, unkept.value()).map_err(Error::Interrupted)?;
+        let admission =
+            Admission::of_given(&self.core, unkept.value()).map_err(Error::Interrupted)?;
         let (built, built_at) = unkept.keep();
         let put = scoped.cache().insert(key, built, built_at, admission);
         services.timer.report();

@@ -27,7 +27,7 @@ def multiplier() -> float:
         return times
     _log.warning(
         "runner.cacheBackgroundRefreshTTLMultiplier is %r, and must be a number above 1.0; %s is used. "
-        "To never hand out what is older than its ttl write refresh_mode=\"foreground\" or max_stale=0",
+        'To never hand out what is older than its ttl write refresh_mode="foreground" or max_stale=0',
         given,
         _MULTIPLIER,
     )
