@@ -36,8 +36,9 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     fn clear(&self, cause: Cause);
     /// Releases the resources of which this is true.
     fn end_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause);
-    /// Releases what lives on a place that ends.
-    fn end_place(&self, place: u64, cause: Cause);
+    /// What lives on a place that ends, and what is kept for a scope that ends with it, with the time each
+    /// was built at.
+    fn hold_place(&self, place: u64, scope: Option<&str>) -> Vec<(Nanos, End)>;
     /// Forgets the session's cache, and gives what releases it.
     fn leave_session(&self, session: &SessionId) -> Option<End>;
     /// Everything that is held, with the time each was built at; the builds under way become

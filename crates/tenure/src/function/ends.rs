@@ -9,7 +9,9 @@ use crate::ground::clock::Nanos;
 use crate::ground::sync::{Arc, Weak};
 use crate::host::SessionId;
 use crate::key::KeyRef;
+use crate::life::cache::Cache;
 use crate::life::drain::End;
+use crate::life::entry::EntryRef;
 use crate::life::release::release;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
@@ -172,9 +174,20 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         Self::end_where(self, &|value| is_meant(value), cause);
     }
 
-    fn end_place(&self, place: u64, cause: Cause) {
-        let behaviour = &self.core.behaviour;
-        Self::end_where(self, &|value| behaviour.place(value) == Some(place), cause);
+    fn hold_place(&self, place: u64, scope: Option<&str>) -> Vec<(Nanos, End)> {
+        let of_scope = scope.and_then(|it| self.session_caches.lock().get(it).cloned());
+        let caches = self.caches().into_iter();
+        let held = caches.flat_map(|cache| {
+            let goes_whole = of_scope.as_ref().is_some_and(|it| Arc::ptr_eq(it, &cache));
+            let mut entries = cache.live();
+            entries.retain(|entry| {
+                goes_whole || self.core.behaviour.place(entry.value()) == Some(place)
+            });
+            entries
+                .into_iter()
+                .map(move |entry| ending(&cache, entry, Cause::SessionEnded))
+        });
+        held.collect()
     }
 
     fn leave_session(&self, session: &SessionId) -> Option<End> {
@@ -189,13 +202,7 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     fn hold_all(&self) -> Vec<(Nanos, End)> {
         let held = self.caches().into_iter().flat_map(|cache| {
             let entries = cache.hold_all().into_iter();
-            entries.map(move |entry| {
-                let (built_at, cache) = (entry.built_at(), Arc::clone(&cache));
-                let end: End = Box::new(move || {
-                    cache.discard(entry, Cause::Shutdown);
-                });
-                (built_at, end)
-            })
+            entries.map(move |entry| ending(&cache, entry, Cause::Shutdown))
         });
         held.collect()
     }
@@ -210,4 +217,17 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
             cache.inspect(counts);
         }
     }
+}
+
+/// The end of an entry, which stays in its cache until then, and the time it was built at.
+fn ending<V: Resource, F: Failure>(
+    cache: &Arc<Cache<V, F>>,
+    entry: EntryRef<V>,
+    cause: Cause,
+) -> (Nanos, End) {
+    let (built_at, cache) = (entry.built_at(), Arc::clone(cache));
+    let end: End = Box::new(move || {
+        cache.discard(entry, cause);
+    });
+    (built_at, end)
 }

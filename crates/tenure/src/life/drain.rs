@@ -111,18 +111,31 @@ impl Drains {
         watched.collect()
     }
 
-    /// Releases what lives on a place that ends, whoever uses it, but for what someone has asked to stay.
-    pub(crate) fn end_place(&self, place: u64) {
-        self.let_go_on(place, |resource| !resource.is_claimed());
+    /// Takes out what lives on a place that ends, whoever uses it, but for what someone has asked to stay,
+    /// with the time each was built at.
+    pub(crate) fn take_place(&self, place: u64) -> Vec<(Nanos, End)> {
+        let goes = self.take_those_on(place, |resource| !resource.is_claimed());
+        let ends = goes.into_iter().map(|resource| {
+            let built_at = resource.built_at();
+            let end: End = Box::new(|| resource.release());
+            (built_at, end)
+        });
+        ends.collect()
     }
 
     /// Releases what lives on a place and nobody uses any more, before the next look at it.
     pub(crate) fn look_at_place(&self, place: u64) {
-        self.let_go_on(place, |resource| !resource.in_use());
+        let _under_way = self.under_way.begin();
+        for resource in self.take_those_on(place, |resource| !resource.in_use()) {
+            resource.release();
+        }
     }
 
-    fn let_go_on(&self, place: u64, goes: impl Fn(&dyn Watched) -> bool) {
-        let _under_way = self.under_way.begin();
+    fn take_those_on(
+        &self,
+        place: u64,
+        goes: impl Fn(&dyn Watched) -> bool,
+    ) -> Vec<Box<dyn Watched>> {
         let of_place: Vec<_> = {
             let mut watched = self.watched.lock();
             let all = watched.iter();
@@ -132,14 +145,17 @@ impl Drains {
                 .filter_map(|id| Some((id, watched.remove(&id)?)))
                 .collect()
         };
+        let mut taken = Vec::new();
         for (id, (resource, until)) in of_place {
             self.timer.cancel(id);
+            // Asked under no lock.
             if goes(&*resource) {
-                resource.release();
+                taken.push(resource);
             } else {
                 self.watch(resource, until);
             }
         }
+        taken
     }
 
     /// Has a warning logged if the entry of this function at this address is still leased after
