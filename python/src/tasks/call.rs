@@ -7,7 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
-use tenure::front::{Again, Asked, Detached, Next};
+use tenure::front::{Again, Asked, Detached, InBuild, Next};
 use tenure::{Encoder, Error, Lease};
 
 use crate::caller::user_code;
@@ -114,13 +114,22 @@ impl TaskCall {
 
     /// Does what may run the program's code, as a part of what the task is inside of.
     fn engaged<T>(&self, py: Python<'_>, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+        self.inside(py, || frames::enter(py), work)
+    }
+
+    fn inside<T>(
+        &self,
+        py: Python<'_>,
+        enter: impl FnOnce() -> PyResult<Vec<InBuild>>,
+        work: impl FnOnce() -> PyResult<T>,
+    ) -> PyResult<T> {
         if process::is_left_behind(self.generation) {
             return Err(PyRuntimeError::new_err(
                 "this process was forked while the call was under way, and its event loop is the \
                  parent's. Call again",
             ));
         }
-        let _places = frames::enter(py)?;
+        let _places = enter()?;
         let _current = self.cached.get().current();
         interrupts::to_caller(py, work)
     }
@@ -210,7 +219,7 @@ impl TaskCall {
             process::stay(py);
         }
         host::find(py)?;
-        self.engaged(py, || {
+        let work = || {
             let mut asked = std::mem::take(&mut self.state().asked);
             let again = || self.again(home);
             let next = self.function.next(&self.key.finish(), &mut asked, &again);
@@ -240,7 +249,8 @@ impl TaskCall {
                     Ok((WAIT, caller.into_any().unbind(), None))
                 }
             }
-        })
+        };
+        self.inside(py, || frames::enter_to_wait(home), work)
     }
 
     /// The end of the build: whether the call is over, and the resource.
@@ -281,7 +291,11 @@ impl TaskCall {
 
     /// Takes what `validate` has raised, which is a no.
     fn check_raised(&self, home: &Bound<'_, PyAny>, error: Bound<'_, PyAny>) -> PyResult<Outcome> {
-        VALIDATE.raised(home.py(), self.cached.get().name(), PyErr::from_value(error));
+        VALIDATE.raised(
+            home.py(),
+            self.cached.get().name(),
+            PyErr::from_value(error),
+        );
         self.judged(home, || Ok(false))
     }
 

@@ -93,14 +93,39 @@ fn innermost(py: Python<'_>) -> PyResult<Option<Bound<'_, Frame>>> {
 /// Has the engine see, on this thread and while what this gives lives, what builds the present task is
 /// inside of.
 pub(crate) fn enter(py: Python<'_>) -> PyResult<Vec<InBuild>> {
+    // The outermost first, as the engine would have met them.
+    Ok(places(py)?.iter().rev().map(BuildPlace::enter).collect())
+}
+
+/// The same for a task of this home that is about to wait. Where it is not the innermost build's own task,
+/// that build may not wait for it in turn.
+pub(crate) fn enter_to_wait(home: &Bound<'_, PyAny>) -> PyResult<Vec<InBuild>> {
+    let py = home.py();
+    let places = places(py)?;
+    let Some((innermost, outer)) = places.split_first() else {
+        return Ok(Vec::new());
+    };
+    let is_own = home
+        .call_method1(intern!(py, "is_own"), (innermost.number(),))?
+        .extract()?;
+    let mut entered: Vec<_> = outer.iter().rev().map(BuildPlace::enter).collect();
+    entered.push(if is_own {
+        innermost.enter()
+    } else {
+        innermost.enter_beside()
+    });
+    Ok(entered)
+}
+
+/// The builds that the present task is inside of, the innermost first.
+fn places(py: Python<'_>) -> PyResult<Vec<BuildPlace>> {
     let mut places = Vec::new();
     each(py, |kind| {
         if let FrameKind::Build(place) = kind {
             places.push(place.clone());
         }
     })?;
-    // The outermost first, as the engine would have met them.
-    Ok(places.iter().rev().map(BuildPlace::enter).collect())
+    Ok(places)
 }
 
 /// Whether the present task is inside of the check of this entry.
