@@ -151,7 +151,7 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
                 return
             self.gates[number] = gate
         future: asyncio.Future[None] = loop.create_future()
-        gate.futures[future] = None
+        gate.futures[future] = asyncio.current_task()
         try:
             await _landed(future, _carriers.Looks(caller, self))
         except BaseException:
@@ -162,16 +162,10 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
         return _unlisted(work)
 
     async def others_end(self, until: float) -> bool:
-        me = asyncio.current_task()
-        for task in asyncio.all_tasks():
-            # Who closes all generators of a loop gathers their ends.
-            together = getattr(getattr(task, "_fut_waiter", None), "_children", ())
-            if me in together:
-                others = [it for it in together if it is not me and not it.done()]
-                if others:
-                    await self.wait(others, until)
-                return bool(others)
-        return False
+        others = [it for it in _closed_together() if not it.done()]
+        if others:
+            await self.wait(others, until)
+        return bool(others)
 
     def silence(self, task: asyncio.Task[Any]) -> None:
         task._log_destroy_pending = False  # type: ignore[attr-defined]
@@ -197,9 +191,13 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
             if not self.is_parents:
                 if self._watch is not None:
                     self._watch.cancel()
-                # Where nobody has cancelled anything: what is not built yet is built elsewhere, or not at all.
-                for build in tuple(self.builds.values()):
-                    build.cancel()
+                # Where nobody has cancelled anything: what is not built yet is built elsewhere, or not at all, but for
+                # what a generator asks for that is being closed as well.
+                others = _closed_together()
+                for number, build in tuple(self.builds.items()):
+                    gate = self.gates.get(number)
+                    if gate is None or others.isdisjoint(gate.futures.values()):
+                        build.cancel()
                 try:
                     await self.ends()
                 finally:
@@ -222,6 +220,17 @@ def home() -> Home:
         known = Home(loop, is_past)
         _carriers.add(known)
     return known
+
+
+def _closed_together() -> set[asyncio.Task[Any]]:
+    """The tasks that close the other generators of a loop, where the present one closes its home's."""
+    me = asyncio.current_task()
+    for task in asyncio.all_tasks():
+        # Who closes all generators of a loop gathers their ends.
+        together = getattr(getattr(task, "_fut_waiter", None), "_children", ())
+        if me in together:
+            return {it for it in together if it is not me}
+    return set()
 
 
 _past: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Callable[[], object]] = weakref.WeakKeyDictionary()
@@ -292,8 +301,8 @@ class _Gate(_carriers.Gate):
 
     def __init__(self, here: Home, number: int) -> None:
         super().__init__(here, number)
-        # In the order in which they came, which is the order of waking.
-        self.futures: dict[asyncio.Future[None], None] = {}
+        # Each with the task that waits for it, in the order in which they came, which is the order of waking.
+        self.futures: dict[asyncio.Future[None], asyncio.Task[Any] | None] = {}
 
     def let_through(self) -> None:
         for future in self.futures:

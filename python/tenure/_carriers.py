@@ -11,8 +11,9 @@ loops of both kinds, on the threads of one process, wait for each other's builds
    at whether a loop is closed.
 2. At the end of a loop what lives there leaves its cache one by one, the last built first, each when the release of the
    one before has ended: a teardown finds what its resource was built with.
-3. The end has one time for all that belongs to it, counted from its first sign. What is not over by then is begun at
-   once, and what goes on when the end itself is over is cut off: its ticket is told, so that nobody waits for it.
+3. The end has one time for all that belongs to it, counted from its first sign. What has not had its turn shortly
+   before that is begun at once, so that one that hangs costs the others nothing. What goes on when the time is over is
+   cut off: its ticket is told, so that nobody waits for it.
 4. Every release that has begun ends its ticket once: by itself, cut off at the end, or told that its loop was closed,
    by whoever looks at the loops next. A shutdown looks before it waits.
 5. Nothing that only its loop can release is kept once the loop has been wound up for the last time.
@@ -58,6 +59,9 @@ lasts."""
 
 PAUSE = 0.005
 """Seconds between two looks at what the end of a loop has to wait for: a lease on another loop, say."""
+
+_RESERVE = 0.1
+"""The part of an end's time that is left to those whose turn has not come by then: they are begun together."""
 
 _ROUNDS = 8
 """How often the end of a loop looks for what its releases have built again meanwhile."""
@@ -415,7 +419,8 @@ class Home(ABC, Generic[Task]):
             self.silence(task)
 
     async def wind_up(self, until: float) -> None:
-        """Releases what lives here, each resource when the one before has been, or the time is over."""
+        """Releases what lives here, each resource when the one before has been, or the time for turns is over."""
+        until -= self._timeout * _RESERVE
         self._winds_up += 1
         try:
             # What has begun by itself may use what is released here, and other threads may have posted more of it.

@@ -253,8 +253,36 @@ def client_of(ledger: Ledger, sleep: Callable[[], Any]) -> Any:
     return client
 
 
+@on_both
+def test_a3_one_that_hangs_costs_the_others_nothing(run: Any) -> None:
+    left: list[str] = []
+    torn = ends_that_hang()["torn"]
+
+    @tenure.cache_resource(scope="loop")
+    async def other() -> AsyncIterator[object]:
+        yield object()
+        for _ in range(5):
+            await asyncio.sleep(0) if not trio.lowlevel.in_trio_task() else await trio.sleep(0)
+        left.append("left")
+
+    async def main() -> None:
+        await other()
+        await torn()
+
+    tenure.configure(shutdown_timeout="0.5s")
+    try:
+        run(main)
+    finally:
+        tenure.configure()
+    assert left == ["left"]
+    assert (torn.info().release_failures, other.info().release_failures) == (1, 0)
+
+
 @on_every_loop
-def test_a3_what_a_generator_asks_for_while_the_loop_closes_it_is_released(run: Any, ledger: Ledger) -> None:
+@pytest.mark.parametrize("turns", [0, 1, 20])
+def test_a3_what_a_generator_asks_for_while_the_loop_closes_it_is_released(
+    run: Any, turns: int, ledger: Ledger
+) -> None:
     client = client_of(ledger, lambda: asyncio.sleep(0))
     rows_open: list[Any] = []
     was_open: list[bool] = []
@@ -264,10 +292,11 @@ def test_a3_what_a_generator_asks_for_while_the_loop_closes_it_is_released(run: 
         try:
             yield 1
         finally:
-            for _ in range(20):
+            for _ in range(turns):
                 await asyncio.sleep(0)
             thing = await client()
-            await asyncio.sleep(0)
+            for _ in range(5):
+                await asyncio.sleep(0)
             was_open.append(thing.is_open)
 
     async def main() -> None:
