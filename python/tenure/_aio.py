@@ -6,8 +6,13 @@ that are being cancelled, and then releases what lives on the loop, the last bui
 has been started, whose end does the same with what is left. Only a bare `loop.close()` says nothing: it is noticed by
 whoever looks next.
 
-What the end of a loop must not cut short, keepers and releases that have begun, is run by tasks that
-`asyncio.all_tasks` does not know: the loop waits for them in its home's end.
+1. What the end of a loop must not cut short, keepers and releases that have begun, is run by tasks that
+   `asyncio.all_tasks` does not know: the loop waits for them in its home's end.
+2. A loop has one home until its generators are closed, and the home's with them. Generators that are closed together
+   with it, and ask for something, are waited for.
+3. From then on the loop is *past*: until it stops, and wherever its executor is shut down, which is what `asyncio.run`
+   does before it closes a loop. A home of a loop that is past keeps nothing, and refuses what only the loop could
+   release. One that runs on after that has a new home.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Cor
 from typing import Any
 
 from tenure import _carriers, _native, _tasks
-from tenure._carriers import PAUSE, Result, carried, homes
+from tenure._carriers import PAUSE, Result, homes
 
 __all__ = ["Home", "home"]
 
@@ -34,12 +39,16 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
 
     meant_for_the_loop = (KeyboardInterrupt, SystemExit)
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, is_past: bool) -> None:
         super().__init__(id(loop))
         self.loop = weakref.ref(loop)
         self.thread = threading.get_ident()
         self._watch: asyncio.Task[None] | None = None
         self._end = self._until_the_end()
+        if is_past:
+            self.is_ending = True
+            self.state.end()
+            return
         # The first step of a generator tells the running loop of it, and runs to the yield at once.
         with contextlib.suppress(StopIteration):
             self._end.__anext__().send(None)
@@ -85,10 +94,10 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
         task = asyncio.Task(work, loop=self.loop(), name=name, context=context or contextvars.Context())
         self.tasks.add(task)
         task.add_done_callback(ended)
+        task.add_done_callback(_told)
         if is_sheltered:
             # Who ends the loop cancels all tasks that it lists.
             asyncio._unregister_task(task)
-            task.add_done_callback(_told)
         return task
 
     def is_running(self, task: asyncio.Task[Any]) -> bool:
@@ -114,14 +123,18 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
             isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() <= before
         )
 
-    def keeper(self, task: asyncio.Task[Any], number: int) -> Keeper:
+    def keeper(self, task: asyncio.Task[Any], function: str) -> Keeper:
+        task.set_name(f"tenure keeper {function}")
         # Nobody who cancels all tasks means this one: its home is told of that, and ends everything in order.
         asyncio._unregister_task(task)
         if self._watch is None and not self.is_ending:
             self._watch = self.spawn(self._watches(), "tenure loop", self.tasks.discard, False)
-        return Keeper(self, number, task)
+        return Keeper(self, function, task)
 
     def start(self, build: _native.TaskBuild, context: contextvars.Context, has_waited: bool) -> None:
+        if self.state.is_over and build.is_bound:
+            build.abandon()
+            raise build.refused()
         if has_waited and self.is_ending:
             build.abandon()
             raise asyncio.CancelledError(f"the event loop ends, and the build of {build.function} with it")
@@ -138,19 +151,24 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
                 return
             self.gates[number] = gate
         future: asyncio.Future[None] = loop.create_future()
-        gate.futures[future] = None
+        gate.futures[future] = asyncio.current_task()
         try:
-            it = carried.get(number)
-            if it is not None and it.home is self:
-                await future
-            else:
-                await _foreign(future, number)
+            await _landed(future, _carriers.Looks(caller, self))
         except BaseException:
             gate.leave(future)
             raise
 
     def stepwise(self, work: Awaitable[Result]) -> Awaitable[Result]:
         return _unlisted(work)
+
+    async def others_end(self, until: float) -> bool:
+        others = [it for it in _closed_together() if not it.done()]
+        if others:
+            await self.wait(others, until)
+        return bool(others)
+
+    def silence(self, task: asyncio.Task[Any]) -> None:
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
 
     async def _watches(self) -> None:
         """The task, which the loop lists, that learns of the end where all tasks are cancelled."""
@@ -164,7 +182,7 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
         with contextlib.suppress(asyncio.CancelledError):
             if others:
                 await asyncio.wait(others)
-            await self.wind_up(self.time() + _native.shutdown_timeout())
+            await self.wind_up(self.until())
 
     async def _until_the_end(self) -> AsyncGenerator[None, None]:
         try:
@@ -173,10 +191,17 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
             if not self.is_parents:
                 if self._watch is not None:
                     self._watch.cancel()
-                # Where nobody has cancelled anything: what is not built yet is built elsewhere, or not at all.
-                for build in tuple(self.builds.values()):
-                    build.cancel()
-                await self.ends()
+                # Where nobody has cancelled anything: what is not built yet is built elsewhere, or not at all, but for
+                # what a generator asks for that is being closed as well.
+                others = _closed_together()
+                for number, build in tuple(self.builds.items()):
+                    gate = self.gates.get(number)
+                    if gate is None or others.isdisjoint(gate.futures.values()):
+                        build.cancel()
+                try:
+                    await self.ends()
+                finally:
+                    _note_past(asyncio.get_running_loop())
 
 
 def home() -> Home:
@@ -186,12 +211,67 @@ def home() -> Home:
     """
     loop = asyncio.get_running_loop()
     here = homes.get(id(loop))
-    if isinstance(here, Home) and here.loop() is loop:
-        return here
-    _carriers.sweep()
-    here = Home(loop)
-    _carriers.add(here)
-    return here
+    known = here if isinstance(here, Home) and here.loop() is loop else None
+    if known is not None and not known.state.is_over:
+        return known
+    is_past = _is_past(loop)
+    if known is None or not is_past:
+        _carriers.sweep()
+        known = Home(loop, is_past)
+        _carriers.add(known)
+    return known
+
+
+def _closed_together() -> set[asyncio.Task[Any]]:
+    """The tasks that close the other generators of a loop, where the present one closes its home's."""
+    me = asyncio.current_task()
+    for task in asyncio.all_tasks():
+        # Who closes all generators of a loop gathers their ends.
+        together = getattr(getattr(task, "_fut_waiter", None), "_children", ())
+        if me in together:
+            return {it for it in together if it is not me}
+    return set()
+
+
+_past: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Callable[[], object]] = weakref.WeakKeyDictionary()
+"""The runs in which homes have ended, by their loops."""
+
+
+def _note_past(loop: asyncio.AbstractEventLoop) -> None:
+    _past[loop] = _run()
+
+
+def _run() -> Callable[[], object]:
+    """The present run of the running loop, as something that refers to it while it lasts.
+
+    A loop that begins to run sets a hook of its own for asynchronous generators, anew each time.
+    """
+    hook = sys.get_asyncgen_hooks().firstiter
+    if isinstance(hook, _NotListed):
+        hook = hook.instead_of
+    return _no_run if hook is None else weakref.ref(hook)
+
+
+def _no_run() -> None:
+    """For a loop that sets no hook."""
+
+
+def _is_past(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the loop runs only to be closed."""
+    if any(_closes(task.get_coro()) for task in asyncio.all_tasks(loop)):
+        return True
+    ended_in = _past.get(loop)
+    run = None if ended_in is None else ended_in()
+    return run is not None and run is _run()()
+
+
+def _closes(work: Any) -> bool:
+    """Whether this coroutine, or what it awaits, closes the generators of a loop or shuts down its executor."""
+    while work is not None:
+        if getattr(work, "__name__", None) in ("shutdown_asyncgens", "shutdown_default_executor"):
+            return True
+        work = getattr(work, "cr_await", None)
+    return False
 
 
 @atexit.register
@@ -221,8 +301,8 @@ class _Gate(_carriers.Gate):
 
     def __init__(self, here: Home, number: int) -> None:
         super().__init__(here, number)
-        # In the order in which they came, which is the order of waking.
-        self.futures: dict[asyncio.Future[None], None] = {}
+        # Each with the task that waits for it, in the order in which they came, which is the order of waking.
+        self.futures: dict[asyncio.Future[None], asyncio.Task[Any] | None] = {}
 
     def let_through(self) -> None:
         for future in self.futures:
@@ -236,22 +316,26 @@ class _Gate(_carriers.Gate):
             self.take_down()
 
 
-async def _foreign(future: asyncio.Future[None], number: int) -> None:
-    """Waits for a build on another loop, and hands it on where nobody carries it any more."""
-    stood_still = False
+async def _landed(future: asyncio.Future[None], looks: _carriers.Looks) -> None:
+    """Waits for the end of a build, and looks meanwhile."""
+    if looks.pause is None:
+        await future
+        return
     while not future.done():
-        stood_still = _carriers.is_looked_for(number, stood_still)
-        await asyncio.wait((future,), timeout=_carriers.LOOK)
+        looks.take()
+        await asyncio.wait((future,), timeout=looks.pause)
 
 
 class Keeper(_tasks.Keeper):
     """A keeper on a loop of asyncio."""
 
-    __slots__ = ("_left", "_stopped", "_task")
+    __slots__ = ("_error", "_has_left", "_left", "_stopped", "_task")
 
-    def __init__(self, here: Home, number: int, task: asyncio.Task[Any]) -> None:
-        super().__init__(here, number)
+    def __init__(self, here: Home, function: str, task: asyncio.Task[Any]) -> None:
+        super().__init__(here, function)
         self._task = task
+        self._has_left = False
+        self._error: BaseException | None = None
         self._stopped: asyncio.Future[None] = task.get_loop().create_future()
         self._left: asyncio.Future[None] = task.get_loop().create_future()
 
@@ -262,6 +346,8 @@ class Keeper(_tasks.Keeper):
     async def left(self) -> None:
         self.leave()
         await asyncio.shield(self._left)
+        if self._error is not None:
+            raise self._error
 
     async def keep(self) -> None:
         try:
@@ -277,14 +363,13 @@ class Keeper(_tasks.Keeper):
                 await asyncio.shield(self._stopped)
 
     def outcome(self) -> tuple[bool, BaseException | None]:
-        return self._left.done(), self._left.exception() if self._left.done() else None
+        return self._has_left, self._error
 
     def set_left(self, error: BaseException | None) -> None:
-        if error is None:
+        self._has_left, self._error = True, error
+        # One that was cut off ends when its loop has been closed, by the collector: nobody waits there.
+        if not self._left.get_loop().is_closed():
             self._left.set_result(None)
-        else:
-            self._left.set_exception(error)
-            self._left.exception()  # Where nobody asks, there is nobody to be told.
 
 
 @types.coroutine
@@ -298,7 +383,7 @@ def _unlisted(work: Any) -> Generator[Any, Any, Any]:
     thrown: BaseException | None = None
     while True:
         first, last = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(_not_listed, last)
+        sys.set_asyncgen_hooks(_NotListed(first), last)
         try:
             asked = steps.send(given) if thrown is None else steps.throw(thrown)
         except StopIteration as end:
@@ -307,9 +392,21 @@ def _unlisted(work: Any) -> Generator[Any, Any, Any]:
             sys.set_asyncgen_hooks(first, last)
         try:
             given, thrown = (yield asked), None
+        except GeneratorExit:
+            # Dropped together with what it awaits, which may have been closed first.
+            steps.close()
+            raise
         except BaseException as error:
             thrown = error
 
 
-def _not_listed(_: object) -> None:
-    """In the place of the loop's own hook."""
+class _NotListed:
+    """What stands in the place of a loop's own hook."""
+
+    __slots__ = ("instead_of",)
+
+    def __init__(self, instead_of: Any) -> None:
+        self.instead_of = instead_of
+
+    def __call__(self, _: object) -> None:
+        """Lists nothing."""

@@ -7,8 +7,18 @@ on the loop that built it.
 A carrier runs the tasks of its kind of loop; what is run there, and in which order, is the same for all of them. So
 loops of both kinds, on the threads of one process, wait for each other's builds.
 
-Everything of a home is touched on its own loop's thread, but for `post`, which any thread may call, and the looks at
-whether a loop is closed.
+1. Everything of a home is touched on its own loop's thread, but for `post`, which any thread may call, and the looks
+   at whether a loop is closed.
+2. At the end of a loop what lives there leaves its cache one by one, the last built first, each when the release of the
+   one before has ended: a teardown finds what its resource was built with.
+3. The end has one time for all that belongs to it, counted from its first sign. What has not had its turn shortly
+   before that is begun at once, so that one that hangs costs the others nothing. What goes on when the time is over is
+   cut off: its ticket is told, so that nobody waits for it.
+4. Every release that has begun ends its ticket once: by itself, cut off at the end, or told that its loop was closed,
+   by whoever looks at the loops next. A shutdown looks before it waits.
+5. Nothing that only its loop can release is kept once the loop has been wound up for the last time.
+
+Lock order: `_lock` is a leaf, and nothing is called under it.
 """
 
 from __future__ import annotations
@@ -17,7 +27,6 @@ import contextlib
 import contextvars
 import functools
 import inspect
-import operator
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -33,19 +42,26 @@ __all__ = [
     "PAUSE",
     "Gate",
     "Home",
+    "Looks",
     "Result",
     "add",
     "carried",
     "homes",
-    "is_looked_for",
     "sweep",
 ]
 
 LOOK = 1.0
 """Seconds between two looks of a foreign waiter at whether a build's loop still runs."""
 
+DOUBT = 0.4
+"""Seconds between two looks of a task that a build has begun at whether it waits in a circle: one that is seen twice
+lasts."""
+
 PAUSE = 0.005
 """Seconds between two looks at what the end of a loop has to wait for: a lease on another loop, say."""
+
+_RESERVE = 0.1
+"""The part of an end's time that is left to those whose turn has not come by then: they are begun together."""
 
 _ROUNDS = 8
 """How often the end of a loop looks for what its releases have built again meanwhile."""
@@ -77,8 +93,13 @@ class Home(ABC, Generic[Task]):
         self.releases: dict[Task, _native.Releasing] = {}
         self.gates: dict[int, Any] = {}
         self._posts: deque[Callable[[], object]] = deque()
-        self._held_back: list[tuple[int, Callable[[], Task | None]]] | None = None
-        """The releases that wait for their turn, with the numbers of their resources; None while nothing winds up."""
+        self._timeout = 0.0
+        self._until: float | None = None
+        """When what is being wound up has to be over; None where nothing was, or the loop has gone on since."""
+        self._winds_up = 0
+        self._turns: list[_native.PlaceEnds] = []
+        """What is being ended one by one. Each holds what is left of it."""
+        self._has_ended = False
 
     @abstractmethod
     def is_closed(self) -> bool:
@@ -145,7 +166,7 @@ class Home(ABC, Generic[Task]):
         """
 
     @abstractmethod
-    def keeper(self, task: Task, number: int) -> Keeper:
+    def keeper(self, task: Task, function: str) -> Keeper:
         """The keeper of what this task, which is the present one, has entered just now."""
 
     @abstractmethod
@@ -159,6 +180,13 @@ class Home(ABC, Generic[Task]):
     async def landing(self, caller: _native.TaskWaiter) -> None:
         """Waits until the build has ended."""
 
+    async def others_end(self, until: float) -> bool:
+        """Waits for what ends together with this home and may still ask for what lives here; whether there was any."""
+        return False
+
+    def silence(self, task: Task) -> None:
+        """Has Python say nothing of a task that never ends."""
+
     def stepwise(self, work: Awaitable[Result]) -> Awaitable[Result]:
         """Awaits what enters a resource, or leaves it."""
         return work
@@ -166,6 +194,29 @@ class Home(ABC, Generic[Task]):
     def contained(self, what: str) -> contextlib.AbstractContextManager[object]:
         """Lies around what may raise where nobody hears it but who runs the loop."""
         return contextlib.nullcontext()
+
+    def is_own(self, number: int) -> bool:
+        """Whether the present code runs in the very task of this build, and not in one that it has begun."""
+        task = self.builds.get(number)
+        return task is not None and self.is_running(task)
+
+    def until(self) -> float:
+        """When what is being wound up has to be over: one time, from the first sign of the end on."""
+        if self._until is None:
+            self._timeout = _native.shutdown_timeout()
+            self._until = self.time() + self._timeout
+        return self._until
+
+    def how_it_ended(self) -> str:
+        """What the log says of that, where something was lost."""
+        if self._has_ended:
+            return (
+                f"the end of its event loop has taken {self._timeout:g} s, and may not take longer (see "
+                "shutdown_timeout of tenure.configure)"
+            )
+        if self._until is not None:
+            return "its event loop was closed while what lived on it was being released: by a second Ctrl-C, say"
+        return _CLOSED
 
     def post(self, work: Callable[[], object]) -> bool:
         """Has `work` called on the loop, from any thread. `False`: it is closed, and never will be."""
@@ -190,6 +241,8 @@ class Home(ABC, Generic[Task]):
 
     def carry(self, build: _native.TaskBuild, context: contextvars.Context) -> None:
         """Runs a build as a task, in this context."""
+        if not (self.is_ending or self._winds_up):
+            self._until = None  # The loop goes on.
         inside = context.run(build.inside)
         context.run(_native.inside.set, inside)
 
@@ -229,8 +282,8 @@ class Home(ABC, Generic[Task]):
         if it is None:
             return
         it.inside.end()
-        if self.is_ending:
-            # What a loop that ends would have released is released at once.
+        if self.state.is_over:
+            # The end of the loop would have released it.
             self.let_go()
 
     def tell(self, build: _native.TaskBuild, task: Task, error: BaseException) -> bool:
@@ -267,29 +320,22 @@ class Home(ABC, Generic[Task]):
                     ticket.failed(error)
                 keeper = None
         begin = functools.partial(self._begin_release, keeper, on_release, ticket)
-        # Who has asked for it does not hear what it raises.
-        later = functools.partial(self._begin_later, begin)
         if self.is_here():
-            if self._held_back is None:
-                begin()
-            else:
-                self._held_back.append((ticket.number, later))
+            begin()
         elif keeper is None and not inspect.iscoroutinefunction(on_release) and self.stands_still():
-            ticket.has_no_loop(on_release, False)  # It needs none.
-        elif not self.post(later):
-            ticket.has_no_loop(on_release, keeper is not None)
+            ticket.has_no_loop(on_release, False, self.how_it_ended())  # It needs none.
+        elif not self.post(functools.partial(self._begin_later, begin)):
+            ticket.has_no_loop(on_release, keeper is not None, self.how_it_ended())
 
-    def _begin_later(self, begin: Callable[[], Task | None]) -> Task | None:
-        task = None
+    def _begin_later(self, begin: Callable[[], None]) -> None:
+        # Who has asked for it does not hear what it raises.
         with self.contained("the beginning of a release"):
-            task = begin()
-        return task
+            begin()
 
     def _begin_release(
         self, keeper: Keeper | None, on_release: Callable[[], Any] | None, ticket: _native.Releasing
-    ) -> Task | None:
+    ) -> None:
         waits = None
-        task = None
         try:
             waits = None if on_release is None else on_release()
         except BaseException as error:
@@ -302,12 +348,11 @@ class Home(ABC, Generic[Task]):
             elif self.is_closed():
                 if close := getattr(waits, "close", None):
                     close()  # It never begins.
-                ticket.has_no_loop(None, True)
+                ticket.has_no_loop(None, True, self.how_it_ended())
             else:
-                task = self.spawn_release(keeper, waits, ticket)
-        return task
+                self.spawn_release(keeper, waits, ticket)
 
-    def spawn_release(self, keeper: Keeper | None, waits: Any, ticket: _native.Releasing) -> Task:
+    def spawn_release(self, keeper: Keeper | None, waits: Any, ticket: _native.Releasing) -> None:
         """Has a release that has begun go on to its end, in a task."""
 
         def ended(task: Task) -> None:
@@ -321,7 +366,6 @@ class Home(ABC, Generic[Task]):
         work = release(keeper, waits, ticket)
         task = self.spawn(work, f"tenure release {ticket.function}", ended, True)
         self.releases[task] = ticket
-        return task
 
     async def release_all(self) -> None:
         """Releases what lives on the loop, one after another, the last built first, and waits for it.
@@ -329,66 +373,101 @@ class Home(ABC, Generic[Task]):
         It takes as long as a shutdown may at most: what is late is begun by then, and goes on. So may the loop, which
         can be used again.
         """
-        until = self.time() + _native.shutdown_timeout()
+        until = self.until()
         await self.wind_up(until)
         await self._finished(tuple(self.releases), until)
 
     async def ends(self) -> None:
         """Releases what lives on the loop, which runs for the last time."""
         self.is_ending = True
-        until = self.time() + _native.shutdown_timeout()
+        until = self.until()
         try:
             await self.wind_up(until)
+            if await self.others_end(until):
+                await self.wind_up(until)
             while (self.builds or self.keepers) and self.time() < until:
                 # What has been begun since. Its caller has yet to take it, and to let go of it.
                 await self.pause()
                 if not self.builds:
                     await self.wind_up(until)
+            self.let_go()
             for keeper in tuple(self.keepers):
                 if not keeper.is_released:
-                    keeper.leave()  # Somebody on another loop leases it for too long.
+                    # Somebody on another loop has it for too long.
+                    _native.tell_leased(keeper.function, self._timeout)
+                    keeper.leave()
             while self.tasks and await self._finished(tuple(self.tasks), until):
                 pass
         finally:
-            self.state.end()
-            self.take_posts()
+            self._has_ended = True
             _take_out(self)
+            self.cut_off()
+
+    def cut_off(self) -> None:
+        """Nothing goes on here: tells the builds and the releases that have begun."""
+        self.state.end()
+        for its in carried.copy().values():
+            if its.home is self:
+                self.landed(its.build)
+                its.build.abandon()
+        self.take_posts()
+        for ends in tuple(self._turns):
+            self._end_rest(ends)
+        for ticket in tuple(self.releases.values()):
+            ticket.cut_off(self.how_it_ended())
+        for task in self.tasks:
+            self.silence(task)
 
     async def wind_up(self, until: float) -> None:
-        """Begins the releases of what lives here, each when the one before has ended, or the time is over."""
-        # What has begun by itself may use what is released here, and other threads may have posted more of it.
-        self.take_posts()
-        if self.releases:
-            await self.wait(tuple(self.releases), until)
-        rounds = 0
-        while rounds < _ROUNDS:
-            turns = self._held_back = []
-            try:
-                self.let_go()
-            finally:
-                self._held_back = None
-                turns.sort(key=operator.itemgetter(0))
-            rounds += bool(turns)
-            await self._take_turns(turns, until)
-            if (not turns and not self.state.bound) or self.time() >= until:
-                return
-            if not turns:
-                await self.pause()  # Somebody on another loop leases it yet.
-
-    async def _take_turns(self, turns: list[tuple[int, Callable[[], Task | None]]], until: float) -> None:
-        rest = list(turns)
+        """Releases what lives here, each resource when the one before has been, or the time for turns is over."""
+        until -= self._timeout * _RESERVE
+        self._winds_up += 1
         try:
-            while rest:
-                task = rest.pop()[1]()
-                if task is not None:
-                    await self.wait((task,), until)
+            # What has begun by itself may use what is released here, and other threads may have posted more of it.
+            self.take_posts()
+            if self.releases:
+                await self.wait(tuple(self.releases), until)
+            rounds = 0
+            while rounds < _ROUNDS:
+                has_ended_any = await self._take_turns(until)
+                rounds += has_ended_any
+                if (not has_ended_any and not self.state.bound) or self.time() >= until:
+                    break
+                if not has_ended_any:
+                    await self.pause()  # Somebody on another loop leases it yet.
         finally:
-            # Whoever waited here does so no longer.
-            for _, begin in reversed(rest):
-                begin()
+            self._winds_up -= 1
+            self.let_go()
+
+    async def _take_turns(self, until: float) -> bool:
+        """Ends what lives here now, one by one; whether there was anything."""
+        ends = _native.hold_place(self.state.number, self.scope)
+        self._turns.append(ends)
+        has_ended_any = False
+        try:
+            while self._end_next(ends):
+                has_ended_any = True
+                if self.releases:
+                    await self.wait(tuple(self.releases), until)
+        finally:
+            self._end_rest(ends)
+        return has_ended_any
+
+    def _end_rest(self, ends: _native.PlaceEnds) -> None:
+        """Whoever had them take turns does so no longer."""
+        if ends in self._turns:
+            self._turns.remove(ends)
+        while self._end_next(ends):
+            pass
+
+    def _end_next(self, ends: _native.PlaceEnds) -> bool:
+        is_there = True
+        with self.contained("what ends with a loop"):
+            is_there = ends.next()
+        return is_there
 
     def let_go(self) -> None:
-        """Has the engine release what lives here, but for what somebody leases."""
+        """Has the engine release what lives here at once, but for what somebody leases."""
         with self.contained("what ends with a loop"):
             _native.end_scope_named(self.scope)
         with self.contained("what ends with a loop"):
@@ -402,7 +481,7 @@ class Home(ABC, Generic[Task]):
             return True
         late = await self.wait(tasks, until)
         if late:
-            _native.tell_late_tasks([task.get_name() for task in late])
+            _native.tell_late_tasks([task.get_name() for task in late], self._timeout)
         return not late
 
 
@@ -458,36 +537,65 @@ def add(it: Home[Any]) -> None:
         homes[it.key] = it
 
 
-def _take_out(it: Home[Any]) -> None:
+def _take_out(it: Home[Any]) -> bool:
+    """Takes out a home; whether nobody else had."""
     with _lock:
         # Another loop may stand at its address by now.
-        if homes.get(it.key) is it:
+        is_there = homes.get(it.key) is it
+        if is_there:
             del homes[it.key]
+        return is_there
+
+
+_CLOSED = (
+    "its event loop had been closed without a word. Run loops with asyncio.run or asyncio.Runner, which close "
+    "asynchronous generators, or write `await loop.shutdown_asyncgens()` before `loop.close()`"
+)
 
 
 def sweep() -> None:
-    """Gives up the homes whose loops were closed without a word."""
+    """Gives up the homes whose loops were closed: what lives there yet is released without them, or lost."""
     for it in homes.copy().values():
-        if it.is_closed():
-            _take_out(it)
-            _lose(it)
+        if it.is_closed() and _take_out(it) and not it.state.is_over:
+            it.cut_off()
+            it.let_go()
 
 
-def _lose(it: Home[Any]) -> None:
-    """The loop was closed, or is gone, without a word: what lives on it is released without it."""
-    for its in carried.copy().values():
-        if its.home is it:
-            it.landed(its.build)
-            its.build.abandon()
-    if not it.state.is_over:
-        it.state.end()
-        it.take_posts()
-        for ticket in tuple(it.releases.values()):
-            ticket.has_no_loop(None, True)
-        it.let_go()
+class Looks:
+    """What a task looks at while it waits for a build."""
+
+    __slots__ = ("_caller", "_is_foreign", "_stood_still", "_was_in_circle")
+
+    def __init__(self, caller: _native.TaskWaiter, here: Home[Any]) -> None:
+        it = carried.get(caller.build())
+        self._caller = caller
+        self._is_foreign = it is None or it.home is not here
+        self._stood_still = False
+        self._was_in_circle = False
+
+    @property
+    def pause(self) -> float | None:
+        """Seconds until the next one; None where there is nothing to look at."""
+        if self._caller.is_beside:
+            return min(DOUBT, LOOK)
+        return LOOK if self._is_foreign else None
+
+    def take(self) -> None:
+        """Looks: hands a build on that nobody carries any more, and raises where the task waits in a circle that lasts.
+
+        Such a circle goes through a task that a build has begun. Only where the build waits for that task it is one,
+        which cannot be seen; so the task gives way, and nobody else.
+        """
+        if self._is_foreign:
+            self._stood_still = _is_looked_for(self._caller.build(), self._stood_still)
+        if self._caller.is_beside:
+            error = self._caller.circle()
+            if error is not None and self._was_in_circle:
+                raise error
+            self._was_in_circle = error is not None
 
 
-def is_looked_for(number: int, stood_still: bool) -> bool:
+def _is_looked_for(number: int, stood_still: bool) -> bool:
     """A look, by who waits for a build on another loop, at whether anybody carries it still: not, and it is handed on.
 
     Gives whether its loop stands still, for the next look: only one that does so twice is given up.

@@ -6,7 +6,6 @@ What depends on the kind of loop they ask of the place where they run, which is 
 from __future__ import annotations
 
 import contextlib
-import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
@@ -16,9 +15,6 @@ from tenure import _native
 __all__ = ["ENTERS", "Keeper", "keep", "make", "parents", "release"]
 
 _Result = TypeVar("_Result")
-
-_built = itertools.count(1)
-"""The numbers of resources: what was built later on any loop has a greater one, and may use what was built before."""
 
 parents: list[object] = []
 """What was the parent's process when this one was forked."""
@@ -36,7 +32,7 @@ class Place(Protocol):
     def builds(self) -> Mapping[int, Any]: ...
     def stepwise(self, work: Awaitable[_Result]) -> Awaitable[_Result]: ...
     def contained(self, what: str) -> contextlib.AbstractContextManager[object]: ...
-    def keeper(self, task: Any, number: int) -> Keeper: ...
+    def keeper(self, task: Any, function: str) -> Keeper: ...
     def landed(self, build: _native.TaskBuild) -> None: ...
     def tell(self, build: _native.TaskBuild, task: Any, error: BaseException) -> bool: ...
 
@@ -44,11 +40,11 @@ class Place(Protocol):
 class Keeper(ABC):
     """The task that has entered a resource, and leaves it: what a release waits for."""
 
-    __slots__ = ("has_failed", "home", "is_released", "number")
+    __slots__ = ("function", "has_failed", "home", "is_released")
 
-    def __init__(self, here: Place, number: int) -> None:
+    def __init__(self, here: Place, function: str) -> None:
         self.home: Any = here
-        self.number = number
+        self.function = function
         self.is_released = False
         self.has_failed = False
         here.keepers.add(self)
@@ -81,12 +77,13 @@ class Keeper(ABC):
         _native.release_of_keeper(self)
         return self.is_released
 
-    def has_left(self, function: str, error: BaseException | None) -> None:
+    def has_left(self, error: BaseException | None) -> None:
         self.home.keepers.discard(self)
         if error is not None and not self.is_released:
             # Told at once. Kept, it would hold the resource by its traceback, and pass for a user that the release
-            # waits for.
-            _native.tell_teardown(function, error)
+            # waits for. That one was cut off with its loop has been told already.
+            if not (self.home.state.is_over and isinstance(error, GeneratorExit)):
+                _native.tell_teardown(self.function, error)
             self.has_failed, error = True, None
         self.set_left(error)
 
@@ -142,7 +139,7 @@ async def make(here: Place, build: _native.TaskBuild) -> None:
         if here.tell(build, task, error):
             raise
     else:
-        build.done(resource, here, None, next(_built))
+        build.done(resource, here, None)
     here.landed(build)
 
 
@@ -155,14 +152,13 @@ async def keep(here: Place, build: _native.TaskBuild) -> None:
         if here.tell(build, task, error):
             raise
         return
-    keeper = here.keeper(task, next(_built))
+    keeper = here.keeper(task, build.function)
     with here.contained("what a build has released"):
-        if not build.done(resource, here, keeper, keeper.number):
+        if not build.done(resource, here, keeper):
             keeper.leave()
     here.landed(build)
     # What runs here from now on is no part of the build.
     _native.inside.set(None)
-    function = build.function
     del resource, build, task
     try:
         await keeper.keep()
@@ -172,11 +168,11 @@ async def keep(here: Place, build: _native.TaskBuild) -> None:
             return
         await here.stepwise(leave())
     except BaseException as error:
-        keeper.has_left(function, error)
+        keeper.has_left(error)
         if isinstance(error, (GeneratorExit, *here.meant_for_the_loop)):
             raise
     else:
-        keeper.has_left(function, None)
+        keeper.has_left(None)
 
 
 async def release(keeper: Keeper | None, waits: Any, ticket: _native.Releasing) -> None:

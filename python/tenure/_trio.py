@@ -26,7 +26,7 @@ from typing import Any
 import trio
 
 from tenure import _carriers, _native, _tasks
-from tenure._carriers import PAUSE, Result, carried
+from tenure._carriers import PAUSE, Result
 
 __all__ = ["Home", "home"]
 
@@ -44,6 +44,11 @@ class _Task:
 
     def get_name(self) -> str:
         return self._name
+
+    def set_name(self, name: str) -> None:
+        self._name = name
+        if self.system is not None:
+            self.system.name = name
 
 
 class Home(_carriers.Home[_Task]):
@@ -138,9 +143,10 @@ class Home(_carriers.Home[_Task]):
     def cancellations(self) -> Callable[[BaseException], bool]:
         return lambda error: self.besides_cancellation(error) is None and not _is_cancelled()
 
-    def keeper(self, task: _Task, number: int) -> Keeper:
+    def keeper(self, task: _Task, function: str) -> Keeper:
         task.scope.shield = True
-        return Keeper(self, number)
+        task.set_name(f"tenure keeper {function}")
+        return Keeper(self, function)
 
     def start(self, build: _native.TaskBuild, context: contextvars.Context, has_waited: bool) -> None:
         if has_waited and self.is_ending and _is_cancelled():
@@ -163,11 +169,7 @@ class Home(_carriers.Home[_Task]):
             self.gates[number] = gate
         gate.waiting += 1
         try:
-            it = carried.get(number)
-            if it is not None and it.home is self:
-                await gate.event.wait()
-            else:
-                await _foreign(gate.event, number)
+            await _landed(gate.event, _carriers.Looks(caller, self))
         finally:
             gate.leave()
 
@@ -244,12 +246,14 @@ class _Gate(_carriers.Gate):
             self.take_down()
 
 
-async def _foreign(event: trio.Event, number: int) -> None:
-    """Waits for a build on another loop, and hands it on where nobody carries it any more."""
-    stood_still = False
+async def _landed(event: trio.Event, looks: _carriers.Looks) -> None:
+    """Waits for the end of a build, and looks meanwhile."""
+    if looks.pause is None:
+        await event.wait()
+        return
     while not event.is_set():
-        stood_still = _carriers.is_looked_for(number, stood_still)
-        with trio.move_on_after(_carriers.LOOK):
+        looks.take()
+        with trio.move_on_after(looks.pause):
             await event.wait()
 
 
@@ -258,8 +262,8 @@ class Keeper(_tasks.Keeper):
 
     __slots__ = ("_error", "_left", "_stopped")
 
-    def __init__(self, here: Home, number: int) -> None:
-        super().__init__(here, number)
+    def __init__(self, here: Home, function: str) -> None:
+        super().__init__(here, function)
         self._stopped = trio.Event()
         self._left = trio.Event()
         self._error: BaseException | None = None

@@ -41,8 +41,8 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     fn take_cleared(&self, cause: Cause) -> Ends;
     /// The ends of the resources of which this is true.
     fn ends_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) -> Ends;
-    /// The ends of what lives on a place.
-    fn ends_on_place(&self, place: u64, cause: Cause) -> Ends;
+    /// The ends of what lives on a place that ends, and of what is kept for a scope that ends with it.
+    fn hold_place(&self, place: u64, scope: Option<&str>) -> Ends;
     /// Forgets the session's cache, and gives what ends it.
     fn leave_session(&self, session: &SessionId) -> Option<Leaving>;
     /// The ends of everything that is held; the builds under way become orphans.

@@ -332,10 +332,29 @@ impl Engine {
     /// ```
     pub fn end_place(&self, place: u64) {
         let _under_way = self.0.services.under_way.begin();
-        let functions = self.functions().into_iter();
-        let kept = functions.flat_map(|it| it.ends_on_place(place, Cause::SessionEnded));
-        let drained = self.0.services.drains.ends_on_place(place);
-        at_once(kept.chain(drained).collect());
+        sessions::run(self.hold_place(place, None));
+    }
+
+    /// The ends of what lives on a place, and of what is kept for a scope that ends with it, the last built
+    /// first. Each is to be run when what the one before has begun is over: a resource stays in its
+    /// cache until its own end is run, so that a release still finds what its resource was built
+    /// with. What nobody runs stays.
+    ///
+    /// ```
+    /// # use tenure::Engine;
+    /// let engine = Engine::new();
+    /// for end in engine.hold_place(7, Some("loop:7")) {
+    ///     end(); // and wait for what it has begun
+    /// }
+    /// ```
+    #[must_use]
+    pub fn hold_place(&self, place: u64, scope: Option<&str>) -> Vec<Box<dyn FnOnce() + Send>> {
+        let mut held = self.0.services.drains.ends_on_place(place);
+        for function in self.functions() {
+            held.extend(function.hold_place(place, scope));
+        }
+        held.sort_by_key(|(built_at, _)| std::cmp::Reverse(*built_at));
+        held.into_iter().map(|(_, end)| end).collect()
     }
 
     /// Releases what has left its cache, lives on this place, and is used by nobody any more: without this

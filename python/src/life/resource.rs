@@ -57,8 +57,6 @@ pub(crate) enum Leave {
         keeper: Option<Py<PyAny>>,
         /// Where it can be released there alone.
         bound: Option<BoundToLoop>,
-        /// Its number: what was built later on any loop has a greater one.
-        number: u64,
     },
 }
 
@@ -333,7 +331,7 @@ impl Callbacks {
         &self,
         py: Python<'_>,
         object: &Bound<'_, PyAny>,
-        (home, keeper, number): (&Py<PyAny>, Option<Py<PyAny>>, u64),
+        (home, keeper): (&Py<PyAny>, Option<Py<PyAny>>),
         cause: Cause,
         later: &Later<'_>,
     ) -> Result<(), ReleaseFailed> {
@@ -344,7 +342,7 @@ impl Callbacks {
         let begin = || {
             let on_release = self.on_release.as_ref();
             let on_release = on_release.map(|it| it.with(object, cause)).transpose()?;
-            let ticket = Releasing::new(&self.name, part, cause, number, later.begin());
+            let ticket = Releasing::new(&self.name, part, cause, later.begin());
             let ticket = Bound::new(py, ticket)?;
             home.bind(py)
                 .call_method1(intern!(py, "release"), (keeper, on_release, ticket))
@@ -444,12 +442,9 @@ impl Behaviour<Held> for Callbacks {
             let Held { object, leave, .. } = value;
             let object = object.into_bound(py);
             match leave.map(|it| *it) {
-                Some(Leave::OnLoop {
-                    home,
-                    keeper,
-                    number,
-                    ..
-                }) => self.begin_on_loop(py, &object, (&home, keeper, number), cause, later),
+                Some(Leave::OnLoop { home, keeper, .. }) => {
+                    self.begin_on_loop(py, &object, (&home, keeper), cause, later)
+                }
                 leave => self.release_here(&object, leave, cause),
             }
         })

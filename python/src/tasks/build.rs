@@ -104,6 +104,22 @@ impl TaskBuild {
         }
     }
 
+    /// Whether what it gives can be released on the loop that builds it alone.
+    #[getter]
+    fn is_bound(&self) -> bool {
+        self.kind() != "coroutine" || self.cached.get().releases_async()
+    }
+
+    /// The error for a caller on a loop that ends, and has released what lived there.
+    fn refused(&self) -> PyErr {
+        let name = self.name();
+        PyRuntimeError::new_err(format!(
+            "{name} is not built here: its event loop ends, and has released what lived on it already, so \
+             that nobody would release this one. Ask for it while the program's tasks still run, and \
+             wait in them for the threads that ask for it"
+        ))
+    }
+
     /// Calls the function itself; what it gives is to be awaited or iterated.
     fn make(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let arguments = self
@@ -135,14 +151,12 @@ impl TaskBuild {
 
     /// The function has given its resource on this home; a keeper will leave it. `False`: that is none.
     ///
-    /// The list holds the resource and nothing else, so that the references to it can be counted. The
-    /// number says what was built before what.
+    /// The list holds the resource and nothing else, so that the references to it can be counted.
     fn done(
         &self,
         resource: &Bound<'_, PyList>,
         home: Bound<'_, PyAny>,
         keeper: Option<Py<PyAny>>,
-        number: u64,
     ) -> PyResult<bool> {
         let py = home.py();
         let resource = resource.call_method0(intern!(py, "pop"))?;
@@ -169,7 +183,6 @@ impl TaskBuild {
             state,
             home: home.unbind(),
             keeper,
-            number,
         };
         let mut held = held(py, &self.function, resource, Some(leave));
         let before = *self.before.lock().expect("nothing panics under this lock");

@@ -23,7 +23,7 @@ use crate::life::resource::Held;
 use crate::process;
 use crate::program::host;
 use crate::tasks::build::TaskBuild;
-use crate::tasks::frames::{self, Frame, FrameKind};
+use crate::tasks::frames::{self, Entered, Frame, FrameKind};
 use crate::tasks::waiter::TaskWaiter;
 use crate::words::{code, log};
 
@@ -114,13 +114,22 @@ impl TaskCall {
 
     /// Does what may run the program's code, as a part of what the task is inside of.
     fn engaged<T>(&self, py: Python<'_>, work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+        self.inside(py, || frames::enter(py), work)
+    }
+
+    fn inside<T>(
+        &self,
+        py: Python<'_>,
+        enter: impl FnOnce() -> PyResult<Vec<Entered>>,
+        work: impl FnOnce() -> PyResult<T>,
+    ) -> PyResult<T> {
         if process::is_left_behind(self.generation) {
             return Err(PyRuntimeError::new_err(
                 "this process was forked while the call was under way, and its event loop is the \
                  parent's. Call again",
             ));
         }
-        let _places = frames::enter(py)?;
+        let _places = enter()?;
         let _current = self.cached.get().current();
         interrupts::to_caller(py, work)
     }
@@ -210,7 +219,7 @@ impl TaskCall {
             process::stay(py);
         }
         host::find(py)?;
-        self.engaged(py, || {
+        let work = || {
             let mut asked = std::mem::take(&mut self.state().asked);
             let again = || self.again(home);
             let next = self.function.next(&self.key.finish(), &mut asked, &again);
@@ -240,7 +249,8 @@ impl TaskCall {
                     Ok((WAIT, caller.into_any().unbind(), None))
                 }
             }
-        })
+        };
+        self.inside(py, || frames::enter_to_wait(home), work)
     }
 
     /// The end of the build: whether the call is over, and the resource.

@@ -40,6 +40,16 @@ pub(crate) enum Entered {
     Session(InSession),
 }
 
+impl Frame {
+    /// The build that it is, if it goes on.
+    fn build(&self) -> Option<&BuildPlace> {
+        match &self.kind {
+            FrameKind::Build(place) if !self.is_over.load(Ordering::Relaxed) => Some(place),
+            _ => None,
+        }
+    }
+}
+
 #[pymethods]
 impl Frame {
     /// Notes that it has ended.
@@ -103,23 +113,51 @@ fn innermost(py: Python<'_>) -> PyResult<Option<Bound<'_, Frame>>> {
 /// Has the engine see, on this thread and while what this gives lives, what builds the present task is
 /// inside of, or was begun by.
 pub(crate) fn enter(py: Python<'_>) -> PyResult<Vec<Entered>> {
+    Ok(entered(&around(py)?, None))
+}
+
+/// Has the engine see this for a task of this home that is about to wait. Where it is not the innermost
+/// build's own task, that build may not wait for it in turn.
+pub(crate) fn enter_to_wait(home: &Bound<'_, PyAny>) -> PyResult<Vec<Entered>> {
+    let py = home.py();
+    let around = around(py)?;
+    let innermost = around.iter().map(Bound::get).find_map(Frame::build);
+    let beside = match innermost {
+        Some(place) => {
+            let is_own = home.call_method1(intern!(py, "is_own"), (place.number(),))?;
+            (!is_own.extract::<bool>()?).then(|| place.number())
+        }
+        None => None,
+    };
+    Ok(entered(&around, beside))
+}
+
+/// What the present task is inside of, or was begun by, the innermost first.
+fn around(py: Python<'_>) -> PyResult<Vec<Bound<'_, Frame>>> {
     let mut around = Vec::new();
     let mut next = innermost(py)?;
     while let Some(frame) = next {
         next = frame.get().outer.as_ref().map(|it| it.bind(py).clone());
         around.push(frame);
     }
-    // The outermost first, as the engine would have met them.
+    Ok(around)
+}
+
+/// Enters them, the outermost first, as the engine would have met them; beside the build of this number.
+fn entered(around: &[Bound<'_, Frame>], beside: Option<u64>) -> Vec<Entered> {
     let around = around.iter().rev().map(Bound::get);
     let entered = around.filter_map(|frame| match &frame.kind {
         FrameKind::Build(place) if frame.is_over.load(Ordering::Relaxed) => {
             Some(Entered::Build(place.enter_begun()))
         }
+        FrameKind::Build(place) if beside == Some(place.number()) => {
+            Some(Entered::Build(place.enter_beside()))
+        }
         FrameKind::Build(place) => Some(Entered::Build(place.enter())),
         FrameKind::Session => Some(Entered::Session(enter_session())),
         FrameKind::Check(_) => None,
     });
-    Ok(entered.collect())
+    entered.collect()
 }
 
 /// The value for `inside.set` of code that serves a session which is entered here; None where it is inside

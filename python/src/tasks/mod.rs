@@ -23,6 +23,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<frames::Frame>()?;
     module.add_class::<ticket::Releasing>()?;
     module.add_class::<ticket::LoopState>()?;
+    module.add_class::<release::PlaceEnds>()?;
     module.add("inside", frames::variable(py)?)?;
     module.add("READY", call::READY)?;
     module.add("CHECK", call::CHECK)?;
@@ -34,6 +35,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(release::release_of_keeper, module)?)?;
     module.add_function(wrap_pyfunction!(release::shutdown_timeout, module)?)?;
     module.add_function(wrap_pyfunction!(release::tell_late_tasks, module)?)?;
+    module.add_function(wrap_pyfunction!(release::tell_leased, module)?)?;
+    module.add_function(wrap_pyfunction!(release::hold_place, module)?)?;
     module.add_function(wrap_pyfunction!(release::tell_teardown, module)?)?;
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Releases where a loop ends, or where a keeper has to leave its resource.
 
 use std::any::Any;
+use std::sync::Mutex;
+use std::vec;
 
 use pyo3::prelude::*;
 use tenure::Cause;
@@ -18,6 +20,45 @@ pub(crate) fn end_place(py: Python<'_>, place: u64) -> PyResult<()> {
         process::engine().end_place(place);
         Ok(())
     })
+}
+
+/// The ends of what lives on a loop, the last built first.
+#[pyclass(frozen, module = "tenure._native")]
+pub(crate) struct PlaceEnds(Mutex<vec::IntoIter<Box<dyn FnOnce() + Send>>>);
+
+#[pymethods]
+impl PlaceEnds {
+    /// Ends what is next, and says whether there was anything.
+    fn next(&self, py: Python<'_>) -> PyResult<bool> {
+        let end = self
+            .0
+            .lock()
+            .expect("nothing panics under this lock")
+            .next();
+        let Some(end) = end else {
+            return Ok(false);
+        };
+        interrupts::to_caller(py, || {
+            end();
+            Ok(())
+        })?;
+        Ok(true)
+    }
+}
+
+impl Drop for PlaceEnds {
+    fn drop(&mut self) {
+        // What was taken out for it would be released by nobody.
+        let rest = self.0.get_mut().expect("nothing panics under this lock");
+        rest.for_each(|end| end());
+    }
+}
+
+/// What lives on a loop that ends, and what is kept for its scope, to be ended one by one.
+#[pyfunction]
+pub(crate) fn hold_place(place: u64, scope: &str) -> PlaceEnds {
+    let ends = process::engine().hold_place(place, Some(scope));
+    PlaceEnds(Mutex::new(ends.into_iter()))
 }
 
 /// Releases what nobody uses any more on this loop, and what was let go of.
@@ -64,13 +105,24 @@ pub(crate) fn shutdown_timeout() -> f64 {
     process::config().shutdown_bound.as_secs_f64()
 }
 
-/// These tasks have not ended in that time.
+/// These tasks have not ended in that time, which is so many seconds.
 #[pyfunction]
-pub(crate) fn tell_late_tasks(py: Python<'_>, names: Vec<String>) {
+pub(crate) fn tell_late_tasks(py: Python<'_>, names: Vec<String>, seconds: f64) {
     let text = format!(
-        "an event loop ends before everything on it was released: {} (see shutdown_timeout of \
-         tenure.configure)",
+        "an event loop ends before everything on it was released: after {seconds} s these go on: {} (see \
+         shutdown_timeout of tenure.configure)",
         names.join(", ")
+    );
+    log::line(py, true, &text);
+}
+
+/// A resource is torn down with its loop, after so many seconds, though somebody leases it.
+#[pyfunction]
+pub(crate) fn tell_leased(py: Python<'_>, function: &str, seconds: f64) {
+    let text = format!(
+        "a resource of {function} is torn down at the end of its event loop, though somebody still leases \
+         it: the end has waited for {seconds} s (see shutdown_timeout of tenure.configure). Leave `async \
+         with {function}.lease()` before the loop ends"
     );
     log::line(py, true, &text);
 }

@@ -84,25 +84,17 @@ pub(crate) struct Releasing {
     /// The part that may raise.
     part: Part,
     cause: Cause,
-    number: u64,
     /// Counted by the engine until it has ended.
     late: Mutex<Option<LateRelease>>,
     has_failed: AtomicBool,
 }
 
 impl Releasing {
-    pub(crate) fn new(
-        name: &str,
-        part: Part,
-        cause: Cause,
-        number: u64,
-        late: LateRelease,
-    ) -> Self {
+    pub(crate) fn new(name: &str, part: Part, cause: Cause, late: LateRelease) -> Self {
         Self {
             name: name.to_owned(),
             part,
             cause,
-            number,
             late: Mutex::new(Some(late)),
             has_failed: AtomicBool::new(false),
         }
@@ -110,16 +102,24 @@ impl Releasing {
 
     fn raised(&self, py: Python<'_>, part: Part, error: PyErr) {
         self.has_failed.store(true, Ordering::Relaxed);
+        // Who has cut it off has told of it, and how it then ends is no news.
+        if self.is_over() && !error.is_instance_of::<PyException>(py) {
+            return;
+        }
         release_raised(py, &self.name, part, Some(self.cause), error);
     }
 
-    fn lose(&self, py: Python<'_>) {
+    fn is_over(&self) -> bool {
+        self.late
+            .lock()
+            .expect("nothing panics under this lock")
+            .is_none()
+    }
+
+    fn tell_lost(&self, py: Python<'_>, what: &str, why: &str) {
         self.has_failed.store(true, Ordering::Relaxed);
         let text = format!(
-            "a resource of {name} was not released (cause: {cause}): its event loop had been closed \
-             without a word. Run loops with asyncio.run or asyncio.Runner, which close \
-             asynchronous generators, or write `await loop.shutdown_asyncgens()` before \
-             `loop.close()`",
+            "a resource of {name} was not released{what} (cause: {cause}): {why}",
             name = self.name,
             cause = self.cause,
         );
@@ -133,12 +133,6 @@ impl Releasing {
     #[getter]
     fn function(&self) -> &str {
         &self.name
-    }
-
-    /// The number of the resource: what was built later has a greater one.
-    #[getter]
-    fn number(&self) -> u64 {
-        self.number
     }
 
     /// A part of the release has raised, and has been told of where no error is given; the rest goes on.
@@ -164,12 +158,13 @@ impl Releasing {
     }
 
     /// The loop is closed: what needs none is done here, and the rest is lost. `is_left`: the resource
-    /// would have had to be left there too.
+    /// would have had to be left there too. `why`: how the loop has ended, for the log.
     fn has_no_loop(
         &self,
         py: Python<'_>,
         on_release: Option<Bound<'_, PyAny>>,
         is_left: bool,
+        why: &str,
     ) -> PyResult<()> {
         let mut is_lost = is_left;
         if let Some(on_release) = on_release {
@@ -189,9 +184,17 @@ impl Releasing {
             }
         }
         if is_lost {
-            self.lose(py);
+            self.tell_lost(py, "", why);
         }
         self.done();
         Ok(())
+    }
+
+    /// The release has begun, and its loop, which has ended so, runs it no further.
+    fn cut_off(&self, py: Python<'_>, why: &str) {
+        if !self.is_over() {
+            self.tell_lost(py, " to the end", why);
+            self.done();
+        }
     }
 }

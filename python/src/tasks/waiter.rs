@@ -6,11 +6,12 @@ use std::task::{Wake, Waker};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use tenure::front::{Awaiting, Landed};
+use tenure::front::{self, Awaiting, Landed};
 
 use crate::caller::attach;
 use crate::life::failure::Failure;
 use crate::life::resource::Held;
+use crate::words::errors::{self, Kind};
 use crate::words::log;
 
 type Caller = Awaiting<Held, Failure>;
@@ -19,6 +20,7 @@ type Caller = Awaiting<Held, Failure>;
 #[pyclass(frozen, module = "tenure._native")]
 pub(crate) struct TaskWaiter {
     number: u64,
+    is_beside: bool,
     /// Nothing once it has landed or given up.
     caller: Mutex<Option<Caller>>,
 }
@@ -27,6 +29,7 @@ impl TaskWaiter {
     pub(crate) fn new(caller: Caller) -> Self {
         Self {
             number: caller.build(),
+            is_beside: caller.is_beside(),
             caller: Mutex::new(Some(caller)),
         }
     }
@@ -50,6 +53,28 @@ impl TaskWaiter {
     /// The number of the build.
     fn build(&self) -> u64 {
         self.number
+    }
+
+    /// Whether a build has begun the task that waits, and may not wait for it.
+    #[getter]
+    fn is_beside(&self) -> bool {
+        self.is_beside
+    }
+
+    /// The error for such a task, where it waits in a circle now: one of waits, if the build waits for it.
+    fn circle(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let chain = {
+            let caller = self.caller.lock().expect("nothing panics under this lock");
+            caller.as_ref().and_then(Awaiting::circle)?
+        };
+        let text = format!(
+            "{} If the task that waits is one that {} has begun and does not wait for, begin it outside of \
+             the build: `contextvars.Context().run(asyncio.create_task, ...)`.",
+            front::cycle_text(&chain),
+            chain[0]
+        );
+        let error = errors::raise(py, Kind::Cycle, text, None);
+        Some(error.into_value(py).into_any())
     }
 
     /// Has `wake` called, on whatever thread, once the build has ended, for as long as what this gives

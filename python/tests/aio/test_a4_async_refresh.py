@@ -1,4 +1,4 @@
-"""A4, L14, L16: async functions are refreshed by tasks of their own, and callers wait no longer than they want to."""
+"""A4, L14, L16: async functions are refreshed by tasks of their own; their callers wait no longer than they want to."""
 
 from __future__ import annotations
 

@@ -186,9 +186,20 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         self.ends_meant(&|value| is_meant(value), cause)
     }
 
-    fn ends_on_place(&self, place: u64, cause: Cause) -> Ends {
-        let behaviour = &self.core.behaviour;
-        self.ends_meant(&|value| behaviour.place(value) == Some(place), cause)
+    fn hold_place(&self, place: u64, scope: Option<&str>) -> Ends {
+        let of_scope = scope.and_then(|it| self.session_caches.lock().get(it).cloned());
+        let caches = self.caches().into_iter();
+        let held = caches.flat_map(|cache| {
+            let goes_whole = of_scope.as_ref().is_some_and(|it| Arc::ptr_eq(it, &cache));
+            let mut entries = cache.live();
+            entries.retain(|entry| {
+                goes_whole || self.core.behaviour.place(entry.value()) == Some(place)
+            });
+            entries
+                .into_iter()
+                .map(move |entry| end(&cache, entry, Cause::SessionEnded))
+        });
+        held.collect()
     }
 
     fn leave_session(&self, session: &SessionId) -> Option<Leaving> {

@@ -1,9 +1,12 @@
 //! Which build the running code belongs to, the circles that builds would wait in, and what a build must not
 //! be built on.
 //!
-//! 1. A wait that would close a circle is refused before it begins. Edges are added and searched under one
-//!    lock, so of the waits that would close a circle together one sees it.
-//! 2. A build is for everybody who shares its resource, and so is what it has begun: there is no session for
+//! 1. A wait of a build itself that would close a circle is refused before it begins. Edges are added and
+//!    searched under one lock, so of the waits that would close a circle together one sees it.
+//! 2. A wait *beside* a build, of code that the build has begun and may not wait for, refuses nobody, and is
+//!    refused nothing when it begins. Whoever waits so looks whether a circle lasts ([`Edge::circle`]), and
+//!    gives way.
+//! 3. A build is for everybody who shares its resource, and so is what it has begun: there is no session for
 //!    it but one that was entered within it. See docs/design/0017-shared-builds.md.
 //!
 //! Lock order: the graph's lock is a leaf.
@@ -32,6 +35,8 @@ pub(crate) struct Frame {
     id: FlightId,
     name: Arc<str>,
     reach: Reach,
+    /// Whether the build may not wait for this code.
+    is_beside: bool,
 }
 
 impl Frame {
@@ -40,6 +45,15 @@ impl Frame {
             id,
             name: Arc::clone(name),
             reach,
+            is_beside: false,
+        }
+    }
+
+    /// The same for code that the build has begun and may not wait for.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
+            is_beside: true,
+            ..self.clone()
         }
     }
 
@@ -215,7 +229,13 @@ pub(crate) struct WaitGraph {
 
 struct Node {
     name: Arc<str>,
-    needs: Vec<FlightId>,
+    needs: Vec<Need>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Need {
+    flight: FlightId,
+    is_beside: bool,
 }
 
 impl WaitGraph {
@@ -230,17 +250,16 @@ impl WaitGraph {
         flight: FlightId,
         name: &str,
     ) -> Result<Edge, Vec<String>> {
+        let need = Need {
+            flight,
+            is_beside: parent.is_beside,
+        };
         let mut nodes = self.nodes.lock();
         // The edge would close a circle where its other end leads back already.
-        if let Some(path) = path(&nodes, flight, parent.id) {
-            let mut chain = vec![parent.name.to_string(), name.to_owned()];
-            // It begins with `flight`, which is named, and ends with the parent, which has no node before it
-            // needs something.
-            chain.extend(path.iter().skip(1).map(|id| {
-                let node = nodes.get(id);
-                node.map_or(&parent.name, |node| &node.name).to_string()
-            }));
-            return Err(chain);
+        if !need.is_beside
+            && let Some(path) = path(&nodes, flight, parent.id, |it| !it.is_beside)
+        {
+            return Err(chain(&nodes, &parent.name, name, &path));
         }
         nodes
             .entry(parent.id)
@@ -249,20 +268,28 @@ impl WaitGraph {
                 needs: Vec::new(),
             })
             .needs
-            .push(flight);
+            .push(need);
         Ok(Edge {
             graph: Arc::clone(self),
             from: parent.id,
-            to: flight,
+            need,
         })
     }
 
-    fn forget(&self, from: FlightId, to: FlightId) {
+    /// The chain of names, where this wait, which is beside its build, is part of a circle.
+    fn circle(&self, from: FlightId, need: Need, name: &str) -> Option<Vec<String>> {
+        let nodes = self.nodes.lock();
+        let path = path(&nodes, need.flight, from, |_| true)?;
+        let parent = &nodes.get(&from)?.name;
+        Some(chain(&nodes, parent, name, &path))
+    }
+
+    fn forget(&self, from: FlightId, need: Need) {
         let mut nodes = self.nodes.lock();
         let Some(node) = nodes.get_mut(&from) else {
             return;
         };
-        if let Some(at) = node.needs.iter().position(|&id| id == to) {
+        if let Some(at) = node.needs.iter().position(|&it| it == need) {
             node.needs.swap_remove(at);
         }
         if node.needs.is_empty() {
@@ -276,8 +303,30 @@ impl WaitGraph {
     }
 }
 
-/// The way from one flight to another along what they need, both ends included.
-fn path(nodes: &HashMap<FlightId, Node>, from: FlightId, to: FlightId) -> Option<Vec<FlightId>> {
+/// The names along a circle: a build, what it needs, and the way from there back to the build.
+fn chain(
+    nodes: &HashMap<FlightId, Node>,
+    parent: &Arc<str>,
+    name: &str,
+    path: &[FlightId],
+) -> Vec<String> {
+    let mut chain = vec![parent.to_string(), name.to_owned()];
+    // The way begins with what is needed, which is named, and ends with the build, which has no node before
+    // it needs something.
+    chain.extend(path.iter().skip(1).map(|id| {
+        let node = nodes.get(id);
+        node.map_or(parent, |node| &node.name).to_string()
+    }));
+    chain
+}
+
+/// The way from one flight to another along those of their needs that count, both ends included.
+fn path(
+    nodes: &HashMap<FlightId, Node>,
+    from: FlightId,
+    to: FlightId,
+    counts: impl Fn(&Need) -> bool,
+) -> Option<Vec<FlightId>> {
     let mut came_from: HashMap<FlightId, FlightId> = HashMap::new();
     let mut open = vec![from];
     while let Some(id) = open.pop() {
@@ -291,7 +340,8 @@ fn path(nodes: &HashMap<FlightId, Node>, from: FlightId, to: FlightId) -> Option
             path.reverse();
             return Some(path);
         }
-        for &next in nodes.get(&id).map_or(&[][..], |node| &node.needs) {
+        let needs = nodes.get(&id).map_or(&[][..], |node| &node.needs);
+        for next in needs.iter().filter(|it| counts(it)).map(|it| it.flight) {
             // Each is come to once, and the first one never, which is where the way back ends.
             if next != from && !came_from.contains_key(&next) {
                 came_from.insert(next, id);
@@ -306,11 +356,25 @@ fn path(nodes: &HashMap<FlightId, Node>, from: FlightId, to: FlightId) -> Option
 pub(crate) struct Edge {
     graph: Arc<WaitGraph>,
     from: FlightId,
-    to: FlightId,
+    need: Need,
+}
+
+impl Edge {
+    /// Whether this is the need of code that a build has begun and may not wait for.
+    pub(crate) fn is_beside(&self) -> bool {
+        self.need.is_beside
+    }
+
+    /// The chain of names, where it is such a need and part of a circle; `name` is that of the function
+    /// which is waited for.
+    pub(crate) fn circle(&self, name: &str) -> Option<Vec<String>> {
+        let circle = || self.graph.circle(self.from, self.need, name);
+        self.is_beside().then(circle).flatten()
+    }
 }
 
 impl Drop for Edge {
     fn drop(&mut self) {
-        self.graph.forget(self.from, self.to);
+        self.graph.forget(self.from, self.need);
     }
 }

@@ -7,6 +7,8 @@
 //! 1. A detached build lands once: finished, abandoned by whoever finds that nobody can carry it any
 //!    more, or dropped.
 //! 2. What an abandoned build gives in the end is released, with cause `Orphaned`.
+//! 3. Code that is begun within a build and may not be awaited by it waits *beside* it. A circle through such a
+//!    wait may resolve by itself, so it is refused only where it lasts: by the front door, which looks.
 //!
 //! Lock order: the lock of a [`Detached`] build is a leaf; nothing is landed under it.
 
@@ -179,6 +181,22 @@ impl BuildPlace {
             _inside: Inside::at(self.0.clone()),
         }
     }
+
+    /// The same for code that the build has begun and may not wait for: a task of its own, say. Where it
+    /// asks for what waits for the build in turn, that is no circle yet: its caller looks, now and
+    /// then, whether one lasts ([`Awaiting::circle`]).
+    #[must_use]
+    pub fn enter_beside(&self) -> InBuild {
+        InBuild {
+            _inside: Inside::at(self.0.beside()),
+        }
+    }
+
+    /// The number of the build, which no other of the engine has.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.0.id()
+    }
 }
 
 impl BuildPlace {
@@ -220,6 +238,19 @@ impl<V: Resource, F: Failure> Awaiting<V, F> {
     #[must_use]
     pub fn build(&self) -> u64 {
         self.waiter.flight().id
+    }
+
+    /// Whether this caller was begun by a build that may not wait for it ([`BuildPlace::enter_beside`]).
+    #[must_use]
+    pub fn is_beside(&self) -> bool {
+        self.waiter.is_beside()
+    }
+
+    /// The names of the functions along a circle, where such a caller waits in one now. It is a circle of
+    /// waits only if the build waits for the caller, and ends by itself if not.
+    #[must_use]
+    pub fn circle(&self) -> Option<Vec<String>> {
+        self.waiter.circle()
     }
 
     /// The end of the build, or of the caller's patience, as a future apart from this caller.

@@ -151,6 +151,7 @@ impl Drains {
         let mut ends = Vec::new();
         for (id, (resource, until)) in of_place {
             self.timer.cancel(id);
+            // Asked under no lock.
             if goes(&*resource) {
                 ends.push(end(resource));
             } else {

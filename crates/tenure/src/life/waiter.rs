@@ -25,7 +25,7 @@ pub(crate) struct Waiter<V: Resource, F: Failure> {
     /// it put out stands there already.
     led: bool,
     shown: Option<Shown>,
-    _edge: Option<Edge>,
+    edge: Option<Edge>,
     _watch: Option<Watch>,
     _counted: info::WaitCount,
 }
@@ -38,7 +38,7 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
         Ok(Self {
             shown,
             led: false,
-            _edge: edge,
+            edge,
             _watch: Watch::begin(&core.services, &core.name, &flight.polls),
             _counted: core.counters.waits(),
             asker: asker.clone(),
@@ -57,7 +57,7 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
             flight: Arc::clone(flight),
             led: true,
             shown: None,
-            _edge: edge,
+            edge,
             _watch: None,
             _counted: asker.core.counters.waits(),
         }
@@ -65,6 +65,16 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
 
     pub(crate) fn flight(&self) -> &Arc<Flight<V, F>> {
         &self.flight
+    }
+
+    /// Whether the code that waits was begun by a build which may not wait for it.
+    pub(crate) fn is_beside(&self) -> bool {
+        self.edge.as_ref().is_some_and(Edge::is_beside)
+    }
+
+    /// The chain of names, where it is such code and waits in a circle now.
+    pub(crate) fn circle(&self) -> Option<Vec<String>> {
+        self.edge.as_ref()?.circle(&self.asker.core.name)
     }
 
     /// The landing as a future.
@@ -118,7 +128,7 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
             asker,
             led,
             shown,
-            _edge: edge,
+            edge,
             _watch: watch,
             _counted: counted,
             flight: _,
