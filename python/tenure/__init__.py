@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from tenure import hosts
 from tenure._api import cache_resource, configure, shutdown_async
-from tenure._warm import Warming, ready
 from tenure._native import (
     BuildTimeout,
     CacheCycleError,
@@ -28,6 +27,7 @@ from tenure._native import (
     end_scope,
     shutdown,
 )
+from tenure._warm import Warming, ready
 
 if TYPE_CHECKING:
     from tenure import asgi, streamlit, testing, weigh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import logging
@@ -111,10 +112,9 @@ class Warming:
             self._changed.notify_all()
         _count(-1)
         for wake in woken:
-            try:
+            # The loop of whoever waited may have been closed.
+            with contextlib.suppress(RuntimeError):
                 wake()
-            except RuntimeError:
-                pass  # The loop of whoever waited has been closed.
 
     def __repr__(self) -> str:
         failed = f", {len(self._failures)} failed" if self._failures else ""
@@ -133,8 +133,8 @@ def warm(cached: Any, calls: Iterable[Any] | None, first: tuple[Any, ...] = ()) 
             home = _loops.home()
         except RuntimeError:
             raise RuntimeError(
-                f"{name} is an async function, which is built on an event loop, and none runs here. Call {name}.warm(...) "
-                "in a task"
+                f"{name} is an async function, which is built on an event loop, and none runs here. Call "
+                f"{name}.warm(...) in a task"
             ) from None
     warming = Warming(name, len(given))
     _count(len(given))

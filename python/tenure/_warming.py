@@ -34,7 +34,7 @@ def taken(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def begin(named: Sequence[str], app: str) -> str | None:
-    """Has everything named called, on a thread beside the server that starts. Gives what is wrong with a name, or None."""
+    """Has everything named called, on a thread beside the server that starts. Gives what is wrong with a name."""
     # As a script finds them: beside the app, and where the command stands.
     for folder in (str(Path.cwd()), str(Path(app).resolve().parent)):
         if folder not in sys.path:
