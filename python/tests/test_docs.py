@@ -15,7 +15,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("**/*.md"))]
-FRAMEWORKS = {"streamlit": "make test-streamlit-one", "fastapi": "make test-frameworks"}
+FRAMEWORKS = {
+    "streamlit": "make test-streamlit-one",
+    "fastapi": "make test-frameworks",
+    "trio": "make test-python",
+}
 """What a page may use, and where it runs then."""
 FENCE = re.compile(r"^```(\w*)")
 

@@ -229,8 +229,8 @@ def test_h2_a_busy_port_says_how_to_choose_another(
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        ([], 2, "usage: tenure run app.py"),
-        (["--help"], 0, "usage: tenure run app.py"),
+        ([], 2, "usage: tenure run [--warm module:function] app.py"),
+        (["--help"], 0, "usage: tenure run [--warm module:function] app.py"),
         (["serve", "app.py"], 2, "there is no command 'serve'"),
         (["run", "app.py", "--nonsense"], 2, "--nonsense"),
         (["run", "--help"], 0, "--server.port"),
@@ -248,7 +248,7 @@ def test_h2_the_command_is_installed() -> None:
     command = Path(sys.executable).with_name("tenure")
     done = subprocess.run([command, "--help"], capture_output=True, text=True, timeout=stage.PATIENCE)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("usage: tenure run app.py")
+    assert done.stdout.startswith("usage: tenure run [--warm module:function] app.py")
 
 
 def test_h2_a_busy_port_for_the_demo_says_how_to_choose_another(busy: int) -> None:
