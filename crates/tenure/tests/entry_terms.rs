@@ -471,6 +471,84 @@ fn a4_validate_decides_first() {
     assert_eq!(world.builds(), 0, "nothing was refreshed that is no good");
 }
 
+/// Numbers that look drawn, and are the same at each run.
+struct Drawn(u64);
+
+impl Drawn {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) % bound
+    }
+}
+
+#[test]
+fn a4_whatever_fails_no_caller_does_while_a_good_one_exists_and_none_gets_one_too_old() {
+    const FRESH: Duration = Duration::from_secs(10);
+    const STALE: Duration = Duration::from_secs(30);
+    for settings in [
+        Settings::default().ttl(FRESH).max_stale(STALE),
+        Settings::default()
+            .ttl(FRESH)
+            .max_stale(STALE)
+            .refresh(Refresh::Background),
+        Settings::default()
+            .ttl(FRESH)
+            .max_stale(STALE)
+            .refresh(Refresh::Ahead)
+            .refresh_before(2 * SECOND)
+            .max_idle(25 * SECOND),
+    ] {
+        let world = World::new(settings);
+        let mut drawn = Drawn(7);
+        let mut now = Duration::ZERO;
+        // When each was built, by its number; builds fail in streaks of any length.
+        let mut built: Vec<Duration> = Vec::new();
+        let mut failing = 0;
+        let (mut served, mut failed) = (0u32, 0u32);
+        for _ in 0..100_000 {
+            if failing == 0 && drawn.below(4) == 0 {
+                failing = drawn.below(60);
+            }
+            failing = failing.saturating_sub(1);
+            let number = u32::try_from(built.len()).unwrap();
+            world.offers((failing == 0).then(|| model(number)));
+            let builds = world.info().builds;
+            let got = world.try_at(&key(0).finish());
+            world.engine.run_due();
+            if world.info().builds > builds {
+                built.push(now);
+            }
+            match got {
+                Ok(lease) => {
+                    served += 1;
+                    let age = now - built[lease.number as usize];
+                    assert!(age < FRESH + STALE, "{age:?}");
+                }
+                Err(_) => {
+                    failed += 1;
+                    assert_eq!(world.info().entries, 0, "a good one was there");
+                }
+            }
+            let step = Duration::from_millis(drawn.below(4000));
+            now += step;
+            let builds = world.info().builds;
+            world.offers((failing == 0).then(|| model(u32::try_from(built.len()).unwrap())));
+            world.pass(step);
+            if world.info().builds > builds {
+                built.push(now);
+            }
+        }
+        assert!(
+            served > 50_000 && failed > 100,
+            "{served} served, {failed} failed"
+        );
+        world.is_settled();
+    }
+}
+
 // --- L17: expire, and ages of one's own -----------------------------------------------------------
 
 #[test]
