@@ -19,6 +19,7 @@ import life
 import memory
 import misses
 import server
+import terms
 import threads
 from machine import describe
 from rows import Row, table
@@ -37,7 +38,7 @@ def main() -> None:
         return chosen.only.lower() in name.lower()
 
     rows: list[Row] = []
-    for part in (hits, threads, misses, coroutines, memory, life, server):
+    for part in (hits, threads, misses, coroutines, terms, memory, life, server):
         print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
         rows += part.measure(chosen.rounds, chosen.seconds, wanted)
         # Nothing that is measured is lost where a later part fails.

@@ -21,12 +21,14 @@ from rows import Goal, Row, at_most
 
 PER_ENTRY = "memory per entry, 100 k entries with one int key"
 GROWTH = "kept per key seen, 100 k keys through max_entries=10"
+PER_IDLE = "memory per entry with max_idle, 100 k entries with one int key"
 PER_KEEPER = "async: memory per live keeper, 10,000 async functions that yield"
 ENTRIES = 100_000
 BOUND = 10
 KEEPERS = 10_000
 WARM_UP = 1000
 BY_HAND = "a task by hand"
+NEVER_IDLE = "without max_idle"
 PEER_NAMES = ("tenure", "streamlit", "lru_cache", "cachetools", "cachebox")
 
 
@@ -38,6 +40,9 @@ def measure(rounds: int, seconds: float, wanted: Callable[[str], bool]) -> list[
     if wanted(GROWTH):
         none = Goal("no growth", lambda figures: figures["tenure"] < 0.5)
         rows.append(Row(GROWTH, _every_peer("bounded"), "B", [none]))
+    if wanted(PER_IDLE):
+        little = Goal("≤ 40 B more than without", lambda figures: figures["tenure"] <= figures[NEVER_IDLE] + 40)
+        rows.append(Row(PER_IDLE, _every_peer("idle", ("tenure", NEVER_IDLE)), "B", [little]))
     if wanted(PER_KEEPER):
         rows.append(Row(PER_KEEPER, _every_peer("keepers", ("tenure", BY_HAND)), "B"))
     return rows
@@ -67,7 +72,7 @@ def _handed_out() -> int:
     return int(state.uordblks + state.hblkhd)
 
 
-def _probe(peer: str, max_entries: int | None) -> float:
+def _probe(peer: str, max_entries: int | None, is_idle: bool = False) -> float:
     from peers import PEERS
 
     result = object()
@@ -78,7 +83,14 @@ def _probe(peer: str, max_entries: int | None) -> float:
         builds += 1
         return result
 
-    cached = PEERS[peer](resource, max_entries=max_entries)
+    if peer == NEVER_IDLE:
+        cached = PEERS["tenure"](resource, max_entries=None)
+    elif is_idle:
+        import tenure
+
+        cached = tenure.cache_resource(max_idle="1h")(resource)
+    else:
+        cached = PEERS[peer](resource, max_entries=max_entries)
     # The first calls bring in what is needed once; they stay, and so do not count.
     every = WARM_UP + ENTRIES
     for key in range(WARM_UP):
@@ -157,4 +169,4 @@ if __name__ == "__main__":
     if probe == "keepers":
         print(json.dumps(asyncio.run(_probe_keepers(peer))))
     else:
-        print(json.dumps(_probe(peer, BOUND if probe == "bounded" else None)))
+        print(json.dumps(_probe(peer, BOUND if probe == "bounded" else None, probe == "idle")))
