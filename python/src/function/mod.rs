@@ -3,6 +3,7 @@
 pub(crate) mod again;
 pub(crate) mod argument_array;
 pub(crate) mod bound;
+mod by_hand;
 pub(crate) mod cached;
 pub(crate) mod decorator;
 pub(crate) mod heirs;
