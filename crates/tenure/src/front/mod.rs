@@ -23,7 +23,7 @@ mod warming;
 // For the expansion.
 pub use crate::key::args::{Arg, ByHash, ByKey, ByNothing};
 pub use crate::key::{Encoder, KeyRef};
-pub use crate::life::carry::Start;
+pub use crate::life::building::carry::Start;
 pub use crate::life::entry::Built;
 pub use crate::words::bounds::SharedFailure;
 pub use crate::words::fallible::{Failed, Outcome, Shared};
@@ -49,14 +49,14 @@ pub use crate::registry::registered::Registered;
 // For callers that are not threads, that wait in ways of their own, or hold resources without leases.
 pub use crate::ground::strand::{Ancestry, Layers, Strand, tell_strands};
 pub use crate::ground::underway::{after_releases, is_releasing};
-pub use crate::life::again::Again;
-pub use crate::life::asked::Asked;
+pub use crate::life::aging::warm::Warmed;
+pub use crate::life::building::again::Again;
+pub use crate::life::building::asked::Asked;
+pub use crate::life::building::detached::{Awaiting, BuildPlace, Detached, InBuild, Landed, Next};
+pub use crate::life::building::waiting::{Awaited, Patiently, Waiting};
 pub use crate::life::circle::{InSession, enter_session};
-pub use crate::life::detached::{Awaiting, BuildPlace, Detached, InBuild, Landed, Next};
 pub use crate::life::heirloom::{Heirloom, Legacy};
 pub use crate::life::late_release::{LateRelease, Later};
-pub use crate::life::waiting::{Awaited, Patiently, Waiting};
-pub use crate::life::warm::Warmed;
 pub use crate::words::behaviour::Holding;
 pub use crate::words::error::BuildError;
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Poll, Waker};
 
 use crate::ground::sync::{Arc, Condvar, Mutex};
-use crate::life::warm::Warmed;
+use crate::life::aging::warm::Warmed;
 
 /// Builds in the background that make a cache warm before the first user comes; from `name::warm(…)` and
 /// [`Cache::warm`](crate::Cache::warm). Nothing has to be done with it: they go on by themselves. A thread

@@ -2,7 +2,7 @@
 
 use crate::function::Function;
 use crate::key::KeyRef;
-use crate::life::admission::Admission;
+use crate::life::aging::admission::Admission;
 use crate::life::cache::Put;
 use crate::life::call::Call;
 use crate::life::entry::Built;

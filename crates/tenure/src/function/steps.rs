@@ -2,10 +2,10 @@
 
 use crate::function::Function;
 use crate::key::KeyRef;
-use crate::life::again::Again;
-use crate::life::asked::Asked;
+use crate::life::building::again::Again;
+use crate::life::building::asked::Asked;
+use crate::life::building::detached::{Awaiting, Detached, Next};
 use crate::life::call::{Call, Step};
-use crate::life::detached::{Awaiting, Detached, Next};
 use crate::life::lease::Lease;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::Error;

@@ -3,8 +3,8 @@
 use crate::function::Function;
 use crate::ground::sync::Arc;
 use crate::key::KeyRef;
-use crate::life::again::Again;
-use crate::life::warm::{Warmed, warm};
+use crate::life::aging::warm::{Warmed, warm};
+use crate::life::building::again::Again;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::Error;
 

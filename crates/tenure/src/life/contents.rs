@@ -11,7 +11,7 @@ use crate::ground::timer::TimerId;
 use crate::host::observe::{Likeness, Seen, Shapes, completed};
 use crate::host::record::Observed;
 use crate::key::KeyRef;
-use crate::life::agenda::Agenda;
+use crate::life::aging::agenda::Agenda;
 use crate::life::circle::FlightId;
 use crate::life::core::Core;
 use crate::life::entry::EntryRef;

@@ -12,9 +12,9 @@ use crate::ground::sync::{Arc, AtomicU8, Figure, Ordering, Weak};
 use crate::ground::underway::Side;
 use crate::host::record::{Observed, Recording};
 use crate::key::Key;
+use crate::life::aging::term::Term;
 use crate::life::core::{Core, Departed};
 use crate::life::hot::Sought;
-use crate::life::term::Term;
 use crate::words::cause::Cause;
 
 const LIVE: u8 = u8::MAX;

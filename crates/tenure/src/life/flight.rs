@@ -18,9 +18,9 @@ use crate::ground::sync::{Arc, Condvar, Figure, Mutex, OnceLock, Ordering, threa
 use crate::host::observe::{Likeness, Seen};
 use crate::host::record::Observed;
 use crate::key::{Key, KeyRef};
+use crate::life::building::stalled::Polls;
 use crate::life::circle::FlightId;
 use crate::life::entry::EntryRef;
-use crate::life::stalled::Polls;
 use crate::words::bounds::Resource;
 
 const NO_THREAD: u64 = u64::MAX;

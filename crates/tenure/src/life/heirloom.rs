@@ -13,9 +13,9 @@ use crate::ground::clock::Nanos;
 use crate::ground::counted::Counted;
 use crate::ground::sync::{Arc, Ordering};
 use crate::key::Key;
+use crate::life::aging::term::Term;
 use crate::life::cache::{Cache, Orphaned, close, run, settle};
 use crate::life::entry::{Entry, EntryRef, Extra};
-use crate::life::term::Term;
 use crate::words::bounds::{Failure, Resource};
 
 /// The entries of one function that child processes are to have; they stay while this lives.

@@ -8,7 +8,7 @@ use crate::ground::sync::{Arc, Weak};
 use crate::ground::timer::TimerId;
 use crate::ground::underway::Begun;
 use crate::key::KeyRef;
-use crate::life::budget::Weighed;
+use crate::life::aging::budget::Weighed;
 use crate::life::cache::Cache;
 use crate::life::circle::{FlightId, Inside};
 use crate::life::contents::{Contents, Gone};

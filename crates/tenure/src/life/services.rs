@@ -6,11 +6,11 @@ use crate::ground::sync::{Arc, AtomicBool, Figure, Mutex, Ordering};
 use crate::ground::timer::Timer;
 use crate::ground::underway::UnderWay;
 use crate::host::Host;
+use crate::life::aging::budget::Budget;
+use crate::life::aging::workers::Workers;
 use crate::life::async_release::AsyncReleases;
-use crate::life::budget::Budget;
 use crate::life::circle::WaitGraph;
 use crate::life::drain::Drains;
-use crate::life::workers::Workers;
 use crate::words::config::InForce;
 
 pub(crate) struct Services {

@@ -10,10 +10,10 @@ use shuttle::rand::{Rng, thread_rng};
 use super::world::{Thing, World};
 use crate::ground::latch::Latch;
 use crate::life::async_release::ReleaseFuture;
-use crate::life::build::Build;
-use crate::life::carry::{Ended, Plan, Sent, Starting, poll_told, send};
+use crate::life::building::build::Build;
+use crate::life::building::carry::{Ended, Plan, Sent, Starting, poll_told, send};
+use crate::life::building::waiter::Waiter;
 use crate::life::entry::Built;
-use crate::life::waiter::Waiter;
 use crate::words::error::Interrupt;
 
 /// The tasks of a runtime. No part of what is checked, so under a lock of the standard library's.

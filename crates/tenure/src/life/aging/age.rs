@@ -13,9 +13,9 @@
 
 use crate::ground::clock::{NEVER, Nanos, nanos};
 use crate::ground::sync::Ordering;
+use crate::life::aging::term::{Pace, read};
 use crate::life::core::Core;
 use crate::life::entry::Entry;
-use crate::life::term::{Pace, read};
 use crate::words::settings::Refresh;
 
 /// The first pause after a refresh that failed, and the longest.
@@ -70,7 +70,7 @@ impl<V> Entry<V> {
     }
 
     /// Its term begins: it has just been built.
-    pub(super) fn begin(&self) {
+    pub(in crate::life) fn begin(&self) {
         if let Some(term) = self.term() {
             term.used_from.store(self.used_at(), Ordering::Relaxed);
         }

@@ -1,7 +1,7 @@
 //! Builds that no caller stands behind: what a front door gives, so that one can be made.
 
 use crate::ground::sync::Arc;
-use crate::life::detached::Detached;
+use crate::life::building::detached::Detached;
 
 /// The build of one call, as it can be made again and on another thread: it sees to it that the
 /// [`Detached`] build it is given ends, now or later.

@@ -10,16 +10,16 @@ use crate::ground::clock::Nanos;
 use crate::ground::sync::Arc;
 use crate::host::observe::Seen;
 use crate::key::{Key, KeyRef};
-use crate::life::again::Again;
-use crate::life::asker::Asker;
-use crate::life::build::Build;
+use crate::life::aging::old::Old;
+use crate::life::building::again::Again;
+use crate::life::building::asker::Asker;
+use crate::life::building::build::Build;
+use crate::life::building::detached::Detached;
 use crate::life::cache::{Cache, Leader};
 use crate::life::circle::{FlightId, Inside};
 use crate::life::contents::Contents;
-use crate::life::detached::Detached;
 use crate::life::entry::{EntryRef, Renewal};
 use crate::life::flight::Flight;
-use crate::life::old::Old;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::settings::Refresh;
@@ -96,7 +96,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// The engine's own refresh of an entry that is due soon.
-    pub(super) fn refresh_ahead(self: &Arc<Self>, entry: &EntryRef<V>) {
+    pub(in crate::life) fn refresh_ahead(self: &Arc<Self>, entry: &EntryRef<V>) {
         let now = self.core.services.clock.now();
         let looks_again = match entry.renewal() {
             Some(renewal) if entry.is_in_use_lately() && !renewal(entry) => {
@@ -111,7 +111,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// A build has failed, or died. Whether the entry that it was for still stands.
-    pub(super) fn stands(
+    pub(in crate::life) fn stands(
         self: &Arc<Self>,
         state: &mut Contents<V, F>,
         flight: &Flight<V, F>,

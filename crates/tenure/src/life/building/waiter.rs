@@ -6,13 +6,13 @@ use std::task::Poll;
 
 use crate::ground::sync::Arc;
 use crate::host::shown::Shown;
-use crate::life::asked::Asked;
-use crate::life::asker::Asker;
+use crate::life::building::asked::Asked;
+use crate::life::building::asker::Asker;
+use crate::life::building::patience::Patience;
+use crate::life::building::stalled::Watch;
 use crate::life::circle::Edge;
 use crate::life::flight::{Arrival, Flight, Landing};
 use crate::life::lease::Lease;
-use crate::life::patience::Patience;
-use crate::life::stalled::Watch;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::Error;
 use crate::words::info;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::ground::sync::Arc;
 use crate::host::Host;
+use crate::life::building::patience::Patience;
 use crate::life::flight::{Arrival, Flight, Landing};
-use crate::life::patience::Patience;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::Interrupt;
 

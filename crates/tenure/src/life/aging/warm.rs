@@ -10,14 +10,14 @@ use std::task::{Context, Wake, Waker};
 
 use crate::ground::sync::{Arc, Mutex};
 use crate::key::Key;
-use crate::life::again::Again;
-use crate::life::asked::Asked;
+use crate::life::aging::workers::Worker;
+use crate::life::building::again::Again;
+use crate::life::building::asked::Asked;
+use crate::life::building::detached::Detached;
 use crate::life::cache::Cache;
 use crate::life::call::{Call, ScopedCache, Step};
-use crate::life::detached::Detached;
 use crate::life::flight::Landing;
 use crate::life::services::Services;
-use crate::life::workers::Worker;
 use crate::words::bounds::{Failure, Resource};
 
 /// What became of a build that was to make a cache warm.

@@ -9,15 +9,15 @@ use crate::words::bounds::Resource;
 /// The entry that a refresh was begun for. It is named and not held: nobody's lease, it ends as if
 /// there were no refresh.
 #[derive(Clone)]
-pub(super) struct Old {
+pub(in crate::life) struct Old {
     key: Key,
     built_at: Nanos,
     /// Whether callers get the old one meanwhile.
-    pub(super) beside: bool,
+    pub(in crate::life) beside: bool,
 }
 
 impl Old {
-    pub(super) fn new<V>(entry: &Entry<V>, beside: bool) -> Self {
+    pub(in crate::life) fn new<V>(entry: &Entry<V>, beside: bool) -> Self {
         Self {
             key: entry.key().clone(),
             built_at: entry.built_at(),
@@ -26,7 +26,7 @@ impl Old {
     }
 
     /// The entry, where it is still in its cache.
-    pub(super) fn find<'a, V: Resource, F>(
+    pub(in crate::life) fn find<'a, V: Resource, F>(
         &self,
         state: &'a Contents<V, F>,
     ) -> Option<&'a EntryRef<V>> {

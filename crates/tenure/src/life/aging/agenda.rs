@@ -23,16 +23,16 @@ struct Note {
 
 /// Entries by time, soonest first.
 #[derive(Default)]
-pub(super) struct Agenda(BinaryHeap<Reverse<Note>>);
+pub(in crate::life) struct Agenda(BinaryHeap<Reverse<Note>>);
 
 impl Agenda {
-    pub(super) fn note(&mut self, when: Nanos, place: Place) {
+    pub(in crate::life) fn note(&mut self, when: Nanos, place: Place) {
         self.0.push(Reverse(Note { when, place }));
     }
 
     /// The soonest time there is, and whose. `time` is an entry's own word, or nothing where the entry
     /// has gone.
-    pub(super) fn first(
+    pub(in crate::life) fn first(
         &mut self,
         time: impl Fn(Place) -> Option<Nanos>,
     ) -> Option<(Nanos, Place)> {
@@ -51,21 +51,21 @@ impl Agenda {
     }
 
     /// Takes out what [`first`](Self::first) has just given.
-    pub(super) fn pop(&mut self) {
+    pub(in crate::life) fn pop(&mut self) {
         self.0.pop();
     }
 
     /// Whether most of it is about entries that have gone, of which there are so many left.
-    pub(super) fn is_stale(&self, entries: usize) -> bool {
+    pub(in crate::life) fn is_stale(&self, entries: usize) -> bool {
         self.0.len() > KEPT + 2 * entries
     }
 
     /// Whether it notes nothing.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::life) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::life) fn clear(&mut self) {
         self.0 = BinaryHeap::new();
     }
 }

@@ -24,14 +24,14 @@ use crate::ground::clock::nanos;
 use crate::ground::latch::Latch;
 use crate::ground::sync::{Arc, Mutex};
 use crate::ground::timer::TimerId;
-use crate::life::again::Again;
 use crate::life::async_release::{ReleaseFuture, Spawner, spawner};
-use crate::life::build::Build;
-use crate::life::checking::{Checking, checked};
+use crate::life::building::again::Again;
+use crate::life::building::build::Build;
+use crate::life::building::checking::{Checking, checked};
+use crate::life::building::waiter::Waiter;
 use crate::life::circle::{Frame, Inside};
 use crate::life::entry::Built;
 use crate::life::services::Services;
-use crate::life::waiter::Waiter;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, Interrupt};
 

@@ -30,15 +30,15 @@ impl Pace {
 /// The part of an entry's term that not all entries have.
 pub(crate) struct Term {
     /// The maximum age.
-    pub(super) lifetime: Nanos,
+    pub(in crate::life) lifetime: Nanos,
     /// When its age began.
-    pub(super) since: Figure,
+    pub(in crate::life) since: Figure,
     /// When someone had it expire; `NEVER` where nobody has.
-    pub(super) expired_at: Figure,
+    pub(in crate::life) expired_at: Figure,
     /// Its last use is one of this term if it came after this.
-    pub(super) used_from: Figure,
+    pub(in crate::life) used_from: Figure,
     /// Refreshes that failed in a row.
-    pub(super) failures: Figure,
+    pub(in crate::life) failures: Figure,
 }
 
 impl Term {
@@ -53,7 +53,7 @@ impl Term {
     }
 
     /// The same term, in a child process.
-    pub(super) fn handed_down(&self) -> Self {
+    pub(in crate::life) fn handed_down(&self) -> Self {
         Self {
             since: Figure::new(read(&self.since)),
             expired_at: Figure::new(read(&self.expired_at)),
@@ -61,12 +61,12 @@ impl Term {
         }
     }
 
-    pub(super) fn fresh_until(&self) -> Nanos {
+    pub(in crate::life) fn fresh_until(&self) -> Nanos {
         let aged = read(&self.since).saturating_add(self.lifetime);
         aged.min(read(&self.expired_at))
     }
 }
 
-pub(super) fn read(figure: &Figure) -> u64 {
+pub(in crate::life) fn read(figure: &Figure) -> u64 {
     figure.load(Ordering::Relaxed)
 }

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::ground::clock::{NEVER, Nanos, nanos};
-use crate::life::budget::Room;
+use crate::life::aging::budget::Room;
+use crate::life::aging::term::Term;
 use crate::life::core::Core;
-use crate::life::term::Term;
 use crate::words::bounds::Resource;
 use crate::words::error::Interrupt;
 
@@ -71,7 +71,7 @@ impl Admission {
     }
 
     /// The term of the entry, where it has one.
-    pub(super) fn term<V>(&self, core: &Core<V>, built_at: Nanos) -> Option<Term> {
+    pub(in crate::life) fn term<V>(&self, core: &Core<V>, built_at: Nanos) -> Option<Term> {
         let has_term = core.settings.has_terms();
         has_term.then(|| Term::new(self.lifetime, built_at))
     }
@@ -80,7 +80,7 @@ impl Admission {
 impl<V> Core<V> {
     /// Makes room within the budget for all functions, where there is one and the function has a part in
     /// it. The caller has begun a release and holds no lock.
-    pub(super) fn make_room(&self, weight: u64) -> Option<Room<'_>> {
+    pub(in crate::life) fn make_room(&self, weight: u64) -> Option<Room<'_>> {
         let most = self.services.config.max_weight();
         (self.settings.weighs && most != u64::MAX)
             .then(|| self.services.budget.make_room(weight, most))

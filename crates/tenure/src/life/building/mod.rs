@@ -1,0 +1,14 @@
+//! Builds and those who wait for them: who asks, who leads, who carries, and how long a caller waits.
+
+pub(crate) mod again;
+pub(crate) mod asked;
+pub(crate) mod asker;
+pub(crate) mod build;
+pub(crate) mod carry;
+pub(crate) mod checking;
+pub(crate) mod detached;
+pub(crate) mod led;
+pub(crate) mod patience;
+pub(crate) mod stalled;
+pub(crate) mod waiter;
+pub(crate) mod waiting;
