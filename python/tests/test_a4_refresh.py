@@ -331,6 +331,29 @@ def test_a4_the_arguments_of_the_call_are_given_again(clock: Clock) -> None:
     assert given == [((1, "two", [3]), {"four": {"five": 6}})] * 2
 
 
+@pytest.mark.parametrize("mode", ["background", "ahead"])
+def test_a4_arguments_that_were_changed_since_are_not_built_under_the_old_key(
+    clock: Clock, caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    """K13: what a caller adds to its list is not what another caller asked for."""
+
+    @tenure.cache_resource(ttl=60, refresh_mode=mode, max_stale="1h")
+    def thing(names: list[str]) -> list[str]:
+        return list(names)
+
+    mine = ["x"]
+    thing(mine)
+    thing(mine)
+    if mode == "background":
+        clock.advance(60)
+        thing(mine)
+    mine.append("secret")
+    clock.advance(55)
+    assert thing(["x"]) == ["x"]
+    assert thing.info().builds == 1
+    assert "its arguments have been changed since the call" in caplog.text
+
+
 def test_a4_methods_are_refreshed_too(clock: Clock) -> None:
     class Shop:
         builds = 0

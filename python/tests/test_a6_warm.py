@@ -96,6 +96,23 @@ def test_a6_no_more_build_at_a_time_than_there_are_workers_and_none_is_skipped(l
     thing.clear()
 
 
+def test_a6_arguments_that_were_changed_since_are_not_built_under_the_old_key(clock: Clock) -> None:
+    thing = tenure.cache_resource(lambda names: list(names))
+    mine = ["x"]
+    warming = thing.warm([(mine,)])
+    mine.append("secret")
+    clock.advance(0)
+    assert len(warming.failures) == 1
+    assert thing(["x"]) == ["x"]
+
+
+def test_a6_a_thread_warms_nothing_for_itself(clock: Clock) -> None:
+    """A7."""
+    thing = tenure.cache_resource(scope="thread")(lambda: object())
+    with pytest.raises(TypeError, match="on another thread"):
+        thing.warm()
+
+
 def test_a6_it_serves_no_session(host: TestHost) -> None:
     session = []
     thing = tenure.cache_resource(lambda: session.append(host.session()))

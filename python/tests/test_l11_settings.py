@@ -215,3 +215,14 @@ def test_l11_l12_a_time_without_a_unit_warns_once_at_the_line_that_says_it() -> 
             says()
         assert [(one.filename, one.lineno) for one in caught] == [(__file__, says.__code__.co_firstlineno + 1)]
     tenure.configure()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"ttl": 60, "refresh_mode": "background"}, {"ttl": 60, "refresh_before": 5}, {"build_timeout": 5}],
+    ids=str,
+)
+def test_l11_what_is_built_on_another_thread_is_not_for_one_thread(settings: dict[str, Any]) -> None:
+    """A7."""
+    with pytest.raises(ValueError, match='scope="thread" keeps a resource for the thread that built it'):
+        tenure.cache_resource(scope="thread", **settings)

@@ -15,6 +15,9 @@ use tenure::{
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 
+/// A weight that cannot be told.
+const BROKEN: u64 = u64::MAX - 7;
+
 /// A resource: its number, its weight, and its own maximum age in seconds.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 struct Model {
@@ -27,10 +30,18 @@ struct Model {
 struct Shop {
     released: Arc<Mutex<Vec<(u32, Cause)>>>,
     failed: Arc<AtomicU32>,
+    refuses: Arc<AtomicU32>,
 }
 
 impl Behaviour<Model> for Shop {
+    fn keeps(&self, model: &Model) -> Result<bool, Interrupt> {
+        Ok(model.number != self.refuses.load(Ordering::SeqCst))
+    }
+
     fn weight(&self, model: &Model) -> Result<u64, Interrupt> {
+        if model.weight == BROKEN {
+            return Err(Interrupt(Box::new("no scales")));
+        }
         Ok(model.weight)
     }
 
@@ -61,6 +72,8 @@ struct World {
     builds: Arc<AtomicU32>,
     released: Arc<Mutex<Vec<(u32, Cause)>>>,
     failed: Arc<AtomicU32>,
+    /// The number of what is not kept.
+    refuses: Arc<AtomicU32>,
 }
 
 fn model(number: u32) -> Model {
@@ -87,6 +100,8 @@ impl World {
     fn on(clock: ManualClock, engine: Engine, name: &str, settings: Settings) -> Self {
         let shop = Shop::default();
         let (released, failed) = (Arc::clone(&shop.released), Arc::clone(&shop.failed));
+        let refuses = Arc::clone(&shop.refuses);
+        refuses.store(u32::MAX, Ordering::SeqCst);
         let function = Function::new(&engine, name, settings, Box::new(shop)).unwrap();
         Self {
             clock,
@@ -96,6 +111,7 @@ impl World {
             builds: Arc::default(),
             released,
             failed,
+            refuses,
         }
     }
 
@@ -310,6 +326,61 @@ fn a4_the_same_resource_again_releases_nothing_and_lives_on() {
     let info = world.info();
     assert_eq!((info.builds, info.renewals, info.entries), (1, 3, 1));
     assert!(world.released().is_empty());
+    world.is_settled();
+}
+
+#[test]
+fn a4_one_that_is_not_kept_is_tried_again_after_a_pause() {
+    for settings in [background(), minute().refresh(Refresh::Ahead)] {
+        let world = World::new(settings.max_stale(Duration::from_secs(6000)));
+        world.get();
+        world.refuses.store(2, Ordering::SeqCst);
+        world.offers(model(2));
+        world.pass(61 * SECOND);
+        world.get();
+        world.engine.run_due();
+        assert_eq!(world.released(), [(2, Cause::Orphaned)]);
+        world.offers(model(3));
+        assert_eq!(world.get(), 1, "it pauses");
+        world.pass(2 * SECOND);
+        world.get();
+        world.engine.run_due();
+        assert_eq!(world.get(), 3);
+        world.is_settled();
+    }
+}
+
+#[test]
+fn a4_a_refresh_that_fails_after_its_build_is_told_of_too() {
+    let world = World::new(background().weighs(true));
+    world.get();
+    world.offers(heavy(2, BROKEN));
+    world.pass(61 * SECOND);
+    world.get();
+    world.engine.run_due();
+    assert_eq!(world.failed.load(Ordering::SeqCst), 1);
+    assert_eq!(world.released(), [(2, Cause::Orphaned)]);
+    assert_eq!(world.get(), 1);
+    world.is_settled();
+}
+
+#[test]
+fn a4_a_clear_by_a_question_overtakes_a_refresh_too() {
+    let world = World::new(background());
+    world.get();
+    world.offers(model(2));
+    world.clock.advance(61 * SECOND);
+    world.get(); // begins the refresh
+    assert_eq!(
+        world
+            .function
+            .clear_if(|model, _| model.number == 1)
+            .unwrap(),
+        1
+    );
+    world.engine.run_due();
+    let gone = [(1, Cause::Cleared), (2, Cause::Orphaned)];
+    assert_eq!(world.released(), gone);
     world.is_settled();
 }
 
@@ -747,6 +818,23 @@ fn l15_what_is_put_in_by_hand_weighs_too() {
 }
 
 #[test]
+fn l15_weights_beyond_all_numbers_spoil_no_budget() {
+    let world = World::new(Settings::default().weighs(true));
+    for name in 1..=5 {
+        world.offers(heavy(name.into(), u64::MAX / 2));
+        world.at(name);
+    }
+    world.function.clear().unwrap();
+    world.engine.configure(|config| config.max_weight = Some(5));
+    for name in 10..=20 {
+        world.offers(heavy(name.into(), 1));
+        world.at(name);
+    }
+    assert_eq!(world.info().entries, 5);
+    world.is_settled();
+}
+
+#[test]
 fn l15_one_budget_for_all_functions() {
     let clock = ManualClock::new();
     let engine = Engine::with_clock(clock.clone());
@@ -828,6 +916,40 @@ fn l16_a_caller_waits_so_long_and_the_build_goes_on() {
     }
     let kept = function.get_or_build(&key.finish(), || unreachable!("it is kept"));
     assert_eq!(kept.unwrap().number, 7);
+    world.is_settled();
+}
+
+#[test]
+fn l16_what_may_be_stale_stands_in_for_a_build_that_takes_too_long() {
+    let world = World::new(minute().max_stale(MINUTE).build_timeout(10 * SECOND));
+    assert_eq!(world.get(), 1);
+    world.pass(61 * SECOND);
+    let door = Arc::new(Barrier::new(2));
+    let key = key(0);
+    let again = || -> Option<Again<Model, String>> {
+        let door = Arc::clone(&door);
+        Some(Arc::new(move |build| {
+            door.wait(); // it has begun
+            door.wait(); // its caller is gone
+            let outcome = build.run(|| Ok(model(2)));
+            build.finish(outcome, |interrupt| format!("{interrupt:?}"));
+        }))
+    };
+    let function = &world.function;
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| {
+            let never = || -> Result<Model, _> { unreachable!("it is built elsewhere") };
+            function.get_or_refresh(&key.finish(), &Patiently, never, &again)
+        });
+        door.wait();
+        world.waits();
+        world.pass(11 * SECOND);
+        assert_eq!(caller.join().unwrap().unwrap().number, 1);
+        door.wait();
+    });
+    while world.info().builds < 2 {
+        thread::yield_now();
+    }
     world.is_settled();
 }
 

@@ -136,6 +136,13 @@ impl Cached {
         done: Py<PyAny>,
     ) -> PyResult<()> {
         let py = me.py();
+        if self.options.sharing.is_by_thread() {
+            return Err(PyTypeError::new_err(format!(
+                "{name} has scope=\"thread\", and what warms it would build on another thread. Call {name} on \
+                 the thread that it is for",
+                name = self.name(),
+            )));
+        }
         let (args, kwargs) = &given;
         let kwargs = kwargs.as_ref().map(|it| it.bind(py));
         let array = ArgumentArray::new(None, args.bind(py), kwargs)?;

@@ -61,7 +61,7 @@ pub(crate) struct Cached {
     me: OnceLock<Py<PyWeakrefReference>>,
     /// The makers of its coroutines, where it is async.
     coroutines: Option<Coroutines>,
-    options: Options,
+    pub(super) options: Options,
 }
 
 impl Cached {
@@ -314,6 +314,28 @@ impl Cached {
             // Before the lease of the engine ends, so that nothing can come in between.
             Ok((lease.clone_ref(py), lease.claim(py)))
         })
+    }
+
+    /// Whether a build that is made again still has the key that it was begun for. Arguments that have been
+    /// changed since the call would put another's resource under it.
+    pub(crate) fn is_for(
+        &self,
+        py: Python<'_>,
+        build: &Detached<Held, Failure>,
+        arguments: Arguments,
+    ) -> PyResult<bool> {
+        let is_for = build.is_for(&self.key(py, arguments)?.finish());
+        if !is_for {
+            let name = self.name();
+            log::line(
+                py,
+                false,
+                &format!(
+                    "{name} was not built anew: its arguments have been changed since the call"
+                ),
+            );
+        }
+        Ok(is_for)
     }
 
     /// Refuses arguments under which nothing would be found again, before anything is built.
@@ -586,6 +608,9 @@ pub(crate) fn make_here(
     let (args, kwargs) = recipe.given(py);
     let kwargs = kwargs.as_ref().map(|it| it.bind(py));
     let array = ArgumentArray::new(None, args.bind(py), kwargs)?;
+    if !cached.get().is_for(py, &build, array.arguments())? {
+        return Ok(());
+    }
     let _entered = recipe.enter(py)?;
     let _current = cached.get().current();
     let outcome = build.run(|| cached.get().build(py, &function, array.arguments()));

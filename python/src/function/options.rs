@@ -188,6 +188,18 @@ impl Written<'_> {
                 &self.experimental_allow_widgets,
             )?)
             .validates(validates);
+        let is_built_elsewhere = settings.refresh != Refresh::Foreground
+            || settings.refresh_before.is_some()
+            || settings.build_timeout.is_some();
+        if sharing.is_by_thread() && is_built_elsewhere {
+            return Err(errors::setting_value(
+                py,
+                "scope=\"thread\" keeps a resource for the thread that built it, and refresh_mode, refresh_before \
+                 and build_timeout build on another one. Leave them out, or write another scope. \
+                 Example: scope=\"thread\", ttl=\"1h\""
+                    .to_owned(),
+            ));
+        }
         let settings = settings.check().map(|()| settings);
         Ok(Options {
             settings: settings

@@ -70,6 +70,11 @@ impl Sharing {
         ))
     }
 
+    /// Whether a resource belongs to the thread that asked for it, and is built there alone.
+    pub(crate) fn is_by_thread(&self) -> bool {
+        matches!(self, Self::Thread)
+    }
+
     /// The engine's word for it.
     pub(crate) fn scope(&self) -> Scope {
         match self {

@@ -194,6 +194,14 @@ pub(crate) fn make_on_loop(
     let function = cached.get().function(py)?;
     let number = build.number();
     let given = recipe.given(py);
+    let array = ArgumentArray::new(
+        None,
+        given.0.bind(py),
+        given.1.as_ref().map(|it| it.bind(py)),
+    )?;
+    if !cached.get().is_for(py, &build, array.arguments())? {
+        return Ok(());
+    }
     let build = TaskBuild::new(py, cached.as_unbound(), given, function, build, number);
     let build = Bound::new(py, build)?;
     if let Some(home) = &recipe.home {
@@ -259,6 +267,14 @@ impl TaskCall {
         self.engaged(py, || match caller.landed() {
             Ok(lease) => Ok(self.outcome(py, lease.as_ref())),
             Err(Error::Failed(failure)) => Err(failure.raise_own(py)),
+            Err(error @ Error::TimedOut { .. }) => {
+                // What may still be handed out stands in for what takes too long.
+                let kept = self.function.kept(&self.key.finish());
+                match kept.map_err(|error| to_python(py, error))? {
+                    Some(lease) => Ok(self.outcome(py, Some(&lease))),
+                    None => Err(to_python(py, error)),
+                }
+            }
             Err(error) => Err(to_python(py, error)),
         })
     }

@@ -97,7 +97,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
             return Ok(0);
         }
         let _under_way = services.under_way.begin();
-        let taken = meant.into_iter().filter_map(|(entry, _)| cache.take(entry));
+        let taken = meant
+            .into_iter()
+            .filter_map(|(entry, _)| cache.take_cleared_entry(entry));
         let cleared = ends(taken.collect(), Cause::Cleared);
         let count = cleared.len();
         in_turn(services, cleared);

@@ -261,6 +261,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         old: Option<&Old>,
     ) -> Result<Admitted<V>, Orphaned<V>> {
         let mut state = self.state.lock();
+        let is_beside = old.is_some_and(|old| old.beside);
         let old = old.and_then(|old| old.find(&state).cloned());
         // Where observed inputs complete the key it is another one than the flight's.
         let completed = entry.observed().map(|_| entry.key().as_key());
@@ -278,6 +279,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 there.is_some_and(|there| !old.as_ref().is_some_and(|old| old.ptr_eq(there)))
             };
         if orphaned {
+            if let Some(old) = old.filter(|_| !keeps && is_beside) {
+                // As where the build had failed: it is tried again, and not at once.
+                old.pause(self.core.services.clock.now(), flight.id);
+                state.look_by(old.next_look(), &old);
+                self.arm(&mut state);
+            }
             return Err(Orphaned(again));
         }
         let hash = completed.map_or(flight.hash, |key| key.hash());
@@ -302,7 +309,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             evicted.extend(state.pop_oldest(&self.core.hot));
         }
         let heaviest = self.core.settings.max_weight.unwrap_or(u64::MAX);
-        while state.weight().saturating_add(entry.weight()) > heaviest {
+        while state.weight() + u128::from(entry.weight()) > u128::from(heaviest) {
             match state.pop_longest_unused(&self.core.hot) {
                 Some(gone) => evicted.push(gone),
                 None => break,

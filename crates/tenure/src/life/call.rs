@@ -134,11 +134,25 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                     }
                 }
             };
-            if let Some(lease) = self.wait(waiter, waiting, &mut asked)? {
-                return Ok(lease);
+            match self.wait(waiter, waiting, &mut asked) {
+                Ok(Some(lease)) => return Ok(lease),
+                Ok(None) => {}
+                Err(error) => return self.kept_after(key, error),
             }
             // One that has died elsewhere is built here next: whoever called is to see why.
             leaves &= !is_own;
+        }
+    }
+
+    /// The resource that a caller out of patience has in the place of the one it waited for, if there is one
+    /// that may still be handed out.
+    fn kept_after(&self, key: &KeyRef<'_>, error: Error<F>) -> Result<Lease<V>, Error<F>> {
+        if !matches!(error, Error::TimedOut { .. }) {
+            return Err(error);
+        }
+        match self.kept(key)? {
+            Some(lease) => self.asker.replayed(lease),
+            None => Err(error),
         }
     }
 
@@ -230,7 +244,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                         Ok(waiter) => {
                             let patience = waiter.patience(&mut asked);
                             let Some(landing) = waiter.arrived(patience.as_ref()).await else {
-                                return Err(timed_out(waiter, patience));
+                                return self.kept_after(key, timed_out(waiter, patience));
                             };
                             let landed = waiter.landed(landing);
                             // The task has let go of everything by then, as a caller that builds has.
@@ -263,7 +277,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 Step::Wait(waiter) => {
                     let patience = waiter.patience(&mut asked);
                     let Some(landing) = waiter.arrived(patience.as_ref()).await else {
-                        return Err(timed_out(waiter, patience));
+                        return self.kept_after(key, timed_out(waiter, patience));
                     };
                     if let Some(lease) = waiter.landed(landing)? {
                         return Ok(lease);

@@ -36,7 +36,7 @@ pub(super) struct Contents<V: Resource, F> {
     looks: Agenda,
     /// The entries that have a weight, by their last use.
     by_use: Agenda,
-    weight: u64,
+    weight: u128,
     /// How often the entries had moved when the agendas were made.
     moves: u32,
     pub(super) ended: bool,
@@ -143,7 +143,7 @@ impl<V: Resource, F> Contents<V, F> {
         let times = Times::of(&entry);
         let weight = entry.core().settings.weighs.then(|| entry.weight());
         if let Some(weight) = weight {
-            self.weight = self.weight.saturating_add(weight);
+            self.weight += u128::from(weight);
             entry.core().services.budget.add(weight);
         }
         let place = self.entries.push(hash, entry);
@@ -171,8 +171,9 @@ impl<V: Resource, F> Contents<V, F> {
     /// An entry has been taken out of the list.
     fn leave(&mut self, entry: &EntryRef<V>) {
         if entry.core().settings.weighs {
-            self.weight = self.weight.saturating_sub(entry.weight());
-            entry.core().services.budget.subtract(entry.weight());
+            let weight = u128::from(entry.weight());
+            self.weight -= weight;
+            entry.core().services.budget.subtract(weight);
         }
         self.tidy();
     }
@@ -220,7 +221,7 @@ impl<V: Resource, F> Contents<V, F> {
         self.looks.pop();
     }
 
-    pub(super) fn weight(&self) -> u64 {
+    pub(super) fn weight(&self) -> u128 {
         self.weight
     }
 

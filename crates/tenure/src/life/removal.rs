@@ -14,6 +14,7 @@ use crate::life::circle::{FlightId, Inside};
 use crate::life::contents::{Contents, Gone};
 use crate::life::drain::{End, Ends};
 use crate::life::entry::{Entry, EntryRef, Home};
+use crate::life::flight::Flight;
 use crate::life::release::release;
 use crate::life::succession::in_turn;
 use crate::words::bounds::{Failure, Resource};
@@ -44,6 +45,21 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         drop(entry);
         self.disarm(idle);
         taken.map(|gone| gone.entry)
+    }
+
+    /// Takes out this very entry as [`take`](Self::take) does, for a clear: the refresh of it becomes an
+    /// orphan, but for one that clears.
+    pub(crate) fn take_cleared_entry(&self, entry: EntryRef<V>) -> Option<EntryRef<V>> {
+        let own = Inside::flights();
+        let call = entry.observed().map_or(entry.key(), |(call, _)| call);
+        let refreshes: Vec<_> = {
+            let mut state = self.state.lock();
+            let of_entry =
+                |flight: &mut Arc<Flight<V, F>>| flight.key == *call && !own.contains(&flight.id);
+            state.flights.extract_if(of_entry).collect()
+        };
+        drop(refreshes);
+        self.take(entry)
     }
 
     /// Takes out what is under `key`, whatever it observed, and orphans the builds of it, but for

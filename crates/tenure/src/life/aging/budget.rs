@@ -5,11 +5,12 @@
 //!    is added, and nobody else adds one meanwhile.
 //! 2. Of all entries that have a weight, the one used longest ago goes first.
 //!
-//! Lock order: the budget's lock, then a cache's. Nothing is released under either.
+//! Lock order: the budget's turn, a cache's lock, then what is held, which is a leaf. Nothing is released
+//! under any of them.
 
 use crate::directory::Weaks;
 use crate::ground::clock::Nanos;
-use crate::ground::sync::{Arc, Figure, Mutex, MutexGuard, Ordering, Weak};
+use crate::ground::sync::{Arc, Mutex, MutexGuard, Weak};
 use crate::life::drain::End;
 
 /// A cache whose entries have weights, whatever their types.
@@ -25,7 +26,8 @@ pub(crate) trait Weighed: Send + Sync {
 pub(crate) struct Budget {
     /// Taken by whoever adds an entry that has a weight, for as long as that takes.
     turn: Mutex<()>,
-    held: Figure,
+    /// More than any weight can be: what is added must be there to be taken off.
+    held: Mutex<u128>,
     caches: Caches,
 }
 
@@ -66,11 +68,13 @@ impl Budget {
     }
 
     pub(crate) fn add(&self, weight: u64) {
-        self.held.fetch_add(weight, Ordering::Relaxed);
+        *self.held.lock() += u128::from(weight);
     }
 
-    pub(crate) fn subtract(&self, weight: u64) {
-        self.held.fetch_sub(weight, Ordering::Relaxed);
+    pub(crate) fn subtract(&self, weight: u128) {
+        if weight > 0 {
+            *self.held.lock() -= weight;
+        }
     }
 
     #[cfg(shuttle)]
@@ -84,7 +88,7 @@ impl Budget {
         let caches = self.caches.0.live();
         let turn = self.turn.lock();
         let mut evicted = Vec::new();
-        while self.held.load(Ordering::Relaxed).saturating_add(weight) > most {
+        while *self.held.lock() + u128::from(weight) > u128::from(most) {
             let longest_unused = caches
                 .iter()
                 .filter_map(|cache| Some((cache.longest_unused()?, cache)))

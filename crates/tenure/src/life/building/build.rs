@@ -147,9 +147,14 @@ impl<V: Resource, F: Failure> Build<V, F> {
         outcome: Result<impl Into<Built<V>>, BuildError<F>>,
         failure: impl FnOnce(Interrupt) -> F,
     ) -> Result<Outcome<V, F>, Error<F>> {
+        let core = Arc::clone(self.core());
         self.land(outcome, |leader, interrupt| {
+            let is_refresh = leader.is_refresh();
             let failure = failure(interrupt);
             leader.fail(failure.clone(), None);
+            if is_refresh {
+                core.behaviour.refresh_failed(&core.name, &failure);
+            }
             Error::Failed(failure)
         })
     }

@@ -18,6 +18,7 @@ use std::task::{Context, Poll, Waker};
 use crate::ground::sync::{Arc, Mutex};
 use crate::host::HostBuild;
 use crate::host::shown::EnteredBuild;
+use crate::key::{Key, KeyRef};
 use crate::life::building::asked::Asked;
 use crate::life::building::build::{Build, Outcome};
 use crate::life::building::patience::Patience;
@@ -61,6 +62,7 @@ impl<V: Resource, F: Failure> std::fmt::Debug for Next<V, F> {
 pub struct Detached<V: Resource, F: Failure> {
     core: Arc<Core<V>>,
     frame: Frame,
+    key: Key,
     span: tracing::Span,
     /// Its host's side of it.
     stage: Option<Arc<dyn HostBuild>>,
@@ -83,6 +85,7 @@ impl<V: Resource, F: Failure> Detached<V, F> {
         let detached = Self {
             core: Arc::clone(build.core()),
             frame: build.frame(),
+            key: waiter.flight().key.clone(),
             span: build.span().clone(),
             stage: build.stage().cloned(),
             build: Mutex::new(Some(build)),
@@ -93,6 +96,13 @@ impl<V: Resource, F: Failure> Detached<V, F> {
     /// The build itself, for who carries it as its leader would.
     pub(crate) fn into_build(self) -> Option<Build<V, F>> {
         self.build.lock().take()
+    }
+
+    /// Whether it is a build under this key: a front door that keeps arguments asks whether they still
+    /// have it.
+    #[must_use]
+    pub fn is_for(&self, key: &KeyRef<'_>) -> bool {
+        key.matches(&self.key)
     }
 
     /// The number of the build, which no other of the engine has.
