@@ -106,7 +106,9 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
     let mut signals = None;
     for (name, value) in settings.into_iter().flatten() {
         let name: String = name.extract()?;
-        values::mind_unit(&name, &value, Caller::Above)?;
+        if !matches!(name.as_str(), "max_weight" | "refresh_workers") {
+            values::mind_unit(&name, &value, Caller::Above)?;
+        }
         match name.as_str() {
             "drain" => config.drain = values::duration(&name, &value)?,
             "session_grace" => {

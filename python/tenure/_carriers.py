@@ -89,6 +89,8 @@ class Home(ABC, Generic[Task]):
         self.is_parents = False
         self.tasks: set[Task] = set()
         self.builds: dict[int, Task] = {}
+        self.alone: set[int] = set()
+        """The builds, by number, that no caller has begun to wait for: refreshes, and what is warmed."""
         self.keepers: set[Keeper] = set()
         self.releases: dict[Task, _native.Releasing] = {}
         self.gates: dict[int, Any] = {}
@@ -270,6 +272,7 @@ class Home(ABC, Generic[Task]):
             if self.is_ending:
                 build.abandon()
             else:
+                self.alone.add(build.number)
                 self.carry(build, context)
 
         if not self.post(begin):
@@ -278,6 +281,7 @@ class Home(ABC, Generic[Task]):
     def landed(self, build: _native.TaskBuild) -> None:
         """A build has ended."""
         self.builds.pop(build.number, None)
+        self.alone.discard(build.number)
         it = carried.pop(build.number, None)
         if it is None:
             return
@@ -301,10 +305,12 @@ class Home(ABC, Generic[Task]):
             else:
                 build.cancelled_within(error)
             return True
-        if isinstance(rest, self.meant_for_the_loop):
+        is_anybodys = build.number in self.alone and isinstance(rest, SystemExit)
+        if isinstance(rest, self.meant_for_the_loop) and not is_anybodys:
             build.abandon()
             return True
-        if isinstance(rest, Exception):
+        # No caller is there whom a build that nobody waits for could end.
+        if isinstance(rest, Exception) or is_anybodys:
             build.failed(rest)
         else:
             build.interrupted(rest)

@@ -260,3 +260,24 @@ def test_l14_idle_entries_of_a_loop_go_on_it(clock: Clock, ledger: Ledger) -> No
         assert len(ledger.released) == 1
 
     asyncio.run(main())
+
+
+def test_a4_a_refresh_that_would_end_the_program_ends_itself(
+    clock: Clock, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    @tenure.cache_resource(max_stale="1h", **BACKGROUND)
+    async def thing() -> object:
+        if ledger.built:
+            raise SystemExit(3)
+        return ledger.build()
+
+    async def main() -> None:
+        first = await thing()
+        clock.advance(60)
+        await thing()
+        await settled(clock)
+        assert await thing() is first
+
+    asyncio.run(main())
+    assert thing.info().failures == 1
+    assert "thing could not be built anew" in caplog.text
