@@ -215,7 +215,7 @@ impl Stage {
 
     fn is_within_budget(&self) {
         let services = self.world.engine.services();
-        assert!(services.budget.held() <= BUDGET);
+        assert!(services.budget.held() <= u128::from(BUDGET));
         for f in &self.functions {
             let most = f.settings().max_weight;
             assert!(most.is_none_or(|most| f.info().weight <= most));

@@ -78,8 +78,8 @@ impl Budget {
     }
 
     #[cfg(shuttle)]
-    pub(crate) fn held(&self) -> u64 {
-        self.held.load(Ordering::Relaxed)
+    pub(crate) fn held(&self) -> u128 {
+        *self.held.lock()
     }
 
     /// Makes room for so much within `most`, and keeps others from adding meanwhile. The caller has
