@@ -161,12 +161,6 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
     def stepwise(self, work: Awaitable[Result]) -> Awaitable[Result]:
         return _unlisted(work)
 
-    async def others_end(self, until: float) -> bool:
-        others = [it for it in _closed_together() if not it.done()]
-        if others:
-            await self.wait(others, until)
-        return bool(others)
-
     def silence(self, task: asyncio.Task[Any]) -> None:
         task._log_destroy_pending = False  # type: ignore[attr-defined]
 
@@ -189,19 +183,29 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
             yield
         finally:
             if not self.is_parents:
+                await self._others_close()
                 if self._watch is not None:
                     self._watch.cancel()
-                # Where nobody has cancelled anything: what is not built yet is built elsewhere, or not at all, but for
-                # what a generator asks for that is being closed as well.
-                others = _closed_together()
-                for number, build in tuple(self.builds.items()):
-                    gate = self.gates.get(number)
-                    if gate is None or others.isdisjoint(gate.futures.values()):
-                        build.cancel()
+                # Where nobody has cancelled anything: what is not built yet is built elsewhere, or not at all.
+                for build in tuple(self.builds.values()):
+                    build.cancel()
                 try:
                     await self.ends()
                 finally:
                     _note_past(asyncio.get_running_loop())
+
+    async def _others_close(self) -> None:
+        """Waits for the generators that are closed together with this home's, and use what lives here meanwhile.
+
+        One that hangs leaves time for the releases.
+        """
+        until = self.until()
+        # Tasks that begin where they are made close this home's generator before all are gathered.
+        await asyncio.sleep(0)
+        others = [it for it in _closed_together() if not it.done()]
+        if others:
+            await self.wait(others, until - self._timeout * _carriers.RESERVE)
+        self._until = until  # What they have had built does not begin it anew.
 
 
 def home() -> Home:

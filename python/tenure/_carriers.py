@@ -40,6 +40,7 @@ from tenure._tasks import ENTERS, Keeper, keep, make, parents, release
 __all__ = [
     "LOOK",
     "PAUSE",
+    "RESERVE",
     "Gate",
     "Home",
     "Looks",
@@ -60,7 +61,7 @@ lasts."""
 PAUSE = 0.005
 """Seconds between two looks at what the end of a loop has to wait for: a lease on another loop, say."""
 
-_RESERVE = 0.1
+RESERVE = 0.1
 """The part of an end's time that is left to those whose turn has not come by then: they are begun together."""
 
 _ROUNDS = 8
@@ -181,10 +182,6 @@ class Home(ABC, Generic[Task]):
     @abstractmethod
     async def landing(self, caller: _native.TaskWaiter) -> None:
         """Waits until the build has ended."""
-
-    async def others_end(self, until: float) -> bool:
-        """Waits for what ends together with this home and may still ask for what lives here; whether there was any."""
-        return False
 
     def silence(self, task: Task) -> None:
         """Has Python say nothing of a task that never ends."""
@@ -389,8 +386,6 @@ class Home(ABC, Generic[Task]):
         until = self.until()
         try:
             await self.wind_up(until)
-            if await self.others_end(until):
-                await self.wind_up(until)
             while (self.builds or self.keepers) and self.time() < until:
                 # What has been begun since. Its caller has yet to take it, and to let go of it.
                 await self.pause()
@@ -426,7 +421,7 @@ class Home(ABC, Generic[Task]):
 
     async def wind_up(self, until: float) -> None:
         """Releases what lives here, each resource when the one before has been, or the time for turns is over."""
-        until -= self._timeout * _RESERVE
+        until -= self._timeout * RESERVE
         self._winds_up += 1
         try:
             # What has begun by itself may use what is released here, and other threads may have posted more of it.
