@@ -151,13 +151,14 @@ wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the lin
 	@echo 'In the environment of your project, for Python $(PYVER):'
 	@echo "    pip install '$$(ls $(abspath $(RELEASE_WHEEL))/*.whl)'"
 
-# The Rust half and the Python half side by side: one compiles while the other waits for processes and servers.
+# Two lanes: one compiles while the other waits for processes and servers. The wheel that both need comes first in one,
+# and the other has crates to compile until it is there.
 test: | python-found ## every test once: Rust, models, one Python, the newest Streamlit, the browser
-	@echo "$@: the Rust tests and the models, beside the tests on Python $(PYVER), of frameworks, Streamlit $(STREAMLIT_NEWEST) and" \
-		"in Chromium; about ten minutes on two cores, builds included"
+	@echo "$@: the tests on Python $(PYVER) and of frameworks, beside those in Rust, the models, Streamlit $(STREAMLIT_NEWEST)" \
+		"and Chromium; about ten minutes on two cores, builds included"
 	@printf '%s\n' \
-		'python: $(MAKE) --keep-going test-python test-frameworks test-streamlit-one test-browser SPREAD="$(TWO_PROCESSES)"' \
-		'rust: $(MAKE) --keep-going test-rust model' | scripts/side-by-side
+		'python: $(MAKE) --keep-going test-python test-frameworks SPREAD="$(TWO_PROCESSES)"' \
+		'rust: $(MAKE) --keep-going test-rust model test-streamlit-one test-browser' | scripts/side-by-side
 
 # The wheels one after the other, since they share cargo's target directory; then the tests side by side.
 test-versions: | python-found ## the same Python tests on the other Pythons, and the oldest Streamlit

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -614,26 +613,37 @@ def test_a3_trio_a_system_task_that_waits_when_the_end_comes(is_busy: bool, is_s
     assert thing.info().release_failures == 0
 
 
-def test_a3_trio_an_interrupt_ends_the_program_and_then_what_it_held(ledger: Ledger) -> None:
-    steps: list[str] = []
+def test_a3_trio_an_interrupt_ends_the_program_and_then_what_it_held() -> None:
+    """In a process of its own, since a signal is for all of one."""
+    program = """
+import signal, tenure, trio
 
-    @tenure.cache_resource(scope="loop")
-    async def thing() -> AsyncIterator[Thing]:
-        yield ledger.build()
-        await trio.sleep(0)
-        steps.append("released")
+steps = []
 
-    async def main() -> None:
-        await thing()
-        try:
-            signal.raise_signal(signal.SIGINT)
-            await trio.sleep_forever()
-        finally:
-            steps.append("the program's end")
+@tenure.cache_resource(scope="loop")
+async def thing():
+    yield object()
+    await trio.sleep(0)
+    steps.append("released")
 
-    with pytest.raises(KeyboardInterrupt):
-        trio.run(main)
-    assert steps == ["the program's end", "released"]
+async def main():
+    await thing()
+    try:
+        signal.raise_signal(signal.SIGINT)
+        await trio.sleep_forever()
+    finally:
+        steps.append("the program's end")
+
+try:
+    trio.run(main)
+except KeyboardInterrupt:
+    steps.append("interrupted")
+assert steps == ["the program's end", "released", "interrupted"], steps
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=LOST, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a3_trio_a_lease_on_another_thread_that_outlasts_the_timeout_is_cut_off(
