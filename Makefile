@@ -264,8 +264,8 @@ format: $(LINT_ENV)/.requirements ## write the formatting that lint asks for
 # --- long forms -----------------------------------------------------------------------------------
 
 # What the long forms and the bounded ones share: TENURE_TESTS=long asks the tests for their long form.
-LOOM = RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=$(TARGET)/loom $(CARGO) test -p tenure --lib model::
-SHUTTLE = RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=$(TARGET)/shuttle $(CARGO) test -p tenure --profile stress --lib model::
+LOOM = RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=$(TARGET)/loom $(CARGO) test -p tenure --no-default-features --lib model::
+SHUTTLE = RUSTFLAGS='--cfg shuttle' CARGO_TARGET_DIR=$(TARGET)/shuttle $(CARGO) test -p tenure --no-default-features --profile stress --lib model::
 
 model: ## the model checks, bounded: loom on the flight and the release path, shuttle on the whole cache
 	LOOM_MAX_PREEMPTIONS=2 $(LOOM) $(ARGS)

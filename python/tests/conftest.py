@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +17,16 @@ from world import Ledger, TestHost
 settings.register_profile("short", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", settings.get_profile("short"), max_examples=20_000)
 settings.load_profile(os.environ.get("TENURE_TESTS", "short"))
+
+# A shell starts what it runs in the background with interrupts ignored, and whatever that starts has it so too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def earlier_objects_frozen() -> None:
+    """Collections pass over all that is there before a file's tests: the packages that earlier ones have imported."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
