@@ -54,7 +54,7 @@ TEST_WHEEL := $(TARGET)/wheels/test-$(PYVER)
 RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
-.PHONY: help demo demo-fastapi wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
+.PHONY: help demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-versions test-rust model test-python test-python-ready \
 	test-streamlit-one test-streamlit-ready test-frameworks test-browser screenshots \
 	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
@@ -146,6 +146,11 @@ demo-fastapi: $(APP_ENV)/.demo-fastapi-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## a
 	@SUPPLIER_URL=http://127.0.0.1:$(FASTAPI_PORT)/supplier scripts/with-postgresql $(APP_ENV)/bin/python -m uvicorn \
 		--app-dir examples/fastapi --port $(FASTAPI_PORT) app:app
 
+demo-fleet: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo app as two servers behind a proxy, with a Redis
+	@scripts/debian redis-server redis-server
+	@scripts/debian haproxy haproxy
+	@scripts/demo-fleet $(APP_ENV)/bin/python $(PORT)
+
 # Absolute, because it is another folder that the line is for.
 wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the line that installs it (PYTHON= for another)
 	@echo 'In the environment of your project, for Python $(PYVER):'
@@ -221,6 +226,8 @@ miri-digest-x86:
 
 test-browser: test-streamlit-ready ## the demo in headless Chromium
 	@scripts/debian chromium chromium
+	@scripts/debian --optional redis-server redis-server
+	@scripts/debian --optional haproxy haproxy
 	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/browser $(ARGS)
 
 screenshots: ## the browser tests, which take the README's pictures anew

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,8 @@ class Demo(Server):
     there: what was built and released `before` is no part of it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        env = {"SHOP_DATABASE": str(folder / "shop.db")}
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        env = {"SHOP_DATABASE": str(folder / "shop.db"), **(env or {})}
         super().__init__(folder, TENURE, APP, ("SHOP_EVENTS", "SHOP_GATE"), env)
         self.before: Counter[str] = Counter()
         self._said = 0
@@ -138,9 +138,9 @@ def browser() -> Iterator[Browsers]:
 class Clerk(Tab):
     """Someone at the demo."""
 
-    def __init__(self, browser: Browsers, demo: Demo) -> None:
-        super().__init__(browser, demo.url)
-        self._demo = demo
+    def __init__(self, browser: Browsers, demo: Demo, url: str | None = None) -> None:
+        super().__init__(browser, url or demo.url)
+        self.demo = demo
 
     def go(self, title: str) -> Clerk:
         """Go to a page through the sidebar: the same session."""
@@ -159,21 +159,21 @@ class Clerk(Tab):
         text = self.card(kind).inner_text()
         found = re.search(r"([0-9a-f]{6})\s*·\s*build (\d+)", text)
         assert found, text
-        return found[1], int(found[2]) - self._demo.before[kind]
+        return found[1], int(found[2]) - self.demo.before[kind]
 
     def counts(self, kind: str) -> tuple[int, int]:
         """How often the kind was built and released in this test, as this clerk's page says."""
         text = self.card(kind).inner_text()
         found = re.search(r"built (\d+) × · released (\d+) ×", text)
         assert found, text
-        before = self._demo.before[kind]
+        before = self.demo.before[kind]
         return int(found[1]) - before, int(found[2]) - before
 
     def sees_build(self, kind: str, number: int) -> Clerk:
         """Wait until the page shows this build of the kind, and the run is over."""
         from playwright.sync_api import expect
 
-        shown = re.compile(rf"build {number + self._demo.before[kind]}\b")
+        shown = re.compile(rf"build {number + self.demo.before[kind]}\b")
         expect(self.card(kind)).to_contain_text(shown)
         return self.settle()
 
@@ -181,7 +181,7 @@ class Clerk(Tab):
         """Wait until the page says that so many were built and released, and the run is over."""
         from playwright.sync_api import expect
 
-        before = self._demo.before[kind]
+        before = self.demo.before[kind]
         text = f"built {built + before} × · released {released + before} ×"
         expect(self.card(kind)).to_contain_text(text)
         return self.settle()
