@@ -13,6 +13,7 @@ use crate::function::cached;
 use crate::function::decorator;
 use crate::function::heirs;
 use crate::function::leased;
+use crate::function::tags;
 use crate::life::interrupts;
 use crate::life::resource::Held;
 use crate::process::{self, exit, fork, shutdown};
@@ -42,6 +43,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(decorator::cache, module)?)?;
     module.add_function(wrap_pyfunction!(decorator::check, module)?)?;
     module.add_function(wrap_pyfunction!(clear_all, module)?)?;
+    module.add_function(wrap_pyfunction!(tags::clear_tag, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session_after, module)?)?;
@@ -150,7 +152,7 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
 /// Modules have been unloaded, to be loaded again: what is made of their classes is released.
 #[pyfunction]
 fn supersede_modules(names: &Bound<'_, PyFrozenSet>) {
-    heirs::forget_where(names.py(), |held| held.is_made_of(names));
+    heirs::forget_where(names.py(), |it| it.value().is_made_of(names));
     let names: &Py<PyFrozenSet> = names.as_unbound();
     let is_outdated = |resource: &dyn Any| {
         let held = resource.downcast_ref::<Held>();
@@ -202,6 +204,7 @@ fn _inspect(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         ("endings", counts.endings),
         ("drains", counts.drains),
         ("jobs", counts.jobs),
+        ("tags", counts.tags),
         ("sessions", process::engine().sessions()),
     ];
     let dict = PyDict::new(py);

@@ -13,4 +13,5 @@ pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod registration;
 pub(crate) mod shape;
+pub(crate) mod tags;
 pub(crate) mod vectorcall;
