@@ -241,9 +241,7 @@ impl TaskCall {
                 again: || self.again(home),
                 tags: || self.tags(py).map_err(interrupt),
             };
-            let next = self
-                .function
-                .next(&self.key.finish(), &mut asked, &details);
+            let next = self.function.next(&self.key.finish(), &mut asked, &details);
             self.state().asked = asked;
             match next.map_err(|error| to_python(py, error))? {
                 Next::Ready(lease) => Ok((READY, self.ready(py, &lease), None)),
