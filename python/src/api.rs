@@ -4,7 +4,7 @@ use std::any::Any;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFrozenSet};
+use pyo3::types::{PyDict, PyFrozenSet, PyString};
 use tenure::{Cause, Config, Encoder};
 
 use crate::encode::{self, Context, HashFuncs};
@@ -13,7 +13,6 @@ use crate::function::cached;
 use crate::function::decorator;
 use crate::function::heirs;
 use crate::function::leased;
-use crate::function::tags;
 use crate::life::interrupts;
 use crate::life::resource::Held;
 use crate::process::{self, exit, fork, shutdown};
@@ -43,7 +42,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(decorator::cache, module)?)?;
     module.add_function(wrap_pyfunction!(decorator::check, module)?)?;
     module.add_function(wrap_pyfunction!(clear_all, module)?)?;
-    module.add_function(wrap_pyfunction!(tags::clear_tag, module)?)?;
+    module.add_function(wrap_pyfunction!(clear_tag, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session_after, module)?)?;
@@ -96,6 +95,24 @@ fn clear_all(py: Python<'_>) -> PyResult<()> {
     heirs::forget(py);
     interrupts::to_caller(py, || {
         process::engine().clear_all();
+        Ok(())
+    })
+}
+
+/// Clears every entry that carries this tag, of every function and in every scope.
+#[pyfunction]
+fn clear_tag(py: Python<'_>, tag: &Bound<'_, PyAny>) -> PyResult<()> {
+    let Ok(tag) = tag.cast::<PyString>() else {
+        return Err(PyTypeError::new_err(format!(
+            "tenure.clear_tag takes one tag, which is a string, not {tag:?}. Example: \
+             tenure.clear_tag(\"tenant:7\")"
+        )));
+    };
+    let tag = tag.to_str()?;
+    let _places = tasks::frames::enter(py)?;
+    heirs::forget_where(py, |heirloom| heirloom.carries(tag));
+    interrupts::to_caller(py, || {
+        process::engine().clear_tag(tag);
         Ok(())
     })
 }

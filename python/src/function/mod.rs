@@ -6,6 +6,7 @@ pub(crate) mod bound;
 mod by_hand;
 pub(crate) mod cached;
 pub(crate) mod decorator;
+pub(crate) mod details;
 pub(crate) mod heirs;
 pub(crate) mod leased;
 pub(crate) mod methods;

@@ -7,19 +7,12 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyTuple};
-use tenure::front::{Again, Details};
-use tenure::{Interrupt, Tags};
+use tenure::Tags;
 
 use crate::caller::user_code;
-use crate::function::heirs;
 use crate::function::plan::Arguments;
 use crate::function::shape::is_async_function;
 use crate::life::awaitables::{can_be_awaited, refused_tags};
-use crate::life::failure::Failure;
-use crate::life::interrupts;
-use crate::life::resource::Held;
-use crate::process;
-use crate::tasks::frames;
 use crate::words::errors;
 
 const FORMS: &str = "Accepted are a list of strings, and a function of the arguments that returns one. \
@@ -152,42 +145,4 @@ pub(crate) fn of_call(
             "tags of {function} returned {answer:?}, which is no list of strings. {FORMS}"
         ))),
     }
-}
-
-/// What the engine asks of a call: its build as it can be made again, and its tags.
-pub(crate) struct OfCall<A, T> {
-    pub(crate) again: A,
-    pub(crate) tags: T,
-}
-
-impl<A, T> Details<Held, Failure> for OfCall<A, T>
-where
-    A: Fn() -> Option<Again<Held, Failure>>,
-    T: Fn() -> Result<Tags, Interrupt>,
-{
-    fn again(&self) -> Option<Again<Held, Failure>> {
-        (self.again)()
-    }
-
-    fn tags(&self) -> Result<Tags, Interrupt> {
-        (self.tags)()
-    }
-}
-
-/// Clears every entry that carries this tag, of every function and in every scope.
-#[pyfunction]
-pub(crate) fn clear_tag(py: Python<'_>, tag: &Bound<'_, PyAny>) -> PyResult<()> {
-    let Ok(tag) = tag.cast::<PyString>() else {
-        return Err(PyTypeError::new_err(format!(
-            "tenure.clear_tag takes one tag, which is a string, not {tag:?}. Example: \
-             tenure.clear_tag(\"tenant:7\")"
-        )));
-    };
-    let tag = tag.to_str()?;
-    let _places = frames::enter(py)?;
-    heirs::forget_where(py, |heirloom| heirloom.carries(tag));
-    interrupts::to_caller(py, || {
-        process::engine().clear_tag(tag);
-        Ok(())
-    })
 }
