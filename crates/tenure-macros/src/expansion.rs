@@ -82,8 +82,13 @@ impl Expansion<'_> {
     /// [`tagged`](Self::tagged).
     pub(crate) fn tags(&self) -> Option<TokenStream> {
         let tags = self.settings.tags.as_ref()?;
+        if self.misfitting_tags().is_some() {
+            return None;
+        }
         let (krate, tagged) = (&self.krate, self.tagged());
-        let ask = Ident::new("ask", Span::mixed_site());
+        // What it returns is wrong where it stands.
+        let ask = Span::mixed_site().located_at(tags.span());
+        let ask = Ident::new("ask", ask);
         let given = self.function.parameters.iter().map(|parameter| {
             let name = &parameter.name;
             match ungrouped(&parameter.ty) {
