@@ -4,7 +4,7 @@ use std::any::Any;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFrozenSet};
+use pyo3::types::{PyDict, PyFrozenSet, PyString};
 use tenure::{Cause, Config, Encoder};
 
 use crate::encode::{self, Context, HashFuncs};
@@ -42,6 +42,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(decorator::cache, module)?)?;
     module.add_function(wrap_pyfunction!(decorator::check, module)?)?;
     module.add_function(wrap_pyfunction!(clear_all, module)?)?;
+    module.add_function(wrap_pyfunction!(clear_tag, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session, module)?)?;
     module.add_function(wrap_pyfunction!(sessions::end_session_after, module)?)?;
@@ -98,6 +99,24 @@ fn clear_all(py: Python<'_>) -> PyResult<()> {
     })
 }
 
+/// Clears every entry that carries this tag, of every function and in every scope.
+#[pyfunction]
+fn clear_tag(py: Python<'_>, tag: &Bound<'_, PyAny>) -> PyResult<()> {
+    let Ok(tag) = tag.cast::<PyString>() else {
+        return Err(PyTypeError::new_err(format!(
+            "tenure.clear_tag takes one tag, which is a string, not {tag:?}. Example: \
+             tenure.clear_tag(\"tenant:7\")"
+        )));
+    };
+    let tag = tag.to_str()?;
+    let _places = tasks::frames::enter(py)?;
+    heirs::forget_where(py, |heirloom| heirloom.carries(tag));
+    interrupts::to_caller(py, || {
+        process::engine().clear_tag(tag);
+        Ok(())
+    })
+}
+
 /// Changes what holds for all functions.
 #[pyfunction]
 #[pyo3(signature = (**settings))]
@@ -150,7 +169,7 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
 /// Modules have been unloaded, to be loaded again: what is made of their classes is released.
 #[pyfunction]
 fn supersede_modules(names: &Bound<'_, PyFrozenSet>) {
-    heirs::forget_where(names.py(), |held| held.is_made_of(names));
+    heirs::forget_where(names.py(), |it| it.value().is_made_of(names));
     let names: &Py<PyFrozenSet> = names.as_unbound();
     let is_outdated = |resource: &dyn Any| {
         let held = resource.downcast_ref::<Held>();
@@ -202,6 +221,7 @@ fn _inspect(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         ("endings", counts.endings),
         ("drains", counts.drains),
         ("jobs", counts.jobs),
+        ("tags", counts.tags),
         ("sessions", process::engine().sessions()),
     ];
     let dict = PyDict::new(py);

@@ -24,6 +24,7 @@ from tenure._native import (
     UnhashableParamError,
     UserHashError,
     __version__,
+    clear_tag,
     end_scope,
     shutdown,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "__version__",
     "asgi",
     "cache_resource",
+    "clear_tag",
     "configure",
     "end_scope",
     "ready",

@@ -21,6 +21,8 @@ Scope = Literal["global", "session", "loop", "thread"] | Callable[[], object]
 
 Ttl = float | timedelta | str | None
 
+Tags = list[str] | tuple[str, ...] | set[str] | frozenset[str]
+
 
 class Decorator(Protocol):
     """The decorator that `cache_resource(...)` with settings gives: callers get what is yielded or awaited."""
@@ -80,6 +82,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        tags: Tags | Callable[P, Tags] | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -106,6 +109,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        tags: Tags | Callable[P, Tags] | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -132,6 +136,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        tags: Tags | Callable[P, Tags] | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -158,6 +163,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        tags: Tags | Callable[P, Tags] | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -184,6 +190,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        tags: Tags | Callable[P, Tags] | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -210,6 +217,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        tags: Tags | Callable[P, Tags] | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -236,6 +244,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        tags: Tags | Callable[P, Tags] | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -262,6 +271,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        tags: Tags | Callable[..., Tags] | None = None,
     ) -> EnteringDecorator: ...
     @overload
     def __call__(
@@ -288,6 +298,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        tags: Tags | Callable[..., Tags] | None = None,
     ) -> Decorator: ...
     def __call__(
         self,
@@ -313,6 +324,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        tags: Tags | Callable[..., Tags] | None = None,
     ) -> Any:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
 
@@ -377,6 +389,10 @@ class CacheResource:
         fork
             What a forked child process has of the entries. `"drop"`: nothing, it builds its own. `"keep"`: all of them,
             shared with its parent's memory; it never releases them. For models and tables, not for connections.
+        tags
+            What carries a tag is cleared together, by `tenure.clear_tag`. A list of strings, for all entries; or a
+            function of the arguments that returns one, called as the function is, with the defaults filled in, before
+            the build.
 
         Raises
         ------
@@ -420,6 +436,7 @@ class CacheResource:
             "max_weight": max_weight,
             "build_timeout": build_timeout,
             "fork": fork,
+            "tags": tags,
         }
         if func is not None:
             return _native.cache(func, settings)

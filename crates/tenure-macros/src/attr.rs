@@ -9,7 +9,7 @@ use syn::{Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, Token, UnOp
 use tenure_duration::parse_duration;
 
 /// The settings, each with a value to show.
-const SETTINGS: [(&str, &str); 23] = [
+const SETTINGS: [(&str, &str); 24] = [
     ("ttl", "\"1h30m\""),
     ("refresh_mode", "\"background\""),
     ("refresh_before", "\"5m\""),
@@ -23,6 +23,7 @@ const SETTINGS: [(&str, &str); 23] = [
     ("keep_if", "|it| it.is_some()"),
     ("on_release", "|it| it.close()"),
     ("scope", "\"session\""),
+    ("tags", "[\"billing\"]"),
     ("drain", "\"30s\""),
     ("show_spinner", "\"Loading the model\""),
     ("show_time", "true"),
@@ -56,6 +57,8 @@ pub(crate) struct Settings {
     /// A `ttl` of which the compiler is to be asked whether it is one.
     pub(crate) lives: Option<Expr>,
     pub(crate) weight: Option<Weight>,
+    /// The tags of each call, as this says.
+    pub(crate) tags: Option<Expr>,
     /// The settings for which a build has to do without its caller.
     pub(crate) leaving: Vec<Ident>,
     /// Whether what stands in the cache is listed with its arguments.
@@ -225,6 +228,7 @@ impl Settings {
             }
             "weight" => self.weight = Some(weight(value)?),
             "max_weight" => self.max_weight(&value)?,
+            "tags" => self.tags(value)?,
             "drain" => self.duration(name, quote!(drain), &value)?,
             "max_entries" => self.max_entries(&value)?,
             "validate" => self.validate = Some(callable(name, value)?),
@@ -361,6 +365,36 @@ impl Settings {
         Ok(())
     }
 
+    /// The tags of all entries, or what says those of each call.
+    fn tags(&mut self, value: Expr) -> syn::Result<()> {
+        let is_list = match &value {
+            Expr::Array(array) => match array.elems.iter().find(|it| is_no_text(it)) {
+                Some(wrong) => return Err(Error::new_spanned(wrong, TAGS)),
+                None if array.elems.is_empty() => return Ok(()),
+                None => true,
+            },
+            Expr::Macro(list) => list.mac.path.is_ident("vec"),
+            Expr::Path(path) if path.path.is_ident("None") => return Ok(()),
+            Expr::Path(_) | Expr::Closure(_) => false,
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => {
+                let text = format!("tags must be a list: write `tags = [{:?}]`", text.value());
+                return Err(Error::new_spanned(value, text));
+            }
+            _ => return Err(Error::new_spanned(value, TAGS)),
+        };
+        if is_list {
+            self.calls
+                .push(quote_spanned!(value.span()=> .tags(#value)));
+        } else {
+            self.calls.push(quote!(.tags_calls(true)));
+            self.tags = Some(value);
+        }
+        Ok(())
+    }
+
     /// A warning on the literal, by the one means that a stable macro has.
     fn warn(&mut self, text: &LitStr, name: &str) {
         let note = format!(
@@ -465,6 +499,14 @@ impl Settings {
         self.calls.push(quote!(.#method(#on)));
         Ok(())
     }
+}
+
+const TAGS: &str = "tags must be a list of texts, or a function or a closure of the arguments that returns one. \
+                    Examples: tags = [\"billing\"], or tags = |tenant| [format!(\"tenant:{tenant}\")]";
+
+/// Whether it is a literal and no text.
+fn is_no_text(value: &Expr) -> bool {
+    matches!(value, Expr::Lit(it) if !matches!(it.lit, Lit::Str(_)))
 }
 
 /// Refuses a time of nothing, where it is a number or a text.

@@ -275,10 +275,16 @@ impl<'a> Beside<'a> {
             // An error in the arguments stands at them.
             quote!(let #given = #krate::front::Built::of(#arguments, || #given);)
         });
+        // What is kept by it carries what a call's would.
+        let tags = given.and_then(|_| expansion.tags());
         let given = given.into_iter();
-        let ask = quote!(#cached.#what(&#key #(, #given)*));
+        let tagged = tags.as_ref().map(|_| {
+            let carried = expansion.tagged();
+            quote!(.tagged(&#carried))
+        });
+        let ask = quote!(#cached #tagged.#what(&#key #(, #given)*));
         let ask = located_at(expansion.place(), ask);
-        quote!(#shown #ask)
+        quote!(#tags #shown #ask)
     }
 
     /// A function with the arguments of a call, and with a resource where one is given.

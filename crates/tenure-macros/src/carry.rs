@@ -478,11 +478,17 @@ impl<'a> Leaving<'a> {
         };
         let warm = Ident::new(warm, Span::call_site());
         let source = expansion.source(failure);
+        let tags = expansion.tags();
+        let tagged = tags.as_ref().map(|_| {
+            let carried = expansion.tagged();
+            quote!(.tagged(&#carried))
+        });
         let one = quote! {
             #encode
+            #tags
             let arguments = #krate::front::keep(#own);
         };
-        let ask = quote!(#cached.#warm(&#key, #source, arguments, #build, &#warming));
+        let ask = quote!(#cached #tagged.#warm(&#key, #source, arguments, #build, &#warming));
         let ask = located_at(expansion.place(), ask);
         let (input, each) = if names.is_empty() {
             (None, quote!({ #one #ask; }))

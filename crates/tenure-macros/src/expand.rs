@@ -13,12 +13,12 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Ident, LitStr, Pat};
+use syn::{Attribute, Expr, Ident, LitStr};
 
 use crate::attr::{Settings, Weight};
 use crate::beside::Beside;
 use crate::carry::{Leaving, Parts};
-use crate::expansion::Expansion;
+use crate::expansion::{Expansion, is_typed, typed};
 use crate::place::Place;
 use crate::returns::Returns;
 use crate::signature::{Function, Parameter};
@@ -43,7 +43,11 @@ pub(crate) fn expand(function: &Function, settings: &Settings) -> TokenStream {
         None if function.misplaced.is_none() => expansion.cannot_leave(),
         _ => None,
     };
-    let errors = misplaced.chain(stays).map(|error| error.to_compile_error());
+    let tags = expansion.misfitting_tags();
+    let errors = misplaced
+        .chain(stays)
+        .chain(tags)
+        .map(|error| error.to_compile_error());
     quote!(#(#errors)* #expanded)
 }
 
@@ -118,14 +122,20 @@ impl Expansion<'_> {
         let local = Span::mixed_site().located_at(self.place());
         let local = Ident::new("cached", local);
         let bind = quote_spanned!(self.place()=> let #local = #cached;);
-        // A hit makes no future of the build.
-        let quick = is_async.then(|| {
+        let tags = self.tags();
+        // A hit makes no future of the build, and needs no tags.
+        let quick = (is_async || tags.is_some()).then(|| {
             let hit = Ident::new("hit", Span::mixed_site());
             quote! {
                 if let ::core::option::Option::Some(#hit) = #local.hit(&#key) {
                     return #hit;
                 }
             }
+        });
+        let tagged = tags.map(|tags| {
+            let carried = self.tagged();
+            let tag = quote_spanned!(self.place()=> let #local = #local.tagged(&#carried););
+            quote!(#tags #tag)
         });
         // A panic for a cycle or a missing session is the caller's; a future has no one caller.
         let tracks = !is_async && !attributes.iter().any(is_track_caller);
@@ -180,6 +190,7 @@ impl Expansion<'_> {
                 #encode
                 #bind
                 #quick
+                #tagged
                 #before
                 #local.#call(&#key, #source, #check #build) #finish
             }
@@ -311,26 +322,8 @@ impl Expansion<'_> {
     }
 }
 
-/// A closure with the types of its parameters, so that its body can be checked where it stands.
-fn typed(function: &Expr, parameters: &[TokenStream]) -> TokenStream {
-    let Expr::Closure(closure) = function else {
-        return quote!(#function);
-    };
-    let mut closure = closure.clone();
-    for (pattern, ty) in closure.inputs.iter_mut().zip(parameters) {
-        if !is_typed(pattern) {
-            *pattern = Pat::Verbatim(quote!(#pattern: #ty));
-        }
-    }
-    quote!(#closure)
-}
-
 fn is_track_caller(attribute: &Attribute) -> bool {
     attribute.path().is_ident("track_caller")
-}
-
-fn is_typed(pattern: &Pat) -> bool {
-    matches!(pattern, Pat::Type(_))
 }
 
 impl Parameter {

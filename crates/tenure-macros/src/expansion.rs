@@ -4,14 +4,14 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Ident, Pat};
+use syn::{Error, Expr, Ident, Pat, Type};
 
 use crate::attr::Settings;
 use crate::key;
 use crate::place::Place;
 use crate::returns::Returns;
 use crate::signature::{Function, Parameter};
-use crate::tokens::{head, located_at};
+use crate::tokens::{head, located_at, ungrouped};
 
 pub(crate) struct Expansion<'a> {
     pub(crate) function: &'a Function,
@@ -76,6 +76,63 @@ impl Expansion<'_> {
             }
             let #key = #key.finish();
         }
+    }
+
+    /// What asks for the tags of a call, where calls have some: a statement that names them
+    /// [`tagged`](Self::tagged).
+    pub(crate) fn tags(&self) -> Option<TokenStream> {
+        let tags = self.settings.tags.as_ref()?;
+        if self.misfitting_tags().is_some() {
+            return None;
+        }
+        let (krate, tagged) = (&self.krate, self.tagged());
+        // What it returns is wrong where it stands.
+        let ask = Span::mixed_site().located_at(tags.span());
+        let ask = Ident::new("ask", ask);
+        let given = self.function.parameters.iter().map(|parameter| {
+            let name = &parameter.name;
+            match ungrouped(&parameter.ty) {
+                Type::Reference(it) if it.mutability.is_some() => quote!(&*#name),
+                Type::Reference(_) => quote!(#name),
+                _ => quote!(&#name),
+            }
+        });
+        let types: Vec<_> = self.function.parameters.iter().map(told).collect();
+        let tags = typed(tags, &types);
+        let answer = quote_spanned!(tags.span()=> #ask(#(#given),*));
+        Some(quote! {
+            #[allow(clippy::redundant_closure_call, clippy::used_underscore_binding)]
+            let #tagged = {
+                let #ask = #tags;
+                #krate::front::tags(#answer)
+            };
+        })
+    }
+
+    /// The name of the tags of a call.
+    pub(crate) fn tagged(&self) -> Ident {
+        Ident::new("tags", Span::mixed_site())
+    }
+
+    /// What to say of a closure for tags that does not take what the function takes.
+    pub(crate) fn misfitting_tags(&self) -> Option<Error> {
+        let Some(Expr::Closure(closure)) = &self.settings.tags else {
+            return None;
+        };
+        let parameters = &self.function.parameters;
+        if closure.inputs.len() == parameters.len() {
+            return None;
+        }
+        let names: Vec<_> = parameters.iter().map(|it| it.name.to_string()).collect();
+        let text = format!(
+            "the closure of `tags` takes the arguments of `{}`, each by reference: write \
+             `tags = |{}| [...]`",
+            self.name,
+            names.join(", ")
+        );
+        let (or1, or2) = (closure.or1_token, closure.or2_token);
+        let inputs = &closure.inputs;
+        Some(Error::new_spanned(quote!(#or1 #inputs #or2), text))
     }
 
     /// The arguments that count, as text, where they are to be shown.
@@ -210,4 +267,36 @@ impl Expansion<'_> {
             Place::Associated => format_ident!("__{}_made", self.cache),
         }
     }
+}
+
+/// The type that the closure for tags has for a parameter, where it can be written.
+fn told(parameter: &Parameter) -> TokenStream {
+    let ty = ungrouped(&parameter.ty);
+    match ty {
+        _ if parameter.opaque => quote!(_),
+        Type::Reference(it) if it.mutability.is_some() => {
+            let to = &it.elem;
+            quote!(&#to)
+        }
+        Type::Reference(_) => quote!(#ty),
+        _ => quote!(&#ty),
+    }
+}
+
+/// A closure with the types of its parameters, so that its body can be checked where it stands.
+pub(crate) fn typed(function: &Expr, parameters: &[TokenStream]) -> TokenStream {
+    let Expr::Closure(closure) = function else {
+        return quote!(#function);
+    };
+    let mut closure = closure.clone();
+    for (pattern, ty) in closure.inputs.iter_mut().zip(parameters) {
+        if !is_typed(pattern) {
+            *pattern = Pat::Verbatim(quote!(#pattern: #ty));
+        }
+    }
+    quote!(#closure)
+}
+
+pub(crate) fn is_typed(pattern: &Pat) -> bool {
+    matches!(pattern, Pat::Type(_))
 }

@@ -515,6 +515,7 @@ impl Engine {
             drains: services.drains.len(),
             releasing: services.under_way.len(),
             jobs: services.timer.armed(),
+            tags: services.tags.len(),
             ..Inspection::default()
         };
         for function in self.functions() {

@@ -169,7 +169,7 @@ pub use front::{Cache, CacheBuilder, Released, Warming};
 // The program as a whole.
 pub use life::async_release::{ReleaseFuture, set_spawner};
 pub use program::api::{
-    ShutdownOnDrop, clear_all, configure, shutdown, shutdown_async, shutdown_on_drop,
+    ShutdownOnDrop, clear_all, clear_tag, configure, shutdown, shutdown_async, shutdown_on_drop,
 };
 pub use words::config::Config;
 
@@ -190,3 +190,4 @@ pub use words::behaviour::{Behaviour, ReleaseFailed};
 pub use words::bounds::{Failure, Resource};
 pub use words::error::{Error, KeptFor};
 pub use words::settings::{Fork, Refresh, Scope, Settings, Spinner};
+pub use words::tags::Tags;

@@ -131,6 +131,7 @@ pub(crate) fn of(
             .unwrap_or_default()
     );
     settings.update(terms.as_bytes());
+    settings.update(format!(" {:?}", set.tags).as_bytes());
     let on_release = options.on_release.as_ref().map(|it| &it.callback);
     let (validate, keep_if) = (options.validate.as_ref(), options.keep_if.as_ref());
     let scope = options.sharing.callable();
@@ -145,6 +146,7 @@ pub(crate) fn of(
         (4, scope),
         (5, ttl),
         (6, weight),
+        (7, options.tags.as_ref()),
     ];
     for (mark, callback) in callbacks {
         settings.update(&[mark]);

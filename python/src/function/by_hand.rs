@@ -150,12 +150,13 @@ impl Cached {
         let function = self.function(py)?;
         host::find(py)?;
         let _current = Current::set(&self.func);
+        let tags = self.tags(py, array.arguments())?;
         let again = again(me, &function, given, home, make)?;
         let name = self.decorated.name.clone();
         let told = move |warmed| {
             attach::with(|py| tell_warmed(py, &name, &done, warmed));
         };
-        let warm = function.warm(&encoder.finish(), again, told);
+        let warm = function.warm(&encoder.finish(), tags, again, told);
         warm.map_err(|error| to_python(py, error))
     }
 

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 use tenure::front::{self, Again, BuildError, Detached};
-use tenure::{Encoder, Error, Fork, Function, Lease, Spinner};
+use tenure::{Encoder, Error, Fork, Function, Interrupt, Lease, Spinner, Tags};
 
 use crate::caller::current_function::Current;
 use crate::caller::strands;
@@ -26,11 +26,13 @@ use crate::decoration::fingerprint::{self, Decorated, Fingerprint};
 use crate::encode::{HashFuncs, Reading};
 use crate::function::again::{Recipe, again};
 use crate::function::argument_array::ArgumentArray;
+use crate::function::details::OfCall;
 use crate::function::heirs;
 use crate::function::options::Options;
 use crate::function::plan::{Arguments, Plan};
 use crate::function::registration::{Known, KnownFunction, Registration, callbacks};
 use crate::function::shape::{self, Shape};
+use crate::function::tags;
 use crate::function::vectorcall::{self, guarded};
 use crate::life::awaitables::{can_be_awaited, refused_awaitable};
 use crate::life::failure::Failure;
@@ -375,8 +377,15 @@ impl Cached {
             }
             outcome
         };
-        let again = || self.again(py, function, arguments);
-        let outcome = function.get_or_refresh(&encoder.finish(), &Interruptible, build, &again);
+        let details = OfCall {
+            again: || self.again(py, function, arguments),
+            tags: || match self.tags(py, arguments) {
+                // It has forked: this engine is the parent's, and the call begins anew.
+                _ if process::is_left_behind(generation) => Err(Interrupt(Box::new(Forked))),
+                tags => tags.map_err(interrupt),
+            },
+        };
+        let outcome = function.get_or_refresh(&encoder.finish(), &Interruptible, build, &details);
         if process::is_over() {
             // The end waits for the lease in it.
             drop(outcome);
@@ -401,16 +410,31 @@ impl Cached {
     ) -> PyResult<Lease<Held>> {
         let function = self.function(py)?;
         match (built, outcome) {
-            (Some(object), _) => function
-                .get_or_build_while(&encoder.finish(), &Interruptible, || {
-                    Ok(held(py, &function, object.into_bound(py), None))
-                })
-                .map_err(|error| to_python(py, error)),
+            (Some(object), _) => {
+                let build = || Ok(held(py, &function, object.into_bound(py), None));
+                let details = OfCall {
+                    again: || None,
+                    tags: || self.tags(py, arguments).map_err(interrupt),
+                };
+                function
+                    .get_or_refresh(&encoder.finish(), &Interruptible, build, &details)
+                    .map_err(|error| to_python(py, error))
+            }
             (None, Err(error)) if !matches!(&error, Error::Interrupted(it) if it.0.is::<Forked>()) => {
                 Err(to_python(py, error))
             }
             (None, _) => self.obtain(py, &function, encoder, arguments),
         }
+    }
+
+    /// The tags of a call, where its calls have some of their own.
+    #[cold]
+    pub(crate) fn tags(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Tags> {
+        let Some(tags) = &self.options.tags else {
+            return Ok(Tags::default());
+        };
+        let signature = self.plan.signature().bind(py);
+        tags::of_call(tags.bind(py), self.name(), signature, arguments)
     }
 
     /// The build of this call as it can be made again. Nothing where it cannot.

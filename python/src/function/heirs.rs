@@ -114,10 +114,10 @@ pub(crate) fn forget(py: Python<'_>) {
 }
 
 /// Forgets all of it that `is_meant` is true of, which runs no code of the program.
-pub(crate) fn forget_where(py: Python<'_>, is_meant: impl Fn(&Held) -> bool) {
+pub(crate) fn forget_where(py: Python<'_>, is_meant: impl Fn(&Heirloom<Held>) -> bool) {
     let left = aside(py).take();
     let left = left.into_iter().flatten().map(|(mark, mut left)| {
-        left.retain(|it| !is_meant(it.value()));
+        left.retain(|it| !is_meant(it));
         (mark, left)
     });
     let left: Aside = left.collect();

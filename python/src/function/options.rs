@@ -6,6 +6,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Fork, Refresh, SettingError, Settings, Spinner};
 
 use crate::function::shape::is_async_function;
+use crate::function::tags::Tagging;
 use crate::life::callback::OnRelease;
 use crate::life::measures::Weight;
 use crate::program::host;
@@ -27,6 +28,8 @@ pub(crate) struct Options {
     /// A resource's own maximum age, where the function of it is the setting.
     pub(crate) ttl: Option<Py<PyAny>>,
     pub(crate) sharing: Sharing,
+    /// What says the tags of each call.
+    pub(crate) tags: Option<Py<PyAny>>,
     /// Whether the function gives a context manager, to be entered for the resource.
     pub(crate) enters: bool,
     /// The first of its callbacks that is async, by its setting's name.
@@ -79,6 +82,7 @@ impl Options {
             self.keep_if.as_ref(),
             weight,
             self.ttl.as_ref(),
+            self.tags.as_ref(),
         ];
         let given = given.into_iter().flatten().map(|it| it.bind(py).clone());
         let mut callbacks: Vec<_> = given.collect();
@@ -96,6 +100,7 @@ impl Options {
         visit.call(&self.validate)?;
         visit.call(&self.keep_if)?;
         visit.call(&self.ttl)?;
+        visit.call(&self.tags)?;
         self.weight.iter().try_for_each(|it| it.traverse(visit))?;
         visit.call(self.sharing.callable())?;
         self.on_release.iter().try_for_each(|it| it.traverse(visit))
@@ -126,6 +131,7 @@ pub(crate) struct Written<'py> {
     max_weight: Bound<'py, PyAny>,
     build_timeout: Bound<'py, PyAny>,
     fork: Bound<'py, PyAny>,
+    tags: Bound<'py, PyAny>,
 }
 
 impl Written<'_> {
@@ -154,6 +160,7 @@ impl Written<'_> {
         let own_ttl = self.ttl.is_callable();
         let weight = Weight::read(self.weight)?;
         let sharing = Sharing::read(&self.scope)?;
+        let tagging = Tagging::read(self.tags)?;
         let enters = flag("enter", &self.enter)?;
         let validates_async = validates && is_async_function(&self.validate)?;
         let releases_async = !self.on_release.is_none() && is_async_function(&self.on_release)?;
@@ -178,6 +185,8 @@ impl Written<'_> {
             .max_weight(max_weight(&self.max_weight)?)
             .build_timeout(duration("build_timeout", &self.build_timeout)?)
             .fork(fork(&self.fork)?)
+            .tags(tagging.all.iter().cloned())
+            .tags_calls(tagging.each.is_some())
             .max_entries(max_entries(&self.max_entries)?)
             .scope(sharing.scope())
             .drain(duration("drain", &self.drain)?)
@@ -229,6 +238,7 @@ impl Written<'_> {
             .map(|it| OnRelease::new(py, it))
             .transpose()?,
             sharing,
+            tags: tagging.each,
             enters,
             async_callback: match (validates_async, releases_async) {
                 (true, _) => Some("validate"),

@@ -215,6 +215,11 @@ impl Plan {
         })
     }
 
+    /// The signature, as `inspect` tells it.
+    pub(crate) fn signature(&self) -> &Py<PyAny> {
+        &self.signature
+    }
+
     /// Writes the key of a call, and says whether the arguments were told by code of theirs.
     ///
     /// # Errors

@@ -90,6 +90,16 @@ pub(crate) fn refused_scope(function: &str, value: &Bound<'_, PyAny>) -> PyErr {
     })
 }
 
+/// The error for the tags of a call that are yet to be awaited.
+pub(crate) fn refused_tags(function: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    refused(value, |class| {
+        format!(
+            "tags of {function} gave an object of {class}, which is yet to be awaited, and nothing awaits \
+             it here. Write `def` for it, and return a list of strings"
+        )
+    })
+}
+
 /// The error for what is yet to be awaited and goes no further.
 fn refused(object: &Bound<'_, PyAny>, text: impl FnOnce(&Bound<'_, PyType>) -> String) -> PyErr {
     match close_unbegun(object) {

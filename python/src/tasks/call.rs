@@ -8,17 +8,19 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::{Again, Asked, Detached, Next};
-use tenure::{Encoder, Error, Lease};
+use tenure::{Encoder, Error, Lease, Tags};
 
 use crate::caller::user_code;
 use crate::function::again::{Given, Recipe, again};
 use crate::function::argument_array::ArgumentArray;
 use crate::function::cached::{Cached, to_python};
+use crate::function::details::OfCall;
 use crate::function::leased::Leased;
 use crate::function::registration::{KnownFunction, callbacks};
 use crate::life::callback::VALIDATE;
 use crate::life::failure::Failure;
 use crate::life::interrupts;
+use crate::life::raised::interrupt;
 use crate::life::resource::Held;
 use crate::process;
 use crate::program::host;
@@ -156,6 +158,12 @@ impl TaskCall {
         .ok()
     }
 
+    fn tags(&self, py: Python<'_>) -> PyResult<Tags> {
+        let kwargs = self.kwargs.as_ref().map(|it| it.bind(py));
+        let array = ArgumentArray::new(None, self.args.bind(py), kwargs)?;
+        self.cached.get().tags(py, array.arguments())
+    }
+
     /// Ends the check, if there is one, and gives the lease that it held.
     fn taken(&self) -> Option<Lease<Held>> {
         let check = self.state().check.take()?;
@@ -229,8 +237,11 @@ impl TaskCall {
         host::find(py)?;
         let work = || {
             let mut asked = std::mem::take(&mut self.state().asked);
-            let again = || self.again(home);
-            let next = self.function.next(&self.key.finish(), &mut asked, &again);
+            let details = OfCall {
+                again: || self.again(home),
+                tags: || self.tags(py).map_err(interrupt),
+            };
+            let next = self.function.next(&self.key.finish(), &mut asked, &details);
             self.state().asked = asked;
             match next.map_err(|error| to_python(py, error))? {
                 Next::Ready(lease) => Ok((READY, self.ready(py, &lease), None)),

@@ -12,6 +12,7 @@ use crate::ground::sync::Arc;
 use crate::words::bounds::Resource;
 use crate::words::cause::Cause;
 use crate::words::settings::{Refresh, Scope, Settings, Spinner};
+use crate::words::tags::Tags;
 
 /// The settings of a [`Cache`](crate::Cache): those of [`cache_resource`](crate::cache_resource), under the same
 /// names.
@@ -39,11 +40,15 @@ pub struct CacheBuilder<K: ?Sized, V, E = Infallible> {
     pub(super) settings: Settings,
     pub(super) rules: Rules<V>,
     pub(super) show: Option<Show<K>>,
+    pub(super) tag: Option<Tag<K>>,
     types: PhantomData<fn() -> E>,
 }
 
 /// Writes a key for the list of entries.
 pub(super) type Show<K> = fn(&K) -> Arc<str>;
+
+/// The tags for a key.
+pub(super) type Tag<K> = Box<dyn Fn(&K) -> Tags + Send + Sync>;
 
 impl<K: ?Sized, V, E> fmt::Debug for CacheBuilder<K, V, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,6 +66,7 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> CacheBuilder<K, V, E> {
             settings: Settings::default(),
             rules: Rules::new(),
             show: None,
+            tag: None,
             types: PhantomData,
         }
     }
@@ -193,6 +199,42 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> CacheBuilder<K, V, E> {
     {
         self.show = Some(|key| format!("{key:?}").into());
         self
+    }
+
+    /// The tags that all entries carry; [`clear_tag`](crate::clear_tag) clears what carries one together.
+    ///
+    /// ```
+    /// use tenure::Cache;
+    ///
+    /// let rates: Cache<u64, u64> = Cache::builder("rate").tags(["billing"]).build()?;
+    /// rates.get(&7, || 49);
+    /// tenure::clear_tag("billing");
+    /// assert!(!rates.contains(&7));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    pub fn tags<T: Into<Arc<str>>>(self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.set(|settings| settings.tags(tags))
+    }
+
+    /// The tags of each entry, by its key, beside those of [`tags`](Self::tags). A successor that is built
+    /// in the background keeps them.
+    ///
+    /// ```
+    /// use tenure::Cache;
+    ///
+    /// let clients = Cache::<str, u32>::builder("client").tags_of(|it| [it.to_owned()]).build()?;
+    /// clients.get("here", || 7);
+    /// clients.get("there", || 8);
+    /// tenure::clear_tag("here");
+    /// assert!(!clients.contains("here") && clients.contains("there"));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    pub fn tags_of<I: IntoIterator<Item: Into<Arc<str>>>>(
+        mut self,
+        tags: impl Fn(&K) -> I + Send + Sync + 'static,
+    ) -> Self {
+        self.tag = Some(Box::new(move |key| tags(key).into_iter().collect()));
+        self.set(|settings| settings.tags_calls(true))
     }
 
     /// Whether inputs that a build observes count as a part of the key.

@@ -11,18 +11,25 @@ use crate::front::rules::{Rules, guarded_async};
 use crate::function::Function;
 use crate::key::KeyRef;
 use crate::life::async_release::ReleaseRuntime;
+use crate::life::building::again::Again;
+use crate::life::building::details::Details;
 use crate::life::cleared::{Cleared, Clearing};
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::words::behaviour::Behaviour;
 use crate::words::bounds::{Failure, Resource};
-use crate::words::error::{Error, no_session_text, shared_build_text};
+use crate::words::error::{Error, Interrupt, no_session_text, shared_build_text};
 use crate::words::fallible::{self, Failed, Shared};
 use crate::words::info::{EntryInfo, Info};
+use crate::words::tags::Tags;
 
 /// A cached function of the program, which it keeps to its end, or the one in a
 /// [`Cache`](crate::Cache).
-pub struct Cached<'a, V: Resource, F: Failure>(pub(super) &'a Function<V, F>);
+pub struct Cached<'a, V: Resource, F: Failure>(
+    pub(super) &'a Function<V, F>,
+    /// The tags of the call that it is for, where calls have some.
+    pub(super) Option<&'a Tags>,
+);
 
 /// Where the async releases of a function with this behaviour run.
 pub(super) fn runtime<V: Resource>(behaviour: &dyn Behaviour<V>) -> &ReleaseRuntime {
@@ -31,7 +38,19 @@ pub(super) fn runtime<V: Resource>(behaviour: &dyn Behaviour<V>) -> &ReleaseRunt
     &rules.expect("a front door gives rules").runtime
 }
 
+impl<'a, V: Resource, F: Failure> Cached<'a, V, F> {
+    /// For a call with these tags.
+    #[must_use]
+    pub fn tagged(self, tags: &'a Tags) -> Self {
+        Self(self.0, Some(tags))
+    }
+}
+
 impl<V: Resource, F: Failure> Cached<'_, V, F> {
+    pub(super) fn tags(&self) -> Tags {
+        self.1.cloned().unwrap_or_default()
+    }
+
     /// Where its async releases run.
     fn runtime(&self) -> &ReleaseRuntime {
         runtime(self.0.behaviour())
@@ -64,7 +83,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
     #[track_caller]
     pub fn insert(&self, key: &KeyRef<'_>, value: impl Into<Built<V>>) -> Lease<V> {
         self.runtime().note();
-        expect_session(self.0.put(key, value)).lease
+        expect_session(self.0.put(key, value, &self.tags())).lease
     }
 
     /// `name::replace(…)`.
@@ -74,7 +93,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
     #[track_caller]
     pub fn replace(&self, key: &KeyRef<'_>, value: impl Into<Built<V>>) -> Option<Lease<V>> {
         self.runtime().note();
-        expect_session(self.0.put(key, value)).before
+        expect_session(self.0.put(key, value, &self.tags())).before
     }
 
     /// `name::clear_if(…)`.
@@ -96,7 +115,14 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
             self.runtime().note();
             build()
         };
-        self.0.call(key, build)
+        self.0.call(
+            key,
+            build,
+            &Said {
+                again: || None,
+                tags: self.1,
+            },
+        )
     }
 
     async fn run_async<C: Future<Output = bool>>(
@@ -110,7 +136,29 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
             build.await
         };
         let check = |lease| guarded_async(&self.0.core.name, check(lease));
-        self.0.call_async(key, check, build).await
+        let tags = self.tags();
+        self.0.call_async(key, check, build, tags).await
+    }
+}
+
+/// A call that has said what tags it has.
+pub(super) struct Said<'a, A> {
+    pub(super) again: A,
+    pub(super) tags: Option<&'a Tags>,
+}
+
+impl<V, F, A> Details<V, F> for Said<'_, A>
+where
+    V: Resource,
+    F: Failure,
+    A: Fn() -> Option<Again<V, F>>,
+{
+    fn again(&self) -> Option<Again<V, F>> {
+        (self.again)()
+    }
+
+    fn tags(&self) -> Result<Tags, Interrupt> {
+        Ok(self.tags.cloned().unwrap_or_default())
     }
 }
 

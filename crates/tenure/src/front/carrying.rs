@@ -298,7 +298,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
             told: None,
         };
         let check = |lease| guarded_async(&self.0.core.name, check(lease));
-        self.0.call_planned(key, check, plan).await
+        self.0.call_planned(key, check, plan, self.tags()).await
     }
 }
 

@@ -173,7 +173,7 @@ impl<V: Resource, F: Failure> Member<'_, V, F> {
             }
         };
         let function = member.downcast_ref();
-        Cached(function.expect("the types say which member it is"))
+        Cached(function.expect("the types say which member it is"), None)
     }
 }
 
@@ -189,7 +189,7 @@ impl<V: Resource, F: Failure> Members<V, F> {
     pub fn get(self, (): ()) -> All<V, F> {
         let members = self.members.into_iter().filter_map(|member| {
             let member: &dyn Any = member;
-            member.downcast_ref().map(Cached)
+            member.downcast_ref().map(|it| Cached(it, None))
         });
         All(members.collect())
     }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use crate::ground::sync::Arc;
 use crate::words::cause::Cause;
+use crate::words::tags::Tags;
 
 /// A value of `drain`, `max_idle` and the like that is no literal.
 #[diagnostic::on_unimplemented(
@@ -98,6 +100,51 @@ impl Lifetime for Option<Duration> {
     fn lifetime(self) -> Option<Duration> {
         self
     }
+}
+
+/// The tags that a call says it has.
+#[diagnostic::on_unimplemented(
+    message = "`tags` returns `{Self}`",
+    label = "must return texts",
+    note = "it must return the tags as an array or a `Vec` of `String`s or `&str`s. Example: \
+            tags = |tenant| [format!(\"tenant:{{tenant}}\")]"
+)]
+pub trait Tagging {
+    /// The tags.
+    fn tags(self) -> Tags;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<Arc<str>>, const N: usize> Tagging for [T; N] {
+    fn tags(self) -> Tags {
+        self.into_iter().collect()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<Arc<str>>> Tagging for Vec<T> {
+    fn tags(self) -> Tags {
+        self.into_iter().collect()
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<Arc<str>>> Tagging for Option<T> {
+    fn tags(self) -> Tags {
+        self.into_iter().collect()
+    }
+}
+
+impl Tagging for Tags {
+    fn tags(self) -> Tags {
+        self
+    }
+}
+
+/// The tags of a call.
+#[must_use]
+pub fn tags(given: impl Tagging) -> Tags {
+    given.tags()
 }
 
 /// An answer of a `weight`.

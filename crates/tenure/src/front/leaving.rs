@@ -8,7 +8,7 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
-use crate::front::cached::{Cached, expect_session, runtime};
+use crate::front::cached::{Cached, Said, expect_session, runtime};
 use crate::front::probe::Source;
 use crate::front::sort::{Always, Fails, Sort};
 use crate::front::warming::Warming;
@@ -190,7 +190,11 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
         };
         let waiting = AsHostWishes(self.0.core.services.host());
         let again = || Some(again(keep?(given()?), build, sort));
-        self.0.get_or_refresh(key, &waiting, here, &again)
+        let details = Said {
+            again,
+            tags: self.1,
+        };
+        self.0.get_or_refresh(key, &waiting, here, &details)
     }
 
     /// Has the resource built before anyone asks for it.
@@ -198,7 +202,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
     fn run_warm(&self, key: &KeyRef<'_>, again: Option<Again<V, F>>, to: &Warming) {
         let done = to.one(&self.0.core.name);
         match again {
-            Some(again) => expect_session(self.0.warm(key, again, done)),
+            Some(again) => expect_session(self.0.warm(key, self.tags(), again, done)),
             None => done(Warmed::Lost),
         }
     }

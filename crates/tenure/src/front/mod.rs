@@ -31,7 +31,9 @@ pub use cached::Cached;
 pub use carrying::{Arguments, Carrying, Given, GivenAgain, GivenOnce, NotCarried, Owned};
 pub use definition::Definition;
 pub use family::{All, Family, Member, Members, Types};
-pub use given::{Fixed, Lifetime, Lives, OnRelease, Time, Ttl, Weight, give, time, ttl};
+pub use given::{
+    Fixed, Lifetime, Lives, OnRelease, Tagging, Time, Ttl, Weight, give, tags, time, ttl,
+};
 pub use leaving::{Keep, Keeping, Kept, Leaves, NotKeeping, keep, leaves};
 pub use probe::{
     Done, DoneLater, DoneWrong, NoSource, Probe, Released, Said, SaidLater, SaidWrong, Source,
@@ -53,6 +55,7 @@ pub use crate::life::aging::warm::Warmed;
 pub use crate::life::building::again::Again;
 pub use crate::life::building::asked::Asked;
 pub use crate::life::building::detached::{Awaiting, BuildPlace, Detached, InBuild, Landed, Next};
+pub use crate::life::building::details::Details;
 pub use crate::life::building::waiting::{Awaited, Patiently, Waiting};
 pub use crate::life::circle::{InSession, enter_session};
 pub use crate::life::heirloom::{Heirloom, Legacy};

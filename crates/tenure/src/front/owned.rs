@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::ready;
 use std::marker::PhantomData;
 
-use crate::front::builder::{CacheBuilder, Show};
+use crate::front::builder::{CacheBuilder, Show, Tag};
 use crate::front::cached::{Cached, Erased};
 use crate::front::definition::function;
 use crate::front::leaving::keep;
@@ -23,6 +23,7 @@ use crate::words::bounds::Resource;
 use crate::words::error::SettingError;
 use crate::words::fallible::{Failed, Shared};
 use crate::words::info::{EntryInfo, Info};
+use crate::words::tags::Tags;
 
 /// A cache that somebody owns: what [`cache_resource`](crate::cache_resource) makes of a function,
 /// as a value for a library that wants no static.
@@ -76,6 +77,7 @@ use crate::words::info::{EntryInfo, Info};
 pub struct Cache<K: ?Sized, V: Resource, E: Send + Sync + 'static = Infallible> {
     function: Arc<Function<V, Failed<E>>>,
     show: Option<Show<K>>,
+    tag: Option<Tag<K>>,
 }
 
 impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> fmt::Debug for Cache<K, V, E> {
@@ -103,7 +105,12 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E> {
     }
 
     fn cached(&self) -> Cached<'_, V, Failed<E>> {
-        Cached(&self.function)
+        Cached(&self.function, None)
+    }
+
+    /// The tags of what is kept for `key`.
+    fn tags(&self, key: &K) -> Tags {
+        self.tag.as_ref().map(|tag| tag(key)).unwrap_or_default()
     }
 
     /// A resource built for `key`, with the key as text where entries are listed with it.
@@ -250,8 +257,9 @@ impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E>
     /// As [`clear`](Self::clear).
     #[track_caller]
     pub fn insert(&self, key: &K, value: V) -> Lease<V> {
-        let built = self.built(key, value);
-        self.cached().insert(&encoded(key).finish(), built)
+        let (built, tags) = (self.built(key, value), self.tags(key));
+        let cached = self.cached().tagged(&tags);
+        cached.insert(&encoded(key).finish(), built)
     }
 
     /// Keeps a resource as [`insert`](Self::insert) does, and gives what stood there: it is
@@ -268,8 +276,9 @@ impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E>
     /// As [`clear`](Self::clear).
     #[track_caller]
     pub fn replace(&self, key: &K, value: V) -> Option<Lease<V>> {
-        let built = self.built(key, value);
-        self.cached().replace(&encoded(key).finish(), built)
+        let (built, tags) = (self.built(key, value), self.tags(key));
+        let cached = self.cached().tagged(&tags);
+        cached.replace(&encoded(key).finish(), built)
     }
 
     /// Clears the entry for `key`, if there is one. What this gives may be awaited, as for
@@ -342,8 +351,9 @@ where
         if let Some(hit) = cached.hit(&encoded) {
             return hit;
         }
-        let recipe = self.recipe(key, build);
+        let (recipe, tags) = (self.recipe(key, build), self.tags(key));
         let given = || Some(Arc::clone(&recipe));
+        let cached = cached.tagged(&tags);
         cached.call_refreshed(&encoded, source, given, Some(keep), |recipe| recipe())
     }
 
@@ -355,8 +365,8 @@ where
         build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
     ) -> Warming {
         let recipe = keep(self.recipe(key, build));
-        let warming = Warming::begin();
-        let (encoded, cached) = (encoded(key), self.cached());
+        let (warming, tags) = (Warming::begin(), self.tags(key));
+        let (encoded, cached) = (encoded(key), self.cached().tagged(&tags));
         cached.warm(
             &encoded.finish(),
             source,
@@ -479,7 +489,16 @@ where
     ) -> Result<Lease<V>, Shared<E>> {
         let source = Probe::<E>(PhantomData).source();
         let build = || self.built(key, build());
-        self.cached().call(&encoded(key).finish(), source, build)
+        let (encoded, cached) = (encoded(key), self.cached());
+        let encoded = encoded.finish();
+        if self.tag.is_none() {
+            return cached.call(&encoded, source, build);
+        }
+        if let Some(hit) = cached.hit(&encoded) {
+            return hit;
+        }
+        let tags = self.tags(key);
+        cached.tagged(&tags).call(&encoded, source, build)
     }
 
     /// The resource for `key`, as [`try_get`](Self::try_get) gives it, with a `build` that can do without
@@ -552,14 +571,16 @@ where
         build: impl Future<Output = Result<V, E>>,
     ) -> Result<Lease<V>, Shared<E>> {
         let build = async { self.built(key, build.await) };
-        let (key, cached) = (encoded(key), self.cached());
-        let key = key.finish();
-        if let Some(hit) = cached.hit(&key) {
+        let (encoded, cached) = (encoded(key), self.cached());
+        let encoded = encoded.finish();
+        if let Some(hit) = cached.hit(&encoded) {
             return hit;
         }
+        let tags = self.tags(key);
+        let cached = cached.tagged(&tags);
         let source = Probe::<E>(PhantomData).source();
         let check = |lease: Lease<V>| ready(self.function.core.is_valid(&lease).unwrap_or(false));
-        cached.call_async(&key, source, check, build).await
+        cached.call_async(&encoded, source, check, build).await
     }
 }
 
@@ -585,6 +606,7 @@ impl<K: ?Sized, V: Resource, E: Send + Sync + 'static> CacheBuilder<K, V, E> {
         Ok(Cache {
             function: function(self.name, self.settings, self.rules)?,
             show: self.show,
+            tag: self.tag,
         })
     }
 }

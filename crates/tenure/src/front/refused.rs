@@ -23,6 +23,12 @@ impl<V, F> NotKept for Members<V, F> {}
 pub struct Nothing(());
 
 impl Nothing {
+    /// In the place of `tagged`.
+    #[must_use]
+    pub fn tagged<T>(self, _: T) -> Self {
+        unreachable!("{REFUSED}")
+    }
+
     /// In the place of `hit`.
     pub fn hit<K, R>(&self, _: K) -> Option<R> {
         unreachable!("{REFUSED}")

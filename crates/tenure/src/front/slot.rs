@@ -116,7 +116,7 @@ impl<V: Resource, F: Failure> Slot<V, F> {
         };
         let made: *const dyn Erased = ptr::from_ref(*made);
         // SAFETY: by the invariant of the file it is one, and it is kept.
-        Cached(unsafe { &*made.cast::<Function<V, F>>() })
+        Cached(unsafe { &*made.cast::<Function<V, F>>() }, None)
     }
 }
 

@@ -182,6 +182,10 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         caches.flat_map(|it| it.take_cleared(cause)).collect()
     }
 
+    fn carries(&self, tag: &str) -> bool {
+        self.core.settings.tags.iter().any(|it| &**it == tag)
+    }
+
     fn ends_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) -> Ends {
         self.ends_meant(&|value| is_meant(value), cause)
     }

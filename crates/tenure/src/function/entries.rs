@@ -1,6 +1,7 @@
 //! The entries of a function, looked at and changed by hand.
 
 use crate::function::Function;
+use crate::ground::sync::Arc;
 use crate::key::KeyRef;
 use crate::life::aging::admission::Admission;
 use crate::life::cache::Put;
@@ -124,7 +125,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// For a session-scoped function: a missing session, an interruption by the host. The resource
     /// is then released with cause `Orphaned`.
     pub fn insert(&self, key: &KeyRef<'_>, value: V) -> Result<Lease<V>, Error<F>> {
-        self.put(key, value).map(|put| put.lease)
+        self.put(key, value, &[]).map(|put| put.lease)
     }
 
     /// Keeps a resource as [`insert`](Self::insert) does, and gives what stood there, which is
@@ -143,14 +144,15 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// As for [`insert`](Self::insert).
     pub fn replace(&self, key: &KeyRef<'_>, value: V) -> Result<Option<Lease<V>>, Error<F>> {
-        self.put(key, value).map(|put| put.before)
+        self.put(key, value, &[]).map(|put| put.before)
     }
 
-    /// Puts a resource under `key`, in the place of what stands there.
+    /// Puts a resource under `key`, in the place of what stands there, which is to carry these tags.
     pub(crate) fn put(
         &self,
         key: &KeyRef<'_>,
         value: impl Into<Built<V>>,
+        tags: &[Arc<str>],
     ) -> Result<Put<V>, Error<F>> {
         let services = &self.core.services;
         let _under_way = services.under_way.begin();
@@ -161,7 +163,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let admission =
             Admission::of_given(&self.core, unkept.value()).map_err(Error::Interrupted)?;
         let (built, built_at) = unkept.keep();
-        let put = scoped.cache().insert(key, built, built_at, admission);
+        let put = scoped.cache().insert(key, built, built_at, admission, tags);
         services.timer.report();
         Ok(put)
     }

@@ -5,6 +5,7 @@ mod entries;
 mod forks;
 mod scopes;
 mod steps;
+mod tags;
 mod warm;
 
 use std::fmt;
@@ -16,8 +17,8 @@ use crate::ground::sync::{Arc, AtomicBool, HashMap, Mutex, Weak};
 use crate::host::SessionId;
 use crate::key::KeyRef;
 use crate::life::aging::term::Pace;
-use crate::life::building::again::Again;
 use crate::life::building::carry::{Here, Plan};
+use crate::life::building::details::Details;
 use crate::life::building::waiting::{AsHostWishes, Waiting};
 use crate::life::cache::Cache;
 use crate::life::call::Call;
@@ -30,6 +31,7 @@ use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, SettingError};
 use crate::words::info::Info;
 use crate::words::settings::{Settings, Spinner};
+use crate::words::tags::Tags;
 
 /// A cached function over resources `V` and failures `F`.
 ///
@@ -288,7 +290,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         key: &KeyRef<'_>,
         build: impl FnOnce() -> Result<V, F>,
     ) -> Result<Lease<V>, Error<F>> {
-        self.call(key, build)
+        self.call(key, build, &|| None)
     }
 
     #[inline]
@@ -296,13 +298,14 @@ impl<V: Resource, F: Failure> Function<V, F> {
         &self,
         key: &KeyRef<'_>,
         build: impl FnOnce() -> Result<B, F>,
+        details: &dyn Details<V, F>,
     ) -> Result<Lease<V>, Error<F>> {
         match self.hot_hit(key) {
             Some(lease) => Ok(lease),
             None => {
                 let waiting = AsHostWishes(self.core.services.host());
                 let build = || build().map_err(BuildError::Failed);
-                self.call_while(key, &waiting, build, &|| None)
+                self.call_while(key, &waiting, build, details)
             }
         }
     }
@@ -350,8 +353,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
     }
 
     /// Gets or builds as [`get_or_build_while`](Self::get_or_build_while) does, for a caller whose build
-    /// can also be made without it: by [`Again`], which `again` gives where it is needed. So are builds
-    /// in the background made, and those that take longer than a caller waits.
+    /// can also be made without it: by [`Again`](crate::front::Again), which `details` give where it is
+    /// needed. So are builds in the background made, and those that take longer than a caller waits. They
+    /// give the call's tags too.
     ///
     /// # Errors
     /// As for `get_or_build_while`, and a build that takes too long.
@@ -361,11 +365,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
         key: &KeyRef<'_>,
         waiting: &dyn Waiting,
         build: impl FnOnce() -> Result<B, BuildError<F>>,
-        again: &dyn Fn() -> Option<Again<V, F>>,
+        details: &dyn Details<V, F>,
     ) -> Result<Lease<V>, Error<F>> {
         match self.hot_hit(key) {
             Some(lease) => Ok(lease),
-            None => self.call_while(key, waiting, build, again),
+            None => self.call_while(key, waiting, build, details),
         }
     }
 
@@ -397,11 +401,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
         key: &KeyRef<'_>,
         waiting: &dyn Waiting,
         build: impl FnOnce() -> Result<B, BuildError<F>>,
-        again: &dyn Fn() -> Option<Again<V, F>>,
+        details: &dyn Details<V, F>,
     ) -> Result<Lease<V>, Error<F>> {
         let host = self.core.services.host();
         let scoped = self.scoped_cache(host.as_deref())?;
-        Call::new(&self.core, scoped, host).block(key, waiting, build, again)
+        Call::new(&self.core, scoped, host).block(key, waiting, build, details)
     }
 
     /// The resource under `key` for a task; `build` is awaited where there is none, once for all
@@ -433,7 +437,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
     ) -> Result<Lease<V>, Error<F>> {
         match self.hot_hit(key) {
             Some(lease) => Ok(lease),
-            None => self.call_async(key, check, build).await,
+            None => {
+                let tags = Tags::default();
+                self.call_async(key, check, build, tags).await
+            }
         }
     }
 
@@ -442,8 +449,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
         key: &KeyRef<'_>,
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = Result<B, F>>,
+        tags: Tags,
     ) -> Result<Lease<V>, Error<F>> {
-        self.call_planned(key, check, Here::new(build)).await
+        self.call_planned(key, check, Here::new(build), tags).await
     }
 
     pub(crate) async fn call_planned<C: Future<Output = bool>>(
@@ -451,11 +459,12 @@ impl<V: Resource, F: Failure> Function<V, F> {
         key: &KeyRef<'_>,
         check: impl Fn(Lease<V>) -> C,
         plan: impl Plan<V, F>,
+        tags: Tags,
     ) -> Result<Lease<V>, Error<F>> {
         let host = self.core.services.host();
         let scoped = self.scoped_cache(host.as_deref())?;
         let call = Call::new(&self.core, scoped, host);
-        call.task(key, check, plan).await
+        call.task(key, check, plan, tags).await
     }
 
     /// The figures of this function over all its scopes.

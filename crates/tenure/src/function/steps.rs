@@ -2,9 +2,9 @@
 
 use crate::function::Function;
 use crate::key::KeyRef;
-use crate::life::building::again::Again;
 use crate::life::building::asked::Asked;
 use crate::life::building::detached::{Awaiting, Detached, Next};
+use crate::life::building::details::Details;
 use crate::life::call::{Call, Step};
 use crate::life::lease::Lease;
 use crate::words::bounds::{Failure, Resource};
@@ -12,8 +12,8 @@ use crate::words::error::Error;
 
 impl<V: Resource, F: Failure> Function<V, F> {
     /// The next step of a call, for a front door that carries builds itself and lets its callers wait
-    /// in its own way. `asked` is a new one for each call, and the same one at each of its steps; `again`
-    /// gives the call's build, to be carried with nobody waiting for it.
+    /// in its own way. `asked` is a new one for each call, and the same one at each of its steps; `details`
+    /// gives the call's build, to be carried with nobody waiting for it, and its tags.
     ///
     /// ```
     /// # use tenure::front::{Asked, Next};
@@ -35,7 +35,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         &self,
         key: &KeyRef<'_>,
         asked: &mut Asked,
-        again: &dyn Fn() -> Option<Again<V, F>>,
+        details: &dyn Details<V, F>,
     ) -> Result<Next<V, F>, Error<F>> {
         if let Some(lease) = self.hot_hit(key) {
             return Ok(Next::Ready(lease));
@@ -44,14 +44,14 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let scoped = self.scoped_cache(host.as_deref())?;
         let call = Call::new(&self.core, scoped, host);
         loop {
-            return Ok(match call.step(key, asked)? {
+            return Ok(match call.step(key, asked, details)? {
                 Step::Check(lease) if self.core.settings.validates => Next::Check(lease),
-                Step::Check(lease) => match call.accept(lease, again)? {
+                Step::Check(lease) => match call.accept(lease, details)? {
                     Some(lease) => Next::Ready(lease),
                     None => continue,
                 },
                 Step::Build(mut build) => {
-                    call.set_renewal(&mut build, again);
+                    call.set_renewal(&mut build, details);
                     let (build, caller) = Detached::part(build);
                     Next::Build(build, Awaiting::of(caller, asked))
                 }
@@ -83,7 +83,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         &self,
         lease: Lease<V>,
         is_good: bool,
-        again: &dyn Fn() -> Option<Again<V, F>>,
+        details: &dyn Details<V, F>,
     ) -> Result<Option<Lease<V>>, Error<F>> {
         if !is_good {
             lease.discard();
@@ -91,6 +91,6 @@ impl<V: Resource, F: Failure> Function<V, F> {
         }
         let host = self.core.services.host();
         let scoped = self.scoped_cache(host.as_deref())?;
-        Call::<V, F>::new(&self.core, scoped, host).accept(lease, again)
+        Call::<V, F>::new(&self.core, scoped, host).accept(lease, details)
     }
 }

@@ -33,10 +33,12 @@ use crate::life::hot::Turns;
 use crate::life::lease::Lease;
 use crate::life::release::release;
 use crate::life::services::Services;
+use crate::life::tagged::Tagged;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::info::{EntryInfo, Info};
 use crate::words::inspect::Inspection;
+use crate::words::tags::Tags;
 
 /// One function's cache in one scope.
 pub(crate) struct Cache<V: Resource, F> {
@@ -54,6 +56,8 @@ pub(crate) enum Found<V: Resource, F: Failure> {
     Leads(Leader<V, F>),
     /// It depends on the present values of these, which the caller has to look at first.
     Unseen(Vec<Observed>),
+    /// Nothing; the caller may lead once it has said what tags the build is to carry.
+    Untagged,
 }
 
 /// An entry that was put into a cache by hand, and the one that stood there before.
@@ -111,8 +115,15 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// Finds an entry, a flight to wait for, or the duty to build. `seen` is what the caller knows
-    /// of observed inputs.
-    pub(crate) fn find(self: &Arc<Self>, key: &KeyRef<'_>, seen: &Seen) -> Found<V, F> {
+    /// of observed inputs, and `tags` are those of the call, where it has said so.
+    pub(crate) fn find(
+        self: &Arc<Self>,
+        key: &KeyRef<'_>,
+        seen: &Seen,
+        tags: Option<&Tags>,
+    ) -> Found<V, F> {
+        let is_untagged = self.core.settings.tags_calls && tags.is_none();
+        let tags = tags.map_or(&[][..], |tags| tags);
         loop {
             let mut state = self.state.lock();
             let entry = match state.entry(key, seen) {
@@ -123,7 +134,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                     return match state.flight(key, seen) {
                         Err(unseen) => Found::Unseen(unseen),
                         Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
-                        Ok(None) => Found::Leads(self.lead(&mut state, key, seen, None)),
+                        Ok(None) if is_untagged => Found::Untagged,
+                        Ok(None) => Found::Leads(self.lead(&mut state, key, seen, None, tags)),
                     };
                 }
             };
@@ -136,9 +148,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 return match state.flight(key, seen) {
                     Err(unseen) => Found::Unseen(unseen),
                     Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
+                    Ok(None) if is_untagged => Found::Untagged,
                     Ok(None) => {
                         let old = Old::new(&entry, false);
-                        Found::Leads(self.lead(&mut state, key, seen, Some(old)))
+                        Found::Leads(self.lead(&mut state, key, seen, Some(old), tags))
                     }
                 };
             }
@@ -161,9 +174,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         key: &KeyRef<'_>,
         seen: &Seen,
         old: Option<Old>,
+        tags: &[Arc<str>],
     ) -> Leader<V, F> {
         let number = self.core.services.number();
-        let flight = Arc::new(Flight::new(number, key, seen.of(state.shapes.of(key))));
+        let seen = seen.of(state.shapes.of(key));
+        let tagged = self.tagged(tags, number, key);
+        let flight = Arc::new(Flight::new(number, key, seen, tagged));
         let added = Arc::clone(&flight);
         state
             .flights
@@ -182,6 +198,18 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         Arc::downgrade(self) as _
     }
 
+    /// Has what is built or kept for a call carry tags, if there are any.
+    pub(super) fn tagged(
+        self: &Arc<Self>,
+        tags: &[Arc<str>],
+        number: u64,
+        key: &KeyRef<'_>,
+    ) -> Option<Arc<Tagged>> {
+        let home = || Arc::downgrade(self) as _;
+        let index = &self.core.services.tags;
+        index.add(tags, number, key.hash(), home)
+    }
+
     /// Puts a resource under `key`, in the place of what is there, and orphans the builds of it.
     pub(crate) fn insert(
         self: &Arc<Self>,
@@ -189,6 +217,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         built: Built<V>,
         built_at: Nanos,
         admission: Admission,
+        tags: &[Arc<str>],
     ) -> Put<V> {
         let Built { value, arguments } = built;
         let (core, home) = (Arc::clone(&self.core), self.home());
@@ -196,6 +225,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             arguments,
             term: admission.term(&core, built_at),
             weight: admission.weight,
+            tagged: self.tagged(tags, self.core.services.number(), key),
             ..Extra::default()
         };
         let entry = Entry::new(key.to_key(), value, built_at, extra, core, home);
@@ -537,6 +567,9 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             // Callers who see other values ask for another key.
             Some((shape, values)) if core.settings.observes => {
                 let key = completed(&flight.key.as_key(), shape, values);
+                if let Some(tagged) = &flight.tagged {
+                    tagged.stands_at(key.hash());
+                }
                 (key, Some(flight.key.clone()))
             }
             // Recorded to be put out again, if anything.
@@ -549,6 +582,7 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             term: admission.term(core, built_at),
             weight: admission.weight,
             renewal: self.renewal.clone(),
+            tagged: flight.tagged.clone(),
             inherited: false,
         };
         let home = self.cache.home();

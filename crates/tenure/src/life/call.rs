@@ -12,13 +12,13 @@ use crate::host::Host;
 use crate::host::observe::Seen;
 use crate::host::record::Observed;
 use crate::key::KeyRef;
-use crate::life::building::again::Asks;
 use crate::life::building::asked::Asked;
 use crate::life::building::asker::Asker;
 use crate::life::building::build::{Build, Outcome};
 use crate::life::building::carry::Plan;
 use crate::life::building::checking::{self, Checking};
 use crate::life::building::detached::Detached;
+use crate::life::building::details::Details;
 use crate::life::building::patience::Patience;
 use crate::life::building::waiter::Waiter;
 use crate::life::building::waiting::{BlockingWait, Waiting};
@@ -29,6 +29,7 @@ use crate::life::lease::Lease;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::{BuildError, Error, lost};
+use crate::words::tags::Tags;
 
 /// A call that found no entry by the short way.
 pub(crate) struct Call<'a, V: Resource, F: Failure> {
@@ -95,26 +96,26 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         key: &KeyRef<'_>,
         waiting: &dyn Waiting,
         build: impl FnOnce() -> Result<B, BuildError<F>>,
-        again: Asks<'_, V, F>,
+        details: &dyn Details<V, F>,
     ) -> Result<Lease<V>, Error<F>> {
         let mut asked = Asked::default();
         let mut means = Means::Here(build);
         let mut leaves = self.asker.core.settings.build_timeout.is_some();
         loop {
-            let (waiter, is_own) = match self.step(key, &mut asked)? {
+            let (waiter, is_own) = match self.step(key, &mut asked, details)? {
                 Step::Check(lease) => {
                     if !self.is_valid(&lease)? {
                         self.refuse(lease);
-                    } else if let Some(lease) = self.accept(lease, again)? {
+                    } else if let Some(lease) = self.accept(lease, details)? {
                         return Ok(lease);
                     }
                     continue;
                 }
                 Step::Wait(waiter) => (waiter, false),
                 Step::Build(mut mine) => {
-                    self.set_renewal(&mut mine, again);
+                    self.set_renewal(&mut mine, details);
                     leaves &= !matches!(means, Means::Failed(_));
-                    match self.away(mine, &mut leaves, again) {
+                    match self.away(mine, &mut leaves, details) {
                         Ok(waiter) => (waiter, true),
                         Err(mut mine) => match std::mem::replace(&mut means, Means::Gone) {
                             Means::Here(build) => {
@@ -157,8 +158,8 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 
     /// Has the engine build the successor of what this build gives, where it does that by itself.
-    pub(crate) fn set_renewal(&self, build: &mut Build<V, F>, again: Asks<'_, V, F>) {
-        if let Some(renewal) = self.scoped.cache().renewal(again) {
+    pub(crate) fn set_renewal(&self, build: &mut Build<V, F>, details: &dyn Details<V, F>) {
+        if let Some(renewal) = self.scoped.cache().renewal(|| details.again()) {
             build.renewed_by(renewal);
         }
     }
@@ -170,10 +171,10 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         &self,
         build: Build<V, F>,
         leaves: &mut bool,
-        again: Asks<'_, V, F>,
+        details: &dyn Details<V, F>,
     ) -> Result<Waiter<V, F>, Build<V, F>> {
         let core = &self.asker.core;
-        let Some(again) = leaves.then(again).flatten() else {
+        let Some(again) = leaves.then(|| details.again()).flatten() else {
             return Err(build);
         };
         if let Some(stage) = build.stage() {
@@ -218,11 +219,12 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         key: &KeyRef<'_>,
         check: impl Fn(Lease<V>) -> C,
         mut plan: impl Plan<V, F>,
+        tags: Tags,
     ) -> Result<Lease<V>, Error<F>> {
-        let mut asked = Asked::default();
+        let mut asked = Asked::tagged(tags);
         let mut failed = None;
         loop {
-            match self.step(key, &mut asked)? {
+            match self.step(key, &mut asked, &|| None)? {
                 Step::Check(lease) => {
                     let is_good = if self.asker.core.settings.validates {
                         let entry = lease.entry().address();
@@ -325,11 +327,20 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     }
 
     /// The next step.
-    pub(crate) fn step(&self, key: &KeyRef<'_>, asked: &mut Asked) -> Result<Step<V, F>, Error<F>> {
-        // Each round has looked at more inputs, so one is the last.
+    pub(crate) fn step(
+        &self,
+        key: &KeyRef<'_>,
+        asked: &mut Asked,
+        details: &dyn Details<V, F>,
+    ) -> Result<Step<V, F>, Error<F>> {
+        // Each round has looked at more, so one is the last.
         let mut seen = Seen::default();
         loop {
-            match self.scoped.cache().find(key, &seen) {
+            match self.scoped.cache().find(key, &seen, asked.tags()) {
+                Found::Untagged => {
+                    let tags = details.tags().map_err(Error::Interrupted)?;
+                    asked.carries(tags);
+                }
                 Found::Entry(entry) => return Ok(Step::Check(Lease::new(entry))),
                 Found::Unseen(unseen) => self.look_at(unseen, &mut seen)?,
                 Found::Leads(leader) => {
@@ -349,7 +360,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn accept(
         &self,
         lease: Lease<V>,
-        again: Asks<'_, V, F>,
+        details: &dyn Details<V, F>,
     ) -> Result<Option<Lease<V>>, Error<F>> {
         let settings = &self.asker.core.settings;
         let entry = lease.entry();
@@ -360,7 +371,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         entry.count_hits(1);
         if settings.refreshes_beside()
             && entry.is_due()
-            && let Some(again) = again()
+            && let Some(again) = details.again()
         {
             self.scoped.cache().refresh(entry, again);
         }

@@ -4,6 +4,7 @@
 //! 1. `shapes` counts the live entries whose keys are completed by observed inputs, and no others.
 //! 2. An entry that leaves is moved out, to be released after the lock.
 //! 3. `weight` is that of the live entries, and a part of what the budget holds.
+//! 4. What leaves carries its tags no longer.
 
 use crate::ground::clock::{NEVER, Nanos};
 use crate::ground::sync::Arc;
@@ -19,6 +20,7 @@ use crate::life::flight::Flight;
 use crate::life::hot::{Hot, Turns};
 use crate::life::order::{Ordered, Place};
 use crate::life::release::release;
+use crate::life::tagged::Tagged;
 use crate::words::bounds::Resource;
 use crate::words::cause::Cause;
 
@@ -170,6 +172,9 @@ impl<V: Resource, F> Contents<V, F> {
 
     /// An entry has been taken out of the list.
     fn leave(&mut self, entry: &EntryRef<V>) {
+        if let Some(tagged) = entry.tagged() {
+            tagged.leave();
+        }
         if entry.core().settings.weighs {
             let weight = u128::from(entry.weight());
             self.weight -= weight;
@@ -205,7 +210,13 @@ impl<V: Resource, F> Contents<V, F> {
         core.services
             .budget
             .subtract(std::mem::take(&mut self.weight));
-        self.entries.take_all()
+        let entries = self.entries.take_all();
+        if core.settings.tags_calls {
+            for tagged in entries.iter().filter_map(|it| it.tagged()) {
+                tagged.leave();
+            }
+        }
+        entries
     }
 
     /// When to look at an entry next, and at which.
@@ -263,6 +274,30 @@ impl<V: Resource, F> Contents<V, F> {
             entries.extend(others.iter().filter_map(|entry| self.remove(hot, entry)));
         }
         Removed { flights, entries }
+    }
+
+    /// Takes out the build that carries these tags, unless it is one of `own`.
+    pub(super) fn strike_tagged(
+        &mut self,
+        tagged: &Tagged,
+        own: &[FlightId],
+    ) -> Option<Arc<Flight<V, F>>> {
+        let is_it = |flight: &Arc<Flight<V, F>>| {
+            let carries = flight.tagged.as_deref();
+            carries.is_some_and(|it| std::ptr::eq(it, tagged)) && !own.contains(&flight.id)
+        };
+        let there = self.flights.find_entry(tagged.call(), is_it).ok()?;
+        Some(there.remove().0)
+    }
+
+    /// Takes out the entry that carries these tags, if it is there.
+    pub(super) fn remove_tagged(&mut self, hot: &Hot, tagged: &Tagged) -> Option<Gone<V>> {
+        let is_it = |entry: &EntryRef<V>| {
+            let carries = entry.tagged();
+            carries.is_some_and(|it| std::ptr::eq(&**it, tagged))
+        };
+        let entry = self.entries.find_where(tagged.entry(), is_it)?.clone();
+        self.remove(hot, &entry)
     }
 
     /// The entry of a call, whose key may have to be completed by what the caller sees.

@@ -15,7 +15,9 @@ use crate::key::Key;
 use crate::life::aging::term::Term;
 use crate::life::core::{Core, Departed};
 use crate::life::hot::Sought;
+use crate::life::tagged::Tagged;
 use crate::words::cause::Cause;
+use crate::words::tags::Tags;
 
 const LIVE: u8 = u8::MAX;
 
@@ -68,6 +70,8 @@ pub(crate) struct Extra<V> {
     pub(crate) weight: u64,
     /// Has a successor built, where the engine does that by itself.
     pub(crate) renewal: Option<Renewal<V>>,
+    /// Where the entry carries tags of its own.
+    pub(crate) tagged: Option<Arc<Tagged>>,
     /// Whether the resource is that of a parent process, which releases it.
     pub(crate) inherited: bool,
 }
@@ -81,6 +85,7 @@ impl<V> Default for Extra<V> {
             term: None,
             weight: 0,
             renewal: None,
+            tagged: None,
             inherited: false,
         }
     }
@@ -94,6 +99,7 @@ impl<V> Extra<V> {
             && self.term.is_none()
             && self.weight == 0
             && self.renewal.is_none()
+            && self.tagged.is_none()
             && !self.inherited;
         (!is_plain).then(|| Box::new(self))
     }
@@ -220,6 +226,17 @@ impl<V> Entry<V> {
 
     pub(crate) fn is_inherited(&self) -> bool {
         self.extra.as_deref().is_some_and(|extra| extra.inherited)
+    }
+
+    pub(crate) fn tagged(&self) -> Option<&Arc<Tagged>> {
+        self.extra.as_deref()?.tagged.as_ref()
+    }
+
+    /// The tags that it carries by itself.
+    pub(crate) fn tags(&self) -> Tags {
+        self.tagged()
+            .map(|it| it.tags().clone())
+            .unwrap_or_default()
     }
 
     pub(crate) fn renewal(&self) -> Option<&Renewal<V>> {

@@ -21,6 +21,7 @@ use crate::key::{Key, KeyRef};
 use crate::life::building::stalled::Polls;
 use crate::life::circle::FlightId;
 use crate::life::entry::EntryRef;
+use crate::life::tagged::Tagged;
 use crate::words::bounds::Resource;
 
 const NO_THREAD: u64 = u64::MAX;
@@ -31,6 +32,8 @@ pub(crate) struct Flight<V: Resource, F> {
     pub(crate) key: Key,
     /// The hash of the key.
     pub(crate) hash: u64,
+    /// Where it carries tags of its own.
+    pub(crate) tagged: Option<Arc<Tagged>>,
     /// The observed inputs known when it began, as its leader saw them.
     seen: Seen,
     /// The thread that it began on, or `NO_THREAD` where it goes on elsewhere.
@@ -70,11 +73,17 @@ impl<V: Resource, F: Clone> Clone for Landing<V, F> {
 }
 
 impl<V: Resource, F: Clone> Flight<V, F> {
-    pub(crate) fn new(id: FlightId, key: &KeyRef<'_>, seen: Seen) -> Self {
+    pub(crate) fn new(
+        id: FlightId,
+        key: &KeyRef<'_>,
+        seen: Seen,
+        tagged: Option<Arc<Tagged>>,
+    ) -> Self {
         Self {
             id,
             key: key.to_key(),
             hash: key.hash(),
+            tagged,
             seen,
             thread: Figure::new(thread_number().map_or(NO_THREAD, |it| it as u64)),
             polls: Polls::default(),

@@ -17,6 +17,7 @@ use crate::life::aging::term::Term;
 use crate::life::cache::{Cache, Orphaned, close, run, settle};
 use crate::life::entry::{Entry, EntryRef, Extra};
 use crate::words::bounds::{Failure, Resource};
+use crate::words::tags::Tags;
 
 /// The entries of one function that child processes are to have; they stay while this lives.
 ///
@@ -36,6 +37,10 @@ pub struct Heirloom<V> {
     term: Option<Term>,
     weight: u64,
     arguments: Option<Arc<str>>,
+    /// Its own.
+    tags: Tags,
+    /// Those of all that its function keeps.
+    of_function: Tags,
 }
 
 impl<V: Resource> fmt::Debug for Legacy<V> {
@@ -58,6 +63,13 @@ impl<V> Heirloom<V> {
     pub fn value(&self) -> &V {
         &self.value
     }
+
+    /// Whether a clear of this tag means it.
+    #[must_use]
+    pub fn carries(&self, tag: &str) -> bool {
+        let mut tags = self.tags.iter().chain(self.of_function.iter());
+        tags.any(|it| &**it == tag)
+    }
 }
 
 impl<V: Resource> Legacy<V> {
@@ -78,6 +90,8 @@ impl<V: Resource> Legacy<V> {
             term: entry.term().map(Term::handed_down),
             weight: entry.weight(),
             arguments: entry.arguments().cloned(),
+            tags: entry.tags(),
+            of_function: entry.core().settings.tags.clone(),
         });
         heirlooms.collect()
     }
@@ -101,12 +115,15 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             term,
             weight,
             arguments,
+            tags,
+            of_function: _,
         } = heirloom;
         let hash = key.hash();
         let extra = Extra {
             arguments,
             term,
             weight,
+            tagged: self.tagged(&tags, self.core.services.number(), &key.as_key()),
             inherited: true,
             ..Extra::default()
         };

@@ -21,4 +21,5 @@ pub(crate) mod release;
 pub(crate) mod removal;
 pub(crate) mod services;
 pub(crate) mod succession;
+pub(crate) mod tagged;
 pub(crate) mod turn;

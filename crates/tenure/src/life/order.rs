@@ -103,6 +103,19 @@ impl<V: Resource> Ordered<V> {
         Some(self.entry(node.at))
     }
 
+    /// The first entry of which this is true, among those under keys of this hash.
+    pub(crate) fn find_where(
+        &self,
+        hash: u64,
+        is_it: impl Fn(&EntryRef<V>) -> bool,
+    ) -> Option<&EntryRef<V>> {
+        let half = half(hash);
+        let node = self.table.find(spread(half), |node| {
+            node.half == half && is_it(self.entry(node.at))
+        })?;
+        Some(self.entry(node.at))
+    }
+
     /// Adds an entry as the newest; the key, of which this is the hash, must not be there.
     pub(crate) fn push(&mut self, hash: u64, entry: EntryRef<V>) -> Place {
         let is_bare = entry.key().is_empty();

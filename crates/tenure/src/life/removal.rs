@@ -17,6 +17,7 @@ use crate::life::entry::{Entry, EntryRef, Home};
 use crate::life::flight::Flight;
 use crate::life::release::release;
 use crate::life::succession::in_turn;
+use crate::life::tagged::{AnyHome, Tagged};
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 
@@ -261,6 +262,23 @@ impl<V: Resource, F: Failure> Weighed for Cache<V, F> {
     fn take_longest_unused(&self) -> Option<End> {
         let gone = self.state.lock().pop_longest_unused(&self.core.hot)?;
         Some(Box::new(move || gone.release(Cause::Evicted)))
+    }
+}
+
+impl<V: Resource, F: Failure> AnyHome for Cache<V, F> {
+    fn take_tagged(&self, tagged: &Tagged, own: &[FlightId], cause: Cause) -> Option<(Nanos, End)> {
+        let (flight, gone, idle) = {
+            let mut state = self.state.lock();
+            // It is the one or the other, and what is asked to clear it may be building it.
+            let flight = state.strike_tagged(tagged, own);
+            let gone = state.remove_tagged(&self.core.hot, tagged);
+            (flight, gone, state.idle_expiry())
+        };
+        drop(flight);
+        self.disarm(idle);
+        let gone = gone?;
+        let built_at = gone.entry.built_at();
+        Some((built_at, Box::new(move || gone.release(cause))))
     }
 }
 

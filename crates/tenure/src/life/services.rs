@@ -11,6 +11,7 @@ use crate::life::aging::workers::Workers;
 use crate::life::async_release::AsyncReleases;
 use crate::life::circle::WaitGraph;
 use crate::life::drain::Drains;
+use crate::life::tagged::TagIndex;
 use crate::words::config::InForce;
 
 pub(crate) struct Services {
@@ -31,6 +32,7 @@ pub(crate) struct Services {
     next_stamp: Figure,
     next_use: Figure,
     pub(crate) budget: Budget,
+    pub(crate) tags: Arc<TagIndex>,
     pub(crate) workers: Arc<Workers>,
 }
 
@@ -53,6 +55,7 @@ impl Services {
             next_stamp: Figure::new(0),
             next_use: Figure::new(0),
             budget: Budget::default(),
+            tags: Arc::default(),
             workers: Arc::default(),
         })
     }
@@ -77,6 +80,7 @@ impl Services {
         self.under_way.abandon();
         self.leaving.abandon();
         self.workers.abandon();
+        self.tags.abandon();
     }
 
     #[inline]

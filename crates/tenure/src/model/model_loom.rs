@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::threads::{Pair, both, does, gets, model, spawn, with, with_ttl};
-use super::world::{Ends, Got, PAST_TTL, TTL, Thing, Things, World, key};
+use super::world::{Ends, Got, PAST_TTL, TTL, Thing, Things, World, key, tag};
 use crate::front::{BuildError, Holding, Patiently};
 use crate::ground::sync::{Arc, Condvar, Mutex};
 use crate::life::cleared::Clearing;
@@ -694,6 +694,68 @@ fn a6_what_is_being_warmed_and_a_call() {
         let (world, function) = shared;
         world.engine.run_due();
         assert_eq!(world.log.built(), 1);
+        world.check_to_the_end(&[&function]);
+    });
+}
+
+/// A function whose calls have tags.
+fn tagged() -> Pair {
+    with(Settings {
+        tags_calls: true,
+        ..Settings::default()
+    })
+}
+
+/// Clears the tag: what was built before is found by nobody any more.
+fn clears_tag(shared: &Pair) -> impl FnOnce() + 'static {
+    does(shared, |world, f| {
+        let before = world.log.built();
+        world.engine.clear_tag(tag(1));
+        let kept = f.kept(&key(1).finish()).unwrap();
+        assert!(kept.is_none_or(|lease| lease.number >= before));
+    })
+}
+
+#[test]
+fn d6_a_tag_is_cleared_while_what_carries_it_lands() {
+    model(|| {
+        let shared = tagged();
+        let (got, ()) = both(gets(&shared), clears_tag(&shared));
+        drop(got.unwrap());
+        let (world, function) = shared;
+        assert_eq!(world.log.built(), 1);
+        world.check_to_the_end(&[&function]);
+    });
+}
+
+#[test]
+fn d6_a_tag_is_cleared_while_another_clear_takes_the_entry() {
+    model(|| {
+        let shared = tagged();
+        shared.0.number(&shared.1, 1);
+        let clears = does(&shared, |_, f| f.clear_entry(&key(1).finish()).unwrap());
+        let ((), ()) = both(clears, clears_tag(&shared));
+        assert_eq!(shared.0.log.cause(0), Some(Cause::Cleared));
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn d6_a_tag_is_cleared_while_a_successor_is_built() {
+    model(|| {
+        let shared = with(Settings {
+            refresh: Refresh::Background,
+            max_stale: Some(TTL),
+            tags_calls: true,
+            ..with_ttl()
+        });
+        shared.0.number(&shared.1, 1);
+        shared.0.clock.advance(PAST_TTL);
+        let (got, ()) = both(refreshes(&shared, Ends::Well), clears_tag(&shared));
+        drop(got.unwrap());
+        let (world, function) = shared;
+        world.engine.run_due();
+        assert!(world.log.cause(0).is_some());
         world.check_to_the_end(&[&function]);
     });
 }

@@ -15,7 +15,9 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::thread;
 
 use super::carried::{Away, Tasks, step};
-use super::world::{Ends, Got, SESSIONS, TTL, Thing, Things, Used, World, key};
+use super::world::{
+    Ends, Got, SESSIONS, TTL, Tagged, Thing, Things, Used, World, key, tag, tags,
+};
 use crate::front::{BuildError, Holding, Identity, Patiently, Registered, enter_session};
 use crate::{Cause, Error, Interrupt, Lease, Refresh, Settings};
 
@@ -62,9 +64,9 @@ impl Stage {
         let f = self.any();
         let number = thread_rng().gen_range(0..3);
         let got = match thread_rng().gen_range(0..10) {
-            0 => f.get_or_build(&key(number).finish(), || Err(number)),
+            0 => self.building(f, number, || Err(BuildError::Failed(number))),
             1 => self.dying(f, number),
-            2 | 3 if depth < 2 => f.get_or_build(&key(number).finish(), || {
+            2 | 3 if depth < 2 => self.building(f, number, || {
                 // A need of anything, its own entry included, in a session that the build has entered.
                 let _entered = enter_session();
                 drop(self.call(depth + 1));
@@ -85,15 +87,29 @@ impl Stage {
     }
 
     fn dying(&self, f: &Things, number: u64) -> Got {
-        let build = || Err(BuildError::Died(Interrupt(Box::new(()))));
-        f.get_or_build_while(&key(number).finish(), &Patiently, build)
+        self.building(f, number, || {
+            Err(BuildError::Died(Interrupt(Box::new(()))))
+        })
+    }
+
+    fn building(
+        &self,
+        f: &Things,
+        number: u64,
+        build: impl FnOnce() -> Result<Thing, BuildError<u64>>,
+    ) -> Got {
+        let details = Tagged {
+            key: number,
+            again: || None,
+        };
+        f.get_or_refresh(&key(number).finish(), &Patiently, build, &details)
     }
 
     fn task(&self, f: &Things, number: u64) -> Got {
-        let key = key(number);
+        let (key, tags) = (key(number), tags(number));
         let build = async { Ok(self.world.log.thing()) };
         let check = async |lease: Lease<Thing>| lease.number % 5 != 0;
-        shuttle::future::block_on(f.get_or_build_async(&key.finish(), check, build))
+        shuttle::future::block_on(f.call_async(&key.finish(), check, build, tags))
     }
 
     /// A caller whose build a task carries: it waits to the end, or gives up at its first wait. Whoever
@@ -103,7 +119,7 @@ impl Stage {
         let key = key.finish();
         let check = async |lease: Lease<Thing>| lease.number % 5 != 0;
         let plan = Away::new(&self.world, &self.tasks);
-        let mut future = pin!(f.call_planned(&key, check, plan));
+        let mut future = pin!(f.call_planned(&key, check, plan, tags(number)));
         let mut cx = Context::from_waker(Waker::noop());
         if let Poll::Ready(got) = future.as_mut().poll(&mut cx) {
             return got;
@@ -150,7 +166,7 @@ impl Stage {
             Ok(self.world.log.thing())
         };
         let check = async |_: Lease<Thing>| true;
-        let future = pin!(f.get_or_build_async(&key, check, build));
+        let future = pin!(f.call_async(&key, check, build, tags(number)));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         match future.poll(&mut cx) {
             std::task::Poll::Ready(got) => got,
@@ -162,7 +178,7 @@ impl Stage {
     fn act(&self, uses: &mut Vec<Used>, leases: &mut Vec<Lease<Thing>>) {
         let (world, f) = (&self.world, self.any());
         let number = thread_rng().gen_range(0..3);
-        match thread_rng().gen_range(0..29) {
+        match thread_rng().gen_range(0..31) {
             0..8 => {
                 if let Some(lease) = self.call(0) {
                     self.is_held(&lease);
@@ -202,6 +218,7 @@ impl Stage {
             24 => _ = f.expire_entry(&key(number).finish()),
             25 => _ = f.expire(),
             26 | 27 => world.warm(f, number, ends()),
+            28 | 29 => self.clear_tag(number),
             _ => {
                 if !self.strict && thread_rng().gen_bool(0.2) {
                     // What it says depends on the leases of all threads.
@@ -211,6 +228,17 @@ impl Stage {
         }
         leases.iter().for_each(|lease| self.is_held(lease));
         self.is_within_budget();
+    }
+
+    /// What was built before is found by nobody any more, whoever was building it.
+    fn clear_tag(&self, number: u64) {
+        let before = self.world.log.built();
+        self.world.engine.clear_tag(tag(number));
+        for f in &self.functions {
+            if let Ok(Some(lease)) = f.kept(&key(number).finish()) {
+                assert!(lease.number >= before);
+            }
+        }
     }
 
     fn is_within_budget(&self) {
@@ -308,6 +336,7 @@ fn settings() -> Settings {
     Settings {
         ttl: Some(TTL),
         max_entries: Some(2),
+        tags_calls: true,
         ..Settings::default()
     }
 }
@@ -388,7 +417,7 @@ fn l1_sessions_under_everything() {
         let world = World::new();
         world.engine.configure(|it| it.session_grace = TTL / 2);
         let functions = vec![
-            world.function(world.in_session()),
+            world.function(world.in_session().tags_calls(true)),
             world.function(settings()),
         ];
         anything(world, functions, false);

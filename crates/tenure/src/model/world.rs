@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::front::{Again, BuildError, Holding, Patiently};
+use crate::front::{Again, BuildError, Details, Holding, Patiently};
 use crate::ground::sync::{AtomicBool, AtomicU8, thread_local};
 use crate::{
     Behaviour, BuildStart, Cause, Encoder, Engine, Error, Function, Host, HostBuild, Interrupt,
-    Lease, ManualClock, Recording, ReleaseFailed, Scope, SessionId, Settings,
+    Lease, ManualClock, Recording, ReleaseFailed, Scope, SessionId, Settings, Tags,
 };
 
 pub(super) const TTL: Duration = Duration::from_secs(1);
@@ -228,7 +228,12 @@ impl World {
     }
 
     pub(super) fn get(&self, function: &Things, key: u64) -> Got {
-        function.get_or_build(&self::key(key).finish(), || Ok(self.log.thing()))
+        let details = Tagged {
+            key,
+            again: || None,
+        };
+        let build = || Ok(self.log.thing());
+        function.get_or_refresh(&self::key(key).finish(), &Patiently, build, &details)
     }
 
     /// A call whose build can do without it.
@@ -238,8 +243,11 @@ impl World {
             Ends::Badly => Err(BuildError::Failed(key)),
             Ends::Dead => Err(BuildError::Died(Interrupt(Box::new(())))),
         };
-        let again = || Some(self.again(ends));
-        function.get_or_refresh(&self::key(key).finish(), &Patiently, build, &again)
+        let details = Tagged {
+            key,
+            again: || Some(self.again(ends)),
+        };
+        function.get_or_refresh(&self::key(key).finish(), &Patiently, build, &details)
     }
 
     /// A build that the background makes.
@@ -260,7 +268,8 @@ impl World {
         self.warmed.fetch_add(1, Ordering::SeqCst);
         let told = Arc::clone(&self.warmed);
         let done = move |_| _ = told.fetch_sub(1, Ordering::SeqCst);
-        let begun = function.warm(&self::key(key).finish(), self.again(ends), done);
+        let encoded = self::key(key);
+        let begun = function.warm(&encoded.finish(), tags(key), self.again(ends), done);
         if begun.is_err() {
             self.warmed.fetch_sub(1, Ordering::SeqCst);
         }
@@ -290,7 +299,33 @@ impl World {
         self.check(functions);
         assert!(self.engine.shutdown());
         self.check(functions);
+        assert_eq!(self.engine.inspect().tags, 0);
         assert_eq!(self.log.built(), self.log.released());
+    }
+}
+
+/// The tag of calls with this key, where a function asks for one.
+pub(super) fn tag(key: u64) -> &'static str {
+    ["even", "odd"][(key % 2) as usize]
+}
+
+pub(super) fn tags(key: u64) -> Tags {
+    [tag(key)].into_iter().collect()
+}
+
+/// A call with the tag of its key.
+pub(super) struct Tagged<A> {
+    pub(super) key: u64,
+    pub(super) again: A,
+}
+
+impl<A: Fn() -> Option<Again<Thing, u64>>> Details<Thing, u64> for Tagged<A> {
+    fn again(&self) -> Option<Again<Thing, u64>> {
+        (self.again)()
+    }
+
+    fn tags(&self) -> Result<Tags, Interrupt> {
+        Ok(tags(self.key))
     }
 }
 

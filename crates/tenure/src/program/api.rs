@@ -42,6 +42,27 @@ pub fn clear_all() -> Cleared {
     clearing.end()
 }
 
+/// Clears every entry that carries this tag, of every cached function and in all scopes: the settings `tags`
+/// say which those are. A build under way that carries it goes to its callers, and is not kept. What this
+/// gives may be awaited, until all of it has been released.
+///
+/// ```
+/// #[tenure::cache_resource(tags = |tenant| [format!("tenant:{tenant}")])]
+/// fn client(tenant: u32) -> u32 {
+///     tenant
+/// }
+///
+/// drop((client(7), client(8)));
+/// tenure::clear_tag("tenant:7");
+/// assert!(!client::contains(7));
+/// assert!(client::contains(8));
+/// ```
+pub fn clear_tag(tag: &str) -> Cleared {
+    let clearing = Clearing::begin();
+    engine().clear_tag(tag);
+    clearing.end()
+}
+
 /// Changes what holds for all functions: the default drain time, the grace period of sessions, and
 /// the bound of a shutdown.
 ///

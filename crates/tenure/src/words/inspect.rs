@@ -20,4 +20,6 @@ pub struct Inspection {
     pub jobs: usize,
     /// Nodes for entries, taken or free.
     pub nodes: usize,
+    /// Tags that builds and entries carry by themselves.
+    pub tags: usize,
 }

@@ -9,3 +9,4 @@ pub(crate) mod fallible;
 pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod settings;
+pub(crate) mod tags;

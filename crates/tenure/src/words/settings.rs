@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::ground::sync::Arc;
 use crate::words::error::SettingError;
+use crate::words::tags::Tags;
 
 /// Who shares an entry.
 ///
@@ -223,6 +225,11 @@ pub struct Settings {
     pub build_timeout: Option<Duration>,
     /// What a forked child process has of the entries.
     pub fork: Fork,
+    /// The tags that all entries carry.
+    pub tags: Tags,
+    /// Whether each call is asked for the tags that what it builds carries, by
+    /// [`Details::tags`](crate::front::Details::tags), beside these.
+    pub tags_calls: bool,
 }
 
 impl Settings {
@@ -440,6 +447,30 @@ impl Settings {
     #[must_use]
     pub fn fork(mut self, fork: Fork) -> Self {
         self.fork = fork;
+        self
+    }
+
+    /// Sets the tags that all entries carry.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// assert_eq!(Settings::default().tags(["billing"]).tags.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn tags<T: Into<Arc<str>>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags = tags.into_iter().collect();
+        self
+    }
+
+    /// Sets whether each call has tags of its own.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// assert!(Settings::default().tags_calls(true).tags_calls);
+    /// ```
+    #[must_use]
+    pub fn tags_calls(mut self, tags_calls: bool) -> Self {
+        self.tags_calls = tags_calls;
         self
     }
 

@@ -69,6 +69,8 @@ enum Step {
         session: usize,
     },
     ClearAll,
+    /// What carries the tag of this number, in all sessions.
+    ClearTag(u64),
     ExpireEntry {
         function: usize,
         session: usize,
@@ -98,6 +100,8 @@ enum Step {
 const FUNCTIONS: usize = 4;
 const SESSIONS: usize = 2;
 const KEYS: u64 = 4;
+/// The tags of calls, each of which has that of its key and one for all; the one beyond is that of a function.
+const TAGS: u64 = 3;
 
 fn set() -> impl Strategy<Value = Set> {
     let ttl = prop_oneof![Just(None), Just(Some(10)), Just(Some(25))];
@@ -154,6 +158,7 @@ fn other() -> impl Strategy<Value = Step> {
         2 => (0..FUNCTIONS, 0..SESSIONS)
             .prop_map(|(function, session)| Step::Clear { function, session }),
         1 => Just(Step::ClearAll),
+        2 => (0..TAGS + 1).prop_map(Step::ClearTag),
         3 => (0..FUNCTIONS, 0..SESSIONS, 0..KEYS).prop_map(|(function, session, key)| {
             Step::ExpireEntry { function, session, key }
         }),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tenure::Cause;
 
 use crate::support::weight;
-use crate::{Ends, FUNCTIONS, Old, Set};
+use crate::{Ends, FUNCTIONS, Old, Set, TAGS};
 
 /// Deadlines fall between two steps of the clock, which goes by whole milliseconds.
 const HALF: u64 = 1;
@@ -112,6 +112,25 @@ pub fn in_sessions(function: usize) -> bool {
 
 pub fn is_watched(function: usize) -> bool {
     function % 2 == 1
+}
+
+/// The tags that calls with this key have.
+pub fn tags(key: u64) -> [u64; 2] {
+    [key % (TAGS - 1), TAGS - 1]
+}
+
+/// The functions all of whose entries carry the last tag; the others ask each call.
+pub fn is_tagged(function: usize) -> bool {
+    function == 2
+}
+
+/// Whether what stands there carries the tag.
+pub fn carries(place: Place, key: u64, tag: u64) -> bool {
+    if is_tagged(place.function) {
+        tag == TAGS
+    } else {
+        tags(key).contains(&tag)
+    }
 }
 
 pub fn validates(function: usize) -> bool {

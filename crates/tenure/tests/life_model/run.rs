@@ -4,15 +4,16 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tenure::front::{Again, BuildError, Detached, Identity, Patiently, Registered};
-use tenure::{Cause, Error, Function, Lease, Refresh, Scope, Settings};
+use tenure::front::{Again, BuildError, Detached, Details, Identity, Patiently, Registered};
+use tenure::{Cause, Error, Function, Interrupt, Lease, Refresh, Scope, Settings, Tags};
 
 use crate::model::{
-    Expected, Gets, Model, Place, STALE, State, UNITS, in_sessions, is_watched, validates,
+    Expected, Gets, Model, Place, STALE, State, UNITS, carries, in_sessions, is_tagged, is_watched,
+    tags, validates,
 };
 use crate::support::host::TestHost;
 use crate::support::{Thing, Used, World, interrupt, key, lock};
-use crate::{Ends, FUNCTIONS, Old, Set, Step};
+use crate::{Ends, FUNCTIONS, Old, Set, Step, TAGS};
 
 pub struct Run {
     world: World,
@@ -31,6 +32,19 @@ struct Call<'a> {
     key: u64,
     ends: Ends,
     within: &'a [Step],
+}
+
+/// A call with the tags of its key.
+struct Tagged(Again<Thing, String>, u64);
+
+impl Details<Thing, String> for Tagged {
+    fn again(&self) -> Option<Again<Thing, String>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn tags(&self) -> Result<Tags, Interrupt> {
+        Ok(tags(self.1).iter().map(ToString::to_string).collect())
+    }
 }
 
 impl Run {
@@ -72,6 +86,8 @@ impl Run {
             .validates(validates(function))
             .max_idle(set.idle.map(|idle| Duration::from_millis(idle) + half))
             .weighs(set.heaviest.is_some())
+            .tags(is_tagged(function).then(|| TAGS.to_string()))
+            .tags_calls(!is_tagged(function))
             .max_weight(set.heaviest);
         let stale = Duration::from_millis(STALE);
         let settings = match set.old {
@@ -151,6 +167,11 @@ impl Run {
                 self.world.engine.clear_all();
                 self.model.clear(Cause::Cleared, |_, _| true);
             }
+            Step::ClearTag(tag) => {
+                self.world.engine.clear_tag(&tag.to_string());
+                let which = |place, key| carries(place, key, tag);
+                self.model.clear(Cause::Cleared, which);
+            }
             Step::ExpireEntry {
                 function,
                 session,
@@ -225,8 +246,8 @@ impl Run {
         };
         let key = key(call.key);
         let got = serve(call.session, || {
-            let again = || Some(Arc::clone(&again));
-            f.get_or_refresh(&key.finish(), &Patiently, build, &again)
+            let details = Tagged(again, call.key);
+            f.get_or_refresh(&key.finish(), &Patiently, build, &details)
         });
         match expected {
             Expected::Hit(number) | Expected::StaleHit(number) => {
@@ -368,6 +389,7 @@ impl Run {
         self.check();
         assert_eq!(self.world.log.built(), self.world.log.released());
         self.world.check_idle();
+        assert_eq!(self.world.engine.inspect().tags, 0);
         assert_eq!(self.world.engine.sessions(), 0);
     }
 }

@@ -90,7 +90,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             return None;
         }
         entry.refreshing();
-        let leader = self.lead(&mut state, &call, &seen, Some(old));
+        // They say what the arguments say, which are the same.
+        let tags = entry.tags();
+        let leader = self.lead(&mut state, &call, &seen, Some(old), &tags);
         leader.flight().leaves_thread();
         Some(leader)
     }

@@ -19,13 +19,14 @@ use crate::life::call::{Call, ScopedCache, Step};
 use crate::life::flight::Landing;
 use crate::life::services::Services;
 use crate::words::bounds::{Failure, Resource};
+use crate::words::tags::Tags;
 
 /// What became of a build that was to make a cache warm.
 ///
 /// ```
 /// use std::sync::mpsc::channel;
 /// use tenure::front::Warmed;
-/// use tenure::{Engine, Function, KeyRef, ManualClock, Settings};
+/// use tenure::{Engine, Function, KeyRef, ManualClock, Settings, Tags};
 ///
 /// # let engine = Engine::with_clock(ManualClock::new());
 /// # let pools = Function::<u32, String>::plain(&engine, "pool", Settings::default()).unwrap();
@@ -34,7 +35,7 @@ use crate::words::bounds::{Failure, Resource};
 ///     let outcome = build.run(|| Err(tenure::front::BuildError::Failed("no route".to_owned())));
 ///     build.finish(outcome, |interrupt| format!("{interrupt:?}"));
 /// });
-/// pools.warm(&KeyRef::EMPTY, again, move |warmed| told.send(warmed).unwrap()).unwrap();
+/// pools.warm(&KeyRef::EMPTY, Tags::default(), again, move |warmed| told.send(warmed).unwrap()).unwrap();
 /// engine.run_due();
 /// assert!(matches!(heard.recv(), Ok(Warmed::Failed(text)) if text == "no route"));
 /// ```
@@ -74,6 +75,7 @@ impl<F> Drop for Told<F> {
 pub(crate) fn warm<V: Resource, F: Failure>(
     cache: Arc<Cache<V, F>>,
     key: Key,
+    tags: Tags,
     again: Again<V, F>,
     done: impl FnOnce(Warmed<F>) + Send + 'static,
 ) {
@@ -83,7 +85,7 @@ pub(crate) fn warm<V: Resource, F: Failure>(
     let timed = Arc::clone(&services);
     let turn = move |worker| {
         let warming = async move {
-            let warmed = warming(&cache, &key, &again, worker).await;
+            let warmed = warming(&cache, &key, tags, &again, worker).await;
             told.tell(warmed);
         };
         Polled::begin(timed, Box::pin(warming));
@@ -94,13 +96,15 @@ pub(crate) fn warm<V: Resource, F: Failure>(
 async fn warming<V: Resource, F: Failure>(
     cache: &Arc<Cache<V, F>>,
     key: &Key,
+    tags: Tags,
     again: &Again<V, F>,
     worker: Worker,
 ) -> Warmed<F> {
     // It serves nobody, so there is no session, no spinner and nobody to put anything out for.
     let call = Call::new(&cache.core, ScopedCache::OfSession(Arc::clone(cache)), None);
+    let mut asked = Asked::by_nobody(tags);
     loop {
-        let step = call.step(&key.as_key(), &mut Asked::by_nobody());
+        let step = call.step(&key.as_key(), &mut asked, &|| None);
         match step {
             Ok(Step::Check(_)) => return Warmed::Kept,
             Ok(Step::Build(mut build)) => {

@@ -31,6 +31,3 @@ use crate::life::building::detached::Detached;
 /// # Ok::<(), tenure::SettingError>(())
 /// ```
 pub type Again<V, F> = Arc<dyn Fn(Detached<V, F>) + Send + Sync>;
-
-/// How a call comes by its [`Again`], where it needs one. Nothing where its build cannot leave it.
-pub(crate) type Asks<'a, V, F> = &'a dyn Fn() -> Option<Again<V, F>>;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::ground::clock::{Nanos, nanos};
 use crate::life::core::Core;
+use crate::words::tags::Tags;
 
 /// What a call has come to so far, for a front door that takes it step by step. A new one for each
 /// call.
@@ -12,15 +13,33 @@ pub struct Asked {
     /// Whether it was counted as a miss, or is not to be.
     missed: bool,
     began: Option<Nanos>,
+    /// The tags that what it builds is to carry, once that has been said.
+    tags: Option<Tags>,
 }
 
 impl Asked {
+    /// A call that has said what tags it has.
+    pub(crate) fn tagged(tags: Tags) -> Self {
+        Self {
+            tags: Some(tags),
+            ..Self::default()
+        }
+    }
+
     /// What no caller asks for counts neither as a hit nor as a miss.
-    pub(crate) fn by_nobody() -> Self {
+    pub(crate) fn by_nobody(tags: Tags) -> Self {
         Self {
             missed: true,
-            began: None,
+            ..Self::tagged(tags)
         }
+    }
+
+    pub(crate) fn carries(&mut self, tags: Tags) {
+        self.tags = Some(tags);
+    }
+
+    pub(crate) fn tags(&self) -> Option<&Tags> {
+        self.tags.as_ref()
     }
 
     /// Counts the call as a miss, once however often it has to look; its wait begins with that.
