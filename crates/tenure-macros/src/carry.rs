@@ -477,12 +477,12 @@ impl<'a> Leaving<'a> {
             ("warm", quote!(#cache::__build))
         };
         let warm = Ident::new(warm, Span::call_site());
-        let source = expansion.source(failure);
+        let telling = expansion.telling(failure);
         let one = quote! {
             #encode
             let arguments = #krate::front::keep(#own);
         };
-        let ask = quote!(#cached.#warm(&#key, #source, arguments, #build, &#warming));
+        let ask = quote!(#cached.#warm(&#key, #telling, arguments, #build, &#warming));
         let ask = located_at(expansion.place(), ask);
         let (input, each) = if names.is_empty() {
             (None, quote!({ #one #ask; }))

@@ -111,7 +111,7 @@ impl Expansion<'_> {
         let cached = self.cached();
         let warnings = &self.settings.warnings;
         let block = &function.item.block;
-        let source = self.source(failure);
+        let telling = self.telling(failure);
         let is_async = function.is_async();
         let check = is_async.then(|| self.check());
         let finish = is_async.then(|| quote!(.await));
@@ -181,7 +181,7 @@ impl Expansion<'_> {
                 #bind
                 #quick
                 #before
-                #local.#call(&#key, #source, #check #build) #finish
+                #local.#call(&#key, #telling, #check #build) #finish
             }
         }
     }

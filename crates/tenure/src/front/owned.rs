@@ -10,7 +10,7 @@ use crate::front::builder::{CacheBuilder, Show};
 use crate::front::cached::{Cached, Erased};
 use crate::front::definition::function;
 use crate::front::leaving::keep;
-use crate::front::probe::{Probe, Source};
+use crate::front::probe::Probe;
 use crate::front::warming::Warming;
 use crate::function::Function;
 use crate::ground::sync::Arc;
@@ -21,7 +21,7 @@ use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::words::bounds::Resource;
 use crate::words::error::SettingError;
-use crate::words::fallible::{Failed, Shared};
+use crate::words::fallible::{Failed, Shared, Telling};
 use crate::words::info::{EntryInfo, Info};
 
 /// A cache that somebody owns: what [`cache_resource`](crate::cache_resource) makes of a function,
@@ -334,7 +334,7 @@ where
     fn refreshed(
         &self,
         key: &K,
-        source: Source<E>,
+        telling: Telling<E>,
         build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
     ) -> Result<Lease<V>, Shared<E>> {
         let (encoded, cached) = (encoded(key), self.cached());
@@ -344,14 +344,14 @@ where
         }
         let recipe = self.recipe(key, build);
         let given = || Some(Arc::clone(&recipe));
-        cached.call_refreshed(&encoded, source, given, Some(keep), |recipe| recipe())
+        cached.call_refreshed(&encoded, telling, given, Some(keep), |recipe| recipe())
     }
 
     #[track_caller]
     fn warmed(
         &self,
         key: &K,
-        source: Source<E>,
+        telling: Telling<E>,
         build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
     ) -> Warming {
         let recipe = keep(self.recipe(key, build));
@@ -359,7 +359,7 @@ where
         let (encoded, cached) = (encoded(key), self.cached());
         cached.warm(
             &encoded.finish(),
-            source,
+            telling,
             recipe,
             |recipe| recipe(),
             &warming,
@@ -396,7 +396,9 @@ impl<K: CacheKey + ?Sized, V: Resource> Cache<K, V> {
         key: &K,
         build: impl Fn() -> V + Send + Sync + 'static,
     ) -> Lease<V> {
-        let got = self.refreshed(key, |error| match *error {}, move || Ok(build()));
+        let got = self.refreshed(key, Probe::<Infallible>(PhantomData).telling(), move || {
+            Ok(build())
+        });
         got.unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -413,7 +415,9 @@ impl<K: CacheKey + ?Sized, V: Resource> Cache<K, V> {
     /// As [`clear`](Self::clear).
     #[track_caller]
     pub fn warm(&self, key: &K, build: impl Fn() -> V + Send + Sync + 'static) -> Warming {
-        self.warmed(key, |error| match *error {}, move || Ok(build()))
+        self.warmed(key, Probe::<Infallible>(PhantomData).telling(), move || {
+            Ok(build())
+        })
     }
 
     /// The resource for `key`; `build` runs where there is none, once for all who ask.
@@ -477,9 +481,9 @@ where
         key: &K,
         build: impl FnOnce() -> Result<V, E>,
     ) -> Result<Lease<V>, Shared<E>> {
-        let source = Probe::<E>(PhantomData).source();
+        let telling = Probe::<E>(PhantomData).telling();
         let build = || self.built(key, build());
-        self.cached().call(&encoded(key).finish(), source, build)
+        self.cached().call(&encoded(key).finish(), telling, build)
     }
 
     /// The resource for `key`, as [`try_get`](Self::try_get) gives it, with a `build` that can do without
@@ -502,7 +506,7 @@ where
         key: &K,
         build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
     ) -> Result<Lease<V>, Shared<E>> {
-        self.refreshed(key, Probe::<E>(PhantomData).source(), build)
+        self.refreshed(key, Probe::<E>(PhantomData).telling(), build)
     }
 
     /// Has the resource for `key` built in the background before the first user comes. A failure is
@@ -526,7 +530,7 @@ where
         key: &K,
         build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
     ) -> Warming {
-        self.warmed(key, Probe::<E>(PhantomData).source(), build)
+        self.warmed(key, Probe::<E>(PhantomData).telling(), build)
     }
 
     /// The resource for `key`, as [`try_get`](Self::try_get) gives it, for a task; `build` is awaited
@@ -557,9 +561,9 @@ where
         if let Some(hit) = cached.hit(&key) {
             return hit;
         }
-        let source = Probe::<E>(PhantomData).source();
+        let telling = Probe::<E>(PhantomData).telling();
         let check = |lease: Lease<V>| ready(self.function.core.is_valid(&lease).unwrap_or(false));
-        cached.call_async(&key, source, check, build).await
+        cached.call_async(&key, telling, check, build).await
     }
 }
 

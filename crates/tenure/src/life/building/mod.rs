@@ -7,6 +7,8 @@ pub(crate) mod build;
 pub(crate) mod carry;
 pub(crate) mod checking;
 pub(crate) mod detached;
+pub(crate) mod hearer;
+pub(crate) mod hearing;
 pub(crate) mod led;
 pub(crate) mod patience;
 pub(crate) mod stalled;
