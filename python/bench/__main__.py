@@ -18,6 +18,7 @@ import hits
 import life
 import memory
 import misses
+import refreshes
 import server
 import terms
 import threads
@@ -38,7 +39,7 @@ def main() -> None:
         return chosen.only.lower() in name.lower()
 
     rows: list[Row] = []
-    for part in (hits, threads, misses, coroutines, terms, memory, life, server):
+    for part in (hits, threads, misses, coroutines, terms, refreshes, memory, life, server):
         print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
         rows += part.measure(chosen.rounds, chosen.seconds, wanted)
         # Nothing that is measured is lost where a later part fails.

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 PACKAGES = (
-    *("tenure", "streamlit", "cachetools", "cachebox", "async-lru", "asyncstdlib", "aiocache", "cashews"),
+    *("tenure", "streamlit", "cachetools", "cachebox", "async-lru", "asyncstdlib", "aiocache", "cachier", "cashews"),
     *("numpy", "pandas", "polars", "pydantic"),
 )
 

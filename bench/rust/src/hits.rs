@@ -41,10 +41,14 @@ pub fn number(rounds: usize) -> Row {
     quick.insert(NUMBER, peers::build(NUMBER));
     dash.insert(NUMBER, peers::build(NUMBER));
     papaya.pin().insert(NUMBER, peers::build(NUMBER));
+    let amalgam = peers::amalgam(None);
     let figures = per_call(
         rounds,
         vec![
             peer("tenure", NUMBER, || peers::tenure_number(NUMBER).number),
+            peer("amalgam", NUMBER, || {
+                peers::amalgam_get(&amalgam, || peers::build(NUMBER)).number
+            }),
             peer("moka ttl", NUMBER, || {
                 moka.get_with(NUMBER, || peers::build(NUMBER)).number
             }),
@@ -165,20 +169,28 @@ pub fn all_on(rounds: usize) -> Row {
 pub fn stale(rounds: usize) -> Row {
     peers::tenure_stale(NUMBER);
     peers::tenure_stale::expire(NUMBER);
+    let amalgam = peers::amalgam_due();
     let figures = per_call(
         rounds,
         vec![
             peer("tenure", NUMBER, || peers::tenure_stale(NUMBER).number),
+            peer("amalgam", NUMBER, || {
+                peers::amalgam_get(&amalgam, peers::amalgam_successor).number
+            }),
             peer("tenure plain", NUMBER, || {
                 peers::tenure_number(NUMBER).number
             }),
         ],
     );
     assert_eq!(peers::tenure_stale::info().builds, 1);
+    assert_eq!(peers::AMALGAM_BUILDS.load(Ordering::Acquire), 2);
     peers::MAY_REFRESH.store(true, Ordering::Release);
     Row::nanoseconds(
         "stale hit",
-        vec![Goal::Within(1.2, "tenure plain")],
+        vec![
+            Goal::Within(1.2, "tenure plain"),
+            Goal::Better(1.0, "amalgam"),
+        ],
         figures,
     )
 }

@@ -130,6 +130,49 @@ pub fn moka_idle<K: std::hash::Hash + Eq + Send + Sync + 'static>()
         .build()
 }
 
+/// A key of amalgam, which has texts alone.
+pub const AMALGAM_KEY: &str = "7";
+
+/// amalgam with a time to live, for blocking callers. Its resources become due for a successor after this
+/// part of it, where one is given; they are handed out meanwhile.
+pub fn amalgam(due: Option<f32>) -> amalgam::BlockingCache<Arc<Resource>> {
+    let due = due.and_then(amalgam::EagerThreshold::new);
+    let options = amalgam::EntryOptions::new(HOUR).with_eager_refresh(due);
+    let builder = amalgam::Cache::builder().default_options(options);
+    amalgam::BlockingCache::from_builder(builder).expect("the options are good")
+}
+
+/// A call of it, whose build is this.
+pub fn amalgam_get(
+    cache: &amalgam::BlockingCache<Arc<Resource>>,
+    build: fn() -> Arc<Resource>,
+) -> Arc<Resource> {
+    let build = amalgam::source::factory(move |_| Ok::<_, std::convert::Infallible>(build()));
+    let got = cache.get_or_set(AMALGAM_KEY, build).execute();
+    got.expect("nothing fails here")
+}
+
+/// How often amalgam has begun a build of the stale case.
+pub static AMALGAM_BUILDS: AtomicU64 = AtomicU64::new(0);
+
+/// The build of the stale case: the first at once, its successor once it may.
+pub fn amalgam_successor() -> Arc<Resource> {
+    let is_first = AMALGAM_BUILDS.fetch_add(1, Ordering::AcqRel) == 0;
+    while !is_first && !MAY_REFRESH.load(Ordering::Acquire) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    build(NUMBER)
+}
+
+/// amalgam with a resource whose successor is being built.
+pub fn amalgam_due() -> amalgam::BlockingCache<Arc<Resource>> {
+    let cache = amalgam(Some(1e-9));
+    while AMALGAM_BUILDS.load(Ordering::Acquire) < 2 {
+        amalgam_get(&cache, amalgam_successor);
+    }
+    cache
+}
+
 /// quick_cache; it has no time to live.
 pub fn quick<K: std::hash::Hash + Eq + Clone>() -> quick_cache::sync::Cache<K, Arc<Resource>> {
     quick_cache::sync::Cache::new(100_000)

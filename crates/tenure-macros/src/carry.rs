@@ -477,7 +477,7 @@ impl<'a> Leaving<'a> {
             ("warm", quote!(#cache::__build))
         };
         let warm = Ident::new(warm, Span::call_site());
-        let source = expansion.source(failure);
+        let telling = expansion.telling(failure);
         let tags = expansion.tags();
         let tagged = tags.as_ref().map(|_| {
             let carried = expansion.tagged();
@@ -488,7 +488,7 @@ impl<'a> Leaving<'a> {
             #tags
             let arguments = #krate::front::keep(#own);
         };
-        let ask = quote!(#cached #tagged.#warm(&#key, #source, arguments, #build, &#warming));
+        let ask = quote!(#cached #tagged.#warm(&#key, #telling, arguments, #build, &#warming));
         let ask = located_at(expansion.place(), ask);
         let (input, each) = if names.is_empty() {
             (None, quote!({ #one #ask; }))

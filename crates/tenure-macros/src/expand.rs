@@ -115,7 +115,7 @@ impl Expansion<'_> {
         let cached = self.cached();
         let warnings = &self.settings.warnings;
         let block = &function.item.block;
-        let source = self.source(failure);
+        let telling = self.telling(failure);
         let is_async = function.is_async();
         let check = is_async.then(|| self.check());
         let finish = is_async.then(|| quote!(.await));
@@ -192,7 +192,7 @@ impl Expansion<'_> {
                 #quick
                 #tagged
                 #before
-                #local.#call(&#key, #source, #check #build) #finish
+                #local.#call(&#key, #telling, #check #build) #finish
             }
         }
     }

@@ -167,13 +167,13 @@ impl Expansion<'_> {
         Some(quote!(#krate::front::shown(&[#(#shown),*])))
     }
 
-    /// How to find the cause of a failure.
-    pub(crate) fn source(&self, failure: &TokenStream) -> TokenStream {
+    /// How a failure is told.
+    pub(crate) fn telling(&self, failure: &TokenStream) -> TokenStream {
         let krate = &self.krate;
         quote! {{
             #[allow(unused_imports)]
-            use #krate::front::NoSource as _;
-            #krate::front::Probe::<#failure>(::core::marker::PhantomData).source()
+            use #krate::front::{TellingNothing as _, TellingOwn as _};
+            #krate::front::Probe::<#failure>(::core::marker::PhantomData).telling()
         }}
     }
 

@@ -431,6 +431,16 @@ impl Behaviour<Held> for Callbacks {
         });
     }
 
+    fn build_failed(&self, function: &str, failure: &dyn Any) {
+        let Some(failure) = failure.downcast_ref::<Failure>() else {
+            return;
+        };
+        attach::with(|py| {
+            let text = format!("{function} could not be built, and nobody waited for it any more");
+            log::error(py, &text, failure.raise_own(py));
+        });
+    }
+
     fn release_or_begin(
         &self,
         value: Held,

@@ -1,4 +1,4 @@
-"""L1, L2, C1, C5, L10, A1, A3, A5 under load: every operation on 16 threads at once, with collections forced at random,
+"""L1, L2, C1, C5, L10, L14 to L17, A1, A3 to A6 under load: every operation on 16 threads at once, with collections forced at random,
 and callbacks that call back, block, raise and clear; beside them loops that come and go, whose callers are cancelled.
 
 The bounded form does 120,000 operations; `TENURE_TESTS=long` does ten million, `TENURE_OPERATIONS` as many as it says.
@@ -78,6 +78,18 @@ class World:
             ),
             cache(scope="session", max_entries=4, on_release=self.release)(lambda key: self.build(key)),
             cache(on_release=self.release, max_entries=10)(lambda key: self.nested(key)),
+            cache(ttl=0.005, refresh_mode="background", max_stale=0.02, on_release=self.release)(
+                lambda key: self.build(key)
+            ),
+            cache(ttl=0.01, refresh_mode="ahead", drain=0.01, max_idle=0.02, on_release=self.release)(
+                lambda key: self.build(key)
+            ),
+            cache(weight=self.weigh, max_weight=25, max_idle=0.01, on_release=self.release)(
+                lambda key: self.build(key)
+            ),
+            cache(ttl=self.age, max_stale=0.01, build_timeout=0.001, weight=self.weigh, on_release=self.release)(
+                lambda key: self.build(key)
+            ),
         ]
         self.async_functions: list[Any] = [
             cache(on_release=self.release)(self.build_async),
@@ -85,6 +97,9 @@ class World:
             cache(ttl=0.005)(self.kept),
             cache(scope="loop", max_entries=4)(self.kept),
             cache(drain=0.01, validate=self.validate_async, max_entries=6)(self.kept),
+            cache(ttl=0.005, refresh_mode="background", max_stale=0.02)(self.kept),
+            cache(ttl=0.01, refresh_mode="ahead", max_idle=0.02, on_release=self.release)(self.build_async),
+            cache(weight=self.weigh, max_weight=25, build_timeout=0.001)(self.kept),
         ]
 
     def build(self, key: int) -> Thing:
@@ -121,6 +136,13 @@ class World:
             yield thing
             await asyncio.sleep(0)
             self.release(thing)
+
+    def weigh(self, thing: Thing) -> int:
+        return thing.key + 1
+
+    def age(self, thing: Thing) -> float:
+        """Now and then none at all."""
+        return 0.001 * thing.key
 
     async def validate_async(self, thing: Thing) -> bool:
         await asyncio.sleep(0)
@@ -194,6 +216,12 @@ class World:
                         function.info()
                     case it if it < 80:
                         self.clear_async(dice, key)
+                    case it if it < 90:
+                        function.expire(key)
+                    case it if it < 92:
+                        function.expire()
+                    case it if it < 97:
+                        function.warm([key, (key + 1) % 12])
                     case it if it < 120:
                         self.leased(function, key)
                     case it if it < 200:
@@ -231,6 +259,10 @@ class World:
                     function.clear(key)
                 case it if it < 9:
                     function.clear()
+                case it if it < 12:
+                    function.expire(key)
+                case it if it < 13:
+                    function.warm([key])
                 case it if it < 20:
                     call = asyncio.create_task(self.use_async(function, key))
                     for _ in range(dice.randrange(4)):

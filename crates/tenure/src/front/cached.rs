@@ -6,7 +6,6 @@
 use std::any::Any;
 use std::convert::Infallible;
 
-use crate::front::probe::Source;
 use crate::front::rules::{Rules, guarded_async};
 use crate::function::Function;
 use crate::key::KeyRef;
@@ -19,7 +18,7 @@ use crate::life::lease::Lease;
 use crate::words::behaviour::Behaviour;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{Error, Interrupt, no_session_text, shared_build_text};
-use crate::words::fallible::{self, Failed, Shared};
+use crate::words::fallible::{self, Failed, Shared, Telling};
 use crate::words::info::{EntryInfo, Info};
 use crate::words::tags::Tags;
 
@@ -246,7 +245,7 @@ impl<V: Resource> Cached<'_, V, Infallible> {
     pub fn call<B: Into<Built<V>>>(
         &self,
         key: &KeyRef<'_>,
-        _: Source<Infallible>,
+        _: Telling<Infallible>,
         build: impl FnOnce() -> B,
     ) -> Lease<V> {
         fallible::gave(self.run(key, || Ok(build().into())))
@@ -259,7 +258,7 @@ impl<V: Resource> Cached<'_, V, Infallible> {
     pub async fn call_async<C: Future<Output = bool>, B: Into<Built<V>>>(
         &self,
         key: &KeyRef<'_>,
-        _: Source<Infallible>,
+        _: Telling<Infallible>,
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = B>,
     ) -> Lease<V> {
@@ -283,10 +282,10 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
     pub fn call<B: Into<Built<Result<V, E>>>>(
         &self,
         key: &KeyRef<'_>,
-        source: Source<E>,
+        telling: Telling<E>,
         build: impl FnOnce() -> B,
     ) -> Result<Lease<V>, Shared<E>> {
-        let failed = |error| Failed::new(error, source);
+        let failed = |error| Failed::new(error, telling);
         let build = || build().into().transpose().map_err(failed);
         self.run(key, build).map_err(Shared::from_call)
     }
@@ -298,11 +297,11 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
     pub async fn call_async<C: Future<Output = bool>, B: Into<Built<Result<V, E>>>>(
         &self,
         key: &KeyRef<'_>,
-        source: Source<E>,
+        telling: Telling<E>,
         check: impl Fn(Lease<V>) -> C,
         build: impl Future<Output = B>,
     ) -> Result<Lease<V>, Shared<E>> {
-        let failed = |error| Failed::new(error, source);
+        let failed = |error| Failed::new(error, telling);
         let build = async { build.await.into().transpose().map_err(failed) };
         let gave = self.run_async(key, check, build).await;
         gave.map_err(Shared::from_call)

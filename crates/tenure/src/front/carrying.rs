@@ -14,7 +14,6 @@ use std::task::{Context, Poll};
 
 use crate::front::cached::{Cached, runtime};
 use crate::front::leaving::{Anew, ByCopies, Keep, Never};
-use crate::front::probe::Source;
 use crate::front::rules::guarded_async;
 use crate::front::sort::{Always, Fails, Sort};
 use crate::ground::latch::Latch;
@@ -30,7 +29,7 @@ use crate::life::lease::Lease;
 use crate::program::context;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{Error, Interrupt};
-use crate::words::fallible::{self, Failed, Shared};
+use crate::words::fallible::{self, Failed, Shared, Telling};
 
 /// A borrowed argument, of which a build that leaves its call takes a copy.
 pub trait Owned {
@@ -313,7 +312,7 @@ impl<V: Resource> Cached<'_, V, Infallible> {
     pub async fn call_carried<C, G, A, O, B, H, T>(
         &self,
         key: &KeyRef<'_>,
-        _: Source<Infallible>,
+        _: Telling<Infallible>,
         check: impl Fn(Lease<V>) -> C,
         given: G,
         here: H,
@@ -341,7 +340,7 @@ impl<V: Resource> Cached<'_, V, Infallible> {
     pub async fn call_refreshed_async<C, G, A, O, B, H, T>(
         &self,
         key: &KeyRef<'_>,
-        _: Source<Infallible>,
+        _: Telling<Infallible>,
         check: impl Fn(Lease<V>) -> C,
         given: G,
         keep: Option<Keep<A>>,
@@ -380,7 +379,7 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
     pub async fn call_carried<C, G, A, O, B, H, T>(
         &self,
         key: &KeyRef<'_>,
-        source: Source<E>,
+        telling: Telling<E>,
         check: impl Fn(Lease<V>) -> C,
         given: G,
         here: H,
@@ -395,7 +394,7 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
         H: Fn(A) -> B,
         T: Fn(A) -> Result<Start<A, O>, A>,
     {
-        let gave = self.run_carried(key, check, Never, given, here, start, Fails(source));
+        let gave = self.run_carried(key, check, Never, given, here, start, Fails(telling));
         gave.await.map_err(Shared::from_call)
     }
 
@@ -408,7 +407,7 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
     pub async fn call_refreshed_async<C, G, A, O, B, H, T>(
         &self,
         key: &KeyRef<'_>,
-        source: Source<E>,
+        telling: Telling<E>,
         check: impl Fn(Lease<V>) -> C,
         given: G,
         keep: Option<Keep<A>>,
@@ -429,9 +428,9 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
             given,
             keep,
             start,
-            sort: Fails(source),
+            sort: Fails(telling),
         };
-        let gave = self.run_carried(key, check, again, given, here, start, Fails(source));
+        let gave = self.run_carried(key, check, again, given, here, start, Fails(telling));
         gave.await.map_err(Shared::from_call)
     }
 }

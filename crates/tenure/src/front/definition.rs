@@ -1,5 +1,7 @@
 //! The definition of a cached function, as the attribute gives it.
 
+use std::any::Any;
+
 use crate::front::returned::refuse_result;
 use crate::front::rules::{CountsFailures, Rules};
 use crate::function::Function;
@@ -7,6 +9,7 @@ use crate::ground::sync::{Arc, Weak};
 use crate::program::api;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::SettingError;
+use crate::words::fallible::Told;
 use crate::words::settings::Settings;
 
 /// A function's name, settings and rules, for the first call to make its cache of.
@@ -34,7 +37,7 @@ impl<V: Resource> Definition<V> {
     /// # Panics
     /// Where a setting that is not a literal has a value that cannot be.
     #[track_caller]
-    pub(super) fn function<F: Failure>(self) -> Arc<Function<V, F>> {
+    pub(super) fn function<F: Failure + Told>(self) -> Arc<Function<V, F>> {
         let Self {
             name,
             settings,
@@ -47,18 +50,24 @@ impl<V: Resource> Definition<V> {
 }
 
 /// A function of the program's engine with these rules.
-pub(super) fn function<V: Resource, F: Failure>(
+pub(super) fn function<V: Resource, F: Failure + Told>(
     name: &'static str,
     settings: Settings,
     mut rules: Rules<V>,
 ) -> Result<Arc<Function<V, F>>, SettingError> {
     rules.name = name;
+    rules.text = text::<F>;
     let settings = rules.settings(settings);
     let failures = Arc::clone(&rules.failures);
     let function = Function::new(api::engine(), name, settings, Box::new(rules))?;
     let weak: Weak<dyn CountsFailures> = Arc::downgrade(&function) as _;
     let _ = failures.set(weak);
     Ok(function)
+}
+
+/// The failure of a function as text.
+fn text<F: Failure + Told>(failure: &dyn Any) -> Option<String> {
+    failure.downcast_ref::<F>().and_then(Told::text)
 }
 
 /// Keeps a function for as long as the program runs, as its code is kept.

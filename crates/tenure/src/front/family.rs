@@ -11,6 +11,7 @@ use crate::ground::sync::{Mutex, OnceLock};
 use crate::key::KeyRef;
 use crate::life::cleared::{Cleared, Clearing};
 use crate::words::bounds::{Failure, Resource};
+use crate::words::fallible::Told;
 use crate::words::info::{EntryInfo, Info};
 
 /// The caches of a function with type parameters, or of a method: one for each combination of
@@ -155,7 +156,7 @@ impl<V, F> Member<'_, V, F> {
     }
 }
 
-impl<V: Resource, F: Failure> Member<'_, V, F> {
+impl<V: Resource, F: Failure + Told> Member<'_, V, F> {
     /// The cache, made by the first call.
     #[track_caller]
     pub fn get(self, make: fn() -> Definition<V>) -> Cached<'static, V, F> {

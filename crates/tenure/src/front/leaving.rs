@@ -7,9 +7,9 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::front::cached::{Cached, Said, expect_session, runtime};
-use crate::front::probe::Source;
 use crate::front::sort::{Always, Fails, Sort};
 use crate::front::warming::Warming;
 use crate::ground::sync::Arc;
@@ -22,8 +22,8 @@ use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::program::context;
 use crate::words::bounds::{Failure, Resource};
-use crate::words::error::{BuildError, Error};
-use crate::words::fallible::{self, Failed, Shared};
+use crate::words::error::{BuildError, Error, log_interrupted, log_panicked};
+use crate::words::fallible::{self, Failed, Shared, Telling, Told};
 
 /// An argument that a build in the background can have.
 #[diagnostic::on_unimplemented(
@@ -85,13 +85,20 @@ where
     S: Sort<V, O, Failure = F>,
 {
     Arc::new(move |detached| {
-        // Dropped where it panics, which hands it on.
         let Some(mine) = detached.into_build() else {
             return;
         };
         runtime(&*mine.core().behaviour).note();
-        let output = mine.run(|| build(arguments()));
-        drop(mine.finish(sort.outcome(output).map_err(BuildError::Failed)));
+        let function = Arc::clone(&mine.core().name);
+        let output = catch_unwind(AssertUnwindSafe(|| mine.run(|| build(arguments()))));
+        let outcome = match output {
+            Ok(output) => mine.finish(sort.outcome(output).map_err(BuildError::Failed)),
+            // Dropped, which hands it on.
+            Err(panic) => return log_panicked(&function, &*panic),
+        };
+        if let Err(Error::Interrupted(interrupt)) = outcome {
+            log_interrupted(&function, &interrupt);
+        }
     })
 }
 
@@ -180,9 +187,28 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
         O: 'static,
         S: Sort<V, O, Failure = F>,
     {
-        if let Some(lease) = self.0.hot_hit(key) {
-            return Ok(lease);
+        match self.0.hot_hit(key) {
+            Some(lease) => Ok(lease),
+            // What a build needs is put together there, and costs a hit nothing.
+            None => self.refreshed_beyond(key, given, keep, build, sort),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refreshed_beyond<A, O, S>(
+        &self,
+        key: &KeyRef<'_>,
+        given: impl Fn() -> Option<A>,
+        keep: Option<Keep<A>>,
+        build: fn(A) -> O,
+        sort: S,
+    ) -> Result<Lease<V>, Error<F>>
+    where
+        A: 'static,
+        O: 'static,
+        S: Sort<V, O, Failure = F>,
+    {
         let here = || {
             runtime(self.0.behaviour()).note();
             let arguments = given().expect("what cannot be kept does not compile");
@@ -199,7 +225,10 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
 
     /// Has the resource built before anyone asks for it.
     #[track_caller]
-    fn run_warm(&self, key: &KeyRef<'_>, again: Option<Again<V, F>>, to: &Warming) {
+    fn run_warm(&self, key: &KeyRef<'_>, again: Option<Again<V, F>>, to: &Warming)
+    where
+        F: Told,
+    {
         let done = to.one(&self.0.core.name);
         match again {
             Some(again) => expect_session(self.0.warm(key, self.tags(), again, done)),
@@ -219,7 +248,7 @@ impl<V: Resource> Cached<'_, V, Infallible> {
     pub fn call_refreshed<A: 'static, O: Into<Built<V>> + 'static>(
         &self,
         key: &KeyRef<'_>,
-        _: Source<Infallible>,
+        _: Telling<Infallible>,
         given: impl Fn() -> Option<A>,
         keep: Option<Keep<A>>,
         build: fn(A) -> O,
@@ -232,7 +261,7 @@ impl<V: Resource> Cached<'_, V, Infallible> {
     pub fn warm<A: 'static, O: Into<Built<V>> + 'static>(
         &self,
         key: &KeyRef<'_>,
-        _: Source<Infallible>,
+        _: Telling<Infallible>,
         arguments: Kept<A>,
         build: fn(A) -> O,
         to: &Warming,
@@ -245,7 +274,7 @@ impl<V: Resource> Cached<'_, V, Infallible> {
     pub fn warm_carried<A: 'static, O: Into<Built<V>> + 'static>(
         &self,
         key: &KeyRef<'_>,
-        _: Source<Infallible>,
+        _: Telling<Infallible>,
         arguments: Kept<A>,
         start: fn(A) -> Result<Start<A, O>, A>,
         to: &Warming,
@@ -265,12 +294,12 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
     pub fn call_refreshed<A: 'static, O: Into<Built<Result<V, E>>> + 'static>(
         &self,
         key: &KeyRef<'_>,
-        source: Source<E>,
+        telling: Telling<E>,
         given: impl Fn() -> Option<A>,
         keep: Option<Keep<A>>,
         build: fn(A) -> O,
     ) -> Result<Lease<V>, Shared<E>> {
-        let gave = self.run_refreshed(key, given, keep, build, Fails(source));
+        let gave = self.run_refreshed(key, given, keep, build, Fails(telling));
         gave.map_err(Shared::from_call)
     }
 
@@ -279,12 +308,12 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
     pub fn warm<A: 'static, O: Into<Built<Result<V, E>>> + 'static>(
         &self,
         key: &KeyRef<'_>,
-        source: Source<E>,
+        telling: Telling<E>,
         arguments: Kept<A>,
         build: fn(A) -> O,
         to: &Warming,
     ) {
-        self.run_warm(key, Some(again(arguments, build, Fails(source))), to);
+        self.run_warm(key, Some(again(arguments, build, Fails(telling))), to);
     }
 
     /// `name::warm(…)`, for one call of an async function.
@@ -292,12 +321,12 @@ impl<V: Resource, E: Send + Sync + 'static> Cached<'_, V, Failed<E>> {
     pub fn warm_carried<A: 'static, O: Into<Built<Result<V, E>>> + 'static>(
         &self,
         key: &KeyRef<'_>,
-        source: Source<E>,
+        telling: Telling<E>,
         arguments: Kept<A>,
         start: fn(A) -> Result<Start<A, O>, A>,
         to: &Warming,
     ) {
-        let again = Carrier::find().map(|it| carried_again(it, arguments, start, Fails(source)));
+        let again = Carrier::find().map(|it| carried_again(it, arguments, start, Fails(telling)));
         self.run_warm(key, again, to);
     }
 }

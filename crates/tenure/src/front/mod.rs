@@ -26,7 +26,7 @@ pub use crate::key::{Encoder, KeyRef};
 pub use crate::life::building::carry::Start;
 pub use crate::life::entry::Built;
 pub use crate::words::bounds::SharedFailure;
-pub use crate::words::fallible::{Failed, Outcome, Shared};
+pub use crate::words::fallible::{Failed, Outcome, Shared, Telling};
 pub use cached::Cached;
 pub use carrying::{Arguments, Carrying, Given, GivenAgain, GivenOnce, NotCarried, Owned};
 pub use definition::Definition;
@@ -36,8 +36,8 @@ pub use given::{
 };
 pub use leaving::{Keep, Keeping, Kept, Leaves, NotKeeping, keep, leaves};
 pub use probe::{
-    Done, DoneLater, DoneWrong, NoSource, Probe, Released, Said, SaidLater, SaidWrong, Source,
-    Verdict, future, resource, shared_failure, shown, with,
+    Done, DoneLater, DoneWrong, Probe, Released, Said, SaidLater, SaidWrong, TellingNothing,
+    TellingOwn, Verdict, future, resource, shared_failure, shown, with,
 };
 pub use refused::{NotKept, Nothing};
 pub use returned::{NotAResult, Plain, Returned};

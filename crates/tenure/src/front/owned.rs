@@ -10,7 +10,7 @@ use crate::front::builder::{CacheBuilder, Show, Tag};
 use crate::front::cached::{Cached, Erased};
 use crate::front::definition::function;
 use crate::front::leaving::keep;
-use crate::front::probe::{Probe, Source};
+use crate::front::probe::Probe;
 use crate::front::warming::Warming;
 use crate::function::Function;
 use crate::ground::sync::Arc;
@@ -21,7 +21,7 @@ use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::words::bounds::Resource;
 use crate::words::error::SettingError;
-use crate::words::fallible::{Failed, Shared};
+use crate::words::fallible::{Failed, Shared, Telling};
 use crate::words::info::{EntryInfo, Info};
 use crate::words::tags::Tags;
 
@@ -343,7 +343,7 @@ where
     fn refreshed(
         &self,
         key: &K,
-        source: Source<E>,
+        telling: Telling<E>,
         build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
     ) -> Result<Lease<V>, Shared<E>> {
         let (encoded, cached) = (encoded(key), self.cached());
@@ -354,14 +354,14 @@ where
         let (recipe, tags) = (self.recipe(key, build), self.tags(key));
         let given = || Some(Arc::clone(&recipe));
         let cached = cached.tagged(&tags);
-        cached.call_refreshed(&encoded, source, given, Some(keep), |recipe| recipe())
+        cached.call_refreshed(&encoded, telling, given, Some(keep), |recipe| recipe())
     }
 
     #[track_caller]
     fn warmed(
         &self,
         key: &K,
-        source: Source<E>,
+        telling: Telling<E>,
         build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
     ) -> Warming {
         let recipe = keep(self.recipe(key, build));
@@ -369,7 +369,7 @@ where
         let (encoded, cached) = (encoded(key), self.cached().tagged(&tags));
         cached.warm(
             &encoded.finish(),
-            source,
+            telling,
             recipe,
             |recipe| recipe(),
             &warming,
@@ -406,7 +406,9 @@ impl<K: CacheKey + ?Sized, V: Resource> Cache<K, V> {
         key: &K,
         build: impl Fn() -> V + Send + Sync + 'static,
     ) -> Lease<V> {
-        let got = self.refreshed(key, |error| match *error {}, move || Ok(build()));
+        let got = self.refreshed(key, Probe::<Infallible>(PhantomData).telling(), move || {
+            Ok(build())
+        });
         got.unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -423,7 +425,9 @@ impl<K: CacheKey + ?Sized, V: Resource> Cache<K, V> {
     /// As [`clear`](Self::clear).
     #[track_caller]
     pub fn warm(&self, key: &K, build: impl Fn() -> V + Send + Sync + 'static) -> Warming {
-        self.warmed(key, |error| match *error {}, move || Ok(build()))
+        self.warmed(key, Probe::<Infallible>(PhantomData).telling(), move || {
+            Ok(build())
+        })
     }
 
     /// The resource for `key`; `build` runs where there is none, once for all who ask.
@@ -487,18 +491,18 @@ where
         key: &K,
         build: impl FnOnce() -> Result<V, E>,
     ) -> Result<Lease<V>, Shared<E>> {
-        let source = Probe::<E>(PhantomData).source();
+        let telling = Probe::<E>(PhantomData).telling();
         let build = || self.built(key, build());
         let (encoded, cached) = (encoded(key), self.cached());
         let encoded = encoded.finish();
         if self.tag.is_none() {
-            return cached.call(&encoded, source, build);
+            return cached.call(&encoded, telling, build);
         }
         if let Some(hit) = cached.hit(&encoded) {
             return hit;
         }
         let tags = self.tags(key);
-        cached.tagged(&tags).call(&encoded, source, build)
+        cached.tagged(&tags).call(&encoded, telling, build)
     }
 
     /// The resource for `key`, as [`try_get`](Self::try_get) gives it, with a `build` that can do without
@@ -521,7 +525,7 @@ where
         key: &K,
         build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
     ) -> Result<Lease<V>, Shared<E>> {
-        self.refreshed(key, Probe::<E>(PhantomData).source(), build)
+        self.refreshed(key, Probe::<E>(PhantomData).telling(), build)
     }
 
     /// Has the resource for `key` built in the background before the first user comes. A failure is
@@ -545,7 +549,7 @@ where
         key: &K,
         build: impl Fn() -> Result<V, E> + Send + Sync + 'static,
     ) -> Warming {
-        self.warmed(key, Probe::<E>(PhantomData).source(), build)
+        self.warmed(key, Probe::<E>(PhantomData).telling(), build)
     }
 
     /// The resource for `key`, as [`try_get`](Self::try_get) gives it, for a task; `build` is awaited
@@ -578,9 +582,9 @@ where
         }
         let tags = self.tags(key);
         let cached = cached.tagged(&tags);
-        let source = Probe::<E>(PhantomData).source();
+        let telling = Probe::<E>(PhantomData).telling();
         let check = |lease: Lease<V>| ready(self.function.core.is_valid(&lease).unwrap_or(false));
-        cached.call_async(&encoded, source, check, build).await
+        cached.call_async(&encoded, telling, check, build).await
     }
 }
 

@@ -4,35 +4,60 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Ready, ready};
+use std::iter::successors;
 use std::marker::PhantomData;
 
 use crate::front::rules::Settled;
 use crate::ground::sync::Arc;
 use crate::words::bounds::{Resource, SharedFailure};
-
-/// How to find the cause of an `E`.
-pub type Source<E> = fn(&E) -> Option<&(dyn StdError + 'static)>;
+use crate::words::fallible::Telling;
 
 /// Asks what a type is, at compile time: inherent methods win over those of a trait.
 pub struct Probe<T: ?Sized>(pub PhantomData<T>);
 
 impl<E: StdError + 'static> Probe<E> {
-    /// An error knows its source.
+    /// An error says what it is, and what caused it.
     #[must_use]
-    pub fn source(self) -> Source<E> {
-        |error| error.source()
+    pub fn telling(self) -> Telling<E> {
+        Telling {
+            source: |error| error.source(),
+            text: |error| {
+                let causes = successors(error.source(), |&it| it.source());
+                let causes = causes.map(|it| format!(": {it}"));
+                Some(error.to_string() + &causes.collect::<String>())
+            },
+        }
     }
 }
 
 /// Errors that do not say what caused them.
-pub trait NoSource<E> {
+pub trait TellingOwn<E> {
     /// No cause is known.
-    fn source(self) -> Source<E>;
+    fn telling(self) -> Telling<E>;
 }
 
-impl<E> NoSource<E> for Probe<E> {
-    fn source(self) -> Source<E> {
-        |_| None
+impl<E: fmt::Debug> TellingOwn<E> for Probe<E> {
+    fn telling(self) -> Telling<E> {
+        Telling {
+            source: |_| None,
+            text: |error| Some(format!("{error:?}")),
+        }
+    }
+}
+
+/// Errors that say nothing.
+pub trait TellingNothing<E> {
+    /// Nothing is known.
+    fn telling(self) -> Telling<E>;
+}
+
+// Behind a reference, so that it is asked last.
+impl<E> TellingNothing<E> for &Probe<E> {
+    fn telling(self) -> Telling<E> {
+        Telling {
+            source: |_| None,
+            text: |_| None,
+        }
     }
 }
 

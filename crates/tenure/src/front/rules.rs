@@ -1,10 +1,13 @@
 //! `validate`, `keep_if`, `on_release` and what else is asked of a resource, as a front door gives it.
 
+use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
+
+use tracing::field::display;
 
 use crate::front::given::{Lifetime, Lives, Weight};
 use crate::function::Function;
@@ -43,6 +46,8 @@ type Weigh<V> = Box<dyn Fn(&V) -> u64 + Send + Sync>;
 pub struct Rules<V> {
     /// The function's name, for what is logged.
     pub(super) name: &'static str,
+    /// A failure of it as text, for the same.
+    pub(super) text: fn(&dyn Any) -> Option<String>,
     pub(super) validates: bool,
     validate: Option<Question<V>>,
     keep_if: Option<Question<V>>,
@@ -59,6 +64,7 @@ impl<V> Rules<V> {
     pub fn new() -> Self {
         Self {
             name: "",
+            text: |_| None,
             validates: false,
             validate: None,
             keep_if: None,
@@ -172,6 +178,16 @@ impl<V: Resource> Behaviour<V> for Rules<V> {
         };
         let ttl = catch_unwind(AssertUnwindSafe(|| ttl(value)));
         ttl.map_err(|_| panicked("ttl", self.name))
+    }
+
+    fn refresh_failed(&self, function: &str, failure: &dyn Any) {
+        let error = (self.text)(failure).map(display);
+        tracing::warn!(%function, error, "no new resource could be built in the place of the old one");
+    }
+
+    fn build_failed(&self, function: &str, failure: &dyn Any) {
+        let error = (self.text)(failure).map(display);
+        tracing::error!(%function, error, "a build failed that nobody waited for any more");
     }
 
     fn release(&self, value: V, cause: Cause) -> Result<(), ReleaseFailed> {

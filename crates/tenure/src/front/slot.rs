@@ -17,6 +17,7 @@ use crate::ground::sync::OnceLock;
 use crate::key::KeyRef;
 use crate::life::cleared::Cleared;
 use crate::words::bounds::{Failure, Resource};
+use crate::words::fallible::Told;
 use crate::words::info::{EntryInfo, Info};
 
 /// Invariant in its type.
@@ -105,7 +106,7 @@ impl<V, F> Slot<V, F> {
     }
 }
 
-impl<V: Resource, F: Failure> Slot<V, F> {
+impl<V: Resource, F: Failure + Told> Slot<V, F> {
     /// The cache, made by the first call.
     #[inline]
     #[track_caller]

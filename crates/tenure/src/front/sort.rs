@@ -2,9 +2,8 @@
 
 use std::convert::Infallible;
 
-use crate::front::probe::Source;
 use crate::life::entry::Built;
-use crate::words::fallible::Failed;
+use crate::words::fallible::{Failed, Telling};
 
 /// The meaning of a build's output: a type of its own for each kind of function, since a closure
 /// would bring the lifetimes of the call into the question whether the call is `Send`.
@@ -24,8 +23,8 @@ impl<V, O: Into<Built<V>>> Sort<V, O> for Always {
     }
 }
 
-/// The output of one that can, with how to find the cause of its error.
-pub(super) struct Fails<E>(pub(super) Source<E>);
+/// The output of one that can, with how its error is told.
+pub(super) struct Fails<E>(pub(super) Telling<E>);
 
 impl<E> Clone for Fails<E> {
     fn clone(&self) -> Self {

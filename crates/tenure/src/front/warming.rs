@@ -5,8 +5,11 @@ use std::future::{IntoFuture, poll_fn};
 use std::pin::Pin;
 use std::task::{Poll, Waker};
 
+use tracing::field::display;
+
 use crate::ground::sync::{Arc, Condvar, Mutex};
 use crate::life::aging::warm::Warmed;
+use crate::words::fallible::Told;
 
 /// Builds in the background that make a cache warm before the first user comes; from `name::warm(…)` and
 /// [`Cache::warm`](crate::Cache::warm). Nothing has to be done with it: they go on by themselves. A thread
@@ -65,22 +68,21 @@ impl Warming {
     }
 
     /// One more build of this function. To be told what became of it.
-    pub(super) fn one<F>(
+    pub(super) fn one<F: Told>(
         &self,
         function: &Arc<str>,
     ) -> impl FnOnce(Warmed<F>) + Send + 'static + use<F> {
         self.0.state.lock().left += 1;
         let (progress, function) = (Arc::clone(&self.0), Arc::clone(function));
         move |warmed| {
-            let what = match warmed {
-                Warmed::Kept | Warmed::Built => None,
-                Warmed::Failed(_) => Some("its build failed"),
-                Warmed::Lost => Some("nobody could carry its build to the end"),
+            let (what, error) = match warmed {
+                Warmed::Kept | Warmed::Built => return progress.over(false),
+                Warmed::Failed(failure) => ("its build failed", failure.text()),
+                Warmed::Lost => ("nobody could carry its build to the end", None),
             };
-            if let Some(what) = what {
-                tracing::error!(%function, "a resource was not warmed: {what}");
-            }
-            progress.over(what.is_some());
+            let error = error.map(display);
+            tracing::error!(%function, error, "a resource was not warmed: {what}");
+            progress.over(true);
         }
     }
 

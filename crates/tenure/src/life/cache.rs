@@ -23,6 +23,7 @@ use crate::key::KeyRef;
 use crate::life::aging::admission::Admission;
 use crate::life::aging::budget::{Room, Weighed};
 use crate::life::aging::old::Old;
+use crate::life::building::hearer::Hearer;
 use crate::life::building::led::OfThread;
 use crate::life::contents::{Contents, Gone, Looked};
 use crate::life::core::Core;
@@ -51,7 +52,7 @@ pub(crate) enum Found<V: Resource, F: Failure> {
     /// An entry that has not expired.
     Entry(EntryRef<V>),
     /// A build of the same key; the caller may wait for it.
-    Flight(Arc<Flight<V, F>>),
+    Flight(Hearer<V, F>),
     /// Nothing; the caller leads now.
     Leads(Leader<V, F>),
     /// It depends on the present values of these, which the caller has to look at first.
@@ -133,7 +134,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 Ok(None) => {
                     return match state.flight(key, seen) {
                         Err(unseen) => Found::Unseen(unseen),
-                        Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
+                        Ok(Some(flight)) => Found::Flight(Hearer::begin(&self.core, flight)),
                         Ok(None) if is_untagged => Found::Untagged,
                         Ok(None) => Found::Leads(self.lead(&mut state, key, seen, None, tags)),
                     };
@@ -147,7 +148,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 // Stale: it is handed out only where its successor cannot be built.
                 return match state.flight(key, seen) {
                     Err(unseen) => Found::Unseen(unseen),
-                    Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
+                    Ok(Some(flight)) => Found::Flight(Hearer::begin(&self.core, flight)),
                     Ok(None) if is_untagged => Found::Untagged,
                     Ok(None) => {
                         let old = Old::new(&entry, false);
@@ -353,26 +354,35 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// Ends a flight that fills nothing. Whether the entry that it was to replace stands: then those
-    /// who wait look again, and have it.
+    /// Ends a flight that fills nothing, with the failure and what it had observed, or because its
+    /// builder has died. Where the entry that it was to replace stands, those who wait look again, and
+    /// have it.
     fn land_empty(
         self: &Arc<Self>,
         flight: Arc<Flight<V, F>>,
         old: Option<&Old>,
-        landing: Landing<V, F>,
-    ) -> bool {
+        failed: Option<(F, Option<Observed>)>,
+        leader_hears: bool,
+    ) -> Empty {
         // The cache may be that of a parent process.
         if self.core.services.is_abandoned() {
-            return false;
+            return Empty::Told;
         }
-        let died = matches!(landing, Landing::HandedOn);
         let stands = {
             let mut state = self.state.lock();
             let is_meant = state.strike(&flight);
+            let died = failed.is_none();
             old.is_some_and(|old| is_meant && self.stands(&mut state, &flight, old, died))
         };
-        Flight::land(flight, || if stands { Landing::HandedOn } else { landing });
-        stands
+        match failed {
+            Some((failure, observed)) if !stands => {
+                if Flight::fail(flight, failure, observed, leader_hears) {
+                    return Empty::Untold;
+                }
+            }
+            _ => Flight::land(flight, || Landing::HandedOn),
+        }
+        if stands { Empty::Stands } else { Empty::Told }
     }
 
     /// How many entries are live that this process has built.
@@ -402,6 +412,16 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         counts.expiries += usize::from(state.expiry.is_some());
         counts.nodes += state.entries.nodes();
     }
+}
+
+/// What has become of a flight that filled nothing.
+pub(crate) enum Empty {
+    /// The entry that it was to replace may still be handed out.
+    Stands,
+    /// It has failed, and nobody hears of it.
+    Untold,
+    /// It has failed, and somebody may hear of it; or it was handed on.
+    Told,
 }
 
 /// An entry that stands in no cache: its flight was taken out while it was under way, or it is not
@@ -460,7 +480,7 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         let flight = Arc::downgrade(self.flight());
         self.of_thread = OfThread::begin(move || {
             if let (Some(cache), Some(flight)) = (cache.upgrade(), flight.upgrade()) {
-                cache.land_empty(flight, None, Landing::HandedOn);
+                cache.land_empty(flight, None, None, false);
             }
         });
     }
@@ -510,11 +530,6 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         run(evicted);
         self.cache.core.services.timer.report();
         Lease::new(entry)
-    }
-
-    /// Whether it is to replace an entry.
-    pub(super) fn is_refresh(&self) -> bool {
-        self.old.is_some()
     }
 
     /// The entry that is to be replaced, if it is still there.
@@ -590,11 +605,12 @@ impl<V: Resource, F: Failure> Leader<V, F> {
     }
 
     /// The build failed; whoever waited and sees the same inputs gets the same failure, unless the entry
-    /// that it was to replace may still be handed out. Whether that is so.
-    pub(crate) fn fail(mut self, failure: F, observed: Option<Observed>) -> bool {
+    /// that it was to replace may still be handed out. The leader gets it too where it hears of it.
+    pub(crate) fn fail(mut self, failure: F, observed: Option<Observed>, hears: bool) -> Empty {
         let flight = self.take().expect("a leader lands once");
-        let landing = Landing::Failed(failure, observed);
-        self.cache.land_empty(flight, self.old.as_ref(), landing)
+        let failed = Some((failure, observed));
+        self.cache
+            .land_empty(flight, self.old.as_ref(), failed, hears)
     }
 }
 
@@ -602,8 +618,7 @@ impl<V: Resource, F: Failure> Drop for Leader<V, F> {
     fn drop(&mut self) {
         if let Some(flight) = self.take() {
             let old = self.old.take();
-            self.cache
-                .land_empty(flight, old.as_ref(), Landing::HandedOn);
+            self.cache.land_empty(flight, old.as_ref(), None, false);
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::ground::sync::{Arc, Condvar, Figure, Mutex, OnceLock, Ordering, threa
 use crate::host::observe::{Likeness, Seen};
 use crate::host::record::Observed;
 use crate::key::{Key, KeyRef};
+use crate::life::building::hearing::Hearing;
 use crate::life::building::stalled::Polls;
 use crate::life::circle::FlightId;
 use crate::life::entry::EntryRef;
@@ -40,6 +41,8 @@ pub(crate) struct Flight<V: Resource, F> {
     thread: Figure,
     /// For those who wait for an async build.
     pub(crate) polls: Polls,
+    /// Those who are to hear how it ends.
+    pub(crate) hearing: Hearing,
     /// Written once, before `state` says so; read without a lock, so that a failure is cloned
     /// without one.
     landing: OnceLock<Landing<V, F>>,
@@ -87,6 +90,7 @@ impl<V: Resource, F: Clone> Flight<V, F> {
             seen,
             thread: Figure::new(thread_number().map_or(NO_THREAD, |it| it as u64)),
             polls: Polls::default(),
+            hearing: Hearing::new(),
             landing: OnceLock::new(),
             state: Mutex::new(State {
                 landed: false,
@@ -118,6 +122,20 @@ impl<V: Resource, F: Clone> Flight<V, F> {
         if Arc::strong_count(&flight) > 1 {
             flight.tell(landing());
         }
+    }
+
+    /// Ends it with a failure, which its leader is told or not. Whether nobody hears of that.
+    pub(crate) fn fail(
+        flight: Arc<Self>,
+        failure: F,
+        observed: Option<Observed>,
+        leader_hears: bool,
+    ) -> bool {
+        if Arc::strong_count(&flight) > 1 {
+            // First, so that the last of those who wait finds it.
+            flight.tell(Landing::Failed(failure, observed));
+        }
+        flight.hearing.fails(leader_hears)
     }
 
     fn tell(&self, landing: Landing<V, F>) {

@@ -93,15 +93,19 @@ impl Services {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The present time for a use, later than all that was built and used before. Takes no turns with
-    /// other threads: two uses at once may get the same.
+    /// The present time for a use, later than all that was used before; what is built is used first then.
+    /// Takes no turns with other threads: two uses at once may get the same.
     #[inline]
     pub(crate) fn use_stamp(&self, now: Nanos) -> Nanos {
-        let built = self.next_stamp.load(Ordering::Relaxed);
-        let next = self.next_use.load(Ordering::Relaxed);
-        let stamp = now.max(built).max(next);
+        let stamp = now.max(self.next_use.load(Ordering::Relaxed));
         self.next_use.store(stamp + 1, Ordering::Relaxed);
         stamp
+    }
+
+    /// Whether a use at this time was the last one of all.
+    #[inline]
+    pub(crate) fn is_last_use(&self, used_at: Nanos) -> bool {
+        self.next_use.load(Ordering::Relaxed) == used_at + 1
     }
 
     /// The present time, made unique and rising.

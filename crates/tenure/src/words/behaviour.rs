@@ -83,11 +83,18 @@ pub trait Behaviour<V>: Any + Send + Sync {
         false
     }
 
-    /// Learns that no successor could be built for a resource that is too old, or soon will be. Where
-    /// the old one may still be handed out, no caller gets this failure.
+    /// Learns that no successor could be built for a resource that is too old, or soon will be. The old one
+    /// may still be handed out, so no caller gets this failure.
     fn refresh_failed(&self, function: &str, failure: &dyn Any) {
         let _ = failure;
         tracing::warn!(%function, "no new resource could be built in the place of the old one");
+    }
+
+    /// Learns that a build has failed and that no caller gets the failure: all who waited have left, or
+    /// nobody had asked.
+    fn build_failed(&self, function: &str, failure: &dyn Any) {
+        let _ = failure;
+        tracing::error!(%function, "a build failed that nobody waited for any more");
     }
 
     /// Receives the resource when its entry has ended; dropping it is all that is needed where

@@ -73,6 +73,19 @@ pub(crate) fn panicked(setting: &str, function: &str) -> Interrupt {
     ))))
 }
 
+/// Logs a build that has panicked and whose panic goes on in nobody.
+pub(crate) fn log_panicked(function: &str, panic: &(dyn Any + Send)) {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(%function, error = text, "a build panicked that nobody waited for");
+}
+
+/// Logs what has ended a build and reaches nobody.
+pub(crate) fn log_interrupted(function: &str, interrupt: &Interrupt) {
+    let error = interrupt.advice();
+    tracing::error!(%function, error, "a build was interrupted that nobody waited for");
+}
+
 impl Interrupt {
     /// What the caller can do about it, where Tenure knows.
     pub(crate) fn advice(&self) -> Option<String> {

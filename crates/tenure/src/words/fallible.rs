@@ -1,5 +1,6 @@
 //! The outcome of a call whose build can fail.
 
+use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -43,20 +44,57 @@ enum Kind<E> {
     Interrupted(Option<Arc<str>>),
 }
 
-/// An error of the program's own, and how to see what caused it.
+/// How an `E` is told, as far as it can be.
+#[doc(hidden)]
+#[allow(missing_debug_implementations)]
+pub struct Telling<E> {
+    /// What caused it.
+    pub source: fn(&E) -> Option<&(dyn StdError + 'static)>,
+    /// The error as text, in one line where it is one.
+    pub text: fn(&E) -> Option<String>,
+}
+
+impl<E> Clone for Telling<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E> Copy for Telling<E> {}
+
+/// An error of the program's own, and how it is told.
 #[doc(hidden)]
 pub struct Failed<E> {
     error: Arc<E>,
-    source: fn(&E) -> Option<&(dyn StdError + 'static)>,
+    telling: Telling<E>,
 }
 
 impl<E> Failed<E> {
-    /// `source` finds the cause of an `E`, if `E` is of a kind that has one.
-    pub fn new(error: E, source: fn(&E) -> Option<&(dyn StdError + 'static)>) -> Self {
+    /// A failure for all who waited.
+    pub fn new(error: E, telling: Telling<E>) -> Self {
         Self {
             error: Arc::new(error),
-            source,
+            telling,
         }
+    }
+}
+
+/// A failure that a log can tell of.
+#[doc(hidden)]
+pub trait Told {
+    /// It as text, where it has one.
+    fn text(&self) -> Option<String>;
+}
+
+impl<E> Told for Failed<E> {
+    fn text(&self) -> Option<String> {
+        (self.telling.text)(&self.error)
+    }
+}
+
+impl Told for Infallible {
+    fn text(&self) -> Option<String> {
+        match *self {}
     }
 }
 
@@ -64,7 +102,7 @@ impl<E> Clone for Failed<E> {
     fn clone(&self) -> Self {
         Self {
             error: Arc::clone(&self.error),
-            source: self.source,
+            telling: self.telling,
         }
     }
 }
@@ -263,7 +301,7 @@ impl<E: fmt::Debug> fmt::Debug for Shared<E> {
 impl<E: fmt::Debug + fmt::Display> StdError for Shared<E> {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.0 {
-            Kind::Failed(failed) => (failed.source)(&failed.error),
+            Kind::Failed(failed) => (failed.telling.source)(&failed.error),
             _ => None,
         }
     }
@@ -289,9 +327,7 @@ impl<T, E> Outcome for Result<T, E> {
 
 /// The lease from a call that cannot fail, but for a circle and the like.
 #[track_caller]
-pub(crate) fn gave<V: crate::Resource>(
-    outcome: Result<Lease<V>, Error<std::convert::Infallible>>,
-) -> Lease<V> {
+pub(crate) fn gave<V: crate::Resource>(outcome: Result<Lease<V>, Error<Infallible>>) -> Lease<V> {
     match outcome {
         Ok(lease) => lease,
         Err(Error::Failed(never)) => match never {},

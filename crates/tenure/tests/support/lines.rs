@@ -1,7 +1,7 @@
 //! Log lines and spans, for tests that want to see one.
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -20,6 +20,29 @@ pub fn spanned<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     let (result, taken) = taken(work);
     let entered = taken.spans.into_iter().filter(|(_, entered)| *entered);
     (result, entered.map(|(span, _)| span).collect())
+}
+
+/// What all threads log from the first [`listen`](Self::listen) on.
+#[derive(Clone, Copy)]
+pub struct Everywhere(&'static Lines);
+
+impl Everywhere {
+    pub fn listen() -> Self {
+        static LINES: OnceLock<Lines> = OnceLock::new();
+        Self(LINES.get_or_init(|| {
+            let lines = Lines::default();
+            let set = tracing::subscriber::set_global_default(lines.clone());
+            set.expect("no test has set another");
+            lines
+        }))
+    }
+
+    /// Those that contain this.
+    pub fn about(self, needle: &str) -> Vec<String> {
+        let taken = lock(&self.0.0);
+        let lines = taken.lines.iter().filter(|it| it.contains(needle));
+        lines.cloned().collect()
+    }
 }
 
 fn taken<T>(work: impl FnOnce() -> T) -> (T, Taken) {

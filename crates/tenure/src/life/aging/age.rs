@@ -72,7 +72,10 @@ impl<V> Entry<V> {
     /// Its term begins: it has just been built.
     pub(in crate::life) fn begin(&self) {
         if let Some(term) = self.term() {
-            term.used_from.store(self.used_at(), Ordering::Relaxed);
+            let used_at = self.used_at();
+            term.used_from.store(used_at, Ordering::Relaxed);
+            // The next use is a later one, even where no time has passed.
+            self.core().services.use_stamp(used_at + 1);
         }
         self.due.store(self.first_due(), Ordering::Relaxed);
     }
@@ -115,8 +118,13 @@ impl<V> Entry<V> {
 
     #[inline(always)]
     fn note_use_at(&self, now: Nanos) {
-        let stamp = self.core().services.use_stamp(now);
-        self.used_at.store(stamp, Ordering::Relaxed);
+        let services = &self.core().services;
+        // One hot entry is noted once a tick, so that threads which ask for it do not write to one place.
+        let used_at = self.used_at();
+        if now > used_at || !services.is_last_use(used_at) {
+            self.used_at
+                .store(services.use_stamp(now), Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn used_at(&self) -> Nanos {

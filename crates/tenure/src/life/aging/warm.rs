@@ -111,21 +111,26 @@ async fn warming<V: Resource, F: Failure>(
                 call.set_renewal(&mut build, &|| Some(Arc::clone(again)));
                 let (build, waiter) = Detached::part(build.by(worker));
                 waiter.flight().leaves_thread();
-                let arrival = waiter.arrival();
-                waiter.give_up();
+                let hearer = waiter.only_hears();
+                let arrival = hearer.arrival();
                 again(build);
                 return match arrival.await {
                     Landing::Filled(_) => Warmed::Built,
-                    Landing::Failed(failure, _) => Warmed::Failed(failure),
+                    Landing::Failed(failure, _) => {
+                        hearer.heard();
+                        Warmed::Failed(failure)
+                    }
                     Landing::HandedOn => Warmed::Lost,
                 };
             }
             Ok(Step::Wait(waiter)) => {
-                let arrival = waiter.arrival();
-                waiter.give_up();
-                match arrival.await {
+                let hearer = waiter.only_hears();
+                match hearer.arrival().await {
                     Landing::Filled(_) => return Warmed::Kept,
-                    Landing::Failed(failure, _) => return Warmed::Failed(failure),
+                    Landing::Failed(failure, _) => {
+                        hearer.heard();
+                        return Warmed::Failed(failure);
+                    }
                     Landing::HandedOn => {}
                 }
             }

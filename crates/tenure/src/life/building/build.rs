@@ -12,7 +12,7 @@ use crate::life::aging::admission::Admission;
 use crate::life::aging::workers::Worker;
 use crate::life::building::asker::Asker;
 use crate::life::building::waiter::Waiter;
-use crate::life::cache::Leader;
+use crate::life::cache::{Empty, Leader};
 use crate::life::circle::{Edge, Frame};
 use crate::life::core::Core;
 use crate::life::entry::{Built, EntryRef, Renewal};
@@ -32,6 +32,8 @@ pub(crate) struct Build<V: Resource, F: Failure> {
     span: tracing::Span,
     /// The place of a refresh among those that run at a time.
     worker: Option<Worker>,
+    /// Whether a caller leads it, who gets what it ends with.
+    is_callers: bool,
 }
 
 /// What a build has come to.
@@ -69,6 +71,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
             leader,
             asker: asker.clone(),
             worker: None,
+            is_callers: true,
         })
     }
 
@@ -108,6 +111,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
 
     /// Frees it from its caller, who waits for it from here on as anyone does.
     pub(crate) fn part(&mut self) -> Waiter<V, F> {
+        self.is_callers = false;
         Waiter::of_caller(&self.asker, self.leader.flight(), self.edge.take())
     }
 
@@ -148,13 +152,10 @@ impl<V: Resource, F: Failure> Build<V, F> {
         failure: impl FnOnce(Interrupt) -> F,
     ) -> Result<Outcome<V, F>, Error<F>> {
         let core = Arc::clone(self.core());
+        let hears = self.is_callers;
         self.land(outcome, |leader, interrupt| {
-            let is_refresh = leader.is_refresh();
             let failure = failure(interrupt);
-            leader.fail(failure.clone(), None);
-            if is_refresh {
-                core.behaviour.refresh_failed(&core.name, &failure);
-            }
+            fail(&core, leader, &failure, None, hears);
             Error::Failed(failure)
         })
     }
@@ -172,6 +173,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
             started,
             span: _,
             worker: _worker,
+            is_callers,
         } = self;
         let core = &asker.core;
         let services = &core.services;
@@ -238,12 +240,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
             Err(BuildError::Failed(failure)) => {
                 let observed = recording.as_ref().and_then(Recording::observed).cloned();
                 let observed: Option<Observed> = observed.filter(|_| core.settings.observes);
-                let is_refresh = leader.is_refresh();
-                let stands = leader.fail(failure.clone(), observed);
-                if is_refresh {
-                    core.behaviour.refresh_failed(&core.name, &failure);
-                }
-                if stands {
+                if fail(core, leader, &failure, observed, is_callers) {
                     Ok(Outcome::Stands(failure))
                 } else {
                     Err(Error::Failed(failure))
@@ -251,6 +248,28 @@ impl<V: Resource, F: Failure> Build<V, F> {
             }
             Err(BuildError::Died(interrupt)) => Err(interrupted(leader, interrupt)),
         }
+    }
+}
+
+/// Lands a failure, and tells the front door of one that reaches no caller. Whether the resource that was to
+/// be replaced may still be handed out.
+fn fail<V: Resource, F: Failure>(
+    core: &Core<V>,
+    leader: Leader<V, F>,
+    failure: &F,
+    observed: Option<Observed>,
+    leader_hears: bool,
+) -> bool {
+    match leader.fail(failure.clone(), observed, leader_hears) {
+        Empty::Stands => {
+            core.behaviour.refresh_failed(&core.name, failure);
+            true
+        }
+        Empty::Untold => {
+            core.behaviour.build_failed(&core.name, failure);
+            false
+        }
+        Empty::Told => false,
     }
 }
 

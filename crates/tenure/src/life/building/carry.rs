@@ -33,7 +33,7 @@ use crate::life::circle::{Frame, Inside};
 use crate::life::entry::Built;
 use crate::life::services::Services;
 use crate::words::bounds::{Failure, Resource};
-use crate::words::error::{BuildError, Error, Interrupt};
+use crate::words::error::{BuildError, Error, Interrupt, log_interrupted, log_panicked};
 
 /// How long a runtime may take to begin a build that it was given.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -142,12 +142,33 @@ pub type Start<A, O> = Box<dyn Starting<A, O>>;
 
 /// How a carried build ended, beside its landing.
 pub(crate) enum Ended<A, O> {
-    Panicked(Box<dyn Any + Send>),
-    Interrupted(Interrupt),
+    Panicked(Untold<Box<dyn Any + Send>>),
+    Interrupted(Untold<Interrupt>),
     /// Its task was never polled, and here are the arguments.
     Unbegun(Start<A, O>),
     /// It landed with an outcome, or its task was dropped, and the arguments with it.
     Over,
+}
+
+/// What has ended a build and is meant for its first caller; logged where that one has left.
+pub(crate) struct Untold<T> {
+    what: Option<T>,
+    function: Arc<str>,
+    log: fn(&str, &T),
+}
+
+impl<T> Untold<T> {
+    fn take(mut self) -> T {
+        self.what.take().expect("it is taken by value")
+    }
+}
+
+impl<T> Drop for Untold<T> {
+    fn drop(&mut self) {
+        if let Some(what) = &self.what {
+            (self.log)(&self.function, what);
+        }
+    }
 }
 
 /// Waits until a carried build is over, and gives back the arguments that it was never begun with. A
@@ -160,8 +181,8 @@ pub(crate) fn poll_told<A, O>(
     cx: &Context<'_>,
 ) -> Poll<Result<Option<A>, Interrupt>> {
     Poll::Ready(match ready!(told.poll(cx)) {
-        Ended::Panicked(panic) => resume_unwind(panic),
-        Ended::Interrupted(interrupt) => Err(interrupt),
+        Ended::Panicked(panic) => resume_unwind(panic.take()),
+        Ended::Interrupted(interrupt) => Err(interrupt.take()),
         Ended::Unbegun(start) => Ok(Some(start.back())),
         Ended::Over => Ok(None),
     })
@@ -169,8 +190,27 @@ pub(crate) fn poll_told<A, O>(
 
 /// Tells the first caller of a build how it ended, when this is dropped.
 struct Told<A, O> {
+    function: Arc<str>,
     caller: Arc<Latch<Ended<A, O>>>,
     ended: Ended<A, O>,
+}
+
+impl<A, O> Told<A, O> {
+    fn panicked(&mut self, panic: Box<dyn Any + Send>) {
+        self.ended = Ended::Panicked(Untold {
+            what: Some(panic),
+            function: Arc::clone(&self.function),
+            log: |function, panic| log_panicked(function, &**panic),
+        });
+    }
+
+    fn interrupted(&mut self, interrupt: Interrupt) {
+        self.ended = Ended::Interrupted(Untold {
+            what: Some(interrupt),
+            function: Arc::clone(&self.function),
+            log: log_interrupted,
+        });
+    }
 }
 
 impl<A, O> Drop for Told<A, O> {
@@ -275,7 +315,7 @@ where
         if let (Some(build), Some(sort)) = (self.build.take(), self.sort.take()) {
             let outcome = sort(output).map_err(BuildError::Failed);
             if let Err(Error::Interrupted(interrupt)) = build.finish(outcome) {
-                self.told.ended = Ended::Interrupted(interrupt);
+                self.told.interrupted(interrupt);
             }
         }
         drop(around);
@@ -330,6 +370,7 @@ where
     S: Send + 'static,
 {
     let services = Arc::clone(&build.core().services);
+    let function = Arc::clone(&build.core().name);
     let waiter = build.part();
     let told = Arc::<Latch<_>>::default();
     let place = Arc::new(Mutex::new(Some(Unbegun {
@@ -338,6 +379,7 @@ where
         build,
         around: Around::present(),
         told: Told {
+            function,
             caller: Arc::clone(&told),
             ended: Ended::Over,
         },
@@ -384,7 +426,7 @@ where
             }
             Ok(Poll::Ready(())) => Poll::Ready(()),
             Err(panic) => {
-                begun.told.ended = Ended::Panicked(panic);
+                begun.told.panicked(panic);
                 Poll::Ready(())
             }
         }

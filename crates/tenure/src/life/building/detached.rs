@@ -154,8 +154,15 @@ impl<V: Resource, F: Failure> Detached<V, F> {
     }
 
     fn finish_late(&self, outcome: Result<V, BuildError<F>>) {
-        let Ok(value) = outcome else {
-            return self.core.counters.failed();
+        let value = match outcome {
+            Ok(value) => value,
+            Err(error) => {
+                self.core.counters.failed();
+                if let BuildError::Failed(failure) = error {
+                    self.core.behaviour.build_failed(&self.core.name, &failure);
+                }
+                return;
+            }
         };
         let services = &self.core.services;
         let _under_way = services.under_way.begin();

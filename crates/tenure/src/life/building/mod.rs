@@ -8,6 +8,8 @@ pub(crate) mod carry;
 pub(crate) mod checking;
 pub(crate) mod detached;
 pub(crate) mod details;
+pub(crate) mod hearer;
+pub(crate) mod hearing;
 pub(crate) mod led;
 pub(crate) mod patience;
 pub(crate) mod stalled;

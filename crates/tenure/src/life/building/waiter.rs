@@ -8,6 +8,7 @@ use crate::ground::sync::Arc;
 use crate::host::shown::Shown;
 use crate::life::building::asked::Asked;
 use crate::life::building::asker::Asker;
+use crate::life::building::hearer::Hearer;
 use crate::life::building::patience::Patience;
 use crate::life::building::stalled::Watch;
 use crate::life::circle::Edge;
@@ -20,7 +21,7 @@ use crate::words::info;
 /// A caller that waits for a build.
 pub(crate) struct Waiter<V: Resource, F: Failure> {
     asker: Asker<V>,
-    flight: Arc<Flight<V, F>>,
+    hearer: Hearer<V, F>,
     /// Whether this caller began the build: what it gives is meant for the caller in any case, and what
     /// it put out stands there already.
     led: bool,
@@ -31,9 +32,10 @@ pub(crate) struct Waiter<V: Resource, F: Failure> {
 }
 
 impl<V: Resource, F: Failure> Waiter<V, F> {
-    pub(crate) fn begin(asker: &Asker<V>, flight: Arc<Flight<V, F>>) -> Result<Self, Error<F>> {
-        let edge = asker.edge(&flight)?;
-        let shown = asker.begin(&flight, edge.is_some(), true)?;
+    pub(crate) fn begin(asker: &Asker<V>, hearer: Hearer<V, F>) -> Result<Self, Error<F>> {
+        let flight = hearer.flight();
+        let edge = asker.edge(flight)?;
+        let shown = asker.begin(flight, edge.is_some(), true)?;
         let core = &asker.core;
         Ok(Self {
             shown,
@@ -42,7 +44,7 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
             _watch: Watch::begin(&core.services, &core.name, &flight.polls),
             _counted: core.counters.waits(),
             asker: asker.clone(),
-            flight,
+            hearer,
         })
     }
 
@@ -54,7 +56,7 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
     ) -> Self {
         Self {
             asker: asker.clone(),
-            flight: Arc::clone(flight),
+            hearer: Hearer::begin(&asker.core, flight),
             led: true,
             shown: None,
             edge,
@@ -64,7 +66,7 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
     }
 
     pub(crate) fn flight(&self) -> &Arc<Flight<V, F>> {
-        &self.flight
+        self.hearer.flight()
     }
 
     /// Whether the code that waits was begun by a build which may not wait for it.
@@ -79,14 +81,14 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
 
     /// The landing as a future.
     pub(crate) fn arrival(&self) -> Arrival<V, F> {
-        self.flight.arrival()
+        self.hearer.arrival()
     }
 
     /// How long this caller waits, where that is bounded.
     pub(crate) fn patience(&self, asked: &mut Asked) -> Option<Patience> {
         let core = &self.asker.core;
         let until = asked.until(core)?;
-        let flight = Arc::clone(&self.flight);
+        let flight = Arc::clone(self.flight());
         Some(Patience::begin(&core.services, until, move || {
             flight.nudge()
         }))
@@ -122,6 +124,14 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
         }
     }
 
+    /// It counts as no caller any more, and hears how the build ends.
+    pub(crate) fn only_hears(self) -> Hearer<V, F> {
+        if let Some(shown) = self.shown {
+            shown.end(false);
+        }
+        self.hearer
+    }
+
     /// What the build has ended with, or nothing where the caller has to look again.
     pub(crate) fn landed(self, landing: Landing<V, F>) -> Result<Option<Lease<V>>, Error<F>> {
         let Self {
@@ -131,7 +141,7 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
             edge,
             _watch: watch,
             _counted: counted,
-            flight: _,
+            hearer,
         } = self;
         if let Some(shown) = shown {
             shown.end(true);
@@ -150,6 +160,7 @@ impl<V: Resource, F: Failure> Waiter<V, F> {
             }
             Landing::Failed(failure, observed) => {
                 if led || asker.sees_the_same(observed.as_ref())? {
+                    hearer.heard();
                     Err(Error::Failed(failure))
                 } else {
                     Ok(None)
