@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use tenure::front::{Hasher128, Identity};
+use tenure::front::{Digester, Digests, Identity};
 
 use crate::decoration::identity::{self, Place, Source};
 use crate::decoration::maker::{self, Maker};
@@ -102,8 +102,8 @@ pub(crate) fn of(
     let source = identity::identify_at(py, func, name, *site, Role::Function)?;
     let maker = &decorated.maker;
     let mut firsts = Vec::new();
-    let mut bound = Hasher128::new();
-    let mut settings = Hasher128::new();
+    let mut bound = Digests::Own.begin();
+    let mut settings = Digests::Own.begin();
     let set = &options.settings;
     let plain = format!(
         "{:?} {:?} {:?} {} {} {} {:?}",
@@ -191,9 +191,9 @@ pub(crate) fn of(
 }
 
 fn absorb(
-    settings: &mut Hasher128,
+    settings: &mut Digester,
     firsts: &mut Vec<Arc<First>>,
-    bound: &mut Hasher128,
+    bound: &mut Digester,
     callback: Source,
 ) {
     settings.update(&callback.site);

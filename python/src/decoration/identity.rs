@@ -13,7 +13,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyFunction, PyString, PyType};
 use tenure::Encoder;
-use tenure::front::Hasher128;
+use tenure::front::Digests;
 
 use crate::encode::{self, First, Holds, Pin, Role};
 use crate::words::log;
@@ -56,7 +56,7 @@ impl<'py> Place<'py> {
             "" | "__main__" => title.clone(),
             _ => format!("{module}.{title}"),
         };
-        let mut site = Encoder::new();
+        let mut site = Encoder::with(Digests::Own);
         site.framed(1, module.as_bytes());
         site.framed(2, title.as_bytes());
         for layer in &layers {
@@ -111,7 +111,7 @@ pub(crate) fn identify_at<'py>(
     role: Role,
 ) -> PyResult<Source> {
     let layers = layers(func)?;
-    let mut version = Encoder::new();
+    let mut version = Encoder::with(Digests::Own);
     let Holds {
         mut pins,
         mut firsts,
@@ -215,9 +215,7 @@ pub(crate) fn code_of<'py>(layer: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'
 }
 
 pub(crate) fn digest(enc: &Encoder) -> [u8; 16] {
-    let mut hasher = Hasher128::new();
-    hasher.update(enc.as_bytes());
-    hasher.finish().to_le_bytes()
+    Digests::Own.of(enc.as_bytes()).to_le_bytes()
 }
 
 /// Says once per site and variable that something is told apart by which object it is. In a
