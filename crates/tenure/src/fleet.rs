@@ -11,7 +11,7 @@ use crate::life::drain::Ends;
 use crate::life::succession::elsewhere;
 
 pub use crate::words::fleet::{
-    Bus, Ending, KnownAs, Lost, Mark, Permit, PermitWait, Purpose, Terms, Topic,
+    Asking, Bus, Ending, KnownAs, Lost, Mark, Permit, Purpose, Terms, Topic,
 };
 
 impl Engine {
@@ -21,7 +21,7 @@ impl Engine {
     ///
     /// ```
     /// # use std::sync::{Arc, Mutex};
-    /// # use tenure::fleet::{Bus, Ending, KnownAs, Mark, Permit, PermitWait, Purpose, Topic};
+    /// # use tenure::fleet::{Asking, Bus, Ending, KnownAs, Mark, Permit, Purpose, Topic};
     /// # use tenure::{Behaviour, Engine, Function, KeyRef, Settings};
     /// # #[derive(Default)]
     /// # struct Raised(Mutex<Vec<Topic>>);
@@ -31,7 +31,10 @@ impl Engine {
     /// #         Mark(tenure::front::Digests::Fixed.of(text.as_bytes()).to_le_bytes())
     /// #     }
     /// #     fn raise(&self, topic: Topic, _: Ending) { self.0.lock().unwrap().push(topic) }
-    /// #     fn permit(&self, _: Mark, _: u32, _: &dyn PermitWait) -> Option<Permit> { None }
+    /// #     fn ask(&self, _: Mark, _: u32, tell: Box<dyn FnOnce(Option<Permit>) + Send>) -> Asking {
+    /// #         tell(None);
+    /// #         Box::new(())
+    /// #     }
     /// # }
     /// struct Shared;
     /// impl Behaviour<u32> for Shared {

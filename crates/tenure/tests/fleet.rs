@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use tenure::fleet::{
-    Bus, Ending, Inlet, KnownAs, Lost, Mark, Permit, PermitWait, Purpose, Terms, Topic,
+    Asking, Bus, Ending, Inlet, KnownAs, Lost, Mark, Permit, Purpose, Terms, Topic,
 };
 use tenure::front::{Digests, Meaning};
 use tenure::{
@@ -48,22 +48,24 @@ impl Bus for Member {
         }
     }
 
-    fn permit(&self, key: Mark, at_most: u32, wait: &dyn PermitWait) -> Option<Permit> {
-        loop {
-            {
-                let mut permits = self.fleet.permits.lock().unwrap();
+    fn ask(&self, key: Mark, at_most: u32, tell: Box<dyn FnOnce(Option<Permit>) + Send>) -> Asking {
+        let asked = Arc::new(());
+        let (asks, fleet) = (Arc::downgrade(&asked), Arc::clone(&self.fleet));
+        thread::spawn(move || {
+            while asks.strong_count() > 0 {
+                let mut permits = fleet.permits.lock().unwrap();
                 let there = permits.iter().filter(|it| **it == key).count();
                 if there < at_most as usize {
                     permits.push(key);
-                    self.fleet.permits_most.fetch_max(there + 1, SeqCst);
-                    return Some(Box::new(Returned(Arc::clone(&self.fleet), key)));
+                    fleet.permits_most.fetch_max(there + 1, SeqCst);
+                    drop(permits);
+                    return tell(Some(Box::new(Returned(fleet, key))));
                 }
+                drop(permits);
+                thread::yield_now();
             }
-            if !wait.is_wanted() {
-                return None;
-            }
-            thread::yield_now();
-        }
+        });
+        Box::new(asked)
     }
 }
 
@@ -596,4 +598,28 @@ fn d3_without_a_fleet_nobody_waits() {
     let of_session = Settings::default().fleet_builds(1).scope(Scope::Session);
     let text = of_session.check().unwrap_err().to_string();
     assert!(text.contains("scope=\"global\""), "{text}");
+}
+
+#[tenure::cache_resource(fleet_builds = 1)]
+fn port(host: &str) -> usize {
+    host.len()
+}
+
+#[test]
+fn d2_a_function_of_the_macro_is_known_by_its_module_and_name() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let bus = Arc::new(Member {
+        number: u64::MAX,
+        fleet: Arc::clone(&fleet),
+    });
+    Engine::global().join_fleet(bus.clone(), Terms::default());
+    assert_eq!(*port("db"), 2);
+    assert_eq!(port::info().builds, 1);
+    port::clear_entry("db");
+    port::clear();
+    let function = bus.mark(Purpose::Function, &[b"rust fleet::port"]);
+    let raised = fleet.raised.lock().unwrap().clone();
+    assert!(matches!(raised[0].0, Topic::Entry { function: it, .. } if it == function));
+    assert_eq!(raised[1], (Topic::Function(function), Ending::Cleared));
+    Engine::global().leave_fleet();
 }

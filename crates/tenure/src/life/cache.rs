@@ -37,6 +37,7 @@ use crate::life::release::release;
 use crate::life::services::Services;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
+use crate::words::fleet::{Mark, Purpose};
 use crate::words::info::{EntryInfo, Info};
 use crate::words::inspect::Inspection;
 
@@ -467,7 +468,8 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         let at_most = core.settings.fleet_builds;
         let asks = at_most.and_then(|at_most| {
             let bus = core.services.fleet.bus()?;
-            let key = self.cache.mark(&self.flight().key.as_key())?;
+            let Mark(entry) = self.cache.mark(&self.flight().key.as_key())?;
+            let key = bus.mark(Purpose::Permit, &[&entry]);
             Some(Wish { bus, key, at_most })
         });
         let is_held = asks.is_some() || self.not_before.is_some();

@@ -38,6 +38,8 @@ pub enum Purpose {
     Entry,
     /// What a tag says belongs together.
     Tag,
+    /// What so many members build at a time.
+    Permit,
 }
 
 /// The entries that have ended.
@@ -147,29 +149,13 @@ pub enum Lost {
 /// A right to build that others of the fleet wait for; given back when it is dropped.
 pub type Permit = Box<dyn Any + Send + Sync>;
 
-/// A wait for a permit, which may end before there is one.
-///
-/// ```
-/// use tenure::fleet::PermitWait;
-///
-/// struct Patient;
-///
-/// impl PermitWait for Patient {
-///     fn is_wanted(&self) -> bool {
-///         true
-///     }
-/// }
-/// assert!(Patient.is_wanted());
-/// ```
-pub trait PermitWait: Send + Sync {
-    /// Whether somebody still waits.
-    fn is_wanted(&self) -> bool;
-}
+/// A question for a [`Permit`]; taken back when it is dropped.
+pub type Asking = Box<dyn Any + Send + Sync>;
 
 /// The way from an engine to the other members of its fleet.
 ///
 /// ```
-/// use tenure::fleet::{Bus, Ending, Mark, Permit, PermitWait, Purpose, Topic};
+/// use tenure::fleet::{Asking, Bus, Ending, Mark, Permit, Purpose, Topic};
 ///
 /// /// A fleet of one.
 /// struct Alone;
@@ -181,8 +167,9 @@ pub trait PermitWait: Send + Sync {
 ///         Mark(mark)
 ///     }
 ///     fn raise(&self, _: Topic, _: Ending) {}
-///     fn permit(&self, _: Mark, _: u32, _: &dyn PermitWait) -> Option<Permit> {
-///         None
+///     fn ask(&self, _: Mark, _: u32, tell: Box<dyn FnOnce(Option<Permit>) + Send>) -> Asking {
+///         tell(None);
+///         Box::new(())
 ///     }
 /// }
 ///
@@ -198,10 +185,10 @@ pub trait Bus: Send + Sync + 'static {
     /// Has the others told that this has ended. Waits for nothing.
     fn raise(&self, topic: Topic, ending: Ending);
 
-    /// Waits for the right to build what has this mark, which so many members may have at a time. `None`: there
-    /// is nobody to give it, so the member goes on alone; or nobody wants it any more. Asked on a thread of
-    /// its own.
-    fn permit(&self, key: Mark, at_most: u32, wait: &dyn PermitWait) -> Option<Permit>;
+    /// Asks for the right to build what has this mark, which so many members may have at a time. Waits for nothing:
+    /// `tell` is told, on whatever thread and perhaps at once. `None`: there is nobody to give it, so the member goes
+    /// on alone. Where it is dropped untold that counts as `None`; once the question was taken back nobody hears.
+    fn ask(&self, key: Mark, at_most: u32, tell: Box<dyn FnOnce(Option<Permit>) + Send>) -> Asking;
 }
 
 /// What a function is called among the members of a fleet.

@@ -3,20 +3,19 @@
 //!
 //! 1. It is a part of the build to whoever waits for that, and ends by itself: without a server nobody holds
 //!    anybody up.
-//! 2. Nobody is asked under a lock, and nobody's thread waits for the network but one that was begun for it.
+//! 2. Nobody is asked under a lock, and no thread of the program waits for the network.
 //! 3. A permit that comes when nobody wants it any more is given back.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::ground::clock::Nanos;
 use crate::ground::latch::Latch;
-use crate::ground::sync::{Arc, Switch, spawn};
+use crate::ground::sync::{Arc, Mutex};
 use crate::ground::timer::TimerId;
 use crate::life::building::waiting::Awaited;
 use crate::life::services::Services;
-use crate::words::fleet::{Bus, Mark, Permit, PermitWait};
+use crate::words::fleet::{Asking, Bus, Mark, Permit};
 
 /// How long a thread waits before it looks again.
 const LOOK: Duration = Duration::from_secs(1);
@@ -33,18 +32,11 @@ pub(crate) struct Hold {
     name: Arc<str>,
     services: Arc<Services>,
     told: Arc<Latch<Option<Permit>>>,
-    wanted: Arc<Wanted>,
+    /// The question, once it was asked. It is taken back with this.
+    asking: Arc<Mutex<Option<Asking>>>,
     job: Option<TimerId>,
     /// The end of the wait, with a permit where there was one to have.
     ended: Option<Option<Permit>>,
-}
-
-struct Wanted(Switch);
-
-impl PermitWait for Wanted {
-    fn is_wanted(&self) -> bool {
-        self.0.load(Relaxed)
-    }
 }
 
 impl Hold {
@@ -52,14 +44,25 @@ impl Hold {
         services: &Arc<Services>,
         name: &Arc<str>,
         not_before: Option<Nanos>,
-        asks: Option<Wish>,
+        wish: Option<Wish>,
     ) -> Self {
         let told = Arc::<Latch<_>>::default();
-        let wanted = Arc::new(Wanted(Switch::new(true)));
-        let (tells, wants, function) = (Arc::clone(&told), Arc::clone(&wanted), Arc::clone(name));
-        let go_on = move || match asks {
+        let asking = Arc::<Mutex<_>>::default();
+        let tells = Tells {
+            services: Arc::clone(services),
+            told: Some(Arc::clone(&told)),
+        };
+        let asked = Arc::downgrade(&asking);
+        let go_on = move || match wish {
             None => tells.tell(None),
-            Some(asks) => ask(&function, asks, tells, wants),
+            Some(wish) => {
+                let tell = Box::new(move |permit| tells.tell(permit));
+                let asking = wish.bus.ask(wish.key, wish.at_most, tell);
+                // Where nobody waits any more it is taken back.
+                if let Some(asked) = asked.upgrade() {
+                    *asked.lock() = Some(asking);
+                }
+            }
         };
         let job = match not_before {
             Some(when) => Some(services.timer.at(when, move |_| go_on())),
@@ -72,7 +75,7 @@ impl Hold {
             name: Arc::clone(name),
             services: Arc::clone(services),
             told,
-            wanted,
+            asking,
             job,
             ended: None,
         }
@@ -102,18 +105,33 @@ impl Hold {
     }
 }
 
-/// Asks on a thread of its own, since the answer may take as long as another member builds.
-fn ask(name: &Arc<str>, asks: Wish, told: Arc<Latch<Option<Permit>>>, wanted: Arc<Wanted>) {
-    let Wish { bus, key, at_most } = asks;
-    let tells = Arc::clone(&told);
-    let asks = move || {
-        let permit = bus.permit(key, at_most, &*wanted);
-        // Where nobody wants it, the latch goes with it.
-        tells.tell(permit);
-    };
-    if let Err(error) = spawn("tenure-permit", asks) {
-        tracing::error!(function = %name, %error, "no thread to wait for a fleet's permit: built without one");
-        told.tell(None);
+/// Tells whoever waits, once: nobody waits for an answer that is lost.
+struct Tells {
+    services: Arc<Services>,
+    told: Option<Arc<Latch<Option<Permit>>>>,
+}
+
+impl Tells {
+    fn tell(mut self, permit: Option<Permit>) {
+        self.pass_on(permit);
+    }
+
+    fn pass_on(&mut self, permit: Option<Permit>) {
+        let Some(told) = self.told.take() else {
+            return;
+        };
+        if self.services.clock.is_manual() {
+            return told.tell(permit);
+        }
+        // In the background: to wake who waits may take long, and the bus has others to hear.
+        let now = self.services.clock.now();
+        self.services.timer.at(now, move |_| told.tell(permit));
+    }
+}
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        self.pass_on(None);
     }
 }
 
@@ -140,9 +158,10 @@ impl Awaited for Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.wanted.0.store(false, Relaxed);
         if let Some(job) = self.job {
             self.services.timer.cancel(job);
         }
+        let asking = self.asking.lock().take();
+        drop(asking);
     }
 }
