@@ -160,6 +160,19 @@ impl Fleet {
         format!("{:016x}", self.shared.me)
     }
 
+    /// Waits until all that was raised so far has been sent, for so long at most; whether it has. The member stays one.
+    pub fn flush(&self, bound: Duration) -> bool {
+        if self.shared.is_elsewhere() {
+            return true;
+        }
+        let until = Instant::now() + bound;
+        let mut todo = self.shared.look();
+        while !todo.outbox.is_empty() && todo.ended == 0 && Instant::now() < until {
+            todo = self.shared.wait(todo, Some(until));
+        }
+        todo.outbox.is_empty()
+    }
+
     /// Leaves: sends what is queued, gives permits back, and closes the connections, for so long at most. True where all
     /// was sent. A second call waits for the same.
     pub fn leave(&self, bound: Duration) -> bool {

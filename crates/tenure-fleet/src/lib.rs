@@ -30,6 +30,7 @@
 mod ear;
 mod error;
 mod fleet;
+mod join;
 mod listener;
 mod machine;
 mod mark;
@@ -50,6 +51,7 @@ mod voice;
 
 pub use error::Error;
 pub use fleet::{Fleet, State};
+pub use join::join;
 pub use listener::Listener;
 pub use mark::{Mark, Purpose};
 pub use member::Member;

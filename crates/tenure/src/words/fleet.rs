@@ -189,6 +189,12 @@ pub trait Bus: Send + Sync + 'static {
     /// `tell` is told, on whatever thread and perhaps at once. `None`: there is nobody to give it, so the member goes
     /// on alone. Where it is dropped untold that counts as `None`; once the question was taken back nobody hears.
     fn ask(&self, key: Mark, at_most: u32, tell: Box<dyn FnOnce(Option<Permit>) + Send>) -> Asking;
+
+    /// Waits until all that was raised has gone out, for so long at most; whether it has.
+    fn settle(&self, bound: Duration) -> bool {
+        let _ = bound;
+        true
+    }
 }
 
 /// What a function is called among the members of a fleet.
