@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenure import hosts
 from tenure._api import cache_resource, configure, shutdown_async
+from tenure._info import Figures, FleetInfo, Member, info
 from tenure._native import (
     BuildTimeout,
     CacheCycleError,
@@ -36,6 +37,9 @@ __all__ = [
     "BuildTimeout",
     "CacheCycleError",
     "EntryInfo",
+    "Figures",
+    "FleetInfo",
+    "Member",
     "NestingError",
     "ScopeError",
     "TenureError",
@@ -47,6 +51,7 @@ __all__ = [
     "cache_resource",
     "configure",
     "end_scope",
+    "info",
     "ready",
     "shutdown",
     "shutdown_async",

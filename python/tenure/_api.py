@@ -80,6 +80,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -106,6 +107,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -132,6 +134,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -158,6 +161,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -184,6 +188,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -210,6 +215,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -236,6 +242,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -262,6 +269,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        fleet_builds: int | None = None,
     ) -> EnteringDecorator: ...
     @overload
     def __call__(
@@ -288,6 +296,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        fleet_builds: int | None = None,
     ) -> Decorator: ...
     def __call__(
         self,
@@ -313,6 +322,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        fleet_builds: int | None = None,
     ) -> Any:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
 
@@ -377,6 +387,9 @@ class CacheResource:
         fork
             What a forked child process has of the entries. `"drop"`: nothing, it builds its own. `"keep"`: all of them,
             shared with its parent's memory; it never releases them. For models and tables, not for connections.
+        fleet_builds
+            In a fleet, how many members may build one key at a time; the others wait. `None`: all of them. It spares a
+            source that cannot bear them all, and is no lock: without the server, members build alone.
 
         Raises
         ------
@@ -420,6 +433,7 @@ class CacheResource:
             "max_weight": max_weight,
             "build_timeout": build_timeout,
             "fork": fork,
+            "fleet_builds": fleet_builds,
         }
         if func is not None:
             return _native.cache(func, settings)
@@ -450,6 +464,12 @@ def configure(
     handle_signals: bool = True,
     refresh_workers: int | None = None,
     max_weight: int | None = None,
+    fleet: str | None = None,
+    fleet_secret: str | None = None,
+    fleet_name: str | None = None,
+    fleet_lost: Literal["serve", "rebuild"] = "serve",
+    fleet_forgot: Literal["expire", "clear"] = "expire",
+    fleet_spread: float | timedelta | str | None = None,
 ) -> None:
     """Set what holds for all functions that do not say otherwise. Each call sets all of it.
 
@@ -471,6 +491,22 @@ def configure(
         How many resources may be refreshed in the background at a time; with 0, none are. `None`: 4.
     max_weight
         The most that the entries of all functions with a `weight` may weigh together, in the same unit.
+    fleet
+        The server of the fleet that this process is a member of, Valkey or Redis, as in `"redis://cache.internal"`: what
+        is cleared or expired by a call in one member ends in all. `None`: as `TENURE_FLEET` says in the environment.
+    fleet_secret
+        The secret that all members share, of at least 16 bytes: what they tell each other are digests under it. `None`:
+        as `TENURE_FLEET_SECRET` says. Set it before the first cached call, or in the environment.
+    fleet_name
+        The name of the fleet, where one server has several. `None`: as `TENURE_FLEET_NAME` says, or `"tenure"`.
+    fleet_lost
+        What calls get between losing the server and having caught up: what is kept (`"serve"`), or what they build for
+        themselves (`"rebuild"`).
+    fleet_forgot
+        Whether everything that is shared expires or is cleared where the server has forgotten what it knew.
+    fleet_spread
+        The time over which the other members spread the builds that a clear asks for, each by a part drawn at random.
+        The member that clears builds at once.
 
     Examples
     --------
@@ -486,6 +522,12 @@ def configure(
         handle_signals=handle_signals,
         refresh_workers=refresh_workers,
         max_weight=max_weight,
+        fleet=fleet,
+        fleet_secret=fleet_secret,
+        fleet_name=fleet_name,
+        fleet_lost=fleet_lost,
+        fleet_forgot=fleet_forgot,
+        fleet_spread=fleet_spread,
     )
 
 

@@ -51,7 +51,7 @@ mod voice;
 
 pub use error::Error;
 pub use fleet::{Fleet, State};
-pub use join::join;
+pub use join::{join, join_as, prepare};
 pub use listener::Listener;
 pub use mark::{Mark, Purpose};
 pub use member::Member;

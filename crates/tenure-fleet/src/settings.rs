@@ -35,6 +35,7 @@ pub struct Settings {
     pub(crate) figures: Duration,
     pub(crate) lease: Duration,
     pub(crate) fold: (Duration, usize),
+    pub(crate) since: Duration,
 }
 
 impl Settings {
@@ -51,6 +52,7 @@ impl Settings {
             figures: Duration::from_secs(10),
             lease: Duration::from_secs(10),
             fold: (Duration::from_secs(3600), 10_000),
+            since: Duration::ZERO,
         }
     }
 
@@ -121,6 +123,15 @@ impl Settings {
     pub fn fold(self, older: Duration, beyond: usize) -> Self {
         Self {
             fold: (older, beyond),
+            ..self
+        }
+    }
+
+    /// For how long the member has had entries already: what has ended in that time is told to it. Nothing by default.
+    #[must_use]
+    pub fn since(self, time: Duration) -> Self {
+        Self {
+            since: time,
             ..self
         }
     }

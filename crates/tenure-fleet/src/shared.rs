@@ -116,14 +116,15 @@ impl Shared {
         engine: Box<dyn Engine>,
         listener: Arc<dyn Listener>,
     ) -> Self {
+        let now = Instant::now();
         Self {
+            joined: now.checked_sub(settings.since).unwrap_or(now),
             me,
             keys: Keys::derive(&settings.secret),
             seal: Seal::derive(&settings.secret),
             settings,
             engine,
             listener,
-            joined: Instant::now(),
             process: std::process::id(),
             todo: Mutex::new(Todo::default()),
             changed: Condvar::new(),
