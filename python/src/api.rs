@@ -7,6 +7,7 @@ use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyTypeError, PyValueEr
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet};
 use tenure::fleet::{Ending, Lost};
+use tenure::front::Meaning;
 use tenure::{Cause, Config, Encoder};
 
 use crate::encode::{self, Context, HashFuncs};
@@ -67,6 +68,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(shutdown::shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_inspect, module)?)?;
     module.add_function(wrap_pyfunction!(_encode, module)?)?;
+    module.add_function(wrap_pyfunction!(_meaning, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     // PyO3's list of names, which nobody imports by star.
     module.delattr("__all__")?;
@@ -301,6 +303,29 @@ fn _encode(
     value: &Bound<'_, PyAny>,
     hash_funcs: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Vec<u8>> {
+    Ok(encoded(py, value, hash_funcs)?.as_bytes().to_vec())
+}
+
+/// How far the canonical bytes of one argument mean the same, for tests.
+#[pyfunction]
+#[pyo3(signature = (value, hash_funcs = None))]
+fn _meaning(
+    py: Python<'_>,
+    value: &Bound<'_, PyAny>,
+    hash_funcs: Option<&Bound<'_, PyAny>>,
+) -> PyResult<&'static str> {
+    Ok(match encoded(py, value, hash_funcs)?.meaning() {
+        Meaning::Everywhere => "everywhere",
+        Meaning::Version => "version",
+        Meaning::Process => "process",
+    })
+}
+
+fn encoded(
+    py: Python<'_>,
+    value: &Bound<'_, PyAny>,
+    hash_funcs: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Encoder> {
     let funcs = match hash_funcs {
         Some(funcs) => HashFuncs::new(py, funcs)?,
         None => None,
@@ -311,5 +336,5 @@ fn _encode(
     };
     let mut encoder = Encoder::new();
     encode::encode(py, &mut encoder, value.as_ptr(), "value", &cx)?;
-    Ok(encoder.as_bytes().to_vec())
+    Ok(encoder)
 }

@@ -86,6 +86,17 @@ impl Engine {
         self.services().fleet.bus()
     }
 
+    /// How many ends the engine has heard of from other members, for a front door that has put entries aside: those
+    /// may have been meant too.
+    ///
+    /// ```
+    /// assert_eq!(tenure::Engine::new().heard_of_fleet(), 0);
+    /// ```
+    #[must_use]
+    pub fn heard_of_fleet(&self) -> u64 {
+        self.services().fleet.heard()
+    }
+
     /// The figures of all functions together, as a member shows them to the others.
     ///
     /// ```
@@ -162,6 +173,7 @@ impl Inlet {
             return;
         };
         let services = engine.services();
+        services.fleet.hears();
         // Counted before anything leaves: a shutdown waits for it.
         let counted = services.under_way.count();
         let ends: Ends = match topic {

@@ -2,12 +2,12 @@
 //!
 //! Lock order: the locks here are leaves.
 
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use hashbrown::HashMap;
 
 use crate::directory::AnyFunction;
-use crate::ground::sync::{Arc, Mutex, Switch, Weak};
+use crate::ground::sync::{Arc, Figure, Mutex, Switch, Weak};
 use crate::words::fleet::{Bus, Lost, Mark, Terms};
 
 /// An engine's place in a fleet, if it has one.
@@ -16,6 +16,8 @@ pub(crate) struct Membership {
     is_member: Switch,
     /// Whether what is kept counts as current.
     is_apart: Switch,
+    /// How many ends have been heard of.
+    heard: Figure,
     place: Mutex<Option<Place>>,
     functions: Mutex<HashMap<Mark, Vec<Weak<dyn AnyFunction>>>>,
 }
@@ -31,6 +33,7 @@ impl Default for Membership {
         Self {
             is_member: Switch::new(false),
             is_apart: Switch::new(false),
+            heard: Figure::new(0),
             place: Mutex::new(None),
             functions: Mutex::new(HashMap::new()),
         }
@@ -65,6 +68,15 @@ impl Membership {
     /// Whether nothing counts as current that the members share.
     pub(crate) fn is_apart(&self) -> bool {
         self.is_apart.load(Acquire)
+    }
+
+    /// Something has ended elsewhere.
+    pub(crate) fn hears(&self) {
+        self.heard.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(Relaxed)
     }
 
     /// The others cannot be heard. Whether nothing that is kept counts as current from here on.
