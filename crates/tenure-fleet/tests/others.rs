@@ -149,12 +149,9 @@ fn d3_whoever_waits_for_a_permit_can_be_stopped() {
     );
     let held = one.fleet.permit(key(&one), 1, &NEVER).unwrap();
     let stop = AtomicBool::new(false);
+    let (fleet, key_of_other) = (other.fleet.clone(), key(&other));
     thread::scope(|scope| {
-        let waits = scope.spawn(|| {
-            other
-                .fleet
-                .permit(key(&other), 1, &|| stop.load(Ordering::Relaxed))
-        });
+        let waits = scope.spawn(|| fleet.permit(key_of_other, 1, &|| stop.load(Ordering::Relaxed)));
         stop.store(true, Ordering::Relaxed);
         assert!(waits.join().unwrap().is_none());
     });
@@ -230,7 +227,9 @@ fn d5_a_member_that_dies_is_seen_for_a_while_only() {
 
 #[test]
 fn d2_neither_names_nor_figures_nor_secrets_are_on_the_server() {
-    let Some(server) = server() else { return };
+    let Some(server) = Server::start(&["--rdbcompression", "no"]) else {
+        return;
+    };
     let member = Member::joined(server.settings().host("a-host-of-mine"));
     let name = member.fleet.mark(Purpose::Function, &[b"shop.prices"]);
     member.fleet.raise(
