@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use crate::machine::{Machine, Notice, Output, Timing};
+use crate::machine::{Machine, Notice, Output, Phase, Timing};
 use crate::number::Run;
 use crate::random::Waits;
 use crate::server::{Heard, Server, Trouble};
@@ -90,6 +90,8 @@ fn converse(
             }
         }
         if told.contains(&Output::Tell(Notice::CaughtUp)) {
+            // Whoever is told of it, and asks for something at once, waits until it is known.
+            shared.look().seen.lost = false;
             caught_up();
         }
         tell_all(shared, told);
@@ -124,18 +126,20 @@ fn converse(
 }
 
 fn publish(shared: &Shared, machine: &Machine, lag: Option<Duration>) {
-    let seen = Seen {
+    let mut todo = shared.look();
+    let before = todo.seen;
+    let caught_up = machine.phase() == Phase::CaughtUp && before.phase != Phase::CaughtUp;
+    todo.seen = Seen {
         phase: machine.phase(),
         lost: machine.is_lost(),
+        times: before.times + u64::from(caught_up),
         head: machine.seen(),
         lag,
     };
+    let after = todo.seen;
+    drop(todo);
     // Whoever waits is woken for what they wait for, and not by every message.
-    let waited_for = {
-        let before = std::mem::replace(&mut shared.look().seen, seen);
-        before.phase != seen.phase || before.lost != seen.lost
-    };
-    if waited_for {
+    if before.phase != after.phase || before.lost != after.lost {
         shared.change(|_| {});
     }
 }

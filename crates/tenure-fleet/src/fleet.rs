@@ -150,8 +150,12 @@ impl Fleet {
                 lag,
                 ..
             } => State::CaughtUp { lag },
-            Seen { lost: true, .. } => State::Lost,
-            _ => State::Connecting,
+            Seen {
+                lost: false,
+                times: 0,
+                ..
+            } => State::Connecting,
+            _ => State::Lost,
         }
     }
 

@@ -140,6 +140,18 @@ impl Machine {
         self.lost
     }
 
+    /// Whether it is caught up, and does not read everything once more.
+    #[cfg(test)]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.phase == Phase::CaughtUp && !self.again
+    }
+
+    /// Whether a ping is under way.
+    #[cfg(test)]
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.pinged
+    }
+
     /// There is a connection to this run of the server.
     pub(crate) fn connected(&mut self, run: Run, now: u64) -> Vec<Output> {
         self.other_end = Some(run);
@@ -220,7 +232,7 @@ impl Machine {
             }
             Some(kept) => match self.remembered.get(field) {
                 _ if flawed!(self, OwnIsNothingNew) && kept.number.member == self.me => false,
-                Some(known) if flawed!(self, Greater) => kept.head > known.head,
+                Some(known) if flawed!(self, Greater) => kept.number > known.number,
                 Some(known) => kept.number != known.number,
                 None => true,
             },
@@ -231,9 +243,6 @@ impl Machine {
             .keys()
             .filter(|field| !all.numbers.contains_key(field));
         let mut fields: Vec<Field> = gone.filter(|field| ended(field, None)).copied().collect();
-        if flawed!(self, GoneIsNothingNew) {
-            fields.clear();
-        }
         fields.extend(
             all.numbers
                 .iter()
@@ -257,9 +266,7 @@ impl Machine {
         match self.phase {
             Phase::Down => return Vec::new(),
             Phase::Subscribing | Phase::Reading => {
-                if !flawed!(self, EarlyIsDropped) {
-                    self.early.push(message);
-                }
+                self.early.push(message);
                 return Vec::new();
             }
             Phase::CaughtUp => {}

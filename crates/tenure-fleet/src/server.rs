@@ -98,21 +98,41 @@ pub(crate) enum Answer {
 
 /// Why a server could not be asked.
 #[derive(Debug)]
-pub(crate) struct Trouble(pub(crate) String);
+pub(crate) struct Trouble {
+    text: String,
+    /// Whether there is no connection any more, or none that answers.
+    gone: bool,
+}
 
 impl Trouble {
+    /// The server cannot be asked, or says no.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self {
+            text: text.into(),
+            gone: false,
+        }
+    }
+
+    /// The connection is no more.
+    pub(crate) fn gone(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            gone: true,
+        }
+    }
+
+    pub(crate) fn is_of_the_connection(&self) -> bool {
+        self.gone
     }
 
     /// Whether the server answers, and takes nothing: it has become a replica, or the key has moved.
     pub(crate) fn is_of_a_replica(&self) -> bool {
-        self.0.starts_with("READONLY") || self.0.starts_with("MOVED")
+        self.text.starts_with("READONLY") || self.text.starts_with("MOVED")
     }
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Todo {
 pub(crate) struct Seen {
     pub(crate) phase: Phase,
     pub(crate) lost: bool,
+    /// How often the member has been caught up anew.
+    pub(crate) times: u64,
     pub(crate) head: u64,
     pub(crate) lag: Option<Duration>,
 }
@@ -66,6 +68,7 @@ impl Default for Seen {
         Self {
             phase: Phase::Down,
             lost: false,
+            times: 0,
             head: 0,
             lag: None,
         }

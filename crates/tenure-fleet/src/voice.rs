@@ -33,6 +33,7 @@ pub(crate) fn speak(shared: &Shared) {
         alone_said: false,
         trouble_said: false,
         announced: false,
+        times: 0,
     }
     .run();
 }
@@ -49,6 +50,8 @@ struct Voice<'a> {
     alone_said: bool,
     trouble_said: bool,
     announced: bool,
+    /// How often the member had been caught up when this was last looked at.
+    times: u64,
 }
 
 /// What is to be done next.
@@ -98,7 +101,15 @@ impl Voice<'_> {
             let leaving = round.leaving;
             let mut done = true;
             if round.needs_server() {
-                match self.serve(&mut round) {
+                let old = self.link.is_some();
+                let mut served = self.serve(&mut round);
+                if old && served.as_ref().is_err_and(Trouble::is_of_the_connection) {
+                    // It may have ended while nothing was said on it.
+                    self.link = None;
+                    self.shared.change(|todo| todo.outbox.failed());
+                    served = self.serve(&mut round);
+                }
+                match served {
                     Ok(()) => {
                         self.waits.reset();
                         self.not_before = None;
@@ -141,6 +152,13 @@ impl Voice<'_> {
             ..Round::default()
         };
         let reached = todo.seen.phase == Phase::CaughtUp;
+        if todo.seen.times != self.times {
+            // The server is back: there is no reason to wait before the next attempt.
+            self.times = todo.seen.times;
+            self.not_before = None;
+            // It may also be another one.
+            self.link = None;
+        }
         todo.asks
             .retain(|ask| !ask.given_up.load(Ordering::Acquire));
         if todo.seen.lost || todo.leaving || (!self.may_try(now) && self.link.is_none()) {
@@ -229,13 +247,13 @@ impl Voice<'_> {
                 self.shared.change(|todo| todo.holds.remove(&holder));
             }
         }
-        while let Some(ask) = round.asks.pop() {
-            match self.link()?.permit(ask.key, ask.holder, ask.at_most, lease) {
-                Ok(answer) => self.answer(ask, answer),
-                Err(trouble) => {
-                    round.asks.push(ask);
-                    return Err(trouble);
-                }
+        // One that is not answered stays, to be told that there is no answer.
+        while let Some(ask) = round.asks.last() {
+            let answer = self
+                .link()?
+                .permit(ask.key, ask.holder, ask.at_most, lease)?;
+            if let Some(ask) = round.asks.pop() {
+                self.answer(ask, answer);
             }
         }
         if round.announce {

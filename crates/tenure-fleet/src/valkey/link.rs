@@ -60,8 +60,9 @@ impl Link {
                         .details()
                         .and_then(|text| text.split(' ').nth(1))
                         .unwrap_or_default();
-                    place = moved(&place, to)
-                        .ok_or_else(|| Trouble(format!("it says MOVED to nowhere: {error:?}")))?;
+                    place = moved(&place, to).ok_or_else(|| {
+                        Trouble::new(format!("it says MOVED to nowhere: {error:?}"))
+                    })?;
                 }
                 answer => {
                     answered(answer)?;
@@ -70,7 +71,7 @@ impl Link {
                 }
             }
         }
-        Err(Trouble(format!(
+        Err(Trouble::new(format!(
             "{HOPS} nodes of the cluster, one after another, had not what another said they have"
         )))
     }
@@ -112,7 +113,7 @@ impl Link {
                     "WRONGPASS" | "NOPERM" => "",
                     _ => ": is it Valkey, or Redis from version 6 on?",
                 };
-                Err(Trouble(format!(
+                Err(Trouble::new(format!(
                     "{} {}{advice}",
                     error.code(),
                     error.details().unwrap_or_default()
@@ -221,7 +222,7 @@ impl Link {
             match self.read(until)? {
                 Some(message @ Value::Push { .. }) => self.messages.push_back(message),
                 Some(answer) => return Ok(answer),
-                None => return Err(Trouble(format!("no answer within {:?}", self.bound))),
+                None => return Err(Trouble::gone(format!("no answer within {:?}", self.bound))),
             }
         }
     }
@@ -239,7 +240,7 @@ impl Link {
             Ok(value) => Ok(Some(value)),
             // What has come of a value so far, the parser keeps.
             Err(error) if error.is_timeout() => Ok(None),
-            Err(error) => Err(Trouble(format!("the connection is gone: {error}"))),
+            Err(error) => Err(Trouble::gone(format!("the connection is gone: {error}"))),
         }
     }
 }
@@ -275,7 +276,7 @@ fn found(address: &Address, bound: Duration) -> Result<Vec<Place>, Trouble> {
                         .arg(service),
                 )?;
                 let Value::Array(pair) = answer else {
-                    return Err(Trouble(format!(
+                    return Err(Trouble::new(format!(
                         "the sentinel knows no service {service:?}"
                     )));
                 };
@@ -292,7 +293,7 @@ fn found(address: &Address, bound: Duration) -> Result<Vec<Place>, Trouble> {
             });
         match asked {
             Ok(places) => return Ok(places),
-            Err(trouble) => last = Trouble(format!("sentinel: {trouble}")),
+            Err(trouble) => last = Trouble::new(format!("sentinel: {trouble}")),
         }
     }
     Err(last)
@@ -310,13 +311,13 @@ fn moved(from: &Place, to: &str) -> Option<Place> {
 }
 
 fn gone(error: io::Error) -> Trouble {
-    Trouble(format!("the connection is gone: {error}"))
+    Trouble::gone(format!("the connection is gone: {error}"))
 }
 
 /// An answer that is no error.
 pub(crate) fn answered(value: Value) -> Result<Value, Trouble> {
     match value {
-        Value::ServerError(error) => Err(Trouble(format!(
+        Value::ServerError(error) => Err(Trouble::new(format!(
             "{} {}",
             error.code(),
             error.details().unwrap_or_default()
@@ -333,7 +334,7 @@ pub(crate) fn text(value: Value) -> Result<String, Trouble> {
         }
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text),
         Value::Int(number) => Ok(number.to_string()),
-        other => Err(Trouble(format!(
+        other => Err(Trouble::new(format!(
             "it answers with something that is no text: {other:?}"
         ))),
     }

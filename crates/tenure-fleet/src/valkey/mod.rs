@@ -321,8 +321,9 @@ impl Desk for Connection {
 
 /// What a new epoch is told from others by.
 fn drawn() -> Result<String, Trouble> {
-    let drawn = crate::random::draw()
-        .map_err(|error| Trouble(format!("the system has no random bytes to give: {error}")))?;
+    let drawn = crate::random::draw().map_err(|error| {
+        Trouble::new(format!("the system has no random bytes to give: {error}"))
+    })?;
     Ok(format!("{drawn:016x}"))
 }
 

@@ -33,11 +33,11 @@ impl Stream {
         match place {
             Place::Tcp(host, port) => {
                 let stream = tcp(host, *port, bound)
-                    .map_err(|error| Trouble(format!("{host}:{port}: {error}")))?;
+                    .map_err(|error| Trouble::new(format!("{host}:{port}: {error}")))?;
                 match tls {
                     None => Ok(Self::Tcp(stream)),
                     Some(tls) => secured(stream, host, tls)
-                        .map_err(|error| Trouble(format!("{host}:{port}: {error}"))),
+                        .map_err(|error| Trouble::new(format!("{host}:{port}: {error}"))),
                 }
             }
             #[cfg(unix)]
@@ -47,7 +47,7 @@ impl Stream {
                     stream.set_write_timeout(Some(bound))?;
                     Ok(Self::Unix(stream))
                 });
-                stream.map_err(|error| Trouble(format!("{}: {error}", path.display())))
+                stream.map_err(|error| Trouble::new(format!("{}: {error}", path.display())))
             }
             #[cfg(not(unix))]
             Place::Unix(_) => Err(Trouble::new("there are no Unix sockets on this system")),
@@ -144,7 +144,7 @@ fn tcp(host: &str, port: u16, bound: Duration) -> io::Result<TcpStream> {
 }
 
 fn secured(stream: TcpStream, host: &str, tls: &Tls) -> Result<Stream, Trouble> {
-    let trouble = |error: &dyn std::fmt::Display| Trouble(format!("TLS: {error}"));
+    let trouble = |error: &dyn std::fmt::Display| Trouble::new(format!("TLS: {error}"));
     let name = ServerName::try_from(host.to_owned()).map_err(|error| trouble(&error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -195,5 +195,5 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Trouble> {
 }
 
 fn unread(path: &Path, error: &dyn std::fmt::Display) -> Trouble {
-    Trouble(format!("TLS: {}: {error}", path.display()))
+    Trouble::new(format!("TLS: {}: {error}", path.display()))
 }
