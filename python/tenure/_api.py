@@ -83,6 +83,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -110,6 +111,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -137,6 +139,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -164,6 +167,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -191,6 +195,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -218,6 +223,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -245,6 +251,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -272,6 +279,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[..., Tags] | None = None,
+        fleet_builds: int | None = None,
     ) -> EnteringDecorator: ...
     @overload
     def __call__(
@@ -299,6 +307,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[..., Tags] | None = None,
+        fleet_builds: int | None = None,
     ) -> Decorator: ...
     def __call__(
         self,
@@ -325,6 +334,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[..., Tags] | None = None,
+        fleet_builds: int | None = None,
     ) -> Any:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
 
@@ -393,6 +403,9 @@ class CacheResource:
             What carries a tag is cleared together, by `tenure.clear_tag`. A list of strings, for all entries; or a
             function of the arguments that returns one, called as the function is, with the defaults filled in, before
             the build.
+        fleet_builds
+            In a fleet, how many members may build one key at a time; the others wait. `None`: all of them. It spares a
+            source that cannot bear them all, and is no lock: without the server, members build alone.
 
         Raises
         ------
@@ -437,6 +450,7 @@ class CacheResource:
             "build_timeout": build_timeout,
             "fork": fork,
             "tags": tags,
+            "fleet_builds": fleet_builds,
         }
         if func is not None:
             return _native.cache(func, settings)
@@ -467,6 +481,12 @@ def configure(
     handle_signals: bool = True,
     refresh_workers: int | None = None,
     max_weight: int | None = None,
+    fleet: str | None = None,
+    fleet_secret: str | None = None,
+    fleet_name: str | None = None,
+    fleet_lost: Literal["serve", "rebuild"] = "serve",
+    fleet_forgot: Literal["expire", "clear"] = "expire",
+    fleet_spread: float | timedelta | str | None = None,
 ) -> None:
     """Set what holds for all functions that do not say otherwise. Each call sets all of it.
 
@@ -488,6 +508,22 @@ def configure(
         How many resources may be refreshed in the background at a time; with 0, none are. `None`: 4.
     max_weight
         The most that the entries of all functions with a `weight` may weigh together, in the same unit.
+    fleet
+        The server of the fleet that this process is a member of, Valkey or Redis, as in `"redis://cache.internal"`: what
+        is cleared or expired by a call in one member ends in all. `None`: as `TENURE_FLEET` says in the environment.
+    fleet_secret
+        The secret that all members share, of at least 16 bytes: what they tell each other are digests under it. `None`:
+        as `TENURE_FLEET_SECRET` says. Set it before the first cached call, or in the environment.
+    fleet_name
+        The name of the fleet, where one server has several. `None`: as `TENURE_FLEET_NAME` says, or `"tenure"`.
+    fleet_lost
+        What calls get between losing the server and having caught up: what is kept (`"serve"`), or what they build for
+        themselves (`"rebuild"`).
+    fleet_forgot
+        Whether everything that is shared expires or is cleared where the server has forgotten what it knew.
+    fleet_spread
+        The time over which the other members spread the builds that a clear asks for, each by a part drawn at random.
+        The member that clears builds at once.
 
     Examples
     --------
@@ -503,6 +539,12 @@ def configure(
         handle_signals=handle_signals,
         refresh_workers=refresh_workers,
         max_weight=max_weight,
+        fleet=fleet,
+        fleet_secret=fleet_secret,
+        fleet_name=fleet_name,
+        fleet_lost=fleet_lost,
+        fleet_forgot=fleet_forgot,
+        fleet_spread=fleet_spread,
     )
 
 

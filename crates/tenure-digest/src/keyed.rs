@@ -1,6 +1,6 @@
 //! The digest of an input that is all there.
 
-use crate::drawn::DRAWN;
+use crate::drawn::in_use;
 
 /// The digest of some bytes under the secret of this process: equal for equal bytes.
 ///
@@ -13,6 +13,6 @@ use crate::drawn::DRAWN;
 #[inline]
 #[must_use]
 pub fn keyed(bytes: &[u8]) -> u128 {
-    let drawn = &*DRAWN;
+    let drawn = in_use();
     drawn.path.digest(&drawn.secret, bytes)
 }

@@ -36,6 +36,9 @@
 //! digest itself, which timing could tell, but by a keyed hash of it, as `HashMap` does. The
 //! multiplications take the same time for all operands.
 //!
+//! Processes that are to digest alike are given their keys ([`seed`]) before they digest anything; the
+//! digests mean nothing outside of these processes then, and still none may be seen by anyone else.
+//!
 //! A forked child has the keys of its parent. Two versions of this crate in one program have keys of
 //! their own, so their digests are not to be compared.
 //!
@@ -71,6 +74,7 @@ mod vectors;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use drawn::{SEED_BYTES, SecretInUse, seed};
 pub use keyed::keyed;
 pub use secret::random;
 pub use stream::Hasher128;

@@ -25,6 +25,13 @@ impl Secret {
         Self::from_bytes(&bytes)
     }
 
+    /// Whether it is the same as another one. Takes the same time wherever they differ.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let keys = self.keys.iter().flatten().zip(other.keys.iter().flatten());
+        let differing = keys.fold(0, |all, (one, other)| all | (one ^ other));
+        differing | (self.length ^ other.length) | (self.mask ^ other.mask) == 0
+    }
+
     /// The secret that [`Secret::BYTES`] bytes make.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Box<Self> {
         let (words, _) = bytes.as_chunks::<16>();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::drawn::DRAWN;
+use crate::drawn::in_use;
 use crate::engine::{Engine, Tree, close};
 use crate::path::{Path, dispatch};
 use crate::secret::Secret;
@@ -56,7 +56,7 @@ impl Hasher128 {
     /// assert_eq!(one.finish(), two.finish()); // where it is cut does not count
     /// ```
     pub fn update(&mut self, bytes: &[u8]) {
-        let drawn = &*DRAWN;
+        let drawn = in_use();
         self.update_on(drawn.path, &drawn.secret, bytes);
     }
 
@@ -72,7 +72,7 @@ impl Hasher128 {
     /// ```
     #[must_use]
     pub fn finish(self) -> u128 {
-        let drawn = &*DRAWN;
+        let drawn = in_use();
         self.finish_on(drawn.path, &drawn.secret)
     }
 

@@ -4,7 +4,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::drawn::{DRAWN, Drawn};
+use crate::drawn::{Drawn, in_use};
 use crate::engine::{Portable, Tree};
 use crate::field::{self, Sum};
 use crate::keyed;
@@ -319,7 +319,7 @@ fn k15_a_digest_depends_on_all_of_the_secret() {
 
 #[test]
 fn k15_the_secret_of_the_process_is_random() {
-    let process = &DRAWN.secret;
+    let process = &in_use().secret;
     let mut keys: Vec<u128> = process.keys.as_flattened().to_vec();
     keys.extend([process.length, process.mask]);
     keys.sort_unstable();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use tenure::front::{Hasher128, Identity};
+use tenure::front::{Digester, Digests, Identity};
 
 use crate::decoration::identity::{self, Place, Source};
 use crate::decoration::maker::{self, Maker};
@@ -17,6 +17,8 @@ pub(crate) struct Decorated {
     pub(crate) name: String,
     pub(crate) title: String,
     pub(crate) site: [u8; 16],
+    /// Its name among the members of a fleet.
+    pub(crate) known_as: String,
     /// The code that decorates it.
     pub(crate) maker: Maker,
     /// Whether it, or one of its callbacks, closes over variables: what they hold is read when it is
@@ -41,6 +43,7 @@ impl Decorated {
             name: place.name,
             title: place.title,
             site: place.site,
+            known_as: place.known_as,
             closes_over,
         })
     }
@@ -102,8 +105,8 @@ pub(crate) fn of(
     let source = identity::identify_at(py, func, name, *site, Role::Function)?;
     let maker = &decorated.maker;
     let mut firsts = Vec::new();
-    let mut bound = Hasher128::new();
-    let mut settings = Hasher128::new();
+    let mut bound = Digests::Own.begin();
+    let mut settings = Digests::Own.begin();
     let set = &options.settings;
     let plain = format!(
         "{:?} {:?} {:?} {} {} {} {:?}",
@@ -117,13 +120,14 @@ pub(crate) fn of(
     );
     settings.update(plain.as_bytes());
     let terms = format!(
-        " {:?} {:?} {:?} {:?} {:?} {:?} {}",
+        " {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
         set.refresh,
         set.refresh_before,
         set.max_stale,
         set.max_idle,
         set.max_weight,
         set.build_timeout,
+        set.fleet_builds,
         options
             .weight
             .as_ref()
@@ -193,9 +197,9 @@ pub(crate) fn of(
 }
 
 fn absorb(
-    settings: &mut Hasher128,
+    settings: &mut Digester,
     firsts: &mut Vec<Arc<First>>,
-    bound: &mut Hasher128,
+    bound: &mut Digester,
     callback: Source,
 ) {
     settings.update(&callback.site);

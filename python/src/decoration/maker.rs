@@ -20,6 +20,7 @@ use pyo3::types::{
     PyDict, PyFunction, PyModule, PyString, PyTuple, PyWeakrefMethods, PyWeakrefReference,
 };
 use tenure::Encoder;
+use tenure::front::Digests;
 
 use crate::decoration::identity::{code_of, digest};
 use crate::encode::{self, Context};
@@ -50,9 +51,9 @@ const FRAMES_MAX: usize = 64;
 /// # Errors
 /// What the parts of the frames raise when they are read.
 pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker> {
-    let mut code = Encoder::new();
-    let mut run = Encoder::new();
-    let mut stamp = Encoder::new();
+    let mut code = Encoder::with(Digests::Own);
+    let mut run = Encoder::with(Digests::Own);
+    let mut stamp = Encoder::with(Digests::Own);
     let mut has_files = true;
     let mut read = |globals: Option<Bound<'_, PyAny>>, file: &str| -> PyResult<()> {
         if Path::new(file).is_file() {
@@ -73,7 +74,7 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
         }
     }
     let (frames, is_seen) = frames(py, &codes)?;
-    let mut place = Encoder::new();
+    let mut place = Encoder::with(Digests::Own);
     let mut codes = Vec::new();
     for frame in &frames {
         let executed = frame.getattr(intern!(py, "f_code"))?;
@@ -175,7 +176,7 @@ fn code_digest(code: &Bound<'_, PyAny>) -> PyResult<[u8; 16]> {
     {
         return Ok(digest);
     }
-    let mut enc = Encoder::new();
+    let mut enc = Encoder::with(Digests::Own);
     let cx = Context {
         function: "the code that decorates",
         hash_funcs: None,
@@ -228,7 +229,7 @@ fn source_state(globals: Option<Bound<'_, PyAny>>, file: &str) -> PyResult<[u8; 
 }
 
 fn state_now(file: &str) -> [u8; 16] {
-    let mut enc = Encoder::new();
+    let mut enc = Encoder::with(Digests::Own);
     enc.framed(1, file.as_bytes());
     if let Ok(metadata) = std::fs::metadata(file) {
         let changed = metadata

@@ -16,8 +16,16 @@ use super::walk::Walk;
 use super::{tags, types};
 use pyo3::prelude::*;
 use tenure::Encoder;
+use tenure::front::Meaning;
 
-/// The bytes that a default counts as, or `None` where it is read at each call.
+/// What a default counts as.
+pub(crate) struct Settled {
+    pub(crate) bytes: Box<[u8]>,
+    /// How far the bytes mean the same.
+    pub(crate) meaning: Meaning,
+}
+
+/// What a default counts as, or `None` where it is read at each call.
 ///
 /// # Errors
 ///
@@ -26,7 +34,7 @@ pub(crate) fn settle(
     py: Python<'_>,
     default: &Bound<'_, PyAny>,
     cx: &Context<'_>,
-) -> PyResult<Option<Box<[u8]>>> {
+) -> PyResult<Option<Settled>> {
     let mut enc = Encoder::new();
     let mut walk = Walk::new(py, &mut enc, cx.hash_funcs, types::of);
     walk.scope.settling = true;
@@ -42,5 +50,8 @@ pub(crate) fn settle(
             enc.tag(tags::DEFAULT);
         }
     }
-    Ok(Some(enc.as_bytes().into()))
+    Ok(Some(Settled {
+        bytes: enc.as_bytes().into(),
+        meaning: enc.meaning(),
+    }))
 }

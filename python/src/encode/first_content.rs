@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
-use tenure::front::Hasher128;
+use tenure::front::Digests;
 
 /// An object that a callback holds, and what counts for it. Kept by every cache whose callbacks
 /// hold the object.
@@ -36,7 +36,7 @@ enum Kept {
 impl First {
     fn new(value: &Bound<'_, PyAny>, counts: u128, held: Vec<Arc<First>>, calls: bool) -> Self {
         let bound = if calls {
-            let mut bound = Hasher128::new();
+            let mut bound = Digests::Own.begin();
             for first in &held {
                 bound.update(&first.bound.to_le_bytes());
             }

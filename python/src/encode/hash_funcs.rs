@@ -11,8 +11,9 @@ use crate::caller::user_code;
 use crate::words::errors;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyType};
+use pyo3::types::{PyDict, PyInt, PyString, PyType};
 
 const EXAMPLE: &str = "Write hash_funcs={Person: lambda person: person.id} or \
                        hash_funcs={\"module.Person\": lambda person: person.id}.";
@@ -135,6 +136,20 @@ impl HashFuncs {
 impl HashFunc {
     pub(super) fn call<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         user_code::apply(self.func.bind(value.py()), [value])
+    }
+
+    /// Whether what it has given means something in this process alone: where an object lies, or a hash that
+    /// Python salts. Of a function that makes such a thing its own way nobody can know that.
+    pub(super) fn is_of_process<'py>(
+        &self,
+        value: &Bound<'py, PyAny>,
+        result: &Bound<'py, PyAny>,
+    ) -> PyResult<bool> {
+        let py = value.py();
+        let hash = py.import(intern!(py, "builtins"))?.getattr("hash")?;
+        let address = || result.extract::<usize>().ok();
+        Ok(self.func.is(&hash)
+            || result.is_exact_instance_of::<PyInt>() && address() == Some(value.as_ptr().addr()))
     }
 
     /// The name that a user would call the function by.

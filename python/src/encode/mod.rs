@@ -15,6 +15,7 @@
 //! handed the way to that, and knows no kind.
 #![allow(unsafe_code)]
 
+pub(crate) mod alike;
 mod bytecode;
 mod class;
 mod class_body;
@@ -42,7 +43,7 @@ mod types;
 mod walk;
 
 pub(crate) use context::Context;
-pub(crate) use defaults::settle;
+pub(crate) use defaults::{Settled, settle};
 pub(crate) use first_content::First;
 pub(crate) use hash_funcs::HashFuncs;
 pub(crate) use pins::{Holds, Pin, Role};

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use tenure::Encoder;
-use tenure::front::Hasher128;
+use tenure::front::{Digester, Digests};
 
 /// Contents up to this length stand in a frame as they are, so they are kept until the end.
 const KEPT: usize = 240;
@@ -13,14 +13,17 @@ const ROOM: usize = 1 << 15;
 /// A content under construction: written to an encoder it gives the same bytes as the whole
 /// would in one frame, however it was cut.
 pub(super) struct Stream {
-    hasher: Option<Hasher128>,
+    digests: Digests,
+    hasher: Option<Digester>,
     gathered: Vec<u8>,
     len: u64,
 }
 
 impl Stream {
-    pub(super) fn new() -> Self {
+    /// An empty content, for an encoder with these digests.
+    pub(super) fn new(digests: Digests) -> Self {
         Self {
+            digests,
             hasher: None,
             gathered: Vec::new(),
             len: 0,
@@ -33,7 +36,7 @@ impl Stream {
         self.len += bytes.len() as u64;
         if bytes.len() >= ROOM / 2 {
             self.flush();
-            self.hasher.get_or_insert_default().update(bytes);
+            self.hasher().update(bytes);
             return;
         }
         if self.gathered.len() + bytes.len() > ROOM {
@@ -58,9 +61,16 @@ impl Stream {
         self.len
     }
 
+    fn hasher(&mut self) -> &mut Digester {
+        let digests = self.digests;
+        self.hasher.get_or_insert_with(|| digests.begin())
+    }
+
     fn flush(&mut self) {
         if !self.gathered.is_empty() {
-            self.hasher.get_or_insert_default().update(&self.gathered);
+            let gathered = std::mem::take(&mut self.gathered);
+            self.hasher().update(&gathered);
+            self.gathered = gathered;
             self.gathered.clear();
         }
     }
@@ -72,7 +82,8 @@ impl Stream {
             return;
         }
         self.flush();
-        let digest = self.hasher.take().unwrap_or_default().finish();
+        let digest = self.hasher.take();
+        let digest = digest.unwrap_or_else(|| self.digests.begin()).finish();
         if self.len <= KEPT as u64 {
             unreachable!("only long contents are digested before they are complete");
         }
@@ -310,11 +321,4 @@ unsafe fn copy_row(
             }
         }
     }
-}
-
-/// The digest of long data.
-pub(super) fn keyed(bytes: &[u8]) -> u128 {
-    let mut hasher = Hasher128::new();
-    hasher.update(bytes);
-    hasher.finish()
 }

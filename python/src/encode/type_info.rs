@@ -7,6 +7,7 @@ use super::reach::Reach;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::sync::OnceLock;
+use tenure::front::Meaning;
 
 /// The facts of a class: what counts of its instances beside their content.
 pub(super) struct TypeInfo {
@@ -19,7 +20,7 @@ pub(super) struct TypeInfo {
     /// Where it comes from.
     pub origin: Origin,
     /// The digest of what it is made of, once that was asked for, if its name does not say it.
-    pub made: OnceLock<Option<u128>>,
+    pub made: OnceLock<Option<Made>>,
     /// Whether its instances have a dict of attributes.
     pub has_dict: bool,
     /// The attributes that are not in that dict.
@@ -34,6 +35,14 @@ pub(super) struct TypeInfo {
     pub beside: Vec<Described>,
     /// Whether reductions leave out what instances have in their dict.
     pub dict_beside: bool,
+}
+
+/// What tells a class from others of its name.
+#[derive(Clone, Copy)]
+pub(super) struct Made {
+    pub(super) digest: u128,
+    /// How far the digest means the same.
+    pub(super) meaning: Meaning,
 }
 
 impl TypeInfo {

@@ -192,6 +192,7 @@ impl Cached {
         let make = || {
             let callbacks = Callbacks {
                 name: name.clone(),
+                known_as: self.decorated.known_as.clone(),
                 identity: fingerprint.identity,
                 kinds: Kinds::default(),
                 validate: options.validate.as_ref().map(|it| it.clone_ref(py)),

@@ -14,7 +14,8 @@ use crate::program::scope::Sharing;
 use crate::words::errors;
 use crate::words::log::Caller;
 use crate::words::values::{
-    blocking_callback, bound, callback, duration, flag, max_weight, mind_unit, switch, switched,
+    blocking_callback, bound, callback, duration, flag, fleet_builds, max_weight, mind_unit,
+    switch, switched,
 };
 
 /// The settings of a decorator, checked.
@@ -132,6 +133,7 @@ pub(crate) struct Written<'py> {
     build_timeout: Bound<'py, PyAny>,
     fork: Bound<'py, PyAny>,
     tags: Bound<'py, PyAny>,
+    fleet_builds: Bound<'py, PyAny>,
 }
 
 impl Written<'_> {
@@ -187,6 +189,7 @@ impl Written<'_> {
             .fork(fork(&self.fork)?)
             .tags(tagging.all.iter().cloned())
             .tags_calls(tagging.each.is_some())
+            .fleet_builds(fleet_builds(&self.fleet_builds)?)
             .max_entries(max_entries(&self.max_entries)?)
             .scope(sharing.scope())
             .drain(duration("drain", &self.drain)?)
@@ -206,6 +209,14 @@ impl Written<'_> {
                 "scope=\"thread\" keeps a resource for the thread that built it, and refresh_mode, refresh_before \
                  and build_timeout build on another one. Leave them out, or write another scope. \
                  Example: scope=\"thread\", ttl=\"1h\""
+                    .to_owned(),
+            ));
+        }
+        if settings.fleet_builds.is_some() && sharing.is_one_process() {
+            return Err(errors::setting_value(
+                py,
+                "fleet_builds is for what the members of a fleet share, and a session, a loop or a thread is one \
+                 process's own. Leave fleet_builds out, or write scope=\"global\". Example: fleet_builds=1"
                     .to_owned(),
             ));
         }

@@ -19,7 +19,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
 use tenure::Encoder;
 
-use crate::encode::{self, Context, HashFuncs, Reading};
+use crate::encode::{self, Context, HashFuncs, Reading, Settled};
 
 /// Where the arguments of a call go.
 pub(crate) struct Plan {
@@ -46,17 +46,16 @@ struct Param {
 /// The default of a parameter, kept alive with its function.
 struct DefaultValue {
     object: Py<PyAny>,
-    /// The bytes that it counts as; none where it is read at each call, and where it does not
-    /// count.
-    settled: Option<Box<[u8]>>,
+    /// What it counts as; nothing where it is read at each call, and where it does not count.
+    settled: Option<Settled>,
 }
 
 impl Param {
-    /// The bytes that a value counts as that is the default, null where the call leaves it out.
-    fn settled(&self, value: *mut ffi::PyObject) -> Option<&[u8]> {
+    /// What a value counts as that is the default, null where the call leaves it out.
+    fn settled(&self, value: *mut ffi::PyObject) -> Option<&Settled> {
         let default = self.default.as_ref()?;
         let is_meant = value.is_null() || value == default.object.as_ptr();
-        default.settled.as_deref().filter(|_| is_meant)
+        default.settled.as_ref().filter(|_| is_meant)
     }
 }
 
@@ -287,7 +286,10 @@ impl Plan {
         self.counted(arguments, &bound, |counted| {
             match counted {
                 Counted::Mark(tag, bytes) => encoder.framed(tag, bytes),
-                Counted::Settled(bytes) => encoder.raw(bytes),
+                Counted::Settled(settled) => {
+                    encoder.raw(&settled.bytes);
+                    encoder.narrow(settled.meaning);
+                }
                 Counted::Value(value, name) => {
                     if encode::encode(py, encoder, value, &name, &cx)? == Reading::Told {
                         reading = Reading::Told;
@@ -506,8 +508,8 @@ impl Plan {
 enum Counted<'a> {
     /// A mark with what it says.
     Mark(u8, &'a [u8]),
-    /// The bytes that a default counts as.
-    Settled(&'a [u8]),
+    /// What a default counts as.
+    Settled(&'a Settled),
     /// An argument, with the name of its parameter.
     Value(*mut ffi::PyObject, Cow<'a, str>),
 }

@@ -64,8 +64,10 @@ pub use crate::words::behaviour::Holding;
 pub use crate::words::error::BuildError;
 
 // The engine's sentences, digests and durations, for another language.
+pub use crate::key::digests::{Digester, Digests};
+pub use crate::key::meaning::Meaning;
 pub use crate::words::error::{cycle_text, no_session_text, shared_build_text, timed_out_text};
-pub use tenure_digest::{Hasher128, keyed};
+pub use tenure_digest::{Hasher128, SEED_BYTES, SecretInUse, keyed, seed};
 pub use tenure_duration::{Parsed, TtlError, parse_duration};
 
 // For tests.

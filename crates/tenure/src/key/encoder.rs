@@ -22,10 +22,10 @@
 use std::fmt;
 use std::hash::Hasher;
 
-use tenure_digest::keyed;
-
 use crate::key::buffer::Buffer;
+use crate::key::digests::Digests;
 use crate::key::forms::{Key, KeyRef, View};
+use crate::key::meaning::Meaning;
 
 /// The first byte of a tag that does not fit in the seven bits of a short one.
 const ESCAPE: u8 = 0x7f;
@@ -58,6 +58,8 @@ const FRAME: u8 = 0x80;
 #[derive(Clone)]
 pub struct Encoder {
     buffer: Buffer,
+    digests: Digests,
+    meaning: Meaning,
 }
 
 impl Encoder {
@@ -73,9 +75,59 @@ impl Encoder {
     #[inline]
     #[must_use]
     pub fn new() -> Self {
+        Self::with(Digests::Keyed)
+    }
+
+    /// An empty encoding with these digests in the place of long contents.
+    ///
+    /// ```
+    /// # use tenure::front::Digests;
+    /// # use tenure::Encoder;
+    /// let mut code = Encoder::with(Digests::Fixed);
+    /// code.framed(1, &[7; 1000]); // the same bytes in every process
+    /// assert_eq!(code.digests(), Digests::Fixed);
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn with(digests: Digests) -> Self {
         Self {
             buffer: Buffer::new(),
+            digests,
+            meaning: Meaning::Everywhere,
         }
+    }
+
+    /// The digests that it has in the place of long contents.
+    #[inline]
+    #[must_use]
+    pub fn digests(&self) -> Digests {
+        self.digests
+    }
+
+    /// Has other digests in the place of long contents from here on, and gives those that it had: for a part
+    /// that is itself replaced by its digest.
+    #[inline]
+    pub fn set_digests(&mut self, digests: Digests) -> Digests {
+        std::mem::replace(&mut self.digests, digests)
+    }
+
+    /// How far what was written means the same.
+    #[inline]
+    #[must_use]
+    pub fn meaning(&self) -> Meaning {
+        self.meaning
+    }
+
+    /// Forgets how far what was written means the same, and gives it: for a part whose own meaning is asked.
+    #[inline]
+    pub fn take_meaning(&mut self) -> Meaning {
+        std::mem::take(&mut self.meaning)
+    }
+
+    /// Notes that something is written which means the same no further than that.
+    #[inline]
+    pub fn narrow(&mut self, meaning: Meaning) {
+        self.meaning = self.meaning.max(meaning);
     }
 
     /// Forgets what was written, for the next key.
@@ -91,6 +143,7 @@ impl Encoder {
     #[inline]
     pub fn clear(&mut self) {
         self.buffer.clear();
+        self.meaning = Meaning::Everywhere;
     }
 
     /// The number of bytes written so far.
@@ -205,7 +258,7 @@ impl Encoder {
                 self.raw(bytes);
             }
         } else {
-            self.framed_digest(tag, bytes.len() as u64, keyed(bytes));
+            self.framed_digest(tag, bytes.len() as u64, self.digests.of(bytes));
         }
     }
 
@@ -244,6 +297,7 @@ impl Encoder {
 
     /// Adds a key that was finished before, as one part of a greater one.
     pub(crate) fn key(&mut self, key: &KeyRef<'_>) {
+        self.narrow(key.meaning());
         match key.view {
             View::Exact(bytes) => self.framed(0, bytes),
             View::Digest([low, high]) => {
@@ -270,9 +324,9 @@ impl Encoder {
     pub fn finish(&self) -> KeyRef<'_> {
         let bytes = self.as_bytes();
         if bytes.len() <= Key::EXACT_MAX {
-            KeyRef::new(View::Exact(bytes))
+            KeyRef::new(View::Exact(bytes), self.meaning)
         } else {
-            KeyRef::digested(bytes)
+            KeyRef::digested(bytes, self.meaning)
         }
     }
 
@@ -295,7 +349,7 @@ impl Hasher for Encoder {
             self.raw(bytes);
         } else {
             self.raw(&(bytes.len() as u64).to_le_bytes());
-            self.raw(&keyed(bytes).to_le_bytes());
+            self.raw(&self.digests.of(bytes).to_le_bytes());
         }
     }
 

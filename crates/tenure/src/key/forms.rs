@@ -1,5 +1,6 @@
 //! The two forms of a finished key: borrowed, for a lookup, and owned, as an entry keeps it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::Hasher;
 use std::sync::LazyLock;
@@ -7,6 +8,8 @@ use std::sync::LazyLock;
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
 use tenure_digest::{keyed, random};
+
+use crate::key::meaning::Meaning;
 
 /// A finished key, borrowed from its encoder: what a lookup needs. It allocates nothing.
 ///
@@ -22,6 +25,7 @@ use tenure_digest::{keyed, random};
 pub struct KeyRef<'a> {
     pub(super) view: View<'a>,
     hash: u64,
+    meaning: Meaning,
 }
 
 #[derive(Clone, Copy)]
@@ -35,19 +39,40 @@ impl KeyRef<'static> {
     pub const EMPTY: Self = Self {
         view: View::Exact(&[]),
         hash: EMPTY_HASH,
+        meaning: Meaning::Everywhere,
     };
 }
 
 impl<'a> KeyRef<'a> {
     #[inline(always)]
-    pub(super) fn new(view: View<'a>) -> Self {
+    pub(super) fn new(view: View<'a>, meaning: Meaning) -> Self {
         let hash = view.hash();
-        Self { view, hash }
+        Self {
+            view,
+            hash,
+            meaning,
+        }
     }
 
     #[inline(never)]
-    pub(super) fn digested(bytes: &[u8]) -> Self {
-        Self::new(View::Digest(split(keyed(bytes))))
+    pub(super) fn digested(bytes: &[u8], meaning: Meaning) -> Self {
+        Self::new(View::Digest(split(keyed(bytes))), meaning)
+    }
+
+    /// How far the key means the same.
+    pub(crate) fn meaning(&self) -> Meaning {
+        self.meaning
+    }
+
+    /// The key in bytes, for a mark that leaves the process: a digest is told from bytes by what comes first.
+    pub(crate) fn told(&self) -> ([u8; 1], Cow<'a, [u8]>) {
+        match self.view {
+            View::Exact(bytes) => ([0], Cow::Borrowed(bytes)),
+            View::Digest(digest) => {
+                let bytes = digest.map(u64::to_le_bytes);
+                ([1], Cow::Owned(bytes.concat()))
+            }
+        }
     }
 
     /// Whether nothing was written: a call without arguments.
@@ -105,10 +130,10 @@ impl<'a> KeyRef<'a> {
             View::Exact(bytes) if bytes.len() <= INLINE_MAX => {
                 let mut inline = [0; INLINE_MAX];
                 inline[..bytes.len()].copy_from_slice(bytes);
-                Repr::Inline(bytes.len() as u8, inline)
+                Repr::Inline(bytes.len() as u8 | (self.meaning as u8) << MEANING, inline)
             }
-            View::Exact(bytes) => Repr::Boxed(bytes.into()),
-            View::Digest(digest) => Repr::Digest(digest),
+            View::Exact(bytes) => Repr::Boxed(bytes.into(), self.meaning),
+            View::Digest(digest) => Repr::Digest(digest, self.meaning),
         })
     }
 }
@@ -166,14 +191,18 @@ impl PartialEq for View<'_> {
 #[derive(Clone)]
 pub struct Key(Repr);
 
-/// The longest encoding that fits beside the two bytes that say which form this is and how long.
+/// The longest encoding that fits beside the two bytes that say which form this is, and how long.
 const INLINE_MAX: usize = 22;
+
+/// Where the meaning of an inline key stands, above its length.
+const MEANING: u32 = 6;
 
 #[derive(Clone)]
 enum Repr {
+    /// The length, with the meaning above it.
     Inline(u8, [u8; INLINE_MAX]),
-    Boxed(Box<[u8]>),
-    Digest([u64; 2]),
+    Boxed(Box<[u8]>, Meaning),
+    Digest([u64; 2], Meaning),
 }
 
 const _: () = assert!(size_of::<Key>() == 24);
@@ -199,21 +228,27 @@ impl Key {
 
     /// Whether nothing was written: a call without arguments.
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self.0, Repr::Inline(0, _))
+        self.view() == View::Exact(&[])
     }
 
     /// This key, borrowed.
     #[inline]
     pub(crate) fn as_key(&self) -> KeyRef<'_> {
-        KeyRef::new(self.view())
+        let meaning = match &self.0 {
+            Repr::Inline(len, _) => Meaning::from_bits(len >> MEANING),
+            Repr::Boxed(_, meaning) | Repr::Digest(_, meaning) => *meaning,
+        };
+        KeyRef::new(self.view(), meaning)
     }
 
     #[inline(always)]
     fn view(&self) -> View<'_> {
         match &self.0 {
-            Repr::Inline(len, bytes) => View::Exact(&bytes[..usize::from(*len)]),
-            Repr::Boxed(bytes) => View::Exact(bytes),
-            Repr::Digest(digest) => View::Digest(*digest),
+            Repr::Inline(len, bytes) => {
+                View::Exact(&bytes[..usize::from(*len & ((1 << MEANING) - 1))])
+            }
+            Repr::Boxed(bytes, _) => View::Exact(bytes),
+            Repr::Digest(digest, _) => View::Digest(*digest),
         }
     }
 }

@@ -2,8 +2,10 @@
 
 pub(crate) mod args;
 mod buffer;
+pub(crate) mod digests;
 mod encoder;
 mod forms;
+pub(crate) mod meaning;
 
 pub use encoder::Encoder;
 pub use forms::{Key, KeyRef};

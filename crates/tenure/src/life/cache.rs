@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::ground::clock::Nanos;
 use crate::ground::counted::Counted;
 use crate::ground::sync::{Arc, Mutex, Weak};
+use crate::host::SessionId;
 use crate::host::observe::{Seen, completed};
 use crate::host::record::{Observed, Recording};
 use crate::key::KeyRef;
@@ -24,6 +25,7 @@ use crate::life::aging::admission::Admission;
 use crate::life::aging::budget::{Room, Weighed};
 use crate::life::aging::old::Old;
 use crate::life::building::hearer::Hearer;
+use crate::life::building::hold::{Hold, Wish};
 use crate::life::building::led::OfThread;
 use crate::life::contents::{Contents, Gone, Looked};
 use crate::life::core::Core;
@@ -37,6 +39,7 @@ use crate::life::services::Services;
 use crate::life::tagged::Tagged;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
+use crate::words::fleet::{Mark, Purpose};
 use crate::words::info::{EntryInfo, Info};
 use crate::words::inspect::Inspection;
 use crate::words::tags::Tags;
@@ -44,6 +47,8 @@ use crate::words::tags::Tags;
 /// One function's cache in one scope.
 pub(crate) struct Cache<V: Resource, F> {
     pub(super) core: Arc<Core<V>>,
+    /// The name of the scope, where the members of a fleet share it.
+    pub(super) scope: Option<SessionId>,
     pub(super) state: Mutex<Contents<V, F>>,
 }
 
@@ -68,10 +73,12 @@ pub(crate) struct Put<V: Resource> {
 }
 
 impl<V: Resource, F: Failure> Cache<V, F> {
-    pub(crate) fn new(core: Arc<Core<V>>) -> Arc<Self> {
+    pub(crate) fn new(core: Arc<Core<V>>, scope: Option<SessionId>) -> Arc<Self> {
         let weighs = core.settings.weighs;
+        let scope = scope.filter(|_| core.known_as.is_some());
         let cache = Arc::new(Self {
             core,
+            scope,
             state: Mutex::default(),
         });
         if weighs {
@@ -91,7 +98,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let mut state = self.state.lock();
         let state = &mut *state;
         let entry = state.entries.get(key)?;
-        if entry.is_due() || entry.recording().is_some() {
+        if entry.is_due() || entry.recording().is_some() || self.core.is_apart() {
             return None;
         }
         entry.note_use();
@@ -110,7 +117,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Has later calls find the entry without a lock, where they need nothing but it.
     fn warm(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &EntryRef<V>) {
-        if self.core.settings.is_quick() && entry.recording().is_none() && !entry.is_due() {
+        let is_at_hand = entry.recording().is_none() && !entry.is_due();
+        if self.core.settings.is_quick() && is_at_hand && !self.core.is_apart() {
             self.core.hot.offer(turns, key, entry);
         }
     }
@@ -123,38 +131,28 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         seen: &Seen,
         tags: Option<&Tags>,
     ) -> Found<V, F> {
-        let is_untagged = self.core.settings.tags_calls && tags.is_none();
-        let tags = tags.map_or(&[][..], |tags| tags);
         loop {
             let mut state = self.state.lock();
             let entry = match state.entry(key, seen) {
                 Err(unseen) => return Found::Unseen(unseen),
                 Ok(Some(entry)) => entry.clone(),
                 // Still under the lock, so that of all who find nothing one leads.
-                Ok(None) => {
-                    return match state.flight(key, seen) {
-                        Err(unseen) => Found::Unseen(unseen),
-                        Ok(Some(flight)) => Found::Flight(Hearer::begin(&self.core, flight)),
-                        Ok(None) if is_untagged => Found::Untagged,
-                        Ok(None) => Found::Leads(self.lead(&mut state, key, seen, None, tags)),
-                    };
-                }
+                Ok(None) => return self.flight(&mut state, key, seen, tags, || None),
             };
             if !entry.is_gone() {
-                if self.core.settings.refreshes_beside() || !entry.is_due() {
+                if self.core.is_apart() {
+                    // It may not be current, and nobody can say: the caller builds for itself, and the entry
+                    // stays for when that is known.
+                    return self.flight(&mut state, key, seen, tags, || None);
+                }
+                let waits = entry.is_due() && self.not_before(&mut state, key).is_some();
+                if self.core.settings.refreshes_beside() || !entry.is_due() || waits {
                     self.warm(&mut state.turns, key, &entry);
                     return Found::Entry(entry);
                 }
                 // Stale: it is handed out only where its successor cannot be built.
-                return match state.flight(key, seen) {
-                    Err(unseen) => Found::Unseen(unseen),
-                    Ok(Some(flight)) => Found::Flight(Hearer::begin(&self.core, flight)),
-                    Ok(None) if is_untagged => Found::Untagged,
-                    Ok(None) => {
-                        let old = Old::new(&entry, false);
-                        Found::Leads(self.lead(&mut state, key, seen, Some(old), tags))
-                    }
-                };
+                let old = || Some(Old::new(&entry, false));
+                return self.flight(&mut state, key, seen, tags, old);
             }
             // A release begins outside the lock, since a front door may be asked whose it is, and before
             // the entry leaves, since a shutdown waits for what is under way.
@@ -169,6 +167,26 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
+    /// The flight under way, or the duty to lead one: to a successor, where there is an `old` one.
+    fn flight(
+        self: &Arc<Self>,
+        state: &mut Contents<V, F>,
+        key: &KeyRef<'_>,
+        seen: &Seen,
+        tags: Option<&Tags>,
+        old: impl FnOnce() -> Option<Old>,
+    ) -> Found<V, F> {
+        match state.flight(key, seen) {
+            Err(unseen) => Found::Unseen(unseen),
+            Ok(Some(flight)) => Found::Flight(Hearer::begin(&self.core, flight)),
+            Ok(None) if self.core.settings.tags_calls && tags.is_none() => Found::Untagged,
+            Ok(None) => {
+                let tags = tags.map_or(&[][..], |tags| tags);
+                Found::Leads(self.lead(state, key, seen, old(), tags))
+            }
+        }
+    }
+
     pub(super) fn lead(
         self: &Arc<Self>,
         state: &mut Contents<V, F>,
@@ -177,6 +195,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         old: Option<Old>,
         tags: &[Arc<str>],
     ) -> Leader<V, F> {
+        self.note_mark(state, key);
+        let not_before = match old {
+            Some(_) => None,
+            None => self.not_before(state, key),
+        };
         let number = self.core.services.number();
         let seen = seen.of(state.shapes.of(key));
         let tagged = self.tagged(tags, number, key);
@@ -191,6 +214,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             of_thread: None,
             old,
             renewal: None,
+            not_before,
         }
     }
 
@@ -235,6 +259,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let room = self.core.make_room(admission.weight);
         let (replaced, added) = {
             let mut state = self.state.lock();
+            self.note_mark(&mut state, key);
             // The caller's own build of it too: what is put in by hand is newer than what it builds.
             let replaced = state.remove_call(&self.core.hot, key, &[]);
             let added = if state.ended || !admission.keeps {
@@ -471,6 +496,8 @@ pub(crate) struct Leader<V: Resource, F: Failure> {
     old: Option<Old>,
     /// How the engine has the successor of what this one builds built.
     renewal: Option<Renewal<V>>,
+    /// When it may build, where another member of the fleet has ended what was here.
+    not_before: Option<Nanos>,
 }
 
 impl<V: Resource, F: Failure> Leader<V, F> {
@@ -483,6 +510,20 @@ impl<V: Resource, F: Failure> Leader<V, F> {
                 cache.land_empty(flight, None, None, false);
             }
         });
+    }
+
+    /// The wait for its turn among the members of a fleet, where it has to wait.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        let core = &self.cache.core;
+        let at_most = core.settings.fleet_builds;
+        let asks = at_most.and_then(|at_most| {
+            let bus = core.services.fleet.bus()?;
+            let Mark(entry) = self.cache.mark(&self.flight().key.as_key())?;
+            let key = bus.mark(Purpose::Permit, &[&entry]);
+            Some(Wish { bus, key, at_most })
+        });
+        let is_held = asks.is_some() || self.not_before.is_some();
+        is_held.then(|| Hold::begin(&core.services, &core.name, self.not_before, asks))
     }
 
     /// Has the engine have the successor of what this one builds built so.

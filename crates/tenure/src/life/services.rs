@@ -11,6 +11,7 @@ use crate::life::aging::workers::Workers;
 use crate::life::async_release::AsyncReleases;
 use crate::life::circle::WaitGraph;
 use crate::life::drain::Drains;
+use crate::life::fleet::membership::Membership;
 use crate::life::tagged::TagIndex;
 use crate::words::config::InForce;
 
@@ -34,6 +35,8 @@ pub(crate) struct Services {
     pub(crate) budget: Budget,
     pub(crate) tags: Arc<TagIndex>,
     pub(crate) workers: Arc<Workers>,
+    /// The engine's place in a fleet.
+    pub(crate) fleet: Membership,
 }
 
 impl Services {
@@ -57,6 +60,7 @@ impl Services {
             budget: Budget::default(),
             tags: Arc::default(),
             workers: Arc::default(),
+            fleet: Membership::default(),
         })
     }
 

@@ -9,13 +9,13 @@ use crate::encode::fault::{Fault, Outcome};
 use crate::encode::names::{class_of, importable, write_id};
 use crate::encode::pins::{Pin, Role};
 use crate::encode::reading::Reading;
-use crate::encode::stream::keyed;
 use crate::encode::type_info::TypeInfo;
 use crate::encode::walk::containers::Keys;
 use crate::encode::walk::{Form, Walk};
 use crate::encode::{first_content, tags};
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyDict, PyFunction, PyModule, PyTuple, PyType};
+use tenure::front::Meaning;
 
 /// Which kind of callable, or part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,7 +226,7 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Takes down the digest of what a function holds under a name, written since `start`.
     fn note(&mut self, start: usize, name: &str) {
         if self.scope.role == Some(Role::Function) {
-            let digest = keyed(&self.enc.as_bytes()[start..]);
+            let digest = self.enc.digests().of(&self.enc.as_bytes()[start..]);
             self.holds.captured.push((name.to_owned(), digest));
         }
     }
@@ -325,6 +325,8 @@ impl<'py> Walk<'_, '_, 'py> {
     fn code(&mut self, code: &Bound<'py, PyAny>) -> Outcome {
         let code = code.cast::<PyCode>().map_err(PyErr::from)?;
         self.enc.tag(tags::CODE);
+        // Each version compiles in its own way.
+        self.enc.narrow(Meaning::Version);
         let lineless = Lineless::of(code)?;
         for name in CODE_PARTS {
             let part = match (&lineless, name) {
@@ -399,6 +401,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 self.holds.pins.push(pin());
                 self.enc.tag(tags::OPAQUE);
                 self.enc.raw(&(value.as_ptr() as usize).to_le_bytes());
+                self.enc.narrow(Meaning::Process);
             }
             Role::Callback => {
                 let first = match first_content::find(self.py, value.as_ptr()) {

@@ -295,7 +295,8 @@ impl<'py> Walk<'_, '_, 'py> {
         {
             return None;
         }
-        let mut streams: Vec<Stream> = (0..columns).map(|_| Stream::new()).collect();
+        let digests = self.enc.digests();
+        let mut streams: Vec<Stream> = (0..columns).map(|_| Stream::new(digests)).collect();
         let tile = ((1 << 18) / (columns * layout.item)).clamp(64, 2048);
         self.digested += layout.bytes() as u64;
         self.py.detach(|| {

@@ -20,14 +20,14 @@ use crate::encode::class::{is_made_in_python, state};
 use crate::encode::fault::Outcome;
 use crate::encode::names::{display_name, found, write_id};
 use crate::encode::origin::Origin;
-use crate::encode::stream::keyed;
-use crate::encode::type_info::TypeInfo;
+use crate::encode::type_info::{Made, TypeInfo};
 use crate::encode::{first_content, tags};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyMapping, PyString, PyTuple, PyType, PyWeakrefReference};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Mutex;
+use tenure::front::{Digests, Meaning};
 
 impl<'py> Walk<'_, '_, 'py> {
     /// Writes of which class a value is.
@@ -45,14 +45,14 @@ impl<'py> Walk<'_, '_, 'py> {
             self.enc.tag(tags::MADE);
             return self.on_own(|walk| walk.nested(class.as_ptr(), |walk| walk.made_of(&class)));
         }
-        let digest = match info.made.get() {
-            Some(digest) => *digest,
+        let made = match info.made.get() {
+            Some(made) => *made,
             None => {
-                let digest = self.on_own(|walk| walk.identity(&class, info.origin))?;
-                *info.made.get_or_init(|| digest)
+                let made = self.on_own(|walk| walk.identity(&class, info.origin))?;
+                *info.made.get_or_init(|| made)
             }
         };
-        self.made(digest);
+        self.made(made);
         Ok(())
     }
 
@@ -68,38 +68,41 @@ impl<'py> Walk<'_, '_, 'py> {
             self.enc.tag(tags::MADE);
             return self.made_of(class);
         }
-        let digest = self.identity(class, origin)?;
-        self.made(digest);
+        let made = self.identity(class, origin)?;
+        self.made(made);
         Ok(())
     }
 
-    fn made(&mut self, digest: Option<u128>) {
-        if let Some(digest) = digest {
+    fn made(&mut self, made: Option<Made>) {
+        if let Some(made) = made {
             self.enc.tag(tags::MADE);
-            self.enc.raw(&digest.to_le_bytes());
+            self.enc.raw(&made.digest.to_le_bytes());
+            self.enc.narrow(made.meaning);
         }
     }
 
     /// The digest that tells a class from others of its name; `None` if the name does.
-    fn identity(&mut self, class: &Bound<'py, PyType>, origin: Origin) -> Outcome<Option<u128>> {
+    fn identity(&mut self, class: &Bound<'py, PyType>, origin: Origin) -> Outcome<Option<Made>> {
         let passes_over = origin.passes_over();
         match origin {
             Origin::Named => Ok(None),
             Origin::Script => {
-                if let Some(digest) = find(class) {
-                    return Ok(Some(digest));
+                if let Some(made) = find(class) {
+                    return Ok(Some(made));
                 }
-                let digest = self.whole(class, passes_over)?;
-                meet(class, digest, 0).map(Some).map_err(Into::into)
+                let made = self.whole(class, passes_over)?;
+                meet(class, made, 0).map(Some).map_err(Into::into)
             }
             Origin::Replaced => {
-                let digest = self.whole(class, passes_over)?;
+                let made = self.whole(class, passes_over)?;
                 let successor = found(class)?;
                 let same = match successor.as_ref().map(|found| found.cast::<PyType>()) {
-                    Some(Ok(successor)) => digest == self.whole(successor, passes_over)?,
+                    Some(Ok(successor)) => {
+                        made.digest == self.whole(successor, passes_over)?.digest
+                    }
                     _ => false,
                 };
-                Ok((!same).then_some(digest))
+                Ok((!same).then_some(made))
             }
             Origin::Covered | Origin::Made => match self.whole(class, passes_over) {
                 Err(fault) if fault.is_no_key() && !fault.is_elsewhere() => {
@@ -111,8 +114,11 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 
     /// The digest of what a class is made of, whatever it is met in.
-    fn whole(&mut self, class: &Bound<'py, PyType>, passes_over: bool) -> Outcome<u128> {
+    fn whole(&mut self, class: &Bound<'py, PyType>, passes_over: bool) -> Outcome<Made> {
         let start = self.enc.len();
+        // The same to whoever reads it, in an argument or in a function that is decorated.
+        let digests = self.enc.set_digests(Digests::Fixed);
+        let around = self.enc.take_meaning();
         let floor = self.open.len();
         let scope = Scope {
             floor,
@@ -123,9 +129,16 @@ impl<'py> Walk<'_, '_, 'py> {
         let outer = std::mem::replace(&mut self.scope, scope);
         let outcome = self.nested(class.as_ptr(), |walk| walk.made_of(class));
         self.scope = outer;
-        let digest = outcome.map(|()| keyed(&self.enc.as_bytes()[start..]));
+        let written = &self.enc.as_bytes()[start..];
+        let made = outcome.map(|()| Made {
+            digest: Digests::Fixed.of(written),
+            meaning: self.enc.meaning(),
+        });
         self.enc.truncate(start);
-        digest
+        self.enc.take_meaning();
+        self.enc.narrow(around);
+        self.enc.set_digests(digests);
+        made
     }
 
     /// Writes what a class is made of.
@@ -189,28 +202,32 @@ impl<'py> Walk<'_, '_, 'py> {
 static MET: Mutex<Option<HashMap<usize, Met>>> = Mutex::new(None);
 
 struct Met {
-    digest: u128,
+    made: Made,
     /// The state of the class that this is for, where another one would count as another class.
     state: u32,
     /// Takes this out of the table when the class goes.
     _until: Py<PyWeakrefReference>,
 }
 
-fn find(class: &Bound<'_, PyType>) -> Option<u128> {
+fn find(class: &Bound<'_, PyType>) -> Option<Made> {
     let met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
-    Some(met.as_ref()?.get(&(class.as_ptr() as usize))?.digest)
+    Some(met.as_ref()?.get(&(class.as_ptr() as usize))?.made)
 }
 
 /// The digest of a class that holds something without a key: it counts as itself, as it is now. No
 /// other one ever counts as the same, nor does the same one once an attribute of it was set.
-fn alone(class: &Bound<'_, PyType>) -> PyResult<u128> {
+fn alone(class: &Bound<'_, PyType>) -> PyResult<Made> {
     let state = state(class)?;
-    let digest = keyed(&[b"alone".as_slice(), &first_content::number().to_le_bytes()].concat());
-    meet(class, digest, state)
+    let number = first_content::number().to_le_bytes();
+    let made = Made {
+        digest: Digests::Own.of(&[b"alone".as_slice(), &number].concat()),
+        meaning: Meaning::Process,
+    };
+    meet(class, made, state)
 }
 
 /// Takes down what was read of a class, and gives what counts: another thread may have been first.
-fn meet(class: &Bound<'_, PyType>, digest: u128, state: u32) -> PyResult<u128> {
+fn meet(class: &Bound<'_, PyType>, made: Made, state: u32) -> PyResult<Made> {
     let at = class.as_ptr() as usize;
     let forget = PyCFunction::new_closure(
         class.py(),
@@ -226,16 +243,16 @@ fn meet(class: &Bound<'_, PyType>, digest: u128, state: u32) -> PyResult<u128> {
     )?;
     let until = PyWeakrefReference::new_with(class, forget)?.unbind();
     let new = Met {
-        digest,
+        made,
         state,
         _until: until,
     };
     let (counts, unused) = {
         let mut met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
         match met.get_or_insert_default().entry(at) {
-            Entry::Occupied(first) if first.get().state == state => (first.get().digest, Some(new)),
-            Entry::Occupied(mut earlier) => (digest, Some(earlier.insert(new))),
-            Entry::Vacant(place) => (place.insert(new).digest, None),
+            Entry::Occupied(first) if first.get().state == state => (first.get().made, Some(new)),
+            Entry::Occupied(mut earlier) => (made, Some(earlier.insert(new))),
+            Entry::Vacant(place) => (place.insert(new).made, None),
         }
     };
     drop(unused);

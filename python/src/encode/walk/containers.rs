@@ -2,17 +2,19 @@
 //!
 //! Dicts are written in an order of their own, so that the order in which they were
 //! filled does not count (K4): where all keys are plain strings, by the hash that Python keeps in
-//! them, which is the same for equal strings; otherwise by what was written for each member.
+//! them, which is the same for equal strings; otherwise by what was written for each member. That hash is
+//! another one in each process, so what members of a fleet are to write alike is sorted by the strings.
 #![allow(unsafe_code)]
 
 use super::Walk;
 use crate::encode::fault::Outcome;
 use crate::encode::names::class_of;
-use crate::encode::scalars::encode_scalar;
-use crate::encode::tags;
+use crate::encode::scalars::{encode_scalar, str_bytes};
+use crate::encode::{alike, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use smallvec::SmallVec;
+use tenure::front::Digests;
 
 /// How much of a key a message shows.
 const KEY_SHOWN: usize = 40;
@@ -128,13 +130,17 @@ impl<'py> Walk<'_, '_, 'py> {
                 pairs.push((hash, key, value));
             }
         }
-        if all_str {
+        if all_str && !self.writes_alike() {
             pairs.sort_unstable_by_key(|&(hash, ..)| hash);
             if pairs.windows(2).all(|two| two[0].0 != two[1].0) {
                 return self.str_pairs(dict, &pairs);
             }
         }
-        // SAFETY: nothing has run since the pairs were read, so they are alive.
+        // SAFETY: nothing has run since the pairs were read, so they are alive; all keys are exact strings.
+        if all_str && unsafe { sort_by_text(&mut pairs) } {
+            return self.str_pairs(dict, &pairs);
+        }
+        // SAFETY: as above.
         let held = unsafe { self.hold(&pairs) };
         let outcome = self.sorted(held.len(), |walk, at| {
             let (key, value) = &held[at];
@@ -145,6 +151,12 @@ impl<'py> Walk<'_, '_, 'py> {
         });
         self.let_go_of(held);
         outcome
+    }
+
+    /// Whether other processes are to write the same.
+    #[inline]
+    fn writes_alike(&self) -> bool {
+        self.enc.digests() == Digests::Fixed || alike::is_on()
     }
 
     #[inline]
@@ -245,6 +257,23 @@ impl<'py> Walk<'_, '_, 'py> {
         }
         Ok(())
     }
+}
+
+/// Sorts pairs whose keys are distinct strings by these: the shorter first, which mostly tells them apart.
+/// `false`: one of them is not ready to be read.
+///
+/// # Safety
+///
+/// The keys are live exact strings.
+unsafe fn sort_by_text(pairs: &mut [Pair]) -> bool {
+    // SAFETY: the caller's promise.
+    let text = |key: *mut ffi::PyObject| unsafe { str_bytes(key) };
+    if pairs.iter().any(|&(_, key, _)| text(key).is_none()) {
+        return false;
+    }
+    let order = |&(_, key, _): &Pair| text(key).map(|(tag, bytes)| (bytes.len(), tag, bytes));
+    pairs.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
+    true
 }
 
 /// The hash of an exact `str`: a key of a dict has it ready.

@@ -8,6 +8,7 @@ use crate::encode::names::display_name;
 use crate::encode::tags;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use tenure::front::Meaning;
 
 impl Walk<'_, '_, '_> {
     /// Writes what the user's function for the value's class gives: `true` if there is one.
@@ -41,6 +42,9 @@ impl Walk<'_, '_, '_> {
                 Fault::hash_func(py, rule.shown(py), display_name(class), error)
             })?;
             walk.enc.framed(tags::CONVERTED, rule.name.as_bytes());
+            if rule.is_of_process(&value, &result)? {
+                walk.enc.narrow(Meaning::Process);
+            }
             walk.converted = class;
             walk.value(result.as_ptr()).map_err(|fault| {
                 fault.at(

@@ -2,9 +2,10 @@
 #![allow(unsafe_code)]
 
 use super::Walk;
-use crate::encode::stream::{Stream, Strided, keyed};
+use crate::encode::stream::{Stream, Strided};
 use crate::encode::{memo, tags};
 use pyo3::ffi;
+use tenure::front::Digests;
 
 /// A run of written members from this length on is replaced by its digest.
 pub(in crate::encode) const PIECE: usize = 1 << 16;
@@ -29,7 +30,7 @@ impl Walk<'_, '_, '_> {
     #[cold]
     fn condense(&mut self, start: usize) {
         let len = (self.enc.len() - start) as u64;
-        let digest = keyed(&self.enc.as_bytes()[start..]);
+        let digest = self.enc.digests().of(&self.enc.as_bytes()[start..]);
         self.enc.truncate(start);
         self.enc.framed_digest(tags::PIECE, len, digest);
         self.digested += len;
@@ -52,10 +53,11 @@ impl Walk<'_, '_, '_> {
     /// The digest of data that stays where it is; long data is read without the interpreter.
     pub(in crate::encode) fn digest(&mut self, bytes: &[u8]) -> u128 {
         self.digested += bytes.len() as u64;
+        let digests = self.enc.digests();
         if bytes.len() < DETACH {
-            keyed(bytes)
+            digests.of(bytes)
         } else {
-            self.py.detach(|| keyed(bytes))
+            self.py.detach(|| digests.of(bytes))
         }
     }
 
@@ -75,8 +77,12 @@ impl Walk<'_, '_, '_> {
             self.enc.framed(tag, bytes);
             return;
         }
-        let digest = match memo::find(self.py, owner, bytes) {
+        // Those of arguments alone are remembered.
+        let is_remembered = self.enc.digests() == Digests::Keyed;
+        let found = is_remembered.then(|| memo::find(self.py, owner, bytes));
+        let digest = match found.flatten() {
             Some(digest) => digest,
+            None if !is_remembered => self.digest(bytes),
             None => {
                 let digest = self.digest(bytes);
                 // SAFETY: the caller's promise.
@@ -109,7 +115,7 @@ impl Walk<'_, '_, '_> {
                 self.bulk(tags::DATA, run);
                 return;
             }
-            let mut stream = Stream::new();
+            let mut stream = Stream::new(self.enc.digests());
             if data.bytes() < DETACH {
                 data.push_all(&mut stream, used);
             } else {

@@ -8,11 +8,11 @@ use crate::encode::fault::{DEPTH_MAX, Fault, Outcome};
 use crate::encode::first_content::{self, First};
 use crate::encode::pins::Role;
 use crate::encode::scalars::small_int;
-use crate::encode::stream::keyed;
 use crate::encode::tags;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::sync::Arc;
+use tenure::front::Meaning;
 
 /// The bytes from which on a part is worth remembering in case it is met again.
 const SHARED: u64 = 1 << 14;
@@ -76,7 +76,7 @@ impl<'py> Walk<'_, '_, 'py> {
                     // Part of a cycle: what is around it counts as a whole.
                     return Ok(());
                 }
-                let content = keyed(&self.enc.as_bytes()[start..]);
+                let content = self.enc.digests().of(&self.enc.as_bytes()[start..]);
                 self.enc.truncate(start);
                 // SAFETY: the caller keeps the value alive.
                 let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
@@ -98,6 +98,7 @@ impl<'py> Walk<'_, '_, 'py> {
     pub(in crate::encode) fn count_first(&mut self, first: Arc<First>) {
         self.enc.tag(tags::FIRST);
         self.enc.raw(&first.counts().to_le_bytes());
+        self.enc.narrow(Meaning::Process);
         self.holds.firsts.push(first);
     }
 

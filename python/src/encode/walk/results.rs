@@ -75,7 +75,7 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Whether two values are one to a key.
     fn same(&self, one: &Bound<'py, PyAny>, other: &Bound<'py, PyAny>) -> Outcome<bool> {
         let written = |value: &Bound<'py, PyAny>| -> Outcome<Encoder> {
-            let mut enc = Encoder::new();
+            let mut enc = Encoder::with(self.enc.digests());
             Walk::new(self.py, &mut enc, None, self.classes).own(value.as_ptr())?;
             Ok(enc)
         };

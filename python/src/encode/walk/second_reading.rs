@@ -12,10 +12,10 @@ use crate::encode::hash_funcs::HashFuncs;
 use crate::encode::names::class_of;
 use crate::encode::pins::Role;
 use crate::encode::reading::Trace;
-use crate::encode::stream::keyed;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use tenure::Encoder;
+use tenure::front::Digests;
 
 /// Refuses a value that reads differently twice in a row.
 pub(in crate::encode) fn read_twice(
@@ -27,7 +27,7 @@ pub(in crate::encode) fn read_twice(
 ) -> Outcome {
     let mut trace = Box::<Trace>::default();
     for _ in 0..2 {
-        let mut enc = Encoder::new();
+        let mut enc = Encoder::with(Digests::Own);
         let mut walk = Walk::new(py, &mut enc, rules, classes);
         walk.scope.role = role;
         walk.scope.trace = Some(trace);
@@ -53,7 +53,7 @@ impl Walk<'_, '_, '_> {
         }
         let start = self.enc.len();
         self.own(value)?;
-        let digest = keyed(&self.enc.as_bytes()[start..]);
+        let digest = self.enc.digests().of(&self.enc.as_bytes()[start..]);
         if self
             .scope
             .trace

@@ -10,6 +10,7 @@ pub(crate) mod detached;
 pub(crate) mod details;
 pub(crate) mod hearer;
 pub(crate) mod hearing;
+pub(crate) mod hold;
 pub(crate) mod led;
 pub(crate) mod patience;
 pub(crate) mod stalled;

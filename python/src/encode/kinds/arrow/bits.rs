@@ -3,6 +3,7 @@
 
 use crate::encode::stream::Stream;
 use tenure::Encoder;
+use tenure::front::Digests;
 
 /// Which of some values are there; bit 0 of the first word is the first.
 #[derive(Clone)]
@@ -121,9 +122,9 @@ pub(super) struct Bits {
 }
 
 impl Bits {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(digests: Digests) -> Self {
         Self {
-            stream: Stream::new(),
+            stream: Stream::new(digests),
             rest: 0,
             count: 0,
             ones: 0,

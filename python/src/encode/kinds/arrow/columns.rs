@@ -13,6 +13,7 @@ use super::runs::{Offsets, each_run, fixed, push_views, zeros};
 use crate::encode::stream::Stream;
 use crate::encode::tags;
 use tenure::Encoder;
+use tenure::front::Digests;
 
 /// The content that a column has been found to have so far.
 pub(super) struct Column {
@@ -73,11 +74,11 @@ enum Values {
 
 impl Column {
     /// A column of this type without values; the format, if it is not known.
-    pub(super) fn new(schema: &Schema, whole: bool) -> Result<Self, String> {
+    pub(super) fn new(schema: &Schema, whole: bool, digests: Digests) -> Result<Self, String> {
         Ok(Self {
             len: 0,
-            valid: Bits::new(),
-            values: Values::new(schema, whole)?,
+            valid: Bits::new(digests),
+            values: Values::new(schema, whole, digests)?,
         })
     }
 
@@ -150,7 +151,7 @@ unsafe fn part(
     len: usize,
     whole: bool,
 ) {
-    if let Ok(mut column) = Column::new(schema, whole) {
+    if let Ok(mut column) = Column::new(schema, whole, enc.digests()) {
         // SAFETY: the array was handed out with this schema.
         unsafe { column.extend(schema, array, from, len, None) };
         column.finish(enc);
@@ -158,11 +159,11 @@ unsafe fn part(
 }
 
 impl Values {
-    fn new(schema: &Schema, whole: bool) -> Result<Self, String> {
+    fn new(schema: &Schema, whole: bool, digests: Digests) -> Result<Self, String> {
         let format = schema.format();
         if let Some(values) = schema.dictionary() {
             // The values' own type must be known too.
-            Column::new(values, whole)?;
+            Column::new(values, whole, digests)?;
             let (size, signed) = match format {
                 b"c" => (1, true),
                 b"C" => (1, false),
@@ -176,45 +177,45 @@ impl Values {
             };
             return Ok(Self::Dictionary {
                 index: Index { size, signed },
-                known: Box::new(Known::new(whole)),
+                known: Box::new(Known::new(whole, digests)),
             });
         }
-        let items = || Column::new(schema.child(0), whole).map(Box::new);
+        let items = || Column::new(schema.child(0), whole, digests).map(Box::new);
         let list = |wide, lengths| {
             Ok::<_, String>(Self::List {
                 wide,
                 lengths,
-                lens: Stream::new(),
+                lens: Stream::new(digests),
                 items: items()?,
             })
         };
         let bytes = |wide| Self::Bytes {
             wide,
-            lens: Stream::new(),
-            data: Stream::new(),
+            lens: Stream::new(digests),
+            data: Stream::new(digests),
         };
         Ok(match format {
             b"n" => Self::Null,
-            b"b" => Self::Bool(Bits::new()),
+            b"b" => Self::Bool(Bits::new(digests)),
             b"z" | b"u" => bytes(false),
             b"Z" | b"U" => bytes(true),
             b"vz" | b"vu" => Self::Views {
-                views: Stream::new(),
-                data: Stream::new(),
+                views: Stream::new(digests),
+                data: Stream::new(digests),
             },
             b"+l" | b"+m" => list(false, false)?,
             b"+L" => list(true, false)?,
             b"+vl" => list(false, true)?,
             b"+vL" => list(true, true)?,
-            b"+s" => Self::Struct(members(schema, whole)?),
+            b"+s" => Self::Struct(members(schema, whole, digests)?),
             b"+r" => Self::Runs {
                 wide: match schema.child(0).format() {
                     b"s" => 2,
                     b"i" => 4,
                     _ => 8,
                 },
-                lens: Stream::new(),
-                values: Box::new(Column::new(schema.child(1), whole)?),
+                lens: Stream::new(digests),
+                values: Box::new(Column::new(schema.child(1), whole, digests)?),
             },
             _ => {
                 let unknown = || String::from_utf8_lossy(format).into_owned();
@@ -234,13 +235,13 @@ impl Values {
                             .map(|id| number(id).and_then(|id| i8::try_from(id).ok()))
                             .collect::<Option<_>>()
                             .ok_or_else(unknown)?,
-                        kinds: Stream::new(),
-                        members: members(schema, whole)?,
+                        kinds: Stream::new(digests),
+                        members: members(schema, whole, digests)?,
                     }
                 } else {
                     Self::Fixed {
                         size: item_size(format).ok_or_else(unknown)?,
-                        data: Stream::new(),
+                        data: Stream::new(digests),
                     }
                 }
             }
@@ -437,9 +438,9 @@ impl Values {
     }
 }
 
-fn members(schema: &Schema, whole: bool) -> Result<Vec<Column>, String> {
+fn members(schema: &Schema, whole: bool, digests: Digests) -> Result<Vec<Column>, String> {
     (0..schema.n_children as usize)
-        .map(|at| Column::new(schema.child(at), whole))
+        .map(|at| Column::new(schema.child(at), whole, digests))
         .collect()
 }
 

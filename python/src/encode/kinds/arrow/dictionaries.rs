@@ -11,6 +11,7 @@ use crate::encode::stream::Stream;
 use crate::encode::tags;
 use std::collections::HashMap;
 use tenure::Encoder;
+use tenure::front::Digests;
 
 /// How the numbers of a dictionary-encoded column are stored.
 #[derive(Clone, Copy)]
@@ -46,16 +47,18 @@ pub(super) struct Known {
     values: Stream,
     /// Where it counts, every value of each dictionary in its order.
     whole: Option<Encoder>,
+    digests: Digests,
 }
 
 impl Known {
     /// No values yet. `whole`: values that do not occur count too.
-    pub(super) fn new(whole: bool) -> Self {
+    pub(super) fn new(whole: bool, digests: Digests) -> Self {
         Self {
             numbers: HashMap::new(),
-            codes: Stream::new(),
-            values: Stream::new(),
-            whole: whole.then(Encoder::new),
+            codes: Stream::new(digests),
+            values: Stream::new(digests),
+            whole: whole.then(|| Encoder::with(digests)),
+            digests,
         }
     }
 
@@ -103,10 +106,11 @@ impl Known {
                 numbers: by_value,
                 codes,
                 values: met,
+                digests,
                 ..
             } = self;
             let mut meet = |at: usize| {
-                let mut value = Encoder::new();
+                let mut value = Encoder::with(*digests);
                 dictionary.write(&mut value, at, 1, false);
                 let next = by_value.len() as u32;
                 *by_value.entry(value.as_bytes().into()).or_insert_with(|| {

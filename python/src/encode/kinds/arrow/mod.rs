@@ -227,7 +227,7 @@ impl<'py> Walk<'_, '_, 'py> {
         whole: bool,
     ) -> Outcome {
         self.schema(schema);
-        let mut column = Column::new(schema, whole).map_err(|format| {
+        let mut column = Column::new(schema, whole, self.enc.digests()).map_err(|format| {
             Fault::no_key(
                 class_of(value),
                 format!("has the Arrow format {format}, which is not known"),

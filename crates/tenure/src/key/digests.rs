@@ -1,0 +1,102 @@
+//! What stands for long contents in an encoding.
+//!
+//! | Digest | Of | Means the same |
+//! |---|---|---|
+//! | keyed, with a [proof](tenure_digest) against whoever chooses the input | arguments | in this process, or in its fleet, whose secret takes the place of the process's |
+//! | BLAKE3 under a key of this process | what tells functions from others | in this process |
+//! | BLAKE3 | what a class is made of, where its name does not say it | everywhere |
+//!
+//! Functions are decorated while modules are imported, before a program can say that it is in a fleet. So
+//! the two that are needed then leave the secret of the first undrawn.
+
+use std::sync::LazyLock;
+
+use tenure_digest::{Hasher128, keyed, random};
+
+/// The digests that stand for long contents.
+///
+/// ```
+/// use tenure::front::Digests;
+///
+/// let one = Digests::Fixed.of(b"a class body");
+/// let mut pieces = Digests::Fixed.begin();
+/// pieces.update(b"a class");
+/// pieces.update(b" body");
+/// assert_eq!(pieces.finish(), one);
+/// assert_ne!(Digests::Keyed.of(b"a class body"), one); // but with a negligible probability
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Digests {
+    /// Under the secret of this process, or of its fleet.
+    #[default]
+    Keyed,
+    /// Under another secret of this process, which is never another's.
+    Own,
+    /// Without a secret: the same in every process.
+    Fixed,
+}
+
+/// The key of [`Digests::Own`].
+static OWN: LazyLock<[u8; 32]> = LazyLock::new(|| {
+    let halves = [random(), random()].map(u128::to_le_bytes);
+    halves.concat().try_into().expect("two halves")
+});
+
+impl Digests {
+    /// The digest of bytes that are all there.
+    #[must_use]
+    pub fn of(self, bytes: &[u8]) -> u128 {
+        match self {
+            Self::Keyed => keyed(bytes),
+            Self::Own => half(&blake3::keyed_hash(&OWN, bytes)),
+            Self::Fixed => half(&blake3::hash(bytes)),
+        }
+    }
+
+    /// The digest of bytes that come in pieces.
+    #[must_use]
+    pub fn begin(self) -> Digester {
+        Digester(match self {
+            Self::Keyed => Pieces::Keyed(Hasher128::new()),
+            Self::Own => Pieces::Blake(Box::new(blake3::Hasher::new_keyed(&OWN))),
+            Self::Fixed => Pieces::Blake(Box::default()),
+        })
+    }
+}
+
+/// A digest of bytes that come in pieces: equal to [`Digests::of`] of the whole.
+#[derive(Debug)]
+pub struct Digester(Pieces);
+
+#[derive(Debug)]
+enum Pieces {
+    Keyed(Hasher128),
+    Blake(Box<blake3::Hasher>),
+}
+
+impl Digester {
+    /// Adds the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            Pieces::Keyed(hasher) => hasher.update(bytes),
+            Pieces::Blake(hasher) => {
+                hasher.update(bytes);
+            }
+        }
+    }
+
+    /// The digest of all that was added.
+    #[must_use]
+    pub fn finish(self) -> u128 {
+        match self.0 {
+            Pieces::Keyed(hasher) => hasher.finish(),
+            Pieces::Blake(hasher) => half(&hasher.finalize()),
+        }
+    }
+}
+
+/// As many bits of a hash as a digest has.
+fn half(hash: &blake3::Hash) -> u128 {
+    let (low, _) = hash.as_bytes().split_at(16);
+    u128::from_le_bytes(low.try_into().expect("sixteen bytes"))
+}
