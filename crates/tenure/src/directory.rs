@@ -41,8 +41,8 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     fn clear(&self, cause: Cause);
     /// Takes everything out, for a caller that has begun the release.
     fn take_cleared(&self, cause: Cause) -> Ends;
-    /// Whether all that it keeps carries this tag.
-    fn carries(&self, tag: &str) -> bool;
+    /// Whether all that it keeps carries a tag that is meant.
+    fn carries(&self, is_meant: &dyn Fn(&str) -> bool) -> bool;
     /// The ends of the resources of which this is true.
     fn ends_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) -> Ends;
     /// The ends of what lives on a place that ends, and of what is kept for a scope that ends with it.

@@ -61,6 +61,8 @@ impl Engine {
         for function in self.functions() {
             self.know(&*bus, Arc::downgrade(&function));
         }
+        let mark = |tag: &str| bus.mark(Purpose::Tag, &[tag.as_bytes()]);
+        self.services().tags.mark(&mark);
         Inlet {
             engine: self.downgrade(),
             bus: Arc::downgrade(&bus),
@@ -177,15 +179,19 @@ impl Inlet {
         // Counted before anything leaves: a shutdown waits for it.
         let counted = services.under_way.count();
         let ends: Ends = match topic {
-            Topic::Everything => ended(&engine.functions(), &*bus, None, ending),
+            Topic::Everything => {
+                let mut ends = ended(&engine.functions(), &*bus, None, ending);
+                // Tags whose ends were missed are told so too.
+                ends.extend(engine.take_tagged_elsewhere(&*bus, None, ending.cause()));
+                ends
+            }
             Topic::Function(function) => {
                 ended(&services.fleet.known(function), &*bus, None, ending)
             }
             Topic::Entry { function, entry } => {
                 ended(&services.fleet.known(function), &*bus, Some(entry), ending)
             }
-            // Entries are found by their tags once functions have them.
-            Topic::Tag(_) => Vec::new(),
+            Topic::Tag(tag) => engine.take_tagged_elsewhere(&*bus, Some(tag), ending.cause()),
         };
         elsewhere(services, ends, counted);
     }

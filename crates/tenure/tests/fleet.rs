@@ -10,10 +10,10 @@ use std::time::Duration;
 use tenure::fleet::{
     Asking, Bus, Ending, Inlet, KnownAs, Lost, Mark, Permit, Purpose, Terms, Topic,
 };
-use tenure::front::{Digests, Meaning};
+use tenure::front::{Again, Details, Digests, Meaning, Patiently};
 use tenure::{
     Behaviour, Cause, Encoder, Engine, Function, Interrupt, KeyRef, ManualClock, Scope, SessionId,
-    Settings,
+    Settings, Tags,
 };
 
 type Pools = Arc<Function<u64, String>>;
@@ -622,4 +622,107 @@ fn d2_a_function_of_the_macro_is_known_by_its_module_and_name() {
     assert!(matches!(raised[0].0, Topic::Entry { function: it, .. } if it == function));
     assert_eq!(raised[1], (Topic::Function(function), Ending::Cleared));
     Engine::global().leave_fleet();
+}
+
+/// A call whose entry carries a tag.
+struct Tagging(&'static str);
+
+impl Details<u64, String> for Tagging {
+    fn again(&self) -> Option<Again<u64, String>> {
+        None
+    }
+
+    fn tags(&self) -> Result<Tags, Interrupt> {
+        Ok([self.0].into_iter().collect())
+    }
+}
+
+fn get_tagged(pools: &Pools, at: u64, tag: &'static str) {
+    let call = Tagging(tag);
+    let got = pools.get_or_refresh(&key(at).finish(), &Patiently, || Ok(at), &call);
+    assert_eq!(*got.unwrap(), at);
+}
+
+/// A function whose entries belong to one session alone, which no other member knows.
+fn desks(world: &World, settings: Settings) -> Pools {
+    let own = Shared {
+        name: "desk",
+        scope: Some("ada"),
+        of_callers: false,
+    };
+    let settings = settings.scope(Scope::Custom);
+    Function::new(&world.engine, "desk", settings, Box::new(own)).unwrap()
+}
+
+#[test]
+fn d6_a_tag_that_one_member_clears_ends_what_carries_it_at_all_of_them_in_every_scope() {
+    let fleet = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let pools = pools_with(&two, Settings::default().tags_calls(true));
+    let desk = desks(&two, Settings::default().tags(["tenant:7"]));
+    let other = desks(&two, Settings::default());
+    get_tagged(&pools, 1, "tenant:7");
+    get_tagged(&pools, 2, "tenant:8");
+    get(&desk, 3, 30);
+    get(&other, 4, 40);
+    one.engine.clear_tag("tenant:7");
+    two.engine.run_due();
+    let entries = [&pools, &desk, &other].map(|it| it.info().entries);
+    assert_eq!(entries, [1, 0, 1]);
+    assert_eq!(pools.info().released(Cause::Cleared), 1);
+    assert_eq!(fleet.raised(), 1); // and not once more
+    two.engine.clear_tag("tenant:8");
+    assert_eq!(two.engine.inspect().tags, 0);
+    assert_eq!(fleet.raised(), 2);
+}
+
+#[test]
+fn d6_tags_are_known_to_a_fleet_that_is_joined_after_they_were_built() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let one = member(&fleet);
+    let two = member(&fleet);
+    two.engine.leave_fleet();
+    let pools = pools_with(&two, Settings::default().tags_calls(true));
+    get_tagged(&pools, 1, "tenant:7");
+    let bus = Arc::new(Member {
+        number: u64::MAX,
+        fleet: Arc::clone(&fleet),
+    });
+    let inlet = two.engine.join_fleet(bus, Terms::default());
+    fleet.members.lock().unwrap().push((u64::MAX, inlet));
+    one.engine.clear_tag("tenant:7");
+    assert_eq!(pools.info().entries, 0);
+}
+
+#[test]
+fn d6_a_build_that_began_before_the_tag_was_cleared_elsewhere_becomes_no_entry() {
+    let fleet = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let pools = pools_with(&two, Settings::default().tags_calls(true));
+    let build = || {
+        one.engine.clear_tag("tenant:7");
+        Ok(1)
+    };
+    let call = Tagging("tenant:7");
+    let got = pools.get_or_refresh(&key(1).finish(), &Patiently, build, &call);
+    assert_eq!(*got.unwrap(), 1);
+    assert_eq!(pools.info().entries, 0);
+}
+
+#[test]
+fn d6_where_it_cannot_be_known_which_tags_were_cleared_all_that_carries_one_ends() {
+    let fleet = Arc::default();
+    let two = member(&fleet);
+    let tagged = desks(
+        &two,
+        Settings::default()
+            .tags(["tenant:7"])
+            .max_stale(Duration::from_secs(60)),
+    );
+    let plain = desks(&two, Settings::default());
+    get(&tagged, 1, 10);
+    get(&plain, 1, 10);
+    two.inlet.forgot();
+    two.engine.run_due();
+    assert_eq!((tagged.info().entries, plain.info().entries), (0, 1));
 }

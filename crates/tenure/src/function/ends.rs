@@ -200,8 +200,8 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         caches.flat_map(|it| it.take_cleared(cause)).collect()
     }
 
-    fn carries(&self, tag: &str) -> bool {
-        self.core.settings.tags.iter().any(|it| &**it == tag)
+    fn carries(&self, is_meant: &dyn Fn(&str) -> bool) -> bool {
+        self.core.settings.tags.iter().any(|it| is_meant(it))
     }
 
     fn ends_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) -> Ends {

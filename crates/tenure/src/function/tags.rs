@@ -1,10 +1,13 @@
 //! What carries a tag, ended together.
 
 use crate::engine::Engine;
-use crate::life::circle::Inside;
+use crate::ground::sync::Arc;
+use crate::life::circle::{FlightId, Inside};
 use crate::life::drain::Ends;
 use crate::life::succession::in_turn;
+use crate::life::tagged::Tagged;
 use crate::words::cause::Cause;
+use crate::words::fleet::{Bus, Ending, Mark, Purpose, Topic};
 
 impl Engine {
     /// Clears every entry that carries this tag: of all functions, in every scope. A build under way that
@@ -39,13 +42,50 @@ impl Engine {
     pub fn end_tagged(&self, tag: &str, cause: Cause) {
         let services = self.services();
         let _under_way = services.under_way.begin();
-        let functions = self.functions().into_iter();
-        let whole = functions.filter(|it| it.carries(tag));
-        let mut ends: Ends = whole.flat_map(|it| it.take_cleared(cause)).collect();
         // What is cleared is what stood before: not the builds that clear.
         let own = Inside::flights();
-        let each = services.tags.carrying(tag).into_iter();
-        ends.extend(each.filter_map(|it| it.take(&own, cause)));
+        let each = services.tags.carrying(tag);
+        let ends = self.take_tagged(&|it| it == tag, each, &own, cause);
+        if let Some(bus) = services.fleet.bus()
+            && cause == Cause::Cleared
+        {
+            let tag = bus.mark(Purpose::Tag, &[tag.as_bytes()]);
+            bus.raise(Topic::Tag(tag), Ending::Cleared);
+        }
         in_turn(services, ends);
+    }
+
+    /// Takes out what carries a tag that another member of the fleet has ended, or any tag at all where it may have
+    /// been any, for a caller that has begun the release. Nobody's scope is spared: what a tag stands for, a credential
+    /// say, may be used in all of them.
+    pub(crate) fn take_tagged_elsewhere(
+        &self,
+        bus: &dyn Bus,
+        mark: Option<Mark>,
+        cause: Cause,
+    ) -> Ends {
+        let tags = &self.services().tags;
+        match mark {
+            None => self.take_tagged(&|_| true, tags.all(), &[], cause),
+            Some(mark) => {
+                let is_meant = |tag: &str| bus.mark(Purpose::Tag, &[tag.as_bytes()]) == mark;
+                self.take_tagged(&is_meant, tags.marked(mark), &[], cause)
+            }
+        }
+    }
+
+    /// Takes out all that functions keep whose own tag is meant, and each of these.
+    fn take_tagged(
+        &self,
+        is_meant: &dyn Fn(&str) -> bool,
+        each: Vec<Arc<Tagged>>,
+        own: &[FlightId],
+        cause: Cause,
+    ) -> Ends {
+        let functions = self.functions().into_iter();
+        let whole = functions.filter(|it| it.carries(is_meant));
+        let mut ends: Ends = whole.flat_map(|it| it.take_cleared(cause)).collect();
+        ends.extend(each.iter().filter_map(|it| it.take(own, cause)));
+        ends
     }
 }

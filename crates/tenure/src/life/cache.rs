@@ -39,7 +39,7 @@ use crate::life::services::Services;
 use crate::life::tagged::Tagged;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
-use crate::words::fleet::{Mark, Purpose};
+use crate::words::fleet::{Bus, Mark, Purpose};
 use crate::words::info::{EntryInfo, Info};
 use crate::words::inspect::Inspection;
 use crate::words::tags::Tags;
@@ -232,7 +232,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     ) -> Option<Arc<Tagged>> {
         let home = || Arc::downgrade(self) as _;
         let index = &self.core.services.tags;
-        index.add(tags, number, key.hash(), home)
+        let bus = || self.core.services.fleet.bus();
+        let mark = |bus: Arc<dyn Bus>, tag: &str| bus.mark(Purpose::Tag, &[tag.as_bytes()]);
+        let mark = |tag: &str| bus().map(|bus| mark(bus, tag));
+        index.add(tags, number, key.hash(), home, &mark)
     }
 
     /// Puts a resource under `key`, in the place of what is there, and orphans the builds of it.

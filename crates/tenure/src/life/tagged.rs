@@ -16,6 +16,7 @@ use crate::ground::sync::{Arc, Figure, HashMap, Mutex, Ordering, Switch, Weak};
 use crate::life::circle::FlightId;
 use crate::life::drain::End;
 use crate::words::cause::Cause;
+use crate::words::fleet::Mark;
 use crate::words::tags::Tags;
 
 /// A cache that something with tags is kept in, whatever its types.
@@ -79,9 +80,23 @@ impl Drop for Tagged {
 /// What carries each tag.
 #[derive(Default)]
 pub(crate) struct TagIndex {
-    tags: Mutex<HashMap<Arc<str>, Carrying>>,
+    index: Mutex<Index>,
     /// In a child process: a thread that is not there may hold the lock.
     abandoned: Switch,
+}
+
+#[derive(Default)]
+struct Index {
+    tags: HashMap<Arc<str>, Tag>,
+    /// The tags by their marks, in a fleet.
+    marks: HashMap<Mark, Arc<str>>,
+}
+
+/// One tag.
+struct Tag {
+    carrying: Carrying,
+    /// Its name in the fleet.
+    mark: Option<Mark>,
 }
 
 /// What carries one tag: mostly one thing.
@@ -92,22 +107,23 @@ enum Carrying {
 
 impl TagIndex {
     /// Has what is built or kept for a call carry these tags, if there are any. Both hashes are that of the
-    /// call's key, and the number is one that nothing else has.
+    /// call's key, and the number is one that nothing else has. `mark` gives a tag's name in the fleet.
     pub(crate) fn add(
         self: &Arc<Self>,
         tags: &[Arc<str>],
         id: u64,
         call: u64,
         home: impl FnOnce() -> Weak<dyn AnyHome>,
+        mark: &dyn Fn(&str) -> Option<Mark>,
     ) -> Option<Arc<Tagged>> {
         if tags.is_empty() || self.is_abandoned() {
             return None;
         }
         let home = home();
-        let mut index = self.tags.lock();
+        let mut index = self.index.lock();
         // One text for all that carry it.
         let known = tags.iter().map(|tag| {
-            let known = index.get_key_value(tag);
+            let known = index.tags.get_key_value(tag);
             Arc::clone(known.map_or(tag, |(known, _)| known))
         });
         let tagged = Arc::new(Tagged {
@@ -120,12 +136,9 @@ impl TagIndex {
             has_left: Switch::new(false),
         });
         for tag in tagged.tags.iter() {
-            match index.get_mut(tag) {
-                Some(carrying) => carrying.add(&tagged),
-                None => {
-                    let one = Carrying::One(id, Arc::downgrade(&tagged));
-                    index.insert(Arc::clone(tag), one);
-                }
+            match index.tags.get_mut(tag) {
+                Some(tag) => tag.carrying.add(&tagged),
+                None => index.insert(tag, Carrying::One(id, Arc::downgrade(&tagged)), mark(tag)),
             }
         }
         Some(tagged)
@@ -135,33 +148,55 @@ impl TagIndex {
         if self.is_abandoned() {
             return;
         }
-        let mut index = self.tags.lock();
+        let mut index = self.index.lock();
         for tag in tagged.tags.iter() {
-            if index.get_mut(tag).is_some_and(|it| it.remove(tagged)) {
+            let last = |it: &mut Tag| it.carrying.remove(tagged);
+            if index.tags.get_mut(tag).is_some_and(last) {
                 index.remove(tag);
             }
         }
-        if index.len() < index.capacity() / SPARSE {
-            index.shrink_to_fit();
+    }
+
+    /// Gives each tag its name in a fleet, which the engine has come into.
+    pub(crate) fn mark(&self, mark: &dyn Fn(&str) -> Mark) {
+        let mut index = self.index.lock();
+        let Index { tags, marks } = &mut *index;
+        marks.clear();
+        for (text, tag) in tags {
+            let mark = mark(text);
+            tag.mark = Some(mark);
+            marks.insert(mark, Arc::clone(text));
         }
     }
 
     /// All that carries the tag at this moment.
     pub(crate) fn carrying(&self, tag: &str) -> Vec<Arc<Tagged>> {
-        let index = self.tags.lock();
-        let mut all: Vec<_> = match index.get(tag) {
-            None => Vec::new(),
-            Some(Carrying::One(_, one)) => one.upgrade().into_iter().collect(),
-            Some(Carrying::Many(many)) => many.values().filter_map(Weak::upgrade).collect(),
-        };
+        let index = self.index.lock();
+        let tag = index.tags.get(tag);
+        let all = tag.map(|it| it.carrying.all()).unwrap_or_default();
         drop(index);
-        all.sort_unstable_by_key(|it| it.id);
+        in_order(all)
+    }
+
+    /// All that carries the tag with this mark.
+    pub(crate) fn marked(&self, mark: Mark) -> Vec<Arc<Tagged>> {
+        let tag = self.index.lock().marks.get(&mark).cloned();
+        tag.map(|tag| self.carrying(&tag)).unwrap_or_default()
+    }
+
+    /// All that carries any tag.
+    pub(crate) fn all(&self) -> Vec<Arc<Tagged>> {
+        let index = self.index.lock();
+        let all = index.tags.values().flat_map(|it| it.carrying.all());
+        let mut all = in_order(all.collect());
+        drop(index);
+        all.dedup_by_key(|it| it.id);
         all
     }
 
     /// How many tags something carries.
     pub(crate) fn len(&self) -> usize {
-        self.tags.lock().len()
+        self.index.lock().tags.len()
     }
 
     pub(crate) fn abandon(&self) {
@@ -176,7 +211,40 @@ impl TagIndex {
 /// A map is made smaller where so few of its places are taken.
 const SPARSE: usize = 8;
 
+fn in_order(mut all: Vec<Arc<Tagged>>) -> Vec<Arc<Tagged>> {
+    all.sort_unstable_by_key(|it| it.id);
+    all
+}
+
+impl Index {
+    fn insert(&mut self, text: &Arc<str>, carrying: Carrying, mark: Option<Mark>) {
+        if let Some(mark) = mark {
+            self.marks.insert(mark, Arc::clone(text));
+        }
+        self.tags.insert(Arc::clone(text), Tag { carrying, mark });
+    }
+
+    fn remove(&mut self, text: &str) {
+        let gone = self.tags.remove(text);
+        if let Some(mark) = gone.and_then(|it| it.mark) {
+            self.marks.remove(&mark);
+        }
+        if self.tags.len() < self.tags.capacity() / SPARSE {
+            self.tags.shrink_to_fit();
+            self.marks.shrink_to_fit();
+        }
+    }
+}
+
 impl Carrying {
+    /// Whatever of it is still there.
+    fn all(&self) -> Vec<Arc<Tagged>> {
+        match self {
+            Self::One(_, one) => one.upgrade().into_iter().collect(),
+            Self::Many(many) => many.values().filter_map(Weak::upgrade).collect(),
+        }
+    }
+
     fn add(&mut self, tagged: &Arc<Tagged>) {
         if let Self::One(id, one) = self {
             let one = (*id, std::mem::take(one));

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::ground::sync::Arc;
+use crate::words::cause::Cause;
 
 /// A name for something that may be seen by others: a keyed digest, from which nothing of it can be read.
 ///
@@ -81,6 +82,16 @@ pub enum Ending {
     Cleared,
     /// They have expired: what is stale may be handed out for as long as the function says.
     Expired,
+}
+
+impl Ending {
+    /// The cause of a release that such an end leads to.
+    pub(crate) fn cause(self) -> Cause {
+        match self {
+            Self::Cleared => Cause::Cleared,
+            Self::Expired => Cause::Expired,
+        }
+    }
 }
 
 /// How a member of a fleet goes on where it cannot hear of the rest.
