@@ -84,7 +84,8 @@ pub(crate) struct TagIndex {
     abandoned: Switch,
 }
 
-/// What carries one tag: mostly one thing.
+/// What carries one tag: mostly one thing, which does not pay for a map.
+#[allow(clippy::box_collection)]
 enum Carrying {
     One(u64, Weak<Tagged>),
     Many(Box<HashMap<u64, Weak<Tagged>>>),

@@ -15,9 +15,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::thread;
 
 use super::carried::{Away, Tasks, step};
-use super::world::{
-    Ends, Got, SESSIONS, TTL, Tagged, Thing, Things, Used, World, key, tag, tags,
-};
+use super::world::{Ends, Got, SESSIONS, TTL, Tagged, Thing, Things, Used, World, key, tag, tags};
 use crate::front::{BuildError, Holding, Identity, Patiently, Registered, enter_session};
 use crate::{Cause, Error, Interrupt, Lease, Refresh, Settings};
 
@@ -87,9 +85,7 @@ impl Stage {
     }
 
     fn dying(&self, f: &Things, number: u64) -> Got {
-        self.building(f, number, || {
-            Err(BuildError::Died(Interrupt(Box::new(()))))
-        })
+        self.building(f, number, || Err(BuildError::Died(Interrupt(Box::new(())))))
     }
 
     fn building(

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tenure::front::{Again, BuildError, Detached, Patiently, Warmed};
-use tenure::{Cause, Refresh, Settings};
+use tenure::{Cause, Refresh, Settings, Tags};
 
 use crate::support::{PAST, Thing, Things, World, key, lock};
 
@@ -127,7 +127,8 @@ type Told = Arc<Mutex<Vec<Warmed<String>>>>;
 fn warm(f: &Things, number: u64, again: Again<Thing, String>, told: &Told) {
     let told = Arc::clone(told);
     let done = move |warmed| lock(&told).push(warmed);
-    f.warm(&key(number).finish(), again, done).unwrap();
+    f.warm(&key(number).finish(), Tags::default(), again, done)
+        .unwrap();
 }
 
 pub fn a6_what_is_warm_is_there_for_the_first_caller(world: &World) {
