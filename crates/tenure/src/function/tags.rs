@@ -43,7 +43,10 @@ impl Engine {
         let whole = functions.filter(|it| it.carries(tag));
         let mut ends: Ends = whole.flat_map(|it| it.take_cleared(cause)).collect();
         // What is cleared is what stood before: not the builds that clear.
-        let own = Inside::flights();
+        let own = match cause {
+            Cause::Cleared => Inside::flights(),
+            _ => Vec::new(),
+        };
         let each = services.tags.carrying(tag).into_iter();
         ends.extend(each.filter_map(|it| it.take(&own, cause)));
         in_turn(services, ends);
