@@ -109,6 +109,8 @@ fn clear_all(py: Python<'_>) -> PyResult<()> {
 }
 
 /// Clears every entry that carries this tag, of every function and in every scope.
+///
+/// A build under way that carries it goes to those who wait for it, and is not kept.
 #[pyfunction]
 fn clear_tag(py: Python<'_>, tag: &Bound<'_, PyAny>) -> PyResult<()> {
     let Ok(tag) = tag.cast::<PyString>() else {

@@ -763,6 +763,8 @@ EACH_SETTING: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"weight": 1}, {"weight": 1, "max_weight": 5}),
     ({}, {"build_timeout": "1h"}),
     ({}, {"fork": "keep"}),
+    ({"tags": ["a"]}, {"tags": ["a", "b"]}),
+    ({"tags": lambda: ["a"]}, {"tags": lambda: ["b"]}),
     ({}, {"ttl": lambda resource: 60}),
     ({"ttl": lambda resource: 60}, {"ttl": lambda resource: 61}),
 ]

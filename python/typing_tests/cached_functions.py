@@ -69,6 +69,10 @@ def opened(path: str) -> sqlite3.Connection:
     return sqlite3.connect(path)
 
 
+def of_path(path: str) -> tuple[str, ...]:
+    return (path,)
+
+
 assert_type(cache_resource(opened, on_release=close)("a.db"), sqlite3.Connection)
 assert_type(cache_resource(on_release=close)(opened)("a.db"), sqlite3.Connection)
 assert_type(cache_resource(opened, on_release=lambda connection, cause: None)("a.db"), sqlite3.Connection)
@@ -77,6 +81,14 @@ assert_type(cache_resource(opened, keep_if=lambda it: it.in_transaction)("a.db")
 cache_resource(opened, on_release=close_by_number)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
 cache_resource(opened, keep_if=len)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
 cache_resource.clear()
+assert_type(cache_resource(opened, tags=["billing"])("a.db"), sqlite3.Connection)
+assert_type(cache_resource(opened, tags=lambda path: {path, "all"})("a.db"), sqlite3.Connection)
+assert_type(cache_resource(tags=of_path)(opened)("a.db"), sqlite3.Connection)
+cache_resource(opened, tags="billing")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+cache_resource(opened, tags=lambda path: path)  # type: ignore[arg-type,return-value]  # pyright: ignore[reportCallIssue, reportArgumentType]
+cache_resource(opened, tags=lambda: ["all"])  # type: ignore[arg-type,misc]  # pyright: ignore[reportCallIssue, reportArgumentType]
+tenure.clear_tag("billing")
+tenure.clear_tag(["billing"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 assert_type(bare.info().hits, int)
 assert_type(bare.info().releases, dict[str, int])
 assert_type(bare.__wrapped__("a.db"), sqlite3.Connection)

@@ -65,6 +65,7 @@ use quote::quote;
 /// | `keep_if` | `fn(&T) -> bool` | asked of what a build gave; with `false` it goes to its callers and is not kept |
 /// | `on_release` | `fn(T)` or `fn(T, Cause)`, or async | receives the resource when its entry has ended and nobody holds it |
 /// | `scope` | `"global"`, `"session"` | who shares an entry |
+/// | `tags` | `["billing", …]`; a function of the arguments, each by reference, that returns a list of texts | what carries a tag is cleared together by `tenure::clear_tag` |
 /// | `drain` | `"30s"`, seconds, a `Duration` expression | how long a lease may outlive its entry before a warning is logged |
 /// | `show_spinner` | `true`, `false`, a text | what a terminal shows while a build runs |
 /// | `show_time` | `true`, `false` | the elapsed time next to it |

@@ -1,5 +1,6 @@
-"""L1, L2, C1, C5, L10, L14 to L17, A1, A3 to A6 under load: every operation on 16 threads at once, with collections forced at random,
-and callbacks that call back, block, raise and clear; beside them loops that come and go, whose callers are cancelled.
+"""L1, L2, C1, C5, L10, L14 to L17, A1, A3 to A6, D6 under load: every operation on 16 threads at once, with collections
+forced at random, and callbacks that call back, block, raise and clear; beside them loops that come and go, whose callers
+are cancelled.
 
 The bounded form does 120,000 operations; `TENURE_TESTS=long` does ten million, `TENURE_OPERATIONS` as many as it says.
 `TENURE_SEED` repeats the dice of an earlier run, which a failure prints.
@@ -70,14 +71,14 @@ class World:
         cache = tenure.cache_resource
         self.functions: list[Any] = [
             cache(on_release=self.release)(lambda key: self.build(key)),
-            cache(max_entries=3, on_release=self.release)(lambda key: self.build(key)),
+            cache(max_entries=3, on_release=self.release, tags=self.tags)(lambda key: self.build(key)),
             cache(ttl=0.005, on_release=self.release)(lambda key: self.build(key)),
             cache(validate=self.validate, on_release=self.release)(lambda key: self.build(key)),
             cache(max_entries=5, ttl=0.02, drain=0.01, validate=self.validate, on_release=self.release)(
                 lambda key: self.build(key)
             ),
-            cache(scope="session", max_entries=4, on_release=self.release)(lambda key: self.build(key)),
-            cache(on_release=self.release, max_entries=10)(lambda key: self.nested(key)),
+            cache(scope="session", max_entries=4, on_release=self.release, tags=self.tags)(lambda key: self.build(key)),
+            cache(on_release=self.release, max_entries=10, tags=["tag 3"])(lambda key: self.nested(key)),
             cache(ttl=0.005, refresh_mode="background", max_stale=0.02, on_release=self.release)(
                 lambda key: self.build(key)
             ),
@@ -92,10 +93,10 @@ class World:
             ),
         ]
         self.async_functions: list[Any] = [
-            cache(on_release=self.release)(self.build_async),
+            cache(on_release=self.release, tags=self.tags)(self.build_async),
             cache(max_entries=3)(self.kept),
             cache(ttl=0.005)(self.kept),
-            cache(scope="loop", max_entries=4)(self.kept),
+            cache(scope="loop", max_entries=4, tags=self.tags)(self.kept),
             cache(drain=0.01, validate=self.validate_async, max_entries=6)(self.kept),
             cache(ttl=0.005, refresh_mode="background", max_stale=0.02)(self.kept),
             cache(ttl=0.01, refresh_mode="ahead", max_idle=0.02, on_release=self.release)(self.build_async),
@@ -182,6 +183,16 @@ class World:
             raise OSError("a check that fails")
         return dice < 0.95
 
+    def tags(self, key: int) -> list[str]:
+        dice = random.random()
+        if dice < 0.005:
+            raise OSError("tags that nobody knows")
+        if dice < 0.01:
+            self.use(random.choice(self.functions), key)
+        elif dice < 0.015:
+            gc.collect()
+        return [f"tag {key % 3}", f"own {key}"]
+
     def block(self) -> None:
         """Waits for another thread that comes here, or gives up."""
         self.meeting.wait(PATIENCE)
@@ -212,8 +223,10 @@ class World:
                         tenure.cache_resource.clear()
                     case it if it < 70:
                         _native.end_session(session)
-                    case it if it < 75:
+                    case it if it < 73:
                         function.info()
+                    case it if it < 75:
+                        tenure.clear_tag(f"tag {dice.randrange(4)}")
                     case it if it < 80:
                         self.clear_async(dice, key)
                     case it if it < 90:
@@ -369,7 +382,7 @@ def check(world: World) -> None:
     print(f"built {built}, released {released}: {dict(causes)}")
     assert built == released == builds(world)
     counts = _native._inspect()
-    assert (counts["flights"], counts["waits"], counts["drains"], counts["sessions"]) == (0, 0, 0, 0)
+    assert (counts["flights"], counts["waits"], counts["drains"], counts["sessions"], counts["tags"]) == (0, 0, 0, 0, 0)
 
 
 def builds(world: World) -> int:

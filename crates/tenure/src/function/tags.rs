@@ -43,7 +43,10 @@ impl Engine {
         let services = self.services();
         let _under_way = services.under_way.begin();
         // What is cleared is what stood before: not the builds that clear.
-        let own = Inside::flights();
+        let own = match cause {
+            Cause::Cleared => Inside::flights(),
+            _ => Vec::new(),
+        };
         let each = services.tags.carrying(tag);
         let ends = self.take_tagged(&|it| it == tag, each, &own, cause);
         if let Some(bus) = services.fleet.bus()

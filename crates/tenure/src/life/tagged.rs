@@ -99,7 +99,8 @@ struct Tag {
     mark: Option<Mark>,
 }
 
-/// What carries one tag: mostly one thing.
+/// What carries one tag: mostly one thing, which does not pay for a map.
+#[allow(clippy::box_collection)]
 enum Carrying {
     One(u64, Weak<Tagged>),
     Many(Box<HashMap<u64, Weak<Tagged>>>),
