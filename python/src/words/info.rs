@@ -147,7 +147,9 @@ impl Info {
             ("inherited", self.0.inherited),
         ];
         let more = more.iter().filter(|(_, number)| *number > 0);
-        let more: String = more.map(|(name, number)| format!("{name}={number}, ")).collect();
+        let more: String = more
+            .map(|(name, number)| format!("{name}={number}, "))
+            .collect();
         format!(
             "Info(hits={}, misses={}, builds={}, failures={}, entries={}, draining={}, {more}\
              releases={{{releases}}})",
