@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from unittest import mock
 
 import cachier
@@ -84,7 +84,11 @@ def real_time() -> AbstractContextManager[None]:
 def streamlits_clock() -> Iterator[None]:
     """Streamlit's clock, half a term further on than the end of the first."""
     timer = cache_utils.TTLCACHE_TIMER
-    with mock.patch.object(cache_utils, "TTLCACHE_TIMER", lambda: timer() + MINUTE * 1.5):
+
+    def later() -> float:
+        return timer() + MINUTE * 1.5
+
+    with mock.patch.object(cache_utils, "TTLCACHE_TIMER", later):
         yield
 
 
@@ -94,7 +98,7 @@ def cashews_clock() -> Iterator[None]:
 
     class Later(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = timezone.utc) -> Later:
+        def now(cls, tz: tzinfo | None = UTC) -> Later:
             return super().now(tz) + timedelta(seconds=MINUTE * 1.5)
 
     with mock.patch.object(EARLY, "datetime", Later):

@@ -110,7 +110,7 @@ class Warming:
                 self._failures.append(Failed(*call, error))
             woken = self._woken if self.ready() else []
             self._changed.notify_all()
-        _count(-1)
+        pending(-1)
         for wake in woken:
             # The loop of whoever waited may have been closed.
             with contextlib.suppress(RuntimeError):
@@ -137,7 +137,7 @@ def warm(cached: Any, calls: Iterable[Any] | None, first: tuple[Any, ...] = ()) 
                 f"{name}.warm(...) in a task"
             ) from None
     warming = Warming(name, len(given))
-    _count(len(given))
+    pending(len(given))
     begun = 0
     try:
         for args, kwargs in given:
@@ -146,7 +146,7 @@ def warm(cached: Any, calls: Iterable[Any] | None, first: tuple[Any, ...] = ()) 
             begun += 1
     except BaseException:
         # Those that have begun go on; who asked for the others hears of it now.
-        _count(begun - len(given))
+        pending(begun - len(given))
         raise
     return warming
 
@@ -172,7 +172,8 @@ _lock = threading.Lock()
 _pending = 0
 
 
-def _count(more: int) -> None:
+def pending(more: int) -> None:
+    """So many more are on their way, or fewer."""
     global _pending
     with _lock:
         _pending += more

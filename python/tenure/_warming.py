@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from tenure import _warm
 from tenure._warm import Warming
 
 __all__ = ["begin", "taken"]
@@ -47,8 +48,17 @@ def begin(named: Sequence[str], app: str) -> str | None:
             why = str(error) if isinstance(error, _NotFound) else traceback.format_exc()
             return f"--warm {name}: {why}"
     if found:
-        threading.Thread(target=_run, args=(found, sys.stderr), name="tenure warm", daemon=True).start()
+        # Until all of it has been called, nobody knows what it will warm.
+        _warm.pending(1)
+        threading.Thread(target=_begun, args=(found,), name="tenure warm", daemon=True).start()
     return None
+
+
+def _begun(found: Sequence[tuple[str, Callable[[], Any]]]) -> None:
+    try:
+        _run(found, sys.stderr)
+    finally:
+        _warm.pending(-1)
 
 
 class _NotFound(Exception):

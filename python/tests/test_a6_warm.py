@@ -172,6 +172,7 @@ def test_a6_the_command_takes_its_own_option_and_leaves_the_rest() -> None:
 
 
 MODELS = """
+import threading
 import tenure
 
 @tenure.cache_resource
@@ -191,6 +192,12 @@ def breaks():
     raise ValueError("not today")
 
 number = 7
+begun, may_end, was_ready = threading.Event(), threading.Event(), []
+
+def slow():
+    was_ready.append(tenure.ready())
+    begun.set()
+    assert may_end.wait(60)
 """
 
 
@@ -218,6 +225,18 @@ def test_a6_the_server_says_in_the_terminal_what_is_warm(models: Any) -> None:
     assert lines[-1].endswith(" s, 2 failed")
     assert models.model.peek("small") == ["small"]
     assert models.alone.peek() == ["alone"]
+
+
+def test_a6_a_server_is_not_ready_before_what_it_warms_has_been_called(models: Any) -> None:
+    """A function that takes its time before it says what is to be warm."""
+    assert tenure.ready()
+    assert _warming.begin(["models_to_warm:slow"], "app.py") is None
+    assert not tenure.ready()
+    assert models.begun.wait(LOST)
+    assert models.was_ready == [False]
+    models.may_end.set()
+    while not tenure.ready():
+        pass
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 import tenure
@@ -64,3 +66,27 @@ def test_l14_checked_accesses_count_as_use(clock: Clock, ledger: Ledger) -> None
         clock.advance(50)
         thing()
     assert thing.info().builds == 1
+
+
+def test_l14_the_log_tells_what_went_and_why(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """L15: of weights too; of a cache that is full by number it does not."""
+    idle = tenure.cache_resource(max_idle="1m", weight=7)(lambda: object())
+    heavy = tenure.cache_resource(weight=len, max_weight=10)(lambda name: name * 6)
+    full = tenure.cache_resource(max_entries=1)(lambda name: object())
+
+    def all_of_it() -> list[str]:
+        caplog.clear()
+        idle()
+        clock.advance(61)
+        heavy("a"), heavy("b")
+        full("a"), full("b")
+        heavy.clear()
+        return [record.getMessage().rpartition("<locals>.")[2] for record in caplog.records]
+
+    with caplog.at_level(logging.INFO, logger="tenure"):
+        assert all_of_it() == [
+            "<lambda>: released, since nobody asked for it within max_idle (weight=7)",
+            "<lambda>: released, to make room for another (weight=6)",
+        ]
+    with caplog.at_level(logging.WARNING, logger="tenure"):
+        assert all_of_it() == []

@@ -57,6 +57,7 @@ def test_l15_a_fixed_weight(clock: Clock, ledger: Ledger) -> None:
     for name in range(3):
         thing(name)
     assert thing.info().weight == 8
+    assert "draining=0, weight=8, releases={" in repr(thing.info())
 
 
 def test_l15_one_budget_for_the_process(clock: Clock, ledger: Ledger) -> None:

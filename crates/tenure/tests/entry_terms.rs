@@ -480,6 +480,40 @@ fn a4_ahead_goes_on_for_as_long_as_it_is_asked_for() {
 }
 
 #[test]
+fn a4_a_use_in_the_very_moment_of_a_build_or_a_renewal_counts_for_what_comes_after() {
+    // The clock stands still between the two, as the system's coarse one does for a tick.
+    for is_used in [true, false] {
+        let world = World::new(minute().refresh(Refresh::Ahead));
+        world.get();
+        world.get();
+        world.pass(55 * SECOND);
+        assert_eq!((world.builds(), world.info().renewals), (2, 1));
+        if is_used {
+            world.get();
+        }
+        world.pass(55 * SECOND);
+        assert_eq!(world.info().renewals, if is_used { 2 } else { 1 });
+        world.is_settled();
+    }
+}
+
+#[test]
+fn l15_of_uses_in_one_moment_the_last_counts() {
+    let world = World::new(Settings::default().weighs(true).max_weight(2));
+    for (name, number) in [(1, 1), (2, 2)] {
+        world.offers(heavy(number, 1));
+        world.at(name);
+    }
+    for name in [1, 2, 2, 1, 1] {
+        world.at(name);
+    }
+    world.offers(heavy(3, 1));
+    world.at(3);
+    assert_eq!(world.released(), [(2, Cause::Evicted)]);
+    world.is_settled();
+}
+
+#[test]
 fn a4_no_more_refreshes_run_at_a_time_than_there_are_workers() {
     let world = World::new(background());
     world.engine.configure(|config| config.refresh_workers = 2);

@@ -114,3 +114,25 @@ fn l9_a_check_that_panics_is_logged_with_the_functions_name() {
     assert_eq!(lines, [panicked("later")]);
     assert_eq!(later::info().builds, 2);
 }
+
+#[test]
+fn l15_the_log_tells_what_had_to_make_room() {
+    #[cache_resource(weight = |text: &String| text.len(), max_weight = 10)]
+    fn heavy(name: &str) -> String {
+        name.repeat(6)
+    }
+
+    #[cache_resource(max_entries = 1)]
+    fn full(name: &str) -> String {
+        name.to_owned()
+    }
+
+    let (_, lines) = logged(|| {
+        let _ = (heavy("a"), heavy("b"), full("a"), full("b"));
+    });
+    let lines: Vec<_> = lines.iter().filter(|it| it.starts_with("INFO")).collect();
+    assert_eq!(
+        lines,
+        ["INFO message=released, to make room for another function=heavy weight=6"]
+    );
+}

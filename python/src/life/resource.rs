@@ -449,6 +449,14 @@ impl Behaviour<Held> for Callbacks {
         });
     }
 
+    fn gave_way(&self, function: &str, why: &str, weight: u64) {
+        let weight = match weight {
+            0 => String::new(),
+            weight => format!(" (weight={weight})"),
+        };
+        attach::with(|py| log::info(py, format_args!("{function}: {why}{weight}")));
+    }
+
     fn release_or_begin(
         &self,
         value: Held,

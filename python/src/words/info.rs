@@ -32,7 +32,7 @@ impl EntryInfo {
 ///
 /// Times are in seconds. `releases` gives the number of releases by cause; the causes are
 /// `evicted`, `expired`, `cleared`, `invalid`, `replaced`, `session_ended`, `superseded`,
-/// `orphaned` and `shutdown`.
+/// `orphaned`, `idle` and `shutdown`.
 #[pyclass(frozen, module = "tenure", name = "Info")]
 pub(crate) struct Info(tenure::Info);
 
@@ -140,8 +140,18 @@ impl Info {
             .map(|(cause, number)| format!("{:?}: {number}", cause.name()))
             .collect::<Vec<_>>()
             .join(", ");
+        // What most functions have none of.
+        let more = [
+            ("weight", self.0.weight),
+            ("renewals", self.0.renewals),
+            ("inherited", self.0.inherited),
+        ];
+        let more = more.iter().filter(|(_, number)| *number > 0);
+        let more: String = more
+            .map(|(name, number)| format!("{name}={number}, "))
+            .collect();
         format!(
-            "Info(hits={}, misses={}, builds={}, failures={}, entries={}, draining={}, \
+            "Info(hits={}, misses={}, builds={}, failures={}, entries={}, draining={}, {more}\
              releases={{{releases}}})",
             self.0.hits,
             self.0.misses,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt;
 use std::sync::Mutex;
 
 use pyo3::exceptions::PyUserWarning;
@@ -40,6 +41,22 @@ pub(crate) fn line(py: Python<'_>, is_error: bool, text: &str) {
         intern!(py, "warning")
     };
     let logged = logger(py).and_then(|logger| logger.call_method1(level, ("%s", text)));
+    if let Err(broken) = logged {
+        broken.write_unraisable(py, None);
+    }
+}
+
+/// Logs what may be of interest, where the program wants to see that. Never raises.
+pub(crate) fn info(py: Python<'_>, text: fmt::Arguments<'_>) {
+    let logged = logger(py).and_then(|logger| {
+        /// `logging.INFO`.
+        const INFO: u8 = 20;
+        let wanted = logger.call_method1(intern!(py, "isEnabledFor"), (INFO,))?;
+        if wanted.is_truthy()? {
+            logger.call_method1(intern!(py, "info"), ("%s", text.to_string()))?;
+        }
+        Ok(())
+    });
     if let Err(broken) = logged {
         broken.write_unraisable(py, None);
     }

@@ -71,6 +71,7 @@ pub(crate) struct Departed<V> {
     pub(crate) value: V,
     pub(crate) cause: Cause,
     pub(crate) built_at: Nanos,
+    pub(crate) weight: u64,
     /// Where a shutdown waits for it until it is released, or drains.
     pub(crate) leaving: Option<Side>,
     /// Whether a parent process releases it.

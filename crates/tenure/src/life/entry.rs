@@ -299,6 +299,7 @@ impl<V> Entry<V> {
             // A live entry that nobody holds was never handed to its cache.
             cause: Cause::from_number(ended & CAUSE).unwrap_or(Cause::Orphaned),
             built_at: self.built_at,
+            weight: self.weight(),
             leaving: leaving.map(|it| it.0),
         };
         Some((departed, ended != LIVE && ended & LENT != 0))

@@ -127,19 +127,29 @@ impl<V: Resource> Departed<V> {
     }
 
     fn settle(self, core: &Core<V>, leaving: Option<CountGuard<'_>>) {
-        let Self { value, cause, .. } = self;
+        let Self {
+            value,
+            cause,
+            weight,
+            ..
+        } = self;
         // One count begins before the other ends.
         let _under_way = core.services.under_way.begin_once();
         drop(leaving);
         core.counters.released(cause);
         let _releasing = core.counters.releases();
+        let why = went_because(cause, weight);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let later = Later {
                 function: &core.name,
                 releases: &core.services.async_releases,
                 counters: &core.counters,
             };
-            core.behaviour.release_or_begin(value, cause, &later)
+            let released = core.behaviour.release_or_begin(value, cause, &later);
+            if let Some(why) = why {
+                core.behaviour.gave_way(&core.name, why, weight);
+            }
+            released
         }));
         match outcome {
             Ok(Ok(())) => {}
@@ -149,6 +159,16 @@ impl<V: Resource> Departed<V> {
                 core.counters.release_failed();
             }
         }
+    }
+}
+
+/// Why the cache itself gave up a good resource, where that is worth telling: of those in a cache that is
+/// full by number it is not.
+fn went_because(cause: Cause, weight: u64) -> Option<&'static str> {
+    match cause {
+        Cause::Idle => Some("released, since nobody asked for it within max_idle"),
+        Cause::Evicted if weight > 0 => Some("released, to make room for another"),
+        _ => None,
     }
 }
 
@@ -186,6 +206,7 @@ impl<V: Resource> Drop for Unkept<'_, V> {
                 value: built.value,
                 cause: Cause::Orphaned,
                 built_at: self.built_at,
+                weight: 0,
                 leaving: None,
                 inherited: false,
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::threads::{Pair, both, does, gets, model, spawn, with, with_ttl};
 use super::world::{Ends, Got, PAST_TTL, TTL, Thing, Things, World, key, tag};
-use crate::front::{BuildError, Holding, Patiently};
+use crate::front::{Asked, Awaiting, BuildError, Detached, Holding, Next, Patiently};
 use crate::ground::sync::{Arc, Condvar, Mutex};
 use crate::life::cleared::Clearing;
 use crate::{Cause, Error, Interrupt, Lease, Refresh, Settings};
@@ -678,6 +678,44 @@ fn a4_a_refresh_and_the_end_of_the_old_one() {
         let (world, function) = shared;
         assert_eq!(world.log.built(), 2);
         world.check_to_the_end(&[&function]);
+    });
+}
+
+/// A build that belongs to no caller, and two that wait for it.
+fn waited_for((_, function): &Pair) -> (Detached<Thing, u64>, [Awaiting<Thing, u64>; 2]) {
+    let next = || function.next(&key(1).finish(), &mut Asked::default(), &|| None);
+    match (next(), next()) {
+        (Ok(Next::Build(build, first)), Ok(Next::Wait(other))) => (build, [first, other]),
+        _ => unreachable!("there is nothing, and then a build"),
+    }
+}
+
+fn fails(build: Detached<Thing, u64>) -> impl FnOnce() + 'static {
+    move || drop(build.finish(Err(BuildError::Failed(7)), |_| 7))
+}
+
+#[test]
+fn a4_a_failure_that_nobody_hears_is_told_once() {
+    model(|| {
+        let shared = with(Settings::default());
+        let (build, [first, other]) = waited_for(&shared);
+        let leaves = spawn(move || first.give_up());
+        both(fails(build), move || other.give_up());
+        leaves.join().unwrap();
+        assert_eq!(shared.0.log.untold(), 1);
+        shared.0.check_to_the_end(&[&shared.1]);
+    });
+}
+
+#[test]
+fn a4_a_failure_that_somebody_hears_is_not_told() {
+    model(|| {
+        let shared = with(Settings::default());
+        let (build, [first, other]) = waited_for(&shared);
+        both(fails(build), move || other.give_up());
+        assert!(matches!(first.landed(), Err(Error::Failed(7))));
+        assert_eq!(shared.0.log.untold(), 0);
+        shared.0.check_to_the_end(&[&shared.1]);
     });
 }
 

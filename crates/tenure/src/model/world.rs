@@ -1,6 +1,7 @@
 //! An engine whose resources keep a log. The log itself is no part of what is checked, so it uses
 //! the standard library's locks, under which nothing gives way to another thread.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +53,7 @@ impl Drop for Used {
 #[derive(Default)]
 pub(super) struct Log {
     built: AtomicU64,
+    untold: AtomicU64,
     released: Mutex<BTreeMap<u64, Cause>>,
 }
 
@@ -65,6 +67,11 @@ impl Log {
 
     pub(super) fn built(&self) -> u64 {
         self.built.load(Ordering::SeqCst)
+    }
+
+    /// How many failures nobody has heard of.
+    pub(super) fn untold(&self) -> u64 {
+        self.untold.load(Ordering::SeqCst)
     }
 
     pub(super) fn cause(&self, number: u64) -> Option<Cause> {
@@ -90,6 +97,10 @@ impl Behaviour<Thing> for Keeper {
 
     fn weight(&self, value: &Thing) -> Result<u64, Interrupt> {
         Ok(1 + value.number % 3)
+    }
+
+    fn build_failed(&self, _: &str, _: &dyn Any) {
+        self.log.untold.fetch_add(1, Ordering::SeqCst);
     }
 
     fn release(&self, value: Thing, cause: Cause) -> Result<(), ReleaseFailed> {

@@ -98,6 +98,12 @@ pub trait Behaviour<V>: Any + Send + Sync {
         tracing::error!(%function, "a build failed that nobody waited for any more");
     }
 
+    /// Learns that the cache has released a resource that lay idle, or had to make room for others
+    /// by its weight, which is given. Nobody has asked for that, so the log tells of it.
+    fn gave_way(&self, function: &str, why: &str, weight: u64) {
+        tracing::info!(%function, weight, "{why}");
+    }
+
     /// Receives the resource when its entry has ended; dropping it is all that is needed where
     /// there is nothing to do.
     ///
