@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenure import _native
@@ -68,6 +68,8 @@ def writers() -> Iterator[list[Writer]]:
 def test_d2_members_write_the_keys_of_each_kind_alike(kind: str, writers: list[Writer]) -> None:
     meanings = set()
 
+    # Both processes answer for each of them.
+    @settings(max_examples=settings.default.max_examples // 10)
     @given(st.lists(kinds.of(kind), min_size=1, max_size=10))
     def alike(specs: list[kinds.Spec]) -> None:
         one, other = (writer.keys(specs) for writer in writers)

@@ -55,7 +55,7 @@ def test_d3_the_permit_of_a_builder_that_dies_runs_out(world: World) -> None:
     await_true(lambda: len(log(world)) == 1, "one begins")
     waits.begin("gated", 7)
     dies.process.kill()
-    dies.process.wait()
+    dies.process.communicate()
     world.members.remove(dies)
     open_gate(world, waits)
     assert waits.answer() == 7

@@ -96,6 +96,10 @@ impl Membership {
     /// Knows a function by its mark.
     pub(crate) fn know(&self, mark: Mark, function: Weak<dyn AnyFunction>) {
         let mut functions = self.functions.lock();
+        // Amortised: what is gone is swept when the table would grow.
+        if functions.len() == functions.capacity() {
+            functions.retain(|_, known| known.iter().any(|it| it.strong_count() > 0));
+        }
         let known = functions.entry(mark).or_default();
         known.retain(|it| it.strong_count() > 0 && !it.ptr_eq(&function));
         known.push(function);
