@@ -59,14 +59,14 @@ impl Tagging {
             });
         }
         let mut all = match listed(&value)? {
-            Some(Ok(tags)) => tags,
-            Some(Err(wrong)) => {
+            Listed::Tags(tags) => tags,
+            Listed::Has(wrong) => {
                 return Err(errors::setting_type(
                     py,
                     format!("tags cannot have {wrong:?} in it: each tag is a string. {FORMS}"),
                 ));
             }
-            None => {
+            Listed::None => {
                 return Err(errors::setting_type(
                     py,
                     format!("tags cannot be {value:?}. {FORMS}"),
@@ -82,26 +82,32 @@ impl Tagging {
     }
 }
 
-/// The strings of a list, a tuple or a set, or the first that is none. Nothing where it is none of these.
-fn listed<'py>(
-    value: &Bound<'py, PyAny>,
-) -> PyResult<Option<Result<Vec<Arc<str>>, Bound<'py, PyAny>>>> {
+/// What was given or returned for tags.
+enum Listed<'py> {
+    Tags(Vec<Arc<str>>),
+    /// A list, with this in it that is no string.
+    Has(Bound<'py, PyAny>),
+    /// Neither a list, a tuple nor a set.
+    None,
+}
+
+fn listed<'py>(value: &Bound<'py, PyAny>) -> PyResult<Listed<'py>> {
     let is_list = value.is_instance_of::<PyList>()
         || value.is_instance_of::<PyTuple>()
         || value.is_instance_of::<PySet>()
         || value.is_instance_of::<PyFrozenSet>();
     if !is_list {
-        return Ok(None);
+        return Ok(Listed::None);
     }
     let mut tags = Vec::new();
     for tag in value.try_iter()? {
         let tag = tag?;
         match tag.cast::<PyString>() {
             Ok(text) => tags.push(Arc::from(text.to_str()?)),
-            Err(_) => return Ok(Some(Err(tag))),
+            Err(_) => return Ok(Listed::Has(tag)),
         }
     }
-    Ok(Some(Ok(tags)))
+    Ok(Listed::Tags(tags))
 }
 
 /// The tags that a callable gives for a call of the function named, which it is called as: with the
@@ -137,11 +143,11 @@ pub(crate) fn of_call(
         return Err(refused_tags(function, &answer));
     }
     match listed(&answer)? {
-        Some(Ok(tags)) => Ok(tags.into_iter().collect()),
-        Some(Err(wrong)) => Err(PyTypeError::new_err(format!(
+        Listed::Tags(tags) => Ok(tags.into_iter().collect()),
+        Listed::Has(wrong) => Err(PyTypeError::new_err(format!(
             "tags of {function} returned a list with {wrong:?} in it: each tag is a string. {FORMS}"
         ))),
-        None => Err(PyTypeError::new_err(format!(
+        Listed::None => Err(PyTypeError::new_err(format!(
             "tags of {function} returned {answer:?}, which is no list of strings. {FORMS}"
         ))),
     }
