@@ -47,7 +47,7 @@ TWO_PROCESSES := -n 2 --dist worksteal
 SPREAD ?=
 
 RUST_SOURCES := Cargo.toml $(wildcard Cargo.lock) python/Cargo.toml python/pyproject.toml \
-	$(shell find $(addprefix crates/,tenure tenure-digest tenure-duration tenure-macros) python/src \
+	$(shell find $(addprefix crates/,tenure tenure-digest tenure-duration tenure-fleet tenure-macros) python/src \
 		-name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
 PY_SOURCES := $(shell find python/tenure -type f ! -name '*.so' ! -path '*__pycache__*' 2>/dev/null)
 TEST_WHEEL := $(TARGET)/wheels/test-$(PYVER)

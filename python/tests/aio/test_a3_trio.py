@@ -640,9 +640,7 @@ except KeyboardInterrupt:
     steps.append("interrupted")
 assert steps == ["the program's end", "released", "interrupted"], steps
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=LOST, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=LOST, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("playwright", reason="pip install playwright")
-from conftest import Clerk, Demo
 from serving import Browsers
+
+from conftest import Clerk, Demo
 
 sys.path.append(str(Path(__file__).parents[1] / "real"))
 

@@ -51,6 +51,16 @@ def of_tenant(key: int) -> list[int]:
 TENANT = "a"
 
 
+@tenure.cache_resource(tags=lambda key, tenant: [f"tenant:{tenant}"])
+def tagged(key: int, tenant: int) -> list[int]:
+    return [read(key)]
+
+
+@tenure.cache_resource(scope="thread", tags=["credential"])
+def of_thread(key: int) -> list[int]:
+    return [read(key)]
+
+
 def gate(key: int) -> None:
     """Waits until the test has the build go on."""
     with (FOLDER / f"gate-{os.getpid()}").open() as opened:
@@ -164,6 +174,9 @@ DO: dict[str, Callable[..., Any]] = {
     "stale": lambda key: stale(key)[0],
     "of_tenant": lambda tenant, key: in_tenant(tenant, lambda: of_tenant(key)[0]),
     "clear_tenant": lambda tenant, *key: in_tenant(tenant, of_tenant.clear, *key),
+    "tagged": lambda key, tenant: tagged(key, tenant)[0],
+    "of_thread": lambda key: of_thread(key)[0],
+    "clear_tag": tenure.clear_tag,
     "gated": lambda key: outcome(lambda: gated(key)),
     "gated_async": lambda key: outcome(lambda: asyncio.run(gated_async(key))),
     "waits": lambda: _native._inspect()["flights"],

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-import signal
 import shutil
+import signal
 
 import pytest
-
-from conftest import KEYS, World, await_true
+from processes import KEYS, World, await_true
 
 MEMBERS = 8
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -19,52 +20,50 @@ class Missing(Exception):
 
 
 class Server:
-    """The server as a process that a test stops and starts again at the same address."""
+    """A server that a test may kill, stop, and start again with what it has saved."""
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
-        found = shutil.which("valkey-server") or shutil.which("redis-server")
-        if found is None:
-            raise Missing("there is no Redis or Valkey (on Debian: apt-get install redis-server)")
-        self._program = found
-        self._folder = folder
+        program = shutil.which("redis-server") or shutil.which("valkey-server")
+        if program is None:
+            raise Missing("there is no redis-server on the path (on Debian: apt-get install redis-server)")
+        self.folder = folder
         self.port = port or free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self._program = program
+        self.run()
 
-    def start(self) -> None:
+    def run(self) -> None:
         """Starts it with what the folder has, and waits until it answers."""
-        self.process = subprocess.Popen(
-            [
-                self._program,
-                *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder)),
-                *("--save", "", "--appendonly", "no", "--logfile", str(self._folder / "log")),
-            ]
-        )
+        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self.folder}
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        self.process = subprocess.Popen([self._program, *words], stdout=subprocess.DEVNULL)
         until = time.monotonic() + LOST
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > until:
-                raise Missing(f"the server did not start: {(self._folder / 'log').read_text()}")
-            time.sleep(0.01)
+                raise Missing("the Redis server does not start")
 
     def answers(self) -> bool:
         """Whether it answers a ping."""
         try:
-            return self.ask("PING") == "+PONG"
+            return self.command("PING") == b"+PONG"
         except OSError:
             return False
 
-    def ask(self, *words: str) -> str:
-        """The first line of the server's answer to a command."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=LOST) as link:
-            link.sendall((" ".join(words) + "\r\n").encode())
-            return link.makefile().readline().rstrip()
+    def command(self, *words: str) -> bytes:
+        """The first line of its answer to a command."""
+        packed = f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(packed.encode())
+            return connection.makefile("rb").readline().rstrip()
+
+    def signal(self, number: int) -> None:
+        """Sends it a signal."""
+        self.process.send_signal(number)
 
     def kill(self) -> None:
-        """Ends it as a crash does; nothing of what it had is kept."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(LOST)
-            self.process = None
+        """Ends it as a crash does."""
+        self.process.kill()
+        self.process.wait()
 
 
 def free_port() -> int:
@@ -80,8 +79,8 @@ def server(port: int | None = None) -> Iterator[Server]:
     """Runs a server on this port, or on a free one."""
     with tempfile.TemporaryDirectory(prefix="redis-") as folder:
         running = Server(Path(folder), port)
-        running.start()
         try:
             yield running
         finally:
+            running.signal(signal.SIGCONT)
             running.kill()

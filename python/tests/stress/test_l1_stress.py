@@ -1,7 +1,6 @@
-"""L1, L2, C1, C5, L10, L14 to L17, A1, A3 to A6, D6 under load: every operation on 16 threads at once, with collections
-forced at random, and callbacks that call back, block, raise and clear; beside them loops that come and go, whose callers
-are cancelled.
-
+"""L1, L2, C1, C5, L10, L14 to L17, A1, A3 to A6, D6 under load: every operation on 16 threads at once, with
+collections forced at random, and callbacks that call back, block, raise and clear; beside them loops that come and go,
+whose callers are cancelled.
 The bounded form does 120,000 operations; `TENURE_TESTS=long` does ten million, `TENURE_OPERATIONS` as many as it says.
 `TENURE_SEED` repeats the dice of an earlier run, which a failure prints.
 """
