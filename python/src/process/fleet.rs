@@ -14,7 +14,6 @@ use tenure::fleet::{Ending, Lost, Terms};
 use tenure_fleet::{Error, Fleet, Member, Settings, State};
 
 use crate::encode::alike;
-use crate::process;
 
 /// How a fleet is named, in the program or in its environment.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -84,14 +83,19 @@ fn known() -> std::sync::MutexGuard<'static, Known> {
 pub(crate) fn read_environment(py: Python<'_>) -> Result<(), Error> {
     let version = py.version_info();
     LANGUAGE.get_or_init(|| format!("cpython {}.{}", version.major, version.minor));
-    choose(py, Written::default()).map(drop)
+    choose(py, None, Written::default()).map(drop)
 }
 
-/// Has the program's own engine be a member of the fleet that is written, or of none. Whether it has left one.
+/// Has the program's own engine, if there is one yet, be a member of the fleet that is written, or of none. Whether it
+/// has left one.
 ///
 /// # Errors
 /// A fleet that cannot be, with what to write; then everything stays as it was.
-pub(crate) fn choose(py: Python<'_>, written: Written) -> Result<bool, Error> {
+pub(crate) fn choose(
+    py: Python<'_>,
+    engine: Option<&Engine>,
+    written: Written,
+) -> Result<bool, Error> {
     if known().written.as_ref() == Some(&written) {
         return Ok(false);
     }
@@ -108,7 +112,7 @@ pub(crate) fn choose(py: Python<'_>, written: Written) -> Result<bool, Error> {
     };
     let has_left = before.is_some();
     let mut bus = None;
-    if let Some(engine) = process::own_engine() {
+    if let Some(engine) = engine {
         bus = engine.leave_fleet();
         join(engine);
     }
@@ -164,7 +168,6 @@ pub(crate) fn after_fork() {
 
 /// The member that this process is, if it is one.
 pub(crate) fn member() -> Option<Arc<Fleet>> {
-    process::engine();
     known().member.clone()
 }
 

@@ -1,14 +1,13 @@
-"""D1 with processes on a real server: what one clears ends in all, and is never lost, whatever becomes of the server."""
+"""D1 with processes on a real server: what one clears ends in all, whatever becomes of the server."""
 
 from __future__ import annotations
 
 import random
-import signal
 import shutil
+import signal
 
 import pytest
-
-from conftest import KEYS, World, await_true
+from fleet_world import KEYS, World, await_true
 
 MEMBERS = 8
 

@@ -6,9 +6,9 @@ import os
 import socket
 
 import pytest
+from fleet_world import World, await_true
 
 import tenure
-from conftest import World, await_true
 
 
 def test_d5_the_figures_of_all_members_are_seen_together(world: World) -> None:
