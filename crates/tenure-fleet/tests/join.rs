@@ -62,7 +62,11 @@ fn d1_what_one_engine_clears_ends_in_another_and_their_figures_are_seen() {
     until(|| here.info().entries == 0);
     let members = fleet.members(support::BOUND).unwrap();
     assert_eq!(members.len(), 2);
-    assert!(members.iter().all(|it| it.figures.contains("\"language\": \"rust\"")));
+    assert!(
+        members
+            .iter()
+            .all(|it| it.figures.contains("\"language\": \"rust\""))
+    );
     assert!(one.shutdown() && two.shutdown());
 }
 
@@ -94,6 +98,11 @@ fn d2_another_secret_in_one_process_is_refused() {
     let engine = Engine::new();
     let other = tenure_fleet::Settings::new(server.url(), "the secret of another fleet");
     let refused = tenure_fleet::join(&engine, other, Terms::default());
-    assert!(refused.unwrap_err().to_string().contains("before the first cached call"));
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("before the first cached call")
+    );
     assert!(engine.fleet().is_none());
 }

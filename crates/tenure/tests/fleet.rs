@@ -623,3 +623,34 @@ fn d2_a_function_of_the_macro_is_known_by_its_module_and_name() {
     assert_eq!(raised[1], (Topic::Function(function), Ending::Cleared));
     Engine::global().leave_fleet();
 }
+
+#[test]
+fn d1_what_is_known_of_entries_goes_with_them() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let world = member(&fleet);
+    let pools = pools_with(&world, Settings::default().max_entries(10));
+    for at in 0..1000 {
+        get(&pools, at, at);
+        assert!(
+            world.engine.inspect().marks <= 40,
+            "entries that were evicted"
+        );
+    }
+    pools.clear().unwrap();
+    assert_eq!(world.engine.inspect().marks, 0);
+    // A build that clears keeps its own.
+    let other = member(&fleet);
+    let others = self::pools(&other);
+    let build = || {
+        others.clear().unwrap();
+        Ok(7)
+    };
+    assert_eq!(*others.get_or_build(&key(1).finish(), build).unwrap(), 7);
+    assert_eq!(
+        (others.info().entries, other.engine.inspect().marks),
+        (1, 1)
+    );
+    get(&pools, 1, 10);
+    pools.clear_entry(&key(1).finish()).unwrap();
+    assert_eq!(others.info().entries, 0);
+}

@@ -68,8 +68,19 @@ struct Known {
     member: Option<Arc<Fleet>>,
     /// When this process became a member.
     joined: Option<Instant>,
-    /// Since when this process may have entries of its parent.
+    /// Since when there may be entries that a member before has not heard of the end of: in this process, or in its
+    /// parent.
     since: Option<Instant>,
+}
+
+impl Known {
+    /// Until when this process has heard all that others have ended: whoever takes over its entries is told the rest.
+    fn heard_until(&self) -> Option<Instant> {
+        match self.member.as_ref()?.state() {
+            State::CaughtUp { .. } => Some(Instant::now()),
+            _ => self.joined,
+        }
+    }
 }
 
 fn known() -> std::sync::MutexGuard<'static, Known> {
@@ -104,21 +115,26 @@ pub(crate) fn choose(
         tenure_fleet::prepare(&chosen.settings)?;
         alike::begin();
     }
+    let leaves = chosen.is_none();
     let before = {
         let mut known = known();
+        known.since = known.heard_until().or(known.since);
         known.written = Some(written);
         known.chosen = chosen;
         known.member.take()
     };
-    let has_left = before.is_some();
+    let has_left = leaves && before.is_some();
     let mut bus = None;
     if let Some(engine) = engine {
-        bus = engine.leave_fleet();
+        if leaves {
+            bus = engine.leave_fleet();
+        }
+        // In the place of the one before, so that at no moment it is in none.
         join(engine);
     }
     // It sends what it has raised.
     py.detach(move || drop((before, bus)));
-    Ok(has_left && known().chosen.is_none())
+    Ok(has_left)
 }
 
 /// Has the program's own engine join, if there is a fleet to join.
@@ -152,13 +168,7 @@ pub(crate) fn language() -> &'static str {
 /// Before a fork: what a child process is handed is as old as what this one has heard.
 pub(crate) fn before_fork(_: Python<'_>) {
     let mut known = known();
-    let Some(member) = &known.member else {
-        return;
-    };
-    known.since = match member.state() {
-        State::CaughtUp { .. } => Some(Instant::now()),
-        _ => known.joined,
-    };
+    known.since = known.heard_until().or(known.since);
 }
 
 /// In a child process: the member is the parent's.

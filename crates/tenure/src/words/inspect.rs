@@ -20,4 +20,6 @@ pub struct Inspection {
     pub jobs: usize,
     /// Nodes for entries, taken or free.
     pub nodes: usize,
+    /// Marks of calls, in a fleet.
+    pub marks: usize,
 }
