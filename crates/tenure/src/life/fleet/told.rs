@@ -147,10 +147,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Notes the mark of a call that is about to stand here, or to be built.
     pub(in crate::life) fn note_mark(&self, state: &mut Contents<V, F>, key: &KeyRef<'_>) {
-        if let Some(mark) = self.mark(key) {
-            if state.marks.note(mark, key.to_key()) {
-                state.sweep_marks();
-            }
+        if let Some(mark) = self.mark(key)
+            && state.marks.note(mark, key.to_key())
+        {
+            state.sweep_marks();
         }
     }
 
