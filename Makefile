@@ -178,6 +178,7 @@ python-3.%: ## CPython 3.14 or 3.15 from Debian's archive, in .pythons, where it
 	@scripts/find-python --minor 3.$* >/dev/null || scripts/debian-python 3.$*
 
 test-rust: ## every crate but Python's, the examples, and what the documentation shows
+	@scripts/debian --optional redis-server redis-server
 	$(CARGO) test --workspace --exclude tenure-python --all-features --no-fail-fast $(ARGS)
 
 test-python: test-python-ready ## the Python tests without a host, for one interpreter (PYTHON=, ARGS='-k name')

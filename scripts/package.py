@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # In the order in which they would be published.
-CRATES = ("tenure-digest", "tenure-duration", "tenure-macros", "tenure", "tenure-tower")
+CRATES = ("tenure-digest", "tenure-duration", "tenure-macros", "tenure", "tenure-tower", "tenure-fleet")
 EVERYWHERE = ("LICENSE-MIT", "LICENSE-APACHE", "README.md")
 OF_A_CRATE = ("description", "license", "repository", "homepage", "documentation", "readme", "keywords", "categories")
 OF_A_WHEEL = (

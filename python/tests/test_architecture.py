@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-MAPPED = ["crates/tenure/src", "crates/tenure-digest/src", "python/src"]
+MAPPED = ["crates/tenure/src", "crates/tenure-digest/src", "crates/tenure-fleet/src", "python/src"]
 """The folders of which every file stands in the map, by itself or with its folder."""
 
 SOURCES = sorted(str(place.parent.relative_to(ROOT)) for place in ROOT.glob("crates/*/src/lib.rs")) + ["python/src"]

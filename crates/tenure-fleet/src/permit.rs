@@ -108,6 +108,10 @@ pub(crate) fn ask(
             gift,
         }))
     });
+    if shared.is_elsewhere() {
+        tell(None);
+        return asking;
+    }
     let refused = shared.change(|todo| {
         if todo.leaving || todo.ended > 0 {
             return Some(tell);

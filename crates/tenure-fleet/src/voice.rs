@@ -136,7 +136,7 @@ impl Voice<'_> {
             if round.is_something() {
                 return round;
             }
-            let until = self.due(&todo);
+            let until = self.due(&todo, now);
             todo = self.shared.wait(todo, until);
         }
     }
@@ -195,19 +195,21 @@ impl Voice<'_> {
         round
     }
 
-    /// When to look again if nothing changes.
-    fn due(&self, todo: &Todo) -> Option<Instant> {
+    /// When to look again if nothing changes, after a look at this time.
+    fn due(&self, todo: &Todo, now: Instant) -> Option<Instant> {
         if todo.seen.phase != Phase::CaughtUp {
             return None;
         }
+        if let Some(time) = self.not_before.filter(|time| *time > now) {
+            // Something could not be said, and is to be tried again.
+            return Some(time);
+        }
         let asks = todo.asks.iter().map(|ask| ask.due);
         let holds = todo.holds.values().map(|hold| hold.due);
-        let due = asks
-            .chain(holds)
+        asks.chain(holds)
             .chain(self.announce)
             .chain([self.fold])
-            .min();
-        due.max(self.not_before)
+            .min()
     }
 
     fn link(&mut self) -> Result<&mut dyn Server, Trouble> {
@@ -328,11 +330,11 @@ impl Voice<'_> {
             figures,
         };
         let (me, keep) = (self.shared.me, settings.figures * 3);
-        self.announce = Some(Instant::now() + settings.figures);
         if let Some(sealed) = self.shared.seal.close(&card.write()) {
             self.link()?.announce(me, &sealed, keep)?;
             self.announced = true;
         }
+        self.announce = Some(Instant::now() + self.shared.settings.figures);
         Ok(())
     }
 

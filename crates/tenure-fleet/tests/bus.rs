@@ -163,6 +163,26 @@ fn d1_a_flush_is_noticed_though_the_connection_stays() {
 }
 
 #[test]
+fn d1_a_server_that_takes_no_writes_for_a_while_gets_them_later() {
+    let Some(server) = server() else { return };
+    let (one, other) = (
+        Member::joined(server.settings()),
+        Member::joined(server.settings()),
+    );
+    one.fleet.members(BOUND).unwrap();
+    server.command(&["ACL", "SETUSER", "default", "-evalsha"]);
+    one.raise(function(1));
+    while !server
+        .command(&["INFO", "errorstats"])
+        .contains("errorstat_NOPERM")
+    {
+        std::thread::yield_now();
+    }
+    server.command(&["ACL", "SETUSER", "default", "+evalsha"]);
+    assert_eq!(other.next(), cleared(function(1)));
+}
+
+#[test]
 fn d1_a_server_that_stands_still_is_lost_and_nothing_else() {
     let Some(server) = server() else { return };
     let fast = |settings: tenure_fleet::Settings| settings.answer(Duration::from_millis(300));

@@ -123,33 +123,38 @@ impl Link {
         }
     }
 
-    /// Finds out which server this is, and loads the scripts.
+    /// Finds out which server this is, and loads the scripts, all in one go.
     fn look_around(&mut self) -> Result<(), Trouble> {
-        let server = self.info("server")?;
-        self.run = Run {
-            id: value_of(&server, "run_id").to_owned(),
-            // Its seconds are those of its clock, so that up to two of them are not over.
-            up: value_of(&server, "uptime_in_seconds")
-                .parse::<u64>()
-                .unwrap_or(0)
-                .saturating_sub(2)
-                * 1000,
+        let mut questions: Vec<Cmd> = Vec::new();
+        for section in ["server", "replication"] {
+            questions.push(redis::cmd("INFO").arg(section).clone());
+        }
+        for script in ALL {
+            questions.push(redis::cmd("SCRIPT").arg("LOAD").arg(script.text()).clone());
+        }
+        let mut answers = Vec::new();
+        self.ask_all(&questions, |answer| {
+            answers.push(text(answer)?);
+            Ok(())
+        })?;
+        self.loaded = answers.split_off(2);
+        let [server, replication] = &answers[..] else {
+            return Err(Trouble::new("it does not say what it is"));
         };
-        if value_of(&self.info("replication")?, "role") == "slave" {
+        if value_of(replication, "role") == "slave" {
             return Err(Trouble::new(
                 "it is a replica, on which nothing can be written",
             ));
         }
-        for script in ALL {
-            let name = self.ask(redis::cmd("SCRIPT").arg("LOAD").arg(script.text()))?;
-            self.loaded.push(text(name)?);
-        }
+        // Its seconds are those of its clock, so that up to two of them are not over.
+        let up = value_of(server, "uptime_in_seconds")
+            .parse::<u64>()
+            .unwrap_or(0);
+        self.run = Run {
+            id: value_of(server, "run_id").to_owned(),
+            up: up.saturating_sub(2) * 1000,
+        };
         Ok(())
-    }
-
-    fn info(&mut self, section: &str) -> Result<String, Trouble> {
-        let answer = self.ask(redis::cmd("INFO").arg(section))?;
-        text(answer)
     }
 
     pub(crate) fn run(&self) -> &Run {

@@ -50,6 +50,9 @@ local function whole(number) return string.format('%.0f', number) end
 ";
 
 /// KEYS: numbers, ages. ARGV: what an epoch is drawn from, for how long all is kept.
+///
+/// The first write asks for no memory, and what has begun to write is not stopped: so a server that is full still takes a
+/// clear.
 const EPOCH: &str = "
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then

@@ -3,7 +3,7 @@
 
 pub mod proxy;
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,6 +26,20 @@ pub enum Event {
     Forgot,
     Lost,
     CaughtUp,
+}
+
+/// A port that nobody has, and for a cluster nobody has the one ten thousand above it.
+pub fn free_port() -> u16 {
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        if port < 55_000 && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// `None`, with a message, where there is no server to start.
@@ -78,6 +92,16 @@ impl Server {
         Some(server)
     }
 
+    /// A sentinel, with this configuration.
+    pub fn watch(port: u16, config: &Path) -> Self {
+        let mut sentinel = Self::start(&[]).expect("a server was started before");
+        sentinel.kill();
+        sentinel.port = port;
+        sentinel.options = vec![config.display().to_string(), "--sentinel".into()];
+        sentinel.begin(Command::new(sentinel.program));
+        sentinel
+    }
+
     /// Starts it, with what it finds in its folder.
     pub fn run(&mut self) {
         let mut command = Command::new(self.program);
@@ -96,6 +120,10 @@ impl Server {
             .arg(&self.folder)
             .arg("--unixsocket")
             .arg(self.socket());
+        self.begin(command);
+    }
+
+    fn begin(&mut self, mut command: Command) {
         let log = std::fs::File::create(self.folder.join("log")).unwrap();
         self.process = Some(
             command
@@ -154,8 +182,8 @@ impl Server {
         words
             .iter()
             .for_each(|word| packed += &format!("${}\r\n{word}\r\n", word.len()));
-        packed += "*1\r\n$4\r\nQUIT\r\n";
         stream.write_all(packed.as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         String::from_utf8_lossy(&answer).into_owned()
