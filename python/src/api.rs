@@ -191,7 +191,7 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
             }
         }
     }
-    let has_left = fleet::choose(py, fleet);
+    let has_left = fleet::choose(py, process::own_engine(), fleet);
     let has_left = has_left.map_err(|error| errors::setting_value(py, error.to_string()))?;
     if has_left {
         log::line(
@@ -246,6 +246,8 @@ type MemberTuple = (String, bool, String, u32, String, u64, Option<f64>);
 /// All members of the fleet.
 #[pyfunction]
 fn fleet_members(py: Python<'_>, bound: f64) -> PyResult<Vec<MemberTuple>> {
+    // The first use of it joins.
+    process::engine();
     let bound = Duration::try_from_secs_f64(bound).unwrap_or(Duration::MAX);
     let Some(members) = fleet::members(py, bound) else {
         return Err(PyRuntimeError::new_err(

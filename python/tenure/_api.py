@@ -509,8 +509,8 @@ def configure(
     max_weight
         The most that the entries of all functions with a `weight` may weigh together, in the same unit.
     fleet
-        The server of the fleet that this process is a member of, Valkey or Redis, as in `"redis://cache.internal"`: what
-        is cleared or expired by a call in one member ends in all. `None`: as `TENURE_FLEET` says in the environment.
+        The server of the fleet that this process is a member of, Valkey or Redis: `"redis://cache.internal"`, say. What
+        a call clears or has expire in one member ends in all. `None`: as `TENURE_FLEET` says in the environment.
     fleet_secret
         The secret that all members share, of at least 16 bytes: what they tell each other are digests under it. `None`:
         as `TENURE_FLEET_SECRET` says. Set it before the first cached call, or in the environment.

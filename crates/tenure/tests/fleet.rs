@@ -726,3 +726,34 @@ fn d6_where_it_cannot_be_known_which_tags_were_cleared_all_that_carries_one_ends
     two.engine.run_due();
     assert_eq!((tagged.info().entries, plain.info().entries), (0, 1));
 }
+
+#[test]
+fn d1_what_is_known_of_entries_goes_with_them() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let world = member(&fleet);
+    let pools = pools_with(&world, Settings::default().max_entries(10));
+    for at in 0..1000 {
+        get(&pools, at, at);
+        assert!(
+            world.engine.inspect().marks <= 40,
+            "entries that were evicted"
+        );
+    }
+    pools.clear().unwrap();
+    assert_eq!(world.engine.inspect().marks, 0);
+    // A build that clears keeps its own.
+    let other = member(&fleet);
+    let others = self::pools(&other);
+    let build = || {
+        others.clear().unwrap();
+        Ok(7)
+    };
+    assert_eq!(*others.get_or_build(&key(1).finish(), build).unwrap(), 7);
+    assert_eq!(
+        (others.info().entries, other.engine.inspect().marks),
+        (1, 1)
+    );
+    get(&pools, 1, 10);
+    pools.clear_entry(&key(1).finish()).unwrap();
+    assert_eq!(others.info().entries, 0);
+}

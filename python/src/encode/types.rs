@@ -21,6 +21,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 use std::sync::{Arc, Mutex, OnceLock};
 use tenure::Encoder;
+use tenure::front::Digests;
 
 const PLACES: usize = 1 << 9;
 
@@ -175,7 +176,7 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<Class> {
 
 /// The module and qualified name of a class, as they are written.
 fn id(class: &Bound<'_, PyType>) -> PyResult<Box<[u8]>> {
-    let mut enc = Encoder::new();
+    let mut enc = Encoder::with(Digests::Fixed);
     write_id(&mut enc, class)?;
     Ok(enc.as_bytes().into())
 }

@@ -14,7 +14,6 @@ use tenure::fleet::{Ending, Lost, Terms};
 use tenure_fleet::{Error, Fleet, Member, Settings, State};
 
 use crate::encode::alike;
-use crate::process;
 
 /// How a fleet is named, in the program or in its environment.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -69,8 +68,19 @@ struct Known {
     member: Option<Arc<Fleet>>,
     /// When this process became a member.
     joined: Option<Instant>,
-    /// Since when this process may have entries of its parent.
+    /// Since when there may be entries that a member before has not heard of the end of: in this process, or in its
+    /// parent.
     since: Option<Instant>,
+}
+
+impl Known {
+    /// Until when this process has heard all that others have ended: whoever takes over its entries is told the rest.
+    fn heard_until(&self) -> Option<Instant> {
+        match self.member.as_ref()?.state() {
+            State::CaughtUp { .. } => Some(Instant::now()),
+            _ => self.joined,
+        }
+    }
 }
 
 fn known() -> std::sync::MutexGuard<'static, Known> {
@@ -84,14 +94,19 @@ fn known() -> std::sync::MutexGuard<'static, Known> {
 pub(crate) fn read_environment(py: Python<'_>) -> Result<(), Error> {
     let version = py.version_info();
     LANGUAGE.get_or_init(|| format!("cpython {}.{}", version.major, version.minor));
-    choose(py, Written::default()).map(drop)
+    choose(py, None, Written::default()).map(drop)
 }
 
-/// Has the program's own engine be a member of the fleet that is written, or of none. Whether it has left one.
+/// Has the program's own engine, if there is one yet, be a member of the fleet that is written, or of none. Whether it
+/// has left one.
 ///
 /// # Errors
 /// A fleet that cannot be, with what to write; then everything stays as it was.
-pub(crate) fn choose(py: Python<'_>, written: Written) -> Result<bool, Error> {
+pub(crate) fn choose(
+    py: Python<'_>,
+    engine: Option<&Engine>,
+    written: Written,
+) -> Result<bool, Error> {
     if known().written.as_ref() == Some(&written) {
         return Ok(false);
     }
@@ -100,21 +115,26 @@ pub(crate) fn choose(py: Python<'_>, written: Written) -> Result<bool, Error> {
         tenure_fleet::prepare(&chosen.settings)?;
         alike::begin();
     }
+    let leaves = chosen.is_none();
     let before = {
         let mut known = known();
+        known.since = known.heard_until().or(known.since);
         known.written = Some(written);
         known.chosen = chosen;
         known.member.take()
     };
-    let has_left = before.is_some();
+    let has_left = leaves && before.is_some();
     let mut bus = None;
-    if let Some(engine) = process::own_engine() {
-        bus = engine.leave_fleet();
+    if let Some(engine) = engine {
+        if leaves {
+            bus = engine.leave_fleet();
+        }
+        // In the place of the one before, so that at no moment it is in none.
         join(engine);
     }
     // It sends what it has raised.
     py.detach(move || drop((before, bus)));
-    Ok(has_left && known().chosen.is_none())
+    Ok(has_left)
 }
 
 /// Has the program's own engine join, if there is a fleet to join.
@@ -148,13 +168,7 @@ pub(crate) fn language() -> &'static str {
 /// Before a fork: what a child process is handed is as old as what this one has heard.
 pub(crate) fn before_fork(_: Python<'_>) {
     let mut known = known();
-    let Some(member) = &known.member else {
-        return;
-    };
-    known.since = match member.state() {
-        State::CaughtUp { .. } => Some(Instant::now()),
-        _ => known.joined,
-    };
+    known.since = known.heard_until().or(known.since);
 }
 
 /// In a child process: the member is the parent's.
@@ -164,7 +178,6 @@ pub(crate) fn after_fork() {
 
 /// The member that this process is, if it is one.
 pub(crate) fn member() -> Option<Arc<Fleet>> {
-    process::engine();
     known().member.clone()
 }
 

@@ -12,7 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "real"))
 
 import redis_server
-from processes import World
+from fleet_world import World
 
 
 @pytest.fixture

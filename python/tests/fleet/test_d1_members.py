@@ -1,4 +1,4 @@
-"""D1 with processes on a real server: what one clears ends in all, and is never lost, whatever becomes of the server."""
+"""D1 with processes on a real server: what one clears ends in all, and is never lost, whatever the server does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import signal
 
 import pytest
-from processes import KEYS, World, await_true
+from fleet_world import KEYS, World, await_true
 
 MEMBERS = 8
 

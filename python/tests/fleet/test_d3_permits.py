@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from processes import Member, World, await_true
+from fleet_world import Member, World, await_true
 
 
 def gate(world: World, member: Member) -> None:

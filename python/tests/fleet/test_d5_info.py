@@ -6,7 +6,7 @@ import os
 import socket
 
 import pytest
-from processes import World, await_true
+from fleet_world import World, await_true
 
 import tenure
 

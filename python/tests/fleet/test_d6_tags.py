@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from processes import World, await_true
+from fleet_world import World, await_true
 
 
 def test_d6_what_carries_a_tag_ends_in_all_members(world: World) -> None:

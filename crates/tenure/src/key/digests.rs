@@ -57,7 +57,7 @@ impl Digests {
     #[must_use]
     pub fn begin(self) -> Digester {
         Digester(match self {
-            Self::Keyed => Pieces::Keyed(Hasher128::new()),
+            Self::Keyed => Pieces::Keyed(Box::default()),
             Self::Own => Pieces::Blake(Box::new(blake3::Hasher::new_keyed(&OWN))),
             Self::Fixed => Pieces::Blake(Box::default()),
         })
@@ -70,7 +70,7 @@ pub struct Digester(Pieces);
 
 #[derive(Debug)]
 enum Pieces {
-    Keyed(Hasher128),
+    Keyed(Box<Hasher128>),
     Blake(Box<blake3::Hasher>),
 }
 

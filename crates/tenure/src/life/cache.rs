@@ -439,6 +439,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         counts.flights += state.flights.len();
         counts.expiries += usize::from(state.expiry.is_some());
         counts.nodes += state.entries.nodes();
+        counts.marks += state.marks.len();
     }
 }
 

@@ -53,6 +53,7 @@ impl<V: Resource, F> ScopedCache<'_, V, F> {
 }
 
 /// The next step of a call.
+#[allow(clippy::large_enum_variant)] // acted on where it is given
 pub(crate) enum Step<V: Resource, F: Failure> {
     /// Check this entry, then accept or refuse it.
     Check(Lease<V>),

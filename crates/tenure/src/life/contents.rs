@@ -187,6 +187,9 @@ impl<V: Resource, F> Contents<V, F> {
             entry.core().services.budget.subtract(weight);
         }
         self.tidy();
+        if self.marks.let_go() {
+            self.sweep_marks();
+        }
     }
 
     /// Makes the agendas anew where places have become others, or most notes are about nothing.

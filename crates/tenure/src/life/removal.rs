@@ -123,20 +123,26 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     pub(super) fn take_all(&self, own: &[FlightId], end: bool) -> Vec<EntryRef<V>> {
-        let (entries, flights, shapes, expiry) = {
+        let (entries, flights, shapes, expiry, marks) = {
             let mut state = self.state.lock();
             state.ended |= end;
             self.core.hot.clear::<Entry<V>>();
             let others = state.flights.extract_if(|it| !own.contains(&it.id));
             let others: Vec<_> = others.collect();
+            let marks = std::mem::take(&mut state.marks);
+            let own: Vec<_> = state.flights.iter().map(|it| it.key.clone()).collect();
+            for key in own {
+                self.note_mark(&mut state, &key.as_key());
+            }
             (
                 state.take_entries(&self.core),
                 others,
                 std::mem::take(&mut state.shapes),
                 state.expiry.take(),
+                marks,
             )
         };
-        drop((flights, shapes));
+        drop((flights, shapes, marks));
         self.disarm(expiry);
         entries
     }

@@ -22,4 +22,6 @@ pub struct Inspection {
     pub nodes: usize,
     /// Tags that builds and entries carry by themselves.
     pub tags: usize,
+    /// Marks of calls, in a fleet.
+    pub marks: usize,
 }

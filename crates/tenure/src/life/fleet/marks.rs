@@ -15,6 +15,8 @@ pub(in crate::life) struct Marks {
     keys: HashMap<Mark, Key>,
     /// How many there may be before those are looked for that nothing has any more.
     most: usize,
+    /// How many entries have gone since that was done.
+    gone: usize,
 }
 
 impl Marks {
@@ -29,10 +31,28 @@ impl Marks {
         self.keys.len() > self.most.max(FEW)
     }
 
+    /// An entry has gone. Whether so many have that those are to be looked for that nothing has any more.
+    pub(in crate::life) fn let_go(&mut self) -> bool {
+        if self.keys.is_empty() {
+            return false;
+        }
+        self.gone += 1;
+        self.gone > FEW + self.keys.len() / 2
+    }
+
     /// Forgets those that nothing has any more.
     pub(super) fn sweep(&mut self, mut has: impl FnMut(&Key) -> bool) {
         self.keys.retain(|_, key| has(key));
+        if self.keys.is_empty() {
+            *self = Self::default();
+        }
         self.most = 2 * self.keys.len();
+        self.gone = 0;
+    }
+
+    /// How many there are.
+    pub(in crate::life) fn len(&self) -> usize {
+        self.keys.len()
     }
 }
 

@@ -102,7 +102,14 @@ impl<V> Core<V> {
     }
 }
 
-impl<V: Resource, F: Failure> Contents<V, F> {
+impl<V: Resource, F> Contents<V, F> {
+    /// Forgets the marks of what is here no more.
+    pub(in crate::life) fn sweep_marks(&mut self) {
+        let mut marks = std::mem::take(&mut self.marks);
+        marks.sweep(|key| self.has(key));
+        self.marks = marks;
+    }
+
     /// Whether anything stands here under this call's key, or is being built.
     fn has(&self, key: &Key) -> bool {
         let key = key.as_key();
@@ -140,12 +147,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Notes the mark of a call that is about to stand here, or to be built.
     pub(in crate::life) fn note_mark(&self, state: &mut Contents<V, F>, key: &KeyRef<'_>) {
-        if let Some(mark) = self.mark(key) {
-            if state.marks.note(mark, key.to_key()) {
-                let mut marks = std::mem::take(&mut state.marks);
-                marks.sweep(|key| state.has(key));
-                state.marks = marks;
-            }
+        if let Some(mark) = self.mark(key)
+            && state.marks.note(mark, key.to_key())
+        {
+            state.sweep_marks();
         }
     }
 
