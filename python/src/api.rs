@@ -13,12 +13,14 @@ use crate::function::cached;
 use crate::function::decorator;
 use crate::function::heirs;
 use crate::function::leased;
+use crate::life::callback;
 use crate::life::interrupts;
 use crate::life::resource::Held;
 use crate::process::{self, exit, fork, shutdown};
 use crate::program::host;
 use crate::program::hosts;
 use crate::program::scope;
+use crate::program::secret;
 use crate::program::sessions;
 use crate::words::errors;
 use crate::words::events;
@@ -62,6 +64,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(shutdown::shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_inspect, module)?)?;
     module.add_function(wrap_pyfunction!(_encode, module)?)?;
+    module.add_function(wrap_pyfunction!(callback::takes_cause, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     // PyO3's list of names, which nobody imports by star.
     module.delattr("__all__")?;
@@ -106,7 +109,10 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
     let mut signals = None;
     for (name, value) in settings.into_iter().flatten() {
         let name: String = name.extract()?;
-        if !matches!(name.as_str(), "max_weight" | "refresh_workers") {
+        if !matches!(
+            name.as_str(),
+            "max_weight" | "refresh_workers" | "fleet_secret"
+        ) {
             values::mind_unit(&name, &value, Caller::Above)?;
         }
         match name.as_str() {
@@ -129,12 +135,13 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
             }
             "refresh_workers" => config.refresh_workers = values::workers(&value)?,
             "max_weight" => config.max_weight = values::max_weight(&value)?,
+            "fleet_secret" => secret::give(values::secret(&value)?),
             "handle_signals" => signals = Some(values::flag(&name, &value)?),
             _ => {
                 return Err(PyTypeError::new_err(format!(
                     "configure() knows no {name}. Known are drain, session_grace, \
-                     version_grace, shutdown_timeout, refresh_workers, max_weight and \
-                     handle_signals. \
+                     version_grace, shutdown_timeout, refresh_workers, max_weight, \
+                     fleet_secret and handle_signals. \
                      Example: tenure.configure(session_grace=\"30s\")"
                 )));
             }

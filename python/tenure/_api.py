@@ -17,7 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-Scope = Literal["global", "session", "loop", "thread"] | Callable[[], object]
+Scope = Literal["global", "session", "loop", "thread", "cluster"] | Callable[[], object]
 
 Ttl = float | timedelta | str | None
 
@@ -80,6 +80,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        ray_options: Mapping[str, Any] | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -106,6 +107,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        ray_options: Mapping[str, Any] | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -132,6 +134,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        ray_options: Mapping[str, Any] | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -158,6 +161,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        ray_options: Mapping[str, Any] | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -184,6 +188,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        ray_options: Mapping[str, Any] | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -210,6 +215,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        ray_options: Mapping[str, Any] | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -236,6 +242,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        ray_options: Mapping[str, Any] | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -262,6 +269,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        ray_options: Mapping[str, Any] | None = None,
     ) -> EnteringDecorator: ...
     @overload
     def __call__(
@@ -288,6 +296,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        ray_options: Mapping[str, Any] | None = None,
     ) -> Decorator: ...
     def __call__(
         self,
@@ -313,6 +322,7 @@ class CacheResource:
         max_weight: int | None = None,
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
+        ray_options: Mapping[str, Any] | None = None,
     ) -> Any:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
 
@@ -377,6 +387,8 @@ class CacheResource:
         fork
             What a forked child process has of the entries. `"drop"`: nothing, it builds its own. `"keep"`: all of them,
             shared with its parent's memory; it never releases them. For models and tables, not for connections.
+        ray_options
+            With `scope="cluster"`: what the Ray actor of a resource needs of its node, as `{"num_gpus": 1}`.
 
         Raises
         ------
@@ -420,6 +432,7 @@ class CacheResource:
             "max_weight": max_weight,
             "build_timeout": build_timeout,
             "fork": fork,
+            "ray_options": ray_options,
         }
         if func is not None:
             return _native.cache(func, settings)
@@ -450,6 +463,7 @@ def configure(
     handle_signals: bool = True,
     refresh_workers: int | None = None,
     max_weight: int | None = None,
+    fleet_secret: str | None = None,
 ) -> None:
     """Set what holds for all functions that do not say otherwise. Each call sets all of it.
 
@@ -471,6 +485,9 @@ def configure(
         How many resources may be refreshed in the background at a time; with 0, none are. `None`: 4.
     max_weight
         The most that the entries of all functions with a `weight` may weigh together, in the same unit.
+    fleet_secret
+        A long random text that the programs share which share resources: under it they name what others see. `None`:
+        what the environment variable `TENURE_FLEET_SECRET` says.
 
     Examples
     --------
@@ -486,6 +503,7 @@ def configure(
         handle_signals=handle_signals,
         refresh_workers=refresh_workers,
         max_weight=max_weight,
+        fleet_secret=fleet_secret,
     )
 
 

@@ -475,6 +475,10 @@ impl Behaviour<Held> for Callbacks {
     }
 
     fn in_use(&self, value: &Held) -> bool {
+        // Whoever holds a handle holds nothing of what it stands for.
+        if self.sharing.is_by_handle() {
+            return false;
+        }
         attach::with(|py| {
             let object = value.object.bind(py);
             let counted = is_counted(object) && references(object) - 1 > value.baseline as isize;

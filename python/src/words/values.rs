@@ -152,6 +152,30 @@ pub(crate) fn bound(
     }
 }
 
+/// A secret, or `None`. It stands in no message.
+pub(crate) fn secret(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    const FORMS: &str = "Accepted is a long random text, which every program of the fleet is given, or None for \
+                         that of the environment variable TENURE_FLEET_SECRET. \
+                         Example: fleet_secret=os.environ[\"APP_SECRET\"]";
+    if value.is_none() {
+        return Ok(None);
+    }
+    match value.cast::<PyString>() {
+        Ok(text) if text.len()? > 0 => Ok(Some(text.to_str()?.to_owned())),
+        Ok(_) => Err(errors::setting_value(
+            value.py(),
+            format!("fleet_secret is empty, so anybody could guess it. {FORMS}"),
+        )),
+        Err(_) => Err(errors::setting_type(
+            value.py(),
+            format!(
+                "fleet_secret cannot be an object of {}. {FORMS}",
+                value.get_type()
+            ),
+        )),
+    }
+}
+
 /// A setting that is a boolean and nothing else.
 pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     match value.cast::<PyBool>() {

@@ -1,0 +1,63 @@
+"""What one process has of one actor: its handle, and the call that tells when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tenure.cluster import _ray
+
+__all__ = ["Link"]
+
+
+class Link:
+    """The link of one process to one actor. It is never used again once it is done with."""
+
+    def __init__(self, actor: Any, watches: bool = True) -> None:
+        self.actor = actor
+        self.call = actor.call
+        self.stream = actor.stream.options(num_returns="streaming", _generator_backpressure_num_objects=16)
+        self.is_done = False
+        """Whether the next call has to find the present actor first."""
+        self._watch = actor.watch.remote() if watches else None
+        self._told = self._watch.future() if watches else None
+        if watches:
+            _ray.users.add(self)
+
+    def serve(self) -> Any:
+        """A reference to the outside of the resource, which is built where it is not there."""
+        # In a list, so that it is not waited for.
+        return self.actor.serve.remote([self._watch])
+
+    def when_gone(self, then: Callable[[], object]) -> None:
+        """Has this called, on a thread of Ray's, once the actor is over or gone."""
+        self._told.add_done_callback(lambda _: then())
+
+    def has_ended(self) -> bool:
+        """Whether the actor has told that it is over: no call that it has not answered was run."""
+        return self._told is not None and self._told.done() and not self._told.cancelled() and self._told.exception() is None
+
+    def end(self, how: str, timeout: float | None = None) -> None:
+        """Leaves the actor, and ends what it keeps for this reason. Where nobody else uses it, waits for its end."""
+        ending = self.begin_to_end(how)
+        if ending is not None:
+            self.finish_end(ending, timeout)
+
+    def begin_to_end(self, how: str) -> Any:
+        """Begins to leave the actor: a reference for `finish_end`, or None where that was done."""
+        if self.is_done or self._watch is None:
+            return None
+        self.is_done = True
+        if self._told.done():
+            return None
+        return self.actor.end.remote(how, self._watch.hex())
+
+    def finish_end(self, ending: Any, timeout: float | None) -> None:
+        """Waits until the actor has done as it was asked, and has released what nobody uses any more."""
+        ray = _ray.imported()
+        try:
+            was_last = ray.get(ending, timeout=timeout)
+            if was_last:
+                ray.get(self._watch, timeout=timeout)
+        except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+            pass  # An actor that is gone has ended, and one that takes too long goes on.

@@ -1,0 +1,70 @@
+"""Ray, imported when it is first needed, and what it says of calls that have failed."""
+
+from __future__ import annotations
+
+import atexit
+import time
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+from tenure import _native
+
+__all__ = ["NAMESPACE", "actors", "imported", "own", "users"]
+
+NAMESPACE = "tenure"
+"""The namespace of all actors: programs share them whatever their own is."""
+
+users: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The links of this process, which are left at its end."""
+
+_ray: Any = None
+
+
+def imported() -> Any:
+    """Ray.
+
+    Raises ImportError, with what to install, where it is not there.
+    """
+    global _ray
+    if _ray is None:
+        try:
+            import ray
+        except ImportError as error:
+            text = 'scope="cluster" runs on Ray, which is not installed: pip install "tenure[ray]"'
+            raise ImportError(text, name="ray") from error
+        # Behind Ray's own, so before it: what is left afterwards cannot be told anything.
+        atexit.register(_leave)
+        _ray = ray
+    return _ray
+
+
+def _leave() -> None:
+    if not _ray.is_initialized():
+        return
+    until = time.monotonic() + _native.shutdown_timeout()
+    for link, ending in [(it, it.begin_to_end("leave")) for it in list(users)]:
+        if ending is not None:
+            link.finish_end(ending, max(0.0, until - time.monotonic()))
+
+
+def actors(prefix: str) -> Iterator[Any]:
+    """The actors whose names begin with this. Those that end meanwhile are left out."""
+    for it in _ray.util.list_named_actors(all_namespaces=True):
+        if it["namespace"] == NAMESPACE and it["name"].startswith(prefix):
+            try:
+                yield _ray.get_actor(it["name"], namespace=NAMESPACE)
+            except ValueError:
+                continue
+
+
+def own(error: Any) -> BaseException:
+    """The exception that the resource has raised, with where that was; Ray's own where it cannot be had."""
+    cause = getattr(error, "cause", None)
+    if not isinstance(cause, BaseException):
+        return error if isinstance(error, BaseException) else RuntimeError(str(error))
+    try:
+        cause.add_note(f"Raised in an actor of the cluster:\n{error.traceback_str}")
+    except Exception:
+        pass  # The exception is what matters; one may take no notes.
+    return cause
