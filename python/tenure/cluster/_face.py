@@ -21,7 +21,7 @@ _REMOTE = (
     "__next__",
     "__setitem__",
 )
-_HERE = ("__aenter__", "__enter__")
+_HERE = ("__aenter__", "__aexit__", "__enter__", "__exit__")
 """What belongs to one caller, so that it cannot go through calls of their own."""
 
 _STREAMS = {"__aiter__": "async stream", "__iter__": "stream"}

@@ -17,7 +17,7 @@ from tenure._native import ResourceLost
 from tenure.cluster import _ray
 from tenure.cluster._answers import Face, Itself, Method, Over
 from tenure.cluster._link import Link
-from tenure.cluster._waiting import awaited
+from tenure.cluster._waiting import awaited, each
 
 __all__ = ["Handle", "Line", "handle"]
 
@@ -122,7 +122,7 @@ class Line:
             link = await self._present_async()
             items = link.stream.remote(name, *args, **kwargs)
             try:
-                async for it in items:
+                async for it in each(items):
                     item = await _got(it)
                     if item.__class__ is Over:
                         link.is_done = True

@@ -1,8 +1,8 @@
 """The actor that holds one resource, in a cache of its own.
 
 1. What runs on the resource has a turn. An actor that is over gives none.
-2. It is over when it holds nothing, nobody has a turn, and nobody had one since it was seen to hold nothing; or when
-   its last user is gone. It is never used again.
+2. It is over when nobody has a turn, and either it has no users any more, or it holds nothing and nobody had a turn
+   since it was seen to hold nothing. It is never used again.
 3. Users are told when everything is released, and only then the actor ends itself.
 
 A user's death is told by what it owns: each user has a call of `watch` that is answered at the end, and the actor
@@ -123,7 +123,7 @@ class _Keeper:
         with self._lock:
             self._running -= 1
             # A build that fails leaves nothing.
-            looks = has_failed or (self._running == 0 and (self._is_over or self._looks_again))
+            looks = has_failed or (self._running == 0 and self._looks_again)
         if looks:
             self._stirred.set()
 
@@ -148,11 +148,9 @@ class _Keeper:
     def _left(self, user: str | None) -> bool:
         """A user goes without a resource from here on. Whether nobody else has one."""
         with self._lock:
-            if user not in self._staying:
-                return False
-            self._staying.discard(user)
-            is_last = not self._staying
-            self._is_over |= is_last
+            was_there = user in self._staying
+            self._staying.discard(user or "")
+            is_last = was_there and not self._staying
         if is_last:
             self._stirred.set()
         return is_last
@@ -172,6 +170,10 @@ class _Keeper:
             has_users = bool(self._users)
         if has_users:
             self._answered.wait(_TOLD)
+        # As one more task, so that the answers of all others have left.
+        self._me.__ray_terminate__.remote()
+        self._answered.clear()
+        self._answered.wait(_TOLD)
         _ray.imported().kill(self._me, no_restart=True)
 
     def _ends(self) -> bool:
@@ -181,6 +183,8 @@ class _Keeper:
                 self._looks_again = self._running > 0
                 if self._looks_again:
                     return False
+                if self._had_users and not self._staying:
+                    self._is_over = True
                 if self._is_over:
                     return True
                 turns = self._turns
@@ -293,9 +297,14 @@ class BlockingKeeper(_Keeper):
             with self._lease() as resource:
                 items = getattr(resource, name)(*args, **kwargs)
                 if hasattr(items, "__aiter__"):
-                    yield from self._items(items)
-                else:
-                    yield from items
+                    items = self._items(items)
+                # Not `yield from`: what Ray sends is not for the resource.
+                try:
+                    for item in items:
+                        yield item  # noqa: UP028
+                finally:
+                    if inspect.isgenerator(items):
+                        items.close()
 
     def attribute(self, name: str) -> Any:
         """Reads an attribute, or says that it is a method."""

@@ -38,10 +38,10 @@ class Link:
         return self._told is not None and self._told.done() and not self._told.cancelled() and self._told.exception() is None
 
     def end(self, how: str, timeout: float | None = None) -> None:
-        """Leaves the actor, and ends what it keeps for this reason. Where nobody else uses it, waits for its end."""
+        """Leaves the actor, and ends what it keeps for this reason: what nobody uses is released by then."""
         ending = self.begin_to_end(how)
         if ending is not None:
-            self.finish_end(ending, timeout)
+            self.finish_end(ending, how, timeout)
 
     def begin_to_end(self, how: str) -> Any:
         """Begins to leave the actor: a reference for `finish_end`, or None where that was done."""
@@ -52,12 +52,12 @@ class Link:
             return None
         return self.actor.end.remote(how, self._watch.hex())
 
-    def finish_end(self, ending: Any, timeout: float | None) -> None:
-        """Waits until the actor has done as it was asked, and has released what nobody uses any more."""
+    def finish_end(self, ending: Any, how: str, timeout: float | None) -> None:
+        """Waits until the actor has done as it was asked, and a left one that nobody else uses until it is over."""
         ray = _ray.imported()
         try:
             was_last = ray.get(ending, timeout=timeout)
-            if was_last:
+            if was_last and how == "leave":
                 ray.get(self._watch, timeout=timeout)
         except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
             pass  # An actor that is gone has ended, and one that takes too long goes on.

@@ -45,7 +45,7 @@ def _leave() -> None:
     until = time.monotonic() + _native.shutdown_timeout()
     for link, ending in [(it, it.begin_to_end("leave")) for it in list(users)]:
         if ending is not None:
-            link.finish_end(ending, max(0.0, until - time.monotonic()))
+            link.finish_end(ending, "leave", max(0.0, until - time.monotonic()))
 
 
 def actors(prefix: str) -> Iterator[Any]:
@@ -64,7 +64,7 @@ def own(error: Any) -> BaseException:
     if not isinstance(cause, BaseException):
         return error if isinstance(error, BaseException) else RuntimeError(str(error))
     try:
-        cause.add_note(f"Raised in an actor of the cluster:\n{error.traceback_str}")
+        cause.add_note(f"Raised in an actor of the cluster:\n{error}")
     except Exception:
         pass  # The exception is what matters; one may take no notes.
     return cause

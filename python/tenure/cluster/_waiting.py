@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from tenure import _aio, _loops
 
-__all__ = ["awaited", "in_own_thread"]
+__all__ = ["awaited", "each", "in_own_thread"]
 
 Result = TypeVar("Result")
 
@@ -21,6 +22,19 @@ async def awaited(future: Future[Any]) -> Any:
     if isinstance(here, _aio.Home):
         return await asyncio.wrap_future(future)
     return await here.in_thread(future.result)
+
+
+async def each(items: Any) -> AsyncIterator[Any]:
+    """The references of a stream, one by one, while the loop goes on."""
+    here = _loops.home()
+    if isinstance(here, _aio.Home):
+        async for it in items:
+            yield it
+        return
+    # Ray knows no loops but those of asyncio.
+    end = object()
+    while (it := await here.in_thread(functools.partial(next, items, end))) is not end:
+        yield it
 
 
 def in_own_thread(work: Callable[[], Result]) -> Future[Result]:
