@@ -1,10 +1,13 @@
 //! The module `tenure._native`.
 
 use std::any::Any;
+use std::time::Duration;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet};
+use tenure::fleet::{Ending, Lost};
+use tenure::front::Meaning;
 use tenure::{Cause, Config, Encoder};
 
 use crate::encode::{self, Context, HashFuncs};
@@ -16,16 +19,16 @@ use crate::function::leased;
 use crate::life::callback;
 use crate::life::interrupts;
 use crate::life::resource::Held;
+use crate::process::fleet::{self, Written};
 use crate::process::{self, exit, fork, shutdown};
 use crate::program::host;
 use crate::program::hosts;
 use crate::program::scope;
-use crate::program::secret;
 use crate::program::sessions;
 use crate::words::errors;
 use crate::words::events;
 use crate::words::info;
-use crate::words::log::Caller;
+use crate::words::log::{self, Caller};
 use crate::words::values;
 use crate::{tasks, testing};
 
@@ -57,6 +60,8 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     tasks::register(module)?;
     module.add_function(wrap_pyfunction!(supersede_modules, module)?)?;
     module.add_function(wrap_pyfunction!(hosts::register_host, module)?)?;
+    module.add_function(wrap_pyfunction!(figures, module)?)?;
+    module.add_function(wrap_pyfunction!(fleet_members, module)?)?;
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
     module.add_function(wrap_pyfunction!(get_host, module)?)?;
     module.add_function(wrap_pyfunction!(parse_ttl, module)?)?;
@@ -65,10 +70,13 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(_inspect, module)?)?;
     module.add_function(wrap_pyfunction!(_encode, module)?)?;
     module.add_function(wrap_pyfunction!(callback::takes_cause, module)?)?;
+    module.add_function(wrap_pyfunction!(_meaning, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     // PyO3's list of names, which nobody imports by star.
     module.delattr("__all__")?;
     events::forward();
+    let joined = fleet::read_environment(py);
+    joined.map_err(|error| errors::setting_value(py, error.to_string()))?;
     watch_the_process(py)
 }
 
@@ -107,12 +115,12 @@ fn clear_all(py: Python<'_>) -> PyResult<()> {
 fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
     let mut config = process::config();
     let mut signals = None;
+    let mut fleet = Written::default();
     for (name, value) in settings.into_iter().flatten() {
         let name: String = name.extract()?;
-        if !matches!(
-            name.as_str(),
-            "max_weight" | "refresh_workers" | "fleet_secret"
-        ) {
+        let is_time = !matches!(name.as_str(), "max_weight" | "refresh_workers")
+            && (name == "fleet_spread" || !name.starts_with("fleet"));
+        if is_time {
             values::mind_unit(&name, &value, Caller::Above)?;
         }
         match name.as_str() {
@@ -135,17 +143,44 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
             }
             "refresh_workers" => config.refresh_workers = values::workers(&value)?,
             "max_weight" => config.max_weight = values::max_weight(&value)?,
-            "fleet_secret" => secret::give(values::secret(&value)?),
+            "fleet" => fleet.url = values::text(&name, "redis://cache.internal", &value)?,
+            "fleet_secret" => fleet.secret = values::text(&name, "…", &value)?,
+            "fleet_name" => fleet.name = values::text(&name, "shop", &value)?,
+            "fleet_lost" => {
+                fleet.lost = Some(values::one_of(
+                    &name,
+                    &value,
+                    [("serve", Lost::Serve), ("rebuild", Lost::Rebuild)],
+                )?);
+            }
+            "fleet_forgot" => {
+                fleet.forgot = Some(values::one_of(
+                    &name,
+                    &value,
+                    [("expire", Ending::Expired), ("clear", Ending::Cleared)],
+                )?);
+            }
+            "fleet_spread" => fleet.spread = values::duration(&name, &value)?,
             "handle_signals" => signals = Some(values::flag(&name, &value)?),
             _ => {
                 return Err(PyTypeError::new_err(format!(
                     "configure() knows no {name}. Known are drain, session_grace, \
-                     version_grace, shutdown_timeout, refresh_workers, max_weight, \
-                     fleet_secret and handle_signals. \
+                     version_grace, shutdown_timeout, refresh_workers, max_weight, handle_signals, \
+                     fleet, fleet_secret, fleet_name, fleet_lost, fleet_forgot and fleet_spread. \
                      Example: tenure.configure(session_grace=\"30s\")"
                 )));
             }
         }
+    }
+    let has_left = fleet::choose(py, fleet);
+    let has_left = has_left.map_err(|error| errors::setting_value(py, error.to_string()))?;
+    if has_left {
+        log::line(
+            py,
+            false,
+            "this process has left its fleet: tenure.configure() sets all of it, and was called without fleet=. \
+             Give it in each call, or set TENURE_FLEET",
+        );
     }
     process::configure(config);
     match signals {
@@ -164,6 +199,50 @@ fn supersede_modules(names: &Bound<'_, PyFrozenSet>) {
         held.is_some_and(|held| Python::attach(|py| held.is_made_of(names.bind(py))))
     };
     process::engine().release_where(&is_outdated, Cause::Superseded);
+}
+
+/// The figures of all functions of this process together, by name.
+#[pyfunction]
+fn figures(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let figures = py.detach(|| process::engine().figures());
+    let dict = PyDict::new(py);
+    for (name, number) in [
+        ("functions", figures.functions),
+        ("entries", figures.entries),
+        ("hits", figures.hits),
+        ("misses", figures.misses),
+        ("builds", figures.builds),
+        ("failures", figures.failures),
+        ("weight", figures.weight),
+    ] {
+        dict.set_item(name, number)?;
+    }
+    Ok(dict)
+}
+
+/// A member as a tuple: its name, whether it is this process, its machine, its process there, its figures as JSON,
+/// how many ends it has not heard of, and how long the bus takes.
+type MemberTuple = (String, bool, String, u32, String, u64, Option<f64>);
+
+/// All members of the fleet.
+#[pyfunction]
+fn fleet_members(py: Python<'_>, bound: f64) -> PyResult<Vec<MemberTuple>> {
+    let bound = Duration::try_from_secs_f64(bound).unwrap_or(Duration::MAX);
+    let Some(members) = fleet::members(py, bound) else {
+        return Err(PyRuntimeError::new_err(
+            "this process is in no fleet, so there are no members to tell of. Write \
+             tenure.configure(fleet=\"redis://…\", fleet_secret=\"…\"), or set TENURE_FLEET and \
+             TENURE_FLEET_SECRET",
+        ));
+    };
+    let members = members.map_err(|error| PyConnectionError::new_err(error.to_string()))?;
+    let tuple = |it: tenure_fleet::Member| {
+        let lag = it.lag.map(|lag| lag.as_secs_f64());
+        (
+            it.id, it.is_this, it.host, it.process, it.figures, it.behind, lag,
+        )
+    };
+    Ok(members.into_iter().map(tuple).collect())
 }
 
 /// Sets the host, or takes it away.
@@ -226,6 +305,29 @@ fn _encode(
     value: &Bound<'_, PyAny>,
     hash_funcs: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Vec<u8>> {
+    Ok(encoded(py, value, hash_funcs)?.as_bytes().to_vec())
+}
+
+/// How far the canonical bytes of one argument mean the same, for tests.
+#[pyfunction]
+#[pyo3(signature = (value, hash_funcs = None))]
+fn _meaning(
+    py: Python<'_>,
+    value: &Bound<'_, PyAny>,
+    hash_funcs: Option<&Bound<'_, PyAny>>,
+) -> PyResult<&'static str> {
+    Ok(match encoded(py, value, hash_funcs)?.meaning() {
+        Meaning::Everywhere => "everywhere",
+        Meaning::Version => "version",
+        Meaning::Process => "process",
+    })
+}
+
+fn encoded(
+    py: Python<'_>,
+    value: &Bound<'_, PyAny>,
+    hash_funcs: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Encoder> {
     let funcs = match hash_funcs {
         Some(funcs) => HashFuncs::new(py, funcs)?,
         None => None,
@@ -236,5 +338,5 @@ fn _encode(
     };
     let mut encoder = Encoder::new();
     encode::encode(py, &mut encoder, value.as_ptr(), "value", &cx)?;
-    Ok(encoder.as_bytes().to_vec())
+    Ok(encoder)
 }

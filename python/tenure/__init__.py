@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenure import hosts
 from tenure._api import cache_resource, configure, shutdown_async
+from tenure._info import Figures, FleetInfo, Member, info
 from tenure._native import (
     BuildTimeout,
     CacheCycleError,
@@ -37,6 +38,9 @@ __all__ = [
     "BuildTimeout",
     "CacheCycleError",
     "EntryInfo",
+    "Figures",
+    "FleetInfo",
+    "Member",
     "NestingError",
     "ResourceLost",
     "ScopeError",
@@ -49,6 +53,7 @@ __all__ = [
     "cache_resource",
     "configure",
     "end_scope",
+    "info",
     "ready",
     "shutdown",
     "shutdown_async",

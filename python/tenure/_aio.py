@@ -140,6 +140,16 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
             raise asyncio.CancelledError(f"the event loop ends, and the build of {build.function} with it")
         self.carry(build, context)
 
+    async def turn(self, build: _native.TaskBuild) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def told() -> None:
+            if not turn.done():
+                turn.set_result(None)
+
+        if build.await_turn(lambda: self.post(told)):
+            await turn
+
     async def landing(self, caller: _native.TaskWaiter) -> None:
         loop = asyncio.get_running_loop()
         number = caller.build()

@@ -81,6 +81,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         ray_options: Mapping[str, Any] | None = None,
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -108,6 +109,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         ray_options: Mapping[str, Any] | None = None,
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -135,6 +137,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         ray_options: Mapping[str, Any] | None = None,
+        fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -162,6 +165,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         ray_options: Mapping[str, Any] | None = None,
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(  # type: ignore[overload-overlap]
@@ -189,6 +193,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         ray_options: Mapping[str, Any] | None = None,
+        fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -216,6 +221,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         ray_options: Mapping[str, Any] | None = None,
+        fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -243,6 +249,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         ray_options: Mapping[str, Any] | None = None,
+        fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
     def __call__(
@@ -270,6 +277,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         ray_options: Mapping[str, Any] | None = None,
+        fleet_builds: int | None = None,
     ) -> EnteringDecorator: ...
     @overload
     def __call__(
@@ -297,6 +305,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         ray_options: Mapping[str, Any] | None = None,
+        fleet_builds: int | None = None,
     ) -> Decorator: ...
     def __call__(
         self,
@@ -323,6 +332,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         ray_options: Mapping[str, Any] | None = None,
+        fleet_builds: int | None = None,
     ) -> Any:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
 
@@ -389,6 +399,9 @@ class CacheResource:
             shared with its parent's memory; it never releases them. For models and tables, not for connections.
         ray_options
             With `scope="cluster"`: what the Ray actor of a resource needs of its node, as `{"num_gpus": 1}`.
+        fleet_builds
+            In a fleet, how many members may build one key at a time; the others wait. `None`: all of them. It spares a
+            source that cannot bear them all, and is no lock: without the server, members build alone.
 
         Raises
         ------
@@ -433,6 +446,7 @@ class CacheResource:
             "build_timeout": build_timeout,
             "fork": fork,
             "ray_options": ray_options,
+            "fleet_builds": fleet_builds,
         }
         if func is not None:
             return _native.cache(func, settings)
@@ -463,7 +477,12 @@ def configure(
     handle_signals: bool = True,
     refresh_workers: int | None = None,
     max_weight: int | None = None,
+    fleet: str | None = None,
     fleet_secret: str | None = None,
+    fleet_name: str | None = None,
+    fleet_lost: Literal["serve", "rebuild"] = "serve",
+    fleet_forgot: Literal["expire", "clear"] = "expire",
+    fleet_spread: float | timedelta | str | None = None,
 ) -> None:
     """Set what holds for all functions that do not say otherwise. Each call sets all of it.
 
@@ -485,9 +504,22 @@ def configure(
         How many resources may be refreshed in the background at a time; with 0, none are. `None`: 4.
     max_weight
         The most that the entries of all functions with a `weight` may weigh together, in the same unit.
+    fleet
+        The server of the fleet that this process is a member of, Valkey or Redis, as in `"redis://cache.internal"`: what
+        is cleared or expired by a call in one member ends in all. `None`: as `TENURE_FLEET` says in the environment.
     fleet_secret
-        A long random text that the programs share which share resources: under it they name what others see. `None`:
-        what the environment variable `TENURE_FLEET_SECRET` says.
+        The secret that all members share, of at least 16 bytes: what they tell each other are digests under it. `None`:
+        as `TENURE_FLEET_SECRET` says. Set it before the first cached call, or in the environment.
+    fleet_name
+        The name of the fleet, where one server has several. `None`: as `TENURE_FLEET_NAME` says, or `"tenure"`.
+    fleet_lost
+        What calls get between losing the server and having caught up: what is kept (`"serve"`), or what they build for
+        themselves (`"rebuild"`).
+    fleet_forgot
+        Whether everything that is shared expires or is cleared where the server has forgotten what it knew.
+    fleet_spread
+        The time over which the other members spread the builds that a clear asks for, each by a part drawn at random.
+        The member that clears builds at once.
 
     Examples
     --------
@@ -503,7 +535,12 @@ def configure(
         handle_signals=handle_signals,
         refresh_workers=refresh_workers,
         max_weight=max_weight,
+        fleet=fleet,
         fleet_secret=fleet_secret,
+        fleet_name=fleet_name,
+        fleet_lost=fleet_lost,
+        fleet_forgot=fleet_forgot,
+        fleet_spread=fleet_spread,
     )
 
 

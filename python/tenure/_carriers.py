@@ -180,6 +180,10 @@ class Home(ABC, Generic[Task]):
         """
 
     @abstractmethod
+    async def turn(self, build: _native.TaskBuild) -> None:
+        """Waits until it is the build's turn among the members of a fleet."""
+
+    @abstractmethod
     async def landing(self, caller: _native.TaskWaiter) -> None:
         """Waits until the build has ended."""
 

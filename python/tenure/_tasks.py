@@ -31,6 +31,7 @@ class Place(Protocol):
     @property
     def builds(self) -> Mapping[int, Any]: ...
     def stepwise(self, work: Awaitable[_Result]) -> Awaitable[_Result]: ...
+    async def turn(self, build: _native.TaskBuild) -> None: ...
     def contained(self, what: str) -> contextlib.AbstractContextManager[object]: ...
     def keeper(self, task: Any, function: str) -> Keeper: ...
     def landed(self, build: _native.TaskBuild) -> None: ...
@@ -134,6 +135,7 @@ async def make(here: Place, build: _native.TaskBuild) -> None:
     """The task of a build that awaits."""
     task = here.builds[build.number]
     try:
+        await here.turn(build)
         resource = [await build.make()]
     except BaseException as error:
         if here.tell(build, task, error):
@@ -147,6 +149,7 @@ async def keep(here: Place, build: _native.TaskBuild) -> None:
     """Enters, waits, and leaves, in one task: a task group or a cancel scope may lie in between."""
     task = here.builds[build.number]
     try:
+        await here.turn(build)
         resource, leave = await here.stepwise(ENTERS[build.kind](build))
     except BaseException as error:
         if here.tell(build, task, error):

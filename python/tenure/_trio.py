@@ -156,6 +156,11 @@ class Home(_carriers.Home[_Task]):
         here = home() if self.state.is_over else self
         here.carry(build, context)
 
+    async def turn(self, build: _native.TaskBuild) -> None:
+        turn = trio.Event()
+        if build.await_turn(lambda: self.post(turn.set)):
+            await turn.wait()
+
     async def landing(self, caller: _native.TaskWaiter) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
         number = caller.build()

@@ -9,7 +9,7 @@ use syn::{Error, Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Path, Token, UnOp
 use tenure_duration::parse_duration;
 
 /// The settings, each with a value to show.
-const SETTINGS: [(&str, &str); 23] = [
+const SETTINGS: [(&str, &str); 24] = [
     ("ttl", "\"1h30m\""),
     ("refresh_mode", "\"background\""),
     ("refresh_before", "\"5m\""),
@@ -19,6 +19,7 @@ const SETTINGS: [(&str, &str); 23] = [
     ("weight", "|it| it.bytes"),
     ("max_weight", "8_000_000_000"),
     ("build_timeout", "\"30s\""),
+    ("fleet_builds", "1"),
     ("validate", "|it| it.is_alive()"),
     ("keep_if", "|it| it.is_some()"),
     ("on_release", "|it| it.close()"),
@@ -226,7 +227,12 @@ impl Settings {
             "weight" => self.weight = Some(weight(value)?),
             "max_weight" => self.max_weight(&value)?,
             "drain" => self.duration(name, quote!(drain), &value)?,
-            "max_entries" => self.max_entries(&value)?,
+            "max_entries" => {
+                self.at_least_one(name, &quote!(max_entries), &quote!(usize), &value)?
+            }
+            "fleet_builds" => {
+                self.at_least_one(name, &quote!(fleet_builds), &quote!(u32), &value)?
+            }
             "validate" => self.validate = Some(callable(name, value)?),
             "keep_if" => self.keep_if = Some(callable(name, value)?),
             "on_release" => self.on_release = Some(release(callable(name, value)?)?),
@@ -378,11 +384,18 @@ impl Settings {
         });
     }
 
-    fn max_entries(&mut self, value: &Expr) -> syn::Result<()> {
+    /// A setting that is a whole number from 1 on.
+    fn at_least_one(
+        &mut self,
+        name: &str,
+        setter: &TokenStream,
+        kind: &TokenStream,
+        value: &Expr,
+    ) -> syn::Result<()> {
         let wrong = |what: String| {
             let text = format!(
-                "max_entries must be at least 1; it is {what}. Example: max_entries = 8. \
-                 Leave it out for no bound"
+                "{name} must be at least 1; it is {what}. Example: {example}. Leave it out for no bound",
+                example = example(name)
             );
             Err(Error::new_spanned(value, text))
         };
@@ -407,7 +420,7 @@ impl Settings {
             _ => {}
         }
         self.calls.push(quote_spanned!(value.span()=>
-            .max_entries(::core::option::Option::Some::<usize>(#value))
+            .#setter(::core::option::Option::Some::<#kind>(#value))
         ));
         Ok(())
     }

@@ -273,6 +273,7 @@ impl Expansion<'_> {
                     #name,
                     <#krate::Settings as ::core::default::Default>::default() #(#calls)*,
                     #krate::front::Rules::<#value>::new()
+                        .within(::core::module_path!())
                         #own_ttl #lives #weight #validate #keep_if #release,
                 )
             }

@@ -59,6 +59,7 @@ use quote::quote;
 /// | `weight` | `fn(&T) -> u64`, a number | how heavy a resource is, in any unit |
 /// | `max_weight` | a number | the most that the entries may weigh together; the one used longest ago goes first |
 /// | `build_timeout` | as `drain` | how long a caller waits for a build, which then goes on without it |
+/// | `fleet_builds` | a number of at least 1 | how many members of a fleet build one key at a time; all of them by default |
 /// | `max_entries` | a number of at least 1 | the most entries at any moment; no bound by default |
 /// | `validate` | `fn(&T) -> bool`, or async in an `async fn` | asked at each access; `false` builds anew |
 /// | `keep_if` | `fn(&T) -> bool` | asked of what a build gave; with `false` it goes to its callers and is not kept |

@@ -6,6 +6,8 @@ use crate::ground::sync::{Arc, Mutex, Weak};
 use crate::host::SessionId;
 use crate::life::drain::Ends;
 use crate::words::cause::Cause;
+use crate::words::fleet::{Bus, Ending, Mark};
+use crate::words::info::Info;
 use crate::words::inspect::Inspection;
 
 /// Weak references, each noted for as long as the thing that it leads to lives.
@@ -49,6 +51,13 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     fn hold_all(&self) -> Ends;
     /// Counts of what has left its caches and is not released yet.
     fn unreleased(&self) -> Unreleased;
+    fn info(&self) -> Info;
+    /// Its mark, where the members of a fleet share what it keeps: its entries can be found by theirs from now on.
+    fn join_fleet(&self, bus: &dyn Bus) -> Option<Mark>;
+    /// Takes out what another member of the fleet has ended: all of it, or what has this mark.
+    fn end_elsewhere(&self, bus: &dyn Bus, entry: Option<Mark>, ending: Ending) -> Ends;
+    /// Has no call find anything without a look, where nothing that it keeps counts as current.
+    fn be_apart(&self);
     fn inspect(&self, counts: &mut Inspection);
 }
 

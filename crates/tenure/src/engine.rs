@@ -14,6 +14,7 @@ use crate::registry::Registry;
 use crate::sessions::{self, SessionTable};
 use crate::words::cause::Cause;
 use crate::words::config::Config;
+use crate::words::fleet::{Bus, Ending, Topic};
 use crate::words::inspect::Inspection;
 
 /// Functions, sessions, deadlines and the host of one process; cheap to clone.
@@ -46,6 +47,16 @@ struct Inner {
     functions: Weaks<dyn AnyFunction>,
     leftovers: Weaks<dyn Leftover>,
     sessions: Arc<SessionTable>,
+}
+
+/// An engine that is not kept.
+#[derive(Clone)]
+pub(crate) struct WeakEngine(Weak<Inner>);
+
+impl WeakEngine {
+    pub(crate) fn upgrade(&self) -> Option<Engine> {
+        self.0.upgrade().map(Engine)
+    }
 }
 
 impl Default for Engine {
@@ -243,7 +254,11 @@ impl Engine {
         let _under_way = self.0.services.under_way.begin();
         let functions = self.functions().into_iter();
         let cleared = functions.flat_map(|it| it.take_cleared(Cause::Cleared));
-        in_turn(&self.0.services, cleared.collect());
+        let cleared = cleared.collect();
+        if let Some(bus) = self.0.services.fleet.bus() {
+            bus.raise(Topic::Everything, Ending::Cleared);
+        }
+        in_turn(&self.0.services, cleared);
     }
 
     /// Releases, for this cause, every resource that `is_meant` is true of: what is made of code that
@@ -531,7 +546,24 @@ impl Engine {
     }
 
     pub(crate) fn add_function(&self, function: Weak<dyn AnyFunction>) {
-        self.0.functions.add(function);
+        self.0.functions.add(Weak::clone(&function));
+        // After it can be found: whoever joins a fleet meanwhile knows it, or this does.
+        if let Some(bus) = self.0.services.fleet.bus() {
+            self.know(&*bus, function);
+        }
+    }
+
+    /// Knows a function by the mark that the fleet has for it.
+    pub(crate) fn know(&self, bus: &dyn Bus, function: Weak<dyn AnyFunction>) {
+        let mark = function.upgrade().and_then(|it| it.join_fleet(bus));
+        if let Some(mark) = mark {
+            self.0.services.fleet.know(mark, function);
+        }
+    }
+
+    /// Itself, for who must not keep it.
+    pub(crate) fn downgrade(&self) -> WeakEngine {
+        WeakEngine(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn leftovers(&self) -> Vec<Arc<dyn Leftover>> {

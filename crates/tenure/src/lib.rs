@@ -126,6 +126,7 @@
 
 mod directory;
 mod engine;
+pub mod fleet;
 #[doc(hidden)]
 pub mod front;
 mod function;

@@ -12,6 +12,9 @@ use crate::life::drain::at_once;
 /// How often a shutdown looks for what callbacks have built again meanwhile.
 const SHUTDOWN_ROUNDS: usize = 8;
 
+/// For how long a shutdown waits for a server that it cannot reach.
+const PARTING: Duration = Duration::from_secs(1);
+
 impl Engine {
     /// Releases everything that is held or drains, last built first, with cause `Shutdown`.
     ///
@@ -44,8 +47,22 @@ impl Engine {
         let in_time = left.is_some();
         let left = left.unwrap_or_else(|| self.unreleased());
         left.iter().for_each(Unreleased::tell);
-        let rest = bound.saturating_sub(began.elapsed());
-        self.services().async_releases.settle(rest) && in_time && left.is_empty()
+        let rest = || bound.saturating_sub(began.elapsed());
+        let all = self.services().async_releases.settle(rest()) && in_time && left.is_empty();
+        self.settle_fleet(rest());
+        all
+    }
+
+    /// Gives what was raised a moment to go out: a process that clears and ends at once has cleared.
+    fn settle_fleet(&self, bound: Duration) {
+        if let Some(bus) = self.fleet()
+            && !bus.settle(bound.min(PARTING))
+        {
+            tracing::warn!(
+                "what was cleared or has expired last could not be told to the fleet in the time of the shutdown: its \
+                 server cannot be reached"
+            );
+        }
     }
 
     /// Releases everything as [`shutdown_within`](Self::shutdown_within) does, before another shutdown:

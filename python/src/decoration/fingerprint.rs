@@ -17,6 +17,8 @@ pub(crate) struct Decorated {
     pub(crate) name: String,
     pub(crate) title: String,
     pub(crate) site: [u8; 16],
+    /// Its name among the members of a fleet.
+    pub(crate) known_as: String,
     /// The code that decorates it.
     pub(crate) maker: Maker,
     /// Whether it, or one of its callbacks, closes over variables: what they hold is read when it is
@@ -41,6 +43,7 @@ impl Decorated {
             name: place.name,
             title: place.title,
             site: place.site,
+            known_as: place.known_as,
             closes_over,
         })
     }
@@ -117,13 +120,14 @@ pub(crate) fn of(
     );
     settings.update(plain.as_bytes());
     let terms = format!(
-        " {:?} {:?} {:?} {:?} {:?} {:?} {}",
+        " {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
         set.refresh,
         set.refresh_before,
         set.max_stale,
         set.max_idle,
         set.max_weight,
         set.build_timeout,
+        set.fleet_builds,
         options
             .weight
             .as_ref()

@@ -44,6 +44,8 @@ pub(crate) struct Place<'py> {
     pub(crate) title: String,
     /// Its module, file and name, which stay the same over an edit.
     pub(crate) site: [u8; 16],
+    /// Its module and qualified name, as every process that runs this program has them.
+    pub(crate) known_as: String,
     /// The callable and what it wraps, from the outside in.
     pub(crate) layers: Vec<Bound<'py, PyAny>>,
 }
@@ -70,13 +72,40 @@ impl<'py> Place<'py> {
                 site.framed(3, file.as_bytes());
             }
         }
+        let known_as = match module.as_str() {
+            "__main__" | "__mp_main__" => format!("{}.{title}", script(&layers)?),
+            _ => format!("{module}.{title}"),
+        };
         Ok(Self {
             name,
             title,
+            known_as,
             site: digest(&site),
             layers,
         })
     }
+}
+
+/// The name of the script that a function stands in: that of the module that it is run as, or of its file.
+fn script(layers: &[Bound<'_, PyAny>]) -> PyResult<String> {
+    for layer in layers {
+        if let Some(globals) = layer.getattr_opt("__globals__")? {
+            let spec = globals.call_method1("get", ("__spec__",))?;
+            if let Some(name) = spec.getattr_opt("name")?
+                && let Ok(name) = name.extract::<String>()
+                && name != "__main__"
+            {
+                return Ok(name);
+            }
+        }
+        if let Some(code) = code_of(layer)? {
+            let file = code.getattr("co_filename")?.str()?;
+            let file = file.to_string_lossy().into_owned();
+            let stem = Path::new(&file).file_stem();
+            return Ok(stem.map_or(file.clone(), |it| it.to_string_lossy().into_owned()));
+        }
+    }
+    Ok("__main__".to_owned())
 }
 
 /// Whether a callable closes over variables: each of them has the value that counts when the function

@@ -29,8 +29,8 @@ use crate::function::argument_array::ArgumentArray;
 use crate::function::heirs;
 use crate::function::options::Options;
 use crate::function::plan::{Arguments, Plan};
-use crate::function::remote::{Remote, settings_here};
 use crate::function::registration::{Known, KnownFunction, Registration, callbacks};
+use crate::function::remote::{Remote, settings_here};
 use crate::function::shape::{self, Shape};
 use crate::function::vectorcall::{self, guarded};
 use crate::life::awaitables::{can_be_awaited, refused_awaitable};
@@ -216,12 +216,12 @@ impl Cached {
         let engine = process::engine();
         // What is asked of a resource is asked where it lives.
         let asked = self.remote.is_none().then_some(options);
-        let of_asked = |it: fn(&Options) -> Option<&Py<PyAny>>| {
-            asked.and_then(it).map(|it| it.clone_ref(py))
-        };
+        let of_asked =
+            |it: fn(&Options) -> Option<&Py<PyAny>>| asked.and_then(it).map(|it| it.clone_ref(py));
         let make = || {
             let callbacks = Callbacks {
                 name: name.clone(),
+                known_as: self.decorated.known_as.clone(),
                 identity: fingerprint.identity,
                 kinds: Kinds::default(),
                 validate: of_asked(|it| it.validate.as_ref()),

@@ -23,10 +23,16 @@ pub(crate) struct Elsewhere {
 /// What Tenure sets itself.
 const SET: [(&str, &str); 7] = [
     ("name", "is derived from the function and its arguments"),
-    ("namespace", "is the same for all programs that share a resource"),
+    (
+        "namespace",
+        "is the same for all programs that share a resource",
+    ),
     ("lifetime", "is as long as a program uses the resource"),
     ("get_if_exists", "is what Tenure does"),
-    ("max_restarts", "would give a resource that nobody has counted"),
+    (
+        "max_restarts",
+        "would give a resource that nobody has counted",
+    ),
     ("max_task_retries", "would run calls twice"),
     ("concurrency_groups", "are Tenure's own"),
 ];
@@ -86,7 +92,14 @@ impl Elsewhere {
             enc.framed(1, name.as_bytes());
             encode::encode(py, enc, value.as_ptr(), &name, &OF_SETTINGS)?;
         }
-        encode::encode(py, enc, self.ray_options.as_ptr(), "ray_options", &OF_SETTINGS).map(drop)
+        encode::encode(
+            py,
+            enc,
+            self.ray_options.as_ptr(),
+            "ray_options",
+            &OF_SETTINGS,
+        )
+        .map(drop)
     }
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -101,7 +101,11 @@ pub(crate) fn inherit(py: Python<'_>, function: &KnownFunction) {
     let left = aside(py)
         .as_mut()
         .and_then(|it| it.remove(&mark(&callbacks.identity)));
-    let left = left.unwrap_or_default();
+    let mut left = left.unwrap_or_default();
+    // What another member of a fleet has ended since the fork may be among them.
+    if process::engine().heard_of_fleet() > 0 {
+        left.clear();
+    }
     for heirloom in &left {
         callbacks.kinds.note(heirloom.value(), py);
     }

@@ -58,13 +58,14 @@ impl Cached {
             let text = format!(
                 "{} has scope=\"cluster\", and no secret is set under which the members of a fleet name what they \
                  share. Write tenure.configure(fleet_secret=\"...\") or set TENURE_FLEET_SECRET, to the same \
-                 long random text in every program that shares the resource",
+                 random text of at least 16 bytes in every program that shares the resource",
                 self.name()
             );
             return Err(errors::raise(py, Kind::Scope, text, None));
         };
         let mut enc = Encoder::with(digests);
-        self.plan.encode_named(py, self.name(), arguments, &mut enc)?;
+        self.plan
+            .encode_named(py, self.name(), arguments, &mut enc)?;
         if enc.meaning() == Meaning::Process {
             return Err(self.of_this_process(py, "one of its arguments"));
         }

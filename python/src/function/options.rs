@@ -14,7 +14,8 @@ use crate::program::scope::Sharing;
 use crate::words::errors;
 use crate::words::log::Caller;
 use crate::words::values::{
-    blocking_callback, bound, callback, duration, flag, max_weight, mind_unit, switch, switched,
+    blocking_callback, bound, callback, duration, flag, fleet_builds, max_weight, mind_unit,
+    switch, switched,
 };
 
 /// The settings of a decorator, checked.
@@ -101,7 +102,9 @@ impl Options {
         visit.call(&self.ttl)?;
         self.weight.iter().try_for_each(|it| it.traverse(visit))?;
         visit.call(self.sharing.callable())?;
-        self.elsewhere.iter().try_for_each(|it| it.traverse(visit))?;
+        self.elsewhere
+            .iter()
+            .try_for_each(|it| it.traverse(visit))?;
         self.on_release.iter().try_for_each(|it| it.traverse(visit))
     }
 }
@@ -131,6 +134,7 @@ pub(crate) struct Written<'py> {
     build_timeout: Bound<'py, PyAny>,
     fork: Bound<'py, PyAny>,
     ray_options: Bound<'py, PyAny>,
+    fleet_builds: Bound<'py, PyAny>,
 }
 
 impl Written<'_> {
@@ -184,6 +188,7 @@ impl Written<'_> {
             .max_weight(max_weight(&self.max_weight)?)
             .build_timeout(duration("build_timeout", &self.build_timeout)?)
             .fork(fork(&self.fork)?)
+            .fleet_builds(fleet_builds(&self.fleet_builds)?)
             .max_entries(max_entries(&self.max_entries)?)
             .scope(sharing.scope())
             .drain(duration("drain", &self.drain)?)
@@ -203,6 +208,14 @@ impl Written<'_> {
                 "scope=\"thread\" keeps a resource for the thread that built it, and refresh_mode, refresh_before \
                  and build_timeout build on another one. Leave them out, or write another scope. \
                  Example: scope=\"thread\", ttl=\"1h\""
+                    .to_owned(),
+            ));
+        }
+        if settings.fleet_builds.is_some() && sharing.is_one_process() {
+            return Err(errors::setting_value(
+                py,
+                "fleet_builds is for what the members of a fleet share, and a session, a loop or a thread is one \
+                 process's own. Leave fleet_builds out, or write scope=\"global\". Example: fleet_builds=1"
                     .to_owned(),
             ));
         }
@@ -262,14 +275,35 @@ impl Written<'_> {
             ));
         }
         let is_written = [
-            ("max_entries", !self.max_entries.is_none(), "each resource has an actor of its own there, so what the \
+            (
+                "max_entries",
+                !self.max_entries.is_none(),
+                "each resource has an actor of its own there, so what the \
               nodes have is the bound: write ray_options={\"num_gpus\": 1}, and max_idle=\"10m\" for those that \
-              nobody asks for"),
-            ("keep_if", !self.keep_if.is_none(), "what is not kept has no actor to live in: raise from the function \
-              instead"),
-            ("experimental_allow_widgets", self.experimental_allow_widgets.is_truthy()?, "the actor has no page to \
-              put widgets on: ask for them outside, and pass what they give as arguments"),
-            ("fork", self.fork.ne("drop")?, "a child process has none of its parent's connections to the cluster"),
+              nobody asks for",
+            ),
+            (
+                "keep_if",
+                !self.keep_if.is_none(),
+                "what is not kept has no actor to live in: raise from the function \
+              instead",
+            ),
+            (
+                "experimental_allow_widgets",
+                self.experimental_allow_widgets.is_truthy()?,
+                "the actor has no page to \
+              put widgets on: ask for them outside, and pass what they give as arguments",
+            ),
+            (
+                "fleet_builds",
+                !self.fleet_builds.is_none(),
+                "the actor has one build at a time as it is",
+            ),
+            (
+                "fork",
+                self.fork.ne("drop")?,
+                "a child process has none of its parent's connections to the cluster",
+            ),
         ];
         for (name, is_written, why) in is_written {
             if is_written {

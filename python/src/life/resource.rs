@@ -17,6 +17,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{PyTraverseError, PyVisit};
+use tenure::fleet::KnownAs;
 use tenure::front::{Holding, Identity, Later};
 use tenure::{Behaviour, Cause, Interrupt, ReleaseFailed, SessionId};
 
@@ -30,7 +31,7 @@ use crate::life::failure::Failure;
 use crate::life::interrupts;
 use crate::life::measures::{Weight, own_ttl};
 use crate::life::raised::{Forked, interrupt};
-use crate::process;
+use crate::process::{self, fleet};
 use crate::program::scope::Sharing;
 use crate::tasks::ticket::{BoundToLoop, LoopState, Releasing};
 use crate::words::log;
@@ -181,6 +182,8 @@ fn references(object: &Bound<'_, PyAny>) -> isize {
 /// The callbacks of one cached function.
 pub(crate) struct Callbacks {
     pub(crate) name: String,
+    /// Its name among the members of a fleet.
+    pub(crate) known_as: String,
     /// The identity that it was registered with first.
     pub(crate) identity: Identity,
     /// Of which classes its resources have been.
@@ -418,6 +421,15 @@ impl Behaviour<Held> for Callbacks {
     fn is_same(&self, kept: &Held, built: &Held) -> bool {
         let leaves = kept.leave.is_some() || built.leave.is_some();
         !leaves && kept.object.is(&built.object)
+    }
+
+    fn known_as(&self) -> Option<KnownAs> {
+        // A handle's end is told by the actor, to whoever uses it.
+        if self.sharing.is_by_handle() {
+            return None;
+        }
+        let name = format!("python {}", self.known_as);
+        Some(KnownAs::new(&name, fleet::language()))
     }
 
     fn refresh_failed(&self, function: &str, failure: &dyn Any) {

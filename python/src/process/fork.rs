@@ -4,13 +4,14 @@ use pyo3::prelude::*;
 
 use crate::caller::attach;
 use crate::function::heirs;
-use crate::process::{self, exit};
+use crate::process::{self, exit, fleet};
 use crate::testing;
 
 /// Before a fork, on the thread that forks.
 #[pyfunction]
 pub(crate) fn before_fork(py: Python<'_>) {
     attach::before_fork(py);
+    fleet::before_fork(py);
     heirs::before_fork(py);
 }
 
@@ -25,6 +26,7 @@ pub(crate) fn after_fork_in_parent(py: Python<'_>) {
 #[pyfunction]
 pub(crate) fn after_fork(py: Python<'_>) {
     process::after_fork();
+    fleet::after_fork();
     attach::after_fork_in_child();
     testing::after_fork();
     exit::after_fork();

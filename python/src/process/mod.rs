@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod exit;
+pub(crate) mod fleet;
 pub(crate) mod fork;
 pub(crate) mod shutdown;
 #[cfg(unix)]
@@ -240,7 +241,9 @@ fn first() -> &'static Engine {
     match OWN.compare_exchange(null, made, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => {
             IN_FORCE.store(made, Ordering::Release);
-            leaked(made)
+            let made = leaked(made);
+            fleet::join(made);
+            made
         }
         Err(there) => {
             // SAFETY: `made` came from a box and nobody else has seen it.

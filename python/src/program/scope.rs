@@ -83,6 +83,11 @@ impl Sharing {
         matches!(self, Self::Cluster)
     }
 
+    /// Whether it is for something that one process has alone.
+    pub(crate) fn is_one_process(&self) -> bool {
+        matches!(self, Self::Session | Self::Loop | Self::Thread)
+    }
+
     /// The engine's word for it.
     pub(crate) fn scope(&self) -> Scope {
         match self {

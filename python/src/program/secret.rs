@@ -1,27 +1,20 @@
-//! The secret that the programs of a fleet share, under which they name what others see.
+//! What the programs of a fleet derive from the secret that they share, for names that others see.
 
 use std::sync::Mutex;
 
 use tenure::front::Digests;
 
-/// What the key of the names is for, which tells it from others under the same secret.
-const PURPOSE: &str = "tenure-rs 2026-11-29 names of what the members of a fleet share";
+use crate::process::fleet;
 
-static GIVEN: Mutex<Option<String>> = Mutex::new(None);
+/// What the key of the names is for, which tells it from others under the same secret.
+const PURPOSE: &str = "tenure-rs 2026-11-29 names of actors in a cluster";
 
 /// The secret whose key was derived last, with it: a program has one.
 static LAST: Mutex<Option<(String, Digests)>> = Mutex::new(None);
 
-/// Sets the secret, or takes it back.
-pub(crate) fn give(secret: Option<String>) {
-    *GIVEN.lock().expect("nothing panics under this lock") = secret;
-}
-
-/// The digests under the secret that was set, or that the environment has. Nothing without one.
+/// The digests under the secret that was set, or that the environment has. Nothing without one that is long enough.
 pub(crate) fn digests() -> Option<Digests> {
-    let given = GIVEN.lock().expect("nothing panics under this lock").clone();
-    let secret = given.or_else(|| std::env::var("TENURE_FLEET_SECRET").ok());
-    let secret = secret.filter(|it| !it.is_empty())?;
+    let secret = fleet::secret()?;
     let mut last = LAST.lock().expect("nothing panics under this lock");
     match &*last {
         Some((of, digests)) if *of == secret => Some(*digests),

@@ -10,6 +10,7 @@ use pyo3::types::PyList;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::{BuildError, Detached};
 
+use crate::caller::attach;
 use crate::function::again::Given;
 use crate::function::cached::{Cached, held};
 use crate::function::registration::KnownFunction;
@@ -23,6 +24,7 @@ use crate::life::resource::{Held, Leave};
 use crate::process;
 use crate::tasks::frames::{self, Frame, FrameKind};
 use crate::tasks::ticket::LoopState;
+use crate::words::log;
 
 /// A build that a task carries.
 #[pyclass(frozen, module = "tenure._native")]
@@ -119,6 +121,28 @@ impl TaskBuild {
              that nobody would release this one. Ask for it while the program's tasks still run, and \
              wait in them for the threads that ask for it"
         ))
+    }
+
+    /// Has `told` called, on whatever thread, once it is the build's turn among the members of a fleet. `False`: it is
+    /// its turn.
+    fn await_turn(slf: &Bound<'_, Self>, told: Py<PyAny>) -> PyResult<bool> {
+        if !slf.get().build.is_held() {
+            return Ok(false);
+        }
+        let build = slf.clone().unbind();
+        // Of a thread pool of the program's such a wait would take a thread for as long as another member builds.
+        std::thread::Builder::new()
+            .name("tenure-turn".to_owned())
+            .spawn(move || {
+                build.get().build.await_turn();
+                attach::with(|py| {
+                    if let Err(error) = told.call0(py) {
+                        log::error(py, "a build could not be told that it is its turn", error);
+                    }
+                    drop((build, told));
+                });
+            })?;
+        Ok(true)
     }
 
     /// Calls the function itself; what it gives is to be awaited or iterated.

@@ -7,7 +7,8 @@
 
 use crate::program::hosts;
 use pyo3::exceptions::{
-    PyConnectionError, PyException, PyRecursionError, PyRuntimeError, PyTimeoutError, PyTypeError, PyValueError,
+    PyConnectionError, PyException, PyRecursionError, PyRuntimeError, PyTimeoutError, PyTypeError,
+    PyValueError,
 };
 use pyo3::ffi;
 use pyo3::prelude::*;

@@ -152,30 +152,6 @@ pub(crate) fn bound(
     }
 }
 
-/// A secret, or `None`. It stands in no message.
-pub(crate) fn secret(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    const FORMS: &str = "Accepted is a long random text, which every program of the fleet is given, or None for \
-                         that of the environment variable TENURE_FLEET_SECRET. \
-                         Example: fleet_secret=os.environ[\"APP_SECRET\"]";
-    if value.is_none() {
-        return Ok(None);
-    }
-    match value.cast::<PyString>() {
-        Ok(text) if text.len()? > 0 => Ok(Some(text.to_str()?.to_owned())),
-        Ok(_) => Err(errors::setting_value(
-            value.py(),
-            format!("fleet_secret is empty, so anybody could guess it. {FORMS}"),
-        )),
-        Err(_) => Err(errors::setting_type(
-            value.py(),
-            format!(
-                "fleet_secret cannot be an object of {}. {FORMS}",
-                value.get_type()
-            ),
-        )),
-    }
-}
-
 /// A setting that is a boolean and nothing else.
 pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     match value.cast::<PyBool>() {
@@ -232,4 +208,61 @@ pub(crate) fn blocking_callback(
         ));
     }
     callback(name, example, value)
+}
+
+/// A setting that is a text, or `None`.
+///
+/// # Errors
+/// A `TypeError` with an example. The value is not shown: it may be a secret.
+pub(crate) fn text(
+    name: &str,
+    example: &str,
+    value: &Bound<'_, PyAny>,
+) -> PyResult<Option<String>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    value.extract().map(Some).map_err(|_| {
+        let class = value.get_type();
+        let class = class
+            .name()
+            .map_or_else(|_| "?".to_owned(), |it| it.to_string());
+        errors::setting_type(
+            value.py(),
+            format!("{name} must be a text or None, not a {class}. Example: {name}=\"{example}\""),
+        )
+    })
+}
+
+/// A setting that is one of two words.
+///
+/// # Errors
+/// A `ValueError` that names both.
+pub(crate) fn one_of<T: Copy>(
+    name: &str,
+    value: &Bound<'_, PyAny>,
+    words: [(&str, T); 2],
+) -> PyResult<T> {
+    let text = value.extract::<String>().ok();
+    let found = words
+        .iter()
+        .find(|(word, _)| text.as_deref() == Some(*word));
+    found.map(|(_, meant)| *meant).ok_or_else(|| {
+        let [(one, _), (other, _)] = words;
+        errors::setting_value(
+            value.py(),
+            format!(
+                "{name} must be \"{one}\" or \"{other}\", not {value:?}. Example: {name}=\"{other}\""
+            ),
+        )
+    })
+}
+
+/// How many members of a fleet may build one key at a time.
+pub(crate) fn fleet_builds(value: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
+    let forms = "Accepted are None for as many as there are members, or a whole number from 1 on. \
+                 Example: fleet_builds=1";
+    let most = bound("fleet_builds", value, forms, 1)?;
+    // More than there can be members is no bound.
+    Ok(most.and_then(|most| u32::try_from(most).ok()))
 }

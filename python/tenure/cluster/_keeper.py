@@ -226,9 +226,10 @@ class _Keeper:
     def _end(self, cached: Any, args: tuple[Any, ...], kwargs: dict[str, Any], how: str) -> None:
         """Ends what is kept, as somebody has asked elsewhere."""
         if how == "clear":
-            cached.clear()
+            # The entry alone: in a fleet, the function's others would end too.
+            cached.clear(*args, **kwargs)
         elif how == "expire":
-            cached.expire()
+            cached.expire(*args, **kwargs)
         elif how == "discard":
             resource = cached.peek(*args, **kwargs)
             if resource is not None:

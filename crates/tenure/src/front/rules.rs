@@ -15,7 +15,17 @@ use crate::words::behaviour::{Behaviour, ReleaseFailed};
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::{Interrupt, panicked};
+use crate::words::fleet::KnownAs;
 use crate::words::settings::Settings;
+
+/// The processor's words: `Hash` writes numbers as they lie in memory.
+const LANGUAGE: &str = if cfg!(target_endian = "big") {
+    "rust big-endian"
+} else if cfg!(target_pointer_width = "64") {
+    "rust little-endian 64"
+} else {
+    "rust little-endian 32"
+};
 
 pub(super) trait CountsFailures: Send + Sync {
     fn release_failed(&self);
@@ -43,6 +53,8 @@ type Weigh<V> = Box<dyn Fn(&V) -> u64 + Send + Sync>;
 pub struct Rules<V> {
     /// The function's name, for what is logged.
     pub(super) name: &'static str,
+    /// The module that the function stands in, where it has a place that is the same in every process.
+    module: Option<&'static str>,
     pub(super) validates: bool,
     validate: Option<Question<V>>,
     keep_if: Option<Question<V>>,
@@ -59,6 +71,7 @@ impl<V> Rules<V> {
     pub fn new() -> Self {
         Self {
             name: "",
+            module: None,
             validates: false,
             validate: None,
             keep_if: None,
@@ -68,6 +81,13 @@ impl<V> Rules<V> {
             runtime: ReleaseRuntime::new(&api::engine().services().async_releases),
             failures: Arc::default(),
         }
+    }
+
+    /// The rules of a function that stands in this module.
+    #[must_use]
+    pub fn within(mut self, module: &'static str) -> Self {
+        self.module = Some(module);
+        self
     }
 
     /// A check that blocks.
@@ -148,6 +168,11 @@ impl<V: Resource> Behaviour<V> for Rules<V> {
     fn validate(&self, value: &V) -> Result<bool, Interrupt> {
         let answer = answer(self.validate.as_ref(), value);
         Ok(answer.unwrap_or_else(|| turned_down(self.name)))
+    }
+
+    fn known_as(&self) -> Option<KnownAs> {
+        let (module, name) = (self.module?, self.name);
+        Some(KnownAs::new(&format!("rust {module}::{name}"), LANGUAGE))
     }
 
     fn keeps(&self, value: &V) -> Result<bool, Interrupt> {

@@ -16,6 +16,8 @@ use crate::life::succession::in_turn;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::Error;
+use crate::words::fleet::{Bus, Ending, Mark};
+use crate::words::info::Info;
 use crate::words::inspect::Inspection;
 
 impl<V: Resource, F: Failure> Function<V, F> {
@@ -37,8 +39,12 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn clear(&self) -> Result<(), Error<F>> {
-        if let Some(scoped) = self.here()? {
-            scoped.cache().clear(Cause::Cleared);
+        // What is not kept here may be elsewhere.
+        let absent = |scope: &str| {
+            self.core.raise_all(Some(scope), Ending::Cleared);
+        };
+        if let Some(scoped) = self.here_or(absent)? {
+            scoped.cache().clear();
         }
         Ok(())
     }
@@ -57,7 +63,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn clear_entry(&self, key: &KeyRef<'_>) -> Result<(), Error<F>> {
-        if let Some(scoped) = self.here()? {
+        // What is not kept here may be elsewhere.
+        let absent = |scope: &str| {
+            self.core.raise(Some(scope), key, Ending::Cleared);
+        };
+        if let Some(scoped) = self.here_or(absent)? {
             scoped.cache().clear_entry(key);
         }
         Ok(())
@@ -83,7 +93,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn expire(&self) -> Result<(), Error<F>> {
-        if let Some(scoped) = self.here()? {
+        // What is not kept here may be elsewhere.
+        let absent = |scope: &str| {
+            self.core.raise_all(Some(scope), Ending::Expired);
+        };
+        if let Some(scoped) = self.here_or(absent)? {
             scoped.cache().expire_all();
         }
         Ok(())
@@ -103,7 +117,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn expire_entry(&self, key: &KeyRef<'_>) -> Result<(), Error<F>> {
-        if let Some(scoped) = self.here()? {
+        // What is not kept here may be elsewhere.
+        let absent = |scope: &str| {
+            self.core.raise(Some(scope), key, Ending::Expired);
+        };
+        if let Some(scoped) = self.here_or(absent)? {
             scoped.cache().expire_entry(key);
         }
         Ok(())
@@ -218,6 +236,34 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     fn unreleased(&self) -> Unreleased {
         let live = || self.caches().iter().map(|cache| cache.built() as u64).sum();
         self.core.unreleased_beside(live)
+    }
+
+    fn info(&self) -> Info {
+        Self::info(self)
+    }
+
+    fn join_fleet(&self, bus: &dyn Bus) -> Option<Mark> {
+        let mark = self.core.mark(bus)?;
+        for cache in self.caches() {
+            cache.note_marks();
+        }
+        Some(mark)
+    }
+
+    fn end_elsewhere(&self, bus: &dyn Bus, entry: Option<Mark>, ending: Ending) -> Ends {
+        if self.core.known_as.is_none() {
+            return Vec::new();
+        }
+        let caches = self.caches().into_iter();
+        caches
+            .flat_map(|it| it.end_elsewhere(bus, entry, ending))
+            .collect()
+    }
+
+    fn be_apart(&self) {
+        if self.core.is_apart() {
+            self.global.cool();
+        }
     }
 
     fn inspect(&self, counts: &mut Inspection) {

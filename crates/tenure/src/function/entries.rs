@@ -13,6 +13,7 @@ use crate::life::succession::in_turn;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::Error;
+use crate::words::fleet::Ending;
 use crate::words::info::EntryInfo;
 
 impl<V: Resource, F: Failure> Function<V, F> {
@@ -100,7 +101,12 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let taken = meant
             .into_iter()
             .filter_map(|(entry, _)| cache.take_cleared_entry(entry));
-        let cleared = ends(taken.collect(), Cause::Cleared);
+        let taken: Vec<_> = taken.collect();
+        for entry in &taken {
+            let call = entry.observed().map_or(entry.key(), |(call, _)| call);
+            cache.raise(&call.as_key(), Ending::Cleared);
+        }
+        let cleared = ends(taken, Cause::Cleared);
         let count = cleared.len();
         in_turn(services, cleared);
         Ok(count)

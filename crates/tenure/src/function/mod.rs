@@ -12,7 +12,7 @@ use std::fmt;
 use crate::directory::AnyFunction;
 use crate::engine::Engine;
 use crate::ground::clock::{NEVER, nanos};
-use crate::ground::sync::{Arc, AtomicBool, HashMap, Mutex, Weak};
+use crate::ground::sync::{Arc, AtomicBool, HashMap, Mutex, OnceLock, Weak};
 use crate::host::SessionId;
 use crate::key::KeyRef;
 use crate::life::aging::term::Pace;
@@ -29,7 +29,7 @@ use crate::words::behaviour::Behaviour;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, SettingError};
 use crate::words::info::Info;
-use crate::words::settings::{Settings, Spinner};
+use crate::words::settings::{Scope, Settings, Spinner};
 
 /// A cached function over resources `V` and failures `F`.
 ///
@@ -126,7 +126,14 @@ impl<V: Resource, F: Failure> Function<V, F> {
             spinner: settings.spinner.clone(),
             show_time: settings.show_time,
         };
+        let is_shared = match settings.scope {
+            Scope::Global => true,
+            Scope::Session => false,
+            Scope::Custom => behaviour.scope_is_of_callers(),
+        };
         let core = Arc::new(Core {
+            known_as: behaviour.known_as().filter(|_| is_shared),
+            mark: OnceLock::new(),
             name: Arc::from(name),
             looks: Mutex::new(looks),
             ttl: settings.ttl.map_or(NEVER, nanos),
@@ -142,7 +149,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         });
         let function = Arc::new_cyclic(|me| Self {
             quick: core.settings.is_quick(),
-            global: Cache::new(Arc::clone(&core)),
+            global: Cache::new(Arc::clone(&core), None),
             session_caches: Mutex::default(),
             me: Weak::clone(me),
             engine: engine.clone(),

@@ -30,7 +30,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         if let Some(cache) = caches.get(&session) {
             return Ok(Arc::clone(cache));
         }
-        let cache = Cache::new(Arc::clone(&self.core));
+        let cache = Cache::new(Arc::clone(&self.core), Some(Arc::clone(&session)));
         caches.insert(Arc::clone(&session), Arc::clone(&cache));
         drop(caches);
         let me: Weak<dyn AnyFunction> = self.me.clone();
@@ -98,12 +98,23 @@ impl<V: Resource, F: Failure> Function<V, F> {
 
     /// The cache that `clear` means here, if there is one: the global one, or the present session's.
     pub(super) fn here(&self) -> Result<Option<ScopedCache<'_, V, F>>, Error<F>> {
+        self.here_or(|_| ())
+    }
+
+    /// The cache that `clear` means here; where there is none, `absent` is told in which scope.
+    pub(super) fn here_or(
+        &self,
+        absent: impl FnOnce(&str),
+    ) -> Result<Option<ScopedCache<'_, V, F>>, Error<F>> {
         if self.core.settings.scope == Scope::Global {
             return Ok(Some(ScopedCache::Global(&self.global)));
         }
         let host = self.core.services.host();
         let session = self.session(host.as_deref())?;
         let cache = self.session_caches.lock().get(&session).cloned();
+        if cache.is_none() {
+            absent(&session);
+        }
         Ok(cache.map(ScopedCache::OfSession))
     }
 

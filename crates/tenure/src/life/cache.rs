@@ -17,12 +17,14 @@ use std::time::Duration;
 use crate::ground::clock::Nanos;
 use crate::ground::counted::Counted;
 use crate::ground::sync::{Arc, Mutex, Weak};
+use crate::host::SessionId;
 use crate::host::observe::{Seen, completed};
 use crate::host::record::{Observed, Recording};
 use crate::key::KeyRef;
 use crate::life::aging::admission::Admission;
 use crate::life::aging::budget::{Room, Weighed};
 use crate::life::aging::old::Old;
+use crate::life::building::hold::{Hold, Wish};
 use crate::life::building::led::OfThread;
 use crate::life::contents::{Contents, Gone, Looked};
 use crate::life::core::Core;
@@ -35,12 +37,15 @@ use crate::life::release::release;
 use crate::life::services::Services;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
+use crate::words::fleet::{Mark, Purpose};
 use crate::words::info::{EntryInfo, Info};
 use crate::words::inspect::Inspection;
 
 /// One function's cache in one scope.
 pub(crate) struct Cache<V: Resource, F> {
     pub(super) core: Arc<Core<V>>,
+    /// The name of the scope, where the members of a fleet share it.
+    pub(super) scope: Option<SessionId>,
     pub(super) state: Mutex<Contents<V, F>>,
 }
 
@@ -63,10 +68,12 @@ pub(crate) struct Put<V: Resource> {
 }
 
 impl<V: Resource, F: Failure> Cache<V, F> {
-    pub(crate) fn new(core: Arc<Core<V>>) -> Arc<Self> {
+    pub(crate) fn new(core: Arc<Core<V>>, scope: Option<SessionId>) -> Arc<Self> {
         let weighs = core.settings.weighs;
+        let scope = scope.filter(|_| core.known_as.is_some());
         let cache = Arc::new(Self {
             core,
+            scope,
             state: Mutex::default(),
         });
         if weighs {
@@ -86,7 +93,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let mut state = self.state.lock();
         let state = &mut *state;
         let entry = state.entries.get(key)?;
-        if entry.is_due() || entry.recording().is_some() {
+        if entry.is_due() || entry.recording().is_some() || self.core.is_apart() {
             return None;
         }
         entry.note_use();
@@ -105,7 +112,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Has later calls find the entry without a lock, where they need nothing but it.
     fn warm(&self, turns: &mut Turns, key: &KeyRef<'_>, entry: &EntryRef<V>) {
-        if self.core.settings.is_quick() && entry.recording().is_none() && !entry.is_due() {
+        let is_at_hand = entry.recording().is_none() && !entry.is_due();
+        if self.core.settings.is_quick() && is_at_hand && !self.core.is_apart() {
             self.core.hot.offer(turns, key, entry);
         }
     }
@@ -128,7 +136,17 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 }
             };
             if !entry.is_gone() {
-                if self.core.settings.refreshes_beside() || !entry.is_due() {
+                if self.core.is_apart() {
+                    // It may not be current, and nobody can say: the caller builds for itself, and the entry
+                    // stays for when that is known.
+                    return match state.flight(key, seen) {
+                        Err(unseen) => Found::Unseen(unseen),
+                        Ok(Some(flight)) => Found::Flight(Arc::clone(flight)),
+                        Ok(None) => Found::Leads(self.lead(&mut state, key, seen, None)),
+                    };
+                }
+                let waits = entry.is_due() && self.not_before(&mut state, key).is_some();
+                if self.core.settings.refreshes_beside() || !entry.is_due() || waits {
                     self.warm(&mut state.turns, key, &entry);
                     return Found::Entry(entry);
                 }
@@ -162,6 +180,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         seen: &Seen,
         old: Option<Old>,
     ) -> Leader<V, F> {
+        self.note_mark(state, key);
+        let not_before = match old {
+            Some(_) => None,
+            None => self.not_before(state, key),
+        };
         let number = self.core.services.number();
         let flight = Arc::new(Flight::new(number, key, seen.of(state.shapes.of(key))));
         let added = Arc::clone(&flight);
@@ -174,6 +197,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             of_thread: None,
             old,
             renewal: None,
+            not_before,
         }
     }
 
@@ -204,6 +228,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let room = self.core.make_room(admission.weight);
         let (replaced, added) = {
             let mut state = self.state.lock();
+            self.note_mark(&mut state, key);
             // The caller's own build of it too: what is put in by hand is newer than what it builds.
             let replaced = state.remove_call(&self.core.hot, key, &[]);
             let added = if state.ended || !admission.keeps {
@@ -421,6 +446,8 @@ pub(crate) struct Leader<V: Resource, F: Failure> {
     old: Option<Old>,
     /// How the engine has the successor of what this one builds built.
     renewal: Option<Renewal<V>>,
+    /// When it may build, where another member of the fleet has ended what was here.
+    not_before: Option<Nanos>,
 }
 
 impl<V: Resource, F: Failure> Leader<V, F> {
@@ -433,6 +460,20 @@ impl<V: Resource, F: Failure> Leader<V, F> {
                 cache.land_empty(flight, None, Landing::HandedOn);
             }
         });
+    }
+
+    /// The wait for its turn among the members of a fleet, where it has to wait.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        let core = &self.cache.core;
+        let at_most = core.settings.fleet_builds;
+        let asks = at_most.and_then(|at_most| {
+            let bus = core.services.fleet.bus()?;
+            let Mark(entry) = self.cache.mark(&self.flight().key.as_key())?;
+            let key = bus.mark(Purpose::Permit, &[&entry]);
+            Some(Wish { bus, key, at_most })
+        });
+        let is_held = asks.is_some() || self.not_before.is_some();
+        is_held.then(|| Hold::begin(&core.services, &core.name, self.not_before, asks))
     }
 
     /// Has the engine have the successor of what this one builds built so.

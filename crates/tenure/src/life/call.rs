@@ -118,6 +118,11 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                         Ok(waiter) => (waiter, true),
                         Err(mut mine) => match std::mem::replace(&mut means, Means::Gone) {
                             Means::Here(build) => {
+                                if let Some(mut hold) = mine.take_hold() {
+                                    let waited = waiting.wait(&mut hold);
+                                    waited.map_err(Error::Interrupted)?;
+                                    mine.admit(hold);
+                                }
                                 // It runs here to its end, and a strand's thread may end before it.
                                 mine.stay_on_thread();
                                 let outcome = mine.run(build);
@@ -181,7 +186,10 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         }
         let (build, waiter) = Detached::part(build);
         waiter.flight().leaves_thread();
-        let thread = spawn("tenure-build", move || again(build));
+        let thread = spawn("tenure-build", move || {
+            build.await_turn();
+            again(build);
+        });
         if let Err(error) = thread {
             // It is handed on, and whoever takes it up next builds it in the call.
             *leaves = false;
@@ -254,7 +262,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                                 return Ok(lease);
                             }
                         }
-                        Err(mine) => {
+                        Err(mut mine) => {
                             if let Some(failure) = failed {
                                 // The old resource stood, and has gone since.
                                 return Err(Error::Failed(failure));
@@ -262,6 +270,10 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                             let Some(build) = plan.here() else {
                                 return Err(Error::Interrupted(lost(&self.asker.core.name)));
                             };
+                            if let Some(mut hold) = mine.take_hold() {
+                                poll_fn(|cx| hold.poll(cx)).await;
+                                mine.admit(hold);
+                            }
                             let output = {
                                 // Dropped before the flight lands: what it holds is still the build's.
                                 let mut build = pin!(build);

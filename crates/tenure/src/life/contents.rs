@@ -15,6 +15,7 @@ use crate::life::aging::agenda::Agenda;
 use crate::life::circle::FlightId;
 use crate::life::core::Core;
 use crate::life::entry::EntryRef;
+use crate::life::fleet::marks::{Marks, Spread};
 use crate::life::flight::Flight;
 use crate::life::hot::{Hot, Turns};
 use crate::life::order::{Ordered, Place};
@@ -40,6 +41,9 @@ pub(super) struct Contents<V: Resource, F> {
     /// How often the entries had moved when the agendas were made.
     moves: u32,
     pub(super) ended: bool,
+    /// The calls by the marks that a fleet knows them by.
+    pub(super) marks: Marks,
+    pub(super) spread: Spread,
 }
 
 impl<V: Resource, F> Default for Contents<V, F> {
@@ -55,6 +59,8 @@ impl<V: Resource, F> Default for Contents<V, F> {
             weight: 0,
             moves: 0,
             ended: false,
+            marks: Marks::default(),
+            spread: Spread::default(),
         }
     }
 }

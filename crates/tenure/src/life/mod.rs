@@ -11,6 +11,7 @@ mod contents;
 pub(crate) mod core;
 pub(crate) mod drain;
 pub(crate) mod entry;
+pub(crate) mod fleet;
 pub(crate) mod flight;
 pub(crate) mod heirloom;
 pub(crate) mod hot;

@@ -19,6 +19,7 @@ use crate::life::release::release;
 use crate::life::succession::in_turn;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
+use crate::words::fleet::Ending;
 
 /// When an idle entry is looked at again that somebody holds.
 const HELD: Nanos = 1_000_000_000;
@@ -63,27 +64,35 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// Takes out what is under `key`, whatever it observed, and orphans the builds of it, but for
-    /// those that clear.
+    /// those that clear. All members of a fleet are told.
     pub(crate) fn clear_entry(&self, key: &KeyRef<'_>) {
         let _under_way = self.begin_release();
-        let own = Inside::flights();
+        let cleared = self.take_cleared_call(key, &Inside::flights());
+        self.raise(key, Ending::Cleared);
+        in_turn(&self.core.services, cleared);
+    }
+
+    /// Takes out what is under `key`, whatever it observed, and orphans the builds of it, but for these.
+    pub(super) fn take_cleared_call(&self, key: &KeyRef<'_>, own: &[FlightId]) -> Ends {
         let (mut removed, idle) = {
             let mut state = self.state.lock();
-            let removed = state.remove_call(&self.core.hot, key, &own);
+            let removed = state.remove_call(&self.core.hot, key, own);
             (removed, state.idle_expiry())
         };
         self.disarm(idle);
         let entries = std::mem::take(&mut removed.entries).into_iter();
         drop(removed);
         let entries = entries.map(|gone| gone.entry).collect();
-        in_turn(&self.core.services, ends(entries, Cause::Cleared));
+        ends(entries, Cause::Cleared)
     }
 
     /// Takes out everything, and orphans every build. What is cleared is what stood before: not the
-    /// builds that clear.
-    pub(crate) fn clear(&self, cause: Cause) {
+    /// builds that clear. All members of a fleet are told.
+    pub(crate) fn clear(&self) {
         let _under_way = self.begin_release();
-        in_turn(&self.core.services, self.take_cleared(cause));
+        let cleared = self.take_cleared(Cause::Cleared);
+        self.raise_all(Ending::Cleared);
+        in_turn(&self.core.services, cleared);
     }
 
     /// Takes out what a [`clear`](Self::clear) does, for a caller that has begun the release.
@@ -112,7 +121,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         entries
     }
 
-    fn take_all(&self, own: &[FlightId], end: bool) -> Vec<EntryRef<V>> {
+    pub(super) fn take_all(&self, own: &[FlightId], end: bool) -> Vec<EntryRef<V>> {
         let (entries, flights, shapes, expiry) = {
             let mut state = self.state.lock();
             state.ended |= end;

@@ -11,6 +11,7 @@ use crate::life::aging::workers::Workers;
 use crate::life::async_release::AsyncReleases;
 use crate::life::circle::WaitGraph;
 use crate::life::drain::Drains;
+use crate::life::fleet::membership::Membership;
 use crate::words::config::InForce;
 
 pub(crate) struct Services {
@@ -32,6 +33,8 @@ pub(crate) struct Services {
     next_use: Figure,
     pub(crate) budget: Budget,
     pub(crate) workers: Arc<Workers>,
+    /// The engine's place in a fleet.
+    pub(crate) fleet: Membership,
 }
 
 impl Services {
@@ -54,6 +57,7 @@ impl Services {
             next_use: Figure::new(0),
             budget: Budget::default(),
             workers: Arc::default(),
+            fleet: Membership::default(),
         })
     }
 

@@ -38,6 +38,25 @@ pub(crate) fn in_turn(services: &Arc<Services>, mut ends: Ends) {
     succession.go_on();
 }
 
+/// Releases one after another in the background, for who must not wait for them; they are counted on this side
+/// already.
+pub(crate) fn elsewhere(services: &Arc<Services>, ends: Ends, side: Side) {
+    let counted = Counted {
+        services: Arc::clone(services),
+        side,
+    };
+    if ends.is_empty() {
+        return;
+    }
+    let now = services.clock.now();
+    services.timer.at(now, move |_| {
+        let services = Arc::clone(&counted.services);
+        let _under_way = services.under_way.begin();
+        in_turn(&services, ends);
+        drop(counted);
+    });
+}
+
 /// Releases that have not begun.
 struct Succession {
     services: Arc<Services>,

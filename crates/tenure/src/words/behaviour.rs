@@ -7,6 +7,7 @@ use crate::host::SessionId;
 use crate::life::late_release::Later;
 use crate::words::cause::Cause;
 use crate::words::error::Interrupt;
+use crate::words::fleet::KnownAs;
 
 /// A front door's knowledge of a function's resources: how to check and to release them.
 ///
@@ -139,6 +140,12 @@ pub trait Behaviour<V>: Any + Send + Sync {
     fn scope_has_ended(&self, scope: &str) -> Result<bool, Interrupt> {
         let _ = scope;
         Ok(false)
+    }
+
+    /// What the members of a fleet call the function, where they share what it keeps for all, or for a scope
+    /// that tells callers apart. `None`: it is this process's own.
+    fn known_as(&self) -> Option<KnownAs> {
+        None
     }
 
     /// The place that the resource lives on and is released with, by a number that no other has: an event

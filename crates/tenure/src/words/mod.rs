@@ -6,6 +6,7 @@ pub(crate) mod cause;
 pub(crate) mod config;
 pub(crate) mod error;
 pub(crate) mod fallible;
+pub(crate) mod fleet;
 pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod settings;

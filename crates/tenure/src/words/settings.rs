@@ -223,6 +223,8 @@ pub struct Settings {
     pub build_timeout: Option<Duration>,
     /// What a forked child process has of the entries.
     pub fork: Fork,
+    /// How many members of a fleet may build under one key at a time.
+    pub fleet_builds: Option<u32>,
 }
 
 impl Settings {
@@ -443,6 +445,18 @@ impl Settings {
         self
     }
 
+    /// Sets how many members of a fleet may build under one key at a time, or `None` for all of them.
+    ///
+    /// ```
+    /// # use tenure::Settings;
+    /// assert_eq!(Settings::default().fleet_builds(2).fleet_builds, Some(2));
+    /// ```
+    #[must_use]
+    pub fn fleet_builds(mut self, fleet_builds: impl Into<Option<u32>>) -> Self {
+        self.fleet_builds = fleet_builds.into();
+        self
+    }
+
     /// Whether entries are refreshed beside the callers, who get the old resource meanwhile.
     pub(crate) fn refreshes_beside(&self) -> bool {
         self.refresh != Refresh::Foreground || self.refresh_before.is_some()
@@ -476,7 +490,8 @@ impl Settings {
     /// # Errors
     /// `max_entries` below 1; a refresh beside the callers without a maximum age, or one that begins
     /// before there is anything to refresh; `max_weight` without weights; an idle time or a time-out
-    /// of nothing; entries of a session or the like that are to be kept over a fork.
+    /// of nothing; entries of a session or the like that are to be kept over a fork; builds by no member of a
+    /// fleet, or for a session.
     pub fn check(&self) -> Result<(), SettingError> {
         let wrong = |text: &str| Err(SettingError::new(text.to_owned()));
         let never_old = self.ttl.is_none() && !self.own_ttl;
@@ -515,6 +530,14 @@ impl Settings {
             _ if self.build_timeout == Some(Duration::ZERO) => wrong(
                 "build_timeout must be above 0, or None to wait for as long as it takes; it is 0. \
                  Example: build_timeout=\"30s\"",
+            ),
+            _ if self.fleet_builds == Some(0) => wrong(
+                "fleet_builds must be at least 1, or None for as many as there are members; it is 0. \
+                 Example: fleet_builds=1",
+            ),
+            _ if self.fleet_builds.is_some() && self.scope == Scope::Session => wrong(
+                "fleet_builds is for what the members of a fleet share, and a session is one member's own. \
+                 Leave fleet_builds out, or write scope=\"global\". Example: fleet_builds=1",
             ),
             _ if self.fork == Fork::Keep && self.scope != Scope::Global => wrong(
                 "fork=\"keep\" is for what all share, with scope=\"global\": a child process has none of \

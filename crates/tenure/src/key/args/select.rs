@@ -8,6 +8,7 @@ use std::hash::Hash;
 
 use crate::key::Encoder;
 use crate::key::args::cache_key::CacheKey;
+use crate::key::meaning::Meaning;
 
 /// An argument about to be written to a key. The expansion alone makes one.
 #[allow(missing_debug_implementations)]
@@ -35,6 +36,8 @@ pub trait ByHash {
 impl<T: Hash + ?Sized> ByHash for Arg<'_, T> {
     #[inline]
     fn encode(&self, key: &mut Encoder) {
+        // What a type writes depends on its crate's version, and on the processor.
+        key.narrow(Meaning::Version);
         self.0.hash(key);
     }
 }

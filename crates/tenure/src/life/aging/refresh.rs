@@ -11,17 +11,20 @@ use crate::ground::sync::Arc;
 use crate::host::observe::Seen;
 use crate::key::{Key, KeyRef};
 use crate::life::aging::old::Old;
-use crate::life::building::again::Again;
+use crate::life::building::again::{self, Again};
 use crate::life::building::asker::Asker;
 use crate::life::building::build::Build;
 use crate::life::building::detached::Detached;
 use crate::life::cache::{Cache, Leader};
 use crate::life::circle::{FlightId, Inside};
 use crate::life::contents::Contents;
+use crate::life::drain::{Ends, at_once};
 use crate::life::entry::{EntryRef, Renewal};
 use crate::life::flight::Flight;
+use crate::life::removal::ends;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
+use crate::words::fleet::Ending;
 use crate::words::settings::Refresh;
 
 /// When the engine looks again for a worker that is free.
@@ -49,7 +52,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             if let Ok(build) = Build::begin(&asker, leader) {
                 let (build, caller) = Detached::part(build.by(worker));
                 caller.give_up();
-                again(build);
+                again::begin(build, &again);
             }
         };
         services.timer.at(services.clock.now(), build);
@@ -86,7 +89,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let old = Old::new(entry, true);
         // Others may have been faster: with this refresh, or with what ended the entry.
         let is_meant = old.find(&state).is_some_and(|it| it.ptr_eq(entry)) && entry.is_due();
-        if !is_meant || !matches!(state.flight(&call, &seen), Ok(None)) {
+        if !is_meant
+            || !matches!(state.flight(&call, &seen), Ok(None))
+            || self.not_before(&mut state, &call).is_some()
+        {
             return None;
         }
         entry.refreshing();
@@ -131,20 +137,31 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         true
     }
 
-    /// Has what is under `key` expire, whatever it observed; see [`expire`](Self::expire_all).
+    /// Has what is under `key` expire, whatever it observed; see [`expire`](Self::expire_all). All members of a
+    /// fleet are told.
     pub(crate) fn expire_entry(self: &Arc<Self>, key: &KeyRef<'_>) {
-        self.expire_where(|call| key.matches(call));
+        let _under_way = self.begin_release();
+        let gone = self.take_expired(&Inside::flights(), |call| key.matches(call));
+        self.raise(key, Ending::Expired);
+        at_once(gone);
     }
 
     /// Has everything expire, and orphans the builds of it, but for those that ask for this. What may
     /// still be handed out stays until it is refreshed or gone.
     pub(crate) fn expire_all(self: &Arc<Self>) {
-        self.expire_where(|_| true);
+        let _under_way = self.begin_release();
+        let gone = self.take_expired(&Inside::flights(), |_| true);
+        self.raise_all(Ending::Expired);
+        at_once(gone);
     }
 
-    fn expire_where(self: &Arc<Self>, is_meant: impl Fn(&Key) -> bool) {
-        let _under_way = self.begin_release();
-        let own: Vec<FlightId> = Inside::flights();
+    /// Has everything expire whose call is meant, and orphans the builds of it, but for these. Gives the ends of
+    /// what may not be handed out any more.
+    pub(in crate::life) fn take_expired(
+        self: &Arc<Self>,
+        own: &[FlightId],
+        is_meant: impl Fn(&Key) -> bool,
+    ) -> Ends {
         let now = self.core.services.clock.now();
         let mut gone = Vec::new();
         let flights: Vec<_> = {
@@ -171,8 +188,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             flights
         };
         drop(flights);
-        for entry in gone {
-            entry.release(Cause::Expired);
-        }
+        ends(
+            gone.into_iter().map(|gone| gone.entry).collect(),
+            Cause::Expired,
+        )
     }
 }

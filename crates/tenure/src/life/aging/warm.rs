@@ -11,7 +11,7 @@ use std::task::{Context, Wake, Waker};
 use crate::ground::sync::{Arc, Mutex};
 use crate::key::Key;
 use crate::life::aging::workers::Worker;
-use crate::life::building::again::Again;
+use crate::life::building::again::{self, Again};
 use crate::life::building::asked::Asked;
 use crate::life::building::detached::Detached;
 use crate::life::cache::Cache;
@@ -109,7 +109,7 @@ async fn warming<V: Resource, F: Failure>(
                 waiter.flight().leaves_thread();
                 let arrival = waiter.arrival();
                 waiter.give_up();
-                again(build);
+                again::begin(build, again);
                 return match arrival.await {
                     Landing::Filled(_) => Warmed::Built,
                     Landing::Failed(failure, _) => Warmed::Failed(failure),

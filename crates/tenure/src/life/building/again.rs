@@ -1,7 +1,8 @@
 //! Builds that no caller stands behind: what a front door gives, so that one can be made.
 
-use crate::ground::sync::Arc;
+use crate::ground::sync::{Arc, spawn};
 use crate::life::building::detached::Detached;
+use crate::words::bounds::{Failure, Resource};
 
 /// The build of one call, as it can be made again and on another thread: it sees to it that the
 /// [`Detached`] build it is given ends, now or later.
@@ -34,3 +35,18 @@ pub type Again<V, F> = Arc<dyn Fn(Detached<V, F>) + Send + Sync>;
 
 /// How a call comes by its [`Again`], where it needs one. Nothing where its build cannot leave it.
 pub(crate) type Asks<'a, V, F> = &'a dyn Fn() -> Option<Again<V, F>>;
+
+/// Has a build made by `again` once it is its turn; on a thread of its own where it has to wait for that.
+pub(crate) fn begin<V: Resource, F: Failure>(build: Detached<V, F>, again: &Again<V, F>) {
+    if !build.is_held() {
+        return again(build);
+    }
+    let (again, function) = (Arc::clone(again), Arc::clone(build.function()));
+    let thread = spawn("tenure-build", move || {
+        build.await_turn();
+        again(build);
+    });
+    if let Err(error) = thread {
+        tracing::error!(%function, %error, "no thread for a build that waits for its turn");
+    }
+}

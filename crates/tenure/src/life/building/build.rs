@@ -11,6 +11,7 @@ use crate::host::shown::Shown;
 use crate::life::aging::admission::Admission;
 use crate::life::aging::workers::Worker;
 use crate::life::building::asker::Asker;
+use crate::life::building::hold::Hold;
 use crate::life::building::waiter::Waiter;
 use crate::life::cache::Leader;
 use crate::life::circle::{Edge, Frame};
@@ -20,6 +21,7 @@ use crate::life::lease::Lease;
 use crate::life::release::Unkept;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, Interrupt};
+use crate::words::fleet::Permit;
 use crate::words::info;
 
 /// A build by the one who leads it.
@@ -32,6 +34,9 @@ pub(crate) struct Build<V: Resource, F: Failure> {
     span: tracing::Span,
     /// The place of a refresh among those that run at a time.
     worker: Option<Worker>,
+    /// The wait for its turn among the members of a fleet.
+    hold: Option<Hold>,
+    permit: Option<Permit>,
 }
 
 /// What a build has come to.
@@ -62,6 +67,8 @@ impl<V: Resource, F: Failure> Build<V, F> {
         };
         let core = &asker.core;
         Ok(Self {
+            hold: leader.hold(),
+            permit: None,
             shown,
             edge,
             started: core.services.clock.now(),
@@ -70,6 +77,22 @@ impl<V: Resource, F: Failure> Build<V, F> {
             asker: asker.clone(),
             worker: None,
         })
+    }
+
+    /// The wait for its turn, where it has to wait. To be waited for before the build is run, and then given to
+    /// [`admit`](Self::admit).
+    pub(crate) fn take_hold(&mut self) -> Option<Hold> {
+        self.hold.take()
+    }
+
+    /// It is its turn.
+    pub(crate) fn admit(&mut self, hold: Hold) {
+        self.permit = hold.permit();
+    }
+
+    /// Whether it has to wait for its turn.
+    pub(crate) fn is_held(&self) -> bool {
+        self.hold.is_some()
     }
 
     /// It is done by this worker.
@@ -172,6 +195,8 @@ impl<V: Resource, F: Failure> Build<V, F> {
             started,
             span: _,
             worker: _worker,
+            hold: _,
+            permit: _permit,
         } = self;
         let core = &asker.core;
         let services = &core.services;

@@ -93,6 +93,31 @@ impl<V: Resource, F: Failure> Detached<V, F> {
         (detached, waiter)
     }
 
+    /// The name of its function.
+    pub(crate) fn function(&self) -> &Arc<str> {
+        &self.core.name
+    }
+
+    /// Whether it has to wait for its turn among the members of a fleet, before it is run.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.build.lock().as_ref().is_some_and(Build::is_held)
+    }
+
+    /// Waits for its turn among the members of a fleet, on this thread, unless the build is given up meanwhile.
+    /// Returns at once where it is its turn.
+    pub fn await_turn(&self) {
+        let hold = self.build.lock().as_mut().and_then(Build::take_hold);
+        let Some(mut hold) = hold else {
+            return;
+        };
+        hold.wait(|| self.is_over());
+        let mut build = self.build.lock();
+        if let Some(build) = &mut *build {
+            build.admit(hold);
+        }
+    }
+
     /// The build itself, for who carries it as its leader would.
     pub(crate) fn into_build(self) -> Option<Build<V, F>> {
         self.build.lock().take()

@@ -7,6 +7,7 @@ pub(crate) mod build;
 pub(crate) mod carry;
 pub(crate) mod checking;
 pub(crate) mod detached;
+pub(crate) mod hold;
 pub(crate) mod led;
 pub(crate) mod patience;
 pub(crate) mod stalled;

@@ -1,0 +1,270 @@
+//! An engine as a member: the one file that knows both.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread;
+use std::time::Duration;
+
+use tenure::Engine;
+use tenure::fleet::{self, Bus, Figures, Inlet, Terms};
+
+use crate::error::Error;
+use crate::fleet::Fleet;
+use crate::listener::Listener;
+use crate::mark::{Mark, Purpose};
+use crate::settings::Settings;
+use crate::topic::{Ending, Topic};
+
+/// What the secret of a member's argument digests is derived for.
+const KEYS: &str = "tenure fleet v1 keys";
+
+/// The language of functions that the macro keeps, as their members say it.
+const RUST: &str = "rust";
+
+/// How long to wait for what other members say of themselves.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Has an engine be a member of a fleet: what is cleared in one member ends in all others. To be called before the first
+/// call of a cached function with a long argument.
+///
+/// ```no_run
+/// use tenure_fleet::Settings;
+///
+/// #[tenure::cache_resource(ttl = "1h")]
+/// fn prices(country: &str) -> Vec<f64> {
+///     // from a slow source
+/// #   vec![country.len() as f64]
+/// }
+///
+/// # fn main() -> Result<(), tenure_fleet::Error> {
+/// let settings = Settings::new("redis://cache.internal", std::env::var("FLEET_SECRET").unwrap());
+/// tenure_fleet::join(tenure::Engine::global(), settings, Default::default())?;
+/// prices("nz");
+/// prices::clear_entry("nz"); // here, and in every other member
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// As [`Fleet::join`], and where something was digested under another secret before: members have to digest alike.
+pub fn join(engine: &Engine, settings: Settings, terms: Terms) -> Result<Arc<Fleet>, Error> {
+    join_as(engine, settings, terms, RUST)
+}
+
+/// Has an engine be a member of a fleet as [`join`] does, for a front door of another language. Members of two versions
+/// of one language say so once.
+///
+/// # Errors
+///
+/// As for [`join`].
+pub fn join_as(
+    engine: &Engine,
+    settings: Settings,
+    terms: Terms,
+    language: &str,
+) -> Result<Arc<Fleet>, Error> {
+    prepare(&settings)?;
+    let ear = Arc::new(Ear {
+        language: language.to_owned(),
+        engine: OnceLock::new(),
+        has_looked: AtomicBool::new(false),
+    });
+    let bus = Fleet::join(settings, ear.clone())?;
+    let inlet = engine.join_fleet(bus.clone(), terms);
+    let _ = ear.engine.set((inlet, Arc::downgrade(&bus)));
+    Ok(bus)
+}
+
+/// Checks the settings of a member that is to join later, and has this process digest as all members do.
+///
+/// # Errors
+///
+/// As for [`join`].
+pub fn prepare(settings: &Settings) -> Result<(), Error> {
+    settings.check()?;
+    let mut seed = [0; tenure::front::SEED_BYTES];
+    let key = blake3::derive_key(KEYS, &settings.secret);
+    blake3::Hasher::new_keyed(&key)
+        .finalize_xof()
+        .fill(&mut seed);
+    tenure::front::seed(&seed).map_err(|_| {
+        Error::setting(
+            "the fleet comes too late: a cached function was called before with a long argument, which this process \
+             has digested under a secret of its own or of another fleet, and members have to digest alike. Join it \
+             before the first cached call: write tenure.configure(fleet=…) where the program begins, or set TENURE_FLEET and \
+             TENURE_FLEET_SECRET, which are read when tenure is imported",
+        )
+    })
+}
+
+/// What the bus tells, on its way to the engine.
+struct Ear {
+    language: String,
+    engine: OnceLock<(Inlet, Weak<Fleet>)>,
+    /// Whether it was looked for members of other versions.
+    has_looked: AtomicBool,
+}
+
+impl Ear {
+    /// The bus may have something to tell before the engine has joined.
+    fn inlet(&self) -> &Inlet {
+        &self.engine.wait().0
+    }
+
+    /// Says once which versions cannot key alike what depends on them. On a thread of its own: the bus has others to
+    /// hear.
+    fn look(&self) {
+        if self.has_looked.swap(true, Relaxed) {
+            return;
+        }
+        let (_, fleet) = self.engine.wait();
+        let (fleet, own) = (Weak::clone(fleet), self.language.clone());
+        let look = move || {
+            let members = fleet.upgrade().and_then(|it| it.members(LOOK).ok());
+            let figures = members.iter().flatten().map(|it| it.figures.as_str());
+            let others: BTreeSet<_> = figures.filter_map(|it| other_version(it, &own)).collect();
+            if !others.is_empty() {
+                let others = others.into_iter().collect::<Vec<_>>().join(", ");
+                tracing::warn!(
+                    "members of this fleet run {others}, and this one {own}: they cannot key alike arguments that are \
+                     made of code, as functions are and classes made at run time. A clear of one such entry reaches \
+                     the members of its own version; a clear of the function reaches all"
+                );
+            }
+        };
+        if let Err(error) = thread::Builder::new()
+            .name("tenure-look".into())
+            .spawn(look)
+        {
+            tracing::warn!(%error, "the versions of the fleet's other members are not known");
+        }
+    }
+}
+
+/// The language in these figures, if it is another version of this one.
+fn other_version<'a>(figures: &'a str, own: &str) -> Option<&'a str> {
+    let (_, rest) = figures.split_once("\"language\": \"")?;
+    let (language, _) = rest.split_once('"')?;
+    let family = |it: &str| it.split(' ').next().map(str::to_owned);
+    (language != own && family(language) == family(own)).then_some(language)
+}
+
+impl Listener for Ear {
+    fn ended(&self, topic: Topic, ending: Ending) {
+        let ending = match ending {
+            Ending::Cleared => fleet::Ending::Cleared,
+            Ending::Expired => fleet::Ending::Expired,
+        };
+        let there = |Mark(mark)| fleet::Mark(mark);
+        let topic = match topic {
+            Topic::Everything => fleet::Topic::Everything,
+            Topic::Function(function) => fleet::Topic::Function(there(function)),
+            Topic::Entry { function, entry } => fleet::Topic::Entry {
+                function: there(function),
+                entry: there(entry),
+            },
+            Topic::Tag(tag) => fleet::Topic::Tag(there(tag)),
+        };
+        self.inlet().ended(topic, ending);
+    }
+
+    fn forgot(&self) {
+        self.inlet().forgot();
+    }
+
+    fn lost(&self) {
+        self.inlet().lost();
+    }
+
+    fn caught_up(&self) {
+        self.inlet().caught_up();
+        self.look();
+    }
+
+    fn figures(&self) -> String {
+        let figures = self.inlet().figures().unwrap_or_default();
+        let Figures {
+            functions,
+            entries,
+            hits,
+            misses,
+            builds,
+            failures,
+            weight,
+            ..
+        } = figures;
+        let language = &self.language;
+        format!(
+            "{{\"language\": \"{language}\", \"functions\": {functions}, \"entries\": {entries}, \"hits\": {hits}, \"misses\": {misses}, \
+             \"builds\": {builds}, \"failures\": {failures}, \"weight\": {weight}}}"
+        )
+    }
+}
+
+impl Bus for Fleet {
+    fn mark(&self, purpose: fleet::Purpose, parts: &[&[u8]]) -> fleet::Mark {
+        let purpose = match purpose {
+            fleet::Purpose::Function => Purpose::Function,
+            fleet::Purpose::Entry => Purpose::Entry,
+            fleet::Purpose::Tag => Purpose::Tag,
+            fleet::Purpose::Permit => Purpose::Permit,
+        };
+        let Mark(mark) = Self::mark(self, purpose, parts);
+        fleet::Mark(mark)
+    }
+
+    fn raise(&self, topic: fleet::Topic, ending: fleet::Ending) {
+        let ending = match ending {
+            fleet::Ending::Cleared => Ending::Cleared,
+            fleet::Ending::Expired => Ending::Expired,
+        };
+        let here = |fleet::Mark(mark)| Mark(mark);
+        let topic = match topic {
+            fleet::Topic::Function(function) => Topic::Function(here(function)),
+            fleet::Topic::Entry { function, entry } => Topic::Entry {
+                function: here(function),
+                entry: here(entry),
+            },
+            fleet::Topic::Tag(tag) => Topic::Tag(here(tag)),
+            // What this crate does not know yet is a part of everything.
+            _ => Topic::Everything,
+        };
+        Self::raise(self, topic, ending);
+    }
+
+    fn ask(
+        &self,
+        fleet::Mark(key): fleet::Mark,
+        at_most: u32,
+        tell: Box<dyn FnOnce(Option<fleet::Permit>) + Send>,
+    ) -> fleet::Asking {
+        let tell = move |permit: Option<_>| tell(permit.map(|it| Box::new(it) as fleet::Permit));
+        Box::new(self.ask_permit(Mark(key), at_most, tell))
+    }
+
+    fn settle(&self, bound: Duration) -> bool {
+        self.flush(bound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::other_version;
+
+    #[test]
+    fn d2_members_of_other_versions_of_the_same_language_are_told_from_others() {
+        let figures =
+            |language: &str| format!("{{\"language\": \"{language}\", \"functions\": 1}}");
+        let own = "cpython 3.12";
+        assert_eq!(
+            other_version(&figures("cpython 3.11"), own),
+            Some("cpython 3.11")
+        );
+        for same in ["cpython 3.12", "rust"] {
+            assert_eq!(other_version(&figures(same), own), None);
+        }
+        assert_eq!(other_version("{}", own), None);
+    }
+}

@@ -1,0 +1,379 @@
+//! A member's part of the protocol, without a socket, a thread or a clock: what it hears goes in, what it does and tells
+//! comes out. The models check this very code.
+//!
+//! 1. **Subscribe, then read.** All numbers are read after the server has confirmed the subscription, so whatever is
+//!    raised is in what was read, or is told.
+//! 2. **Different, not greater.** A number that is another one than the one remembered means that its topic has ended. A
+//!    server that went back has smaller ones, and they are as different.
+//! 3. **Another life forgets.** Where the server's run or the epoch of its numbers is another one, what had been raised may
+//!    be gone without a trace: everything has ended.
+//! 4. **Heard in order, or read again.** Each message has the server's count. One that does not follow on the last, or an
+//!    answer to a ping that has another count, has everything read again.
+//! 5. **A number of one's own is nothing new only where it was heard in order.** Read later, it may stand where somebody
+//!    else's was.
+
+use std::collections::BTreeMap;
+
+#[cfg(test)]
+use crate::model::Flaw;
+use crate::number::{Epoch, Kept, Message, Run, Said, Snapshot};
+use crate::topic::{Ending, Field, Topic};
+
+/// Whether this is the machine with that defect, on which the models are tried.
+macro_rules! flawed {
+    ($machine:expr, $flaw:ident) => {{
+        #[cfg(test)]
+        let flawed = $machine.flaw == Flaw::$flaw;
+        #[cfg(not(test))]
+        let flawed = false;
+        flawed
+    }};
+}
+
+/// What the transport is to do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Output {
+    /// Subscribe, and say when that is confirmed.
+    Subscribe,
+    /// Read all numbers.
+    ReadAll,
+    /// Ask for the epoch and the head.
+    Ping,
+    /// Close the connection, which answers nothing, and say that it is lost.
+    HangUp,
+    /// Tell whoever keeps the entries.
+    Tell(Notice),
+}
+
+/// What whoever keeps the entries is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Notice {
+    /// This has ended, elsewhere.
+    Ended(Topic, Ending),
+    /// The server is another one, or forgot: anything may have ended.
+    Forgot,
+    /// From here on what others end is not heard.
+    Lost,
+    /// All that was ended meanwhile has been told.
+    CaughtUp,
+}
+
+/// How far a member has come with the connection that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Phase {
+    /// There is none.
+    Down,
+    /// It has asked for the subscription.
+    Subscribing,
+    /// It has been subscribed, and waits for all numbers.
+    Reading,
+    /// It knows what there is to know.
+    CaughtUp,
+}
+
+/// How often a member asks whether it has heard everything, and for how long it waits for an answer, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Timing {
+    pub(crate) every: u64,
+    pub(crate) bound: u64,
+}
+
+/// A member of a fleet. Times are milliseconds since it joined.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Machine {
+    me: u64,
+    timing: Timing,
+    phase: Phase,
+    /// The run of the server at the other end of the connection.
+    other_end: Option<Run>,
+    /// The life of the numbers that this member was last caught up with.
+    known: Option<Life>,
+    seen: u64,
+    remembered: BTreeMap<Field, Kept>,
+    /// What was heard before all numbers were read.
+    early: Vec<Message>,
+    /// Whether all numbers are being read once more.
+    again: bool,
+    pinged: bool,
+    /// When it last asked the server for something, or had the last answer to a ping.
+    asked: u64,
+    lost: bool,
+    #[cfg(test)]
+    pub(crate) flaw: Flaw,
+}
+
+/// What tells one life of the numbers from another: the server's run, and the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Life(String, Epoch);
+
+impl Machine {
+    pub(crate) fn new(me: u64, timing: Timing) -> Self {
+        Self {
+            me,
+            timing,
+            phase: Phase::Down,
+            other_end: None,
+            known: None,
+            seen: 0,
+            remembered: BTreeMap::new(),
+            early: Vec::new(),
+            again: false,
+            pinged: false,
+            asked: 0,
+            lost: false,
+            #[cfg(test)]
+            flaw: Flaw::None,
+        }
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The server's count of raises, as far as this member has heard them.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// Whether it has been told that what others end is not heard.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Whether it is caught up, and does not read everything once more.
+    #[cfg(test)]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.phase == Phase::CaughtUp && !self.again
+    }
+
+    /// Whether a ping is under way.
+    #[cfg(test)]
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.pinged
+    }
+
+    /// There is a connection to this run of the server.
+    pub(crate) fn connected(&mut self, run: Run, now: u64) -> Vec<Output> {
+        self.other_end = Some(run);
+        self.phase = Phase::Subscribing;
+        self.asked = now;
+        if flawed!(self, ReadFirst) {
+            return vec![Output::ReadAll, Output::Subscribe];
+        }
+        vec![Output::Subscribe]
+    }
+
+    /// The server has confirmed the subscription.
+    pub(crate) fn subscribed(&mut self, now: u64) -> Vec<Output> {
+        if self.phase != Phase::Subscribing {
+            return Vec::new();
+        }
+        self.phase = Phase::Reading;
+        self.asked = now;
+        if flawed!(self, ReadFirst) {
+            return Vec::new();
+        }
+        vec![Output::ReadAll]
+    }
+
+    /// All numbers have been read.
+    pub(crate) fn read(&mut self, all: Snapshot, now: u64) -> Vec<Output> {
+        let Some(run) = self.other_end.clone() else {
+            return Vec::new();
+        };
+        let mut told = if self.is_another_life(&run, &all, now) {
+            vec![Output::Tell(Notice::Forgot)]
+        } else {
+            self.differences(&all, now)
+        };
+        self.known = Some(Life(run.id, all.epoch));
+        self.seen = all.head;
+        self.remembered = all.numbers;
+        self.again = false;
+        self.asked = now;
+        self.pinged = false;
+        self.lost = false;
+        if self.phase != Phase::CaughtUp {
+            self.phase = Phase::CaughtUp;
+            let early = std::mem::take(&mut self.early);
+            told.extend(
+                early
+                    .into_iter()
+                    .flat_map(|message| self.heard(message, now)),
+            );
+            told.push(Output::Tell(Notice::CaughtUp));
+        }
+        told
+    }
+
+    fn is_another_life(&self, run: &Run, all: &Snapshot, now: u64) -> bool {
+        match &self.known {
+            Some(Life(id, epoch)) => {
+                let same_run = *id == run.id || flawed!(self, NoRun);
+                let same_epoch = *epoch == all.epoch || flawed!(self, NoEpoch);
+                !(same_run && same_epoch)
+            }
+            // What has begun since this member joined may have had another life before.
+            None => {
+                (run.up <= now || all.now.saturating_sub(all.epoch.at) <= now)
+                    && !flawed!(self, NewcomerTrusts)
+            }
+        }
+    }
+
+    /// What has ended since these numbers were last read or heard, if they are those of the same life.
+    fn differences(&self, all: &Snapshot, now: u64) -> Vec<Output> {
+        let newcomer = self.known.is_none();
+        let ended = |field: &Field, kept: Option<&Kept>| match kept {
+            // A newcomer has nothing that is older than itself. Clocks that are set right may run a little faster.
+            Some(kept) if newcomer => {
+                all.now.saturating_sub(kept.at) <= now + now / 1000 + 50
+                    && !flawed!(self, NewcomerTrusts)
+            }
+            Some(kept) => match self.remembered.get(field) {
+                _ if flawed!(self, OwnIsNothingNew) && kept.number.member == self.me => false,
+                Some(known) if flawed!(self, Greater) => kept.number > known.number,
+                Some(known) => kept.number != known.number,
+                None => true,
+            },
+            None => true,
+        };
+        let gone = self
+            .remembered
+            .keys()
+            .filter(|field| !all.numbers.contains_key(field));
+        let mut fields: Vec<Field> = gone.filter(|field| ended(field, None)).copied().collect();
+        fields.extend(
+            all.numbers
+                .iter()
+                .filter(|(field, kept)| ended(field, Some(kept)))
+                .map(|(field, _)| *field),
+        );
+        (fields.iter().enumerate())
+            .filter(|(at, field)| {
+                let mut others = fields.iter().enumerate().filter(|(other, _)| other != at);
+                // Of two that say the same, the first is told.
+                !others.any(|(other, more)| {
+                    field.covered_by(*more) && (other < *at || !more.covered_by(**field))
+                })
+            })
+            .map(|(_, field)| Output::Tell(Notice::Ended(field.topic(), field.ending)))
+            .collect()
+    }
+
+    /// A message has come.
+    pub(crate) fn heard(&mut self, message: Message, now: u64) -> Vec<Output> {
+        match self.phase {
+            Phase::Down => return Vec::new(),
+            Phase::Subscribing | Phase::Reading => {
+                self.early.push(message);
+                return Vec::new();
+            }
+            Phase::CaughtUp => {}
+        }
+        let Message { epoch, kept, said } = message;
+        let same_life = self
+            .known
+            .as_ref()
+            .is_some_and(|Life(_, known)| *known == epoch);
+        if same_life && kept.head <= self.seen {
+            return Vec::new();
+        }
+        let follows = same_life && kept.head == self.seen + 1;
+        let mut outputs = Vec::new();
+        match said {
+            Said::Raised(field) => {
+                if kept.number.member != self.me || !follows {
+                    outputs.push(Output::Tell(Notice::Ended(field.topic(), field.ending)));
+                }
+                if same_life {
+                    self.remembered.insert(field, kept);
+                }
+            }
+            // What was folded is known only to whoever has heard all of it.
+            Said::Folded(floor) => {
+                if (follows && !self.again) || flawed!(self, FoldOverGap) {
+                    self.fold(floor, kept);
+                }
+            }
+        }
+        if same_life {
+            self.seen = kept.head;
+        }
+        if !follows && !flawed!(self, GapIsNothing) {
+            outputs.extend(self.read_again(now));
+        }
+        outputs
+    }
+
+    /// The numbers up to this one are no longer kept by themselves; what speaks for them has this number now.
+    fn fold(&mut self, floor: u64, kept: Kept) {
+        let folded: Vec<(Field, Field)> = (self.remembered.iter())
+            .filter(|(_, kept)| kept.head <= floor)
+            .filter_map(|(field, _)| Some((*field, field.folds_into()?)))
+            .collect();
+        for (field, into) in folded {
+            self.remembered.remove(&field);
+            self.remembered.insert(into, kept);
+        }
+    }
+
+    fn read_again(&mut self, now: u64) -> Option<Output> {
+        if self.again {
+            return None;
+        }
+        self.again = true;
+        self.asked = now;
+        Some(Output::ReadAll)
+    }
+
+    /// A ping was answered.
+    pub(crate) fn answered(&mut self, epoch: Option<Epoch>, head: u64, now: u64) -> Vec<Output> {
+        if !std::mem::take(&mut self.pinged) {
+            return Vec::new();
+        }
+        if !self.again {
+            self.asked = now;
+        }
+        let known = self.known.as_ref().map(|Life(_, known)| *known);
+        if (known == epoch && head == self.seen) || flawed!(self, PongIsNothing) {
+            return Vec::new();
+        }
+        self.read_again(now).into_iter().collect()
+    }
+
+    /// The connection is gone, or could not be made.
+    pub(crate) fn lost(&mut self) -> Vec<Output> {
+        self.phase = Phase::Down;
+        self.other_end = None;
+        self.early.clear();
+        self.again = false;
+        self.pinged = false;
+        if std::mem::replace(&mut self.lost, true) {
+            return Vec::new();
+        }
+        vec![Output::Tell(Notice::Lost)]
+    }
+
+    /// When something is to be asked, or an answer is overdue; None where there is nothing to wait for.
+    pub(crate) fn due(&self) -> Option<u64> {
+        match self.phase {
+            Phase::Down => None,
+            Phase::CaughtUp if !self.pinged && !self.again => Some(self.asked + self.timing.every),
+            _ => Some(self.asked + self.timing.bound),
+        }
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, now: u64) -> Vec<Output> {
+        if self.due().is_none_or(|due| now < due) {
+            return Vec::new();
+        }
+        if self.phase == Phase::CaughtUp && !self.pinged && !self.again {
+            self.pinged = true;
+            self.asked = now;
+            return vec![Output::Ping];
+        }
+        vec![Output::HangUp]
+    }
+}

@@ -1,0 +1,106 @@
+//! What members say of themselves.
+
+use std::time::Duration;
+
+/// A member of a fleet, as it was when it last told.
+///
+/// ```no_run
+/// # fn show(fleet: &tenure_fleet::Fleet) -> Result<(), tenure_fleet::Error> {
+/// for member in fleet.members(std::time::Duration::from_secs(1))? {
+///     println!("{} on {}: {}", member.process, member.host, member.figures);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Member {
+    /// Its name in the fleet, drawn when it joined.
+    pub id: String,
+    /// Whether it is the one that asks.
+    pub is_this: bool,
+    /// The machine that it runs on.
+    pub host: String,
+    /// Its process there.
+    pub process: u32,
+    /// What its listener said: JSON.
+    pub figures: String,
+    /// How many raises it had heard less than the member that has heard the most.
+    pub behind: u64,
+    /// How long the bus took at most to bring it everything that had been raised, when it last asked; None before that.
+    pub lag: Option<Duration>,
+}
+
+/// What one member keeps on the server for the others, before it is sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Card {
+    pub(crate) host: String,
+    pub(crate) process: u32,
+    pub(crate) head: u64,
+    pub(crate) lag: Option<Duration>,
+    pub(crate) figures: String,
+}
+
+impl Card {
+    /// One word a line, and the figures as they are behind them.
+    pub(crate) fn write(&self) -> Vec<u8> {
+        let lag = self
+            .lag
+            .map_or(String::new(), |lag| lag.as_micros().to_string());
+        let host = self.host.replace('\n', " ");
+        format!(
+            "{host}\n{}\n{}\n{lag}\n{}",
+            self.process, self.head, self.figures
+        )
+        .into_bytes()
+    }
+
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
+        let mut lines = std::str::from_utf8(text).ok()?.splitn(5, '\n');
+        Some(Self {
+            host: lines.next()?.to_owned(),
+            process: lines.next()?.parse().ok()?,
+            head: lines.next()?.parse().ok()?,
+            lag: match lines.next()? {
+                "" => None,
+                lag => Some(Duration::from_micros(lag.parse().ok()?)),
+            },
+            figures: lines.next()?.to_owned(),
+        })
+    }
+}
+
+/// The members that these cards are of.
+pub(crate) fn members(me: u64, cards: Vec<(u64, Card)>) -> Vec<Member> {
+    let most = cards.iter().map(|(_, card)| card.head).max().unwrap_or(0);
+    let member = |(id, card): (u64, Card)| Member {
+        id: format!("{id:016x}"),
+        is_this: id == me,
+        host: card.host,
+        process: card.process,
+        figures: card.figures,
+        behind: most - card.head,
+        lag: card.lag,
+    };
+    cards.into_iter().map(member).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d5_a_card_is_read_as_it_was_written() {
+        for lag in [None, Some(Duration::from_micros(730))] {
+            let card = Card {
+                host: "web-1".into(),
+                process: 7,
+                head: 12,
+                lag,
+                figures: "{\n\"entries\": 3}\n".into(),
+            };
+            assert_eq!(Card::read(&card.write()), Some(card));
+        }
+        assert_eq!(Card::read(b"web-1\n7"), None);
+    }
+}

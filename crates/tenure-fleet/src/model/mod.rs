@@ -1,0 +1,191 @@
+//! The protocol, checked with stateright: every order in which what may happen happens, within bounds.
+//!
+//! Each scenario is tried on the protocol as it is, and on protocols that were broken on purpose, which it must notice.
+
+mod protocol;
+
+use protocol::{Bounds, breaks, holds};
+
+/// A defect on which the models are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Flaw {
+    /// There is none.
+    None,
+    /// Numbers are read before the subscription stands.
+    ReadFirst,
+    /// The server's run is not looked at.
+    NoRun,
+    /// The epoch is not looked at.
+    NoEpoch,
+    /// A number counts as new only where it is greater.
+    Greater,
+    /// A member's own number is nothing new to it, also where it was read.
+    OwnIsNothingNew,
+    /// A message that does not follow on the last means nothing.
+    GapIsNothing,
+    /// The answer to a ping means nothing.
+    PongIsNothing,
+    /// A fold is believed by a member that has not heard all before it.
+    FoldOverGap,
+    /// A fold leaves no number behind.
+    FoldUnseen,
+    /// A member takes what it finds when it joins as what it has always known.
+    NewcomerTrusts,
+    /// A raise that is sent once more has the number that it had.
+    SameNumberAgain,
+    /// A raise that was sent counts as done.
+    SentIsDone,
+}
+
+/// One member raises twice, and nothing else happens.
+const QUIET: Bounds = Bounds {
+    flaw: None,
+    raises: [2, 0],
+    connects: [0, 0],
+    entries: 1,
+    settled: [true, true],
+    breaks: 0,
+    unconfirmed: 0,
+    lost: 0,
+    doubled: 0,
+    overtaken: 0,
+    pings: 0,
+    restarts: 0,
+    saves: 0,
+    flushes: 0,
+    folds: 0,
+};
+
+/// A connection breaks, and is made again.
+const AWAY: Bounds = Bounds {
+    connects: [0, 1],
+    breaks: 1,
+    ..QUIET
+};
+
+/// Whether the tests are asked for their long form.
+fn is_long() -> bool {
+    std::env::var("TENURE_TESTS").is_ok_and(|form| form == "long")
+}
+
+/// Checks that these bounds hold for the protocol, and that each of the flaws is noticed within them.
+fn check(bounds: Bounds, flaws: &[Flaw]) {
+    println!("{} states hold", holds(bounds));
+    for flaw in flaws {
+        println!("{flaw:?}: {:?}", breaks(bounds, *flaw));
+    }
+}
+
+#[test]
+fn d1_a_member_that_was_away_catches_up() {
+    check(AWAY, &[Flaw::ReadFirst]);
+}
+
+#[test]
+fn d1_two_members_raise_the_same_and_one_is_away() {
+    let bounds = Bounds {
+        raises: [1, 1],
+        connects: [1, 1],
+        ..AWAY
+    };
+    check(bounds, &[Flaw::OwnIsNothingNew, Flaw::Greater]);
+}
+
+#[test]
+fn d1_messages_are_lost_doubled_and_overtaken() {
+    let bounds = Bounds {
+        entries: 2,
+        lost: 1,
+        doubled: 1,
+        overtaken: 1,
+        pings: 1,
+        ..QUIET
+    };
+    check(bounds, &[Flaw::GapIsNothing, Flaw::PongIsNothing]);
+}
+
+#[test]
+fn d1_a_server_starts_again_empty_or_as_it_was() {
+    let bounds = Bounds {
+        connects: [1, 1],
+        saves: 1,
+        restarts: 1,
+        ..QUIET
+    };
+    check(bounds, &[Flaw::NoRun]);
+}
+
+#[test]
+fn d1_a_server_is_emptied() {
+    let bounds = Bounds { flushes: 1, ..AWAY };
+    check(bounds, &[Flaw::NoEpoch]);
+}
+
+#[test]
+fn d1_numbers_are_folded_while_a_member_is_away() {
+    let bounds = Bounds { folds: 1, ..AWAY };
+    check(bounds, &[Flaw::FoldUnseen]);
+}
+
+#[test]
+fn d1_numbers_are_folded_and_a_message_is_lost() {
+    let bounds = Bounds {
+        entries: 2,
+        folds: 1,
+        lost: 1,
+        ..QUIET
+    };
+    check(bounds, &[Flaw::FoldOverGap]);
+}
+
+#[test]
+fn d1_a_raise_is_not_confirmed() {
+    let bounds = Bounds {
+        unconfirmed: 1,
+        ..AWAY
+    };
+    check(bounds, &[Flaw::SameNumberAgain, Flaw::SentIsDone]);
+}
+
+#[test]
+fn d1_a_newcomer_is_late() {
+    let bounds = Bounds {
+        connects: [0, 1],
+        settled: [true, false],
+        ..QUIET
+    };
+    check(bounds, &[Flaw::NewcomerTrusts]);
+}
+
+#[test]
+fn d1_a_newcomer_finds_another_server_than_there_was() {
+    let bounds = Bounds {
+        raises: [1, 0],
+        connects: [1, 1],
+        settled: [true, false],
+        restarts: 1,
+        flushes: 1,
+        ..QUIET
+    };
+    check(bounds, &[Flaw::NewcomerTrusts]);
+}
+
+#[test]
+fn d1_everything_may_happen_at_once() {
+    let short = Bounds {
+        raises: [1, 1],
+        connects: [1, 1],
+        restarts: 1,
+        flushes: 1,
+        ..QUIET
+    };
+    let long = Bounds {
+        breaks: 1,
+        lost: 1,
+        pings: 1,
+        saves: 1,
+        folds: 1,
+        ..short
+    };
+    check(if is_long() { long } else { short }, &[]);
+}

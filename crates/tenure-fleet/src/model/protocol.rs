@@ -1,0 +1,752 @@
+//! The bus, with all that networks and servers do to it.
+//!
+//! Two members keep two entries each. A raise makes a new version of what an entry is built from; whoever is told of an
+//! end has the newest version from then on. What must hold: a member that takes itself for caught up has no entry of an
+//! older version than those whose raises had reached a server, whichever of its lives, when that member last asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stateright::{Checker, HasDiscoveries, Model, Property};
+
+use super::Flaw;
+use crate::machine::{Machine, Notice, Output, Phase, Timing};
+use crate::mark::Mark;
+use crate::number::{Epoch, Kept, Message, Number, Run, Said, Snapshot};
+use crate::outbox::Outbox;
+use crate::topic::{Ending, Field, Topic};
+
+/// The server's clock when the members join, in milliseconds. It goes on by a second with each raise.
+const BEGUN: u64 = 100_000;
+const SECOND: u64 = 1_000;
+/// Without this, nothing was checked.
+const HAPPENS: &str = "all was raised, and both know";
+
+fn topic(entry: usize) -> Topic {
+    let [function, entry] = [7, entry as u8].map(|byte| Mark([byte; 16]));
+    Topic::Entry { function, entry }
+}
+
+/// What may happen, and how often.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bounds {
+    pub(super) flaw: Option<Flaw>,
+    /// How often each member raises.
+    pub(super) raises: [u8; 2],
+    /// How often each member connects.
+    pub(super) connects: [u8; 2],
+    /// How many entries there are to raise: one or two.
+    pub(super) entries: usize,
+    /// Whether each member is caught up when it begins.
+    pub(super) settled: [bool; 2],
+    pub(super) breaks: u8,
+    /// A raise reaches the server, and its confirmation does not come back.
+    pub(super) unconfirmed: u8,
+    pub(super) lost: u8,
+    pub(super) doubled: u8,
+    pub(super) overtaken: u8,
+    pub(super) pings: u8,
+    pub(super) restarts: u8,
+    /// The server's memory is written to its disk, from where a restart brings it back.
+    pub(super) saves: u8,
+    pub(super) flushes: u8,
+    pub(super) folds: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct World {
+    clock: u64,
+    version: u64,
+    /// The newest version of each entry whose raise has reached a server.
+    arrived: [u64; 2],
+    server: Server,
+    members: [Member; 2],
+    left: Left,
+}
+
+/// What may still happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Left {
+    raises: [u8; 2],
+    connects: [u8; 2],
+    breaks: u8,
+    unconfirmed: u8,
+    lost: u8,
+    doubled: u8,
+    overtaken: u8,
+    pings: u8,
+    restarts: u8,
+    saves: u8,
+    flushes: u8,
+    folds: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Server {
+    run: u64,
+    since: u64,
+    epochs: u64,
+    memory: Memory,
+    disk: Option<Memory>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Memory {
+    epoch: Option<Epoch>,
+    head: u64,
+    numbers: BTreeMap<Field, Kept>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Member {
+    machine: Machine,
+    outbox: Outbox,
+    sequence: u64,
+    /// The number that was not confirmed, where it is used again.
+    again: Option<Number>,
+    /// The connection that is listened on: what was asked, and what comes back.
+    connection: Option<Connection>,
+    /// A raise on its way: to the server, or its confirmation back.
+    sending: Option<Sending>,
+    /// The versions that its entries are of, and those that they have to be of, at least.
+    built: [u64; 2],
+    must: [u64; 2],
+    /// The versions of its own raises that have reached no server.
+    unsent: BTreeSet<(usize, u64)>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Connection {
+    asked: Vec<Output>,
+    subscribed: bool,
+    coming: Vec<Coming>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Coming {
+    Subscribed,
+    All(Snapshot, [u64; 2]),
+    Told(Message),
+    Answer(Option<Epoch>, u64, [u64; 2]),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Sending {
+    field: Field,
+    number: Number,
+    version: u64,
+    arrived: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Action {
+    Connect(usize),
+    Serve(usize),
+    Deliver(usize),
+    Lose(usize),
+    Double(usize),
+    Overtake(usize),
+    Ping(usize),
+    GiveUp(usize),
+    Break(usize),
+    Raise(usize, usize),
+    Send(usize),
+    Arrive(usize),
+    Confirm(usize),
+    Unconfirmed(usize),
+    Save,
+    Restart { from_disk: bool },
+    Flush,
+    Fold,
+}
+
+impl Server {
+    fn epoch(&mut self, clock: u64) -> Epoch {
+        let epochs = &mut self.epochs;
+        *self.memory.epoch.get_or_insert_with(|| {
+            *epochs += 1;
+            Epoch {
+                drawn: *epochs,
+                at: clock,
+            }
+        })
+    }
+}
+
+impl World {
+    fn new(bounds: &Bounds) -> Self {
+        let member = |me: u64| {
+            let mut machine = Machine::new(me, Timing { every: 0, bound: 0 });
+            machine.flaw = bounds.flaw.unwrap_or(Flaw::None);
+            Member {
+                machine,
+                outbox: Outbox::default(),
+                sequence: 0,
+                again: None,
+                connection: None,
+                sending: None,
+                built: [0; 2],
+                must: [0; 2],
+                unsent: BTreeSet::new(),
+            }
+        };
+        let mut world = Self {
+            clock: BEGUN,
+            version: 0,
+            arrived: [0; 2],
+            server: Server {
+                run: 1,
+                since: 0,
+                epochs: 1,
+                memory: Memory {
+                    epoch: Some(Epoch { drawn: 1, at: 0 }),
+                    ..Memory::default()
+                },
+                disk: None,
+            },
+            members: [member(1), member(2)],
+            left: Left {
+                raises: bounds.raises,
+                connects: bounds.connects,
+                breaks: bounds.breaks,
+                unconfirmed: bounds.unconfirmed,
+                lost: bounds.lost,
+                doubled: bounds.doubled,
+                overtaken: bounds.overtaken,
+                pings: bounds.pings,
+                restarts: bounds.restarts,
+                saves: bounds.saves,
+                flushes: bounds.flushes,
+                folds: bounds.folds,
+            },
+        };
+        for member in (0..2).filter(|member| bounds.settled[*member]) {
+            world.connect(member);
+            while world.is_busy(member) {
+                if !world.serve(member) {
+                    world.deliver(member, 0, true);
+                }
+            }
+        }
+        world
+    }
+
+    fn is_busy(&self, member: usize) -> bool {
+        let connection = self.members[member].connection.as_ref();
+        connection
+            .is_some_and(|connection| !connection.asked.is_empty() || !connection.coming.is_empty())
+    }
+
+    fn now(&self) -> u64 {
+        self.clock - BEGUN
+    }
+
+    /// What a member's machine has said is done.
+    fn act(&mut self, member: usize, outputs: Vec<Output>) {
+        for output in outputs {
+            let version = self.version;
+            let keeper = &mut self.members[member];
+            match output {
+                Output::Subscribe | Output::ReadAll | Output::Ping => {
+                    if let Some(connection) = &mut keeper.connection {
+                        connection.asked.push(output);
+                    }
+                }
+                Output::HangUp => self.hang_up(member),
+                Output::Tell(Notice::Forgot) => keeper.built = [version; 2],
+                Output::Tell(Notice::Ended(ended, _)) => {
+                    for (entry, built) in keeper.built.iter_mut().enumerate() {
+                        if topic(entry).lies_in(ended) {
+                            *built = version;
+                        }
+                    }
+                }
+                Output::Tell(Notice::Lost | Notice::CaughtUp) => {}
+            }
+        }
+    }
+
+    fn connect(&mut self, member: usize) {
+        let run = Run {
+            id: self.server.run.to_string(),
+            up: self.clock - self.server.since,
+        };
+        let now = self.now();
+        self.members[member].connection = Some(Connection::default());
+        let outputs = self.members[member].machine.connected(run, now);
+        self.act(member, outputs);
+    }
+
+    fn hang_up(&mut self, member: usize) {
+        self.members[member].connection = None;
+        let outputs = self.members[member].machine.lost();
+        self.act(member, outputs);
+    }
+
+    /// The server answers what a member has asked first.
+    fn serve(&mut self, member: usize) -> bool {
+        let clock = self.clock;
+        let Some(connection) = &mut self.members[member].connection else {
+            return false;
+        };
+        if connection.asked.is_empty() {
+            return false;
+        }
+        let coming = match connection.asked.remove(0) {
+            Output::Subscribe => {
+                connection.subscribed = true;
+                Coming::Subscribed
+            }
+            Output::ReadAll => {
+                let epoch = self.server.epoch(clock);
+                let Memory { head, numbers, .. } = self.server.memory.clone();
+                let all = Snapshot {
+                    epoch,
+                    head,
+                    now: clock,
+                    numbers,
+                };
+                Coming::All(all, self.arrived)
+            }
+            _ => Coming::Answer(
+                self.server.memory.epoch,
+                self.server.memory.head,
+                self.arrived,
+            ),
+        };
+        connection.coming.push(coming);
+        true
+    }
+
+    /// What comes reaches the member.
+    fn deliver(&mut self, member: usize, at: usize, taken: bool) -> bool {
+        let now = self.now();
+        let keeper = &mut self.members[member];
+        let Some(connection) = &mut keeper.connection else {
+            return false;
+        };
+        if at >= connection.coming.len() {
+            return false;
+        }
+        let coming = match taken {
+            true => connection.coming.remove(at),
+            false => connection.coming[at].clone(),
+        };
+        let machine = &mut keeper.machine;
+        let (outputs, must) = match coming {
+            Coming::Subscribed => (machine.subscribed(now), None),
+            Coming::All(all, must) => (machine.read(all, now), Some(must)),
+            Coming::Told(message) => (machine.heard(message, now), None),
+            Coming::Answer(epoch, head, must) => {
+                let asked = machine.awaits_answer();
+                let outputs = machine.answered(epoch, head, now);
+                // An answer that says nothing new says that all has been heard.
+                let heard = asked && outputs.is_empty() && machine.is_settled();
+                (outputs, heard.then_some(must))
+            }
+        };
+        self.act(member, outputs);
+        if let Some(must) = must {
+            let known = &mut self.members[member].must;
+            *known = [known[0].max(must[0]), known[1].max(must[1])];
+        }
+        true
+    }
+
+    fn publish(&mut self, message: &Message) {
+        for member in &mut self.members {
+            if let Some(connection) = member
+                .connection
+                .as_mut()
+                .filter(|connection| connection.subscribed)
+            {
+                connection.coming.push(Coming::Told(message.clone()));
+            }
+        }
+    }
+
+    fn arrive(&mut self, member: usize) -> bool {
+        let clock = self.clock;
+        let Some(sending) = &mut self.members[member].sending else {
+            return false;
+        };
+        if sending.arrived {
+            return false;
+        }
+        sending.arrived = true;
+        let Sending {
+            field,
+            number,
+            version,
+            ..
+        } = *sending;
+        let epoch = self.server.epoch(clock);
+        let memory = &mut self.server.memory;
+        memory.head += 1;
+        let kept = Kept {
+            number,
+            head: memory.head,
+            at: clock,
+        };
+        memory.numbers.insert(field, kept);
+        for entry in 0..2 {
+            if topic(entry).lies_in(field.topic()) {
+                self.arrived[entry] = self.arrived[entry].max(version);
+                self.members[member]
+                    .unsent
+                    .retain(|(unsent, at)| *unsent != entry || *at > version);
+            }
+        }
+        let said = Said::Raised(field);
+        self.publish(&Message { epoch, kept, said });
+        true
+    }
+
+    /// A raise is sent, with a number of its own.
+    fn send(&mut self, member: usize) -> bool {
+        let keeper = &mut self.members[member];
+        if keeper.machine.phase() != Phase::CaughtUp || keeper.sending.is_some() {
+            return false;
+        }
+        let Some(field) = keeper.outbox.send(1).first().copied() else {
+            return false;
+        };
+        let own = keeper
+            .unsent
+            .iter()
+            .filter(|(entry, _)| topic(*entry).lies_in(field.topic()));
+        let version = own.map(|(_, version)| *version).max().unwrap_or(0);
+        keeper.sequence += 1;
+        let new = Number {
+            member: member as u64 + 1,
+            sequence: keeper.sequence,
+        };
+        keeper.sending = Some(Sending {
+            field,
+            number: keeper.again.take().unwrap_or(new),
+            version,
+            arrived: false,
+        });
+        true
+    }
+
+    /// What was sent is not confirmed.
+    fn unconfirmed(&mut self, member: usize) {
+        let keeper = &mut self.members[member];
+        if let Some(sending) = keeper.sending.take() {
+            if keeper.machine.flaw == Flaw::SameNumberAgain {
+                keeper.again = Some(sending.number);
+            }
+            if keeper.machine.flaw == Flaw::SentIsDone {
+                keeper.outbox = Outbox::default();
+            }
+            keeper.outbox.failed();
+        }
+    }
+
+    fn fold(&mut self) -> bool {
+        let (clock, epoch) = (self.clock, self.server.memory.epoch);
+        let memory = &mut self.server.memory;
+        let floor = memory
+            .numbers
+            .iter()
+            .filter(|(field, _)| field.folds_into().is_some())
+            .map(|(_, kept)| kept.head)
+            .max();
+        let (Some(floor), Some(epoch)) = (floor, epoch) else {
+            return false;
+        };
+        memory.head += 1;
+        // The one that folds is a third member, which raises nothing.
+        let kept = Kept {
+            number: Number {
+                member: 3,
+                sequence: memory.head,
+            },
+            head: memory.head,
+            at: clock,
+        };
+        let old: Vec<_> = memory
+            .numbers
+            .keys()
+            .filter_map(|field| Some((*field, field.folds_into()?)))
+            .collect();
+        let unseen = self.members[0].machine.flaw == Flaw::FoldUnseen;
+        for (field, into) in old {
+            memory.numbers.remove(&field);
+            if !unseen {
+                memory.numbers.insert(into, kept);
+            }
+        }
+        let said = Said::Folded(floor);
+        self.publish(&Message { epoch, kept, said });
+        true
+    }
+
+    fn restart(&mut self, from_disk: bool) {
+        self.server.run += 1;
+        self.server.since = self.clock;
+        let disk = self.server.disk.clone().filter(|_| from_disk);
+        self.server.memory = disk.unwrap_or_default();
+        for member in 0..2 {
+            self.unconfirmed(member);
+            if self.members[member].connection.is_some() {
+                self.hang_up(member);
+            }
+        }
+    }
+
+    fn may_happen(&self) -> Vec<Action> {
+        let left = &self.left;
+        let mut actions = Vec::new();
+        let mut add = |when: bool, action: Action| actions.extend(when.then_some(action));
+        for (at, member) in self.members.iter().enumerate() {
+            let coming = member
+                .connection
+                .as_ref()
+                .map_or(0, |connection| connection.coming.len());
+            let asked = member
+                .connection
+                .as_ref()
+                .is_some_and(|connection| !connection.asked.is_empty());
+            let connected = member.connection.is_some();
+            add(!connected && left.connects[at] > 0, Action::Connect(at));
+            add(asked, Action::Serve(at));
+            add(coming > 0, Action::Deliver(at));
+            add(coming > 0 && left.lost > 0, Action::Lose(at));
+            add(coming > 0 && left.doubled > 0, Action::Double(at));
+            add(coming > 1 && left.overtaken > 0, Action::Overtake(at));
+            add(
+                member.machine.is_settled() && !member.machine.awaits_answer() && left.pings > 0,
+                Action::Ping(at),
+            );
+            add(
+                connected
+                    && (!member.machine.is_settled() || member.machine.awaits_answer())
+                    && left.lost < 1
+                    && coming == 0
+                    && !asked,
+                Action::GiveUp(at),
+            );
+            add(connected && left.breaks > 0, Action::Break(at));
+            add(left.raises[at] > 0, Action::Raise(at, 0));
+            add(left.raises[at] > 0, Action::Raise(at, 1));
+            let arrived = member.sending.map(|sending| sending.arrived);
+            add(
+                arrived.is_none() && !member.outbox.is_empty(),
+                Action::Send(at),
+            );
+            add(arrived == Some(false), Action::Arrive(at));
+            add(arrived == Some(true), Action::Confirm(at));
+            add(
+                arrived.is_some() && left.unconfirmed > 0,
+                Action::Unconfirmed(at),
+            );
+        }
+        add(left.saves > 0, Action::Save);
+        add(left.restarts > 0, Action::Restart { from_disk: false });
+        add(
+            left.restarts > 0 && self.server.disk.is_some(),
+            Action::Restart { from_disk: true },
+        );
+        add(left.flushes > 0, Action::Flush);
+        add(left.folds > 0, Action::Fold);
+        actions
+    }
+
+    fn happens(&mut self, action: Action) -> bool {
+        let left = &mut self.left;
+        match action {
+            Action::Connect(member) => {
+                left.connects[member] -= 1;
+                self.connect(member);
+                true
+            }
+            Action::Serve(member) => self.serve(member),
+            Action::Deliver(member) => self.deliver(member, 0, true),
+            Action::Lose(member) => {
+                left.lost -= 1;
+                self.members[member]
+                    .connection
+                    .as_mut()
+                    .is_some_and(|connection| {
+                        connection.coming.remove(0);
+                        true
+                    })
+            }
+            Action::Double(member) => {
+                left.doubled -= 1;
+                self.deliver(member, 0, false)
+            }
+            Action::Overtake(member) => {
+                left.overtaken -= 1;
+                self.deliver(member, 1, true)
+            }
+            Action::Ping(member) => {
+                left.pings -= 1;
+                let now = self.now();
+                let outputs = self.members[member].machine.tick(now);
+                self.act(member, outputs);
+                true
+            }
+            Action::GiveUp(member) => {
+                let now = self.now();
+                let outputs = self.members[member].machine.tick(now);
+                self.act(member, outputs);
+                true
+            }
+            Action::Break(member) => {
+                left.breaks -= 1;
+                self.hang_up(member);
+                true
+            }
+            Action::Raise(member, entry) => {
+                left.raises[member] -= 1;
+                self.version += 1;
+                self.clock += SECOND;
+                let keeper = &mut self.members[member];
+                keeper.built[entry] = self.version;
+                keeper.outbox.raise(topic(entry), Ending::Cleared);
+                keeper.unsent.insert((entry, self.version));
+                true
+            }
+            Action::Send(member) => self.send(member),
+            Action::Arrive(member) => self.arrive(member),
+            Action::Confirm(member) => {
+                let keeper = &mut self.members[member];
+                keeper.sending.take().is_some_and(|sending| {
+                    keeper.outbox.confirmed(sending.field);
+                    true
+                })
+            }
+            Action::Unconfirmed(member) => {
+                left.unconfirmed -= 1;
+                self.unconfirmed(member);
+                true
+            }
+            Action::Save => {
+                left.saves -= 1;
+                self.server.disk = Some(self.server.memory.clone());
+                true
+            }
+            Action::Restart { from_disk } => {
+                left.restarts -= 1;
+                self.restart(from_disk);
+                true
+            }
+            Action::Flush => {
+                left.flushes -= 1;
+                self.server.memory = Memory::default();
+                true
+            }
+            Action::Fold => {
+                left.folds -= 1;
+                self.fold()
+            }
+        }
+    }
+}
+
+pub(super) struct Bus(pub(super) Bounds);
+
+impl Model for Bus {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World::new(&self.0)]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        let known = |action: &Action| !matches!(action, Action::Raise(_, entry) if *entry >= self.0.entries);
+        actions.extend(world.may_happen().into_iter().filter(known));
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        let mut next = world.clone();
+        next.happens(action).then_some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(
+                "whoever is caught up has nothing that is older than what had been raised",
+                |_, world: &World| {
+                    world.members.iter().all(|member| {
+                        member.machine.phase() != Phase::CaughtUp
+                            || (0..2).all(|entry| member.built[entry] >= member.must[entry])
+                    })
+                },
+            ),
+            Property::always(
+                "what was raised waits, or has reached a server",
+                |_, world: &World| {
+                    world
+                        .members
+                        .iter()
+                        .all(|member| member.unsent.is_empty() || !member.outbox.is_empty())
+                },
+            ),
+            Property::always(
+                "whoever is caught up and has nothing to come knows all, where nothing was lost on the way",
+                |bus: &Self, world: &World| {
+                    world.left.lost < bus.0.lost
+                        || (0..2).all(|at| {
+                            let member = &world.members[at];
+                            !member.machine.is_settled()
+                                || world.is_busy(at)
+                                || (0..2).all(|entry| member.built[entry] >= world.arrived[entry])
+                        })
+                },
+            ),
+            Property::sometimes(HAPPENS, |_, world: &World| {
+                let known = |member: &Member| {
+                    member.machine.is_settled()
+                        && (0..2).all(|entry| member.built[entry] >= world.arrived[entry])
+                };
+                world.left.raises == [0; 2]
+                    && world.arrived.contains(&world.version)
+                    && world.members.iter().all(known)
+            }),
+        ]
+    }
+}
+
+/// Checks all that may happen within these bounds: how many states there are.
+///
+/// # Panics
+///
+/// Where something does not hold, with what led to it.
+pub(super) fn holds(bounds: Bounds) -> usize {
+    let checker = Bus(bounds).checker().threads(2).spawn_bfs().join();
+    checker.assert_properties();
+    checker.unique_state_count()
+}
+
+/// What leads to a state in which something does not hold, with this flaw.
+///
+/// # Panics
+///
+/// Where there is nothing.
+pub(super) fn breaks(bounds: Bounds, flaw: Flaw) -> Vec<Action> {
+    let bounds = Bounds {
+        flaw: Some(flaw),
+        ..bounds
+    };
+    let checker = Bus(bounds)
+        .checker()
+        .threads(2)
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
+    let found = checker
+        .discoveries()
+        .into_iter()
+        .find(|(name, _)| *name != HAPPENS);
+    let Some((_, path)) = found else {
+        panic!(
+            "{flaw:?} was not noticed in {} states",
+            checker.unique_state_count()
+        );
+    };
+    path.into_actions()
+}

@@ -1,0 +1,138 @@
+//! What a member asks of a server. Whatever can keep numbers and tell of them can be one.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::mark::Mark;
+use crate::number::{Epoch, Message, Number, Run, Snapshot};
+use crate::topic::Field;
+
+/// A kind of server: a place that connections can be made to.
+pub(crate) trait Engine: Send + Sync + 'static {
+    /// A connection, with the run of the server at its other end.
+    fn connect(&self) -> Result<(Box<dyn Server>, Run), Trouble>;
+}
+
+/// A connection to a server: the four calls of the bus.
+///
+/// `subscribe`, `read_all` and `ping` ask and do not wait. What comes of them is heard, in the order in which the server
+/// answers; a message that was told before an answer is heard before it, or else the answers to pings show it.
+pub(crate) trait Server: Desk {
+    /// Asks to be told of all raises from here on.
+    fn subscribe(&mut self) -> Result<(), Trouble>;
+
+    /// Asks for all numbers; an epoch is drawn where there is none.
+    fn read_all(&mut self) -> Result<(), Trouble>;
+
+    /// Asks for the epoch and the head.
+    fn ping(&mut self) -> Result<(), Trouble>;
+
+    /// Keeps these numbers and tells of them, each in one step, and says how many were kept before the first failure.
+    fn raise(&mut self, raises: &[(Field, Number)]) -> (usize, Result<Raised, Trouble>);
+
+    /// The next that is heard; None where nothing is until then.
+    fn hear(&mut self, until: Instant) -> Result<Option<Heard>, Trouble>;
+
+    /// What closes the connection from another thread, so that `hear` ends.
+    fn closer(&self) -> Box<dyn Fn() + Send>;
+}
+
+/// What else members need of a server, apart from the bus.
+pub(crate) trait Desk: Send {
+    /// Folds the numbers of entries and tags that are older, or more, than this; says whether there are more of them.
+    fn fold(&mut self, number: Number, older: Duration, beyond: usize) -> Result<bool, Trouble>;
+
+    /// A permit, or for how long the next one is taken at most.
+    fn permit(
+        &mut self,
+        key: Mark,
+        holder: Number,
+        at_most: u32,
+        lease: Duration,
+    ) -> Result<Answer, Trouble>;
+
+    /// Holds a permit for longer; false where it had run out.
+    fn renew(&mut self, key: Mark, holder: Number, lease: Duration) -> Result<bool, Trouble>;
+
+    /// Gives a permit back.
+    fn give_back(&mut self, key: Mark, holder: Number) -> Result<(), Trouble>;
+
+    /// Keeps what this member says of itself for so long.
+    fn announce(&mut self, member: u64, card: &[u8], keep: Duration) -> Result<(), Trouble>;
+
+    /// Takes it back.
+    fn withdraw(&mut self, member: u64) -> Result<(), Trouble>;
+
+    /// What all members say of themselves.
+    fn members(&mut self) -> Result<Vec<(u64, Vec<u8>)>, Trouble>;
+}
+
+/// What a subscriber hears.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// The subscription stands.
+    Subscribed,
+    /// All numbers.
+    All(Snapshot),
+    /// Something was raised or folded.
+    Told(Message),
+    /// The epoch and the head at this moment.
+    Answered(Option<Epoch>, u64),
+}
+
+/// What became of raises.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Raised {
+    /// How many numbers the server keeps.
+    pub(crate) kept: usize,
+}
+
+/// The answer to whoever asks for a permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It is given, with the number of this gift, which rises.
+    Granted(u64),
+    /// All are taken, the first of them for so long, if it is not given back before.
+    Taken(Duration),
+}
+
+/// Why a server could not be asked.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    text: String,
+    /// Whether there is no connection any more, or none that answers.
+    gone: bool,
+}
+
+impl Trouble {
+    /// The server cannot be asked, or says no.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            gone: false,
+        }
+    }
+
+    /// The connection is no more.
+    pub(crate) fn gone(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            gone: true,
+        }
+    }
+
+    pub(crate) fn is_of_the_connection(&self) -> bool {
+        self.gone
+    }
+
+    /// Whether the server answers, and takes nothing: it has become a replica, or the key has moved.
+    pub(crate) fn is_of_a_replica(&self) -> bool {
+        self.text.starts_with("READONLY") || self.text.starts_with("MOVED")
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

@@ -1,0 +1,223 @@
+//! What a member is told when it joins.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::valkey::Address;
+
+/// How short a secret is refused: what is guessed by trying does not hide what its marks stand for.
+pub const LEAST_SECRET: usize = 16;
+
+/// The settings of a member. Those that differ between the members of one fleet are the times.
+///
+/// ```
+/// use std::time::Duration;
+/// use tenure_fleet::Settings;
+///
+/// let settings = Settings::new("rediss://cache.internal:6380", "4f1c2a9be07d4c55a7d1")
+///     .name("shop")
+///     .ping(Duration::from_secs(1));
+/// assert!(settings.check().is_ok());
+///
+/// let error = Settings::new("http://cache", "4f1c2a9be07d4c55a7d1").check().unwrap_err();
+/// assert!(error.is_url() && error.to_string().contains("redis://"));
+/// ```
+#[derive(Clone)]
+pub struct Settings {
+    pub(crate) url: String,
+    pub(crate) secret: Vec<u8>,
+    pub(crate) name: String,
+    pub(crate) host: Option<String>,
+    pub(crate) ping: Duration,
+    pub(crate) answer: Duration,
+    pub(crate) retry: (Duration, Duration),
+    pub(crate) figures: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) fold: (Duration, usize),
+    pub(crate) since: Duration,
+}
+
+impl Settings {
+    /// The settings of a fleet with this server and secret; all others have a default.
+    pub fn new(url: impl Into<String>, secret: impl Into<Vec<u8>>) -> Self {
+        Self {
+            url: url.into(),
+            secret: secret.into(),
+            name: "tenure".into(),
+            host: None,
+            ping: Duration::from_secs(2),
+            answer: Duration::from_secs(3),
+            retry: (Duration::from_secs(1), Duration::from_secs(30)),
+            figures: Duration::from_secs(10),
+            lease: Duration::from_secs(10),
+            fold: (Duration::from_secs(3600), 10_000),
+            since: Duration::ZERO,
+        }
+    }
+
+    /// The fleet's name, where one server has several; `tenure` by default.
+    #[must_use]
+    pub fn name(self, name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ..self
+        }
+    }
+
+    /// The name of this machine, as other members show it; that of the system by default.
+    #[must_use]
+    pub fn host(self, host: impl Into<String>) -> Self {
+        Self {
+            host: Some(host.into()),
+            ..self
+        }
+    }
+
+    /// How often the server is asked whether all has been heard; two seconds by default.
+    #[must_use]
+    pub fn ping(self, every: Duration) -> Self {
+        Self {
+            ping: every,
+            ..self
+        }
+    }
+
+    /// How long the server may take for an answer before the connection counts as lost; three seconds by default.
+    #[must_use]
+    pub fn answer(self, within: Duration) -> Self {
+        Self {
+            answer: within,
+            ..self
+        }
+    }
+
+    /// How long to wait between attempts to connect, at first and at most; a second and half a minute by default. The
+    /// first attempt after a loss is made at once.
+    #[must_use]
+    pub fn retry(self, first: Duration, most: Duration) -> Self {
+        Self {
+            retry: (first, most),
+            ..self
+        }
+    }
+
+    /// How often the listener is asked for its figures; every ten seconds by default. Others see them three times as long.
+    #[must_use]
+    pub fn figures(self, every: Duration) -> Self {
+        Self {
+            figures: every,
+            ..self
+        }
+    }
+
+    /// For how long a permit is held that nobody renews; ten seconds by default.
+    #[must_use]
+    pub fn lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// For how long the numbers of entries and tags are kept by themselves, and how many of them; an hour and ten thousand by
+    /// default.
+    #[must_use]
+    pub fn fold(self, older: Duration, beyond: usize) -> Self {
+        Self {
+            fold: (older, beyond),
+            ..self
+        }
+    }
+
+    /// For how long the member has had entries already: what has ended in that time is told to it. Nothing by default.
+    #[must_use]
+    pub fn since(self, time: Duration) -> Self {
+        Self {
+            since: time,
+            ..self
+        }
+    }
+
+    /// Whether a member could join with these settings.
+    ///
+    /// # Errors
+    ///
+    /// Where the URL is none, the secret is missing or shorter than sixteen bytes, or another setting cannot be. The
+    /// error says what to write, and shows neither the URL nor the secret.
+    pub fn check(&self) -> Result<(), Error> {
+        self.address().map(drop)
+    }
+
+    pub(crate) fn address(&self) -> Result<Address, Error> {
+        if self.secret.len() < LEAST_SECRET {
+            let what = if self.secret.is_empty() {
+                "has no secret"
+            } else {
+                "has a secret that can be guessed"
+            };
+            return Err(Error::secret(format!(
+                "the fleet {what}: its members tell each other of entries by digests under a secret that they share. \
+                 Write fleet_secret=\"…\" or set TENURE_FLEET_SECRET, the same for all members, with at least \
+                 {LEAST_SECRET} bytes: python3 -c 'import secrets; print(secrets.token_hex(16))' prints one"
+            )));
+        }
+        let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_.".contains(sign);
+        if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(plain) {
+            return Err(Error::setting(
+                "the fleet's name must be 1 to 64 letters, digits, dots, hyphens or underscores: fleet_name=\"shop\"",
+            ));
+        }
+        let times = [
+            self.ping,
+            self.answer,
+            self.retry.0,
+            self.figures,
+            self.lease,
+        ];
+        if times.iter().any(|time| *time < Duration::from_millis(1)) {
+            return Err(Error::setting(
+                "the times of a fleet must be at least a millisecond each",
+            ));
+        }
+        Address::parse(&self.url)
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Without the secret, and without the URL, which may have a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("name", &self.name)
+            .field("ping", &self.ping)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d2_a_fleet_without_a_secret_is_refused_with_what_to_write() {
+        for secret in ["", "hunter2"] {
+            let error = Settings::new("redis://h", secret).check().unwrap_err();
+            assert!(
+                error.is_secret() && error.to_string().contains("TENURE_FLEET_SECRET"),
+                "{error}"
+            );
+            assert!(!error.to_string().contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn names_that_would_not_stay_together_in_a_cluster_are_refused() {
+        for name in ["", "a}b", "a b", &"a".repeat(65)] {
+            let settings = Settings::new("redis://h", [7; 16]).name(name);
+            assert!(settings.check().unwrap_err().is_setting(), "{name}");
+        }
+    }
+
+    #[test]
+    fn d2_settings_show_neither_secret_nor_password() {
+        let settings = Settings::new("redis://:hunter2@h", "hunter2hunter2hunter2");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,195 @@
+//! What a member's threads and its callers have in common.
+//!
+//! 1. No lock is held while the network is used, the listener is called, or whoever asked is answered.
+//! 2. There is one lock. It is held for as long as it takes to look, or to put something in or out.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::listener::Listener;
+use crate::machine::Phase;
+use crate::mark::{Keys, Mark};
+use crate::member::Member;
+use crate::number::Number;
+use crate::outbox::Outbox;
+use crate::seal::Seal;
+use crate::server::Engine;
+use crate::settings::Settings;
+
+/// What is the same for as long as the member is one.
+pub(crate) struct Shared {
+    pub(crate) me: u64,
+    pub(crate) keys: Keys,
+    pub(crate) seal: Seal,
+    pub(crate) settings: Settings,
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) listener: Arc<dyn Listener>,
+    pub(crate) joined: Instant,
+    /// The process that joined. A forked child has none of its threads.
+    process: u32,
+    todo: Mutex<Todo>,
+    changed: Condvar,
+}
+
+/// What changes.
+#[derive(Default)]
+pub(crate) struct Todo {
+    pub(crate) outbox: Outbox,
+    pub(crate) asks: Vec<Ask>,
+    pub(crate) holds: BTreeMap<Number, Hold>,
+    pub(crate) given_back: Vec<(Mark, Number)>,
+    pub(crate) questions: Vec<Sender<Result<Vec<Member>, Error>>>,
+    pub(crate) seen: Seen,
+    pub(crate) leaving: bool,
+    /// How many of the member's threads have ended.
+    pub(crate) ended: u32,
+    /// What closes the connection that is listened on.
+    pub(crate) closer: Option<Box<dyn Fn() + Send>>,
+    sequence: u64,
+}
+
+/// How far the bus is, as its thread has last told.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    pub(crate) phase: Phase,
+    pub(crate) lost: bool,
+    /// How often the member has been caught up anew.
+    pub(crate) times: u64,
+    pub(crate) head: u64,
+    pub(crate) lag: Option<Duration>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            phase: Phase::Down,
+            lost: false,
+            times: 0,
+            head: 0,
+            lag: None,
+        }
+    }
+}
+
+/// Whoever waits for a permit.
+pub(crate) struct Ask {
+    pub(crate) key: Mark,
+    pub(crate) at_most: u32,
+    pub(crate) holder: Number,
+    pub(crate) due: Instant,
+    pub(crate) pause: Duration,
+    pub(crate) given_up: Arc<AtomicBool>,
+    pub(crate) tell: Box<dyn FnOnce(Option<Gift>) + Send>,
+}
+
+/// A permit that was given.
+pub(crate) struct Gift {
+    pub(crate) key: Mark,
+    pub(crate) holder: Number,
+    pub(crate) fence: u64,
+    pub(crate) held: Arc<AtomicBool>,
+}
+
+/// A permit that is to be renewed.
+pub(crate) struct Hold {
+    pub(crate) key: Mark,
+    pub(crate) due: Instant,
+    pub(crate) held: Arc<AtomicBool>,
+}
+
+impl Todo {
+    /// A number that no other raise and no other permit of this member has.
+    pub(crate) fn number(&mut self, me: u64) -> Number {
+        self.sequence += 1;
+        Number {
+            member: me,
+            sequence: self.sequence,
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        me: u64,
+        settings: Settings,
+        engine: Box<dyn Engine>,
+        listener: Arc<dyn Listener>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            joined: now.checked_sub(settings.since).unwrap_or(now),
+            me,
+            keys: Keys::derive(&settings.secret),
+            seal: Seal::derive(&settings.secret),
+            settings,
+            engine,
+            listener,
+            process: std::process::id(),
+            todo: Mutex::new(Todo::default()),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn look(&self) -> MutexGuard<'_, Todo> {
+        self.todo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts something in, and wakes whoever waits for it. A forked child does neither: it is no member, and the lock may
+    /// be held by a thread that it does not have.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut Todo) -> R) -> Option<R> {
+        if self.is_elsewhere() {
+            return None;
+        }
+        let changed = change(&mut self.look());
+        self.changed.notify_all();
+        Some(changed)
+    }
+
+    /// Waits until something has changed, or until then.
+    pub(crate) fn wait<'a>(
+        &self,
+        todo: MutexGuard<'a, Todo>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, Todo> {
+        match until {
+            None => self
+                .changed
+                .wait(todo)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(until) => {
+                let time = until.saturating_duration_since(Instant::now());
+                self.changed
+                    .wait_timeout(todo, time)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            }
+        }
+    }
+
+    /// Whether this is a forked child of the process that joined.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    /// Milliseconds since this member joined.
+    pub(crate) fn now(&self) -> u64 {
+        self.joined
+            .elapsed()
+            .as_millis()
+            .try_into()
+            .unwrap_or(u64::MAX)
+    }
+
+    /// A permit is no longer needed.
+    pub(crate) fn give_back(&self, gift: &Gift) {
+        gift.held.store(false, Ordering::Release);
+        self.change(|todo| {
+            todo.holds.remove(&gift.holder);
+            todo.given_back.push((gift.key, gift.holder));
+        });
+    }
+}

@@ -1,0 +1,188 @@
+//! What can end in a fleet, and how.
+
+use std::fmt;
+
+use crate::mark::Mark;
+
+/// What is ended: all entries that it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// Every entry of every function.
+    Everything,
+    /// All entries of one function.
+    Function(Mark),
+    /// One entry.
+    Entry {
+        /// The mark of its function.
+        function: Mark,
+        /// Its own.
+        entry: Mark,
+    },
+    /// All entries that carry a tag.
+    Tag(Mark),
+}
+
+impl Topic {
+    /// Whether whatever this one stands for is also part of the other.
+    pub(crate) fn lies_in(self, other: Self) -> bool {
+        match (self, other) {
+            (_, Self::Everything) => true,
+            (Self::Entry { function, .. }, Self::Function(whole)) => function == whole,
+            _ => self == other,
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ending {
+    /// It was taken out, and no call gets it again.
+    Cleared,
+    /// It is too old: stale, where the function allows that.
+    Expired,
+}
+
+/// A place on the server for a number: what ended, and how.
+///
+/// Clears and expires have numbers of their own. With one for both, an expire that follows a clear would hide it from a
+/// member that was away during both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Field {
+    pub(crate) of: Of,
+    pub(crate) ending: Ending,
+}
+
+/// What a number is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Of {
+    /// What somebody has ended.
+    Topic(Topic),
+    /// The entries of a function whose own numbers are no longer kept.
+    Entries(Mark),
+    /// The tags whose own numbers are no longer kept.
+    Tags,
+}
+
+impl Field {
+    pub(crate) fn new(topic: Topic, ending: Ending) -> Self {
+        Self {
+            of: Of::Topic(topic),
+            ending,
+        }
+    }
+
+    /// What has ended where this number is another one than it was.
+    pub(crate) fn topic(self) -> Topic {
+        match self.of {
+            Of::Topic(topic) => topic,
+            Of::Entries(function) => Topic::Function(function),
+            Of::Tags => Topic::Everything,
+        }
+    }
+
+    /// The number that speaks for this one when it is no longer kept; None where it is always kept.
+    pub(crate) fn folds_into(self) -> Option<Self> {
+        let of = match self.of {
+            Of::Topic(Topic::Entry { function, .. }) => Of::Entries(function),
+            Of::Topic(Topic::Tag(_)) => Of::Tags,
+            _ => return None,
+        };
+        Some(Self { of, ..self })
+    }
+
+    /// Whether whoever hears of the other need not hear of this one. What is cleared need not be expired.
+    pub(crate) fn covered_by(self, other: Self) -> bool {
+        other.ending <= self.ending && self.topic().lies_in(other.topic())
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(':');
+        let ending = match words.next()? {
+            "clear" => Ending::Cleared,
+            "expire" => Ending::Expired,
+            _ => return None,
+        };
+        let kind = words.next()?;
+        let mut mark = || Mark::parse(words.next()?);
+        let of = match kind {
+            "everything" => Of::Topic(Topic::Everything),
+            "function" => Of::Topic(Topic::Function(mark()?)),
+            "entry" => Of::Topic(Topic::Entry {
+                function: mark()?,
+                entry: mark()?,
+            }),
+            "tag" => Of::Topic(Topic::Tag(mark()?)),
+            "entries" => Of::Entries(mark()?),
+            "tags" => Of::Tags,
+            _ => return None,
+        };
+        words.next().is_none().then_some(Self { of, ending })
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.ending {
+            Ending::Cleared => "clear:",
+            Ending::Expired => "expire:",
+        })?;
+        match self.of {
+            Of::Topic(Topic::Everything) => f.write_str("everything"),
+            Of::Topic(Topic::Function(mark)) => write!(f, "function:{mark}"),
+            Of::Topic(Topic::Entry { function, entry }) => write!(f, "entry:{function}:{entry}"),
+            Of::Topic(Topic::Tag(mark)) => write!(f, "tag:{mark}"),
+            Of::Entries(mark) => write!(f, "entries:{mark}"),
+            Of::Tags => f.write_str("tags"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const F: Mark = Mark([1; 16]);
+    const E: Mark = Mark([2; 16]);
+    const ENTRY: Topic = Topic::Entry {
+        function: F,
+        entry: E,
+    };
+
+    #[test]
+    fn a_field_is_read_as_it_was_written() {
+        let topics = [Topic::Everything, Topic::Function(F), ENTRY, Topic::Tag(E)];
+        for ending in [Ending::Cleared, Ending::Expired] {
+            let of = topics
+                .map(Of::Topic)
+                .into_iter()
+                .chain([Of::Entries(F), Of::Tags]);
+            for field in of.map(|of| Field { of, ending }) {
+                assert_eq!(Field::parse(&field.to_string()), Some(field));
+            }
+        }
+        for text in [
+            "",
+            "clear",
+            "clear:function",
+            "clear:tag:xyz",
+            "drop:everything",
+            "clear:tags:1",
+        ] {
+            assert_eq!(Field::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_clear_of_more_covers_an_end_of_less() {
+        let cleared = Field::new(Topic::Function(F), Ending::Cleared);
+        let expired = Field::new(Topic::Function(F), Ending::Expired);
+        assert!(Field::new(ENTRY, Ending::Expired).covered_by(cleared));
+        assert!(expired.covered_by(cleared) && !cleared.covered_by(expired));
+        assert!(!Field::new(Topic::Function(E), Ending::Cleared).covered_by(cleared));
+        assert!(!Field::new(Topic::Tag(F), Ending::Cleared).covered_by(cleared));
+        assert!(
+            Field::new(Topic::Tag(F), Ending::Cleared)
+                .covered_by(Field::new(Topic::Everything, Ending::Cleared))
+        );
+    }
+}

@@ -1,0 +1,423 @@
+//! The thread that speaks: it sends what has been raised, and asks what callers want to know.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::machine::Phase;
+use crate::mark::Mark;
+use crate::member::{Card, Member, members};
+use crate::number::Number;
+use crate::random::{Waits, around};
+use crate::server::{Answer, Server, Trouble};
+use crate::shared::{Ask, Gift, Hold, Seen, Shared, Todo};
+use crate::topic::Field;
+
+/// How many raises are sent in one go.
+const AT_ONCE: usize = 128;
+/// The pauses of whoever waits for a permit: at first, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// Speaks until the member leaves.
+pub(crate) fn speak(shared: &Shared) {
+    Voice {
+        shared,
+        link: None,
+        waits: Waits::new(shared.settings.retry.0, shared.settings.retry.1),
+        not_before: None,
+        announce: None,
+        fold: Instant::now() + around(shared.settings.fold.0 / 6),
+        alone_said: false,
+        trouble_said: false,
+        announced: false,
+        times: 0,
+    }
+    .run();
+}
+
+struct Voice<'a> {
+    shared: &'a Shared,
+    link: Option<Box<dyn Server>>,
+    waits: Waits,
+    /// After trouble, when the next attempt may be made.
+    not_before: Option<Instant>,
+    /// When the figures are due; None before the first time.
+    announce: Option<Instant>,
+    fold: Instant,
+    alone_said: bool,
+    trouble_said: bool,
+    announced: bool,
+    /// How often the member had been caught up when this was last looked at.
+    times: u64,
+}
+
+/// What is to be done next.
+#[derive(Default)]
+struct Round {
+    raises: Vec<(Field, Number)>,
+    asks: Vec<Ask>,
+    renewals: Vec<(Number, Mark, Arc<AtomicBool>)>,
+    given_back: Vec<(Mark, Number)>,
+    questions: Vec<Sender<Result<Vec<Member>, Error>>>,
+    /// Those who ask for a permit and have to go on without the server.
+    alone: Vec<Ask>,
+    /// Those who ask for the members in vain.
+    unanswered: Vec<Sender<Result<Vec<Member>, Error>>>,
+    announce: bool,
+    fold: bool,
+    seen: Seen,
+    leaving: bool,
+}
+
+impl Round {
+    fn needs_server(&self) -> bool {
+        !self.raises.is_empty()
+            || !self.asks.is_empty()
+            || !self.renewals.is_empty()
+            || !self.given_back.is_empty()
+            || !self.questions.is_empty()
+            || self.announce
+            || self.fold
+    }
+
+    fn is_something(&self) -> bool {
+        self.needs_server() || !self.alone.is_empty() || !self.unanswered.is_empty() || self.leaving
+    }
+}
+
+impl Voice<'_> {
+    fn run(&mut self) {
+        loop {
+            let mut round = self.next();
+            for ask in round.alone.drain(..) {
+                self.alone(ask);
+            }
+            for question in round.unanswered.drain(..) {
+                drop(question.send(Err(out_of_reach())));
+            }
+            let leaving = round.leaving;
+            let mut done = true;
+            if round.needs_server() {
+                let old = self.link.is_some();
+                let mut served = self.serve(&mut round);
+                if old && served.as_ref().is_err_and(Trouble::is_of_the_connection) {
+                    // It may have ended while nothing was said on it.
+                    self.link = None;
+                    self.shared.change(|todo| todo.outbox.failed());
+                    served = self.serve(&mut round);
+                }
+                match served {
+                    Ok(()) => {
+                        self.waits.reset();
+                        self.not_before = None;
+                        self.trouble_said = false;
+                    }
+                    Err(trouble) => {
+                        done = false;
+                        self.troubled(round, &trouble);
+                    }
+                }
+            }
+            if leaving && (!done || self.shared.look().outbox.is_empty()) {
+                break self.farewell();
+            }
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn next(&mut self) -> Round {
+        let mut todo = self.shared.look();
+        loop {
+            let now = Instant::now();
+            let round = self.collect(&mut todo, now);
+            if round.is_something() {
+                return round;
+            }
+            let until = self.due(&todo);
+            todo = self.shared.wait(todo, until);
+        }
+    }
+
+    fn may_try(&self, now: Instant) -> bool {
+        self.not_before.is_none_or(|time| time <= now)
+    }
+
+    fn collect(&mut self, todo: &mut Todo, now: Instant) -> Round {
+        let mut round = Round {
+            seen: todo.seen,
+            leaving: todo.leaving,
+            ..Round::default()
+        };
+        let reached = todo.seen.phase == Phase::CaughtUp;
+        if todo.seen.times != self.times {
+            // The server is back: there is no reason to wait before the next attempt.
+            self.times = todo.seen.times;
+            self.not_before = None;
+            // It may also be another one.
+            self.link = None;
+        }
+        todo.asks
+            .retain(|ask| !ask.given_up.load(Ordering::Acquire));
+        if todo.seen.lost || todo.leaving || (!self.may_try(now) && self.link.is_none()) {
+            round.alone = std::mem::take(&mut todo.asks);
+            round.unanswered = std::mem::take(&mut todo.questions);
+        }
+        if !(todo.leaving || (reached && self.may_try(now))) {
+            return round;
+        }
+        for field in todo.outbox.send(AT_ONCE) {
+            round.raises.push((field, todo.number(self.shared.me)));
+        }
+        round.given_back = std::mem::take(&mut todo.given_back);
+        if todo.leaving {
+            round.given_back.extend(
+                std::mem::take(&mut todo.holds)
+                    .into_iter()
+                    .map(|(holder, hold)| (hold.key, holder)),
+            );
+            return round;
+        }
+        let (due, later) = std::mem::take(&mut todo.asks)
+            .into_iter()
+            .partition(|ask| ask.due <= now);
+        (round.asks, todo.asks) = (due, later);
+        for (holder, hold) in todo.holds.iter_mut().filter(|(_, hold)| hold.due <= now) {
+            hold.due = now + self.shared.settings.lease / 3;
+            round.renewals.push((*holder, hold.key, hold.held.clone()));
+        }
+        round.questions = std::mem::take(&mut todo.questions);
+        round.announce =
+            self.announce.is_none_or(|time| time <= now) || !round.questions.is_empty();
+        round.fold = self.fold <= now;
+        round
+    }
+
+    /// When to look again if nothing changes.
+    fn due(&self, todo: &Todo) -> Option<Instant> {
+        if todo.seen.phase != Phase::CaughtUp {
+            return None;
+        }
+        let asks = todo.asks.iter().map(|ask| ask.due);
+        let holds = todo.holds.values().map(|hold| hold.due);
+        let due = asks
+            .chain(holds)
+            .chain(self.announce)
+            .chain([self.fold])
+            .min();
+        due.max(self.not_before)
+    }
+
+    fn link(&mut self) -> Result<&mut dyn Server, Trouble> {
+        if self.link.is_none() {
+            self.link = Some(self.shared.engine.connect()?.0);
+        }
+        match &mut self.link {
+            Some(link) => Ok(link.as_mut()),
+            None => Err(Trouble::new("there is no connection")),
+        }
+    }
+
+    /// Does what there is to do, raises first. What is done is taken out of the round.
+    fn serve(&mut self, round: &mut Round) -> Result<(), Trouble> {
+        if !round.raises.is_empty() {
+            let raises = std::mem::take(&mut round.raises);
+            let (confirmed, told) = self.link()?.raise(&raises);
+            let beyond = told
+                .as_ref()
+                .is_ok_and(|raised| raised.kept > self.shared.settings.fold.1);
+            self.shared.change(|todo| {
+                raises[..confirmed]
+                    .iter()
+                    .for_each(|(field, _)| todo.outbox.confirmed(*field));
+            });
+            told?;
+            round.fold |= beyond;
+        }
+        let lease = self.shared.settings.lease;
+        while let Some((key, holder)) = round.given_back.last().copied() {
+            self.link()?.give_back(key, holder)?;
+            round.given_back.pop();
+        }
+        while let Some((holder, key, held)) = round.renewals.pop() {
+            if !self.link()?.renew(key, holder, lease)? {
+                held.store(false, Ordering::Release);
+                self.shared.change(|todo| todo.holds.remove(&holder));
+            }
+        }
+        // One that is not answered stays, to be told that there is no answer.
+        while let Some(ask) = round.asks.last() {
+            let answer = self
+                .link()?
+                .permit(ask.key, ask.holder, ask.at_most, lease)?;
+            if let Some(ask) = round.asks.pop() {
+                self.answer(ask, answer);
+            }
+        }
+        if round.announce {
+            self.announce(round.seen)?;
+        }
+        if !round.questions.is_empty() {
+            let found = self.members()?;
+            for question in round.questions.drain(..) {
+                drop(question.send(Ok(found.clone())));
+            }
+        }
+        if round.fold {
+            self.fold()?;
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, mut ask: Ask, answer: Answer) {
+        self.alone_said = false;
+        match answer {
+            Answer::Granted(fence) => {
+                let held = Arc::new(AtomicBool::new(true));
+                let hold = Hold {
+                    key: ask.key,
+                    due: Instant::now() + self.shared.settings.lease / 3,
+                    held: held.clone(),
+                };
+                self.shared
+                    .change(|todo| todo.holds.insert(ask.holder, hold));
+                let gift = Gift {
+                    key: ask.key,
+                    holder: ask.holder,
+                    fence,
+                    held,
+                };
+                told(ask.tell, Some(gift));
+            }
+            Answer::Taken(at_most) => {
+                // No later than when the first of them runs out, if nobody renews it.
+                let pause = around(ask.pause)
+                    .min(PAUSES.1)
+                    .min(at_most + Duration::from_millis(5));
+                ask.pause = (ask.pause * 3 / 2).min(PAUSES.1);
+                ask.due = Instant::now() + pause;
+                self.shared.change(|todo| todo.asks.push(ask));
+            }
+        }
+    }
+
+    /// Whoever asked for a permit goes on without one, and that is said once.
+    fn alone(&mut self, ask: Ask) {
+        if !std::mem::replace(&mut self.alone_said, true) {
+            tracing::warn!(
+                "builds go on without the fleet's permits, since its server is out of reach: other members may build the same"
+            );
+        }
+        told(ask.tell, None);
+    }
+
+    fn announce(&mut self, seen: Seen) -> Result<(), Trouble> {
+        let settings = &self.shared.settings;
+        let listener = &self.shared.listener;
+        let figures = catch_unwind(AssertUnwindSafe(|| listener.figures())).unwrap_or_else(|_| {
+            tracing::error!("whoever listens to the fleet panicked when asked for its figures");
+            "{}".into()
+        });
+        let card = Card {
+            host: settings.host.clone().unwrap_or_else(host),
+            process: std::process::id(),
+            head: seen.head,
+            lag: seen.lag,
+            figures,
+        };
+        let (me, keep) = (self.shared.me, settings.figures * 3);
+        self.announce = Some(Instant::now() + settings.figures);
+        if let Some(sealed) = self.shared.seal.close(&card.write()) {
+            self.link()?.announce(me, &sealed, keep)?;
+            self.announced = true;
+        }
+        Ok(())
+    }
+
+    fn members(&mut self) -> Result<Vec<Member>, Trouble> {
+        let cards = self.link()?.members()?.into_iter();
+        let opened = cards
+            .filter_map(|(id, sealed)| Some((id, Card::read(&self.shared.seal.open(&sealed)?)?)));
+        Ok(members(self.shared.me, opened.collect()))
+    }
+
+    fn fold(&mut self) -> Result<(), Trouble> {
+        let (older, beyond) = self.shared.settings.fold;
+        loop {
+            let number = self.shared.look().number(self.shared.me);
+            if !self.link()?.fold(number, older, beyond)? {
+                break;
+            }
+        }
+        self.fold = Instant::now() + around(older / 6);
+        Ok(())
+    }
+
+    /// What was not done is to be done later, or not at all.
+    fn troubled(&mut self, round: Round, trouble: &Trouble) {
+        self.link = None;
+        self.not_before = Some(Instant::now() + self.waits.next());
+        self.shared.change(|todo| {
+            todo.outbox.failed();
+            todo.given_back.extend(round.given_back);
+            // The one that listens would not notice: a server that has become a replica still answers.
+            if let (Some(closer), true) = (&todo.closer, trouble.is_of_a_replica()) {
+                closer();
+            }
+        });
+        for ask in round.asks {
+            self.alone(ask);
+        }
+        for question in round.questions {
+            drop(question.send(Err(out_of_reach())));
+        }
+        if !round.leaving && !std::mem::replace(&mut self.trouble_said, true) {
+            tracing::warn!(
+                "the fleet's server did not take what this member has to say, which is tried again: {trouble}"
+            );
+        }
+    }
+
+    /// The last words of a member that leaves.
+    fn farewell(&mut self) {
+        let me = self.shared.me;
+        if self.announced
+            && let Some(link) = &mut self.link
+        {
+            // If it cannot be said, it runs out by itself.
+            drop(link.withdraw(me));
+        }
+        self.link = None;
+        self.shared.change(|todo| {
+            if let Some(closer) = &todo.closer {
+                closer();
+            }
+        });
+    }
+}
+
+fn told(tell: Box<dyn FnOnce(Option<Gift>) + Send>, gift: Option<Gift>) {
+    if catch_unwind(AssertUnwindSafe(|| tell(gift))).is_err() {
+        tracing::error!("whoever asked for a permit of the fleet panicked when told of it");
+    }
+}
+
+fn out_of_reach() -> Error {
+    Error::unanswered(
+        "the fleet's server is out of reach: its members can be asked for when it is back",
+    )
+}
+
+/// The name of this machine.
+fn host() -> String {
+    let named = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let named = named
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .or_else(|| std::env::var("COMPUTERNAME").ok());
+    named
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".into())
+}

@@ -1,0 +1,340 @@
+//! What else members have from their server: permits to build, what they know of each other, and numbers that fold.
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use support::proxy::{Mode, Proxy};
+use support::{BOUND, Event, Member, Server, cleared, entry, function, server, tag};
+use tenure_fleet::{Mark, Purpose};
+
+const NEVER: fn() -> bool = || false;
+
+fn key(member: &Member) -> Mark {
+    member.fleet.mark(Purpose::Permit, &[b"model"])
+}
+
+#[test]
+fn d3_at_most_so_many_members_hold_a_permit() {
+    let Some(server) = server() else { return };
+    for at_most in [1, 3] {
+        let (holding, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+        let begin = Arc::new(Barrier::new(6));
+        let builders: Vec<_> = (0..6)
+            .map(|_| {
+                let member = Member::joined(server.settings());
+                let (holding, most, begin) = (holding.clone(), most.clone(), begin.clone());
+                thread::spawn(move || {
+                    begin.wait();
+                    let permit = member
+                        .fleet
+                        .permit(key(&member), at_most, &NEVER)
+                        .expect("it is given");
+                    most.fetch_max(holding.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    assert!(permit.is_held());
+                    holding.fetch_sub(1, Ordering::SeqCst);
+                    permit.fence()
+                })
+            })
+            .collect();
+        let mut fences: Vec<_> = builders
+            .into_iter()
+            .map(|builder| builder.join().unwrap())
+            .collect();
+        assert!((1..=at_most).contains(&most.load(Ordering::SeqCst)));
+        fences.sort_unstable();
+        fences.dedup();
+        assert_eq!(fences.len(), 6, "no two permits have one number");
+    }
+}
+
+#[test]
+fn d3_a_permit_is_held_until_it_is_dropped_and_the_next_has_a_greater_number() {
+    let Some(server) = server() else { return };
+    let short = || server.settings().lease(Duration::from_millis(150));
+    let (one, other) = (Member::joined(short()), Member::joined(short()));
+    let first = one.fleet.permit(key(&one), 1, &NEVER).unwrap();
+    let (tell, told) = channel();
+    let asking = other
+        .fleet
+        .ask_permit(key(&other), 1, move |permit| tell.send(permit).unwrap());
+    // Renewed for longer than it lasts by itself, as the server counts.
+    let name = format!("{{tenure:tenure}}:v1:permit:{}", key(&one));
+    let until = |server: &Server| server.command(&["ZRANGE", &name, "0", "-1", "WITHSCORES"]);
+    let mut changes = 0;
+    let mut last = until(&server);
+    while changes < 5 {
+        let now = until(&server);
+        changes += u32::from(now != last);
+        last = now;
+    }
+    assert!(first.is_held() && told.try_recv().is_err());
+    let fence = first.fence();
+    drop(first);
+    let second = told.recv_timeout(BOUND).unwrap().unwrap();
+    assert!(second.fence() > fence);
+    drop(asking);
+}
+
+#[test]
+fn d3_the_permit_of_a_dead_builder_runs_out() {
+    let Some(server) = server() else { return };
+    let proxy = Proxy::new(server.port);
+    let short = |url: &str| support::settings(url).lease(Duration::from_millis(300));
+    let (dead, other) = (
+        Member::joined(short(&proxy.url())),
+        Member::joined(short(&server.url())),
+    );
+    let permit = dead.fleet.permit(key(&dead), 1, &NEVER).unwrap();
+    // From here on nothing of it reaches the server, as if it were dead.
+    proxy.set(Mode::Cut);
+    assert!(other.fleet.permit(key(&other), 1, &NEVER).is_some());
+    drop(permit);
+}
+
+#[test]
+fn d3_a_holder_whose_permit_ran_out_learns_of_it() {
+    let Some(server) = server() else { return };
+    let member = Member::joined(server.settings().lease(Duration::from_millis(150)));
+    let permit = member.fleet.permit(key(&member), 1, &NEVER).unwrap();
+    server.command(&[
+        "DEL",
+        &format!("{{tenure:tenure}}:v1:permit:{}", key(&member)),
+    ]);
+    while permit.is_held() {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn d3_without_the_server_members_go_on_alone() {
+    let Some(mut server) = server() else { return };
+    let member = Member::joined(server.settings());
+    let waiting = Member::joined(server.settings());
+    let held = member.fleet.permit(key(&member), 1, &NEVER).unwrap();
+    let (tell, told) = channel();
+    let _asking = waiting.fleet.ask_permit(key(&waiting), 1, move |permit| {
+        tell.send(permit.is_some()).unwrap()
+    });
+    server.kill();
+    assert!(!told.recv_timeout(BOUND).unwrap());
+    member.until(Event::Lost);
+    assert!(member.fleet.permit(key(&member), 1, &NEVER).is_none());
+    drop(held);
+}
+
+#[test]
+fn d3_a_build_at_the_start_waits_for_the_connection_and_not_for_a_server_that_is_away() {
+    let Some(server) = server() else { return };
+    let member = Member::join(server.settings());
+    assert!(member.fleet.permit(key(&member), 1, &NEVER).is_some());
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let member = Member::join(support::settings(&format!("redis://{nobody}")));
+    assert!(member.fleet.permit(key(&member), 1, &NEVER).is_none());
+}
+
+#[test]
+fn d3_whoever_waits_for_a_permit_can_be_stopped() {
+    let Some(server) = server() else { return };
+    let (one, other) = (
+        Member::joined(server.settings()),
+        Member::joined(server.settings()),
+    );
+    let held = one.fleet.permit(key(&one), 1, &NEVER).unwrap();
+    let stop = AtomicBool::new(false);
+    let (fleet, key_of_other) = (other.fleet.clone(), key(&other));
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| fleet.permit(key_of_other, 1, &|| stop.load(Ordering::Relaxed)));
+        stop.store(true, Ordering::Relaxed);
+        assert!(waits.join().unwrap().is_none());
+    });
+    assert!(held.is_held());
+    // The question went with whoever asked it.
+    drop(held);
+    assert!(one.fleet.permit(key(&one), 1, &NEVER).is_some());
+}
+
+#[test]
+fn d3_a_member_that_leaves_gives_its_permits_back() {
+    let Some(server) = server() else { return };
+    let (one, other) = (
+        Member::joined(server.settings()),
+        Member::joined(server.settings()),
+    );
+    let held = one.fleet.permit(key(&one), 1, &NEVER).unwrap();
+    assert!(one.fleet.leave(BOUND));
+    assert!(other.fleet.permit(key(&other), 1, &NEVER).is_some());
+    assert!(one.fleet.permit(key(&one), 1, &NEVER).is_none());
+    drop(held);
+}
+
+#[test]
+fn d5_members_are_seen_with_their_figures_until_they_leave() {
+    let Some(server) = server() else { return };
+    let one = Member::joined(server.settings());
+    let other = Member::joined(server.settings().host("elsewhere"));
+    other.fleet.members(BOUND).unwrap();
+    let mut seen = one.fleet.members(BOUND).unwrap();
+    seen.sort_by_key(|member| !member.is_this);
+    let [this, that] = &seen[..] else {
+        panic!("{seen:?}")
+    };
+    assert_eq!(
+        (this.id.clone(), this.host.as_str(), this.is_this),
+        (one.fleet.id(), "here", true)
+    );
+    assert_eq!(
+        (that.id.clone(), that.host.as_str(), that.is_this),
+        (other.fleet.id(), "elsewhere", false)
+    );
+    assert_eq!(
+        (that.process, that.figures.as_str()),
+        (std::process::id(), r#"{"entries": 3}"#)
+    );
+    assert_eq!((this.behind, that.behind), (0, 0));
+    assert!(other.fleet.leave(BOUND));
+    assert_eq!(one.fleet.members(BOUND).unwrap().len(), 1);
+    assert!(other.fleet.members(BOUND).unwrap_err().is_unanswered());
+}
+
+#[test]
+fn d5_a_member_that_dies_is_seen_for_a_while_only() {
+    let Some(server) = server() else { return };
+    let proxy = Proxy::new(server.port);
+    let quick = |url: &str| support::settings(url).figures(Duration::from_millis(50));
+    let (dead, other) = (
+        Member::joined(quick(&proxy.url())),
+        Member::joined(quick(&server.url())),
+    );
+    dead.fleet.members(BOUND).unwrap();
+    assert_eq!(other.fleet.members(BOUND).unwrap().len(), 2);
+    proxy.set(Mode::Cut);
+    while other.fleet.members(BOUND).unwrap().len() == 2 {
+        thread::yield_now();
+    }
+    proxy.set(Mode::Forward);
+    dead.until(Event::CaughtUp);
+    dead.fleet.members(BOUND).unwrap();
+    assert_eq!(other.fleet.members(BOUND).unwrap().len(), 2);
+}
+
+#[test]
+fn d2_neither_names_nor_figures_nor_secrets_are_on_the_server() {
+    let Some(server) = Server::start(&["--rdbcompression", "no"]) else {
+        return;
+    };
+    let member = Member::joined(server.settings().host("a-host-of-mine"));
+    let name = member.fleet.mark(Purpose::Function, &[b"shop.prices"]);
+    member.fleet.raise(
+        tenure_fleet::Topic::Function(name),
+        tenure_fleet::Ending::Cleared,
+    );
+    member.fleet.members(BOUND).unwrap();
+    let _permit = member
+        .fleet
+        .permit(
+            member.fleet.mark(Purpose::Permit, &[b"shop.prices"]),
+            1,
+            &NEVER,
+        )
+        .unwrap();
+    server.command(&["SAVE"]);
+    let saved = std::fs::read(server.folder.join("dump.rdb")).unwrap();
+    let found = |text: &str| {
+        saved
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(found(&name.to_string()), "the marks are there to be found");
+    for hidden in [
+        "shop",
+        "prices",
+        "a-host-of-mine",
+        "entries\": 3",
+        support::SECRET,
+    ] {
+        assert!(!found(hidden), "{hidden}");
+    }
+}
+
+#[test]
+fn d1_numbers_that_are_too_many_fold_and_whoever_hears_it_clears_nothing() {
+    let Some(server) = server() else { return };
+    let few = |url: &str| support::settings(url).fold(Duration::from_secs(3600), 10);
+    let proxy = Proxy::new(server.port);
+    let (one, other) = (
+        Member::joined(few(&server.url())),
+        Member::joined(few(&server.url())),
+    );
+    let away = Member::joined(few(&proxy.url()));
+    one.raise(function(1));
+    assert_eq!([other.next(), away.next()], [cleared(function(1)); 2]);
+    proxy.set(Mode::Cut);
+    away.until(Event::Lost);
+    for at in 0..40 {
+        one.raise(entry(at));
+        assert_eq!(other.next(), cleared(entry(at)));
+    }
+    let kept = || server.command(&["HLEN", "{tenure:tenure}:v1:numbers"]);
+    // The epoch, the head, the function, what speaks for its entries, and ten of these.
+    while !kept().contains(":14\r") {
+        assert!(!kept().contains(":5\r"));
+        one.raise(entry(50));
+        assert_eq!(other.next(), cleared(entry(50)));
+    }
+    // It has heard of the fold, told nobody, and reads nothing again.
+    one.raise(function(2));
+    assert_eq!(other.next(), cleared(function(2)));
+    // Whoever was away has the whole function ended, since it cannot know which entries were.
+    proxy.set(Mode::Forward);
+    let told = away.until(Event::CaughtUp);
+    let support_function = cleared(function(7));
+    assert!(
+        told.contains(&support_function) && told.contains(&cleared(function(2))),
+        "{told:?}"
+    );
+    assert!(
+        !told
+            .iter()
+            .any(|event| matches!(event, Event::Ended(tenure_fleet::Topic::Entry { .. }, _))),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn d1_numbers_that_are_old_fold_and_those_of_tags_into_everything() {
+    let Some(server) = server() else { return };
+    let brief = |url: &str| support::settings(url).fold(Duration::from_millis(60), 10_000);
+    let proxy = Proxy::new(server.port);
+    let (one, away) = (
+        Member::joined(brief(&server.url())),
+        Member::joined(brief(&proxy.url())),
+    );
+    proxy.set(Mode::Cut);
+    away.until(Event::Lost);
+    one.raise(tag(1));
+    one.fleet.members(BOUND).unwrap();
+    while server
+        .command(&["HEXISTS", "{tenure:tenure}:v1:numbers", "clear:tags"])
+        .contains(":0")
+    {
+        thread::yield_now();
+    }
+    assert!(
+        server
+            .command(&["EXISTS", "{tenure:tenure}:v1:ages"])
+            .contains(":0")
+    );
+    proxy.set(Mode::Forward);
+    assert!(
+        away.until(Event::CaughtUp)
+            .contains(&cleared(tenure_fleet::Topic::Everything))
+    );
+}

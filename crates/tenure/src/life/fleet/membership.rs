@@ -1,0 +1,109 @@
+//! An engine's place in a fleet: its bus, its terms, and its functions by their marks.
+//!
+//! Lock order: the locks here are leaves.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use hashbrown::HashMap;
+
+use crate::directory::AnyFunction;
+use crate::ground::sync::{Arc, Figure, Mutex, Switch, Weak};
+use crate::words::fleet::{Bus, Lost, Mark, Terms};
+
+/// An engine's place in a fleet, if it has one.
+pub(crate) struct Membership {
+    /// Whether there is one, so that who is in none takes no lock to find that out.
+    is_member: Switch,
+    /// Whether what is kept counts as current.
+    is_apart: Switch,
+    /// How many ends have been heard of.
+    heard: Figure,
+    place: Mutex<Option<Place>>,
+    functions: Mutex<HashMap<Mark, Vec<Weak<dyn AnyFunction>>>>,
+}
+
+#[derive(Clone)]
+struct Place {
+    bus: Arc<dyn Bus>,
+    terms: Terms,
+}
+
+impl Default for Membership {
+    fn default() -> Self {
+        Self {
+            is_member: Switch::new(false),
+            is_apart: Switch::new(false),
+            heard: Figure::new(0),
+            place: Mutex::new(None),
+            functions: Mutex::new(HashMap::new()),
+        }
+    }
+}
+
+impl Membership {
+    /// Joins, or leaves. Gives the bus that was there before.
+    pub(crate) fn set(&self, place: Option<(Arc<dyn Bus>, Terms)>) -> Option<Arc<dyn Bus>> {
+        let place = place.map(|(bus, terms)| Place { bus, terms });
+        let mut present = self.place.lock();
+        self.is_apart.store(false, Release);
+        self.is_member.store(place.is_some(), Release);
+        std::mem::replace(&mut *present, place).map(|it| it.bus)
+    }
+
+    fn place(&self) -> Option<Place> {
+        if !self.is_member.load(Acquire) {
+            return None;
+        }
+        self.place.lock().clone()
+    }
+
+    pub(crate) fn bus(&self) -> Option<Arc<dyn Bus>> {
+        self.place().map(|it| it.bus)
+    }
+
+    pub(crate) fn terms(&self) -> Terms {
+        self.place().map(|it| it.terms).unwrap_or_default()
+    }
+
+    /// Whether nothing counts as current that the members share.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.is_apart.load(Acquire)
+    }
+
+    /// Something has ended elsewhere.
+    pub(crate) fn hears(&self) {
+        self.heard.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn heard(&self) -> u64 {
+        self.heard.load(Relaxed)
+    }
+
+    /// The others cannot be heard. Whether nothing that is kept counts as current from here on.
+    pub(crate) fn lose(&self) -> bool {
+        let is_apart = self
+            .place()
+            .is_some_and(|it| it.terms.lost == Lost::Rebuild);
+        self.is_apart.store(is_apart, Release);
+        is_apart
+    }
+
+    /// All that was missed has been told.
+    pub(crate) fn catch_up(&self) {
+        self.is_apart.store(false, Release);
+    }
+
+    /// Knows a function by its mark.
+    pub(crate) fn know(&self, mark: Mark, function: Weak<dyn AnyFunction>) {
+        let mut functions = self.functions.lock();
+        let known = functions.entry(mark).or_default();
+        known.retain(|it| it.strong_count() > 0 && !it.ptr_eq(&function));
+        known.push(function);
+    }
+
+    pub(crate) fn known(&self, mark: Mark) -> Vec<Arc<dyn AnyFunction>> {
+        let functions = self.functions.lock();
+        let known = functions.get(&mark).into_iter().flatten();
+        known.filter_map(Weak::upgrade).collect()
+    }
+}

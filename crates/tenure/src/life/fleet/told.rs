@@ -1,0 +1,242 @@
+//! What a cache tells the other members of a fleet, and what it is told by them.
+//!
+//! 1. An entry and a build under way can be found by the mark of their call, from the moment at which they are
+//!    in their cache, while the engine is in a fleet.
+//! 2. What ends here is raised once it has left its cache, and before it is released. What others have ended is
+//!    taken out by whoever hears of it, on the spot; it is released in the background, and not raised again.
+//! 3. Nothing here is on the way of a hit.
+
+use std::time::Duration;
+
+use tenure_digest::random;
+
+use crate::ground::clock::{Nanos, nanos};
+use crate::ground::sync::Arc;
+use crate::key::meaning::Meaning;
+use crate::key::{Key, KeyRef};
+use crate::life::cache::Cache;
+use crate::life::contents::Contents;
+use crate::life::core::Core;
+use crate::life::drain::Ends;
+use crate::life::entry::{Entry, EntryRef};
+use crate::life::removal::ends;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::cause::Cause;
+use crate::words::fleet::{Bus, Ending, Mark, Purpose, Topic};
+
+/// The version of the encodings that marks are made of.
+const KEYS: &[u8] = b"1";
+
+impl<V> Core<V> {
+    /// The function's mark, where the members of the fleet share what it keeps.
+    pub(crate) fn mark(&self, bus: &dyn Bus) -> Option<Mark> {
+        let known = self.known_as.as_ref()?;
+        let mark = || bus.mark(Purpose::Function, &[known.name.as_bytes()]);
+        Some(*self.mark.get_or_init(mark))
+    }
+
+    /// The mark of a call in one scope; nothing for a key that means something in this process alone.
+    fn mark_of(&self, bus: &dyn Bus, scope: Option<&str>, key: &KeyRef<'_>) -> Option<Mark> {
+        let known = self.known_as.as_ref()?;
+        let language = match key.meaning() {
+            Meaning::Everywhere => "",
+            Meaning::Version => &known.language,
+            Meaning::Process => return None,
+        };
+        let Mark(function) = self.mark(bus)?;
+        let (form, key) = key.told();
+        let parts = [
+            b"entry",
+            KEYS,
+            &function,
+            language.as_bytes(),
+            scope.unwrap_or("").as_bytes(),
+            &form,
+            &key,
+        ];
+        Some(bus.mark(Purpose::Entry, &parts))
+    }
+
+    /// The topic of all that is kept for all, or in one scope.
+    fn topic(&self, bus: &dyn Bus, scope: Option<&str>) -> Option<Topic> {
+        let function = self.mark(bus)?;
+        Some(match scope {
+            None => Topic::Function(function),
+            Some(scope) => {
+                let parts = [b"scope", &function.0[..], scope.as_bytes()];
+                let entry = bus.mark(Purpose::Entry, &parts);
+                Topic::Entry { function, entry }
+            }
+        })
+    }
+
+    /// Has all members told that everything has ended that is kept for all, or in one scope. Whether there are any.
+    pub(crate) fn raise_all(&self, scope: Option<&str>, ending: Ending) -> bool {
+        if let Some(bus) = self.services.fleet.bus()
+            && let Some(topic) = self.topic(&*bus, scope)
+        {
+            bus.raise(topic, ending);
+            return true;
+        }
+        false
+    }
+
+    /// Has all members told that the entry of a call has ended. Gives its mark, where it has one.
+    pub(crate) fn raise(
+        &self,
+        scope: Option<&str>,
+        key: &KeyRef<'_>,
+        ending: Ending,
+    ) -> Option<Mark> {
+        let bus = self.services.fleet.bus()?;
+        let function = self.mark(&*bus)?;
+        let entry = self.mark_of(&*bus, scope, key)?;
+        bus.raise(Topic::Entry { function, entry }, ending);
+        Some(entry)
+    }
+
+    /// Whether the function shares what it keeps with a fleet that cannot be heard, and so keeps nothing that
+    /// counts as current.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.known_as.is_some() && self.services.fleet.is_apart()
+    }
+}
+
+impl<V: Resource, F: Failure> Contents<V, F> {
+    /// Whether anything stands here under this call's key, or is being built.
+    fn has(&self, key: &Key) -> bool {
+        let key = key.as_key();
+        let flight = self.flights.find(key.hash(), |it| key.matches(&it.key));
+        self.entries.get(&key).is_some() || !self.shapes.of(&key).is_empty() || flight.is_some()
+    }
+}
+
+impl<V: Resource, F: Failure> Cache<V, F> {
+    /// The mark of a call; nothing outside of a fleet, and for a key that means something here alone.
+    pub(in crate::life) fn mark(&self, key: &KeyRef<'_>) -> Option<Mark> {
+        self.core.known_as.as_ref()?;
+        let bus = self.core.services.fleet.bus()?;
+        self.mark_by(&*bus, key)
+    }
+
+    fn mark_by(&self, bus: &dyn Bus, key: &KeyRef<'_>) -> Option<Mark> {
+        self.core.mark_of(bus, self.scope.as_deref(), key)
+    }
+
+    /// Has all members told that everything in this cache has ended.
+    pub(crate) fn raise_all(&self, ending: Ending) {
+        if self.core.raise_all(self.scope.as_deref(), ending) {
+            self.state.lock().spread.clear();
+        }
+    }
+
+    /// Has all members told that the entry of a call has ended.
+    pub(crate) fn raise(&self, key: &KeyRef<'_>, ending: Ending) {
+        let mark = self.core.raise(self.scope.as_deref(), key, ending);
+        if let Some(mark) = mark {
+            self.state.lock().spread.forget(mark);
+        }
+    }
+
+    /// Notes the mark of a call that is about to stand here, or to be built.
+    pub(in crate::life) fn note_mark(&self, state: &mut Contents<V, F>, key: &KeyRef<'_>) {
+        if let Some(mark) = self.mark(key) {
+            if state.marks.note(mark, key.to_key()) {
+                let mut marks = std::mem::take(&mut state.marks);
+                marks.sweep(|key| state.has(key));
+                state.marks = marks;
+            }
+        }
+    }
+
+    /// Notes the marks of all that stands here: the engine has come into a fleet.
+    pub(crate) fn note_marks(&self) {
+        let mut state = self.state.lock();
+        let call = |it: &EntryRef<V>| it.observed().map_or(it.key(), |(call, _)| call).clone();
+        let mut calls: Vec<_> = state.entries.iter().map(call).collect();
+        calls.extend(state.flights.iter().map(|it| it.key.clone()));
+        for call in calls {
+            self.note_mark(&mut state, &call.as_key());
+        }
+    }
+
+    /// Has no call find anything without a look: none counts as current.
+    pub(crate) fn cool(&self) {
+        let _state = self.state.lock();
+        self.core.hot.clear::<Entry<V>>();
+    }
+
+    /// Takes out what another member has ended: all of it, or what has this mark. The caller counts as one that
+    /// releases.
+    pub(crate) fn end_elsewhere(
+        self: &Arc<Self>,
+        bus: &dyn Bus,
+        mark: Option<Mark>,
+        ending: Ending,
+    ) -> Ends {
+        let Some(mark) = mark.filter(|it| !self.is_scope(bus, *it)) else {
+            self.spread(None);
+            return match ending {
+                Ending::Cleared => self.take_all_cleared(),
+                Ending::Expired => self.take_expired(&[], |_| true),
+            };
+        };
+        let Some(key) = self.state.lock().marks.key(mark).cloned() else {
+            return Vec::new();
+        };
+        self.spread(Some(mark));
+        match ending {
+            Ending::Cleared => self.take_cleared_call(&key.as_key(), &[]),
+            Ending::Expired => self.take_expired(&[], |call| *call == key),
+        }
+    }
+
+    fn is_scope(&self, bus: &dyn Bus, mark: Mark) -> bool {
+        self.scope.is_some()
+            && matches!(
+                self.core.topic(bus, self.scope.as_deref()),
+                Some(Topic::Entry { entry, .. }) if entry == mark
+            )
+    }
+
+    /// Has what is built next wait for its turn among the members, where they spread.
+    fn spread(&self, mark: Option<Mark>) {
+        let spread = self.core.services.fleet.terms().spread;
+        if spread == Duration::ZERO {
+            return;
+        }
+        let now = self.core.services.clock.now();
+        let until = now.saturating_add(part_of(spread));
+        let mut state = self.state.lock();
+        match mark {
+            None => state.spread.put_off_all(until),
+            Some(mark) => state.spread.put_off(mark, until, now),
+        }
+    }
+
+    /// Before when a call does not build: now, but where another member has ended what it asks for.
+    pub(in crate::life) fn not_before(
+        &self,
+        state: &mut Contents<V, F>,
+        key: &KeyRef<'_>,
+    ) -> Option<Nanos> {
+        let now = self.core.services.clock.now();
+        if !state.spread.is_on(now) {
+            return None;
+        }
+        let mark = self.mark(key);
+        state.spread.until(mark, now)
+    }
+
+    fn take_all_cleared(&self) -> Ends {
+        ends(self.take_all(&[], false), Cause::Cleared)
+    }
+}
+
+/// A part of this time, drawn at random.
+fn part_of(time: Duration) -> Nanos {
+    let whole = u128::from(nanos(time));
+    let drawn = random() >> 64;
+    // Below the whole, so it fits.
+    ((whole * drawn) >> 64) as Nanos
+}

@@ -1,0 +1,625 @@
+//! Engines as members of one fleet, over a bus of the test's own: it tells everything to all others at once.
+#![allow(missing_docs)]
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, Weak};
+use std::thread;
+use std::time::Duration;
+
+use tenure::fleet::{
+    Asking, Bus, Ending, Inlet, KnownAs, Lost, Mark, Permit, Purpose, Terms, Topic,
+};
+use tenure::front::{Digests, Meaning};
+use tenure::{
+    Behaviour, Cause, Encoder, Engine, Function, Interrupt, KeyRef, ManualClock, Scope, SessionId,
+    Settings,
+};
+
+type Pools = Arc<Function<u64, String>>;
+
+/// The other members of a bus, and what was raised on all of them.
+#[derive(Default)]
+struct Fleet {
+    members: Mutex<Vec<(u64, Inlet)>>,
+    raised: Mutex<Vec<(Topic, Ending)>>,
+    permits: Mutex<Vec<Mark>>,
+    permits_most: AtomicUsize,
+}
+
+struct Member {
+    number: u64,
+    fleet: Arc<Fleet>,
+}
+
+impl Bus for Member {
+    fn mark(&self, purpose: Purpose, parts: &[&[u8]]) -> Mark {
+        let text = format!("{purpose:?} {parts:?}");
+        Mark(Digests::Fixed.of(text.as_bytes()).to_le_bytes())
+    }
+
+    fn raise(&self, topic: Topic, ending: Ending) {
+        self.fleet.raised.lock().unwrap().push((topic, ending));
+        let members = self.fleet.members.lock().unwrap().clone();
+        for (number, inlet) in members {
+            if number != self.number {
+                inlet.ended(topic, ending);
+            }
+        }
+    }
+
+    fn ask(&self, key: Mark, at_most: u32, tell: Box<dyn FnOnce(Option<Permit>) + Send>) -> Asking {
+        let asked = Arc::new(());
+        let (asks, fleet) = (Arc::downgrade(&asked), Arc::clone(&self.fleet));
+        thread::spawn(move || {
+            while asks.strong_count() > 0 {
+                let mut permits = fleet.permits.lock().unwrap();
+                let there = permits.iter().filter(|it| **it == key).count();
+                if there < at_most as usize {
+                    permits.push(key);
+                    fleet.permits_most.fetch_max(there + 1, SeqCst);
+                    drop(permits);
+                    return tell(Some(Box::new(Returned(fleet, key))));
+                }
+                drop(permits);
+                thread::yield_now();
+            }
+        });
+        Box::new(asked)
+    }
+}
+
+struct Returned(Arc<Fleet>, Mark);
+
+impl Drop for Returned {
+    fn drop(&mut self) {
+        let mut permits = self.0.permits.lock().unwrap();
+        let at = permits.iter().position(|it| *it == self.1).unwrap();
+        permits.swap_remove(at);
+    }
+}
+
+impl Fleet {
+    fn raised(&self) -> usize {
+        self.raised.lock().unwrap().len()
+    }
+}
+
+/// An engine in the fleet.
+struct World {
+    engine: Engine,
+    clock: ManualClock,
+    inlet: Inlet,
+}
+
+fn member_with(fleet: &Arc<Fleet>, terms: Terms) -> World {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    let clock = ManualClock::new();
+    let engine = Engine::with_clock(clock.clone());
+    let number = NUMBERS.fetch_add(1, SeqCst);
+    let bus = Member {
+        number,
+        fleet: Arc::clone(fleet),
+    };
+    let inlet = engine.join_fleet(Arc::new(bus), terms);
+    fleet.members.lock().unwrap().push((number, inlet.clone()));
+    World {
+        engine,
+        clock,
+        inlet,
+    }
+}
+
+fn member(fleet: &Arc<Fleet>) -> World {
+    member_with(fleet, Terms::default())
+}
+
+struct Shared {
+    name: &'static str,
+    scope: Option<&'static str>,
+    of_callers: bool,
+}
+
+impl Behaviour<u64> for Shared {
+    fn known_as(&self) -> Option<KnownAs> {
+        Some(KnownAs::new(self.name, "test 1"))
+    }
+
+    fn scope(&self) -> Result<Option<SessionId>, Interrupt> {
+        Ok(self.scope.map(SessionId::from))
+    }
+
+    fn scope_is_of_callers(&self) -> bool {
+        self.of_callers
+    }
+}
+
+fn pools_with(world: &World, settings: Settings) -> Pools {
+    let shared = Shared {
+        name: "pool",
+        scope: None,
+        of_callers: false,
+    };
+    Function::new(&world.engine, "pool", settings, Box::new(shared)).unwrap()
+}
+
+fn pools(world: &World) -> Pools {
+    pools_with(world, Settings::default())
+}
+
+fn key(number: u64) -> Encoder {
+    let mut key = Encoder::new();
+    key.framed(1, &number.to_le_bytes());
+    key
+}
+
+/// The resource of a call that builds this where nothing is kept.
+fn get(pools: &Pools, at: u64, value: u64) -> u64 {
+    *pools.get_or_build(&key(at).finish(), || Ok(value)).unwrap()
+}
+
+#[test]
+fn d1_a_clear_of_one_entry_ends_it_at_all_members_and_no_other() {
+    let fleet = Arc::default();
+    let worlds = [member(&fleet), member(&fleet), member(&fleet)];
+    let all = worlds.each_ref().map(pools);
+    for pools in &all {
+        assert_eq!((get(pools, 1, 10), get(pools, 2, 20)), (10, 20));
+    }
+    all[0].clear_entry(&key(1).finish()).unwrap();
+    assert_eq!(fleet.raised(), 1, "nobody raises what was told");
+    for (world, pools) in worlds.iter().zip(&all) {
+        assert_eq!((get(pools, 1, 11), get(pools, 2, 21)), (11, 20));
+        world.engine.run_due();
+        assert_eq!(pools.info().released(Cause::Cleared), 1);
+    }
+}
+
+#[test]
+fn d1_a_clear_of_a_function_and_of_everything_ends_what_members_share() {
+    let fleet = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let (here, there) = (pools(&one), pools(&two));
+    let other = Shared {
+        name: "other",
+        scope: None,
+        of_callers: false,
+    };
+    let other =
+        Function::<u64, String>::new(&two.engine, "other", Settings::default(), Box::new(other));
+    let other = other.unwrap();
+    let own = Function::<u64, String>::plain(&two.engine, "pool", Settings::default()).unwrap();
+    for pools in [&there, &other, &own] {
+        get(pools, 1, 10);
+    }
+    here.clear().unwrap();
+    assert_eq!(
+        (get(&there, 1, 11), get(&other, 1, 11), get(&own, 1, 11)),
+        (11, 10, 10)
+    );
+    one.engine.clear_all();
+    assert_eq!(
+        (get(&there, 1, 12), get(&other, 1, 12), get(&own, 1, 12)),
+        (12, 12, 10)
+    );
+    assert_eq!(fleet.raised(), 2);
+}
+
+#[test]
+fn d1_what_expires_elsewhere_is_stale_here_for_as_long_as_the_function_says() {
+    let fleet = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let stale = Settings::default().max_stale(Duration::from_secs(60));
+    let (here, there) = (pools(&one), pools_with(&two, stale));
+    get(&there, 1, 10);
+    here.expire_entry(&key(1).finish()).unwrap();
+    let failed = there.get_or_build(&key(1).finish(), || Err("no source".to_owned()));
+    assert_eq!(*failed.unwrap(), 10);
+    // Time has to pass until it is tried again.
+    two.clock.advance(Duration::from_secs(5));
+    assert_eq!(get(&there, 1, 11), 11);
+    here.expire().unwrap();
+    assert_eq!(get(&there, 1, 12), 12);
+    assert_eq!(there.info().released(Cause::Replaced), 2);
+}
+
+#[test]
+fn d1_a_build_that_began_before_the_clear_becomes_no_entry_after_it() {
+    let fleet = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let (here, there) = (pools(&one), pools(&two));
+    let build = || {
+        here.clear_entry(&key(1).finish()).unwrap();
+        Ok(10)
+    };
+    assert_eq!(*there.get_or_build(&key(1).finish(), build).unwrap(), 10);
+    assert_eq!(get(&there, 1, 11), 11);
+    let build = || {
+        one.engine.clear_all();
+        Ok(20)
+    };
+    assert_eq!(*there.get_or_build(&key(2).finish(), build).unwrap(), 20);
+    assert_eq!(get(&there, 2, 21), 21);
+    assert_eq!(there.info().released(Cause::Orphaned), 2);
+}
+
+#[test]
+fn d1_clear_if_raises_what_it_clears() {
+    let fleet = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let (here, there) = (pools(&one), pools(&two));
+    for pools in [&here, &there] {
+        get(pools, 1, 10);
+        get(pools, 2, 20);
+    }
+    assert_eq!(here.clear_if(|pool, _| *pool == 10).unwrap(), 1);
+    assert_eq!((get(&there, 1, 11), get(&there, 2, 21)), (11, 20));
+}
+
+#[test]
+fn d1_what_ends_by_itself_or_is_ones_own_is_not_raised() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let world = member(&fleet);
+    let settings = Settings::default()
+        .ttl(Duration::from_secs(60))
+        .max_entries(1)
+        .max_idle(Duration::from_secs(10));
+    let pools = pools_with(&world, settings);
+    get(&pools, 1, 10);
+    get(&pools, 2, 20); // evicts
+    world.clock.advance(Duration::from_secs(11));
+    world.engine.run_due(); // idle
+    get(&pools, 1, 10);
+    world.clock.advance(Duration::from_secs(61)); // too old
+    get(&pools, 1, 10);
+    pools.discard_where(|_| true);
+    pools.insert(&key(1).finish(), 12).unwrap();
+    pools.insert(&key(1).finish(), 13).unwrap();
+    pools.release_all(Cause::Superseded);
+    assert_eq!(pools.info().entries, 0);
+    for of_callers in [false, true] {
+        let shared = Shared {
+            name: "scoped",
+            scope: Some("tenant"),
+            of_callers,
+        };
+        let settings = Settings::default().scope(Scope::Custom);
+        let scoped =
+            Function::<u64, String>::new(&world.engine, "scoped", settings, Box::new(shared));
+        let scoped = scoped.unwrap();
+        get(&scoped, 1, 10);
+        scoped.clear().unwrap();
+        assert_eq!(fleet.raised(), usize::from(of_callers));
+    }
+    assert!(world.engine.shutdown());
+    assert_eq!(fleet.raised(), 1);
+}
+
+#[test]
+fn d1_a_scope_of_callers_is_shared_scope_by_scope() {
+    let fleet = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let scoped = |world: &World, scope| {
+        let shared = Shared {
+            name: "scoped",
+            scope: Some(scope),
+            of_callers: true,
+        };
+        let settings = Settings::default().scope(Scope::Custom);
+        Function::<u64, String>::new(&world.engine, "scoped", settings, Box::new(shared)).unwrap()
+    };
+    let here = scoped(&one, "a");
+    let (a, b) = (scoped(&two, "a"), scoped(&two, "b"));
+    get(&a, 1, 10);
+    get(&a, 2, 20);
+    get(&b, 1, 10);
+    here.clear_entry(&key(1).finish()).unwrap();
+    assert_eq!(
+        (get(&a, 1, 11), get(&a, 2, 21), get(&b, 1, 11)),
+        (11, 20, 10)
+    );
+    here.clear().unwrap();
+    assert_eq!(
+        (get(&a, 1, 12), get(&a, 2, 22), get(&b, 1, 12)),
+        (12, 22, 10)
+    );
+    one.engine.clear_all();
+    assert_eq!(get(&b, 1, 13), 13);
+}
+
+#[test]
+fn d1_a_member_that_lost_the_others_builds_for_each_caller_or_serves_as_set() {
+    let fleet = Arc::default();
+    let serves = member(&fleet);
+    let rebuilds = member_with(&fleet, Terms::default().lost(Lost::Rebuild));
+    let (here, there) = (pools(&serves), pools(&rebuilds));
+    let own = Function::<u64, String>::plain(&rebuilds.engine, "own", Settings::default()).unwrap();
+    for pools in [&here, &there, &own] {
+        // Found without a lock from the second hit on.
+        for _ in 0..3 {
+            assert_eq!(get(pools, 1, 10), 10);
+        }
+        assert_eq!(get(pools, 2, 20), 20);
+    }
+    serves.inlet.lost();
+    rebuilds.inlet.lost();
+    assert_eq!((get(&here, 1, 11), get(&own, 1, 11)), (10, 10));
+    for value in 11..14 {
+        assert_eq!(get(&there, 1, value), value, "each builds its own");
+    }
+    assert_eq!(get(&there, 3, 30), 30);
+    assert_eq!(get(&there, 3, 31), 31);
+    // A failed build gives nothing that may be out of date.
+    assert!(
+        there
+            .get_or_build(&key(2).finish(), || Err("no".into()))
+            .is_err()
+    );
+    // While it catches up it learns that the first entry was cleared.
+    let marked = fleet.raised();
+    here.clear_entry(&key(1).finish()).unwrap();
+    assert_eq!(fleet.raised(), marked + 1);
+    rebuilds.inlet.caught_up();
+    assert_eq!((get(&there, 1, 15), get(&there, 2, 25)), (15, 20));
+    assert_eq!(get(&there, 1, 16), 15);
+    rebuilds.engine.run_due();
+    let info = there.info();
+    assert_eq!(info.builds - info.all_released(), info.entries);
+}
+
+#[test]
+fn d1_what_cannot_be_known_any_more_expires_or_is_cleared_as_set() {
+    let fleet = Arc::default();
+    let clears = member_with(&fleet, Terms::default().forgot(Ending::Cleared));
+    let expires = member(&fleet);
+    let stale = || Settings::default().max_stale(Duration::from_secs(60));
+    let (one, two) = (pools_with(&clears, stale()), pools_with(&expires, stale()));
+    for (world, pools) in [(&clears, &one), (&expires, &two)] {
+        get(pools, 1, 10);
+        world.inlet.forgot();
+        world.engine.run_due();
+    }
+    assert_eq!((one.info().entries, two.info().entries), (0, 1));
+    let failed = two.get_or_build(&key(1).finish(), || Err("no source".to_owned()));
+    assert_eq!(*failed.unwrap(), 10);
+    assert_eq!(fleet.raised(), 0);
+}
+
+#[test]
+fn d1_a_member_that_joins_late_knows_what_it_holds_already() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let one = member(&fleet);
+    let clock = ManualClock::new();
+    let engine = Engine::with_clock(clock.clone());
+    let shared = Shared {
+        name: "pool",
+        scope: None,
+        of_callers: false,
+    };
+    let there =
+        Function::<u64, String>::new(&engine, "pool", Settings::default(), Box::new(shared));
+    let there = there.unwrap();
+    get(&there, 1, 10);
+    let bus = Arc::new(Member {
+        number: u64::MAX,
+        fleet: Arc::clone(&fleet),
+    });
+    let inlet = engine.join_fleet(bus, Terms::default());
+    fleet.members.lock().unwrap().push((u64::MAX, inlet));
+    pools(&one).clear_entry(&key(1).finish()).unwrap();
+    assert_eq!(get(&there, 1, 11), 11);
+    // Once it has left it hears of nothing.
+    assert!(engine.leave_fleet().is_some());
+    pools(&one).clear().unwrap();
+    assert_eq!(get(&there, 1, 12), 11);
+}
+
+#[test]
+fn d2_a_key_of_this_process_alone_is_cleared_here_and_with_its_function() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let (here, there) = (pools(&one), pools(&two));
+    let narrow = |meaning| {
+        let mut own = key(1);
+        own.narrow(meaning);
+        own
+    };
+    let own = narrow(Meaning::Process);
+    let value = *there.get_or_build(&own.finish(), || Ok(10)).unwrap();
+    assert_eq!(value, 10);
+    here.clear_entry(&own.finish()).unwrap();
+    assert_eq!(fleet.raised(), 0);
+    assert_eq!(there.info().entries, 1);
+    here.clear().unwrap();
+    assert_eq!(there.info().entries, 0);
+    // What depends on the version is told to those of the same version.
+    let versioned = narrow(Meaning::Version);
+    there.get_or_build(&versioned.finish(), || Ok(10)).unwrap();
+    here.clear_entry(&key(1).finish()).unwrap();
+    assert_eq!(there.info().entries, 1);
+    here.clear_entry(&versioned.finish()).unwrap();
+    assert_eq!(there.info().entries, 0);
+}
+
+#[test]
+fn d1_a_clear_from_elsewhere_is_spread_and_one_from_here_is_not() {
+    let fleet = Arc::default();
+    let minute = Duration::from_secs(60);
+    let spread = Terms::default().spread(minute);
+    let (one, two) = (member_with(&fleet, spread), member_with(&fleet, spread));
+    let (here, there) = (pools(&one), pools(&two));
+    for pools in [&here, &there] {
+        get(pools, 1, 10);
+    }
+    here.clear_entry(&key(1).finish()).unwrap();
+    assert_eq!(get(&here, 1, 11), 11, "who clears builds at once");
+    assert_eq!(
+        get(&there, 2, 20),
+        20,
+        "and so does who builds something else"
+    );
+    let (told, heard) = channel();
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let build = || {
+                told.send(()).unwrap();
+                Ok(12)
+            };
+            *there.get_or_build(&key(1).finish(), build).unwrap()
+        });
+        while there.info().misses < 3 {
+            thread::yield_now();
+        }
+        two.engine.run_due();
+        assert!(heard.try_recv().is_err());
+        two.clock.advance(minute);
+        // Whether it has begun to wait by now or not: its time has come.
+        while !waits.is_finished() {
+            two.engine.run_due();
+            thread::yield_now();
+        }
+        assert_eq!(waits.join().unwrap(), 12);
+    });
+    // What may still be handed out is handed out until then.
+    let stale = pools_with(&two, Settings::default().max_stale(2 * minute));
+    get(&stale, 1, 10);
+    here.expire().unwrap();
+    assert_eq!(get(&stale, 1, 11), 10);
+    two.clock.advance(minute);
+    assert_eq!(get(&stale, 1, 11), 11);
+}
+
+#[test]
+fn d1_a_shutdown_waits_for_what_another_member_has_ended() {
+    let fleet = Arc::default();
+    let one = member(&fleet);
+    let engine = Engine::new();
+    let released = Arc::new(AtomicUsize::new(0));
+    struct Counts(Arc<AtomicUsize>);
+    impl Behaviour<u64> for Counts {
+        fn known_as(&self) -> Option<KnownAs> {
+            Some(KnownAs::new("pool", "test 1"))
+        }
+        fn release(&self, _: u64, cause: Cause) -> Result<(), tenure::ReleaseFailed> {
+            assert_eq!(cause, Cause::Cleared);
+            self.0.fetch_add(1, SeqCst);
+            Ok(())
+        }
+    }
+    let number = u64::MAX;
+    let bus = Arc::new(Member {
+        number,
+        fleet: Arc::clone(&fleet),
+    });
+    let inlet = engine.join_fleet(bus, Terms::default());
+    fleet.members.lock().unwrap().push((number, inlet));
+    let counts = Box::new(Counts(Arc::clone(&released)));
+    let there = Function::<u64, String>::new(&engine, "pool", Settings::default(), counts).unwrap();
+    for at in 0..100 {
+        get(&there, at, at);
+    }
+    pools(&one).clear().unwrap();
+    assert!(engine.shutdown());
+    assert_eq!(released.load(SeqCst), 100);
+}
+
+#[test]
+fn d3_at_most_so_many_members_build_one_key_and_others_wait_within_the_build() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let worlds: Vec<_> = (0..4).map(|_| member(&fleet)).collect();
+    let settings = || Settings::default().fleet_builds(1);
+    let building = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for world in &worlds {
+            let pools = pools_with(world, settings());
+            let building = &building;
+            scope.spawn(move || {
+                let build = || {
+                    assert_eq!(building.fetch_add(1, SeqCst), 0);
+                    thread::yield_now();
+                    building.fetch_sub(1, SeqCst);
+                    Ok(7)
+                };
+                assert_eq!(*pools.get_or_build(&key(1).finish(), build).unwrap(), 7);
+            });
+        }
+    });
+    assert_eq!(fleet.permits_most.load(SeqCst), 1);
+    assert!(fleet.permits.lock().unwrap().is_empty());
+    for world in &worlds {
+        assert_eq!(world.engine.inspect().flights, 0);
+    }
+}
+
+#[test]
+fn d3_an_async_build_waits_for_its_permit_and_one_that_is_given_up_leaves_none() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let world = member(&fleet);
+    let pools = pools_with(&world, Settings::default().fleet_builds(1));
+    let good = async |_: tenure::Lease<u64>| true;
+    let held = Arc::new(Mutex::new(Weak::new()));
+    let build = async {
+        *held.lock().unwrap() = Arc::downgrade(&fleet);
+        assert_eq!(fleet.permits.lock().unwrap().len(), 1);
+        Ok(7)
+    };
+    let lease = futures_executor::block_on(pools.get_or_build_async(&key(1).finish(), good, build));
+    assert_eq!(*lease.unwrap(), 7);
+    assert!(fleet.permits.lock().unwrap().is_empty());
+    // Another member has the permit; who waits for it gives up.
+    let other = member(&fleet);
+    let others = pools_with(&other, Settings::default().fleet_builds(1));
+    let build = || {
+        let waits = async {
+            let key = key(2);
+            let key = key.finish();
+            let call = pools.get_or_build_async(&key, good, async { unreachable!() });
+            let mut call = std::pin::pin!(call);
+            let polled = std::future::poll_fn(|cx| {
+                std::task::Poll::Ready(call.as_mut().poll(cx).is_pending())
+            });
+            assert!(polled.await);
+        };
+        futures_executor::block_on(waits);
+        Ok(8)
+    };
+    assert_eq!(*others.get_or_build(&key(2).finish(), build).unwrap(), 8);
+    assert_eq!(world.engine.inspect().flights, 0);
+    assert_eq!(get(&pools, 2, 9), 9);
+}
+
+#[test]
+fn d3_without_a_fleet_nobody_waits() {
+    let engine = Engine::with_clock(ManualClock::new());
+    let settings = Settings::default().fleet_builds(1);
+    let pools = Function::<u64, String>::plain(&engine, "pool", settings).unwrap();
+    assert_eq!(*pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap(), 7);
+    assert!(Settings::default().fleet_builds(0).check().is_err());
+    let of_session = Settings::default().fleet_builds(1).scope(Scope::Session);
+    let text = of_session.check().unwrap_err().to_string();
+    assert!(text.contains("scope=\"global\""), "{text}");
+}
+
+#[tenure::cache_resource(fleet_builds = 1)]
+fn port(host: &str) -> usize {
+    host.len()
+}
+
+#[test]
+fn d2_a_function_of_the_macro_is_known_by_its_module_and_name() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let bus = Arc::new(Member {
+        number: u64::MAX,
+        fleet: Arc::clone(&fleet),
+    });
+    Engine::global().join_fleet(bus.clone(), Terms::default());
+    assert_eq!(*port("db"), 2);
+    assert_eq!(port::info().builds, 1);
+    port::clear_entry("db");
+    port::clear();
+    let function = bus.mark(Purpose::Function, &[b"rust fleet::port"]);
+    let raised = fleet.raised.lock().unwrap().clone();
+    assert!(matches!(raised[0].0, Topic::Entry { function: it, .. } if it == function));
+    assert_eq!(raised[1], (Topic::Function(function), Ending::Cleared));
+    Engine::global().leave_fleet();
+}

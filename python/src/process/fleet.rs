@@ -1,0 +1,183 @@
+//! The fleet that this process is a member of: as the program says, or its environment.
+//!
+//! The program's own engine is the member, from when it is made: a forked child process, which makes one of its own,
+//! joins by itself. Engines of hand-driven clocks are in no fleet.
+
+use std::env;
+use std::mem;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use tenure::Engine;
+use tenure::fleet::{Ending, Lost, Terms};
+use tenure_fleet::{Error, Fleet, LEAST_SECRET, Member, Settings, State};
+
+use crate::encode::alike;
+use crate::process;
+
+/// How a fleet is named, in the program or in its environment.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) url: Option<String>,
+    pub(crate) secret: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) lost: Option<Lost>,
+    pub(crate) forgot: Option<Ending>,
+    pub(crate) spread: Option<Duration>,
+}
+
+impl Written {
+    /// What the environment says where the program says nothing. Nothing where no fleet is named.
+    fn chosen(mut self) -> Option<Chosen> {
+        let from = |name: &str| env::var(name).ok().filter(|it| !it.is_empty());
+        self.url = self.url.or_else(|| from("TENURE_FLEET"));
+        self.secret = self.secret.or_else(|| from("TENURE_FLEET_SECRET"));
+        let mut settings = Settings::new(self.url?, self.secret.unwrap_or_default());
+        if let Some(name) = self.name.or_else(|| from("TENURE_FLEET_NAME")) {
+            settings = settings.name(name);
+        }
+        let terms = Terms::default();
+        let terms = terms
+            .lost(self.lost.unwrap_or(terms.lost))
+            .forgot(self.forgot.unwrap_or(terms.forgot))
+            .spread(self.spread.unwrap_or(terms.spread));
+        Some(Chosen { settings, terms })
+    }
+}
+
+/// A fleet to be a member of.
+#[derive(Clone)]
+struct Chosen {
+    settings: Settings,
+    terms: Terms,
+}
+
+/// Locked only by who holds the interpreter, so that it is free after a fork.
+static FLEET: Mutex<Known> = Mutex::new(Known {
+    written: None,
+    chosen: None,
+    member: None,
+    joined: None,
+    since: None,
+});
+
+struct Known {
+    /// As the program has said it last.
+    written: Option<Written>,
+    chosen: Option<Chosen>,
+    member: Option<Arc<Fleet>>,
+    /// When this process became a member.
+    joined: Option<Instant>,
+    /// Since when this process may have entries of its parent.
+    since: Option<Instant>,
+}
+
+fn known() -> std::sync::MutexGuard<'static, Known> {
+    FLEET.lock().expect("nothing panics under this lock")
+}
+
+/// Reads the environment, when the module is imported.
+///
+/// # Errors
+/// A fleet that cannot be, with what to write.
+pub(crate) fn read_environment(py: Python<'_>) -> Result<(), Error> {
+    let version = py.version_info();
+    LANGUAGE.get_or_init(|| format!("cpython {}.{}", version.major, version.minor));
+    choose(py, Written::default()).map(drop)
+}
+
+/// Has the program's own engine be a member of the fleet that is written, or of none. Whether it has left one.
+///
+/// # Errors
+/// A fleet that cannot be, with what to write; then everything stays as it was.
+pub(crate) fn choose(py: Python<'_>, written: Written) -> Result<bool, Error> {
+    if known().written.as_ref() == Some(&written) {
+        return Ok(false);
+    }
+    let chosen = written.clone().chosen();
+    if let Some(chosen) = &chosen {
+        tenure_fleet::prepare(&chosen.settings)?;
+        alike::begin();
+    }
+    let before = {
+        let mut known = known();
+        known.written = Some(written);
+        known.chosen = chosen;
+        known.member.take()
+    };
+    let has_left = before.is_some();
+    let mut bus = None;
+    if let Some(engine) = process::own_engine() {
+        bus = engine.leave_fleet();
+        join(engine);
+    }
+    // It sends what it has raised.
+    py.detach(move || drop((before, bus)));
+    Ok(has_left && known().chosen.is_none())
+}
+
+/// The secret as the program has written it, or as its environment says, which needs no fleet. Nothing where it can
+/// be guessed.
+pub(crate) fn secret() -> Option<String> {
+    let written = known().written.as_ref().and_then(|it| it.secret.clone());
+    let secret = written.or_else(|| env::var("TENURE_FLEET_SECRET").ok());
+    secret.filter(|it| it.len() >= LEAST_SECRET)
+}
+
+/// Has the program's own engine join, if there is a fleet to join.
+pub(crate) fn join(engine: &Engine) {
+    let (chosen, since) = {
+        let known = known();
+        (known.chosen.clone(), known.since)
+    };
+    let Some(Chosen { settings, terms }) = chosen else {
+        return;
+    };
+    let age = since.map_or(Duration::ZERO, |it| it.elapsed());
+    let joined = Instant::now() - age;
+    match tenure_fleet::join_as(engine, settings.since(age), terms, language()) {
+        Ok(member) => {
+            let mut known = known();
+            known.joined = Some(joined);
+            known.member = Some(member);
+        }
+        Err(error) => tracing::error!(%error, "this process is not a member of its fleet"),
+    }
+}
+
+static LANGUAGE: OnceLock<String> = OnceLock::new();
+
+/// The language of this process, with its version: each compiles code in its own way.
+pub(crate) fn language() -> &'static str {
+    LANGUAGE.get().map_or("cpython", String::as_str)
+}
+
+/// Before a fork: what a child process is handed is as old as what this one has heard.
+pub(crate) fn before_fork(_: Python<'_>) {
+    let mut known = known();
+    let Some(member) = &known.member else {
+        return;
+    };
+    known.since = match member.state() {
+        State::CaughtUp { .. } => Some(Instant::now()),
+        _ => known.joined,
+    };
+}
+
+/// In a child process: the member is the parent's.
+pub(crate) fn after_fork() {
+    mem::forget(known().member.take());
+}
+
+/// The member that this process is, if it is one.
+pub(crate) fn member() -> Option<Arc<Fleet>> {
+    process::engine();
+    known().member.clone()
+}
+
+/// All members of the fleet; waits for the server, without the interpreter.
+pub(crate) fn members(py: Python<'_>, bound: Duration) -> Option<Result<Vec<Member>, Error>> {
+    let member = member()?;
+    Some(py.detach(|| member.members(bound)))
+}

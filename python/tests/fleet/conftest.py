@@ -1,0 +1,176 @@
+"""A server of the test's own, and members of a fleet on it, each a process that does as it is told."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from world import LOST
+
+HERE = Path(__file__).parent
+SECRET = "a secret that all members share"
+KEYS = 8
+
+
+class Server:
+    """A Redis or Valkey server, which a test may kill, stop and start again with what it has saved."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.program, self.folder = program, folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.run()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    def run(self) -> None:
+        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self.folder}
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        self.process = subprocess.Popen([self.program, *words], stdout=subprocess.DEVNULL)
+        await_true(self.answers, "the server answers")
+
+    def answers(self) -> bool:
+        try:
+            return self.command("PING") == b"+PONG"
+        except OSError:
+            return False
+
+    def command(self, *words: str) -> bytes:
+        packed = f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(packed.encode())
+            return connection.makefile("rb").readline().rstrip()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+
+class Member:
+    """A process of the fleet."""
+
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "member.py", folder],
+            env={**os.environ, **env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self.process.pid
+
+    def begin(self, do: str, *args: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps([do, *args]) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> Any:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the member has gone"
+        return json.loads(line)
+
+    def do(self, do: str, *args: Any) -> Any:
+        self.begin(do, *args)
+        return self.answer()
+
+    def get(self, key: int) -> int:
+        number: int = self.do("get", key)
+        return number
+
+    def close(self) -> None:
+        self.process.communicate()
+        assert self.process.returncode == 0
+
+
+class World:
+    """The numbers that members build from, their server, and the members."""
+
+    def __init__(self, folder: Path, server: Server | None) -> None:
+        self.folder, self.server = folder, server
+        path = folder / "numbers"
+        path.write_bytes(bytes(8 * KEYS))
+        self.file = path.open("r+b")
+        self.numbers = mmap.mmap(self.file.fileno(), 0)
+        self.members: list[Member] = []
+
+    def number(self, key: int) -> int:
+        return int.from_bytes(self.numbers[8 * key : 8 * key + 8], "little")
+
+    def change(self, key: int) -> int:
+        """What is built from now on is a greater number."""
+        number = self.number(key) + 1
+        self.numbers[8 * key : 8 * key + 8] = number.to_bytes(8, "little")
+        return number
+
+    def join(self, count: int = 1, **env: str) -> list[Member]:
+        url = self.server.url if self.server else "redis://127.0.0.1:1"
+        env = {"TENURE_FLEET": url, "TENURE_FLEET_SECRET": SECRET, **env}
+        members = [Member(self.folder, env) for _ in range(count)]
+        self.members += members
+        for member in members:
+            if self.server is not None:
+                await_true(lambda member=member: member.do("joined"), "a member has joined")
+        return members
+
+    def all_serve(self, key: int, number: int) -> None:
+        for member in self.members:
+            await_true(lambda member=member: member.get(key) >= number, f"a member serves {number} of key {key}")
+
+    def close(self) -> None:
+        for member in self.members:
+            member.close()
+        self.numbers.close()
+        self.file.close()
+
+
+def await_true(is_true: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + LOST
+    while not is_true():
+        assert time.monotonic() < until, f"it never came that {what}"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if program is None:
+        if os.environ.get("TENURE_REDIS_REQUIRED"):
+            pytest.fail("there is no redis-server on the path")
+        pytest.skip("there is no redis-server on the path (on Debian: apt-get install redis-server)")
+    server = Server(program, tmp_path)
+    yield server
+    server.signal(signal.SIGCONT)
+    server.kill()
+
+
+@pytest.fixture
+def world(tmp_path: Path, server: Server) -> Iterator[World]:
+    world = World(tmp_path, server)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def lonely(tmp_path: Path) -> Iterator[World]:
+    """Members whose server is nowhere."""
+    world = World(tmp_path, None)
+    yield world
+    world.close()

@@ -1,0 +1,129 @@
+"""D1 with processes on a real server: what one clears ends in all, and is never lost, whatever becomes of the server."""
+
+from __future__ import annotations
+
+import random
+import signal
+import shutil
+
+import pytest
+
+from conftest import KEYS, World, await_true
+
+MEMBERS = 8
+
+
+def test_d1_a_clear_by_any_member_under_load_reaches_all_and_nobody_goes_back(world: World) -> None:
+    members = world.join(MEMBERS)
+    for member in members:
+        member.do("begin_load", 1, KEYS)
+    chance = random.Random(1)
+    for _ in range(40):
+        key = chance.randrange(KEYS)
+        number = world.change(key)
+        chance.choice(members).do(*chance.choice([("clear", key), ("clear", key), ("clear",), ("clear_all",)]))
+        world.all_serve(key, number)
+    for member in members:
+        calls, older = member.do("end_load")
+        assert calls > 0
+        assert older == []
+
+
+def test_d1_one_entry_a_predicate_a_tenant_and_what_is_stale(world: World) -> None:
+    one, two = world.join(2)
+    for member in (one, two):
+        assert member.get(0) == member.get(1) == member.do("stale", 0) == 0
+        assert member.do("of_tenant", "a", 0) == member.do("of_tenant", "b", 0) == 0
+    first = world.change(0)
+    one.do("clear", 0)
+    world.all_serve(0, first)
+    second = world.change(1)
+    assert one.do("clear_if", 0) == 1
+    world.all_serve(1, second)
+    assert two.do("stale", 0) == 0
+    one.do("expire", 0)
+    await_true(lambda: two.do("stale", 0) == first, "what has expired is built anew")
+    one.do("clear_tenant", "a", 0)
+    await_true(lambda: two.do("of_tenant", "a", 0) == first, "the tenant's entry is built anew")
+    assert two.do("of_tenant", "b", 0) == 0
+
+
+def test_d1_a_server_that_is_stopped_holds_no_hit_up_and_loses_nothing(world: World) -> None:
+    assert world.server is not None
+    members = world.join(3)
+    world.all_serve(0, 0)
+    world.server.signal(signal.SIGSTOP)
+    for member in members:
+        assert member.do("hits", 0, 10_000) == 10_000
+    number = world.change(0)
+    members[1].do("clear", 0)
+    assert members[1].get(0) == number
+    world.server.signal(signal.SIGCONT)
+    world.all_serve(0, number)
+
+
+@pytest.mark.parametrize("comes_back", ["empty", "older"])
+def test_d1_a_server_that_is_killed_and_forgets_loses_no_clear(world: World, comes_back: str) -> None:
+    server = world.server
+    assert server is not None
+    members = world.join(3)
+    numbers = []
+    for key in range(KEYS):
+        numbers.append(world.change(key))
+        members[key % 3].do("clear", key)
+        if key == 3 and comes_back == "older":
+            assert server.command("SAVE") == b"+OK"
+            shutil.copy(server.folder / "dump.rdb", server.folder / "older")
+    for key, number in enumerate(numbers):
+        world.all_serve(key, number)
+    # This one is heard by nobody but the server.
+    server.kill()
+    number = world.change(0)
+    members[0].do("clear", 0)
+    assert members[0].get(0) == number
+    if comes_back == "older":
+        shutil.copy(server.folder / "older", server.folder / "dump.rdb")
+    server.run()
+    world.all_serve(0, number)
+    # And the fleet works as before.
+    number = world.change(1)
+    members[2].do("clear")
+    world.all_serve(1, number)
+
+
+def test_d1_a_process_that_clears_and_ends_has_cleared(world: World) -> None:
+    (stays,) = world.join(1)
+    (goes,) = world.join(1)
+    assert stays.get(0) == goes.get(0) == 0
+    number = world.change(0)
+    goes.do("clear", 0)
+    goes.close()
+    world.members.remove(goes)
+    world.all_serve(0, number)
+
+
+def test_d1_a_forked_child_is_a_member_by_itself(world: World) -> None:
+    one, two = world.join(2)
+    world.all_serve(0, 0)
+    number = world.change(0)
+    one.do("forked", "clear", 0)
+    await_true(lambda: two.get(0) == number, "the child's clear is heard")
+    await_true(lambda: one.get(0) == number, "and by its parent too")
+    assert one.do("forked", "joined")
+
+
+def test_d1_members_that_rebuild_when_lost_serve_nothing_that_may_be_out_of_date(world: World) -> None:
+    server = world.server
+    assert server is not None
+    (one,) = world.join(1)
+    settings = {"fleet": server.url, "fleet_secret": "a secret that all members share", "fleet_lost": "rebuild"}
+    one.do("configure", settings)
+    await_true(lambda: one.do("joined"), "it has joined with other terms")
+    assert one.get(0) == 0
+    number = world.change(0)
+    assert one.get(0) == 0
+    server.kill()
+    await_true(lambda: one.get(0) == number, "it builds for itself")
+    server.run()
+    await_true(lambda: one.do("joined"), "it has come back")
+    world.all_serve(0, number)

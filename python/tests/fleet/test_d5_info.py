@@ -1,0 +1,74 @@
+"""D5: the figures of all members, and those of one process."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+import tenure
+from conftest import World, await_true
+
+
+def test_d5_the_figures_of_all_members_are_seen_together(world: World) -> None:
+    one, two = world.join(2)
+    for key in range(3):
+        one.get(key)
+    two.get(0)
+
+    def told() -> bool:
+        entries = {member["pid"]: member["entries"] for member in two.do("members")}
+        return entries == {one.pid: 3, two.pid: 1}
+
+    await_true(told, "each has told its entries")
+    members = two.do("members")
+    assert {member["host"] for member in members} == {socket.gethostname()}
+    assert [member["pid"] for member in members if member["is_this"]] == [two.pid]
+    assert len({member["id"] for member in members}) == 2
+    await_true(lambda: all(member["lag"] is not None for member in two.do("members")), "the bus is measured")
+
+
+def test_d5_a_process_has_its_own_figures_and_no_fleet_by_itself() -> None:
+    before = tenure.info()
+
+    @tenure.cache_resource
+    def seven() -> int:
+        return 7
+
+    seven()
+    seven()
+    after = tenure.info()
+    assert (after.entries - before.entries, after.builds - before.builds, after.hits - before.hits) == (1, 1, 1)
+    seven.clear()
+    assert "TENURE_FLEET" not in os.environ
+    with pytest.raises(RuntimeError, match=r"tenure\.configure\(fleet="):
+        tenure.info(fleet=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"fleet": "redis://localhost"}, "fleet_secret="),
+        ({"fleet": "redis://localhost", "fleet_secret": "short"}, "TENURE_FLEET_SECRET"),
+        ({"fleet": "http://localhost", "fleet_secret": "long enough to be one"}, "redis://"),
+        ({"fleet": "redis://h", "fleet_secret": "long enough to be one", "fleet_name": "a b"}, "fleet_name="),
+        ({"fleet_lost": "wait"}, '"serve" or "rebuild"'),
+        ({"fleet_forgot": "nothing"}, '"expire" or "clear"'),
+    ],
+)
+def test_d2_a_fleet_that_cannot_be_is_refused_with_what_to_write(settings: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match="fleet") as refused:
+        tenure.configure(**settings)  # type: ignore[arg-type]
+    assert words in str(refused.value)
+    with pytest.raises(TypeError, match="not a bytes") as refused_type:
+        tenure.configure(fleet_secret=b"hunter2 hunter2 hunter2")  # type: ignore[arg-type]
+    assert "hunter2" not in str(refused_type.value)
+
+
+@pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-1, ValueError), (True, TypeError), ("1", TypeError)])
+def test_d3_fleet_builds_is_a_whole_number_from_1_on(value: object, error: type[Exception]) -> None:
+    with pytest.raises(error, match="fleet_builds=1"):
+        tenure.cache_resource(fleet_builds=value)(lambda: 7)  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match='scope="global"'):
+        tenure.cache_resource(fleet_builds=1, scope="session")(lambda: 7)
