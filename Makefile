@@ -43,6 +43,7 @@ STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tes
 # Supported interpreters that few systems have yet: Debian's archive has them.
 FETCHED_PYTHONS := 3.14
 FRAMEWORKS_TESTS := python/tests/frameworks 'python/tests/test_docs.py::test_page_runs[docs/guide/asgi.md]'
+CLUSTER_TESTS := python/tests/cluster 'python/tests/test_docs.py::test_page_runs[docs/guide/cluster.md]'
 # For the tests without a host, where nothing else but the Rust half runs: many of them wait for something.
 TWO_PROCESSES := -n 2 --dist worksteal
 SPREAD ?=
@@ -208,7 +209,7 @@ test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## Fa
 	$(FRAMEWORKS_ENV)/bin/python -m pytest -c python/pyproject.toml -p no:asyncio $(FRAMEWORKS_TESTS) $(SPREAD) $(ARGS)
 
 test-cluster: $(CLUSTER_ENV)/.requirements $(CLUSTER_ENV)/.tenure ## scope="cluster" on Ray, with two nodes on this machine
-	$(CLUSTER_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/cluster $(ARGS)
+	$(CLUSTER_ENV)/bin/python -m pytest -c python/pyproject.toml $(CLUSTER_TESTS) $(ARGS)
 
 miri: miri-ready ## the pointer code, interpreted: wrong pointers, data races and leaks (a nightly Rust, by rustup)
 	@echo "$@: counted references and hits on the system's threads, and the digest; about two minutes on two cores"

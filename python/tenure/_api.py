@@ -362,8 +362,9 @@ class CacheResource:
             parameter has no default is also told the cause, as `info().releases` names it: `"evicted"`, say.
         scope
             `"global"`: one entry for all. `"session"`: one per session, released when the session ends. `"loop"`: one
-            per event loop, released on it before it closes. `"thread"`: one per thread, released when it ends. A
-            function without arguments: one for each value that it returns, released by `end_scope`.
+            per event loop, released on it before it closes. `"thread"`: one per thread, released when it ends.
+            `"cluster"`: one in all, in a Ray actor; callers get a handle whose calls go there. A function without
+            arguments: one for each value that it returns, released by `end_scope`.
         experimental_allow_widgets
             Allow widgets in the function; their values then count as arguments.
         drain

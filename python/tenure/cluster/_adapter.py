@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import time
@@ -153,7 +154,14 @@ class Adapter:
         ray = _ray.imported()
         if not ray.is_initialized():
             return
-        made._tenure.link.end(_WHY.get(cause, "leave"), _native.shutdown_timeout() if cause == "shutdown" else None)
+        link, how = made._tenure.link, _WHY.get(cause, "leave")
+        ending = link.begin_to_end(how)
+        if ending is None:
+            return
+        if cause == "shutdown":
+            link.finish_end(ending, how, _native.shutdown_timeout())
+        elif how != "leave":
+            link.finish_end(ending, how, None)
 
     def end(self, how: str, name: str) -> None:
         """Ends what other processes have built: the resource of this name, or those whose names begin so."""
@@ -161,7 +169,6 @@ class Adapter:
         if not ray.is_initialized():
             return
         for it in [actor.end.remote(how, None) for actor in _ray.actors(name)]:
-            try:
+            # One that is gone meanwhile has ended.
+            with contextlib.suppress(ray.exceptions.RayActorError):
                 ray.get(it)
-            except ray.exceptions.RayActorError:
-                pass  # One that is gone meanwhile has ended.

@@ -38,9 +38,10 @@ def kind(method: Any) -> str:
     if inspect.iscoroutinefunction(method):
         return "await"
     # A callable object is what its `__call__` is.
-    call = getattr(type(method), "__call__", None)
-    if call is not None and not inspect.isroutine(method) and not isinstance(method, type) and inspect.isfunction(call):
-        return kind(call)
+    if not inspect.isroutine(method) and not isinstance(method, type):
+        call = inspect.getattr_static(type(method), "__call__", None)
+        if inspect.isfunction(call):
+            return kind(call)
     return "call"
 
 

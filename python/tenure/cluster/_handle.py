@@ -205,8 +205,8 @@ class Handle:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(
-            f"{name} cannot be set on a handle: it would have to be set where the resource of {self._tenure.name} lives. "
-            "Write a method of the resource that sets it"
+            f"{name} cannot be set on a handle: it would have to be set where the resource of {self._tenure.name} "
+            "lives. Write a method of the resource that sets it"
         )
 
     def __delattr__(self, name: str) -> None:
@@ -266,8 +266,8 @@ def _class(face: Face, is_async: bool) -> type[Handle]:
     for name in face.refused:
         body[name] = _refusal(
             name,
-            "the resource is not this caller's alone. Write enter=True on the function, which enters the resource where "
-            "it lives, or a method of the resource that enters what it needs",
+            "the resource is not this caller's alone. Write enter=True on the function, which enters the resource "
+            "where it lives, or a method of the resource that enters what it needs",
         )
     return type("Handle", (Handle,), body)
 

@@ -15,6 +15,7 @@ Lock order: `_lock` is a leaf, and nothing is called under it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import logging
@@ -300,12 +301,9 @@ class BlockingKeeper(_Keeper):
                 if hasattr(items, "__aiter__"):
                     items = self._items(items)
                 # Not `yield from`: what Ray sends is not for the resource.
-                try:
-                    for item in items:
-                        yield item  # noqa: UP028
-                finally:
-                    if inspect.isgenerator(items):
-                        items.close()
+                with contextlib.closing(items) if inspect.isgenerator(items) else contextlib.nullcontext():
+                    for item in items:  # noqa: UP028
+                        yield item
 
     def attribute(self, name: str) -> Any:
         """Reads an attribute, or says that it is a method."""
@@ -451,8 +449,8 @@ def actor_class(is_async: bool) -> Any:
     ray = _ray.imported()
     if is_async:
         return ray.remote(AsyncKeeper)
-    # Those that watch need one thread in all, and whoever ends something does not wait for calls.
-    groups = {"watch": 1, "tenure": 4}
-    for name, group in {"watch": "watch", "serve": "tenure", "end": "tenure"}.items():
-        ray.method(concurrency_group=group)(getattr(BlockingKeeper, name))
+    # Those that watch need one thread in all, and whoever ends something waits neither for calls nor for builds.
+    groups = {"watch": 1, "serve": 4, "end": 2}
+    for name in groups:
+        ray.method(concurrency_group=name)(getattr(BlockingKeeper, name))
     return ray.remote(concurrency_groups=groups)(BlockingKeeper)

@@ -19,8 +19,8 @@ class Link:
         self.stream = actor.stream.options(num_returns="streaming", _generator_backpressure_num_objects=16)
         self.is_done = False
         """Whether the next call has to find the present actor first."""
-        self._watch = actor.watch.remote() if watches else None
-        self._told = self._watch.future() if watches else None
+        self._watch: Any = actor.watch.remote() if watches else None
+        self._told: Any = self._watch.future() if watches else None
         if watches:
             _ray.users.add(self)
 
@@ -35,13 +35,12 @@ class Link:
 
     def has_ended(self) -> bool:
         """Whether the actor has told that it is over: no call that it has not answered was run."""
-        return self._told is not None and self._told.done() and not self._told.cancelled() and self._told.exception() is None
-
-    def end(self, how: str, timeout: float | None = None) -> None:
-        """Leaves the actor, and ends what it keeps for this reason: what nobody uses is released by then."""
-        ending = self.begin_to_end(how)
-        if ending is not None:
-            self.finish_end(ending, how, timeout)
+        return (
+            self._told is not None
+            and self._told.done()
+            and not self._told.cancelled()
+            and self._told.exception() is None
+        )
 
     def begin_to_end(self, how: str) -> Any:
         """Begins to leave the actor: a reference for `finish_end`, or None where that was done."""
@@ -57,7 +56,10 @@ class Link:
         ray = _ray.imported()
         try:
             was_last = ray.get(ending, timeout=timeout)
-            if was_last and how == "leave":
+            if not was_last:
+                # Nobody here is to be told any more.
+                ray.cancel(self._watch)
+            elif how == "leave":
                 ray.get(self._watch, timeout=timeout)
         except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
             pass  # An actor that is gone has ended, and one that takes too long goes on.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import time
 import weakref
 from collections.abc import Iterator
@@ -63,8 +64,7 @@ def own(error: Any) -> BaseException:
     cause = getattr(error, "cause", None)
     if not isinstance(cause, BaseException):
         return error if isinstance(error, BaseException) else RuntimeError(str(error))
-    try:
+    # The exception is what matters; one may take no notes.
+    with contextlib.suppress(Exception):
         cause.add_note(f"Raised in an actor of the cluster:\n{error}")
-    except Exception:
-        pass  # The exception is what matters; one may take no notes.
     return cause

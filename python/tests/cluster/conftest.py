@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import tenure
-
-if sys.version_info < (3, 11):  # pragma: no cover
-    pytest.skip("Ray has no wheel for this Python", allow_module_level=True)
 
 pytest.importorskip("ray", reason='scope="cluster" needs Ray, which has no wheel for this Python or is not installed')
 
@@ -26,7 +22,12 @@ STORE = 80_000_000
 
 def pytest_configure(config: pytest.Config) -> None:
     # Ray's own noise about what it imports and leaves open.
-    for category in ("DeprecationWarning", "FutureWarning", "ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
+    for category in (
+        "DeprecationWarning",
+        "FutureWarning",
+        "ResourceWarning",
+        "pytest.PytestUnraisableExceptionWarning",
+    ):
         config.addinivalue_line("filterwarnings", f"ignore::{category}")
 
 

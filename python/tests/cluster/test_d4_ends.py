@@ -32,6 +32,9 @@ class Other:
     def process(self) -> int:
         return thing("pump").process()
 
+    def held(self, gate: str) -> str:
+        return thing("pump").held(gate)
+
     def clear(self, *args: str) -> None:
         thing.clear(*args)
 
@@ -114,6 +117,23 @@ def test_d4_idle_resources_go_and_give_back_their_place() -> None:
 def test_d4_weight_holds_there() -> None:
     assert too_heavy("pump").add(1) == 1
     reached("released pump: orphaned")
+
+
+def test_d4_whoever_goes_leaves_nothing_in_the_actor() -> None:
+    from tenure.cluster import _ray
+
+    other = Other.remote()
+    place = ray.get(other.process.remote())
+    held = other.held.remote("gate")
+    reached("held gate")
+    # A call keeps the actor, whatever is cleared meanwhile.
+    for _ in range(10):
+        assert thing("pump").process() == place
+        thing.clear()
+    # The watch that had begun goes on until the actor ends; the others have been taken out of its queue.
+    until(lambda: sum(not link._told.done() for link in list(_ray.users)) <= 1)
+    open_gate("gate")
+    assert ray.get(held) == "pump"
 
 
 def test_d4_discard_releases_there() -> None:

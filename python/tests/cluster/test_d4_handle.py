@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 import ray
-from works import Broken, Shop, counted, reached, thing, torn_down
+from works import Broken, Shop, call_until_it_fails, counted, reached, thing, torn_down
 
 import tenure
 
@@ -92,7 +92,10 @@ def test_d4_what_cannot_be_remote_is_refused_with_what_to_write() -> None:
         it.counter()
     with pytest.raises(TypeError, match="pickle"):
         it.lock()
-    with pytest.raises(TypeError, match=r"a lease here would hold its handle.*Write `works.thing\(\.\.\.\)`"), thing.lease("pump"):
+    with (
+        pytest.raises(TypeError, match=r"a lease here would hold its handle.*Write `works.thing\(\.\.\.\)`"),
+        thing.lease("pump"),
+    ):
         pass
     assert it.add(1) == 1
 
@@ -115,8 +118,7 @@ def test_d4_a_passed_handle_says_when_its_resource_has_ended() -> None:
     back = pickle.loads(pickle.dumps(thing("pump")))
     thing.clear()
     with pytest.raises(tenure.ResourceLost, match="Call works.thing|was lost"):
-        while True:
-            back.add(1)
+        call_until_it_fails(back)
 
 
 def test_d4_what_is_entered_or_yielded_is_torn_down_there() -> None:

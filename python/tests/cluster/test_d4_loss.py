@@ -8,10 +8,10 @@ import threading
 
 import pytest
 import ray
-from conftest import STORE
-from works import HERE, Thing, counted, note, reached, released, thing
+from works import HERE, Thing, call_until_it_fails, counted, note, reached, released, thing
 
 import tenure
+from conftest import STORE
 
 
 @tenure.cache_resource(
@@ -77,8 +77,7 @@ def test_d4_actor_loss_leads_to_one_rebuild(caplog: pytest.LogCaptureFixture) ->
     it = thing("pump")
     os.kill(it.process(), signal.SIGKILL)
     with pytest.raises(tenure.ResourceLost):
-        while True:
-            it.add(1)
+        call_until_it_fails(it)
     assert thing("pump").add(2) == 2
     # A handle that was had before goes on with the new one.
     assert it.add(3) == 3

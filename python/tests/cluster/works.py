@@ -1,4 +1,4 @@
-"""What the tests of clusters share: a ledger that all processes write to, and functions whose resources live in actors."""
+"""What the tests of clusters share: a ledger that all processes write to, and functions whose resources are there."""
 
 from __future__ import annotations
 
@@ -106,6 +106,11 @@ def until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < end, "it did not come to be"
         time.sleep(0.02)
+
+
+def call_until_it_fails(handle) -> None:
+    """Calls on, since nobody tells when an actor's end has come to be known here."""
+    until(lambda: handle.add(1) is None)
 
 
 def released(thing, cause: str) -> None:
@@ -216,7 +221,11 @@ def drained(name: str) -> Thing:
 
 
 @tenure.cache_resource(
-    scope="cluster", ray_options=HERE, on_release=released, validate=lambda it: not is_open("broken"), show_spinner=False
+    scope="cluster",
+    ray_options=HERE,
+    on_release=released,
+    validate=lambda it: not is_open("broken"),
+    show_spinner=False,
 )
 def validated(name: str) -> Thing:
     return Thing(name)
