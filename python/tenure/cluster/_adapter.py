@@ -71,7 +71,7 @@ class Adapter:
         died = looks = 0
         while True:
             actor, is_ours = self._actor(name, args, kwargs)
-            link = Link(actor)
+            link = Link.to(actor)
             try:
                 face = ray.get(link.serve())
             except ray.exceptions.RayTaskError as error:
@@ -121,16 +121,14 @@ class Adapter:
 
     def _handle(self, link: Link, face: Face, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Handle:
         made = handle(Line(link, face, self._name, self._is_async, functools.partial(self._again, args, kwargs)))
-        kept = weakref.ref(made)
-
-        def gone() -> None:
-            if not link.is_done and not link.has_ended():
-                _log.warning("the resource of %s was lost with its actor; the next call builds it anew", self._name)
-            link.is_done = True
-            self._discard(kept())
-
-        link.when_gone(gone)
+        link.serves(made, self._gone)
         return made
+
+    def _gone(self, link: Link, made: Handle) -> None:
+        if not link.is_done and not link.has_ended():
+            _log.warning("the resource of %s was lost with its actor; the next call builds it anew", self._name)
+        link.is_done = True
+        self._discard(made)
 
     def _again(self, args: tuple[Any, ...], kwargs: dict[str, Any], line: Line) -> Any:
         """Calls the function again, for the line of a handle whose actor is gone."""

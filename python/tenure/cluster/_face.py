@@ -50,7 +50,8 @@ def face(resource: Any) -> Face:
     cls = type(resource)
     names: dict[str, str] = {}
     for name in _REMOTE:
-        method = getattr(cls, name, None)
+        # Not by `getattr`, which finds what the class itself can do: be called, for one.
+        method = next((vars(it)[name] for it in cls.__mro__ if name in vars(it)), None)
         if method is not None:
             names[name] = _STREAMS.get(name) or kind(method)
     for name in _names(resource):

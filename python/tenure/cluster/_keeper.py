@@ -134,9 +134,11 @@ class _Keeper:
         user: str = watch.hex()
         with self._lock:
             self._had_users = True
+            is_known = user in self._users
             self._users[user] = watch
             self._staying.add(user)
-        watch.future().add_done_callback(lambda _: self._forget(user))
+        if not is_known:
+            watch.future().add_done_callback(lambda _: self._forget(user))
         return user
 
     def _forget(self, user: str) -> None:
@@ -276,7 +278,7 @@ class BlockingKeeper(_Keeper):
                 with self._lease() as resource:
                     return face(resource)
             except BaseException:
-                self._forget(user)
+                self._left(user)
                 raise
 
     def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -376,7 +378,7 @@ class AsyncKeeper(_Keeper):
                 async with self._lease() as resource:
                     return face(resource)
             except BaseException:
-                self._forget(user)
+                self._left(user)
                 raise
 
     async def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ __all__ = ["Link"]
 
 
 class Link:
-    """The link of one process to one actor. It is never used again once it is done with."""
+    """The link of one process to one actor, which watches it once, however often it comes and goes."""
 
     def __init__(self, actor: Any, watches: bool = True) -> None:
         self.actor = actor
@@ -21,26 +22,41 @@ class Link:
         """Whether the next call has to find the present actor first."""
         self._watch: Any = actor.watch.remote() if watches else None
         self._told: Any = self._watch.future() if watches else None
+        self._handles: weakref.WeakKeyDictionary[Any, Callable[[Link, Any], object]] = weakref.WeakKeyDictionary()
         if watches:
-            _ray.users.add(self)
+            _ray.links[actor._actor_id.hex()] = self
+            self._told.add_done_callback(lambda _: self._gone())
+
+    @classmethod
+    def to(cls, actor: Any) -> Link:
+        """The link of this process to an actor."""
+        found: Link | None = _ray.links.get(actor._actor_id.hex())
+        return found or cls(actor)
 
     def serve(self) -> Any:
         """A reference to the outside of the resource, which is built where it is not there."""
         # In a list, so that it is not waited for.
         return self.actor.serve.remote([self._watch])
 
-    def when_gone(self, then: Callable[[], object]) -> None:
-        """Has this called, on a thread of Ray's, once the actor is over or gone."""
-        self._told.add_done_callback(lambda _: then())
+    def serves(self, handle: Any, gone: Callable[[Link, Any], object]) -> None:
+        """A handle goes this way from now on. Calls `gone`, on a thread of Ray's, once the actor is over or gone."""
+        self.is_done = False
+        self._handles[handle] = gone
+        if self._told.done():
+            self._gone()
+
+    def _gone(self) -> None:
+        _ray.links.pop(self.actor._actor_id.hex(), None)
+        handles = list(self._handles.items())
+        self._handles.clear()
+        for handle, gone in handles:
+            gone(self, handle)
+        self.is_done = True
 
     def has_ended(self) -> bool:
         """Whether the actor has told that it is over: no call that it has not answered was run."""
-        return (
-            self._told is not None
-            and self._told.done()
-            and not self._told.cancelled()
-            and self._told.exception() is None
-        )
+        told = self._told
+        return told is not None and told.done() and not told.cancelled() and told.exception() is None
 
     def begin_to_end(self, how: str) -> Any:
         """Begins to leave the actor: a reference for `finish_end`, or None where that was done."""
@@ -56,10 +72,7 @@ class Link:
         ray = _ray.imported()
         try:
             was_last = ray.get(ending, timeout=timeout)
-            if not was_last:
-                # Nobody here is to be told any more.
-                ray.cancel(self._watch)
-            elif how == "leave":
+            if was_last and how == "leave":
                 ray.get(self._watch, timeout=timeout)
         except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
             pass  # An actor that is gone has ended, and one that takes too long goes on.

@@ -5,19 +5,18 @@ from __future__ import annotations
 import atexit
 import contextlib
 import time
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
 from tenure import _native
 
-__all__ = ["NAMESPACE", "actors", "imported", "own", "users"]
+__all__ = ["NAMESPACE", "actors", "imported", "links", "own"]
 
 NAMESPACE = "tenure"
 """The namespace of all actors: programs share them whatever their own is."""
 
-users: weakref.WeakSet[Any] = weakref.WeakSet()
-"""The links of this process, which are left at its end."""
+links: dict[str, Any] = {}
+"""The links of this process to actors that are not known to be over, by the actor, which are left at its end."""
 
 _ray: Any = None
 
@@ -44,7 +43,7 @@ def _leave() -> None:
     if not _ray.is_initialized():
         return
     until = time.monotonic() + _native.shutdown_timeout()
-    for link, ending in [(it, it.begin_to_end("leave")) for it in list(users)]:
+    for link, ending in [(it, it.begin_to_end("leave")) for it in list(links.values())]:
         if ending is not None:
             link.finish_end(ending, "leave", max(0.0, until - time.monotonic()))
 

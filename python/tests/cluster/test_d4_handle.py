@@ -18,6 +18,7 @@ def test_d4_methods_items_and_attributes() -> None:
     assert it("on") == "pump on"
     assert len(it) == 3
     assert bool(it)
+    assert callable(it)
     assert it["a"] == 1
     it["b"] = 2
     assert "b" in it
