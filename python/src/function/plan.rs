@@ -208,12 +208,7 @@ impl Plan {
     fn settle(&self, default: Bound<'_, PyAny>, skipped: bool) -> PyResult<DefaultValue> {
         let settled = match skipped {
             true => None,
-            false => encode::settle(
-                default.py(),
-                &default,
-                &self.context(""),
-                Digests::Keyed,
-            )?,
+            false => encode::settle(default.py(), &default, &self.context(""), Digests::Keyed)?,
         };
         Ok(DefaultValue {
             object: default.unbind(),

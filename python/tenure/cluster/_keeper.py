@@ -20,6 +20,7 @@ import functools
 import inspect
 import logging
 import threading
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -75,7 +76,9 @@ class _Keeper:
             if self._recipe is None:
                 recipe = unpack(self._packed)
                 settings = {**recipe.settings, "on_release": self._told(recipe)}
-                self._cached = tenure.cache_resource(recipe.func, show_spinner=False, **settings)
+                # What the function holds has been looked at where it is called; what is held here is the actor's own.
+                with warnings.catch_warnings(action="ignore"):
+                    self._cached = tenure.cache_resource(recipe.func, show_spinner=False, **settings)
                 self._recipe, self._packed = recipe, b""
             return self._cached, self._recipe.args, self._recipe.kwargs
 
@@ -303,7 +306,9 @@ class BlockingKeeper(_Keeper):
                 if hasattr(items, "__aiter__"):
                     items = self._items(items)
                 # Not `yield from`: what Ray sends is not for the resource.
-                with contextlib.closing(items) if inspect.isgenerator(items) else contextlib.nullcontext():
+                with contextlib.ExitStack() as stack:
+                    if inspect.isgenerator(items):
+                        stack.enter_context(contextlib.closing(items))
                     for item in items:  # noqa: UP028
                         yield item
 

@@ -20,10 +20,12 @@ class Link:
         self.stream = actor.stream.options(num_returns="streaming", _generator_backpressure_num_objects=16)
         self.is_done = False
         """Whether the next call has to find the present actor first."""
-        self._watch: Any = actor.watch.remote() if watches else None
-        self._told: Any = self._watch.future() if watches else None
+        self._watch: Any = None
+        self._told: Any = None
         self._handles: weakref.WeakKeyDictionary[Any, Callable[[Link, Any], object]] = weakref.WeakKeyDictionary()
         if watches:
+            self._watch = actor.watch.remote()
+            self._told = self._watch.future()
             _ray.links[actor._actor_id.hex()] = self
             self._told.add_done_callback(lambda _: self._gone())
 
