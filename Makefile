@@ -34,14 +34,16 @@ STREAMLIT_NEWEST := $(lastword $(STREAMLITS))
 STREAMLIT ?= $(STREAMLIT_NEWEST)
 STREAMLIT_ENV := .venv-test/streamlit-$(STREAMLIT)
 # The tests that need no host.
-CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host reference browser frameworks)
+CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host reference browser frameworks cluster)
 FRAMEWORKS_ENV := .venv-test/frameworks-py$(PYVER)
+CLUSTER_ENV := .venv-test/cluster-py$(PYVER)
 # Each in a process of its own: they put different things on the stage under the same names.
 STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py
 
 # Supported interpreters that few systems have yet: Debian's archive has them.
 FETCHED_PYTHONS := 3.14
 FRAMEWORKS_TESTS := python/tests/frameworks 'python/tests/test_docs.py::test_page_runs[docs/guide/asgi.md]'
+CLUSTER_TESTS := python/tests/cluster 'python/tests/test_docs.py::test_page_runs[docs/guide/cluster.md]'
 # For the tests without a host, where nothing else but the Rust half runs: many of them wait for something.
 TWO_PROCESSES := -n 2 --dist worksteal
 SPREAD ?=
@@ -56,7 +58,7 @@ INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
 .PHONY: help demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-versions test-rust model test-python test-python-ready \
-	test-streamlit-one test-streamlit-ready test-frameworks test-browser screenshots \
+	test-streamlit-one test-streamlit-ready test-frameworks test-cluster test-browser screenshots \
 	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
 	matrix browser-long model-long stress-long restarts-long fuzz bench-python bench-rust package
 
@@ -126,6 +128,14 @@ $(FRAMEWORKS_ENV)/.requirements: python/tests/requirements-frameworks.txt exampl
 
 $(FRAMEWORKS_ENV)/.tenure: $(TEST_WHEEL)/.built | $(FRAMEWORKS_ENV)/.made-$(PYVER)
 	$(FRAMEWORKS_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
+	touch $@
+
+$(CLUSTER_ENV)/.requirements: python/tests/requirements-cluster.txt | $(CLUSTER_ENV)/.made-$(PYVER)
+	$(CLUSTER_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-cluster.txt
+	touch $@
+
+$(CLUSTER_ENV)/.tenure: $(TEST_WHEEL)/.built | $(CLUSTER_ENV)/.made-$(PYVER)
+	$(CLUSTER_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
 $(LINT_ENV)/.requirements: python/tests/requirements-lint.txt | $(LINT_ENV)/.made-$(PYVER)
@@ -203,6 +213,9 @@ test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
 test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## FastAPI, Starlette, Litestar, Quart, LangChain, MCP
 	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
 	$(FRAMEWORKS_ENV)/bin/python -m pytest -c python/pyproject.toml -p no:asyncio $(FRAMEWORKS_TESTS) $(SPREAD) $(ARGS)
+
+test-cluster: $(CLUSTER_ENV)/.requirements $(CLUSTER_ENV)/.tenure ## scope="cluster" on Ray, with two nodes on this machine
+	$(CLUSTER_ENV)/bin/python -m pytest -c python/pyproject.toml $(CLUSTER_TESTS) $(ARGS)
 
 miri: miri-ready ## the pointer code, interpreted: wrong pointers, data races and leaks (a nightly Rust, by rustup)
 	@echo "$@: counted references and hits on the system's threads, and the digest; about two minutes on two cores"

@@ -13,6 +13,7 @@ import json
 import sys
 from pathlib import Path
 
+import cluster
 import coroutines
 import hits
 import life
@@ -39,7 +40,7 @@ def main() -> None:
         return chosen.only.lower() in name.lower()
 
     rows: list[Row] = []
-    for part in (hits, threads, misses, coroutines, terms, refreshes, memory, life, server):
+    for part in (hits, threads, misses, coroutines, terms, refreshes, memory, life, server, cluster):
         print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
         rows += part.measure(chosen.rounds, chosen.seconds, wanted)
         # Nothing that is measured is lost where a later part fails.

@@ -16,6 +16,7 @@ use crate::function::cached;
 use crate::function::decorator;
 use crate::function::heirs;
 use crate::function::leased;
+use crate::life::callback;
 use crate::life::interrupts;
 use crate::life::resource::Held;
 use crate::process::fleet::{self, Written};
@@ -69,6 +70,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(shutdown::shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_inspect, module)?)?;
     module.add_function(wrap_pyfunction!(_encode, module)?)?;
+    module.add_function(wrap_pyfunction!(callback::takes_cause, module)?)?;
     module.add_function(wrap_pyfunction!(_meaning, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     // PyO3's list of names, which nobody imports by star.

@@ -17,7 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-Scope = Literal["global", "session", "loop", "thread"] | Callable[[], object]
+Scope = Literal["global", "session", "loop", "thread", "cluster"] | Callable[[], object]
 
 Ttl = float | timedelta | str | None
 
@@ -83,6 +83,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        ray_options: Mapping[str, Any] | None = None,
         fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
@@ -111,6 +112,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        ray_options: Mapping[str, Any] | None = None,
         fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
@@ -139,6 +141,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        ray_options: Mapping[str, Any] | None = None,
         fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
@@ -167,6 +170,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        ray_options: Mapping[str, Any] | None = None,
         fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
@@ -195,6 +199,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        ray_options: Mapping[str, Any] | None = None,
         fleet_builds: int | None = None,
     ) -> AsyncCachedFunction[P, R]: ...
     @overload
@@ -223,6 +228,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        ray_options: Mapping[str, Any] | None = None,
         fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
@@ -251,6 +257,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[P, Tags] | None = None,
+        ray_options: Mapping[str, Any] | None = None,
         fleet_builds: int | None = None,
     ) -> CachedFunction[P, R]: ...
     @overload
@@ -279,6 +286,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[..., Tags] | None = None,
+        ray_options: Mapping[str, Any] | None = None,
         fleet_builds: int | None = None,
     ) -> EnteringDecorator: ...
     @overload
@@ -307,6 +315,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[..., Tags] | None = None,
+        ray_options: Mapping[str, Any] | None = None,
         fleet_builds: int | None = None,
     ) -> Decorator: ...
     def __call__(
@@ -334,6 +343,7 @@ class CacheResource:
         build_timeout: float | timedelta | str | None = None,
         fork: Literal["drop", "keep"] = "drop",
         tags: Tags | Callable[..., Tags] | None = None,
+        ray_options: Mapping[str, Any] | None = None,
         fleet_builds: int | None = None,
     ) -> Any:
         """Keep what a function returns: built once per set of arguments, shared, released exactly once.
@@ -364,8 +374,9 @@ class CacheResource:
             parameter has no default is also told the cause, as `info().releases` names it: `"evicted"`, say.
         scope
             `"global"`: one entry for all. `"session"`: one per session, released when the session ends. `"loop"`: one
-            per event loop, released on it before it closes. `"thread"`: one per thread, released when it ends. A
-            function without arguments: one for each value that it returns, released by `end_scope`.
+            per event loop, released on it before it closes. `"thread"`: one per thread, released when it ends.
+            `"cluster"`: one in all, in a Ray actor; callers get a handle whose calls go there. A function without
+            arguments: one for each value that it returns, released by `end_scope`.
         experimental_allow_widgets
             Allow widgets in the function; their values then count as arguments.
         drain
@@ -403,6 +414,8 @@ class CacheResource:
             What carries a tag is cleared together, by `tenure.clear_tag`. A list of strings, for all entries; or a
             function of the arguments that returns one, called as the function is, with the defaults filled in, before
             the build.
+        ray_options
+            With `scope="cluster"`: what the Ray actor of a resource needs of its node, as `{"num_gpus": 1}`.
         fleet_builds
             In a fleet, how many members may build one key at a time; the others wait. `None`: all of them. It spares a
             source that cannot bear them all, and is no lock: without the server, members build alone.
@@ -450,6 +463,7 @@ class CacheResource:
             "build_timeout": build_timeout,
             "fork": fork,
             "tags": tags,
+            "ray_options": ray_options,
             "fleet_builds": fleet_builds,
         }
         if func is not None:

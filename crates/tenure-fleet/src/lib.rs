@@ -56,5 +56,5 @@ pub use listener::Listener;
 pub use mark::{Mark, Purpose};
 pub use member::Member;
 pub use permit::{Asking, Permit, PermitWait};
-pub use settings::Settings;
+pub use settings::{LEAST_SECRET, Settings};
 pub use topic::{Ending, Topic};

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::valkey::Address;
 
 /// How short a secret is refused: what is guessed by trying does not hide what its marks stand for.
-const LEAST_SECRET: usize = 16;
+pub const LEAST_SECRET: usize = 16;
 
 /// The settings of a member. Those that differ between the members of one fleet are the times.
 ///

@@ -175,6 +175,9 @@ pub(crate) fn of(
             );
         }
     }
+    if let Some(elsewhere) = &options.elsewhere {
+        settings.update(&elsewhere.mark);
+    }
     Ok(Fingerprint {
         identity: Identity {
             site: source.site,

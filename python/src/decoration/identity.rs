@@ -192,7 +192,7 @@ pub(crate) fn layers<'py>(func: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, P
 }
 
 /// The methods through which layers that are no functions are called: their code counts too.
-fn methods<'py>(layers: &[Bound<'py, PyAny>]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+pub(crate) fn methods<'py>(layers: &[Bound<'py, PyAny>]) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let mut methods = Vec::new();
     for layer in layers {
         let (class, names): (_, &[&str]) = match layer.cast::<PyType>() {

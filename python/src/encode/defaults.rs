@@ -16,7 +16,7 @@ use super::walk::Walk;
 use super::{tags, types};
 use pyo3::prelude::*;
 use tenure::Encoder;
-use tenure::front::Meaning;
+use tenure::front::{Digests, Meaning};
 
 /// What a default counts as.
 pub(crate) struct Settled {
@@ -25,7 +25,7 @@ pub(crate) struct Settled {
     pub(crate) meaning: Meaning,
 }
 
-/// What a default counts as, or `None` where it is read at each call.
+/// What a default counts as, or `None` where it is read at each call; these digests stand for long contents.
 ///
 /// # Errors
 ///
@@ -34,8 +34,9 @@ pub(crate) fn settle(
     py: Python<'_>,
     default: &Bound<'_, PyAny>,
     cx: &Context<'_>,
+    digests: Digests,
 ) -> PyResult<Option<Settled>> {
-    let mut enc = Encoder::new();
+    let mut enc = Encoder::with(digests);
     let mut walk = Walk::new(py, &mut enc, cx.hash_funcs, types::of);
     walk.scope.settling = true;
     let outcome = walk.value(default.as_ptr());

@@ -45,11 +45,13 @@ impl Cached {
     }
 
     pub(crate) fn clear_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
-        self.end_for(py, arguments, Function::clear, Function::clear_entry)
+        self.end_for(py, arguments, Function::clear, Function::clear_entry)?;
+        self.end_elsewhere(py, "clear", arguments)
     }
 
     pub(crate) fn expire_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
-        self.end_for(py, arguments, Function::expire, Function::expire_entry)
+        self.end_for(py, arguments, Function::expire, Function::expire_entry)?;
+        self.end_elsewhere(py, "expire", arguments)
     }
 
     /// Ends all entries, or the one of a call with these arguments.

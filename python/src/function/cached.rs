@@ -31,6 +31,7 @@ use crate::function::heirs;
 use crate::function::options::Options;
 use crate::function::plan::{Arguments, Plan};
 use crate::function::registration::{Known, KnownFunction, Registration, callbacks};
+use crate::function::remote::{Remote, settings_here};
 use crate::function::shape::{self, Shape};
 use crate::function::tags;
 use crate::function::vectorcall::{self, guarded};
@@ -64,6 +65,8 @@ pub(crate) struct Cached {
     /// The makers of its coroutines, where it is async.
     coroutines: Option<Coroutines>,
     pub(super) options: Options,
+    /// What builds and ends its resources, where they live in a cluster.
+    pub(super) remote: Option<Remote>,
 }
 
 impl Cached {
@@ -75,6 +78,9 @@ impl Cached {
         let cached = Bound::new(py, Self::new(func, options)?)?;
         let me = PyWeakrefReference::new(cached.as_any())?.unbind();
         let me = cached.get().me.get_or_init(|| me);
+        if let Some(remote) = &cached.get().remote {
+            remote.belongs_to(cached.as_any())?;
+        }
         if let Some(function) = cached.get().registration.peek(py) {
             callbacks(function).note_latest(me.clone_ref(py));
         }
@@ -114,6 +120,13 @@ impl Cached {
                 log::warn(py, &text, Caller::Above)?;
             }
         }
+        let remote = match &options.elsewhere {
+            Some(elsewhere) => {
+                let (name, is_async) = (&decorated.name, shape.is_async);
+                Some(Remote::new(&func, elsewhere, name, is_async)?)
+            }
+            None => None,
+        };
         let cached = Self {
             vectorcall: if shape.is_async { call_async } else { call },
             plan,
@@ -125,6 +138,7 @@ impl Cached {
             me: OnceLock::new(),
             coroutines,
             options,
+            remote,
         };
         if cached.decorated.closes_over {
             // What cannot be told apart is refused where it stands.
@@ -161,7 +175,20 @@ impl Cached {
 
     /// Whether its `on_release` has to be awaited.
     pub(crate) fn releases_async(&self) -> bool {
-        self.options.releases_async
+        self.options.releases_async && self.remote.is_none()
+    }
+
+    /// Whether what it keeps are handles of resources that live elsewhere.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// What is called for a resource: the function, or what has it run elsewhere.
+    pub(crate) fn builder<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
+        match &self.remote {
+            Some(remote) => remote.builder(py),
+            None => self.func(py),
+        }
     }
 
     pub(crate) fn vectorcall(&self) -> ffi::vectorcallfunc {
@@ -189,23 +216,33 @@ impl Cached {
             }
         };
         let engine = process::engine();
+        // What is asked of a resource is asked where it lives.
+        let asked = self.remote.is_none().then_some(options);
+        let of_asked =
+            |it: fn(&Options) -> Option<&Py<PyAny>>| asked.and_then(it).map(|it| it.clone_ref(py));
         let make = || {
             let callbacks = Callbacks {
                 name: name.clone(),
                 known_as: self.decorated.known_as.clone(),
                 identity: fingerprint.identity,
                 kinds: Kinds::default(),
-                validate: options.validate.as_ref().map(|it| it.clone_ref(py)),
-                keep_if: options.keep_if.as_ref().map(|it| it.clone_ref(py)),
-                weight: options.weight.as_ref().map(|it| it.clone_ref(py)),
-                ttl: options.ttl.as_ref().map(|it| it.clone_ref(py)),
+                validate: of_asked(|it| it.validate.as_ref()),
+                keep_if: of_asked(|it| it.keep_if.as_ref()),
+                weight: asked.and_then(|it| Some(it.weight.as_ref()?.clone_ref(py))),
+                ttl: of_asked(|it| it.ttl.as_ref()),
                 latest: Mutex::default(),
                 sharing: options.sharing.clone_ref(py),
-                on_release: options.on_release.as_ref().map(|it| it.clone_ref(py)),
+                on_release: match &self.remote {
+                    Some(remote) => Some(remote.on_release(py)),
+                    None => options.on_release.as_ref().map(|it| it.clone_ref(py)),
+                },
                 _firsts: Arc::clone(&fingerprint.firsts),
                 decoration: fingerprint.decoration.clone(),
             };
-            let settings = options.settings.clone();
+            let settings = match self.remote {
+                Some(_) => settings_here(&options.settings),
+                None => options.settings.clone(),
+            };
             let function = Function::new(engine, name, settings, Box::new(callbacks))?;
             heirs::inherit(py, &function);
             Ok(function)
@@ -484,7 +521,7 @@ impl Cached {
         // first of them is not passed on.
         let given = unsafe {
             user_code::call(
-                self.func.bind(py),
+                self.builder(py),
                 arguments.first(),
                 arguments.positional(),
                 arguments.names(),
@@ -509,6 +546,9 @@ impl Cached {
     /// What is read before and after a build, for the weight of what it gives.
     pub(crate) fn gauge<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyAny>> {
         let weight = self.options.weight.as_ref()?;
+        if self.is_remote() {
+            return None;
+        }
         weight.gauge().map(|it| it.bind(py))
     }
 
@@ -526,6 +566,9 @@ impl Cached {
         let (py, name) = (object.py(), &self.decorated.name);
         if can_be_awaited(&object) {
             return Err(refused_awaitable(name, &object));
+        }
+        if self.is_remote() {
+            return Ok(held(py, function, object, None));
         }
         if self.shape.is_generator {
             let next = object.getattr(intern!(py, "__next__"))?;
@@ -601,6 +644,7 @@ impl Cached {
         }
         self.plan.traverse(visit)?;
         self.options.traverse(visit)?;
+        self.remote.iter().try_for_each(|it| it.traverse(visit))?;
         // SAFETY: a garbage collection holds the interpreter.
         match unsafe { self.registration.last_callbacks() } {
             Some(callbacks) => callbacks.traverse(visit),

@@ -48,6 +48,7 @@ impl Leased {
 #[pymethods]
 impl Leased {
     fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.cached.get().check_lendable(py)?;
         if self.cached.get().coroutines().is_some() {
             let name = self.cached.get().name();
             return Err(PyTypeError::new_err(format!(
@@ -64,6 +65,7 @@ impl Leased {
 
     fn __aenter__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let (py, it) = (slf.py(), slf.get());
+        it.cached.get().check_lendable(py)?;
         let cached = it.cached.bind(py);
         let Some(coroutines) = cached.get().coroutines() else {
             let name = cached.get().name();

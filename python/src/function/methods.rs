@@ -34,6 +34,17 @@ impl Cached {
         TaskCall::new(slf, args, kwargs, leased)
     }
 
+    /// The name of the actor of a call with these arguments, where the resource lives in a cluster.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn _actor(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<String> {
+        self.cluster_name(py, ArgumentArray::new(None, args, kwargs)?.arguments())
+    }
+
     /// Clears the entry of a call with these arguments; without arguments, every entry.
     #[pyo3(signature = (*args, **kwargs))]
     fn clear(

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Fork, Refresh, SettingError, Settings, Spinner};
 
+use crate::function::elsewhere::Elsewhere;
 use crate::function::shape::is_async_function;
 use crate::function::tags::Tagging;
 use crate::life::callback::OnRelease;
@@ -36,6 +37,8 @@ pub(crate) struct Options {
     /// The first of its callbacks that is async, by its setting's name.
     pub(crate) async_callback: Option<&'static str>,
     pub(crate) releases_async: bool,
+    /// What holds where the resource lives, if that is not in this process.
+    pub(crate) elsewhere: Option<Elsewhere>,
 }
 
 impl Options {
@@ -104,6 +107,9 @@ impl Options {
         visit.call(&self.tags)?;
         self.weight.iter().try_for_each(|it| it.traverse(visit))?;
         visit.call(self.sharing.callable())?;
+        self.elsewhere
+            .iter()
+            .try_for_each(|it| it.traverse(visit))?;
         self.on_release.iter().try_for_each(|it| it.traverse(visit))
     }
 }
@@ -133,6 +139,7 @@ pub(crate) struct Written<'py> {
     build_timeout: Bound<'py, PyAny>,
     fork: Bound<'py, PyAny>,
     tags: Bound<'py, PyAny>,
+    ray_options: Bound<'py, PyAny>,
     fleet_builds: Bound<'py, PyAny>,
 }
 
@@ -160,9 +167,10 @@ impl Written<'_> {
         let validates = !self.validate.is_none();
         let refresh = refresh_mode(&self.refresh_mode)?;
         let own_ttl = self.ttl.is_callable();
-        let weight = Weight::read(self.weight)?;
         let sharing = Sharing::read(&self.scope)?;
+        let elsewhere = self.elsewhere(&sharing)?;
         let tagging = Tagging::read(self.tags)?;
+        let weight = Weight::read(self.weight)?;
         let enters = flag("enter", &self.enter)?;
         let validates_async = validates && is_async_function(&self.validate)?;
         let releases_async = !self.on_release.is_none() && is_async_function(&self.on_release)?;
@@ -257,7 +265,77 @@ impl Written<'_> {
                 _ => None,
             },
             releases_async,
+            elsewhere,
         })
+    }
+
+    /// What holds in the actor of a resource that lives in a cluster: what it was decorated with, but for what is
+    /// for callers.
+    fn elsewhere(&self, sharing: &Sharing) -> PyResult<Option<Elsewhere>> {
+        let py = self.ray_options.py();
+        if !sharing.is_by_handle() {
+            if self.ray_options.is_none() {
+                return Ok(None);
+            }
+            return Err(errors::setting_value(
+                py,
+                "ray_options is for scope=\"cluster\", where a resource lives in a Ray actor. Write \
+                 scope=\"cluster\" too, or leave ray_options out"
+                    .to_owned(),
+            ));
+        }
+        let is_written = [
+            (
+                "max_entries",
+                !self.max_entries.is_none(),
+                "each resource has an actor of its own there, so what the \
+              nodes have is the bound: write ray_options={\"num_gpus\": 1}, and max_idle=\"10m\" for those that \
+              nobody asks for",
+            ),
+            (
+                "keep_if",
+                !self.keep_if.is_none(),
+                "what is not kept has no actor to live in: raise from the function \
+              instead",
+            ),
+            (
+                "experimental_allow_widgets",
+                self.experimental_allow_widgets.is_truthy()?,
+                "the actor has no page to \
+              put widgets on: ask for them outside, and pass what they give as arguments",
+            ),
+            (
+                "fleet_builds",
+                !self.fleet_builds.is_none(),
+                "the actor has one build at a time as it is",
+            ),
+            (
+                "fork",
+                self.fork.ne("drop")?,
+                "a child process has none of its parent's connections to the cluster",
+            ),
+        ];
+        for (name, is_written, why) in is_written {
+            if is_written {
+                let text = format!("{name} cannot be with scope=\"cluster\": {why}");
+                return Err(errors::setting_value(py, text));
+            }
+        }
+        let there = [
+            ("ttl", &self.ttl),
+            ("validate", &self.validate),
+            ("hash_funcs", &self.hash_funcs),
+            ("on_release", &self.on_release),
+            ("drain", &self.drain),
+            ("refresh_mode", &self.refresh_mode),
+            ("enter", &self.enter),
+            ("max_stale", &self.max_stale),
+            ("refresh_before", &self.refresh_before),
+            ("max_idle", &self.max_idle),
+            ("weight", &self.weight),
+            ("max_weight", &self.max_weight),
+        ];
+        Elsewhere::read(&there, &self.ray_options).map(Some)
     }
 }
 

@@ -18,6 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
 use tenure::Encoder;
+use tenure::front::Digests;
 
 use crate::encode::{self, Context, HashFuncs, Reading, Settled};
 
@@ -52,10 +53,11 @@ struct DefaultValue {
 
 impl Param {
     /// What a value counts as that is the default, null where the call leaves it out.
-    fn settled(&self, value: *mut ffi::PyObject) -> Option<&Settled> {
+    fn settled(&self, value: *mut ffi::PyObject) -> Option<(&Settled, &Py<PyAny>)> {
         let default = self.default.as_ref()?;
         let is_meant = value.is_null() || value == default.object.as_ptr();
-        default.settled.as_ref().filter(|_| is_meant)
+        let settled = default.settled.as_ref().filter(|_| is_meant)?;
+        Some((settled, &default.object))
     }
 }
 
@@ -206,7 +208,7 @@ impl Plan {
     fn settle(&self, default: Bound<'_, PyAny>, skipped: bool) -> PyResult<DefaultValue> {
         let settled = match skipped {
             true => None,
-            false => encode::settle(default.py(), &default, &self.context(""))?,
+            false => encode::settle(default.py(), &default, &self.context(""), Digests::Keyed)?,
         };
         Ok(DefaultValue {
             object: default.unbind(),
@@ -264,7 +266,7 @@ impl Plan {
         let cx = self.context(function);
         self.counted(arguments, &bound, |counted| match counted {
             Counted::Value(value, name) => encode::check(py, value, &name, &cx),
-            Counted::Mark(..) | Counted::Settled(_) => Ok(()),
+            Counted::Mark(..) | Counted::Settled(..) => Ok(()),
         })
     }
 
@@ -286,9 +288,17 @@ impl Plan {
         self.counted(arguments, &bound, |counted| {
             match counted {
                 Counted::Mark(tag, bytes) => encoder.framed(tag, bytes),
-                Counted::Settled(settled) => {
+                Counted::Settled(settled, _) if encoder.digests() == Digests::Keyed => {
                     encoder.raw(&settled.bytes);
                     encoder.narrow(settled.meaning);
+                }
+                // What stands for long contents means nothing under other digests.
+                Counted::Settled(_, default) => {
+                    let settled = encode::settle(py, default.bind(py), &cx, encoder.digests())?;
+                    if let Some(settled) = settled {
+                        encoder.raw(&settled.bytes);
+                        encoder.narrow(settled.meaning);
+                    }
                 }
                 Counted::Value(value, name) => {
                     if encode::encode(py, encoder, value, &name, &cx)? == Reading::Told {
@@ -423,8 +433,8 @@ impl Plan {
             if param.skipped {
                 continue;
             }
-            if let Some(settled) = param.settled(value) {
-                each(Counted::Settled(settled))?;
+            if let Some((settled, default)) = param.settled(value) {
+                each(Counted::Settled(settled, default))?;
                 continue;
             }
             let value = match &param.default {
@@ -508,8 +518,8 @@ impl Plan {
 enum Counted<'a> {
     /// A mark with what it says.
     Mark(u8, &'a [u8]),
-    /// What a default counts as.
-    Settled(&'a Settled),
+    /// What a default counts as, and the default.
+    Settled(&'a Settled, &'a Py<PyAny>),
     /// An argument, with the name of its parameter.
     Value(*mut ffi::PyObject, Cow<'a, str>),
 }

@@ -194,6 +194,12 @@ impl OnRelease {
     }
 }
 
+/// Whether an `on_release` is told why, for whoever calls it in the engine's place.
+#[pyfunction]
+pub(crate) fn takes_cause(callback: &Bound<'_, PyAny>) -> PyResult<bool> {
+    needs_two(callback)
+}
+
 /// Whether a second positional parameter has no default. A callable that does not tell its
 /// signature is taken to need one argument, as most do.
 fn needs_two(callback: &Bound<'_, PyAny>) -> PyResult<bool> {

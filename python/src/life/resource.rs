@@ -424,6 +424,10 @@ impl Behaviour<Held> for Callbacks {
     }
 
     fn known_as(&self) -> Option<KnownAs> {
+        // A handle's end is told by the actor, to whoever uses it.
+        if self.sharing.is_by_handle() {
+            return None;
+        }
         let name = format!("python {}", self.known_as);
         Some(KnownAs::new(&name, fleet::language()))
     }
@@ -501,6 +505,10 @@ impl Behaviour<Held> for Callbacks {
     }
 
     fn in_use(&self, value: &Held) -> bool {
+        // Whoever holds a handle holds nothing of what it stands for.
+        if self.sharing.is_by_handle() {
+            return false;
+        }
         attach::with(|py| {
             let object = value.object.bind(py);
             let counted = is_counted(object) && references(object) - 1 > value.baseline as isize;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use tenure::Engine;
 use tenure::fleet::{Ending, Lost, Terms};
-use tenure_fleet::{Error, Fleet, Member, Settings, State};
+use tenure_fleet::{Error, Fleet, LEAST_SECRET, Member, Settings, State};
 
 use crate::encode::alike;
 
@@ -135,6 +135,14 @@ pub(crate) fn choose(
     // It sends what it has raised.
     py.detach(move || drop((before, bus)));
     Ok(has_left)
+}
+
+/// The secret as the program has written it, or as its environment says, which needs no fleet. Nothing where it can
+/// be guessed.
+pub(crate) fn secret() -> Option<String> {
+    let written = known().written.as_ref().and_then(|it| it.secret.clone());
+    let secret = written.or_else(|| env::var("TENURE_FLEET_SECRET").ok());
+    secret.filter(|it| it.len() >= LEAST_SECRET)
 }
 
 /// Has the program's own engine join, if there is a fleet to join.

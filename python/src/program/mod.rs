@@ -4,4 +4,5 @@ pub(crate) mod host;
 pub(crate) mod hosts;
 pub(crate) mod modules;
 pub(crate) mod scope;
+pub(crate) mod secret;
 pub(crate) mod sessions;

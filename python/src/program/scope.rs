@@ -25,12 +25,14 @@ pub(crate) enum Sharing {
     Loop,
     /// Those on one thread.
     Thread,
+    /// All drivers and workers of a cluster, through handles.
+    Cluster,
     /// Those for whom this callable gives the same.
     By(Py<PyAny>),
 }
 
 /// The accepted forms of the setting, with an example.
-const FORMS: &str = "Accepted are \"global\", \"session\", \"loop\", \"thread\", and a function without \
+const FORMS: &str = "Accepted are \"global\", \"session\", \"loop\", \"thread\", \"cluster\", and a function without \
                      arguments that says for whom the present code runs. Example: scope=\"session\"";
 
 impl Sharing {
@@ -45,6 +47,7 @@ impl Sharing {
                 "session" => Ok(Self::Session),
                 "loop" => Ok(Self::Loop),
                 "thread" => Ok(Self::Thread),
+                "cluster" => Ok(Self::Cluster),
                 _ => Err(errors::setting_value(
                     value.py(),
                     format!("scope={value:?} is none that there is. {FORMS}"),
@@ -75,6 +78,11 @@ impl Sharing {
         matches!(self, Self::Thread)
     }
 
+    /// Whether what this process keeps is a handle, and the resource lives elsewhere.
+    pub(crate) fn is_by_handle(&self) -> bool {
+        matches!(self, Self::Cluster)
+    }
+
     /// Whether it is for something that one process has alone.
     pub(crate) fn is_one_process(&self) -> bool {
         matches!(self, Self::Session | Self::Loop | Self::Thread)
@@ -83,7 +91,8 @@ impl Sharing {
     /// The engine's word for it.
     pub(crate) fn scope(&self) -> Scope {
         match self {
-            Self::Global => Scope::Global,
+            // A handle is for everybody in this process.
+            Self::Global | Self::Cluster => Scope::Global,
             Self::Session => Scope::Session,
             Self::Loop | Self::Thread | Self::By(_) => Scope::Custom,
         }
@@ -96,6 +105,7 @@ impl Sharing {
             Self::Session => "session",
             Self::Loop => "loop",
             Self::Thread => "thread",
+            Self::Cluster => "cluster",
             Self::By(_) => "callable",
         }
     }
@@ -113,6 +123,7 @@ impl Sharing {
             Self::Session => Self::Session,
             Self::Loop => Self::Loop,
             Self::Thread => Self::Thread,
+            Self::Cluster => Self::Cluster,
             Self::By(callable) => Self::By(callable.clone_ref(py)),
         }
     }
@@ -123,7 +134,7 @@ impl Sharing {
     /// A `ScopeError` that says what is missing, and what a callable raises.
     pub(crate) fn present(&self, py: Python<'_>, function: &str) -> PyResult<Option<SessionId>> {
         match self {
-            Self::Global | Self::Session => Ok(None),
+            Self::Global | Self::Session | Self::Cluster => Ok(None),
             Self::Loop => match named_by(py, "tenure._loops")? {
                 Some(name) => Ok(Some(name)),
                 None => Err(errors::raise(

@@ -98,6 +98,7 @@ impl TaskBuild {
     #[getter]
     fn kind(&self) -> &'static str {
         match self.cached.get().shape() {
+            _ if self.cached.get().is_remote() => "coroutine",
             shape if shape.enters => "entered",
             Shape {
                 is_generator: true, ..
@@ -158,8 +159,8 @@ impl TaskBuild {
             *self.before.lock().expect("nothing panics under this lock") = Some(before);
         }
         let kwargs = kwargs.as_ref().map(|it| it.bind(py));
-        let func = self.cached.get().func(py);
-        Ok(func.call(args.bind(py), kwargs)?.unbind())
+        let builder = self.cached.get().builder(py);
+        Ok(builder.call(args.bind(py), kwargs)?.unbind())
     }
 
     /// Checks that the function gave a context manager, and gives it back.
@@ -208,7 +209,9 @@ impl TaskBuild {
             home: home.unbind(),
             keeper,
         };
-        let mut held = held(py, &self.function, resource, Some(leave));
+        // A handle lives on no loop.
+        let leave = (!self.cached.get().is_remote()).then_some(leave);
+        let mut held = held(py, &self.function, resource, leave);
         let before = *self.before.lock().expect("nothing panics under this lock");
         if let Some((gauge, before)) = self.cached.get().gauge(py).zip(before) {
             held = held.weighing(added(gauge, before));

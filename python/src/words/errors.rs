@@ -7,7 +7,8 @@
 
 use crate::program::hosts;
 use pyo3::exceptions::{
-    PyException, PyRecursionError, PyRuntimeError, PyTimeoutError, PyTypeError, PyValueError,
+    PyConnectionError, PyException, PyRecursionError, PyRuntimeError, PyTimeoutError, PyTypeError,
+    PyValueError,
 };
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -60,6 +61,7 @@ struct Classes {
     cycle: Py<PyType>,
     scope: Py<PyType>,
     timeout: Py<PyType>,
+    lost: Py<PyType>,
 }
 
 static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
@@ -116,7 +118,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("UserHashError", classes.user_hash.bind(py))?;
     module.add("CacheCycleError", classes.cycle.bind(py))?;
     module.add("ScopeError", classes.scope.bind(py))?;
-    module.add("BuildTimeout", classes.timeout.bind(py))
+    module.add("BuildTimeout", classes.timeout.bind(py))?;
+    module.add("ResourceLost", classes.lost.bind(py))
 }
 
 fn classes(py: Python<'_>) -> PyResult<&Classes> {
@@ -166,7 +169,13 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
             py,
             c"tenure.BuildTimeout",
             c"A resource was not built within its function's build_timeout; the build goes on.",
-            &[base, py.get_type::<PyTimeoutError>()],
+            &[base.clone(), py.get_type::<PyTimeoutError>()],
+        )?;
+        let lost = new_class(
+            py,
+            c"tenure.ResourceLost",
+            c"What a handle stands for was lost with its actor or node; the next call of the function builds anew.",
+            &[base, py.get_type::<PyConnectionError>()],
         )?;
         Ok(Classes {
             root,
@@ -176,6 +185,7 @@ fn classes(py: Python<'_>) -> PyResult<&Classes> {
             cycle,
             scope,
             timeout,
+            lost,
         })
     })
 }

@@ -5,6 +5,7 @@
 //! | keyed, with a [proof](tenure_digest) against whoever chooses the input | arguments | in this process, or in its fleet, whose secret takes the place of the process's |
 //! | BLAKE3 under a key of this process | what tells functions from others | in this process |
 //! | BLAKE3 | what a class is made of, where its name does not say it | everywhere |
+//! | BLAKE3 under a key that was given | arguments in a name that others see | wherever that key was given |
 //!
 //! Functions are decorated while modules are imported, before a program can say that it is in a fleet. So
 //! the two that are needed then leave the secret of the first undrawn.
@@ -34,6 +35,8 @@ pub enum Digests {
     Own,
     /// Without a secret: the same in every process.
     Fixed,
+    /// Under a key that other processes are given too: the same in all of these.
+    Given(&'static [u8; 32]),
 }
 
 /// The key of [`Digests::Own`].
@@ -43,6 +46,24 @@ static OWN: LazyLock<[u8; 32]> = LazyLock::new(|| {
 });
 
 impl Digests {
+    /// Those under a key that is derived from a secret, for one purpose: whoever has both has the same.
+    ///
+    /// The key is never forgotten: a program has few secrets.
+    ///
+    /// ```
+    /// use tenure::front::Digests;
+    ///
+    /// let names = Digests::given("example.com 2026-01-01 names of actors", b"a secret");
+    /// let same = Digests::given("example.com 2026-01-01 names of actors", b"a secret");
+    /// assert_eq!(names.of(b"a key"), same.of(b"a key"));
+    /// let other = Digests::given("example.com 2026-01-01 names of actors", b"another");
+    /// assert_ne!(names.of(b"a key"), other.of(b"a key"));
+    /// ```
+    #[must_use]
+    pub fn given(purpose: &str, secret: &[u8]) -> Self {
+        Self::Given(Box::leak(Box::new(blake3::derive_key(purpose, secret))))
+    }
+
     /// The digest of bytes that are all there.
     #[must_use]
     pub fn of(self, bytes: &[u8]) -> u128 {
@@ -50,6 +71,7 @@ impl Digests {
             Self::Keyed => keyed(bytes),
             Self::Own => half(&blake3::keyed_hash(&OWN, bytes)),
             Self::Fixed => half(&blake3::hash(bytes)),
+            Self::Given(key) => half(&blake3::keyed_hash(key, bytes)),
         }
     }
 
@@ -60,7 +82,14 @@ impl Digests {
             Self::Keyed => Pieces::Keyed(Box::default()),
             Self::Own => Pieces::Blake(Box::new(blake3::Hasher::new_keyed(&OWN))),
             Self::Fixed => Pieces::Blake(Box::default()),
+            Self::Given(key) => Pieces::Blake(Box::new(blake3::Hasher::new_keyed(key))),
         })
+    }
+
+    /// Whether other processes write the same with them.
+    #[must_use]
+    pub fn are_shared(self) -> bool {
+        matches!(self, Self::Fixed | Self::Given(_))
     }
 }
 

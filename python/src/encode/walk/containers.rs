@@ -14,7 +14,6 @@ use crate::encode::{alike, tags};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use smallvec::SmallVec;
-use tenure::front::Digests;
 
 /// How much of a key a message shows.
 const KEY_SHOWN: usize = 40;
@@ -156,7 +155,7 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Whether other processes are to write the same.
     #[inline]
     fn writes_alike(&self) -> bool {
-        self.enc.digests() == Digests::Fixed || alike::is_on()
+        self.enc.digests().are_shared() || alike::is_on()
     }
 
     #[inline]

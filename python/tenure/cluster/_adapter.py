@@ -1,0 +1,173 @@
+"""A cached function whose resource lives in a cluster: how it is built there, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tenure import _native
+from tenure._native import ResourceLost
+from tenure.cluster import _ray
+from tenure.cluster._answers import Face, Over
+from tenure.cluster._handle import Handle, Line, handle
+from tenure.cluster._link import Link
+from tenure.cluster._recipe import Recipe, pack
+from tenure.cluster._waiting import awaited, in_own_thread
+
+__all__ = ["Adapter"]
+
+_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Seconds between two looks whether an actor that ends has given up its name; the last again and again."""
+
+_THREADS = 4
+"""How many calls run at a time on the resource of a blocking function, unless `ray_options` say otherwise: Ray gives each
+to another thread in turn, so that many of them make each call slower."""
+
+_BUILDS = 2
+"""How many actors may die under a build before it has failed."""
+
+_WHY = {"cleared": "clear", "expired": "expire", "invalid": "discard"}
+"""What is asked of the actor where a handle has ended here for this cause; otherwise it is left."""
+
+_log = logging.getLogger("tenure")
+
+
+class Adapter:
+    """What is called in the place of a function whose resource lives in a cluster, and gives its handle."""
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        settings: Mapping[str, Any],
+        ray_options: Mapping[str, Any],
+        name: str,
+        is_async: bool,
+    ) -> None:
+        self.func = func
+        self.settings = settings
+        self._options = ray_options
+        self._name = name
+        self._is_async = is_async
+        self._cached: Callable[[], Any] = lambda: None
+
+    def belongs_to(self, cached: Any) -> None:
+        """Is told the cached function that it is of."""
+        self._cached = weakref.ref(cached)
+        cached._cluster = self
+
+    # --- builds -----------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        build = functools.partial(self._build, args, kwargs)
+        return awaited(in_own_thread(build)) if self._is_async else build()
+
+    def _build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Handle:
+        ray = _ray.imported()
+        name = self._cached()._actor(*args, **kwargs)
+        died = looks = 0
+        while True:
+            actor, is_ours = self._actor(name, args, kwargs)
+            link = Link.to(actor)
+            try:
+                face = ray.get(link.serve())
+            except ray.exceptions.RayTaskError as error:
+                link.is_done = True
+                raise _ray.own(error) from None
+            except ray.exceptions.RayActorError as error:
+                link.is_done = True
+                died += is_ours and not link.has_ended()
+                if died >= _BUILDS:
+                    raise ResourceLost(
+                        f"{self._name} was not built: its actor died {died} times meanwhile, as {error}"
+                    ) from error
+            else:
+                if face.__class__ is not Over:
+                    return self._handle(link, face, args, kwargs)
+                link.is_done = True
+            time.sleep(_PAUSES[min(looks, len(_PAUSES) - 1)])
+            looks += 1
+
+    def _actor(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, bool]:
+        """The actor of this name, and whether it was made here."""
+        ray = _ray.imported()
+        # Outside a program that has connected, this is what Ray does at the first call.
+        if not ray.is_initialized():
+            ray.init()
+        try:
+            return ray.get_actor(name, namespace=_ray.NAMESPACE), False
+        except ValueError:
+            pass
+        from tenure.cluster._keeper import actor_class
+
+        packed = pack(self._cached(), Recipe(self._name, self.func, self.settings, args, kwargs))
+        options = dict(self._options)
+        if not self._is_async:
+            options.setdefault("max_concurrency", _THREADS)
+        made = actor_class(self._is_async).options(
+            name=name, namespace=_ray.NAMESPACE, lifetime="detached", max_restarts=0, **options
+        )
+        try:
+            return made.remote(packed), True
+        except ValueError as error:
+            # Another program was quicker, or an option cannot be.
+            try:
+                return ray.get_actor(name, namespace=_ray.NAMESPACE), False
+            except ValueError:
+                raise error from None
+
+    def _handle(self, link: Link, face: Face, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Handle:
+        made = handle(Line(link, face, self._name, self._is_async, functools.partial(self._again, args, kwargs)))
+        link.serves(made, self._gone)
+        return made
+
+    def _gone(self, link: Link, made: Handle) -> None:
+        if not link.is_done and not link.has_ended():
+            _log.warning("the resource of %s was lost with its actor; the next call builds it anew", self._name)
+        link.is_done = True
+        self._discard(made)
+
+    def _again(self, args: tuple[Any, ...], kwargs: dict[str, Any], line: Line) -> Any:
+        """Calls the function again, for the line of a handle whose actor is gone."""
+        cached = self._cached()
+        if cached is None:
+            raise ResourceLost(f"the resource of {self._name} has ended, and so has the function. Call it anew")
+        kept = cached.peek(*args, **kwargs)
+        if isinstance(kept, Handle) and kept._tenure.link.is_done:
+            self._discard(kept)
+        return cached(*args, **kwargs)
+
+    # --- ends -------------------------------------------------------------------------------------
+
+    def _discard(self, made: Handle | None) -> None:
+        cached = self._cached()
+        if cached is not None and made is not None:
+            cached.discard(made)
+
+    def released(self, made: Handle, cause: str) -> None:
+        """Is told that this process does not keep a handle any more."""
+        ray = _ray.imported()
+        if not ray.is_initialized():
+            return
+        link, how = made._tenure.link, _WHY.get(cause, "leave")
+        ending = link.begin_to_end(how)
+        if ending is None:
+            return
+        if cause == "shutdown":
+            link.finish_end(ending, how, _native.shutdown_timeout())
+        elif how != "leave":
+            link.finish_end(ending, how, None)
+
+    def end(self, how: str, name: str) -> None:
+        """Ends what other processes have built: the resource of this name, or those whose names begin so."""
+        ray = _ray.imported()
+        if not ray.is_initialized():
+            return
+        for it in [actor.end.remote(how, None) for actor in _ray.actors(name)]:
+            # One that is gone meanwhile has ended.
+            with contextlib.suppress(ray.exceptions.RayActorError):
+                ray.get(it)

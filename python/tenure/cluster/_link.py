@@ -1,0 +1,80 @@
+"""What one process has of one actor: its handle, and the call that tells when it is over."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from tenure.cluster import _ray
+
+__all__ = ["Link"]
+
+
+class Link:
+    """The link of one process to one actor, which watches it once, however often it comes and goes."""
+
+    def __init__(self, actor: Any, watches: bool = True) -> None:
+        self.actor = actor
+        self.call = actor.call
+        self.stream = actor.stream.options(num_returns="streaming", _generator_backpressure_num_objects=16)
+        self.is_done = False
+        """Whether the next call has to find the present actor first."""
+        self._watch: Any = None
+        self._told: Any = None
+        self._handles: weakref.WeakKeyDictionary[Any, Callable[[Link, Any], object]] = weakref.WeakKeyDictionary()
+        if watches:
+            self._watch = actor.watch.remote()
+            self._told = self._watch.future()
+            _ray.links[actor._actor_id.hex()] = self
+            self._told.add_done_callback(lambda _: self._gone())
+
+    @classmethod
+    def to(cls, actor: Any) -> Link:
+        """The link of this process to an actor."""
+        found: Link | None = _ray.links.get(actor._actor_id.hex())
+        return found or cls(actor)
+
+    def serve(self) -> Any:
+        """A reference to the outside of the resource, which is built where it is not there."""
+        # In a list, so that it is not waited for.
+        return self.actor.serve.remote([self._watch])
+
+    def serves(self, handle: Any, gone: Callable[[Link, Any], object]) -> None:
+        """A handle goes this way from now on. Calls `gone`, on a thread of Ray's, once the actor is over or gone."""
+        self.is_done = False
+        self._handles[handle] = gone
+        if self._told.done():
+            self._gone()
+
+    def _gone(self) -> None:
+        _ray.links.pop(self.actor._actor_id.hex(), None)
+        handles = list(self._handles.items())
+        self._handles.clear()
+        for handle, gone in handles:
+            gone(self, handle)
+        self.is_done = True
+
+    def has_ended(self) -> bool:
+        """Whether the actor has told that it is over: no call that it has not answered was run."""
+        told = self._told
+        return told is not None and told.done() and not told.cancelled() and told.exception() is None
+
+    def begin_to_end(self, how: str) -> Any:
+        """Begins to leave the actor: a reference for `finish_end`, or None where that was done."""
+        if self.is_done or self._watch is None:
+            return None
+        self.is_done = True
+        if self._told.done():
+            return None
+        return self.actor.end.remote(how, self._watch.hex())
+
+    def finish_end(self, ending: Any, how: str, timeout: float | None) -> None:
+        """Waits until the actor has done as it was asked, and a left one that nobody else uses until it is over."""
+        ray = _ray.imported()
+        try:
+            was_last = ray.get(ending, timeout=timeout)
+            if was_last and how == "leave":
+                ray.get(self._watch, timeout=timeout)
+        except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+            pass  # An actor that is gone has ended, and one that takes too long goes on.
