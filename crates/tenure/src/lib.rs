@@ -185,7 +185,7 @@ pub use words::error::Interrupt;
 // The engine without the macro.
 pub use engine::Engine;
 pub use function::Function;
-pub use ground::clock::ManualClock;
+pub use ground::clock::{ManualClock, SteeredClock};
 pub use key::{Encoder, Key, KeyRef};
 pub use words::behaviour::{Behaviour, ReleaseFailed};
 pub use words::bounds::{Failure, Resource};

@@ -21,6 +21,7 @@ use crate::life::interrupts;
 use crate::life::measures::{added, present};
 use crate::life::raised::raised;
 use crate::life::resource::{Held, Leave};
+use crate::life::traces;
 use crate::process;
 use crate::tasks::frames::{self, Frame, FrameKind};
 use crate::tasks::ticket::LoopState;
@@ -208,6 +209,9 @@ impl TaskBuild {
             home: home.unbind(),
             keeper,
         };
+        if traces::are_kept() {
+            traces::built_by_task(py, self.name(), &resource);
+        }
         let mut held = held(py, &self.function, resource, Some(leave));
         let before = *self.before.lock().expect("nothing panics under this lock");
         if let Some((gauge, before)) = self.cached.get().gauge(py).zip(before) {
