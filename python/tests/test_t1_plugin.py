@@ -185,11 +185,8 @@ def test_t1_under_pytest_asyncio(project: pytest.Pytester, scope: str) -> None:
     run(project, "    import app\n" + ASYNC, "-p", "no:anyio", *settings).assert_outcomes(passed=3)
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize("scope", ["function", "module"])
+@pytest.mark.parametrize(("backend", "scope"), [("asyncio", "function"), ("asyncio", "module"), ("trio", "function")])
 def test_t1_under_anyio(project: pytest.Pytester, backend: str, scope: str) -> None:
-    if (backend, scope) == ("trio", "module"):
-        pytest.skip("a loop of trio that outlives a test cannot be run by who ends the test")
     test = f"""
     import app, pytest
 
@@ -205,6 +202,61 @@ def test_t1_under_anyio(project: pytest.Pytester, backend: str, scope: str) -> N
     {ASYNC.replace("    def test_three", "    async def test_three")}
     """
     run(project, test, "-p", "no:asyncio").assert_outcomes(passed=3)
+
+
+def test_t1_a_run_of_trio_that_outlives_the_test_is_told(project: pytest.Pytester) -> None:
+    test = """
+        import app, pytest, tenure
+
+        pytestmark = pytest.mark.anyio
+
+        @pytest.fixture(scope="module")
+        def anyio_backend():
+            return "trio"
+
+        @pytest.fixture(scope="module", autouse=True)
+        async def around(anyio_backend):
+            yield
+
+        async def test_one():
+            tenure.configure(shutdown_timeout=0.2)
+            await app.client()
+
+        async def test_two():
+            assert app.client.info().builds == 0
+    """
+    run(project, test, "-p", "no:asyncio", "--log-file", "log.txt").assert_outcomes(passed=2)
+    log = (project.path / "log.txt").read_text(encoding="utf-8")
+    assert "app.client" in log and "not released" in log
+
+
+def test_t1_unittest_and_setup_methods_are_inside(project: pytest.Pytester) -> None:
+    run(
+        project,
+        """
+        import app, unittest
+
+        class TestCase(unittest.TestCase):
+            def setUp(self):
+                app.pool()
+
+            def test_one(self):
+                assert app.pool.info().builds == 1
+
+            def test_two(self):
+                assert app.pool.info().builds == 1
+
+        class TestClass:
+            def setup_method(self):
+                app.pool()
+
+            def test_one(self):
+                assert app.pool.info().builds == 1 and len(app.released) == 2
+
+            def test_two(self):
+                assert app.pool.info().builds == 1 and len(app.released) == 3
+        """,
+    ).assert_outcomes(passed=4)
 
 
 LEAKS = """
@@ -236,10 +288,10 @@ def test_t1_leaks_are_told_with_their_places(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(
         [
             "*pool: 2",
+            "*it is not released, built by *.py:8",
             "*it is not released, built by *.py:9",
-            "*it is not released, built by *.py:10",
             "*pool: 1",
-            "*a lease of it is not closed, built by *.py:14",
+            "*a lease of it is not closed, built by *.py:13",
             "*broken: 1",
             "*its release has failed",
         ]
@@ -266,4 +318,4 @@ def test_t1_leaks_of_tasks_name_the_call_that_had_them_built(project: pytest.Pyt
     """
     result = run(project, test, "--tenure-leaks", "-o", "asyncio_mode=auto")
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*kept: 1", "*it is not released, built by *.py:9"])
+    result.stdout.fnmatch_lines(["*kept: 1", "*it is not released, built by *.py:8"])

@@ -38,7 +38,7 @@ class Service:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    @tenure.cache_resource(hash_funcs={"Service": id})
+    @tenure.cache_resource(hash_funcs={f"{__name__}.Service": id})
     def table(self, what: str) -> Any:
         return (self.name, what)
 

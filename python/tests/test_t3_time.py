@@ -48,7 +48,8 @@ def test_t3_freezegun_ticks_and_moves() -> None:
         assert token() is second
         frozen.tick(3600)
         assert token() is not second
-    assert token.info().releases["expired"] == 2
+        assert token.info().releases["expired"] == 2
+    assert token.info().releases["expired"] == 3  # The true time is years on.
 
 
 def test_t3_from_one_frozen_time_to_the_next() -> None:

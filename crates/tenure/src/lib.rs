@@ -140,6 +140,7 @@ mod program;
 mod registry;
 mod sessions;
 mod shutdown;
+pub mod testing;
 mod words;
 
 // In the order in which one needs them; what only front doors use is in `front`.

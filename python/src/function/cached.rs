@@ -242,6 +242,7 @@ impl Cached {
                 self.fingerprint.get_or_init(|| read)
             }
         };
+        process::note_use();
         let engine = process::engine();
         let make = || {
             let callbacks = Callbacks {

@@ -220,6 +220,19 @@ pub(crate) fn take_off(generation: u32) {
     put_in_force();
 }
 
+/// The highest number of an engine that a function was registered with.
+static LAST_USED: AtomicU32 = AtomicU32::new(0);
+
+/// A function is registered with the engine in force.
+pub(crate) fn note_use() {
+    LAST_USED.fetch_max(generation(), Ordering::Relaxed);
+}
+
+/// Whether a function was registered with this engine, or one above it.
+pub(crate) fn was_used(generation: u32) -> bool {
+    LAST_USED.load(Ordering::Relaxed) >= generation
+}
+
 /// Has an engine stand aside for a while, as if it were not there, or ends that.
 pub(crate) fn stand_aside(generation: u32, stands_aside: bool) {
     let mut all = layers().to_vec();

@@ -117,16 +117,19 @@ impl Isolated {
             return Ok(true);
         }
         replaced::take_back(py, entered.generation);
-        let all = interrupts::to_caller(py, || {
-            Ok(py.detach(|| {
-                let mut all = true;
-                for engine in process::from_the_top(entered.generation) {
-                    all &= engine.shutdown();
-                    engine.retire();
-                }
-                all
-            }))
-        });
+        let was_used = process::was_used(entered.generation);
+        let release = || {
+            let mut all = true;
+            for engine in process::from_the_top(entered.generation) {
+                all &= engine.shutdown();
+                engine.retire();
+            }
+            all
+        };
+        let all = match was_used {
+            true => interrupts::to_caller(py, || Ok(py.detach(release))),
+            false => Ok(true),
+        };
         clock::forget_from(entered.generation);
         steering::forget_from(entered.generation);
         process::take_off(entered.generation);
@@ -134,7 +137,7 @@ impl Isolated {
         host::set(py, entered.host);
         if let Some(time) = entered.time
             && !time.is_held()
-            && entered.engine.figures().functions == 0
+            && !was_used
         {
             let mut unused = UNUSED.lock().expect("nothing panics under this lock");
             *unused = Some((entered.engine, time));
