@@ -1,5 +1,5 @@
-"""The plugin that pytest finds by itself: it isolates tests, and brings the fixtures `tenure_clock` and `tenure_override`
-and the option `--tenure-leaks`. The guide page is docs/guide/testing.md.
+"""The plugin that pytest finds by itself: it isolates tests, and brings the fixtures `tenure_clock` and
+`tenure_override` and the option `--tenure-leaks`. The guide page is docs/guide/testing.md.
 
 A test has an engine of its own, which begins once the fixtures of wider scopes are set up, and ends when everything of
 the test has been torn down. So what a module's or a session's fixture has built lives as long as the fixture, where no

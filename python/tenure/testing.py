@@ -1,5 +1,5 @@
-"""For the tests of programs that use Tenure: time that a test moves, functions with something in their place, and blocks
-that leave nothing behind. With pytest the last is there by itself: see `tenure.pytest_plugin`.
+"""For the tests of programs that use Tenure: time that a test moves, functions with something in their place, and
+blocks that leave nothing behind. With pytest the last is there by itself: see `tenure.pytest_plugin`.
 
 >>> import tenure, tenure.testing
 >>> @tenure.cache_resource(ttl="1h")
@@ -89,17 +89,17 @@ class Override:
 def override(function: Any, value: Any, /) -> Override:
     """Puts something in the place of a cached function, for a `with` block or, as a decorator, for a test.
 
-    It holds for all threads, tasks and loops. `value` is what each call gives; what is written as a function (a `def`, a
-    lambda, a method, a partial) is called with the call's arguments instead, and gives it. A mock or a model that can be
-    called is a value. Calls of an async function stay awaitable, and a function in its place may be async or not.
+    It holds for all threads, tasks and loops. `value` is what each call gives; what is written as a function (a `def`,
+    a lambda, a method, a partial) is called with the call's arguments instead, and gives it. A mock or a model that can
+    be called is a value. Calls of an async function stay awaitable, and a function in its place may be async or not.
 
-    `Class.f` is meant for all instances, and a function in its place gets the instance first; `obj.f` for that one alone,
-    without. The last override counts. `f.lease(…)` and `f.peek(…)` give the value too, `f.warm(…)` builds nothing, and
-    `f.clear(…)`, `f.expire(…)` and `f.info()` are about what is kept beneath. Tenure never releases the value, and no
-    figure counts it.
+    `Class.f` is meant for all instances, and a function in its place gets the instance first; `obj.f` for that one
+    alone, without. The last override counts. `f.lease(…)` and `f.peek(…)` give the value too, `f.warm(…)` builds
+    nothing, and `f.clear(…)`, `f.expire(…)` and `f.info()` are about what is kept beneath. Tenure never releases the
+    value, and no figure counts it.
 
-    Raises a TypeError where `function` is not a cached function, and for what cannot stand in its place: a function that
-    yields, and an async one for a function that is not.
+    Raises a TypeError where `function` is not a cached function, and for what cannot stand in its place: a function
+    that yields, and an async one for a function that is not.
 
     >>> import tenure, tenure.testing
     >>> @tenure.cache_resource
@@ -117,8 +117,8 @@ def isolated() -> Iterator[None]:
     """A block that leaves nothing behind, as the pytest plugin has around each test; for other test runners.
 
     Within it every cached function of the process, on every thread, begins with no entries and with figures of its own.
-    At its end everything built in it is released, what `tenure.configure` has set is as before, and overrides and clocks
-    that were begun in it are over. Time is the system's, or what freezegun and time-machine show.
+    At its end everything built in it is released, what `tenure.configure` has set is as before, and overrides and
+    clocks that were begun in it are over. Time is the system's, or what freezegun and time-machine show.
 
     >>> import tenure, tenure.testing
     >>> @tenure.cache_resource

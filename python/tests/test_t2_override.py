@@ -47,7 +47,9 @@ def test_t2_a_value_for_every_call_and_every_thread() -> None:
     fake = object()
     with override(pool, fake) as given:
         assert given is fake
-        assert pool() is fake and pool("x") is fake and pool.__call__("y") is fake
+        assert pool() is fake
+        assert pool("x") is fake
+        assert pool.__call__("y") is fake
         assert Job(pool).result() is fake
     assert pool() == ["main"]
 
@@ -137,7 +139,8 @@ def test_t2_methods_of_all_and_of_one() -> None:
         assert one.table("t") == 7
         with one.table.lease("t") as leased:
             assert leased == 7
-        assert one.table.peek("t") == 7 and two.table.peek("t") is None
+        assert one.table.peek("t") == 7
+        assert two.table.peek("t") is None
         assert two.table("t") == ("two", "t")
     assert one.table("t") == ("one", "t")
 
@@ -151,8 +154,9 @@ def test_t2_what_else_is_asked_of_the_function() -> None:
             assert leased == "fake"
         pool.discard("fake")
         warming = pool.warm(["a", "b"])
-        assert warming.wait(10) and warming.failures == ()
-        assert pool.info().builds == 1 and pool.info().hits == 0 and pool.info().entries == 1
+        assert warming.wait(10)
+        assert warming.failures == ()
+        assert (pool.info().builds, pool.info().hits, pool.info().entries) == (1, 0, 1)
         pool.clear()
     assert released == [kept]
     with override(pool, lambda: "fake"):
@@ -166,7 +170,7 @@ def test_t2_what_cannot_stand_there_is_refused() -> None:
     def yields() -> Iterator[int]:
         yield 1
 
-    with pytest.raises(TypeError, match=r"takes a function that tenure.cache_resource has decorated.*override\(f, value\)"):
+    with pytest.raises(TypeError, match=r"that tenure.cache_resource has decorated.*override\(f, value\)"):
         override(later, 1)
     with pytest.raises(TypeError, match="is not async, and what stands in its place is"):
         override(pool, later)

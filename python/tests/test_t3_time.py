@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterator
 
@@ -113,8 +114,6 @@ def test_t3_async_functions_go_by_it_too() -> None:
         assert await session() is first
         traveller.shift(3600)
         assert await session() is not first
-
-    import asyncio
 
     with time_machine.travel(dt.datetime(2024, 1, 1), tick=False) as traveller:
         asyncio.run(main())
