@@ -33,6 +33,8 @@ assert_type(called(1), list[int])
 
 bare(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 bare()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
 @cache_resource(scope="cluster", ray_options={"num_gpus": 1, "resources": {"fast_disk": 1}}, max_idle="10m")
 def far(name: str) -> sqlite3.Connection:
     return sqlite3.connect(name)

@@ -45,6 +45,24 @@ pub enum State {
     Lost,
 }
 
+impl State {
+    fn of(seen: Seen) -> Self {
+        match seen {
+            Seen {
+                phase: Phase::CaughtUp,
+                lag,
+                ..
+            } => Self::CaughtUp { lag },
+            Seen {
+                lost: false,
+                times: 0,
+                ..
+            } => Self::Connecting,
+            _ => Self::Lost,
+        }
+    }
+}
+
 /// A thread of a member. Whoever waits for it is told when it ends, in whichever way.
 struct Ended(Arc<Shared>);
 
@@ -144,19 +162,23 @@ impl Fleet {
         if self.shared.is_elsewhere() {
             return State::Lost;
         }
-        match self.shared.look().seen {
-            Seen {
-                phase: Phase::CaughtUp,
-                lag,
-                ..
-            } => State::CaughtUp { lag },
-            Seen {
-                lost: false,
-                times: 0,
-                ..
-            } => State::Connecting,
-            _ => State::Lost,
+        State::of(self.shared.look().seen)
+    }
+
+    /// Waits until this member has caught up for the first time, or has found that the server is out of reach, for so
+    /// long at most. What is built before may have to be built once more: what others ended in a life of the server
+    /// that nobody remembers cannot be known.
+    pub fn await_contact(&self, bound: Duration) -> State {
+        let until = Instant::now() + bound;
+        if self.shared.is_elsewhere() {
+            return State::Lost;
         }
+        let mut todo = self.shared.look();
+        while State::of(todo.seen) == State::Connecting && todo.ended == 0 && Instant::now() < until
+        {
+            todo = self.shared.wait(todo, Some(until));
+        }
+        State::of(todo.seen)
     }
 
     /// This member's name in the fleet, as [`members`](Self::members) has it.

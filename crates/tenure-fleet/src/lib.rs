@@ -24,7 +24,7 @@
 //! # }
 //! ```
 //!
-//! Programs do not use this crate by itself: [`tenure`](https://docs.rs/tenure) does, where it is told of a fleet.
+//! A program that uses [`tenure`](https://docs.rs/tenure) calls [`join`], and has nothing else to do with this crate.
 #![deny(missing_docs, missing_debug_implementations)]
 
 mod ear;

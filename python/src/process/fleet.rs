@@ -45,6 +45,9 @@ impl Written {
     }
 }
 
+/// How long a process that joins waits for its server at most.
+const CONTACT: Duration = Duration::from_millis(250);
+
 /// A fleet to be a member of.
 #[derive(Clone)]
 struct Chosen {
@@ -158,9 +161,13 @@ pub(crate) fn join(engine: &Engine) {
     let joined = Instant::now() - age;
     match tenure_fleet::join_as(engine, settings.since(age), terms, language()) {
         Ok(member) => {
-            let mut known = known();
-            known.joined = Some(joined);
-            known.member = Some(member);
+            {
+                let mut known = known();
+                known.joined = Some(joined);
+                known.member = Some(Arc::clone(&member));
+            }
+            // So that what is built first need not be built once more.
+            Python::attach(|py| py.detach(|| member.await_contact(CONTACT)));
         }
         Err(error) => tracing::error!(%error, "this process is not a member of its fleet"),
     }

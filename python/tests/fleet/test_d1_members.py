@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
-from fleet_world import KEYS, World, await_true
+from fleet_world import KEYS, SECRET, World, await_true
+from redis_server import Server
+
+from world import LOST
 
 MEMBERS = 8
 
@@ -126,3 +132,41 @@ def test_d1_members_that_rebuild_when_lost_serve_nothing_that_may_be_out_of_date
     server.run()
     await_true(lambda: one.do("joined"), "it has come back")
     world.all_serve(0, number)
+
+
+FIRST = """
+import tenure
+
+built = []
+
+@tenure.cache_resource
+def model():
+    built.append(1)
+    return object()
+
+first = model()
+(me,) = tenure.info(fleet=True, timeout=30).members
+assert model() is first
+assert len(built) == 1
+"""
+
+
+def test_d1_what_the_first_member_of_a_new_fleet_builds_stays(server: Server) -> None:
+    env = {**os.environ, "TENURE_FLEET": server.url, "TENURE_FLEET_SECRET": SECRET}
+    for name in ("new", "newer", "newest"):
+        subprocess.run([sys.executable, "-c", FIRST], env={**env, "TENURE_FLEET_NAME": name}, check=True, timeout=LOST)
+
+
+def test_d2_members_with_another_secret_are_in_another_fleet(world: World) -> None:
+    one, two = world.join(2)
+    (stranger,) = world.join(1, TENURE_FLEET_SECRET="a secret that nobody else has")
+    assert one.get(0) == two.get(0) == stranger.get(0) == 0
+    number = world.change(0)
+    stranger.do("clear_all")
+    assert stranger.get(0) == number
+    assert len(stranger.do("members")) == 1
+    # Whatever the stranger has told is there by now, and a clear of one's own comes after it.
+    last = world.change(1)
+    one.do("clear", 1)
+    await_true(lambda: two.get(1) == last, "a clear of the fleet is heard")
+    assert two.get(0) == 0
