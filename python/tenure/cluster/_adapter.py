@@ -25,8 +25,9 @@ _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Seconds between two looks whether an actor that ends has given up its name; the last again and again."""
 
 _THREADS = 4
-"""How many calls run at a time on the resource of a blocking function, unless `ray_options` say otherwise: Ray gives each
-to another thread in turn, so that many of them make each call slower."""
+"""How many calls run at a time on the resource of a blocking function, unless `ray_options` say otherwise.
+
+Ray gives each to another thread in turn, so that many of them make each call slower."""
 
 _BUILDS = 2
 """How many actors may die under a build before it has failed."""
