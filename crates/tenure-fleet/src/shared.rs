@@ -170,6 +170,15 @@ impl Shared {
         }
     }
 
+    /// Waits for so long, or until the member leaves.
+    pub(crate) fn pause(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut todo = self.look();
+        while !todo.leaving && Instant::now() < until {
+            todo = self.wait(todo, Some(until));
+        }
+    }
+
     /// Whether this is a forked child of the process that joined.
     pub(crate) fn is_elsewhere(&self) -> bool {
         self.process != std::process::id()

@@ -38,6 +38,11 @@ pub(crate) fn speak(shared: &Shared) {
     .run();
 }
 
+/// The thread has panicked: whether the server has what it was sending is not known.
+pub(crate) fn failed(shared: &Shared) {
+    shared.change(|todo| todo.outbox.failed());
+}
+
 struct Voice<'a> {
     shared: &'a Shared,
     link: Option<Box<dyn Server>>,
