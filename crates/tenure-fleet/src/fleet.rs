@@ -331,7 +331,8 @@ mod tests {
             Ok(false)
         }
         fn permit(&mut self, _: Mark, _: Number, _: u32, _: Duration) -> Result<Answer, Trouble> {
-            Ok(Answer::Granted(1))
+            let _ = self.told.send("taken");
+            Ok(Answer::Taken(BOUND))
         }
         fn renew(&mut self, _: Mark, _: Number, _: Duration) -> Result<bool, Trouble> {
             Ok(true)
@@ -406,6 +407,27 @@ mod tests {
         let leave = move || (fleet.leave(BOUND), fleet.shared.look().ended);
         assert_eq!(other.spawn(leave).unwrap().join().unwrap(), (true, THREADS));
         assert_eq!(until(&notes, "raised"), ["raised"]);
+    }
+
+    #[test]
+    fn d3_a_question_that_is_taken_back_is_dropped_with_no_lock_held() {
+        struct Looks(std::sync::Weak<Fleet>, Sender<bool>);
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                let fleet = self.0.upgrade().expect("the test has it");
+                let (tell, told) = channel();
+                thread::spawn(move || tell.send(fleet.state()));
+                let _ = self.1.send(told.recv_timeout(BOUND).is_ok());
+            }
+        }
+        let (fleet, notes) = trapped();
+        until(&notes, "announced");
+        let (tell, dropped) = channel();
+        let looks = Looks(Arc::downgrade(&fleet), tell);
+        let asking = fleet.ask_permit(Mark([1; 16]), 1, move |_| drop(looks));
+        until(&notes, "taken");
+        drop(asking);
+        assert!(dropped.recv_timeout(2 * BOUND).unwrap());
     }
 
     #[test]
