@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ const PARTING: Duration = Duration::from_secs(1);
 /// The threads of a member.
 const THREADS: u32 = 2;
 
-/// A member of a fleet. It leaves when this is dropped.
+/// A member of a fleet. It leaves when this is dropped, or [at once](Self::leave).
 ///
 /// Nothing here waits for the network but what takes a bound: a raise is queued, and stays so while the server is away.
 /// In a forked child a `Fleet` of the parent does nothing: it joins one of its own.
@@ -93,6 +93,7 @@ impl Drop for Ended {
             (
                 std::mem::take(&mut todo.asks),
                 std::mem::take(&mut todo.questions),
+                std::mem::take(&mut todo.withdrawals),
             )
         });
         drop(unanswered);
@@ -151,7 +152,7 @@ impl Fleet {
     }
 
     /// Asks for a permit as [`permit`](Self::permit) does, and does not wait: `tell` is called with the answer on the
-    /// fleet's thread, and is not called where [`Asking`] was dropped before.
+    /// fleet's thread. Where [`Asking`] is dropped before it mostly is not, and may be: an answer can be under way.
     pub fn ask_permit(
         &self,
         key: Mark,
@@ -167,19 +168,23 @@ impl Fleet {
     ///
     /// Where the server cannot be reached, or did not answer in time.
     pub fn members(&self, bound: Duration) -> Result<Vec<Member>, Error> {
+        self.question()?.recv_timeout(bound).unwrap_or_else(|_| {
+            Err(Error::unanswered(format!(
+                "the fleet's server did not name its members within {bound:?}: ask again"
+            )))
+        })
+    }
+
+    /// Asks for all members: for whoever is not to keep this member until there is an answer.
+    pub(crate) fn question(&self) -> Result<Receiver<Result<Vec<Member>, Error>>, Error> {
         let (tell, told) = channel();
         let asked = self
             .shared
             .change(|todo| (todo.ended == 0 && !todo.leaving).then(|| todo.questions.push(tell)));
-        if asked.flatten().is_none() {
-            return Err(Error::unanswered(
+        asked.flatten().map(|()| told).ok_or_else(|| {
+            Error::unanswered(
                 "this process has left the fleet: join it again to ask for its members",
-            ));
-        }
-        told.recv_timeout(bound).unwrap_or_else(|_| {
-            Err(Error::unanswered(format!(
-                "the fleet's server did not name its members within {bound:?}: ask again"
-            )))
+            )
         })
     }
 
@@ -221,6 +226,19 @@ impl Fleet {
         todo.outbox.is_empty()
     }
 
+    /// Has this member no longer be among those that [`members`](Self::members) names, until it next says of itself what
+    /// it has: its process may end. Waits so long at most, and not at all while the server is away, where it runs out.
+    pub(crate) fn withdraw(&self, bound: Duration) {
+        let (tell, told) = channel::<()>();
+        self.shared.change(|todo| {
+            if todo.ended == 0 && todo.seen.phase == Phase::CaughtUp {
+                todo.withdrawals.push(tell);
+            }
+        });
+        // It is dropped when it was done, and also where it cannot be.
+        let _ = told.recv_timeout(bound);
+    }
+
     /// Leaves: sends what is queued, gives permits back, and closes the connections, for so long at most. True where all
     /// was sent. A second call waits for the same.
     pub fn leave(&self, bound: Duration) -> bool {
@@ -258,7 +276,7 @@ mod tests {
     use std::collections::{BTreeMap, VecDeque};
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering};
-    use std::sync::mpsc::{Receiver, Sender};
+    use std::sync::mpsc::Sender;
 
     use super::*;
     use crate::number::{Epoch, Number, Run, Snapshot};

@@ -44,6 +44,8 @@ pub(crate) struct Todo {
     pub(crate) holds: BTreeMap<Number, Hold>,
     pub(crate) given_back: Vec<(Mark, Number)>,
     pub(crate) questions: Vec<Sender<Result<Vec<Member>, Error>>>,
+    /// Those who wait until this member is no longer among those that are named; told by being dropped.
+    pub(crate) withdrawals: Vec<Sender<()>>,
     pub(crate) seen: Seen,
     pub(crate) leaving: bool,
     /// The member's threads, and how many of them have ended.

@@ -75,6 +75,7 @@ struct Round {
     unanswered: Vec<Sender<Result<Vec<Member>, Error>>>,
     announce: bool,
     fold: bool,
+    withdrawals: Vec<Sender<()>>,
     seen: Seen,
     leaving: bool,
 }
@@ -88,6 +89,7 @@ impl Round {
             || !self.questions.is_empty()
             || self.announce
             || self.fold
+            || !self.withdrawals.is_empty()
     }
 
     fn is_something(&self) -> bool {
@@ -178,9 +180,11 @@ impl Voice<'_> {
             round.alone = std::mem::take(&mut todo.asks);
             round.unanswered = std::mem::take(&mut todo.questions);
         }
+        let withdrawals = std::mem::take(&mut todo.withdrawals);
         if !(todo.leaving || (reached && self.may_try(now))) {
             return round;
         }
+        round.withdrawals = withdrawals;
         for field in todo.outbox.send(AT_ONCE) {
             round.raises.push((field, todo.number(self.shared.me)));
         }
@@ -283,6 +287,10 @@ impl Voice<'_> {
         if round.fold {
             self.fold()?;
         }
+        if !round.withdrawals.is_empty() {
+            self.withdraw()?;
+            round.withdrawals.clear();
+        }
         Ok(())
     }
 
@@ -348,6 +356,17 @@ impl Voice<'_> {
             self.announced = true;
         }
         self.announce = Some(Instant::now() + self.shared.settings.figures);
+        Ok(())
+    }
+
+    /// The process may be about to end: it is not named any more, until it next says what it has.
+    fn withdraw(&mut self) -> Result<(), Trouble> {
+        self.announce = Some(Instant::now() + self.shared.settings.figures);
+        if self.announced {
+            let me = self.shared.me;
+            self.link()?.withdraw(me)?;
+            self.announced = false;
+        }
         Ok(())
     }
 
