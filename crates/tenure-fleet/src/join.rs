@@ -91,11 +91,10 @@ pub fn prepare(settings: &Settings) -> Result<(), Error> {
         .finalize_xof()
         .fill(&mut seed);
     tenure::front::seed(&seed).map_err(|_| {
-        Error::setting(
+        Error::late(
             "the fleet comes too late: this process has digested something long under a secret of its own or of another \
              fleet before, an argument of a cached call or a default, and members have to digest alike. Join it before \
-             the first cached call: write tenure.configure(fleet=…) where the program begins, or set TENURE_FLEET and \
-             TENURE_FLEET_SECRET, which are read when tenure is imported",
+             the first cached call",
         )
     })
 }

@@ -161,15 +161,14 @@ impl Settings {
                 "has a secret that can be guessed"
             };
             return Err(Error::secret(format!(
-                "the fleet {what}: its members tell each other of entries by digests under a secret that they share. \
-                 Write fleet_secret=\"…\" or set TENURE_FLEET_SECRET, the same for all members, with at least \
-                 {LEAST_SECRET} bytes: python3 -c 'import secrets; print(secrets.token_hex(16))' prints one"
+                "the fleet {what}: its members tell each other of entries by digests under a secret that they share, \
+                 the same for all, with at least {LEAST_SECRET} bytes"
             )));
         }
         let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_.".contains(sign);
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(plain) {
-            return Err(Error::setting(
-                "the fleet's name must be 1 to 64 letters, digits, dots, hyphens or underscores: fleet_name=\"shop\"",
+            return Err(Error::name(
+                "the fleet's name must be 1 to 64 letters, digits, dots, hyphens or underscores",
             ));
         }
         let times = [
@@ -213,7 +212,7 @@ mod tests {
         for secret in ["", "hunter2"] {
             let error = Settings::new("redis://h", secret).check().unwrap_err();
             assert!(
-                error.is_secret() && error.to_string().contains("TENURE_FLEET_SECRET"),
+                error.is_secret() && error.to_string().contains("Settings::new(url, secret)"),
                 "{error}"
             );
             assert!(!error.to_string().contains("hunter2"));
@@ -224,7 +223,9 @@ mod tests {
     fn names_that_would_not_stay_together_in_a_cluster_are_refused() {
         for name in ["", "a}b", "a b", &"a".repeat(65)] {
             let settings = Settings::new("redis://h", [7; 16]).name(name);
-            assert!(settings.check().unwrap_err().is_setting(), "{name}");
+            let error = settings.check().unwrap_err();
+            assert!(error.is_name(), "{name}");
+            assert!(error.to_string().contains("Settings::name("), "{error}");
         }
     }
 
