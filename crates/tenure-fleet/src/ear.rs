@@ -23,7 +23,7 @@ pub(crate) fn listen(shared: &Shared) {
         if shared.look().leaving {
             break;
         }
-        let trouble = match shared.engine.connect() {
+        let trouble = match shared.connector.connect() {
             Err(trouble) => trouble,
             Ok((mut server, run)) => {
                 shared.change(|todo| todo.closer = Some(server.closer()));

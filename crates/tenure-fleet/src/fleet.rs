@@ -13,7 +13,7 @@ use crate::machine::Phase;
 use crate::mark::{Mark, Purpose};
 use crate::member::Member;
 use crate::permit::{self, Asking, Permit, PermitWait};
-use crate::server::Engine;
+use crate::server::Connector;
 use crate::settings::Settings;
 use crate::shared::{Seen, Shared};
 use crate::topic::{Ending, Topic};
@@ -115,13 +115,13 @@ impl Fleet {
 
     fn join_by(
         settings: Settings,
-        engine: Box<dyn Engine>,
+        connector: Box<dyn Connector>,
         listener: Arc<dyn Listener>,
     ) -> Result<Arc<Self>, Error> {
         let me = random::draw()
             .map_err(|error| Error::setting(format!("a member has no name to be had: {error}")))?;
         let fleet = Arc::new(Self {
-            shared: Arc::new(Shared::new(me, settings, engine, listener)),
+            shared: Arc::new(Shared::new(me, settings, connector, listener)),
         });
         for part in [EAR, VOICE] {
             let ended = Ended(fleet.shared.clone());
@@ -297,7 +297,7 @@ mod tests {
         told: Sender<&'static str>,
     }
 
-    impl Engine for Trap {
+    impl Connector for Trap {
         fn connect(&self) -> Result<(Box<dyn Server>, Run), Trouble> {
             let at = self.connections.fetch_add(1, Ordering::Relaxed);
             assert!(at % 2 == 1, "it panics each other time");

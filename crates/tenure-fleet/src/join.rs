@@ -67,14 +67,14 @@ pub fn join_as(
     language: &str,
 ) -> Result<Arc<Fleet>, Error> {
     prepare(&settings)?;
-    let ear = Arc::new(Ear {
+    let adapter = Arc::new(Adapter {
         language: language.to_owned(),
         engine: OnceLock::new(),
         has_looked: Arc::default(),
     });
-    let bus = Fleet::join(settings, ear.clone())?;
+    let bus = Fleet::join(settings, adapter.clone())?;
     let inlet = engine.join_fleet(bus.clone(), terms);
-    let _ = ear.engine.set((inlet, Arc::downgrade(&bus)));
+    let _ = adapter.engine.set((inlet, Arc::downgrade(&bus)));
     Ok(bus)
 }
 
@@ -100,14 +100,14 @@ pub fn prepare(settings: &Settings) -> Result<(), Error> {
 }
 
 /// What the bus tells, on its way to the engine.
-struct Ear {
+struct Adapter {
     language: String,
     engine: OnceLock<(Inlet, Weak<Fleet>)>,
     /// Whether it was looked for members of other versions.
     has_looked: Arc<AtomicBool>,
 }
 
-impl Ear {
+impl Adapter {
     /// The bus may have something to tell before the engine has joined.
     fn inlet(&self) -> &Inlet {
         &self.engine.wait().0
@@ -161,7 +161,7 @@ fn other_version<'a>(figures: &'a str, own: &str) -> Option<&'a str> {
     (language != own && family(language) == family(own)).then_some(language)
 }
 
-impl Listener for Ear {
+impl Listener for Adapter {
     fn ended(&self, topic: Topic, ending: Ending) {
         let ending = match ending {
             Ending::Cleared => fleet::Ending::Cleared,

@@ -18,7 +18,7 @@ use crate::member::Member;
 use crate::number::Number;
 use crate::outbox::Outbox;
 use crate::seal::Seal;
-use crate::server::Engine;
+use crate::server::Connector;
 use crate::settings::Settings;
 
 /// What is the same for as long as the member is one.
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Keys,
     pub(crate) seal: Seal,
     pub(crate) settings: Settings,
-    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) connector: Box<dyn Connector>,
     pub(crate) listener: Arc<dyn Listener>,
     pub(crate) joined: Instant,
     /// The process that joined. A forked child has none of its threads.
@@ -120,7 +120,7 @@ impl Shared {
     pub(crate) fn new(
         me: u64,
         settings: Settings,
-        engine: Box<dyn Engine>,
+        connector: Box<dyn Connector>,
         listener: Arc<dyn Listener>,
     ) -> Self {
         let now = Instant::now();
@@ -130,7 +130,7 @@ impl Shared {
             keys: Keys::derive(&settings.secret),
             seal: Seal::derive(&settings.secret),
             settings,
-            engine,
+            connector,
             listener,
             process: std::process::id(),
             todo: Mutex::new(Todo::default()),

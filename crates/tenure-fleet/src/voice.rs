@@ -231,7 +231,7 @@ impl Voice<'_> {
 
     fn link(&mut self) -> Result<&mut dyn Server, Trouble> {
         if self.link.is_none() {
-            self.link = Some(self.shared.engine.connect()?.0);
+            self.link = Some(self.shared.connector.connect()?.0);
         }
         match &mut self.link {
             Some(link) => Ok(link.as_mut()),
