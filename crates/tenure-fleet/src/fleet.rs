@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -168,11 +168,14 @@ impl Fleet {
     ///
     /// Where the server cannot be reached, or did not answer in time.
     pub fn members(&self, bound: Duration) -> Result<Vec<Member>, Error> {
-        self.question()?.recv_timeout(bound).unwrap_or_else(|_| {
-            Err(Error::unanswered(format!(
+        match self.question()?.recv_timeout(bound) {
+            Ok(answer) => answer,
+            // It has left meanwhile.
+            Err(RecvTimeoutError::Disconnected) => Err(left()),
+            Err(RecvTimeoutError::Timeout) => Err(Error::unanswered(format!(
                 "the fleet's server did not name its members within {bound:?}: ask again"
-            )))
-        })
+            ))),
+        }
     }
 
     /// Asks for all members: for whoever is not to keep this member until there is an answer.
@@ -181,11 +184,7 @@ impl Fleet {
         let asked = self
             .shared
             .change(|todo| (todo.ended == 0 && !todo.leaving).then(|| todo.questions.push(tell)));
-        asked.flatten().map(|()| told).ok_or_else(|| {
-            Error::unanswered(
-                "this process has left the fleet: join it again to ask for its members",
-            )
-        })
+        asked.flatten().map(|()| told).ok_or_else(left)
     }
 
     /// How this member stands with the server.
@@ -254,6 +253,10 @@ impl Fleet {
         }
         todo.outbox.is_empty()
     }
+}
+
+fn left() -> Error {
+    Error::unanswered("this process has left the fleet: join it again to ask for its members")
 }
 
 impl Drop for Fleet {
