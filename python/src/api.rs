@@ -77,7 +77,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.delattr("__all__")?;
     events::forward();
     let joined = fleet::read_environment(py);
-    joined.map_err(|error| errors::setting_value(py, error.to_string()))?;
+    joined.map_err(|error| errors::setting_value(py, fleet::explained(&error)))?;
     watch_the_process(py)
 }
 
@@ -194,7 +194,7 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
         }
     }
     let has_left = fleet::choose(py, process::own_engine(), fleet);
-    let has_left = has_left.map_err(|error| errors::setting_value(py, error.to_string()))?;
+    let has_left = has_left.map_err(|error| errors::setting_value(py, fleet::explained(&error)))?;
     if has_left {
         log::line(
             py,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tenure::Engine;
 use tenure::fleet::{self, Bus, Figures, Inlet, Terms};
@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::listener::Listener;
 use crate::mark::{Mark, Purpose};
+use crate::member::Member;
 use crate::settings::Settings;
 use crate::topic::{Ending, Topic};
 
@@ -53,8 +54,8 @@ pub fn join(engine: &Engine, settings: Settings, terms: Terms) -> Result<Arc<Fle
     join_as(engine, settings, terms, RUST)
 }
 
-/// Has an engine be a member of a fleet as [`join`] does, for a front door of another language. Members of two versions
-/// of one language say so once.
+/// Has an engine be a member of a fleet as [`join`] does, for a front door of another language. A member that finds
+/// others with another version of its language says so, once.
 ///
 /// # Errors
 ///
@@ -66,14 +67,14 @@ pub fn join_as(
     language: &str,
 ) -> Result<Arc<Fleet>, Error> {
     prepare(&settings)?;
-    let ear = Arc::new(Ear {
+    let adapter = Arc::new(Adapter {
         language: language.to_owned(),
         engine: OnceLock::new(),
-        has_looked: AtomicBool::new(false),
+        has_looked: Arc::default(),
     });
-    let bus = Fleet::join(settings, ear.clone())?;
+    let bus = Fleet::join(settings, adapter.clone())?;
     let inlet = engine.join_fleet(bus.clone(), terms);
-    let _ = ear.engine.set((inlet, Arc::downgrade(&bus)));
+    let _ = adapter.engine.set((inlet, Arc::downgrade(&bus)));
     Ok(bus)
 }
 
@@ -90,24 +91,23 @@ pub fn prepare(settings: &Settings) -> Result<(), Error> {
         .finalize_xof()
         .fill(&mut seed);
     tenure::front::seed(&seed).map_err(|_| {
-        Error::setting(
+        Error::late(
             "the fleet comes too late: this process has digested something long under a secret of its own or of another \
              fleet before, an argument of a cached call or a default, and members have to digest alike. Join it before \
-             the first cached call: write tenure.configure(fleet=…) where the program begins, or set TENURE_FLEET and \
-             TENURE_FLEET_SECRET, which are read when tenure is imported",
+             the first cached call",
         )
     })
 }
 
 /// What the bus tells, on its way to the engine.
-struct Ear {
+struct Adapter {
     language: String,
     engine: OnceLock<(Inlet, Weak<Fleet>)>,
     /// Whether it was looked for members of other versions.
-    has_looked: AtomicBool,
+    has_looked: Arc<AtomicBool>,
 }
 
-impl Ear {
+impl Adapter {
     /// The bus may have something to tell before the engine has joined.
     fn inlet(&self) -> &Inlet {
         &self.engine.wait().0
@@ -121,9 +121,13 @@ impl Ear {
         }
         let (_, fleet) = self.engine.wait();
         let (fleet, own) = (Weak::clone(fleet), self.language.clone());
+        let has_looked = Arc::clone(&self.has_looked);
         let look = move || {
-            let members = fleet.upgrade().and_then(|it| it.members(LOOK).ok());
-            let figures = members.iter().flatten().map(|it| it.figures.as_str());
+            let Some(members) = named(&fleet) else {
+                // To be looked for when this member is caught up the next time.
+                return has_looked.store(false, Relaxed);
+            };
+            let figures = members.iter().map(|it| it.figures.as_str());
             let others: BTreeSet<_> = figures.filter_map(|it| other_version(it, &own)).collect();
             if !others.is_empty() {
                 let others = others.into_iter().collect::<Vec<_>>().join(", ");
@@ -143,6 +147,12 @@ impl Ear {
     }
 }
 
+/// The members of a fleet, which may be left meanwhile; None where there is no answer.
+fn named(fleet: &Weak<Fleet>) -> Option<Vec<Member>> {
+    let question = fleet.upgrade()?.question().ok()?;
+    question.recv_timeout(LOOK).ok()?.ok()
+}
+
 /// The language in these figures, if it is another version of this one.
 fn other_version<'a>(figures: &'a str, own: &str) -> Option<&'a str> {
     let (_, rest) = figures.split_once("\"language\": \"")?;
@@ -151,7 +161,7 @@ fn other_version<'a>(figures: &'a str, own: &str) -> Option<&'a str> {
     (language != own && family(language) == family(own)).then_some(language)
 }
 
-impl Listener for Ear {
+impl Listener for Adapter {
     fn ended(&self, topic: Topic, ending: Ending) {
         let ending = match ending {
             Ending::Cleared => fleet::Ending::Cleared,
@@ -245,13 +255,39 @@ impl Bus for Fleet {
     }
 
     fn settle(&self, bound: Duration) -> bool {
-        self.flush(bound)
+        let begun = Instant::now();
+        let all = self.flush(bound);
+        self.withdraw(bound.saturating_sub(begun.elapsed()));
+        all
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::other_version;
+    use super::*;
+
+    #[test]
+    fn d2_whoever_asks_for_the_members_keeps_nobody_from_leaving_and_learns_that_there_is_no_answer()
+     {
+        struct Nobody;
+        impl Listener for Nobody {
+            fn ended(&self, _: Topic, _: Ending) {}
+            fn forgot(&self) {}
+            fn lost(&self) {}
+            fn caught_up(&self) {}
+            fn figures(&self) -> String {
+                String::new()
+            }
+        }
+        let away = Settings::new("redis://127.0.0.1:1", [7; 16]);
+        let fleet = Fleet::join(away, Arc::new(Nobody)).unwrap();
+        let weak = Arc::downgrade(&fleet);
+        let question = fleet.question().unwrap();
+        drop(fleet);
+        assert!(weak.upgrade().is_none());
+        assert!(!matches!(question.recv(), Ok(Ok(_))));
+        assert!(named(&weak).is_none());
+    }
 
     #[test]
     fn d2_members_of_other_versions_of_the_same_language_are_told_from_others() {

@@ -18,7 +18,7 @@
 //! let settings = Settings::new("redis://cache.internal", "4f1c2a9be07d4c55a7d1");
 //! let fleet = Fleet::join(settings, std::sync::Arc::new(Cache))?;
 //!
-//! let prices = fleet.mark(Purpose::Function, &[b"shop.prices", b"keys 3"]);
+//! let prices = fleet.mark(Purpose::Function, &[b"shop.prices"]);
 //! fleet.raise(Topic::Function(prices), Ending::Cleared);
 //! # Ok(())
 //! # }

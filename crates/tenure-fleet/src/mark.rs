@@ -35,7 +35,7 @@ impl fmt::Debug for Mark {
 /// The kind of thing that a mark stands for; each has a key of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A function: its name, the version of its keys, and the settings that change them.
+    /// A function: its name.
     Function,
     /// An entry: the function's mark and the bytes of its key.
     Entry,

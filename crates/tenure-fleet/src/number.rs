@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::topic::Field;
 
-/// What one raise is told from all others by: the member, and its how manyth raise it was.
+/// What one raise is told from all others by: the member, and which of its raises it was, by number.
 ///
 /// Each attempt to send one has a number of its own. The same one, sent twice, would hide what others have raised in
 /// between from whoever was away meanwhile.

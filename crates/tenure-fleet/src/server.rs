@@ -7,13 +7,13 @@ use crate::mark::Mark;
 use crate::number::{Epoch, Message, Number, Run, Snapshot};
 use crate::topic::Field;
 
-/// A kind of server: a place that connections can be made to.
-pub(crate) trait Engine: Send + Sync + 'static {
+/// Where connections to one kind of server are made.
+pub(crate) trait Connector: Send + Sync + 'static {
     /// A connection, with the run of the server at its other end.
     fn connect(&self) -> Result<(Box<dyn Server>, Run), Trouble>;
 }
 
-/// A connection to a server: the four calls of the bus.
+/// A connection to a server, as the bus uses it.
 ///
 /// `subscribe`, `read_all` and `ping` ask and do not wait. What comes of them is heard, in the order in which the server
 /// answers; a message that was told before an answer is heard before it, or else the answers to pings show it.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -17,7 +18,7 @@ use crate::member::Member;
 use crate::number::Number;
 use crate::outbox::Outbox;
 use crate::seal::Seal;
-use crate::server::Engine;
+use crate::server::Connector;
 use crate::settings::Settings;
 
 /// What is the same for as long as the member is one.
@@ -26,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) keys: Keys,
     pub(crate) seal: Seal,
     pub(crate) settings: Settings,
-    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) connector: Box<dyn Connector>,
     pub(crate) listener: Arc<dyn Listener>,
     pub(crate) joined: Instant,
     /// The process that joined. A forked child has none of its threads.
@@ -43,9 +44,12 @@ pub(crate) struct Todo {
     pub(crate) holds: BTreeMap<Number, Hold>,
     pub(crate) given_back: Vec<(Mark, Number)>,
     pub(crate) questions: Vec<Sender<Result<Vec<Member>, Error>>>,
+    /// Those who wait until this member is no longer among those that are named; told by being dropped.
+    pub(crate) withdrawals: Vec<Sender<()>>,
     pub(crate) seen: Seen,
     pub(crate) leaving: bool,
-    /// How many of the member's threads have ended.
+    /// The member's threads, and how many of them have ended.
+    pub(crate) threads: Vec<ThreadId>,
     pub(crate) ended: u32,
     /// What closes the connection that is listened on.
     pub(crate) closer: Option<Box<dyn Fn() + Send>>,
@@ -116,7 +120,7 @@ impl Shared {
     pub(crate) fn new(
         me: u64,
         settings: Settings,
-        engine: Box<dyn Engine>,
+        connector: Box<dyn Connector>,
         listener: Arc<dyn Listener>,
     ) -> Self {
         let now = Instant::now();
@@ -126,7 +130,7 @@ impl Shared {
             keys: Keys::derive(&settings.secret),
             seal: Seal::derive(&settings.secret),
             settings,
-            engine,
+            connector,
             listener,
             process: std::process::id(),
             todo: Mutex::new(Todo::default()),
@@ -167,6 +171,15 @@ impl Shared {
                     .unwrap_or_else(PoisonError::into_inner)
                     .0
             }
+        }
+    }
+
+    /// Waits for so long, or until the member leaves.
+    pub(crate) fn pause(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut todo = self.look();
+        while !todo.leaving && Instant::now() < until {
+            todo = self.wait(todo, Some(until));
         }
     }
 

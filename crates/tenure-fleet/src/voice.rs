@@ -38,6 +38,11 @@ pub(crate) fn speak(shared: &Shared) {
     .run();
 }
 
+/// The thread has panicked: whether the server has what it was sending is not known.
+pub(crate) fn failed(shared: &Shared) {
+    shared.change(|todo| todo.outbox.failed());
+}
+
 struct Voice<'a> {
     shared: &'a Shared,
     link: Option<Box<dyn Server>>,
@@ -64,10 +69,13 @@ struct Round {
     questions: Vec<Sender<Result<Vec<Member>, Error>>>,
     /// Those who ask for a permit and have to go on without the server.
     alone: Vec<Ask>,
+    /// Those who no longer ask for one. What they would have been told with is theirs, and is not dropped under a lock.
+    given_up: Vec<Ask>,
     /// Those who ask for the members in vain.
     unanswered: Vec<Sender<Result<Vec<Member>, Error>>>,
     announce: bool,
     fold: bool,
+    withdrawals: Vec<Sender<()>>,
     seen: Seen,
     leaving: bool,
 }
@@ -81,10 +89,15 @@ impl Round {
             || !self.questions.is_empty()
             || self.announce
             || self.fold
+            || !self.withdrawals.is_empty()
     }
 
     fn is_something(&self) -> bool {
-        self.needs_server() || !self.alone.is_empty() || !self.unanswered.is_empty() || self.leaving
+        self.needs_server()
+            || !self.alone.is_empty()
+            || !self.given_up.is_empty()
+            || !self.unanswered.is_empty()
+            || self.leaving
     }
 }
 
@@ -92,6 +105,7 @@ impl Voice<'_> {
     fn run(&mut self) {
         loop {
             let mut round = self.next();
+            round.given_up.clear();
             for ask in round.alone.drain(..) {
                 self.alone(ask);
             }
@@ -159,15 +173,18 @@ impl Voice<'_> {
             // It may also be another one.
             self.link = None;
         }
-        todo.asks
-            .retain(|ask| !ask.given_up.load(Ordering::Acquire));
+        (round.given_up, todo.asks) = std::mem::take(&mut todo.asks)
+            .into_iter()
+            .partition(|ask| ask.given_up.load(Ordering::Acquire));
         if todo.seen.lost || todo.leaving || (!self.may_try(now) && self.link.is_none()) {
             round.alone = std::mem::take(&mut todo.asks);
             round.unanswered = std::mem::take(&mut todo.questions);
         }
+        let withdrawals = std::mem::take(&mut todo.withdrawals);
         if !(todo.leaving || (reached && self.may_try(now))) {
             return round;
         }
+        round.withdrawals = withdrawals;
         for field in todo.outbox.send(AT_ONCE) {
             round.raises.push((field, todo.number(self.shared.me)));
         }
@@ -214,7 +231,7 @@ impl Voice<'_> {
 
     fn link(&mut self) -> Result<&mut dyn Server, Trouble> {
         if self.link.is_none() {
-            self.link = Some(self.shared.engine.connect()?.0);
+            self.link = Some(self.shared.connector.connect()?.0);
         }
         match &mut self.link {
             Some(link) => Ok(link.as_mut()),
@@ -269,6 +286,10 @@ impl Voice<'_> {
         }
         if round.fold {
             self.fold()?;
+        }
+        if !round.withdrawals.is_empty() {
+            self.withdraw()?;
+            round.withdrawals.clear();
         }
         Ok(())
     }
@@ -335,6 +356,17 @@ impl Voice<'_> {
             self.announced = true;
         }
         self.announce = Some(Instant::now() + self.shared.settings.figures);
+        Ok(())
+    }
+
+    /// The process may be about to end: it is not named any more, until it next says what it has.
+    fn withdraw(&mut self) -> Result<(), Trouble> {
+        self.announce = Some(Instant::now() + self.shared.settings.figures);
+        if self.announced {
+            let me = self.shared.me;
+            self.link()?.withdraw(me)?;
+            self.announced = false;
+        }
         Ok(())
     }
 

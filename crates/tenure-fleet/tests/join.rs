@@ -90,6 +90,22 @@ fn d1_a_shutdown_sends_what_was_raised_and_waits_for_no_server_for_ever() {
 }
 
 #[test]
+fn d5_a_member_that_has_shut_down_is_not_named_until_it_is_heard_of_again() {
+    let Some(server) = support::server() else {
+        return;
+    };
+    let (one, ends, _) = member(&server);
+    let (_two, stays, _) = member(&server);
+    let named = |fleet: &Fleet| fleet.members(support::BOUND).unwrap().len();
+    named(&ends);
+    assert_eq!(named(&stays), 2);
+    assert!(one.shutdown());
+    assert_eq!(named(&stays), 1);
+    // Its process goes on.
+    assert_eq!(named(&ends), 2);
+}
+
+#[test]
 fn d2_another_secret_in_one_process_is_refused() {
     let Some(server) = support::server() else {
         return;

@@ -48,6 +48,22 @@ impl Written {
 /// How long a process that joins waits for its server at most.
 const CONTACT: Duration = Duration::from_millis(250);
 
+/// A fleet that cannot be, with what to write instead.
+pub(crate) fn explained(error: &Error) -> String {
+    let advice = if error.is_secret() {
+        ". Write fleet_secret=\"…\" or set TENURE_FLEET_SECRET: python3 -c 'import secrets; \
+         print(secrets.token_hex(16))' prints one"
+    } else if error.is_name() {
+        ". Write fleet_name=\"shop\" or set TENURE_FLEET_NAME"
+    } else if error.is_late() {
+        ": write tenure.configure(fleet=…) where the program begins, or set TENURE_FLEET and TENURE_FLEET_SECRET, which \
+         are read when tenure is imported"
+    } else {
+        ""
+    };
+    format!("{}{advice}", error.mistake())
+}
+
 /// A fleet to be a member of.
 #[derive(Clone)]
 struct Chosen {
@@ -169,7 +185,10 @@ pub(crate) fn join(engine: &Engine) {
             // So that what is built first need not be built once more.
             Python::attach(|py| py.detach(|| member.await_contact(CONTACT)));
         }
-        Err(error) => tracing::error!(%error, "this process is not a member of its fleet"),
+        Err(error) => {
+            let error = explained(&error);
+            tracing::error!(%error, "this process is not a member of its fleet");
+        }
     }
 }
 

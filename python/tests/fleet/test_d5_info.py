@@ -29,6 +29,14 @@ def test_d5_the_figures_of_all_members_are_seen_together(world: World) -> None:
     await_true(lambda: all(member["lag"] is not None for member in two.do("members")), "the bus is measured")
 
 
+def test_d5_a_process_that_has_ended_is_not_named_any_more(world: World) -> None:
+    ends, stays = world.join(2)
+    await_true(lambda: len(stays.do("members")) == 2, "each has told of itself")
+    world.members.remove(ends)
+    ends.close()
+    assert [member["pid"] for member in stays.do("members")] == [stays.pid]
+
+
 def test_d5_a_process_has_its_own_figures_and_no_fleet_by_itself() -> None:
     before = tenure.info()
 
@@ -52,7 +60,7 @@ def test_d5_a_process_has_its_own_figures_and_no_fleet_by_itself() -> None:
         ({"fleet": "redis://localhost"}, "fleet_secret="),
         ({"fleet": "redis://localhost", "fleet_secret": "short"}, "TENURE_FLEET_SECRET"),
         ({"fleet": "http://localhost", "fleet_secret": "long enough to be one"}, "redis://"),
-        ({"fleet": "redis://h", "fleet_secret": "long enough to be one", "fleet_name": "a b"}, "fleet_name="),
+        ({"fleet": "redis://h", "fleet_secret": "long enough to be one", "fleet_name": "a b"}, 'fleet_name="shop"'),
         ({"fleet_lost": "wait"}, '"serve" or "rebuild"'),
         ({"fleet_forgot": "nothing"}, '"expire" or "clear"'),
     ],
@@ -61,6 +69,7 @@ def test_d2_a_fleet_that_cannot_be_is_refused_with_what_to_write(settings: dict[
     with pytest.raises(ValueError, match="fleet") as refused:
         tenure.configure(**settings)  # type: ignore[arg-type]
     assert words in str(refused.value)
+    assert "Settings::" not in str(refused.value)
     with pytest.raises(TypeError, match="not a bytes") as refused_type:
         tenure.configure(fleet_secret=b"hunter2 hunter2 hunter2")  # type: ignore[arg-type]
     assert "hunter2" not in str(refused_type.value)

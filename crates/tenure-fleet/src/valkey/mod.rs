@@ -18,7 +18,7 @@ use scripts::Script;
 
 use crate::mark::Mark;
 use crate::number::{Epoch, Kept, Message, Number, Run, Snapshot};
-use crate::server::{Answer, Desk, Engine, Heard, Raised, Server, Trouble};
+use crate::server::{Answer, Connector, Desk, Heard, Raised, Server, Trouble};
 use crate::topic::Field;
 
 /// For how long everything is kept after the last member has left: 30 days.
@@ -44,7 +44,7 @@ impl Valkey {
     }
 }
 
-impl Engine for Valkey {
+impl Connector for Valkey {
     fn connect(&self) -> Result<(Box<dyn Server>, Run), Trouble> {
         let link = Link::connect(&self.address, &self.names.numbers, self.bound)?;
         let run = link.run().clone();

@@ -198,10 +198,12 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Asks for the right to build what has this mark, which so many members may have at a time. Waits for nothing:
     /// `tell` is told, on whatever thread and perhaps at once. `None`: there is nobody to give it, so the member goes
-    /// on alone. Where it is dropped untold that counts as `None`; once the question was taken back nobody hears.
+    /// on alone. Where it is dropped untold that counts as `None`; once the question was taken back it
+    /// may still be told, and nobody hears.
     fn ask(&self, key: Mark, at_most: u32, tell: Box<dyn FnOnce(Option<Permit>) + Send>) -> Asking;
 
-    /// Waits until all that was raised has gone out, for so long at most; whether it has.
+    /// The engine has shut down, and its process may end: waits until all that was raised has gone out, for so long at
+    /// most; whether it has.
     fn settle(&self, bound: Duration) -> bool {
         let _ = bound;
         true
