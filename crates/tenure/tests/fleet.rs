@@ -757,3 +757,64 @@ fn d1_what_is_known_of_entries_goes_with_them() {
     pools.clear_entry(&key(1).finish()).unwrap();
     assert_eq!(others.info().entries, 0);
 }
+
+/// Has one member clear each of these, and sees that none is found any more at the other.
+fn all_are_found(here: &Pools, there: &Pools, keys: impl IntoIterator<Item = u64>) {
+    for at in keys {
+        let before = there.info().entries;
+        here.clear_entry(&key(at).finish()).unwrap();
+        assert_eq!(there.info().entries, before - 1, "the clear of {at}");
+    }
+    assert_eq!(there.info().entries, 0);
+}
+
+#[test]
+fn d1_each_clear_of_an_entry_is_heard_however_many_there_are() {
+    let fleet = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let here = pools(&one);
+    let there = pools(&two);
+    for at in (0..200).chain([3, 3]) {
+        get(&there, at, at);
+    }
+    all_are_found(&here, &there, 0..200);
+    // What was evicted takes no mark with it that is not its own.
+    let few = pools_with(&two, Settings::default().max_entries(10));
+    for at in 0..200 {
+        get(&few, at, at);
+    }
+    all_are_found(&here, &few, 190..200);
+    // Nor does what was replaced.
+    for at in 0..200 {
+        there.insert(&key(at % 10).finish(), at).unwrap();
+        few.insert(&key(at % 15).finish(), at).unwrap();
+    }
+    all_are_found(&here, &there, 0..10);
+}
+
+#[test]
+fn d1_a_clear_is_heard_however_often_the_entry_was_refreshed() {
+    let fleet = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let settings = Settings::default()
+        .max_entries(1)
+        .ttl(Duration::from_secs(60));
+    let (here, there) = (pools(&one), pools_with(&two, settings));
+    for round in 0..200 {
+        for at in [round, round + 1, round + 1] {
+            get(&there, at, at);
+            there.expire_entry(&key(at).finish()).unwrap();
+            get(&there, at, at);
+        }
+        all_are_found(&here, &there, [round + 1]);
+    }
+    let stale = pools_with(&two, Settings::default().max_stale(Duration::from_secs(60)));
+    for rounds in 0..40 {
+        for _ in 0..rounds {
+            get(&stale, 1, 10);
+            stale.expire().unwrap();
+        }
+        get(&stale, 1, 10);
+        all_are_found(&here, &stale, [1]);
+    }
+}
