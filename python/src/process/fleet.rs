@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use tenure::Engine;
 use tenure::fleet::{Ending, Lost, Terms};
-use tenure_fleet::{Error, Fleet, LEAST_SECRET, Member, Settings, State};
+use tenure_fleet::{Error, Fleet, LEAST_SECRET, Member, Settings};
 
 use crate::encode::alike;
 
@@ -76,10 +76,7 @@ struct Known {
 impl Known {
     /// Until when this process has heard all that others have ended: whoever takes over its entries is told the rest.
     fn heard_until(&self) -> Option<Instant> {
-        match self.member.as_ref()?.state() {
-            State::CaughtUp { .. } => Some(Instant::now()),
-            _ => self.joined,
-        }
+        self.member.as_ref()?.heard_until().or(self.joined)
     }
 }
 
