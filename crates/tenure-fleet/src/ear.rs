@@ -55,8 +55,21 @@ pub(crate) fn listen(shared: &Shared) {
         let outputs = machine.lost();
         publish(shared, &machine, None);
         tell_all(shared, outputs);
-        pause(shared, waits.next());
+        shared.pause(waits.next());
     }
+}
+
+/// The thread has panicked: nothing is heard until it has caught up anew, as one that knows nothing yet.
+pub(crate) fn failed(shared: &Shared) {
+    shared.change(|todo| {
+        todo.closer = None;
+        todo.seen = Seen {
+            phase: Phase::Down,
+            lost: true,
+            ..todo.seen
+        };
+    });
+    tell_all(shared, vec![Output::Tell(Notice::Lost)]);
 }
 
 /// One connection, from its first word to its end.
@@ -160,15 +173,6 @@ fn tell_all(shared: &Shared, outputs: Vec<Output>) {
         if told.is_err() {
             tracing::error!("whoever listens to the fleet panicked when told of {notice:?}");
         }
-    }
-}
-
-/// Waits for so long, or until the member leaves.
-fn pause(shared: &Shared, time: Duration) {
-    let until = Instant::now() + time;
-    let mut todo = shared.look();
-    while !todo.leaving && Instant::now() < until {
-        todo = shared.wait(todo, Some(until));
     }
 }
 

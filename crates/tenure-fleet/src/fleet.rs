@@ -1,6 +1,7 @@
 //! A member of a fleet, for whoever keeps the entries.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -12,6 +13,7 @@ use crate::machine::Phase;
 use crate::mark::{Mark, Purpose};
 use crate::member::Member;
 use crate::permit::{self, Asking, Permit, PermitWait};
+use crate::server::Engine;
 use crate::settings::Settings;
 use crate::shared::{Seen, Shared};
 use crate::topic::{Ending, Topic};
@@ -45,6 +47,42 @@ pub enum State {
     Lost,
 }
 
+/// What a thread of a member does until the member leaves, and what it does after a panic, before it begins anew.
+struct Part {
+    name: &'static str,
+    run: fn(&Shared),
+    failed: fn(&Shared),
+}
+
+const EAR: Part = Part {
+    name: "tenure-ear",
+    run: ear::listen,
+    failed: ear::failed,
+};
+const VOICE: Part = Part {
+    name: "tenure-voice",
+    run: voice::speak,
+    failed: voice::failed,
+};
+
+impl Part {
+    /// A member that no longer hears or speaks would be none without anybody's notice.
+    fn run(&self, shared: &Shared) {
+        shared.change(|todo| todo.threads.push(thread::current().id()));
+        while catch_unwind(AssertUnwindSafe(|| (self.run)(shared))).is_err() {
+            tracing::error!(
+                "the fleet's thread {} panicked, which is a defect of Tenure: it begins anew",
+                self.name
+            );
+            (self.failed)(shared);
+            if shared.look().leaving {
+                break;
+            }
+            shared.pause(shared.settings.retry.0);
+        }
+    }
+}
+
 /// A thread of a member. Whoever waits for it is told when it ends, in whichever way.
 struct Ended(Arc<Shared>);
 
@@ -70,23 +108,29 @@ impl Fleet {
     /// is not looked at: a program starts without it, and says so in its log.
     pub fn join(settings: Settings, listener: Arc<dyn Listener>) -> Result<Arc<Self>, Error> {
         let address = settings.address()?;
+        let valkey = Valkey::new(address, &settings.name, settings.answer);
+        Self::join_by(settings, Box::new(valkey), listener)
+    }
+
+    fn join_by(
+        settings: Settings,
+        engine: Box<dyn Engine>,
+        listener: Arc<dyn Listener>,
+    ) -> Result<Arc<Self>, Error> {
         let me = random::draw()
             .map_err(|error| Error::setting(format!("a member has no name to be had: {error}")))?;
-        let valkey = Valkey::new(address, &settings.name, settings.answer);
         let fleet = Arc::new(Self {
-            shared: Arc::new(Shared::new(me, settings, Box::new(valkey), listener)),
+            shared: Arc::new(Shared::new(me, settings, engine, listener)),
         });
-        let start = |name: &str, run: fn(&Shared)| {
+        for part in [EAR, VOICE] {
             let ended = Ended(fleet.shared.clone());
-            let thread = thread::Builder::new()
-                .name(name.into())
-                .spawn(move || run(&ended.0));
-            thread.map_err(|error| {
-                Error::setting(format!("the fleet's thread cannot be started: {error}"))
-            })
-        };
-        start("tenure-ear", ear::listen)?;
-        start("tenure-voice", voice::speak)?;
+            thread::Builder::new()
+                .name(part.name.into())
+                .spawn(move || part.run(&ended.0))
+                .map_err(|error| {
+                    Error::setting(format!("the fleet's thread cannot be started: {error}"))
+                })?;
+        }
         Ok(fleet)
     }
 
@@ -192,10 +236,8 @@ impl Fleet {
             return true;
         }
         let until = Instant::now() + bound;
-        let ours = thread::current()
-            .name()
-            .is_some_and(|name| name == "tenure-ear" || name == "tenure-voice");
         let mut todo = self.shared.look();
+        let ours = todo.threads.contains(&thread::current().id());
         // Its own threads would wait for themselves.
         while !ours && todo.ended < THREADS && Instant::now() < until {
             todo = self.shared.wait(todo, Some(until));
@@ -216,5 +258,193 @@ impl fmt::Debug for Fleet {
             .field("id", &self.id())
             .field("state", &self.state())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, VecDeque};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::mpsc::{Receiver, Sender};
+
+    use super::*;
+    use crate::number::{Epoch, Number, Run, Snapshot};
+    use crate::server::{Answer, Desk, Heard, Raised, Server, Trouble};
+    use crate::topic::Field;
+
+    const BOUND: Duration = Duration::from_secs(20);
+    const EPOCH: Epoch = Epoch { drawn: 1, at: 0 };
+
+    /// A server on which each first connection of a thread panics.
+    struct Trap {
+        connections: AtomicU32,
+        told: Sender<&'static str>,
+    }
+
+    struct Line {
+        heard: VecDeque<Heard>,
+        told: Sender<&'static str>,
+    }
+
+    impl Engine for Trap {
+        fn connect(&self) -> Result<(Box<dyn Server>, Run), Trouble> {
+            let at = self.connections.fetch_add(1, Ordering::Relaxed);
+            assert!(at % 2 == 1, "it panics each other time");
+            let run = Run {
+                id: "a".into(),
+                up: 1 << 40,
+            };
+            let line = Line {
+                heard: VecDeque::new(),
+                told: self.told.clone(),
+            };
+            Ok((Box::new(line), run))
+        }
+    }
+
+    impl Server for Line {
+        fn subscribe(&mut self) -> Result<(), Trouble> {
+            self.heard.push_back(Heard::Subscribed);
+            Ok(())
+        }
+        fn read_all(&mut self) -> Result<(), Trouble> {
+            self.heard.push_back(Heard::All(Snapshot {
+                epoch: EPOCH,
+                head: 0,
+                now: 1 << 40,
+                numbers: BTreeMap::new(),
+            }));
+            Ok(())
+        }
+        fn ping(&mut self) -> Result<(), Trouble> {
+            self.heard.push_back(Heard::Answered(Some(EPOCH), 0));
+            Ok(())
+        }
+        fn raise(&mut self, raises: &[(Field, Number)]) -> (usize, Result<Raised, Trouble>) {
+            let _ = self.told.send("raised");
+            (raises.len(), Ok(Raised::default()))
+        }
+        fn hear(&mut self, _: Instant) -> Result<Option<Heard>, Trouble> {
+            thread::yield_now();
+            Ok(self.heard.pop_front())
+        }
+        fn closer(&self) -> Box<dyn Fn() + Send> {
+            Box::new(|| {})
+        }
+    }
+
+    impl Desk for Line {
+        fn fold(&mut self, _: Number, _: Duration, _: usize) -> Result<bool, Trouble> {
+            Ok(false)
+        }
+        fn permit(&mut self, _: Mark, _: Number, _: u32, _: Duration) -> Result<Answer, Trouble> {
+            let _ = self.told.send("taken");
+            Ok(Answer::Taken(BOUND))
+        }
+        fn renew(&mut self, _: Mark, _: Number, _: Duration) -> Result<bool, Trouble> {
+            Ok(true)
+        }
+        fn give_back(&mut self, _: Mark, _: Number) -> Result<(), Trouble> {
+            Ok(())
+        }
+        fn announce(&mut self, _: u64, _: &[u8], _: Duration) -> Result<(), Trouble> {
+            let _ = self.told.send("announced");
+            Ok(())
+        }
+        fn withdraw(&mut self, _: u64) -> Result<(), Trouble> {
+            Ok(())
+        }
+        fn members(&mut self) -> Result<Vec<(u64, Vec<u8>)>, Trouble> {
+            Ok(Vec::new())
+        }
+    }
+
+    struct Notes(Mutex<Sender<&'static str>>);
+
+    impl Notes {
+        fn note(&self, what: &'static str) {
+            let _ = self.0.lock().unwrap().send(what);
+        }
+    }
+
+    impl Listener for Notes {
+        fn ended(&self, _: Topic, _: Ending) {}
+        fn forgot(&self) {
+            self.note("forgot");
+        }
+        fn lost(&self) {
+            self.note("lost");
+        }
+        fn caught_up(&self) {
+            self.note("caught up");
+        }
+        fn figures(&self) -> String {
+            String::new()
+        }
+    }
+
+    /// A member of a fleet on a [`Trap`], and what it does.
+    fn trapped() -> (Arc<Fleet>, Receiver<&'static str>) {
+        let (told, notes) = channel();
+        let brief = Duration::from_millis(1);
+        let settings = Settings::new("redis://h", [7; 16]).retry(brief, brief);
+        let trap = Trap {
+            connections: AtomicU32::new(0),
+            told: told.clone(),
+        };
+        let listener = Arc::new(Notes(Mutex::new(told)));
+        let fleet = Fleet::join_by(settings, Box::new(trap), listener).unwrap();
+        (fleet, notes)
+    }
+
+    fn until(notes: &Receiver<&'static str>, last: &str) -> Vec<&'static str> {
+        let mut heard = Vec::new();
+        while heard.last() != Some(&last) {
+            heard.push(notes.recv_timeout(BOUND).expect("it never came"));
+        }
+        heard
+    }
+
+    #[test]
+    fn d1_a_member_that_leaves_on_a_thread_of_another_waits_until_all_is_sent() {
+        let (fleet, notes) = trapped();
+        until(&notes, "announced");
+        fleet.raise(Topic::Everything, Ending::Cleared);
+        let other = thread::Builder::new().name(EAR.name.into());
+        let leave = move || (fleet.leave(BOUND), fleet.shared.look().ended);
+        assert_eq!(other.spawn(leave).unwrap().join().unwrap(), (true, THREADS));
+        assert_eq!(until(&notes, "raised"), ["raised"]);
+    }
+
+    #[test]
+    fn d3_a_question_that_is_taken_back_is_dropped_with_no_lock_held() {
+        struct Looks(std::sync::Weak<Fleet>, Sender<bool>);
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                let fleet = self.0.upgrade().expect("the test has it");
+                let (tell, told) = channel();
+                thread::spawn(move || tell.send(fleet.state()));
+                let _ = self.1.send(told.recv_timeout(BOUND).is_ok());
+            }
+        }
+        let (fleet, notes) = trapped();
+        until(&notes, "announced");
+        let (tell, dropped) = channel();
+        let looks = Looks(Arc::downgrade(&fleet), tell);
+        let asking = fleet.ask_permit(Mark([1; 16]), 1, move |_| drop(looks));
+        until(&notes, "taken");
+        drop(asking);
+        assert!(dropped.recv_timeout(2 * BOUND).unwrap());
+    }
+
+    #[test]
+    fn d1_a_thread_that_panics_is_told_of_as_a_loss_and_begins_anew() {
+        let (fleet, notes) = trapped();
+        assert_eq!(until(&notes, "caught up"), ["lost", "caught up"]);
+        // The thread that speaks has the next connection, and panics in its turn.
+        fleet.raise(Topic::Everything, Ending::Cleared);
+        assert!(!until(&notes, "raised").contains(&"lost"));
+        assert!(fleet.flush(BOUND) && fleet.leave(BOUND));
     }
 }

@@ -12,7 +12,7 @@
 //! 5. **A number of one's own is nothing new only where it was heard in order.** Read later, it may stand where somebody
 //!    else's was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[cfg(test)]
 use crate::model::Flaw;
@@ -253,22 +253,18 @@ impl Machine {
             .remembered
             .keys()
             .filter(|field| !all.numbers.contains_key(field));
-        let mut fields: Vec<Field> = gone.filter(|field| ended(field, None)).copied().collect();
-        fields.extend(
-            all.numbers
-                .iter()
-                .filter(|(field, kept)| ended(field, Some(kept)))
-                .map(|(field, _)| *field),
-        );
-        (fields.iter().enumerate())
-            .filter(|(at, field)| {
-                let mut others = fields.iter().enumerate().filter(|(other, _)| other != at);
-                // Of two that say the same, the first is told.
-                !others.any(|(other, more)| {
-                    field.covered_by(*more) && (other < *at || !more.covered_by(**field))
-                })
+        let there = (all.numbers.iter()).filter(|(field, kept)| ended(field, Some(kept)));
+        let fields = (gone.filter(|field| ended(field, None))).chain(there.map(|(field, _)| field));
+        // Of two that say the same, one is told.
+        let ends: BTreeSet<Field> = fields
+            .map(|field| Field::new(field.topic(), field.ending))
+            .collect();
+        ends.iter()
+            .filter(|end| {
+                let mut more = end.covering().filter(|more| more != *end);
+                !more.any(|more| ends.contains(&more))
             })
-            .map(|(_, field)| Output::Tell(Notice::Ended(field.topic(), field.ending)))
+            .map(|end| Output::Tell(Notice::Ended(end.topic(), end.ending)))
             .collect()
     }
 
@@ -397,6 +393,9 @@ impl Machine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mark::Mark;
+    use crate::number::Number;
+    use crate::topic::Of;
 
     fn run() -> Run {
         Run {
@@ -447,5 +446,88 @@ mod tests {
         machine.tick(3_300);
         machine.lost();
         assert_eq!(machine.told_until(), Some(2_110));
+    }
+
+    const F: Mark = Mark([1; 16]);
+
+    fn entry(at: u128) -> Topic {
+        Topic::Entry {
+            function: F,
+            entry: Mark(at.to_be_bytes()),
+        }
+    }
+
+    /// What a member is told that had heard of nothing, and finds these numbers.
+    fn told(fields: impl IntoIterator<Item = Field>) -> Vec<(Topic, Ending)> {
+        let mut machine = Machine::new(1, Timing { every: 1, bound: 1 });
+        let run = Run {
+            id: "a".into(),
+            up: 1 << 40,
+        };
+        machine.connected(run.clone(), 0);
+        machine.subscribed(0);
+        let mut all = Snapshot {
+            epoch: Epoch { drawn: 1, at: 0 },
+            head: 0,
+            now: 1 << 40,
+            numbers: BTreeMap::new(),
+        };
+        machine.read(all.clone(), 0);
+        machine.lost();
+        machine.connected(run, 0);
+        machine.subscribed(0);
+        let number = |sequence| Number {
+            member: 2,
+            sequence,
+        };
+        all.numbers = (fields.into_iter().zip(1..))
+            .map(|(field, head)| {
+                let number = number(head);
+                (
+                    field,
+                    Kept {
+                        number,
+                        head,
+                        at: 0,
+                    },
+                )
+            })
+            .collect();
+        all.head = all.numbers.len() as u64;
+        let outputs = machine.read(all, 0);
+        let told = outputs.into_iter().filter_map(|output| match output {
+            Output::Tell(Notice::Ended(topic, ending)) => Some((topic, ending)),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn d1_of_what_was_missed_the_larger_is_told_for_its_parts() {
+        let fields = || (0..9).map(|at| Field::new(entry(at), Ending::Expired));
+        assert_eq!(told(fields()).len(), 9);
+        let cleared = Field::new(Topic::Function(F), Ending::Cleared);
+        let expired = Field::new(Topic::Function(F), Ending::Expired);
+        let folded = Field {
+            of: Of::Entries(F),
+            ..cleared
+        };
+        let tag = Field::new(Topic::Tag(F), Ending::Cleared);
+        let more = [cleared, expired, folded, tag];
+        let both = [
+            (Topic::Function(F), Ending::Cleared),
+            (Topic::Tag(F), Ending::Cleared),
+        ];
+        assert_eq!(told(fields().chain(more)), both);
+        // An expire of all takes nothing out that was cleared.
+        let one = Field::new(entry(1), Ending::Cleared);
+        assert_eq!(told([expired, one]).len(), 2);
+    }
+
+    /// Each compared with each would be ten thousand million.
+    #[test]
+    fn d1_catching_up_on_many_ends_looks_at_each_of_them_alone() {
+        let fields = (0..100_000).map(|at| Field::new(entry(at), Ending::Cleared));
+        assert_eq!(told(fields).len(), 100_000);
     }
 }

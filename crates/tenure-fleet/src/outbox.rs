@@ -14,25 +14,11 @@ pub(crate) struct Outbox {
     sent: Vec<Field>,
 }
 
-/// What would tell all that this one tells.
-fn covering(topic: Topic, ending: Ending) -> impl Iterator<Item = Field> {
-    let whole = match topic {
-        Topic::Entry { function, .. } => Topic::Function(function),
-        _ => topic,
-    };
-    let endings = [Ending::Cleared, Ending::Expired]
-        .into_iter()
-        .filter(move |more| *more <= ending);
-    endings.flat_map(move |ending| {
-        [topic, whole, Topic::Everything].map(|topic| Field::new(topic, ending))
-    })
-}
-
 impl Outbox {
     /// Something has ended, and all others are to be told.
     pub(crate) fn raise(&mut self, topic: Topic, ending: Ending) {
         let field = Field::new(topic, ending);
-        if covering(topic, ending).any(|covering| self.waiting.contains(&covering)) {
+        if (field.covering()).any(|covering| self.waiting.contains(&covering)) {
             return;
         }
         match topic {

@@ -9,6 +9,13 @@ use crate::valkey::Address;
 /// How short a secret is refused: what is guessed by trying does not hide what its marks stand for.
 pub const LEAST_SECRET: usize = 16;
 
+/// How short and how long the times of a fleet may be: with none at all its threads would not rest, and with far longer
+/// ones there is no moment to wait for.
+const TIMES: (Duration, Duration) = (
+    Duration::from_millis(1),
+    Duration::from_secs(10 * 365 * 24 * 3600),
+);
+
 /// The settings of a member. Those that differ between the members of one fleet are the times.
 ///
 /// ```
@@ -166,16 +173,22 @@ impl Settings {
             ));
         }
         let times = [
-            self.ping,
-            self.answer,
-            self.retry.0,
-            self.figures,
-            self.lease,
+            ("ping", self.ping),
+            ("answer", self.answer),
+            ("retry", self.retry.0),
+            ("retry", self.retry.1),
+            ("figures", self.figures),
+            ("lease", self.lease),
+            ("fold", self.fold.0),
+            // A member that has only just begun has had nothing for any time.
+            ("since", self.since.max(TIMES.0)),
         ];
-        if times.iter().any(|time| *time < Duration::from_millis(1)) {
-            return Err(Error::setting(
-                "the times of a fleet must be at least a millisecond each",
-            ));
+        let (least, most) = TIMES;
+        if let Some((name, _)) = (times.iter()).find(|(_, time)| !(least..=most).contains(time)) {
+            return Err(Error::setting(format!(
+                "the times of a fleet are between a millisecond and ten years each, and {name} is not: write \
+                 Settings::{name} with such a one, or leave it out"
+            )));
         }
         Address::parse(&self.url)
     }
@@ -213,6 +226,33 @@ mod tests {
             let settings = Settings::new("redis://h", [7; 16]).name(name);
             assert!(settings.check().unwrap_err().is_setting(), "{name}");
         }
+    }
+
+    #[test]
+    fn d1_times_that_a_thread_would_spin_or_die_of_are_refused_with_their_name() {
+        let settings = || Settings::new("redis://h", [7; 16]);
+        let second = Duration::from_secs(1);
+        for time in [Duration::ZERO, Duration::MAX] {
+            let refused = [
+                ("ping", settings().ping(time)),
+                ("answer", settings().answer(time)),
+                ("retry", settings().retry(time, second)),
+                ("retry", settings().retry(second, time)),
+                ("figures", settings().figures(time)),
+                ("lease", settings().lease(time)),
+                ("fold", settings().fold(time, 10)),
+            ];
+            for (name, settings) in refused {
+                let error = settings.check().unwrap_err();
+                assert!(error.is_setting(), "{name}");
+                assert!(
+                    error.to_string().contains(&format!("Settings::{name}")),
+                    "{error}"
+                );
+            }
+        }
+        assert!(settings().since(Duration::ZERO).check().is_ok());
+        assert!(settings().since(Duration::MAX).check().is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -45,7 +46,8 @@ pub(crate) struct Todo {
     pub(crate) questions: Vec<Sender<Result<Vec<Member>, Error>>>,
     pub(crate) seen: Seen,
     pub(crate) leaving: bool,
-    /// How many of the member's threads have ended.
+    /// The member's threads, and how many of them have ended.
+    pub(crate) threads: Vec<ThreadId>,
     pub(crate) ended: u32,
     /// What closes the connection that is listened on.
     pub(crate) closer: Option<Box<dyn Fn() + Send>>,
@@ -170,6 +172,15 @@ impl Shared {
                     .unwrap_or_else(PoisonError::into_inner)
                     .0
             }
+        }
+    }
+
+    /// Waits for so long, or until the member leaves.
+    pub(crate) fn pause(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut todo = self.look();
+        while !todo.leaving && Instant::now() < until {
+            todo = self.wait(todo, Some(until));
         }
     }
 

@@ -23,13 +23,19 @@ pub enum Topic {
 }
 
 impl Topic {
+    /// Itself, and what it is a part of.
+    fn wholes(self) -> impl Iterator<Item = Self> {
+        let whole = match self {
+            Self::Entry { function, .. } => Self::Function(function),
+            _ => self,
+        };
+        [self, whole, Self::Everything].into_iter()
+    }
+
     /// Whether whatever this one stands for is also part of the other.
+    #[cfg(test)]
     pub(crate) fn lies_in(self, other: Self) -> bool {
-        match (self, other) {
-            (_, Self::Everything) => true,
-            (Self::Entry { function, .. }, Self::Function(whole)) => function == whole,
-            _ => self == other,
-        }
+        self.wholes().any(|whole| whole == other)
     }
 }
 
@@ -90,9 +96,21 @@ impl Field {
         Some(Self { of, ..self })
     }
 
-    /// Whether whoever hears of the other need not hear of this one. What is cleared need not be expired.
+    /// This end as its topic has it, and all ends of which whoever hears need not hear of this one. What is cleared need
+    /// not be expired.
+    pub(crate) fn covering(self) -> impl Iterator<Item = Self> {
+        let endings = [Ending::Cleared, Ending::Expired].into_iter();
+        endings
+            .filter(move |ending| *ending <= self.ending)
+            .flat_map(move |ending| {
+                let wholes = self.topic().wholes();
+                wholes.map(move |topic| Self::new(topic, ending))
+            })
+    }
+
+    /// Whether whoever hears of the other, which somebody has ended, need not hear of this one.
     pub(crate) fn covered_by(self, other: Self) -> bool {
-        other.ending <= self.ending && self.topic().lies_in(other.topic())
+        self.covering().any(|covering| covering == other)
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {

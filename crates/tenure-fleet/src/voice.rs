@@ -38,6 +38,11 @@ pub(crate) fn speak(shared: &Shared) {
     .run();
 }
 
+/// The thread has panicked: whether the server has what it was sending is not known.
+pub(crate) fn failed(shared: &Shared) {
+    shared.change(|todo| todo.outbox.failed());
+}
+
 struct Voice<'a> {
     shared: &'a Shared,
     link: Option<Box<dyn Server>>,
@@ -64,6 +69,8 @@ struct Round {
     questions: Vec<Sender<Result<Vec<Member>, Error>>>,
     /// Those who ask for a permit and have to go on without the server.
     alone: Vec<Ask>,
+    /// Those who no longer ask for one. What they would have been told with is theirs, and is not dropped under a lock.
+    given_up: Vec<Ask>,
     /// Those who ask for the members in vain.
     unanswered: Vec<Sender<Result<Vec<Member>, Error>>>,
     announce: bool,
@@ -84,7 +91,11 @@ impl Round {
     }
 
     fn is_something(&self) -> bool {
-        self.needs_server() || !self.alone.is_empty() || !self.unanswered.is_empty() || self.leaving
+        self.needs_server()
+            || !self.alone.is_empty()
+            || !self.given_up.is_empty()
+            || !self.unanswered.is_empty()
+            || self.leaving
     }
 }
 
@@ -92,6 +103,7 @@ impl Voice<'_> {
     fn run(&mut self) {
         loop {
             let mut round = self.next();
+            round.given_up.clear();
             for ask in round.alone.drain(..) {
                 self.alone(ask);
             }
@@ -159,8 +171,9 @@ impl Voice<'_> {
             // It may also be another one.
             self.link = None;
         }
-        todo.asks
-            .retain(|ask| !ask.given_up.load(Ordering::Acquire));
+        (round.given_up, todo.asks) = std::mem::take(&mut todo.asks)
+            .into_iter()
+            .partition(|ask| ask.given_up.load(Ordering::Acquire));
         if todo.seen.lost || todo.leaving || (!self.may_try(now) && self.link.is_none()) {
             round.alone = std::mem::take(&mut todo.asks);
             round.unanswered = std::mem::take(&mut todo.questions);

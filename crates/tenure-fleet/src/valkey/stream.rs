@@ -15,12 +15,27 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use super::address::{Place, Tls};
 use crate::server::Trouble;
 
-/// A socket that is connected.
-pub(crate) enum Stream {
+/// A socket that is connected. It ends when this is dropped by the process that has opened it, also where a forked child
+/// of that one has it still.
+pub(crate) struct Stream {
+    way: Way,
+    process: u32,
+}
+
+enum Way {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            // One that has ended already need not be ended.
+            drop(self.below().shut());
+        }
+    }
 }
 
 impl Stream {
@@ -30,14 +45,14 @@ impl Stream {
         tls: Option<&Tls>,
         bound: Duration,
     ) -> Result<Self, Trouble> {
-        match place {
+        let way = match place {
             Place::Tcp(host, port) => {
-                let stream = tcp(host, *port, bound)
-                    .map_err(|error| Trouble::new(format!("{host}:{port}: {error}")))?;
+                let trouble =
+                    |error: &dyn std::fmt::Display| Trouble::new(format!("{host}:{port}: {error}"));
+                let stream = tcp(host, *port, bound).map_err(|error| trouble(&error))?;
                 match tls {
-                    None => Ok(Self::Tcp(stream)),
-                    Some(tls) => secured(stream, host, tls)
-                        .map_err(|error| Trouble::new(format!("{host}:{port}: {error}"))),
+                    None => Way::Tcp(stream),
+                    Some(tls) => secured(stream, host, tls).map_err(|error| trouble(&error))?,
                 }
             }
             #[cfg(unix)]
@@ -45,21 +60,27 @@ impl Stream {
                 let stream = UnixStream::connect(path).and_then(|stream| {
                     stream.set_read_timeout(Some(bound))?;
                     stream.set_write_timeout(Some(bound))?;
-                    Ok(Self::Unix(stream))
+                    Ok(Way::Unix(stream))
                 });
-                stream.map_err(|error| Trouble::new(format!("{}: {error}", path.display())))
+                stream.map_err(|error| Trouble::new(format!("{}: {error}", path.display())))?
             }
             #[cfg(not(unix))]
-            Place::Unix(_) => Err(Trouble::new("there are no Unix sockets on this system")),
-        }
+            Place::Unix(_) => {
+                return Err(Trouble::new("there are no Unix sockets on this system"));
+            }
+        };
+        Ok(Self {
+            way,
+            process: std::process::id(),
+        })
     }
 
     fn below(&self) -> Socket<'_> {
-        match self {
-            Self::Tcp(stream) => Socket::Tcp(stream),
+        match &self.way {
+            Way::Tcp(stream) => Socket::Tcp(stream),
             #[cfg(unix)]
-            Self::Unix(stream) => Socket::Unix(stream),
-            Self::Tls(stream) => Socket::Tcp(stream.get_ref()),
+            Way::Unix(stream) => Socket::Unix(stream),
+            Way::Tls(stream) => Socket::Tcp(stream.get_ref()),
         }
     }
 
@@ -96,33 +117,43 @@ enum Socket<'a> {
     Unix(&'a UnixStream),
 }
 
+impl Socket<'_> {
+    fn shut(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.shutdown(Shutdown::Both),
+        }
+    }
+}
+
 impl Read for Stream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.read(into),
+        match &mut self.way {
+            Way::Tcp(stream) => stream.read(into),
             #[cfg(unix)]
-            Self::Unix(stream) => stream.read(into),
-            Self::Tls(stream) => stream.read(into),
+            Way::Unix(stream) => stream.read(into),
+            Way::Tls(stream) => stream.read(into),
         }
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write(bytes),
+        match &mut self.way {
+            Way::Tcp(stream) => stream.write(bytes),
             #[cfg(unix)]
-            Self::Unix(stream) => stream.write(bytes),
-            Self::Tls(stream) => stream.write(bytes),
+            Way::Unix(stream) => stream.write(bytes),
+            Way::Tls(stream) => stream.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.flush(),
+        match &mut self.way {
+            Way::Tcp(stream) => stream.flush(),
             #[cfg(unix)]
-            Self::Unix(stream) => stream.flush(),
-            Self::Tls(stream) => stream.flush(),
+            Way::Unix(stream) => stream.flush(),
+            Way::Tls(stream) => stream.flush(),
         }
     }
 }
@@ -143,7 +174,7 @@ fn tcp(host: &str, port: u16, bound: Duration) -> io::Result<TcpStream> {
     Err(last)
 }
 
-fn secured(stream: TcpStream, host: &str, tls: &Tls) -> Result<Stream, Trouble> {
+fn secured(stream: TcpStream, host: &str, tls: &Tls) -> Result<Way, Trouble> {
     let trouble = |error: &dyn std::fmt::Display| Trouble::new(format!("TLS: {error}"));
     let name = ServerName::try_from(host.to_owned()).map_err(|error| trouble(&error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -163,7 +194,7 @@ fn secured(stream: TcpStream, host: &str, tls: &Tls) -> Result<Stream, Trouble> 
     };
     let connection =
         ClientConnection::new(Arc::new(config), name).map_err(|error| trouble(&error))?;
-    Ok(Stream::Tls(Box::new(StreamOwned::new(connection, stream))))
+    Ok(Way::Tls(Box::new(StreamOwned::new(connection, stream))))
 }
 
 /// Who vouches for the server: the file that the URL names, or whom the system trusts.
@@ -196,4 +227,31 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Trouble> {
 
 fn unread(path: &Path, error: &dyn std::fmt::Display) -> Trouble {
     Trouble::new(format!("TLS: {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn d1_a_connection_ends_with_the_process_that_opened_it_and_not_with_a_forked_child() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let place = Place::Tcp("127.0.0.1".into(), listener.local_addr().unwrap().port());
+        let bound = Duration::from_secs(5);
+        let connect = || Stream::connect(&place, None, bound).unwrap();
+        for ends in [true, false] {
+            let mut stream = connect();
+            let mut server = listener.accept().unwrap().0;
+            server.set_read_timeout(Some(bound)).unwrap();
+            server.set_nonblocking(!ends).unwrap();
+            // What closes it has the socket too, as a forked child has.
+            let closer = stream.closer();
+            stream.process ^= u32::from(!ends);
+            drop(stream);
+            assert_eq!(server.read(&mut [0]).ok(), ends.then_some(0));
+            drop(closer);
+        }
+    }
 }
