@@ -166,6 +166,7 @@ impl Listener for Ear {
                 entry: there(entry),
             },
             Topic::Tag(tag) => fleet::Topic::Tag(there(tag)),
+            Topic::AnyTag => fleet::Topic::AnyTag,
         };
         self.inlet().ended(topic, ending);
     }
@@ -228,6 +229,7 @@ impl Bus for Fleet {
                 entry: here(entry),
             },
             fleet::Topic::Tag(tag) => Topic::Tag(here(tag)),
+            fleet::Topic::AnyTag => Topic::AnyTag,
             // What this crate does not know yet is a part of everything.
             _ => Topic::Everything,
         };

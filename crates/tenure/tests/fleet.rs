@@ -728,6 +728,21 @@ fn d6_where_it_cannot_be_known_which_tags_were_cleared_all_that_carries_one_ends
 }
 
 #[test]
+fn d6_a_clear_of_everything_elsewhere_means_what_members_share_and_no_tags() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let tagged = desks(&two, Settings::default().tags(["tenant:7"]));
+    let shared = pools_with(&two, Settings::default().tags(["tenant:7"]));
+    get(&tagged, 1, 10);
+    get(&shared, 1, 10);
+    one.engine.clear_all();
+    assert_eq!((tagged.info().entries, shared.info().entries), (1, 0));
+    // A member that has too many tags to tell says that any may be meant.
+    two.inlet.ended(Topic::AnyTag, Ending::Cleared);
+    assert_eq!(tagged.info().entries, 0);
+}
+
+#[test]
 fn d1_what_is_known_of_entries_goes_with_them() {
     let fleet: Arc<Fleet> = Arc::default();
     let world = member(&fleet);
