@@ -88,15 +88,15 @@ impl Engine {
         self.services().fleet.bus()
     }
 
-    /// How many ends the engine has heard of from other members, for a front door that has put entries aside: those
-    /// may have been meant too.
+    /// Has what other members end noted from now on, for a front door that has put entries of a parent process aside:
+    /// what was meant among them ends as [`Function::inherit`](crate::Function::inherit) takes them over.
     ///
     /// ```
-    /// assert_eq!(tenure::Engine::new().heard_of_fleet(), 0);
+    /// let engine_of_child = tenure::Engine::new();
+    /// engine_of_child.note_ends(); // then it joins a fleet
     /// ```
-    #[must_use]
-    pub fn heard_of_fleet(&self) -> u64 {
-        self.services().fleet.heard()
+    pub fn note_ends(&self) {
+        self.services().fleet.note_ends();
     }
 
     /// The figures of all functions together, as a member shows them to the others.
@@ -175,7 +175,7 @@ impl Inlet {
             return;
         };
         let services = engine.services();
-        services.fleet.hears();
+        services.fleet.hears(topic, ending);
         // Counted before anything leaves: a shutdown waits for it.
         let counted = services.under_way.count();
         let ends: Ends = match topic {

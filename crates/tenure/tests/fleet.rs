@@ -12,8 +12,8 @@ use tenure::fleet::{
 };
 use tenure::front::{Again, Details, Digests, Meaning, Patiently};
 use tenure::{
-    Behaviour, Cause, Encoder, Engine, Function, Interrupt, KeyRef, ManualClock, Scope, SessionId,
-    Settings, Tags,
+    Behaviour, Cause, Encoder, Engine, Fork, Function, Interrupt, KeyRef, ManualClock, Scope,
+    SessionId, Settings, Tags,
 };
 
 type Pools = Arc<Function<u64, String>>;
@@ -740,6 +740,41 @@ fn d6_a_clear_of_everything_elsewhere_means_what_members_share_and_no_tags() {
     // A member that has too many tags to tell says that any may be meant.
     two.inlet.ended(Topic::AnyTag, Ending::Cleared);
     assert_eq!(tagged.info().entries, 0);
+}
+
+#[test]
+fn l18_what_a_child_is_handed_ends_with_what_others_have_ended_and_with_nothing_else() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let other = member(&fleet);
+    let handed = |end: &dyn Fn(&World)| {
+        let kept = || Settings::default().fork(Fork::Keep).tags_calls(true);
+        let parent = member(&fleet);
+        let theirs = pools_with(&parent, kept());
+        for (at, tag) in [(1, "tenant:7"), (2, "tenant:8"), (3, "tenant:8")] {
+            get_tagged(&theirs, at, tag);
+        }
+        let legacy = theirs.legacy();
+        let child = member(&fleet);
+        child.engine.note_ends();
+        end(&other);
+        // Nothing is registered there before the function is asked for.
+        let own = pools_with(&child, kept());
+        own.inherit(legacy.heirlooms(|it| *it));
+        let left: Vec<_> = (1..4)
+            .filter(|at| own.kept(&key(*at).finish()).unwrap().is_some())
+            .collect();
+        assert_eq!(own.info().inherited, left.len() as u64);
+        left
+    };
+    let others = desks(&other, Settings::default());
+    assert_eq!(handed(&|_| others.clear().unwrap()), [1, 2, 3]);
+    assert_eq!(
+        handed(&|it| pools(it).clear_entry(&key(2).finish()).unwrap()),
+        [1, 3]
+    );
+    assert_eq!(handed(&|it| it.engine.clear_tag("tenant:8")), [1]);
+    assert_eq!(handed(&|it| pools(it).clear().unwrap()), [0; 0]);
+    assert_eq!(handed(&|it| it.engine.clear_all()), [0; 0]);
 }
 
 #[test]

@@ -170,10 +170,13 @@ pub(crate) fn language() -> &'static str {
     LANGUAGE.get().map_or("cpython", String::as_str)
 }
 
-/// Before a fork: what a child process is handed is as old as what this one has heard.
-pub(crate) fn before_fork(_: Python<'_>) {
+/// Before a fork: what a child process is handed is as old as what this one has heard. Where something is aside that this
+/// one has been handed itself, and has not put among its entries, what it has heard has not ended that.
+pub(crate) fn before_fork(_: Python<'_>, is_any_aside: bool) {
     let mut known = known();
-    known.since = known.heard_until().or(known.since);
+    if !is_any_aside {
+        known.since = known.heard_until().or(known.since);
+    }
 }
 
 /// In a child process: the member is the parent's.
