@@ -147,6 +147,7 @@ fn publish(shared: &Shared, machine: &Machine, lag: Option<Duration>) {
         lost: machine.is_lost(),
         times: before.times + u64::from(caught_up),
         head: machine.seen(),
+        told_until: machine.told_until(),
         lag,
     };
     let after = todo.seen;

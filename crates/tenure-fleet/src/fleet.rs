@@ -229,6 +229,14 @@ impl Fleet {
         State::of(todo.seen)
     }
 
+    /// Until when this member has heard all that others have ended, in this process; None where it has heard nothing so
+    /// far. A member that takes over its entries is told the rest, with [`Settings::since`]. It lies back by as long as a
+    /// ping takes to come round, and further where the server does not answer.
+    pub fn heard_until(&self) -> Option<Instant> {
+        let told_until = self.shared.look().seen.told_until?;
+        Some(self.shared.joined + Duration::from_millis(told_until))
+    }
+
     /// This member's name in the fleet, as [`members`](Self::members) has it.
     pub fn id(&self) -> String {
         format!("{:016x}", self.shared.me)

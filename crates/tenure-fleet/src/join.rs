@@ -176,6 +176,7 @@ impl Listener for Adapter {
                 entry: there(entry),
             },
             Topic::Tag(tag) => fleet::Topic::Tag(there(tag)),
+            Topic::AnyTag => fleet::Topic::AnyTag,
         };
         self.inlet().ended(topic, ending);
     }
@@ -238,6 +239,7 @@ impl Bus for Fleet {
                 entry: here(entry),
             },
             fleet::Topic::Tag(tag) => Topic::Tag(here(tag)),
+            fleet::Topic::AnyTag => Topic::AnyTag,
             // What this crate does not know yet is a part of everything.
             _ => Topic::Everything,
         };

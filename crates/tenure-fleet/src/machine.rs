@@ -94,9 +94,12 @@ pub(crate) struct Machine {
     early: Vec<Message>,
     /// Whether all numbers are being read once more.
     again: bool,
-    pinged: bool,
+    /// When the ping went out that is under way.
+    pinged: Option<u64>,
     /// When it last asked the server for something, or had the last answer to a ping.
     asked: u64,
+    /// Until when it has told all that others have ended.
+    told_until: Option<u64>,
     lost: bool,
     #[cfg(test)]
     pub(crate) flaw: Flaw,
@@ -118,8 +121,9 @@ impl Machine {
             remembered: BTreeMap::new(),
             early: Vec::new(),
             again: false,
-            pinged: false,
+            pinged: None,
             asked: 0,
+            told_until: None,
             lost: false,
             #[cfg(test)]
             flaw: Flaw::None,
@@ -133,6 +137,12 @@ impl Machine {
     /// The server's count of raises, as far as this member has heard them.
     pub(crate) fn seen(&self) -> u64 {
         self.seen
+    }
+
+    /// Until when all that others have ended has been told: when that was last asked of which nothing was missing. That
+    /// a member is caught up says less, since a connection may be dead before anybody notices.
+    pub(crate) fn told_until(&self) -> Option<u64> {
+        self.told_until
     }
 
     /// Whether it has been told that what others end is not heard.
@@ -149,7 +159,7 @@ impl Machine {
     /// Whether a ping is under way.
     #[cfg(test)]
     pub(crate) fn awaits_answer(&self) -> bool {
-        self.pinged
+        self.pinged.is_some()
     }
 
     /// There is a connection to this run of the server.
@@ -190,8 +200,9 @@ impl Machine {
         self.seen = all.head;
         self.remembered = all.numbers;
         self.again = false;
+        self.told_until = Some(self.asked);
         self.asked = now;
-        self.pinged = false;
+        self.pinged = None;
         self.lost = false;
         if self.phase != Phase::CaughtUp {
             self.phase = Phase::CaughtUp;
@@ -325,14 +336,17 @@ impl Machine {
 
     /// A ping was answered.
     pub(crate) fn answered(&mut self, epoch: Option<Epoch>, head: u64, now: u64) -> Vec<Output> {
-        if !std::mem::take(&mut self.pinged) {
+        let Some(pinged) = self.pinged.take() else {
             return Vec::new();
-        }
+        };
         if !self.again {
             self.asked = now;
         }
         let known = self.known.as_ref().map(|Life(_, known)| *known);
         if (known == epoch && head == self.seen) || flawed!(self, PongIsNothing) {
+            if !self.again {
+                self.told_until = Some(pinged);
+            }
             return Vec::new();
         }
         self.read_again(now).into_iter().collect()
@@ -344,7 +358,7 @@ impl Machine {
         self.other_end = None;
         self.early.clear();
         self.again = false;
-        self.pinged = false;
+        self.pinged = None;
         if std::mem::replace(&mut self.lost, true) {
             return Vec::new();
         }
@@ -355,7 +369,9 @@ impl Machine {
     pub(crate) fn due(&self) -> Option<u64> {
         match self.phase {
             Phase::Down => None,
-            Phase::CaughtUp if !self.pinged && !self.again => Some(self.asked + self.timing.every),
+            Phase::CaughtUp if self.pinged.is_none() && !self.again => {
+                Some(self.asked + self.timing.every)
+            }
             _ => Some(self.asked + self.timing.bound),
         }
     }
@@ -365,8 +381,8 @@ impl Machine {
         if self.due().is_none_or(|due| now < due) {
             return Vec::new();
         }
-        if self.phase == Phase::CaughtUp && !self.pinged && !self.again {
-            self.pinged = true;
+        if self.phase == Phase::CaughtUp && self.pinged.is_none() && !self.again {
+            self.pinged = Some(now);
             self.asked = now;
             return vec![Output::Ping];
         }
@@ -380,6 +396,57 @@ mod tests {
     use crate::mark::Mark;
     use crate::number::Number;
     use crate::topic::Of;
+
+    fn run() -> Run {
+        Run {
+            id: "run".into(),
+            up: 1_000_000,
+        }
+    }
+
+    fn snapshot(head: u64) -> Snapshot {
+        Snapshot {
+            epoch: epoch(),
+            head,
+            numbers: BTreeMap::new(),
+            now: 1_000_000,
+        }
+    }
+
+    fn epoch() -> Epoch {
+        Epoch { drawn: 1, at: 1 }
+    }
+
+    #[test]
+    fn d1_all_is_heard_until_that_was_asked_of_which_nothing_was_missing() {
+        let timing = Timing {
+            every: 1_000,
+            bound: 300,
+        };
+        let mut machine = Machine::new(1, timing);
+        machine.connected(run(), 0);
+        machine.subscribed(20);
+        assert_eq!(machine.told_until(), None);
+        machine.read(snapshot(5), 50);
+        assert_eq!(machine.told_until(), Some(20));
+        // As long as a ping is not answered nothing more is known, though it is caught up.
+        assert_eq!(machine.tick(1_050), [Output::Ping]);
+        assert_eq!(
+            (machine.phase(), machine.told_until()),
+            (Phase::CaughtUp, Some(20))
+        );
+        machine.answered(Some(epoch()), 5, 1_060);
+        assert_eq!(machine.told_until(), Some(1_050));
+        // One that shows that something was missed says so only once all was read.
+        machine.tick(2_100);
+        assert_eq!(machine.answered(Some(epoch()), 6, 2_110), [Output::ReadAll]);
+        assert_eq!(machine.told_until(), Some(1_050));
+        machine.read(snapshot(6), 2_200);
+        assert_eq!(machine.told_until(), Some(2_110));
+        machine.tick(3_300);
+        machine.lost();
+        assert_eq!(machine.told_until(), Some(2_110));
+    }
 
     const F: Mark = Mark([1; 16]);
 

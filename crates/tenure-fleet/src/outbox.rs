@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::topic::{Ending, Field, Of, Topic};
 
-/// How many raises wait one by one. Beyond that they are told of whole functions, and then of everything.
+/// How many raises wait one by one. Beyond that they are told of whole functions and of any tag, and then of everything.
 const MANY: usize = 10_000;
 
 /// The raises that wait for the server, each topic once, and those that it has not confirmed.
@@ -22,7 +22,7 @@ impl Outbox {
             return;
         }
         match topic {
-            Topic::Everything | Topic::Function(_) => {
+            Topic::Everything | Topic::Function(_) | Topic::AnyTag => {
                 self.waiting.retain(|waiting| !waiting.covered_by(field))
             }
             Topic::Entry { .. } | Topic::Tag(_) => {
@@ -35,20 +35,25 @@ impl Outbox {
         }
     }
 
-    /// Entries become their functions, and what is still too much becomes everything.
+    /// Entries become their functions and tags become any tag; functions that are still too many become everything.
     fn coarsen(&mut self) {
-        let coarser = |field: &Field| match field.of {
-            Of::Topic(Topic::Entry { function, .. }) => {
-                Field::new(Topic::Function(function), field.ending)
-            }
-            _ => *field,
-        };
-        self.waiting = self.waiting.iter().map(coarser).collect();
+        self.replace(|topic| match topic {
+            Topic::Entry { function, .. } => Topic::Function(function),
+            Topic::Tag(_) => Topic::AnyTag,
+            _ => topic,
+        });
         if self.waiting.len() > MANY / 2 {
-            let endings: BTreeSet<Ending> = self.waiting.iter().map(|field| field.ending).collect();
-            let ending = endings.first().copied().unwrap_or(Ending::Cleared);
-            self.waiting = BTreeSet::from([Field::new(Topic::Everything, ending)]);
+            self.replace(|topic| match topic {
+                Topic::AnyTag => topic,
+                _ => Topic::Everything,
+            });
         }
+    }
+
+    fn replace(&mut self, coarser: impl Fn(Topic) -> Topic) {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let coarser = waiting.map(|it| Field::new(coarser(it.topic()), it.ending));
+        self.waiting = coarser.collect();
     }
 
     /// The next ones to send. They stay until they are confirmed, or have failed.
@@ -149,9 +154,6 @@ mod tests {
             };
             outbox.raise(Topic::Tag(tag), Ending::Expired);
         }
-        assert_eq!(
-            outbox.send(9),
-            [Field::new(Topic::Everything, Ending::Expired)]
-        );
+        assert_eq!(outbox.send(9), [Field::new(Topic::AnyTag, Ending::Expired)]);
     }
 }

@@ -64,6 +64,8 @@ pub(crate) struct Seen {
     /// How often the member has been caught up anew.
     pub(crate) times: u64,
     pub(crate) head: u64,
+    /// Until when all that others have ended has been told, in milliseconds since the member joined.
+    pub(crate) told_until: Option<u64>,
     pub(crate) lag: Option<Duration>,
 }
 
@@ -74,6 +76,7 @@ impl Default for Seen {
             lost: false,
             times: 0,
             head: 0,
+            told_until: None,
             lag: None,
         }
     }

@@ -18,18 +18,22 @@ pub enum Topic {
         /// Its own.
         entry: Mark,
     },
-    /// All entries that carry a tag.
+    /// All entries that carry this tag.
     Tag(Mark),
+    /// All entries that carry any tag. They are no part of everything, which means what members share: a tag means
+    /// entries of private scopes as well.
+    AnyTag,
 }
 
 impl Topic {
     /// Itself, and what it is a part of.
     fn wholes(self) -> impl Iterator<Item = Self> {
-        let whole = match self {
-            Self::Entry { function, .. } => Self::Function(function),
-            _ => self,
+        let [whole, all] = match self {
+            Self::Entry { function, .. } => [Self::Function(function), Self::Everything],
+            Self::Everything | Self::Function(_) => [self, Self::Everything],
+            Self::Tag(_) | Self::AnyTag => [self, Self::AnyTag],
         };
-        [self, whole, Self::Everything].into_iter()
+        [self, whole, all].into_iter()
     }
 
     /// Whether whatever this one stands for is also part of the other.
@@ -65,8 +69,6 @@ pub(crate) enum Of {
     Topic(Topic),
     /// The entries of a function whose own numbers are no longer kept.
     Entries(Mark),
-    /// The tags whose own numbers are no longer kept.
-    Tags,
 }
 
 impl Field {
@@ -82,7 +84,6 @@ impl Field {
         match self.of {
             Of::Topic(topic) => topic,
             Of::Entries(function) => Topic::Function(function),
-            Of::Tags => Topic::Everything,
         }
     }
 
@@ -90,7 +91,7 @@ impl Field {
     pub(crate) fn folds_into(self) -> Option<Self> {
         let of = match self.of {
             Of::Topic(Topic::Entry { function, .. }) => Of::Entries(function),
-            Of::Topic(Topic::Tag(_)) => Of::Tags,
+            Of::Topic(Topic::Tag(_)) => Of::Topic(Topic::AnyTag),
             _ => return None,
         };
         Some(Self { of, ..self })
@@ -131,7 +132,7 @@ impl Field {
             }),
             "tag" => Of::Topic(Topic::Tag(mark()?)),
             "entries" => Of::Entries(mark()?),
-            "tags" => Of::Tags,
+            "tags" => Of::Topic(Topic::AnyTag),
             _ => return None,
         };
         words.next().is_none().then_some(Self { of, ending })
@@ -150,7 +151,7 @@ impl fmt::Display for Field {
             Of::Topic(Topic::Entry { function, entry }) => write!(f, "entry:{function}:{entry}"),
             Of::Topic(Topic::Tag(mark)) => write!(f, "tag:{mark}"),
             Of::Entries(mark) => write!(f, "entries:{mark}"),
-            Of::Tags => f.write_str("tags"),
+            Of::Topic(Topic::AnyTag) => f.write_str("tags"),
         }
     }
 }
@@ -168,12 +169,15 @@ mod tests {
 
     #[test]
     fn a_field_is_read_as_it_was_written() {
-        let topics = [Topic::Everything, Topic::Function(F), ENTRY, Topic::Tag(E)];
+        let topics = [
+            Topic::Everything,
+            Topic::Function(F),
+            ENTRY,
+            Topic::Tag(E),
+            Topic::AnyTag,
+        ];
         for ending in [Ending::Cleared, Ending::Expired] {
-            let of = topics
-                .map(Of::Topic)
-                .into_iter()
-                .chain([Of::Entries(F), Of::Tags]);
+            let of = topics.map(Of::Topic).into_iter().chain([Of::Entries(F)]);
             for field in of.map(|of| Field { of, ending }) {
                 assert_eq!(Field::parse(&field.to_string()), Some(field));
             }
@@ -198,9 +202,15 @@ mod tests {
         assert!(expired.covered_by(cleared) && !cleared.covered_by(expired));
         assert!(!Field::new(Topic::Function(E), Ending::Cleared).covered_by(cleared));
         assert!(!Field::new(Topic::Tag(F), Ending::Cleared).covered_by(cleared));
-        assert!(
-            Field::new(Topic::Tag(F), Ending::Cleared)
-                .covered_by(Field::new(Topic::Everything, Ending::Cleared))
-        );
+        let tag = Field::new(Topic::Tag(F), Ending::Cleared);
+        assert!(tag.covered_by(Field::new(Topic::AnyTag, Ending::Cleared)));
+    }
+
+    #[test]
+    fn d6_a_clear_of_everything_does_not_stand_for_one_of_a_tag() {
+        let everything = Field::new(Topic::Everything, Ending::Cleared);
+        for topic in [Topic::Tag(F), Topic::AnyTag] {
+            assert!(!Field::new(topic, Ending::Cleared).covered_by(everything));
+        }
     }
 }

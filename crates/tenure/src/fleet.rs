@@ -88,15 +88,15 @@ impl Engine {
         self.services().fleet.bus()
     }
 
-    /// How many ends the engine has heard of from other members, for a front door that has put entries aside: those
-    /// may have been meant too.
+    /// Has what other members end noted from now on, for a front door that has put entries of a parent process aside:
+    /// what was meant among them ends as [`Function::inherit`](crate::Function::inherit) takes them over.
     ///
     /// ```
-    /// assert_eq!(tenure::Engine::new().heard_of_fleet(), 0);
+    /// let engine_of_child = tenure::Engine::new();
+    /// engine_of_child.note_ends(); // then it joins a fleet
     /// ```
-    #[must_use]
-    pub fn heard_of_fleet(&self) -> u64 {
-        self.services().fleet.heard()
+    pub fn note_ends(&self) {
+        self.services().fleet.note_ends();
     }
 
     /// The figures of all functions together, as a member shows them to the others.
@@ -175,16 +175,11 @@ impl Inlet {
             return;
         };
         let services = engine.services();
-        services.fleet.hears();
+        services.fleet.hears(topic, ending);
         // Counted before anything leaves: a shutdown waits for it.
         let counted = services.under_way.count();
         let ends: Ends = match topic {
-            Topic::Everything => {
-                let mut ends = ended(&engine.functions(), &*bus, None, ending);
-                // Tags whose ends were missed are told so too.
-                ends.extend(engine.take_tagged_elsewhere(&*bus, None, ending.cause()));
-                ends
-            }
+            Topic::Everything => ended(&engine.functions(), &*bus, None, ending),
             Topic::Function(function) => {
                 ended(&services.fleet.known(function), &*bus, None, ending)
             }
@@ -192,17 +187,20 @@ impl Inlet {
                 ended(&services.fleet.known(function), &*bus, Some(entry), ending)
             }
             Topic::Tag(tag) => engine.take_tagged_elsewhere(&*bus, Some(tag), ending.cause()),
+            Topic::AnyTag => engine.take_tagged_elsewhere(&*bus, None, ending.cause()),
         };
         elsewhere(services, ends, counted);
     }
 
-    /// What was missed cannot be known any more: everything that members share ends, as the terms say.
+    /// What was missed cannot be known any more: everything that members share ends, as the terms say. What carries a tag
+    /// ends in every scope, and nothing of it is handed out as stale.
     pub fn forgot(&self) {
         let Some((engine, _)) = self.member() else {
             return;
         };
         let ending = engine.services().fleet.terms().forgot;
         self.ended(Topic::Everything, ending);
+        self.ended(Topic::AnyTag, ending);
     }
 
     /// The others cannot be heard: calls get what the terms say from here on.

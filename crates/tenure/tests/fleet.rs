@@ -12,8 +12,8 @@ use tenure::fleet::{
 };
 use tenure::front::{Again, Details, Digests, Meaning, Patiently};
 use tenure::{
-    Behaviour, Cause, Encoder, Engine, Function, Interrupt, KeyRef, ManualClock, Scope, SessionId,
-    Settings, Tags,
+    Behaviour, Cause, Encoder, Engine, Fork, Function, Interrupt, KeyRef, ManualClock, Scope,
+    SessionId, Settings, Tags,
 };
 
 type Pools = Arc<Function<u64, String>>;
@@ -728,6 +728,56 @@ fn d6_where_it_cannot_be_known_which_tags_were_cleared_all_that_carries_one_ends
 }
 
 #[test]
+fn d6_a_clear_of_everything_elsewhere_means_what_members_share_and_no_tags() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let tagged = desks(&two, Settings::default().tags(["tenant:7"]));
+    let shared = pools_with(&two, Settings::default().tags(["tenant:7"]));
+    get(&tagged, 1, 10);
+    get(&shared, 1, 10);
+    one.engine.clear_all();
+    assert_eq!((tagged.info().entries, shared.info().entries), (1, 0));
+    // A member that has too many tags to tell says that any may be meant.
+    two.inlet.ended(Topic::AnyTag, Ending::Cleared);
+    assert_eq!(tagged.info().entries, 0);
+}
+
+#[test]
+fn l18_what_a_child_is_handed_ends_with_what_others_have_ended_and_with_nothing_else() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let other = member(&fleet);
+    let handed = |end: &dyn Fn(&World)| {
+        let kept = || Settings::default().fork(Fork::Keep).tags_calls(true);
+        let parent = member(&fleet);
+        let theirs = pools_with(&parent, kept());
+        for (at, tag) in [(1, "tenant:7"), (2, "tenant:8"), (3, "tenant:8")] {
+            get_tagged(&theirs, at, tag);
+        }
+        let legacy = theirs.legacy();
+        let child = member(&fleet);
+        child.engine.note_ends();
+        end(&other);
+        // Nothing is registered there before the function is asked for.
+        let own = pools_with(&child, kept());
+        own.inherit(legacy.heirlooms(|it| *it));
+        let left: Vec<_> = (1..4)
+            .filter(|at| own.kept(&key(*at).finish()).unwrap().is_some())
+            .collect();
+        assert_eq!(own.info().inherited, left.len() as u64);
+        left
+    };
+    let others = desks(&other, Settings::default());
+    assert_eq!(handed(&|_| others.clear().unwrap()), [1, 2, 3]);
+    assert_eq!(
+        handed(&|it| pools(it).clear_entry(&key(2).finish()).unwrap()),
+        [1, 3]
+    );
+    assert_eq!(handed(&|it| it.engine.clear_tag("tenant:8")), [1]);
+    assert_eq!(handed(&|it| pools(it).clear().unwrap()), [0; 0]);
+    assert_eq!(handed(&|it| it.engine.clear_all()), [0; 0]);
+}
+
+#[test]
 fn d1_what_is_known_of_entries_goes_with_them() {
     let fleet: Arc<Fleet> = Arc::default();
     let world = member(&fleet);
@@ -756,4 +806,65 @@ fn d1_what_is_known_of_entries_goes_with_them() {
     get(&pools, 1, 10);
     pools.clear_entry(&key(1).finish()).unwrap();
     assert_eq!(others.info().entries, 0);
+}
+
+/// Has one member clear each of these, and sees that none is found any more at the other.
+fn all_are_found(here: &Pools, there: &Pools, keys: impl IntoIterator<Item = u64>) {
+    for at in keys {
+        let before = there.info().entries;
+        here.clear_entry(&key(at).finish()).unwrap();
+        assert_eq!(there.info().entries, before - 1, "the clear of {at}");
+    }
+    assert_eq!(there.info().entries, 0);
+}
+
+#[test]
+fn d1_each_clear_of_an_entry_is_heard_however_many_there_are() {
+    let fleet = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let here = pools(&one);
+    let there = pools(&two);
+    for at in (0..200).chain([3, 3]) {
+        get(&there, at, at);
+    }
+    all_are_found(&here, &there, 0..200);
+    // What was evicted takes no mark with it that is not its own.
+    let few = pools_with(&two, Settings::default().max_entries(10));
+    for at in 0..200 {
+        get(&few, at, at);
+    }
+    all_are_found(&here, &few, 190..200);
+    // Nor does what was replaced.
+    for at in 0..200 {
+        there.insert(&key(at % 10).finish(), at).unwrap();
+        few.insert(&key(at % 15).finish(), at).unwrap();
+    }
+    all_are_found(&here, &there, 0..10);
+}
+
+#[test]
+fn d1_a_clear_is_heard_however_often_the_entry_was_refreshed() {
+    let fleet = Arc::default();
+    let (one, two) = (member(&fleet), member(&fleet));
+    let settings = Settings::default()
+        .max_entries(1)
+        .ttl(Duration::from_secs(60));
+    let (here, there) = (pools(&one), pools_with(&two, settings));
+    for round in 0..200 {
+        for at in [round, round + 1, round + 1] {
+            get(&there, at, at);
+            there.expire_entry(&key(at).finish()).unwrap();
+            get(&there, at, at);
+        }
+        all_are_found(&here, &there, [round + 1]);
+    }
+    let stale = pools_with(&two, Settings::default().max_stale(Duration::from_secs(60)));
+    for rounds in 0..40 {
+        for _ in 0..rounds {
+            get(&stale, 1, 10);
+            stale.expire().unwrap();
+        }
+        get(&stale, 1, 10);
+        all_are_found(&here, &stale, [1]);
+    }
 }

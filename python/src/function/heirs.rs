@@ -101,15 +101,17 @@ pub(crate) fn inherit(py: Python<'_>, function: &KnownFunction) {
     let left = aside(py)
         .as_mut()
         .and_then(|it| it.remove(&mark(&callbacks.identity)));
-    let mut left = left.unwrap_or_default();
-    // What another member of a fleet has ended since the fork may be among them.
-    if process::engine().heard_of_fleet() > 0 {
-        left.clear();
-    }
+    let left = left.unwrap_or_default();
     for heirloom in &left {
         callbacks.kinds.note(heirloom.value(), py);
     }
     function.inherit(left);
+}
+
+/// Whether there is anything that no function has asked for yet.
+pub(crate) fn is_any_aside(py: Python<'_>) -> bool {
+    let aside = aside(py);
+    aside.iter().flatten().any(|(_, left)| !left.is_empty())
 }
 
 /// Forgets what no function has asked for yet, as a clear of everything does.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use tenure::Engine;
 use tenure::fleet::{Ending, Lost, Terms};
-use tenure_fleet::{Error, Fleet, LEAST_SECRET, Member, Settings, State};
+use tenure_fleet::{Error, Fleet, LEAST_SECRET, Member, Settings};
 
 use crate::encode::alike;
 
@@ -95,10 +95,7 @@ struct Known {
 impl Known {
     /// Until when this process has heard all that others have ended: whoever takes over its entries is told the rest.
     fn heard_until(&self) -> Option<Instant> {
-        match self.member.as_ref()?.state() {
-            State::CaughtUp { .. } => Some(Instant::now()),
-            _ => self.joined,
-        }
+        self.member.as_ref()?.heard_until().or(self.joined)
     }
 }
 
@@ -199,10 +196,13 @@ pub(crate) fn language() -> &'static str {
     LANGUAGE.get().map_or("cpython", String::as_str)
 }
 
-/// Before a fork: what a child process is handed is as old as what this one has heard.
-pub(crate) fn before_fork(_: Python<'_>) {
+/// Before a fork: what a child process is handed is as old as what this one has heard. Where something is aside that this
+/// one has been handed itself, and has not put among its entries, what it has heard has not ended that.
+pub(crate) fn before_fork(_: Python<'_>, is_any_aside: bool) {
     let mut known = known();
-    known.since = known.heard_until().or(known.since);
+    if !is_any_aside {
+        known.since = known.heard_until().or(known.since);
+    }
 }
 
 /// In a child process: the member is the parent's.

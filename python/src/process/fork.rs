@@ -11,7 +11,7 @@ use crate::testing;
 #[pyfunction]
 pub(crate) fn before_fork(py: Python<'_>) {
     attach::before_fork(py);
-    fleet::before_fork(py);
+    fleet::before_fork(py, heirs::is_any_aside(py));
     heirs::before_fork(py);
 }
 

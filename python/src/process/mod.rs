@@ -363,6 +363,10 @@ fn first() -> &'static Engine {
     let made = Engine::new();
     made.run_background_inside(attach::known);
     made.configure(|there| *there = config());
+    if own_generation() > 0 {
+        // In a forked child, which puts aside what it is handed until it is asked for.
+        made.note_ends();
+    }
     let made = Box::into_raw(Box::new(made));
     let null = ptr::null_mut();
     match OWN.compare_exchange(null, made, Ordering::AcqRel, Ordering::Acquire) {

@@ -2,11 +2,17 @@
 
 use std::any::Any;
 
+use crate::directory::AnyFunction;
 use crate::engine::Engine;
 use crate::function::Function;
 use crate::ground::sync::Arc;
+use crate::life::drain::Ends;
 use crate::life::heirloom::{Heirloom, Legacy};
+use crate::life::removal::ends;
+use crate::life::succession::elsewhere;
 use crate::words::bounds::{Failure, Resource};
+use crate::words::cause::Cause;
+use crate::words::fleet::{Bus, Ending, Purpose, Topic};
 use crate::words::settings::Fork;
 
 impl Engine {
@@ -61,7 +67,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
     }
 
     /// Takes over what a parent process has handed down: each is an entry like any other, and is not
-    /// released when that ends. Where something stands already that stays.
+    /// released when that ends. Where something stands already that stays. What other members of a fleet have ended
+    /// meanwhile ends here ([`Engine::note_ends`]).
     ///
     /// ```
     /// # use tenure::{Engine, Fork, Function, KeyRef, Settings};
@@ -81,6 +88,51 @@ impl<V: Resource, F: Failure> Function<V, F> {
     pub fn inherit(&self, heirlooms: impl IntoIterator<Item = Heirloom<V>>) {
         for heirloom in heirlooms {
             self.global.inherit(heirloom);
+        }
+        // Last: what is heard of from here on finds them.
+        self.end_noted();
+    }
+
+    fn end_noted(&self) {
+        let services = &self.core.services;
+        let noted = services.fleet.noted();
+        if noted.is_empty() {
+            return;
+        }
+        let counted = services.under_way.count();
+        let ends = match services.fleet.bus() {
+            Some(bus) => {
+                let ends = noted.into_iter();
+                ends.flat_map(|(topic, ending)| self.end_told(&*bus, topic, ending))
+                    .collect()
+            }
+            // It has left the fleet since, and nobody can say what is meant.
+            None => self.take_cleared(Cause::Cleared),
+        };
+        elsewhere(services, ends, counted);
+    }
+
+    /// Takes out what of this another member has ended.
+    fn end_told(&self, bus: &dyn Bus, topic: Topic, ending: Ending) -> Ends {
+        let is_own = |function| self.core.mark(bus) == Some(function);
+        match topic {
+            Topic::Everything => self.end_elsewhere(bus, None, ending),
+            Topic::Function(function) if is_own(function) => self.end_elsewhere(bus, None, ending),
+            Topic::Entry { function, entry } if is_own(function) => {
+                self.end_elsewhere(bus, Some(entry), ending)
+            }
+            Topic::Function(_) | Topic::Entry { .. } => Vec::new(),
+            Topic::Tag(_) | Topic::AnyTag => {
+                let is_meant = |tag: &str| match topic {
+                    Topic::Tag(mark) => bus.mark(Purpose::Tag, &[tag.as_bytes()]) == mark,
+                    _ => true,
+                };
+                let whole = self.carries(&is_meant);
+                let mut meant = self.global.live();
+                meant.retain(|it| whole || it.tags().iter().any(|tag| is_meant(tag)));
+                let taken = meant.into_iter().filter_map(|it| self.global.take(it));
+                ends(taken.collect(), ending.cause())
+            }
         }
     }
 }

@@ -195,7 +195,6 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         old: Option<Old>,
         tags: &[Arc<str>],
     ) -> Leader<V, F> {
-        self.note_mark(state, key);
         let not_before = match old {
             Some(_) => None,
             None => self.not_before(state, key),
@@ -208,6 +207,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         state
             .flights
             .insert_unique(key.hash(), added, |flight| flight.hash);
+        self.note_mark(state, key);
         Leader {
             cache: Arc::clone(self),
             flight: Some(flight),
@@ -262,13 +262,14 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let room = self.core.make_room(admission.weight);
         let (replaced, added) = {
             let mut state = self.state.lock();
-            self.note_mark(&mut state, key);
             // The caller's own build of it too: what is put in by hand is newer than what it builds.
             let replaced = state.remove_call(&self.core.hot, key, &[]);
             let added = if state.ended || !admission.keeps {
                 Err(Orphaned(again))
             } else {
-                Ok(self.add(&mut state, key.hash(), again))
+                let admitted = self.add(&mut state, key.hash(), again);
+                self.note_mark(&mut state, key);
+                Ok(admitted)
             };
             (replaced, added)
         };
@@ -324,9 +325,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let old = old.and_then(|old| old.find(&state).cloned());
         // Where observed inputs complete the key it is another one than the flight's.
         let completed = entry.observed().map(|_| entry.key().as_key());
-        // First the flight, which must leave the table whatever else is so. Where it is gone, its key
-        // was cleared, replaced or superseded while it was under way.
-        let orphaned = !state.strike(flight)
+        // Where the flight is gone, its key was cleared, replaced or superseded while it was under way.
+        let orphaned = !state.has_flight(flight)
             || !keeps
             || state.ended
             // Builds under other values of inputs that turned out not to matter end under one key.
@@ -338,6 +338,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 there.is_some_and(|there| !old.as_ref().is_some_and(|old| old.ptr_eq(there)))
             };
         if orphaned {
+            state.strike(flight);
             if let Some(old) = old.filter(|_| !keeps && is_beside) {
                 // As where the build had failed: it is tried again, and not at once.
                 old.pause(self.core.services.clock.now(), flight.id);
@@ -351,6 +352,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let replaced = old.and_then(|old| state.remove(&self.core.hot, &old));
         let mut admitted = self.add(&mut state, hash, again);
         admitted.replaced = replaced;
+        // Last: what stands for its mark, while others leave, is the one or the other.
+        state.strike(flight);
         Ok(admitted)
     }
 

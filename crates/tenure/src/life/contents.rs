@@ -359,6 +359,12 @@ impl<V: Resource, F> Contents<V, F> {
         }
     }
 
+    /// Whether this very flight is there.
+    pub(super) fn has_flight(&self, flight: &Arc<Flight<V, F>>) -> bool {
+        let is_it = |other: &Arc<Flight<V, F>>| Arc::ptr_eq(other, flight);
+        self.flights.find(flight.hash, is_it).is_some()
+    }
+
     /// Takes out this very flight; whether it was there.
     pub(super) fn strike(&mut self, flight: &Arc<Flight<V, F>>) -> bool {
         let there = self

@@ -142,12 +142,13 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let room = self.core.make_room(weight);
         let added = {
             let mut state = self.state.lock();
-            self.note_mark(&mut state, &entry.key().as_key());
             let is_taken = state.entries.get_at(hash, entry.key()).is_some();
             if state.ended || is_taken {
                 Err(Orphaned(again))
             } else {
-                Ok(self.add(&mut state, hash, again))
+                let admitted = self.add(&mut state, hash, again);
+                self.note_mark(&mut state, &entry.key().as_key());
+                Ok(admitted)
             }
         };
         let evicted = close(room);

@@ -54,7 +54,7 @@ pub enum Purpose {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Topic {
-    /// Those of all functions.
+    /// Those of all functions that the members share.
     Everything,
     /// Those of one function, in every scope.
     Function(Mark),
@@ -65,8 +65,10 @@ pub enum Topic {
         /// The entry, or the scope.
         entry: Mark,
     },
-    /// Those that carry a tag.
+    /// Those that carry this tag, in every scope: also in those that the members do not share.
     Tag(Mark),
+    /// Those that carry any tag, in every scope.
+    AnyTag,
 }
 
 /// How entries have ended.

@@ -2,13 +2,16 @@
 //!
 //! Lock order: the locks here are leaves.
 
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Release};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::directory::AnyFunction;
-use crate::ground::sync::{Arc, Figure, Mutex, Switch, Weak};
-use crate::words::fleet::{Bus, Lost, Mark, Terms};
+use crate::ground::sync::{Arc, Mutex, Switch, Weak};
+use crate::words::fleet::{Bus, Ending, Lost, Mark, Terms, Topic};
+
+/// So many ends are noted one by one.
+const MANY: usize = 1000;
 
 /// An engine's place in a fleet, if it has one.
 pub(crate) struct Membership {
@@ -16,11 +19,13 @@ pub(crate) struct Membership {
     is_member: Switch,
     /// Whether what is kept counts as current.
     is_apart: Switch,
-    /// How many ends have been heard of.
-    heard: Figure,
+    /// What has ended elsewhere, for a front door that has put entries aside.
+    noted: Mutex<Option<Ended>>,
     place: Mutex<Option<Place>>,
     functions: Mutex<HashMap<Mark, Vec<Weak<dyn AnyFunction>>>>,
 }
+
+type Ended = HashSet<(Topic, Ending)>;
 
 #[derive(Clone)]
 struct Place {
@@ -33,7 +38,7 @@ impl Default for Membership {
         Self {
             is_member: Switch::new(false),
             is_apart: Switch::new(false),
-            heard: Figure::new(0),
+            noted: Mutex::new(None),
             place: Mutex::new(None),
             functions: Mutex::new(HashMap::new()),
         }
@@ -70,13 +75,25 @@ impl Membership {
         self.is_apart.load(Acquire)
     }
 
-    /// Something has ended elsewhere.
-    pub(crate) fn hears(&self) {
-        self.heard.fetch_add(1, Relaxed);
+    /// Has what ends elsewhere noted from here on.
+    pub(crate) fn note_ends(&self) {
+        self.noted.lock().get_or_insert_default();
     }
 
-    pub(crate) fn heard(&self) -> u64 {
-        self.heard.load(Relaxed)
+    /// Something has ended elsewhere, and is about to be taken out.
+    pub(crate) fn hears(&self, topic: Topic, ending: Ending) {
+        if let Some(noted) = &mut *self.noted.lock() {
+            noted.insert((topic, ending));
+            if noted.len() > MANY {
+                let all = [Topic::Everything, Topic::AnyTag];
+                *noted = all.map(|topic| (topic, Ending::Cleared)).into();
+            }
+        }
+    }
+
+    /// What has been noted.
+    pub(crate) fn noted(&self) -> Vec<(Topic, Ending)> {
+        self.noted.lock().iter().flatten().copied().collect()
     }
 
     /// The others cannot be heard. Whether nothing that is kept counts as current from here on.

@@ -1,7 +1,8 @@
 //! What a cache tells the other members of a fleet, and what it is told by them.
 //!
-//! 1. An entry and a build under way can be found by the mark of their call, from the moment at which they are
-//!    in their cache, while the engine is in a fleet.
+//! 1. An entry and a build under way can be found by the mark of their call for as long as they are in their cache,
+//!    while the engine is in a fleet. What leaves is swept by what stands, so a mark is noted once its call does, and
+//!    a build leaves once its entry stands.
 //! 2. What ends here is raised once it has left its cache, and before it is released. What others have ended is
 //!    taken out by whoever hears of it, on the spot; it is released in the background, and not raised again.
 //! 3. Nothing here is on the way of a hit.
@@ -145,7 +146,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// Notes the mark of a call that is about to stand here, or to be built.
+    /// Notes the mark of a call that stands here by now, or is being built: before that it would be forgotten with
+    /// the next that are.
     pub(in crate::life) fn note_mark(&self, state: &mut Contents<V, F>, key: &KeyRef<'_>) {
         if let Some(mark) = self.mark(key)
             && state.marks.note(mark, key.to_key())
