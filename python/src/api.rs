@@ -43,7 +43,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<leased::Leased>()?;
     module.add_class::<info::Info>()?;
     module.add_class::<info::EntryInfo>()?;
-    module.add_class::<testing::Clock>()?;
+    testing::add(module)?;
     module.add_function(wrap_pyfunction!(decorator::cache, module)?)?;
     module.add_function(wrap_pyfunction!(decorator::check, module)?)?;
     module.add_function(wrap_pyfunction!(clear_all, module)?)?;

@@ -284,6 +284,9 @@ def _closes(work: Any) -> bool:
     while work is not None:
         if getattr(work, "__name__", None) in ("shutdown_asyncgens", "shutdown_default_executor"):
             return True
+        # Of one that runs, CPython 3.11 and 3.12 may take whatever lies on its stack for what it awaits.
+        if getattr(work, "cr_running", False):
+            return False
         work = getattr(work, "cr_await", None)
     return False
 

@@ -112,8 +112,15 @@ async def _checked(call: _native.TaskCall, here: _carriers.Home[Any], resource: 
             _native.inside.reset(token)
 
 
-def coroutines(func: Any) -> tuple[Any, Any]:
-    """The functions whose coroutines the calls of a cached async function give: with the resource at hand, and without.
+async def _instead(function: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any] | None) -> Any:
+    """A call of what a test has put in the function's place."""
+    answer = function(*given, **(named or {}))
+    return await answer if hasattr(type(answer), "__await__") else answer
+
+
+def coroutines(func: Any) -> tuple[Any, Any, Any]:
+    """The functions whose coroutines the calls of a cached async function give: with the resource at hand, without, and
+    with something in its place.
 
     They have the function's name, which is what warnings and tracebacks show.
     """
@@ -124,7 +131,7 @@ def coroutines(func: Any) -> tuple[Any, Any]:
         code = template.__code__.replace(co_name=name, co_qualname=qualname)
         return types.FunctionType(code, template.__globals__, name)
 
-    return named(_ready), named(_call)  # type: ignore[arg-type]
+    return named(_ready), named(_call), named(_instead)  # type: ignore[arg-type]
 
 
 def present(cached: Any, func: Any, is_async: bool, is_generator: bool) -> None:

@@ -1,4 +1,5 @@
-"""For the tests of programs that use Tenure: time that a test moves by hand.
+"""For the tests of programs that use Tenure: time that a test moves, functions with something in their place, and
+blocks that leave nothing behind. With pytest the last is there by itself: see `tenure.pytest_plugin`.
 
 >>> import tenure, tenure.testing
 >>> @tenure.cache_resource(ttl="1h")
@@ -12,13 +13,27 @@
 ...     assert token() is not first
 ...     token.info().releases["expired"]
 1
+>>> with tenure.testing.override(token, "secret"):
+...     token()
+'secret'
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar, cast
+
+from tenure import _native
 from tenure._native import Clock
 
-__all__ = ["Clock", "clock"]
+__all__ = ["Clock", "Override", "clock", "isolated", "override"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 def clock() -> Clock:
@@ -36,3 +51,89 @@ def clock() -> Clock:
     ...     clock.advance(90)
     """
     return Clock()
+
+
+class Override:
+    """Something in the place of a cached function. Made by `override`."""
+
+    def __init__(self, function: Any, value: Any) -> None:
+        self._native = _native.Override(function, value)
+
+    def __enter__(self) -> Any:
+        return self._native.begin()
+
+    def __exit__(
+        self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._native.end()
+
+    def __call__(self, test: Callable[_P, _R]) -> Callable[_P, _R]:
+        """The same for the length of a call of this function, which may be async."""
+        if inspect.iscoroutinefunction(test):
+
+            @functools.wraps(test)
+            async def awaited(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+                with self:
+                    return await test(*args, **kwargs)
+
+            return cast("Callable[_P, _R]", awaited)
+
+        @functools.wraps(test)
+        def called(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with self:
+                return test(*args, **kwargs)
+
+        return called
+
+
+def override(function: Any, value: Any, /) -> Override:
+    """Puts something in the place of a cached function, for a `with` block or, as a decorator, for a test.
+
+    It holds for all threads, tasks and loops. `value` is what each call gives; what is written as a function (a `def`,
+    a lambda, a method, a partial) is called with the call's arguments instead, and gives it. A mock or a model that can
+    be called is a value. Calls of an async function stay awaitable, and a function in its place may be async or not.
+
+    `Class.f` is meant for all instances, and a function in its place gets the instance first; `obj.f` for that one
+    alone, without. The last override counts. `f.lease(…)` and `f.peek(…)` give the value too, `f.warm(…)` builds
+    nothing, and `f.clear(…)`, `f.expire(…)` and `f.info()` are about what is kept beneath. Tenure never releases the
+    value, and no figure counts it.
+
+    Raises a TypeError where `function` is not a cached function, and for what cannot stand in its place: a function
+    that yields, and an async one for a function that is not.
+
+    >>> import tenure, tenure.testing
+    >>> @tenure.cache_resource
+    ... def model(name):
+    ...     raise ConnectionError("not in a test")
+    >>> with tenure.testing.override(model, lambda name: name.upper()):
+    ...     model("small")
+    'SMALL'
+    """
+    return Override(function, value)
+
+
+@contextlib.contextmanager
+def isolated() -> Iterator[None]:
+    """A block that leaves nothing behind, as the pytest plugin has around each test; for other test runners.
+
+    Within it every cached function of the process, on every thread, begins with no entries and with figures of its own.
+    At its end everything built in it is released, what `tenure.configure` has set is as before, and overrides and
+    clocks that were begun in it are over. Time is the system's, or what freezegun and time-machine show.
+
+    >>> import tenure, tenure.testing
+    >>> @tenure.cache_resource
+    ... def pool():
+    ...     return object()
+    >>> with tenure.testing.isolated():
+    ...     first = pool()
+    >>> with tenure.testing.isolated():
+    ...     assert pool() is not first
+    ...     pool.info().builds
+    1
+    """
+    it = _native.Isolated()
+    it.begin()
+    try:
+        yield
+    finally:
+        it.end()

@@ -72,7 +72,7 @@ impl Fleet {
         let address = settings.address()?;
         let me = random::draw()
             .map_err(|error| Error::setting(format!("a member has no name to be had: {error}")))?;
-        let valkey = Valkey::new(address, &settings.name, settings.answer);
+        let valkey = Valkey::new(address, &settings.name, &settings.secret, settings.answer);
         let fleet = Arc::new(Self {
             shared: Arc::new(Shared::new(me, settings, Box::new(valkey), listener)),
         });

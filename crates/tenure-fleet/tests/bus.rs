@@ -136,7 +136,7 @@ fn d1_a_server_that_comes_back_as_it_was_once_has_forgotten() {
     server.run();
     assert!(
         server
-            .command(&["HLEN", "{tenure:tenure}:v1:numbers"])
+            .command(&["HLEN", &server.name("numbers")])
             .contains(":3")
     );
     for member in &members {
@@ -253,14 +253,14 @@ fn d1_a_subscriber_that_was_dropped_for_being_slow_reads_what_it_missed() {
     let patient = support::settings(&proxy.url()).answer(BOUND);
     let (slow, other) = (Member::joined(patient), Member::joined(server.settings()));
     proxy.set(Mode::Hold);
-    let much = "x".repeat(1 << 16);
+    let (much, raised) = ("x".repeat(1 << 16), server.name("raised"));
     while server
         .command(&["CLIENT", "LIST"])
         .matches(" sub=1")
         .count()
         == 2
     {
-        server.command(&["PUBLISH", "{tenure:tenure}:v1:raised", &much]);
+        server.command(&["PUBLISH", &raised, &much]);
     }
     other.raise(function(1));
     other.fleet.members(BOUND).unwrap();

@@ -63,7 +63,7 @@ fn d3_a_permit_is_held_until_it_is_dropped_and_the_next_has_a_greater_number() {
         .fleet
         .ask_permit(key(&other), 1, move |permit| tell.send(permit).unwrap());
     // Renewed for longer than it lasts by itself, as the server counts.
-    let name = format!("{{tenure:tenure}}:v1:permit:{}", key(&one));
+    let name = server.name(&format!("permit:{}", key(&one)));
     let until = |server: &Server| server.command(&["ZRANGE", &name, "0", "-1", "WITHSCORES"]);
     let mut changes = 0;
     let mut last = until(&server);
@@ -101,10 +101,7 @@ fn d3_a_holder_whose_permit_ran_out_learns_of_it() {
     let Some(server) = server() else { return };
     let member = Member::joined(server.settings().lease(Duration::from_millis(150)));
     let permit = member.fleet.permit(key(&member), 1, &NEVER).unwrap();
-    server.command(&[
-        "DEL",
-        &format!("{{tenure:tenure}}:v1:permit:{}", key(&member)),
-    ]);
+    server.command(&["DEL", &server.name(&format!("permit:{}", key(&member)))]);
     while permit.is_held() {
         thread::yield_now();
     }
@@ -282,7 +279,7 @@ fn d1_numbers_that_are_too_many_fold_and_whoever_hears_it_clears_nothing() {
         one.raise(entry(at));
         assert_eq!(other.next(), cleared(entry(at)));
     }
-    let kept = || server.command(&["HLEN", "{tenure:tenure}:v1:numbers"]);
+    let kept = || server.command(&["HLEN", &server.name("numbers")]);
     // The epoch, the head, the function, what speaks for its entries, and ten of these.
     while !kept().contains(":14\r") {
         assert!(!kept().contains(":5\r"));
@@ -322,14 +319,14 @@ fn d1_numbers_that_are_old_fold_and_those_of_tags_into_everything() {
     one.raise(tag(1));
     one.fleet.members(BOUND).unwrap();
     while server
-        .command(&["HEXISTS", "{tenure:tenure}:v1:numbers", "clear:tags"])
+        .command(&["HEXISTS", &server.name("numbers"), "clear:tags"])
         .contains(":0")
     {
         thread::yield_now();
     }
     assert!(
         server
-            .command(&["EXISTS", "{tenure:tenure}:v1:ages"])
+            .command(&["EXISTS", &server.name("ages")])
             .contains(":0")
     );
     proxy.set(Mode::Forward);

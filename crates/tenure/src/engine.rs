@@ -4,7 +4,7 @@ use std::any::Any;
 use std::time::Duration;
 
 use crate::directory::{AnyFunction, Leftover, Weaks};
-use crate::ground::clock::{Clock, ManualClock, nanos};
+use crate::ground::clock::{Clock, ManualClock, SteeredClock, nanos};
 use crate::ground::sync::{Arc, OnceLock, Weak};
 use crate::host::Host;
 use crate::life::drain::{End, at_once};
@@ -103,6 +103,24 @@ impl Engine {
     #[must_use]
     pub fn with_clock(clock: ManualClock) -> Self {
         Self::on(Clock::Manual(clock))
+    }
+
+    /// An engine on the system's clock, which a test may hold and move. Deadlines happen in the background.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenure::{Engine, Function, KeyRef, Settings, SteeredClock};
+    /// let clock = SteeredClock::new();
+    /// let engine = Engine::with_steered(clock.clone());
+    /// # let settings = Settings::default().ttl(Duration::from_secs(60));
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", settings).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// clock.advance(Duration::from_secs(61)); // further than the `ttl`
+    /// assert_eq!(pools.peek(&KeyRef::EMPTY, |pool| *pool), None);
+    /// ```
+    #[must_use]
+    pub fn with_steered(clock: SteeredClock) -> Self {
+        Self::on(Clock::Steered(clock))
     }
 
     /// The engine of this process, which the functions of [`cache_resource`](crate::cache_resource)

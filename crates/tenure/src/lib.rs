@@ -140,6 +140,7 @@ mod program;
 mod registry;
 mod sessions;
 mod shutdown;
+pub mod testing;
 mod words;
 
 // In the order in which one needs them; what only front doors use is in `front`.
@@ -185,7 +186,7 @@ pub use words::error::Interrupt;
 // The engine without the macro.
 pub use engine::Engine;
 pub use function::Function;
-pub use ground::clock::ManualClock;
+pub use ground::clock::{ManualClock, SteeredClock};
 pub use key::{Encoder, Key, KeyRef};
 pub use words::behaviour::{Behaviour, ReleaseFailed};
 pub use words::bounds::{Failure, Resource};

@@ -26,6 +26,11 @@ pub(crate) struct BoundCached {
 }
 
 impl BoundCached {
+    /// The method, and the instance.
+    pub(crate) fn parts(&self) -> (&Py<Cached>, &Py<PyAny>) {
+        (&self.cached, &self.instance)
+    }
+
     pub(crate) fn make(
         cached: Bound<'_, Cached>,
         instance: Bound<'_, PyAny>,

@@ -31,7 +31,7 @@ impl Cached {
         let _current = Current::set(&self.func);
         let ended =
             interrupts::to_caller(py, || Ok(function.discard_where(|held| held.is(resource))))?;
-        if ended == 0 && callbacks(&function).kinds.is_foreign(resource) {
+        if ended == 0 && !self.is_replaced() && callbacks(&function).kinds.is_foreign(resource) {
             return Err(PyTypeError::new_err(format!(
                 "{name}.discard takes a resource that {name} returned, and was given {given}: {name} \
                  has returned nothing of this class. To end the entry of a call write \
@@ -117,6 +117,9 @@ impl Cached {
     }
 
     pub(crate) fn kept(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Option<Py<PyAny>>> {
+        if let Some(seen) = self.seen_instead(py, arguments) {
+            return Ok(seen);
+        }
         host::find(py)?;
         let _current = Current::set(&self.func);
         let (encoder, reading) = self.named_key(py, arguments)?;
@@ -148,6 +151,10 @@ impl Cached {
         let (args, kwargs) = &given;
         let kwargs = kwargs.as_ref().map(|it| it.bind(py));
         let array = ArgumentArray::new(None, args.bind(py), kwargs)?;
+        if self.seen_instead(py, array.arguments()).is_some() {
+            // Callers do not get what would be built.
+            return done.call1(py, (py.None(),)).map(drop);
+        }
         let encoder = self.key(py, array.arguments())?;
         let function = self.function(py)?;
         host::find(py)?;

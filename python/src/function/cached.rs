@@ -5,7 +5,9 @@
 //! `get_or_build`, which may run Python and holds no lock while it does.
 #![allow(unsafe_code)]
 
-use std::mem::offset_of;
+use std::ffi::c_void;
+use std::mem::{self, offset_of};
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use pyo3::exceptions::{PyException, PyStopIteration, PyTypeError};
@@ -33,15 +35,18 @@ use crate::function::plan::{Arguments, Plan};
 use crate::function::registration::{Known, KnownFunction, Registration, callbacks};
 use crate::function::remote::{Remote, settings_here};
 use crate::function::shape::{self, Shape};
+use crate::function::stand_in::{StandIn, StandIns};
 use crate::function::tags;
 use crate::function::vectorcall::{self, guarded};
 use crate::life::awaitables::{can_be_awaited, refused_awaitable};
+use crate::life::claims::Claim;
 use crate::life::failure::Failure;
 use crate::life::interrupts;
 use crate::life::measures::{added, present};
 use crate::life::raised::{Forked, interrupt, raised};
-use crate::life::resource::{Callbacks, Claim, Held, Kinds, Leave};
-use crate::process::{self, exit, worker};
+use crate::life::resource::{Callbacks, Held, Kinds, Leave};
+use crate::life::traces;
+use crate::process::{self, exit, steering, worker};
 use crate::program::host;
 use crate::program::scope;
 use crate::tasks::coroutines::Coroutines;
@@ -52,7 +57,10 @@ use crate::words::log::{self, Caller};
 /// A function whose results are kept. Made by `tenure.cache_resource`.
 #[pyclass(frozen, dict, weakref, module = "tenure", name = "CachedFunction")]
 pub(crate) struct Cached {
-    vectorcall: ffi::vectorcallfunc,
+    /// A `vectorcallfunc`, which the interpreter reads anew for each call.
+    vectorcall: AtomicPtr<c_void>,
+    /// What a test has put in its place.
+    stand_ins: StandIns,
     pub(super) plan: Plan,
     registration: Registration,
     pub(super) decorated: Decorated,
@@ -128,7 +136,8 @@ impl Cached {
             None => None,
         };
         let cached = Self {
-            vectorcall: if shape.is_async { call_async } else { call },
+            vectorcall: AtomicPtr::new(entrance(shape) as *mut c_void),
+            stand_ins: StandIns::default(),
             plan,
             registration: Registration::none(),
             decorated,
@@ -192,11 +201,56 @@ impl Cached {
     }
 
     pub(crate) fn vectorcall(&self) -> ffi::vectorcallfunc {
+        let entrance = self.vectorcall.load(Ordering::Relaxed);
+        // SAFETY: nothing else is ever stored there.
+        unsafe { mem::transmute::<*mut c_void, ffi::vectorcallfunc>(entrance) }
+    }
+
+    /// Puts something in its place. A hit of a function in whose place nothing stands pays nothing for it: calls
+    /// enter elsewhere meanwhile.
+    pub(crate) fn replace(&self, stand_in: StandIn) {
+        self.stand_ins.put(stand_in);
+        let entrance: ffi::vectorcallfunc = call_instead;
         self.vectorcall
+            .store(entrance as *mut c_void, Ordering::Relaxed);
+    }
+
+    /// Takes what has this number out of its place.
+    pub(crate) fn give_back(&self, number: u64) {
+        if self.stand_ins.take(number) {
+            let entrance = entrance(self.shape) as *mut c_void;
+            self.vectorcall.store(entrance, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn is_replaced(&self) -> bool {
+        !self.stand_ins.is_empty()
+    }
+
+    /// The answer to a call, if something stands in its place for it.
+    pub(crate) fn instead(
+        &self,
+        py: Python<'_>,
+        arguments: Arguments,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        self.stand_ins
+            .answer(py, self.coroutines.as_ref(), arguments)
+    }
+
+    /// What is seen in its place without a call, if anything stands there for it.
+    pub(super) fn seen_instead(
+        &self,
+        py: Python<'_>,
+        arguments: Arguments,
+    ) -> Option<Option<Py<PyAny>>> {
+        self.stand_ins.seen(py, arguments)
     }
 
     /// The function in the engine in force.
     pub(crate) fn function(&self, py: Python<'_>) -> PyResult<Arc<KnownFunction>> {
+        if process::asks_for_time() {
+            steering::look(py)?;
+        }
         self.registration.get(py, || self.register(py))
     }
 
@@ -215,6 +269,7 @@ impl Cached {
                 self.fingerprint.get_or_init(|| read)
             }
         };
+        process::note_use();
         let engine = process::engine();
         // What is asked of a resource is asked where it lives.
         let asked = self.remote.is_none().then_some(options);
@@ -278,7 +333,7 @@ impl Cached {
         arguments: Arguments,
         look: impl FnOnce(&Held) -> T,
     ) -> Option<T> {
-        let function = self.registration.peek(py)?;
+        let function = self.registration.at_hand(py)?;
         let mut encoder = Encoder::new();
         if !self.plan.encode_short(arguments, &mut encoder) {
             return None;
@@ -320,6 +375,9 @@ impl Cached {
     /// A call by whoever has the arguments laid out, as [`call`] and [`call_async`] answer it.
     pub(crate) fn call_any(slf: &Bound<'_, Self>, arguments: Arguments) -> PyResult<Py<PyAny>> {
         let py = slf.py();
+        if let Some(instead) = slf.get().instead(py, arguments)? {
+            return Ok(instead);
+        }
         match &slf.get().coroutines {
             None => slf.get().call(py, arguments),
             Some(coroutines) => coroutines.call(py, slf.as_any(), arguments, None),
@@ -533,6 +591,9 @@ impl Cached {
         };
         match resource {
             Ok(held) => {
+                if traces::are_kept() {
+                    traces::built(py, self.name(), held.object(py));
+                }
                 self.mind_forks(&held.object(py).clone());
                 Ok(match gauge.zip(before) {
                     Some((gauge, before)) => held.weighing(added(gauge, before)),
@@ -635,6 +696,7 @@ impl Cached {
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.func)?;
+        self.stand_ins.traverse(visit)?;
         if let Some(coroutines) = &self.coroutines {
             coroutines.traverse(visit)?;
         }
@@ -727,6 +789,27 @@ pub(crate) unsafe extern "C" fn call(
         Some(object) => object.into_ptr(),
         None => guarded(|py| cached.get().call(py, arguments)),
     }
+}
+
+/// The entrance of every call of a `Cached` while something stands in its place.
+///
+/// # Safety
+/// As for [`call`].
+unsafe extern "C" fn call_instead(
+    callable: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    flagged: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let arguments = Arguments::new(arguments, flagged, names);
+    // SAFETY: as in `call`.
+    let cached = unsafe { called(callable) };
+    guarded(|_| Cached::call_any(&cached, arguments))
+}
+
+/// Where the calls of a function of this shape enter.
+fn entrance(shape: Shape) -> ffi::vectorcallfunc {
+    if shape.is_async { call_async } else { call }
 }
 
 /// The callable that the interpreter calls, borrowed.

@@ -9,7 +9,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::function::argument_array::ArgumentArray;
 use crate::function::cached::Cached;
-use crate::life::resource::Claim;
+use crate::life::claims::Claim;
 use crate::words::code;
 
 /// A resource on loan: `with f.lease(args) as resource`.
@@ -58,6 +58,9 @@ impl Leased {
         }
         let kwargs = self.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
         let array = ArgumentArray::new(None, self.args.bind(py), kwargs)?;
+        if let Some(instead) = self.cached.get().instead(py, array.arguments())? {
+            return Ok(instead);
+        }
         let (object, claim) = self.cached.get().claimed(py, array.arguments())?;
         self.add(claim);
         Ok(object)
@@ -76,6 +79,9 @@ impl Leased {
         };
         let kwargs = it.kwargs.as_ref().map(|kwargs| kwargs.bind(py));
         let array = ArgumentArray::new(None, it.args.bind(py), kwargs)?;
+        if let Some(instead) = cached.get().instead(py, array.arguments())? {
+            return Ok(instead);
+        }
         coroutines.call(py, cached.as_any(), array.arguments(), Some(slf.as_any()))
     }
 

@@ -98,6 +98,14 @@ impl Arguments {
         self.first
     }
 
+    /// The first one by position, or null.
+    pub(crate) fn foremost(&self) -> *mut ffi::PyObject {
+        match self.positional {
+            0 => std::ptr::null_mut(),
+            _ => self.get(0),
+        }
+    }
+
     pub(crate) fn positional(&self) -> usize {
         self.positional
     }

@@ -1,7 +1,7 @@
 //! A decorated function's registration with the engine in force.
 //!
-//! Mostly there is one engine, and a look at its number is all that a hit pays. In a child process
-//! and under a hand-driven clock the function is registered anew when it is first used there.
+//! Mostly there is one engine, and a look at its number is all that a hit pays. In a child process, in an
+//! isolated test and under a hand-driven clock the function is registered anew when it is first used there.
 #![allow(unsafe_code)]
 
 use std::any::Any;
@@ -16,7 +16,7 @@ use tenure::front::Registered;
 
 use crate::life::failure::Failure;
 use crate::life::resource::{Callbacks, Held};
-use crate::process::{self, Standing};
+use crate::process;
 
 pub(crate) type Known = Registered<Held, Failure>;
 pub(crate) type KnownFunction = Function<Held, Failure>;
@@ -32,13 +32,12 @@ pub(crate) fn callbacks(function: &KnownFunction) -> &Callbacks {
         .expect("a Python function is registered with its callbacks")
 }
 
-/// A function's registration with the engine in force, and with the program's own one while that
-/// stands aside.
+/// A function's registration with the engine in force, and with those below it.
 pub(crate) struct Registration {
     /// From an `Arc`, or null; changed and read only by who holds the interpreter.
     known: AtomicPtr<Known>,
     generation: AtomicU32,
-    aside: Mutex<Option<Numbered>>,
+    aside: Mutex<Vec<Numbered>>,
     /// The collector has found it to be garbage, which it says once.
     was_garbage: AtomicBool,
 }
@@ -51,7 +50,7 @@ struct Numbered {
 
 impl Drop for Numbered {
     fn drop(&mut self) {
-        if process::standing(self.generation) == Standing::Foreign {
+        if process::is_left_behind(self.generation) {
             mem::forget(self.known.take());
         }
     }
@@ -63,7 +62,7 @@ impl Registration {
         Self {
             known: AtomicPtr::new(ptr::null_mut()),
             generation: AtomicU32::new(NONE),
-            aside: Mutex::new(None),
+            aside: Mutex::new(Vec::new()),
             was_garbage: AtomicBool::new(false),
         }
     }
@@ -76,11 +75,26 @@ impl Registration {
         unsafe { self.known() }.map(Registered::function)
     }
 
+    /// The function as [`peek`](Self::peek) finds it, unless something is to be done before each call.
+    #[inline]
+    pub(crate) fn at_hand(&self, _: Python<'_>) -> Option<&Arc<KnownFunction>> {
+        // SAFETY: the caller holds the interpreter.
+        unsafe { self.known_as(process::generation_for_hits()) }.map(Registered::function)
+    }
+
     /// # Safety
     /// The caller holds the interpreter for as long as it uses what it gets.
     #[inline]
     unsafe fn known(&self) -> Option<&Known> {
-        if self.generation.load(Ordering::Relaxed) != process::generation() {
+        // SAFETY: the caller's promise.
+        unsafe { self.known_as(process::generation()) }
+    }
+
+    /// # Safety
+    /// As above.
+    #[inline]
+    unsafe fn known_as(&self, generation: u32) -> Option<&Known> {
+        if self.generation.load(Ordering::Relaxed) != generation {
             return None;
         }
         // SAFETY: the pointer is that of a live `Arc`, which is let go only by who holds the
@@ -154,12 +168,14 @@ impl Registration {
             known: self.replace(Arc::into_raw(known).cast_mut()),
         };
         self.generation.store(generation, Ordering::Release);
-        let stays = before.generation != generation
-            && process::standing(before.generation) == Standing::Own;
-        let gone = if stays {
-            self.aside().replace(before)
-        } else {
-            Some(before)
+        let gone: Vec<Numbered> = {
+            let mut aside = self.aside();
+            let all = mem::take(&mut *aside).into_iter().chain([before]);
+            let (left, gone) = all.partition(|it| {
+                it.known.is_some() && it.generation != generation && process::is_live(it.generation)
+            });
+            *aside = left;
+            gone
         };
         drop(gone);
         Ok(())
@@ -167,13 +183,11 @@ impl Registration {
 
     fn take_aside(&self, generation: u32) -> Option<Arc<Known>> {
         let mut aside = self.aside();
-        if aside.as_ref()?.generation != generation {
-            return None;
-        }
-        aside.take()?.known.take()
+        let at = aside.iter().position(|it| it.generation == generation)?;
+        aside.swap_remove(at).known.take()
     }
 
-    fn aside(&self) -> std::sync::MutexGuard<'_, Option<Numbered>> {
+    fn aside(&self) -> std::sync::MutexGuard<'_, Vec<Numbered>> {
         self.aside.lock().expect("nothing panics under this lock")
     }
 }

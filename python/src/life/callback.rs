@@ -9,6 +9,7 @@ use tenure::Cause;
 
 use crate::caller::user_code;
 use crate::life::awaitables;
+use crate::life::traces;
 use crate::words::code;
 use crate::words::info::EntryInfo;
 use crate::words::log;
@@ -83,6 +84,7 @@ pub(crate) fn release_raised(
         Part::Teardown => "the teardown",
         Part::Either => "the release",
     };
+    traces::release_failed(function);
     let why = cause.map_or_else(String::new, |cause| format!(" (cause: {cause})"));
     log::error(py, &format!("{part} of {function} raised{why}"), error);
 }

@@ -6,9 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::any::Any;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyStopIteration};
@@ -27,10 +25,12 @@ use crate::decoration::fingerprint::{Decoration, Firsts};
 use crate::decoration::provenance;
 use crate::function::shape;
 use crate::life::callback::{KEEP_IF, OnRelease, Part, Question, VALIDATE, release_raised};
+use crate::life::claims::{self, Claim};
 use crate::life::failure::Failure;
 use crate::life::interrupts;
 use crate::life::measures::{Weight, own_ttl};
 use crate::life::raised::{Forked, interrupt};
+use crate::life::traces;
 use crate::process::{self, fleet};
 use crate::program::scope::Sharing;
 use crate::tasks::ticket::{BoundToLoop, LoopState, Releasing};
@@ -116,10 +116,7 @@ impl Held {
 
     /// Keeps it from being released until the claim is dropped.
     pub(crate) fn claim(&self, py: Python<'_>) -> Claim {
-        let object = self.object.clone_ref(py);
-        CLAIMED.fetch_add(1, Ordering::Relaxed);
-        *claims().entry(address(&object)).or_default() += 1;
-        Claim { object }
+        Claim::new(self.object.clone_ref(py))
     }
 
     /// Whether it is this very object.
@@ -133,44 +130,7 @@ impl Held {
     }
 
     fn is_claimed(&self, _: Python<'_>) -> bool {
-        claims().contains_key(&address(&self.object))
-    }
-}
-
-/// How many claims there are on each object that has any, by address: a claim holds a reference,
-/// so no other object can come to stand there. Locked only by who holds the interpreter, so that it
-/// is free after a fork.
-static CLAIMS: LazyLock<Mutex<HashMap<usize, usize>>> = LazyLock::new(Mutex::default);
-
-/// How many claims there are in all. Whoever looks at an object that has ended, with a claim on it,
-/// sees that one: it was made before the lease of its entry was given back.
-static CLAIMED: AtomicUsize = AtomicUsize::new(0);
-
-fn claims() -> MutexGuard<'static, HashMap<usize, usize>> {
-    CLAIMS.lock().expect("nothing panics under this lock")
-}
-
-fn address(object: &Py<PyAny>) -> usize {
-    object.as_ptr().addr()
-}
-
-/// A caller's wish that an object stay.
-pub(crate) struct Claim {
-    object: Py<PyAny>,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        CLAIMED.fetch_sub(1, Ordering::Relaxed);
-        // The object itself is let go after the lock.
-        let mut claims = claims();
-        let address = address(&self.object);
-        if let Some(count) = claims.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                claims.remove(&address);
-            }
-        }
+        claims::is_claimed(self.object.as_ptr().addr())
     }
 }
 
@@ -471,6 +431,9 @@ impl Behaviour<Held> for Callbacks {
         attach::with(|py| {
             let Held { object, leave, .. } = value;
             let object = object.into_bound(py);
+            if traces::are_kept() {
+                traces::released(py, &object);
+            }
             match leave.map(|it| *it) {
                 Some(Leave::OnLoop { home, keeper, .. }) => {
                     self.begin_on_loop(py, &object, (&home, keeper), cause, later)
@@ -518,7 +481,7 @@ impl Behaviour<Held> for Callbacks {
     }
 
     fn is_claimed(&self, value: &Held) -> bool {
-        if CLAIMED.load(Ordering::Relaxed) == 0 {
+        if !claims::are_any() {
             return false;
         }
         attach::with(|py| value.is_claimed(py)).unwrap_or(false)

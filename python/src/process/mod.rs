@@ -1,9 +1,9 @@
 //! The engines of this process, and which of them is in force.
 //!
 //! There is one for the program, another one after each fork, so that a child never touches a lock
-//! that some thread of its parent held, and one for each hand-driven clock, in force while that
-//! lives. A *generation* is the number of the engine in force; what was registered under another
-//! number is registered anew.
+//! that some thread of its parent held, and others for tests: a hand-driven clock and an isolated test
+//! have one each, on top of those that were there before, and in force until they end. A *generation*
+//! is the number of the engine in force; what was registered under another number is registered anew.
 #![allow(unsafe_code)]
 
 pub(crate) mod exit;
@@ -12,6 +12,7 @@ pub(crate) mod fork;
 pub(crate) mod shutdown;
 #[cfg(unix)]
 pub(crate) mod signals;
+pub(crate) mod steering;
 pub(crate) mod worker;
 
 use std::ptr;
@@ -30,13 +31,42 @@ use crate::caller::attach;
 /// Leaked, since anyone may hold a reference.
 static IN_FORCE: AtomicPtr<Engine> = AtomicPtr::new(ptr::null_mut());
 
-/// The program's own engine, which stands aside while a hand-driven clock lives.
+/// The program's own engine, which stands aside while another one is on top of it.
 static OWN: AtomicPtr<Engine> = AtomicPtr::new(ptr::null_mut());
 
 /// The number of the engine in force, of the program's own one, and the last one given.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 static OWN_GENERATION: AtomicU32 = AtomicU32::new(0);
 static LAST_GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// The number of the engine in force, for hits: [`ASKS_FIRST`] where its time is asked for before each call.
+static FOR_HITS: AtomicU32 = AtomicU32::new(0);
+
+/// The number that no registration has, so that no call finds its entry at once.
+const ASKS_FIRST: u32 = u32::MAX - 1;
+
+/// The engines on top of the program's own one, the last one on top. Written anew, by who holds the
+/// interpreter, and leaked as the engines are: no lock that another thread could hold in a fork.
+static LAYERS: AtomicPtr<Vec<Layer>> = AtomicPtr::new(ptr::null_mut());
+
+/// An engine on top of those below it.
+#[derive(Clone)]
+struct Layer {
+    generation: u32,
+    engine: &'static Engine,
+    time: Time,
+    /// For a while it is as if it were not there.
+    stands_aside: bool,
+}
+
+/// Whether the time of an engine is set by somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Time {
+    /// It has its own.
+    Own,
+    /// It is asked for before each call.
+    AskedFor,
+}
 
 /// The engine in force.
 pub(crate) fn engine() -> &'static Engine {
@@ -72,6 +102,18 @@ pub(crate) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+/// That number for a hit, which has to look no further where it is the number of a registration.
+#[inline]
+pub(crate) fn generation_for_hits() -> u32 {
+    FOR_HITS.load(Ordering::Relaxed)
+}
+
+/// Whether the time of the engine in force is to be asked for before a call.
+#[inline]
+pub(crate) fn asks_for_time() -> bool {
+    generation_for_hits() == ASKS_FIRST
+}
+
 /// The number of the program's own engine: another one in each process.
 pub(crate) fn own_generation() -> u32 {
     OWN_GENERATION.load(Ordering::Relaxed)
@@ -82,7 +124,7 @@ pub(crate) fn own_generation() -> u32 {
 pub(crate) enum Standing {
     /// The program's own engine.
     Own,
-    /// Of a hand-driven clock.
+    /// Of a test, or of a hand-driven clock.
     Temporary,
     /// Of a parent process: not even to be dropped.
     Foreign,
@@ -101,8 +143,30 @@ pub(crate) fn is_left_behind(generation: u32) -> bool {
     standing(generation) == Standing::Foreign
 }
 
-fn next_generation() -> u32 {
-    LAST_GENERATION.fetch_add(1, Ordering::Relaxed) + 1
+/// Whether the engine of this generation is the program's own, or one on top of it that has not ended.
+pub(crate) fn is_live(generation: u32) -> bool {
+    match standing(generation) {
+        Standing::Own => true,
+        Standing::Foreign => false,
+        Standing::Temporary => layers().iter().any(|it| it.generation == generation),
+    }
+}
+
+fn layers() -> &'static [Layer] {
+    let layers = LAYERS.load(Ordering::Acquire);
+    if layers.is_null() {
+        return &[];
+    }
+    // SAFETY: it came from a box and is never freed.
+    unsafe { &*layers }
+}
+
+fn set_layers(layers: Vec<Layer>) {
+    let layers = match layers.is_empty() {
+        true => ptr::null_mut(),
+        false => Box::into_raw(Box::new(layers)),
+    };
+    LAYERS.store(layers, Ordering::Release);
 }
 
 /// In a child process: forgets everything, since what is cached belongs to the parent.
@@ -110,31 +174,101 @@ pub(crate) fn after_fork() {
     let generation = next_generation();
     OWN_GENERATION.store(generation, Ordering::Relaxed);
     GENERATION.store(generation, Ordering::Relaxed);
-    for held in [&IN_FORCE, &OWN] {
-        let engine = held.swap(ptr::null_mut(), Ordering::AcqRel);
-        if !engine.is_null() {
-            leaked(engine).abandon();
-        }
+    FOR_HITS.store(generation, Ordering::Relaxed);
+    for layer in layers() {
+        layer.engine.abandon();
+    }
+    set_layers(Vec::new());
+    IN_FORCE.store(ptr::null_mut(), Ordering::Release);
+    let own = OWN.swap(ptr::null_mut(), Ordering::AcqRel);
+    if !own.is_null() {
+        leaked(own).abandon();
     }
     OVER.store(false, Ordering::Relaxed);
 }
 
-/// Puts another engine in force, until [`reinstate`].
-pub(crate) fn supplant(engine: &Engine) -> u32 {
+/// Puts another engine on top, until it is [taken off](take_off). Gives its number.
+pub(crate) fn put_on(engine: &Engine, time: Time) -> u32 {
     self::engine();
-    let engine = Box::into_raw(Box::new(engine.clone()));
-    IN_FORCE.store(engine, Ordering::Release);
     let generation = next_generation();
-    GENERATION.store(generation, Ordering::Release);
+    let layer = Layer {
+        generation,
+        engine: leaked(Box::into_raw(Box::new(engine.clone()))),
+        time,
+        stands_aside: false,
+    };
+    set_layers(layers().iter().cloned().chain([layer]).collect());
+    put_in_force();
     generation
 }
 
-/// Puts the program's own engine in force again.
-pub(crate) fn reinstate() {
-    let own = OWN.load(Ordering::Acquire);
-    IN_FORCE.store(own, Ordering::Release);
-    let generation = OWN_GENERATION.load(Ordering::Relaxed);
+/// The engines from this one up, the uppermost first.
+pub(crate) fn from_the_top(generation: u32) -> Vec<&'static Engine> {
+    let is_above = |it: &&Layer| it.generation >= generation;
+    layers()
+        .iter()
+        .rev()
+        .filter(is_above)
+        .map(|it| it.engine)
+        .collect()
+}
+
+/// Takes an engine off, and whatever is on top of it.
+pub(crate) fn take_off(generation: u32) {
+    let left = layers().iter().filter(|it| it.generation < generation);
+    set_layers(left.cloned().collect());
+    put_in_force();
+}
+
+/// The highest number of an engine that a function was registered with.
+static LAST_USED: AtomicU32 = AtomicU32::new(0);
+
+/// A function is registered with the engine in force.
+pub(crate) fn note_use() {
+    LAST_USED.fetch_max(generation(), Ordering::Relaxed);
+}
+
+/// Whether a function was registered with this engine, or one above it.
+pub(crate) fn was_used(generation: u32) -> bool {
+    LAST_USED.load(Ordering::Relaxed) >= generation
+}
+
+/// Has an engine stand aside for a while, as if it were not there, or ends that.
+pub(crate) fn stand_aside(generation: u32, stands_aside: bool) {
+    let mut all = layers().to_vec();
+    for layer in &mut all {
+        layer.stands_aside = match layer.generation >= generation {
+            true => stands_aside,
+            false => layer.stands_aside,
+        };
+    }
+    set_layers(all);
+    put_in_force();
+}
+
+/// Puts the uppermost engine in force that does not stand aside.
+fn put_in_force() {
+    let top = layers().iter().rev().find(|it| !it.stands_aside);
+    let own = OWN_GENERATION.load(Ordering::Relaxed);
+    let (engine, generation, time) = match top {
+        Some(top) => (
+            ptr::from_ref(top.engine).cast_mut(),
+            top.generation,
+            top.time,
+        ),
+        None => (OWN.load(Ordering::Acquire), own, Time::Own),
+    };
+    IN_FORCE.store(engine, Ordering::Release);
     GENERATION.store(generation, Ordering::Release);
+    let for_hits = match time {
+        Time::Own => generation,
+        Time::AskedFor => ASKS_FIRST,
+    };
+    FOR_HITS.store(for_hits, Ordering::Release);
+}
+
+fn next_generation() -> u32 {
+    LAST_GENERATION.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 /// The configuration of the engine in force. Locked only by who holds the interpreter, so that it
@@ -178,17 +312,10 @@ fn shutdown_by(rest: &impl Fn() -> Duration) -> bool {
     all
 }
 
-/// The engine in force, and the program's own one where that is another.
+/// All engines, the one on top first, and the program's own one last.
 fn engines() -> Vec<&'static Engine> {
-    let in_force = IN_FORCE.load(Ordering::Acquire);
-    let own = OWN.load(Ordering::Acquire);
-    let mut engines = Vec::new();
-    if !in_force.is_null() {
-        engines.push(leaked(in_force));
-        if own != in_force {
-            engines.push(leaked(own));
-        }
-    }
+    let mut engines = from_the_top(0);
+    engines.extend(own_engine());
     engines
 }
 

@@ -21,6 +21,7 @@ use crate::life::interrupts;
 use crate::life::measures::{added, present};
 use crate::life::raised::raised;
 use crate::life::resource::{Held, Leave};
+use crate::life::traces;
 use crate::process;
 use crate::tasks::frames::{self, Frame, FrameKind};
 use crate::tasks::ticket::LoopState;
@@ -193,6 +194,9 @@ impl TaskBuild {
             home: home.unbind(),
             keeper,
         };
+        if traces::are_kept() {
+            traces::built_by_task(py, self.name(), &resource);
+        }
         // A handle lives on no loop.
         let leave = (!self.cached.get().is_remote()).then_some(leave);
         let mut held = held(py, &self.function, resource, leave);

@@ -22,6 +22,7 @@ use crate::life::failure::Failure;
 use crate::life::interrupts;
 use crate::life::raised::interrupt;
 use crate::life::resource::Held;
+use crate::life::traces;
 use crate::process;
 use crate::program::host;
 use crate::tasks::build::TaskBuild;
@@ -73,6 +74,9 @@ impl TaskCall {
         leased: Option<Py<Leased>>,
     ) -> PyResult<Self> {
         let py = cached.py();
+        if traces::are_kept() {
+            traces::task_calls(py)?;
+        }
         let array = ArgumentArray::new(None, &args, kwargs.as_ref())?;
         let key = cached.get().key(py, array.arguments())?;
         let function = cached.get().function(py)?;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::caller::user_code;
@@ -17,6 +18,8 @@ pub(crate) struct Coroutines {
     ready: Py<PyAny>,
     /// Makes that of a call which has to find, wait or build.
     call: Py<PyAny>,
+    /// Makes that of a call of what stands in the function's place.
+    instead: Py<PyAny>,
     /// Whether it has been said that a resource outlives its loop.
     has_told: AtomicBool,
 }
@@ -26,10 +29,11 @@ impl Coroutines {
         let py = func.py();
         let loops = py.import(intern!(py, "tenure._loops"))?;
         let made = loops.call_method1(intern!(py, "coroutines"), (func,))?;
-        let (ready, call) = made.extract()?;
+        let (ready, call, instead) = made.extract()?;
         Ok(Self {
             ready,
             call,
+            instead,
             has_told: AtomicBool::new(false),
         })
     }
@@ -39,6 +43,21 @@ impl Coroutines {
     pub(crate) fn ready(&self, resource: &Py<PyAny>) -> *mut ffi::PyObject {
         // SAFETY: two live objects, by someone who has the interpreter and so the resource.
         unsafe { ffi::PyObject_CallOneArg(self.ready.as_ptr(), resource.as_ptr()) }
+    }
+
+    /// The coroutine that gives what stands in the function's place.
+    pub(crate) fn of_value(&self, py: Python<'_>, value: &Py<PyAny>) -> PyResult<Py<PyAny>> {
+        self.ready.call1(py, (value,))
+    }
+
+    /// The coroutine that gives what a function in this one's place gives, which may be async.
+    pub(crate) fn of_function(
+        &self,
+        function: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        self.instead.call1(function.py(), (function, args, kwargs))
     }
 
     /// The coroutine of a call of `cached` that has yet to find its resource; a lease takes it.
@@ -74,6 +93,7 @@ impl Coroutines {
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.ready)?;
-        visit.call(&self.call)
+        visit.call(&self.call)?;
+        visit.call(&self.instead)
     }
 }

@@ -35,10 +35,10 @@ pub(crate) struct Valkey {
 }
 
 impl Valkey {
-    pub(crate) fn new(address: Address, fleet: &str, bound: Duration) -> Self {
+    pub(crate) fn new(address: Address, fleet: &str, secret: &[u8], bound: Duration) -> Self {
         Self {
             address,
-            names: Names::new(fleet),
+            names: Names::new(fleet, secret),
             bound,
         }
     }

@@ -3,7 +3,8 @@
 use crate::mark::Mark;
 
 /// The names of one fleet. What stands in braces has all of them on one node of a cluster; `v1` is the version of what is
-/// written there, so that members of different versions do not misread each other.
+/// written there, so that members of different versions do not misread each other; and what follows stands for the secret,
+/// so that those with another one are in another fleet.
 #[derive(Clone)]
 pub(crate) struct Names {
     /// A hash: the epoch, the head, and a number for each topic. One key for all of them, so that a server that throws
@@ -21,8 +22,10 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn new(fleet: &str) -> Self {
-        let before = format!("{{tenure:{fleet}}}:v1:");
+    pub(crate) fn new(fleet: &str, secret: &[u8]) -> Self {
+        let [a, b, c, d, ..] = blake3::derive_key("tenure fleet v1 name", secret);
+        let secret = u32::from_be_bytes([a, b, c, d]);
+        let before = format!("{{tenure:{fleet}}}:v1:{secret:08x}:");
         let name = |what: &str| format!("{before}{what}");
         Self {
             numbers: name("numbers"),

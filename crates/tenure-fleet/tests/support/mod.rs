@@ -175,6 +175,14 @@ impl Server {
     }
 
     /// A command from outside, by the server's own client protocol, and what came back.
+    /// The name on the server of something of the one fleet there.
+    pub fn name(&self, what: &str) -> String {
+        let known = self.command(&["KEYS", "{tenure:*:numbers"]);
+        let numbers = known.lines().find(|line| line.starts_with("{tenure:"));
+        let before = numbers.and_then(|it| it.strip_suffix("numbers"));
+        format!("{}{what}", before.expect("a member has joined"))
+    }
+
     pub fn command(&self, words: &[&str]) -> String {
         use std::io::{Read, Write};
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();

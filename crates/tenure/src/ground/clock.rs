@@ -2,7 +2,7 @@
 //!
 //! A hit reads the coarse clock, which may lag by one tick of the system; where that could matter
 //! (a deadline within [`COARSE_SLACK`]) the precise one decides. A [`ManualClock`] stands still
-//! until a test moves it.
+//! until a test moves it; a [`SteeredClock`] runs with the system's until it is held or moved.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,10 +76,132 @@ impl ManualClock {
     }
 }
 
+/// A clock that runs with the system's until it is held or moved forward, for tests whose time another tool
+/// sets. Its clones are the same clock.
+///
+/// It is steered by one thread at a time, and read by any.
+///
+/// ```
+/// use std::time::Duration;
+/// use tenure::{Engine, Function, KeyRef, Settings, SteeredClock};
+///
+/// let clock = SteeredClock::new();
+/// let engine = Engine::with_steered(clock.clone());
+/// let settings = Settings::default().ttl(Duration::from_secs(3600));
+/// let pools = Function::<u32, ()>::plain(&engine, "pool", settings)?;
+/// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+///
+/// clock.hold(); // nothing grows older now
+/// clock.advance(Duration::from_secs(3601));
+/// engine.run_due();
+/// assert_eq!(pools.info().entries, 0);
+/// clock.run_on();
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct SteeredClock(Arc<Steered>);
+
+#[derive(Debug)]
+struct Steered {
+    /// Where it stands, [`NEVER`] while it runs.
+    held: AtomicU64,
+    /// How far it is before the system's, which may be negative: it wraps.
+    ahead: AtomicU64,
+}
+
+impl Default for SteeredClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SteeredClock {
+    /// A clock that runs, at the system's time.
+    ///
+    /// ```
+    /// let engine = tenure::Engine::with_steered(tenure::SteeredClock::new());
+    /// assert!(engine.shutdown());
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Steered {
+            held: AtomicU64::new(NEVER),
+            ahead: AtomicU64::new(0),
+        }))
+    }
+
+    /// Has it stand still where it is.
+    ///
+    /// ```
+    /// let clock = tenure::SteeredClock::new();
+    /// clock.hold();
+    /// assert!(clock.is_held());
+    /// ```
+    pub fn hold(&self) {
+        self.0.held.store(self.precise(), Ordering::SeqCst);
+    }
+
+    /// Whether it stands still.
+    ///
+    /// ```
+    /// assert!(!tenure::SteeredClock::new().is_held());
+    /// ```
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.0.held.load(Ordering::SeqCst) != NEVER
+    }
+
+    /// Moves it forward, whether it runs or stands still. What a deadline asked for meanwhile happens in
+    /// [`Engine::run_due`](crate::Engine::run_due), or a little later on the background thread.
+    ///
+    /// ```
+    /// let clock = tenure::SteeredClock::new();
+    /// clock.advance(std::time::Duration::from_secs(60));
+    /// ```
+    pub fn advance(&self, by: Duration) {
+        let moved = if self.is_held() {
+            &self.0.held
+        } else {
+            &self.0.ahead
+        };
+        moved.fetch_add(nanos(by), Ordering::SeqCst);
+    }
+
+    /// Has it run again, from where it stands.
+    ///
+    /// ```
+    /// let clock = tenure::SteeredClock::new();
+    /// clock.hold();
+    /// clock.run_on();
+    /// assert!(!clock.is_held());
+    /// ```
+    pub fn run_on(&self) {
+        let held = self.0.held.load(Ordering::SeqCst);
+        if held != NEVER {
+            let ahead = held.wrapping_sub(system::precise());
+            self.0.ahead.store(ahead, Ordering::SeqCst);
+            // After it, so that nobody reads the old difference.
+            self.0.held.store(NEVER, Ordering::SeqCst);
+        }
+    }
+
+    fn precise(&self) -> Nanos {
+        self.at(system::precise)
+    }
+
+    fn at(&self, system: impl FnOnce() -> Nanos) -> Nanos {
+        match self.0.held.load(Ordering::SeqCst) {
+            NEVER => system().wrapping_add(self.0.ahead.load(Ordering::SeqCst)),
+            held => held,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum Clock {
     System,
     Manual(ManualClock),
+    Steered(SteeredClock),
 }
 
 impl Clock {
@@ -88,6 +210,7 @@ impl Clock {
         match self {
             Self::System => system::precise(),
             Self::Manual(clock) => clock.now.load(Ordering::SeqCst),
+            Self::Steered(clock) => clock.precise(),
         }
     }
 
@@ -103,6 +226,7 @@ impl Clock {
         match self {
             Self::System => system::coarse(),
             Self::Manual(clock) => clock.now.load(Ordering::SeqCst),
+            Self::Steered(clock) => clock.at(system::coarse),
         }
     }
 
@@ -114,6 +238,9 @@ impl Clock {
                 coarse.saturating_add(COARSE_SLACK) >= deadline && system::precise() >= deadline
             }
             Self::Manual(_) => coarse >= deadline,
+            Self::Steered(clock) => {
+                coarse.saturating_add(COARSE_SLACK) >= deadline && clock.precise() >= deadline
+            }
         }
     }
 

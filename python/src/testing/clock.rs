@@ -1,4 +1,4 @@
-//! Time driven by hand, for the tests of programs; `tenure.testing` is its public face.
+//! Time driven by hand, for the tests of programs.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tenure::{Config, Engine, ManualClock};
 
-use crate::process;
+use crate::process::{self, Time};
 use crate::program::host;
 use crate::words::log::Caller;
 use crate::words::values;
@@ -33,13 +33,23 @@ struct Entered {
 /// Entries that were built at one standing moment have times some nanoseconds apart.
 const TELLS_APART: Duration = Duration::from_micros(1);
 
-/// The generation of the clock in force, 0 where there is none.
-static IN_FORCE: Mutex<u32> = Mutex::new(0);
+/// The clock in force, and the number of its engine.
+static IN_FORCE: Mutex<Option<(u32, ManualClock)>> = Mutex::new(None);
+
+/// The time that a test has in its hands.
+pub(crate) fn in_force() -> Option<ManualClock> {
+    lock(&IN_FORCE).as_ref().map(|it| it.1.clone())
+}
+
+/// The engines from this one up have ended, and the clock with its engine.
+pub(crate) fn forget_from(generation: u32) {
+    lock(&IN_FORCE).take_if(|it| it.0 >= generation);
+}
 
 /// A child process is outside the clock of its parent.
 pub(crate) fn after_fork() {
     // No other thread holds it: that would need the interpreter, which the one that forks has.
-    *lock(&IN_FORCE) = 0;
+    *lock(&IN_FORCE) = None;
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -47,9 +57,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Clock {
-    fn engine(&self) -> PyResult<Engine> {
-        let engine = lock(&self.entered).as_ref().map(|it| it.engine.clone());
-        engine.ok_or_else(|| {
+    fn generation(&self) -> PyResult<u32> {
+        let generation = lock(&self.entered).as_ref().map(|it| it.generation);
+        generation.ok_or_else(|| {
             PyRuntimeError::new_err(
                 "this clock is not in force. Example: with tenure.testing.clock() as clock: \
                  clock.advance(\"1h\")",
@@ -79,9 +89,9 @@ impl Clock {
         let host = host::get(py);
         let taken = {
             let mut in_force = lock(&IN_FORCE);
-            if *in_force == 0 {
-                let generation = process::supplant(&engine);
-                *in_force = generation;
+            if in_force.is_none() {
+                let generation = process::put_on(&engine, Time::Own);
+                *in_force = Some((generation, clock.time.clone()));
                 *lock(&clock.entered) = Some(Entered {
                     engine,
                     generation,
@@ -112,18 +122,19 @@ impl Clock {
         let Some(entered) = lock(&self.entered).take() else {
             return;
         };
-        if *lock(&IN_FORCE) != entered.generation {
-            // A child process that was forked within the block has left it already.
+        if !process::is_live(entered.generation) {
+            // A child process that was forked within the block has left it already, and so has a test that
+            // is over.
             return;
         }
         py.detach(|| {
             entered.engine.shutdown();
             entered.engine.retire();
         });
-        process::reinstate();
+        process::take_off(entered.generation);
         process::configure(entered.config);
         host::set(py, entered.host);
-        *lock(&IN_FORCE) = 0;
+        forget_from(entered.generation);
     }
 
     /// Moves the time forward, and does on this thread what has become due: releases what has
@@ -132,11 +143,16 @@ impl Clock {
     /// `by` has the forms of `ttl`. What begins then begins at the new time: a drain that starts
     /// because of an expiry takes another step.
     fn advance(&self, py: Python<'_>, by: &Bound<'_, PyAny>) -> PyResult<()> {
-        let engine = self.engine()?;
+        let generation = self.generation()?;
         values::mind_unit("advance", by, Caller::Here)?;
         let by = values::duration("advance", by)?.unwrap_or_default();
         self.time.advance(by.saturating_add(TELLS_APART));
-        py.detach(|| engine.run_due());
+        // What is isolated within the block goes by this clock too.
+        py.detach(|| {
+            for engine in process::from_the_top(generation) {
+                engine.run_due();
+            }
+        });
         Ok(())
     }
 }
