@@ -1,6 +1,7 @@
 //! A build that a task carries.
 
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::exceptions::asyncio::CancelledError;
@@ -10,7 +11,6 @@ use pyo3::types::PyList;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::{BuildError, Detached};
 
-use crate::caller::attach;
 use crate::function::again::Given;
 use crate::function::cached::{Cached, held};
 use crate::function::registration::KnownFunction;
@@ -25,7 +25,7 @@ use crate::life::traces;
 use crate::process;
 use crate::tasks::frames::{self, Frame, FrameKind};
 use crate::tasks::ticket::LoopState;
-use crate::words::log;
+use crate::tasks::waiter::Wakes;
 
 /// A build that a task carries.
 #[pyclass(frozen, module = "tenure._native")]
@@ -124,26 +124,10 @@ impl TaskBuild {
         ))
     }
 
-    /// Has `told` called, on whatever thread, once it is the build's turn among the members of a fleet. `False`: it is
-    /// its turn.
-    fn await_turn(slf: &Bound<'_, Self>, told: Py<PyAny>) -> PyResult<bool> {
-        if !slf.get().build.is_held() {
-            return Ok(false);
-        }
-        let build = slf.clone().unbind();
-        // Of a thread pool of the program's such a wait would take a thread for as long as another member builds.
-        std::thread::Builder::new()
-            .name("tenure-turn".to_owned())
-            .spawn(move || {
-                build.get().build.await_turn();
-                attach::with(|py| {
-                    if let Err(error) = told.call0(py) {
-                        log::error(py, "a build could not be told that it is its turn", error);
-                    }
-                    drop((build, told));
-                });
-            })?;
-        Ok(true)
+    /// Has `told` called, on whatever thread, once it is the build's turn among the members of a fleet, or nobody
+    /// carries it any more. `False`: it is its turn.
+    fn await_turn(&self, told: Py<PyAny>) -> bool {
+        !self.build.poll_turn(&Waker::from(Arc::new(Wakes(told))))
     }
 
     /// Calls the function itself; what it gives is to be awaited or iterated.

@@ -107,7 +107,8 @@ impl TaskWaiter {
 #[pyclass(frozen, module = "tenure._native")]
 pub(crate) struct TaskLanding(#[expect(dead_code)] Mutex<Landed<Held, Failure>>);
 
-struct Wakes(Py<PyAny>);
+/// What wakes tasks: called on whatever thread, with nothing.
+pub(super) struct Wakes(pub(super) Py<PyAny>);
 
 impl Wake for Wakes {
     fn wake(self: Arc<Self>) {

@@ -25,7 +25,7 @@ use crate::life::aging::admission::Admission;
 use crate::life::aging::budget::{Room, Weighed};
 use crate::life::aging::old::Old;
 use crate::life::building::hearer::Hearer;
-use crate::life::building::hold::{Hold, Wish};
+use crate::life::building::hold::{Hold, Turn, Wish};
 use crate::life::building::led::OfThread;
 use crate::life::contents::{Contents, Gone, Looked};
 use crate::life::core::Core;
@@ -215,6 +215,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             old,
             renewal: None,
             not_before,
+            hold: None,
         }
     }
 
@@ -505,6 +506,8 @@ pub(crate) struct Leader<V: Resource, F: Failure> {
     renewal: Option<Renewal<V>>,
     /// When it may build, where another member of the fleet has ended what was here.
     not_before: Option<Nanos>,
+    /// Its turn among the members of a fleet, which ends with the build: before anything is released.
+    hold: Option<Hold>,
 }
 
 impl<V: Resource, F: Failure> Leader<V, F> {
@@ -519,8 +522,8 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         });
     }
 
-    /// The wait for its turn among the members of a fleet, where it has to wait.
-    pub(super) fn hold(&self) -> Option<Hold> {
+    /// Begins the wait for its turn among the members of a fleet, where it has to wait.
+    pub(super) fn begin_hold(&mut self) {
         let core = &self.cache.core;
         let at_most = core.settings.fleet_builds;
         let asks = at_most.and_then(|at_most| {
@@ -530,7 +533,15 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             Some(Wish { bus, key, at_most })
         });
         let is_held = asks.is_some() || self.not_before.is_some();
-        is_held.then(|| Hold::begin(&core.services, &core.name, self.not_before, asks))
+        self.hold = is_held.then(|| Hold::begin(&core.services, &core.name, self.not_before, asks));
+    }
+
+    pub(super) fn hold(&mut self) -> Option<&mut Hold> {
+        self.hold.as_mut()
+    }
+
+    pub(super) fn turn(&self) -> Option<&Arc<Turn>> {
+        self.hold.as_ref().map(Hold::turn)
     }
 
     /// Has the engine have the successor of what this one builds built so.
@@ -542,6 +553,11 @@ impl<V: Resource, F: Failure> Leader<V, F> {
     fn take(&mut self) -> Option<Arc<Flight<V, F>>> {
         // First, so that the end of the thread does not land the flight a second time.
         drop(self.of_thread.take());
+        let hold = self.hold.take();
+        if self.cache.core.services.is_abandoned() {
+            // The permit is that of a parent process.
+            std::mem::forget(hold);
+        }
         self.flight.take()
     }
 

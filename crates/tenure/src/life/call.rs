@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::host::observe::Seen;
 use crate::host::record::Observed;
 use crate::key::KeyRef;
+use crate::life::building::again;
 use crate::life::building::asked::Asked;
 use crate::life::building::asker::Asker;
 use crate::life::building::build::{Build, Outcome};
@@ -116,14 +117,12 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 Step::Build(mut mine) => {
                     self.set_renewal(&mut mine, details);
                     leaves &= !matches!(means, Means::Failed(_));
-                    match self.away(mine, &mut leaves, details) {
+                    match self.away(mine, leaves, details) {
                         Ok(waiter) => (waiter, true),
                         Err(mut mine) => match std::mem::replace(&mut means, Means::Gone) {
                             Means::Here(build) => {
-                                if let Some(mut hold) = mine.take_hold() {
-                                    let waited = waiting.wait(&mut hold);
-                                    waited.map_err(Error::Interrupted)?;
-                                    mine.admit(hold);
+                                if let Some(hold) = mine.hold() {
+                                    waiting.wait(hold).map_err(Error::Interrupted)?;
                                 }
                                 // It runs here to its end, and a strand's thread may end before it.
                                 mine.stay_on_thread();
@@ -176,10 +175,9 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     fn away(
         &self,
         build: Build<V, F>,
-        leaves: &mut bool,
+        leaves: bool,
         details: &dyn Details<V, F>,
     ) -> Result<Waiter<V, F>, Build<V, F>> {
-        let core = &self.asker.core;
         let Some(again) = leaves.then(|| details.again()).flatten() else {
             return Err(build);
         };
@@ -188,15 +186,13 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         }
         let (build, waiter) = Detached::part(build);
         waiter.flight().leaves_thread();
-        let thread = spawn("tenure-build", move || {
-            build.await_turn();
-            again(build);
+        again::in_turn(build, move |build| {
+            let function = Arc::clone(build.function());
+            if let Err(error) = spawn("tenure-build", move || again(build)) {
+                // It is handed on, and whoever takes it up next builds it in the call.
+                tracing::error!(%function, %error, "no thread for a build with a build_timeout");
+            }
         });
-        if let Err(error) = thread {
-            // It is handed on, and whoever takes it up next builds it in the call.
-            *leaves = false;
-            tracing::error!(function = %core.name, %error, "no thread for a build with a build_timeout");
-        }
         Ok(waiter)
     }
 
@@ -265,7 +261,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                                 return Ok(lease);
                             }
                         }
-                        Err(mut mine) => {
+                        Err(mine) => {
                             if let Some(failure) = failed {
                                 // The old resource stood, and has gone since.
                                 return Err(Error::Failed(failure));
@@ -273,10 +269,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                             let Some(build) = plan.here() else {
                                 return Err(Error::Interrupted(lost(&self.asker.core.name)));
                             };
-                            if let Some(mut hold) = mine.take_hold() {
-                                poll_fn(|cx| hold.poll(cx)).await;
-                                mine.admit(hold);
-                            }
+                            poll_fn(|cx| mine.poll_turn(cx)).await;
                             let output = {
                                 // Dropped before the flight lands: what it holds is still the build's.
                                 let mut build = pin!(build);

@@ -50,9 +50,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         };
         let build = move |_| {
             if let Ok(build) = Build::begin(&asker, leader) {
-                let (build, caller) = Detached::part(build.by(worker));
+                let (build, caller) = Detached::part(build);
                 caller.give_up();
-                again::begin(build, &again);
+                again::begin(build, worker, &again);
             }
         };
         services.timer.at(services.clock.now(), build);

@@ -3,21 +3,17 @@
 //! 1. Each waits for its turn among the builds in the background, and is never skipped.
 //! 2. It counts as no call: neither as a hit nor as a miss, nor as a caller that waits.
 //! 3. Whoever has it begun is told once what became of it, on every way out.
-//! 4. What is polled here is polled by the timer, under no lock.
 
-use std::pin::Pin;
-use std::task::{Context, Wake, Waker};
-
-use crate::ground::sync::{Arc, Mutex};
+use crate::ground::sync::Arc;
 use crate::key::Key;
 use crate::life::aging::workers::Worker;
 use crate::life::building::again::{self, Again};
 use crate::life::building::asked::Asked;
 use crate::life::building::detached::Detached;
+use crate::life::building::polled::Polled;
 use crate::life::cache::Cache;
 use crate::life::call::{Call, ScopedCache, Step};
 use crate::life::flight::Landing;
-use crate::life::services::Services;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::tags::Tags;
 
@@ -109,11 +105,11 @@ async fn warming<V: Resource, F: Failure>(
             Ok(Step::Check(_)) => return Warmed::Kept,
             Ok(Step::Build(mut build)) => {
                 call.set_renewal(&mut build, &|| Some(Arc::clone(again)));
-                let (build, waiter) = Detached::part(build.by(worker));
+                let (build, waiter) = Detached::part(build);
                 waiter.flight().leaves_thread();
                 let hearer = waiter.only_hears();
                 let arrival = hearer.arrival();
-                again::begin(build, again);
+                again::begin(build, worker, again);
                 return match arrival.await {
                     Landing::Filled(_) => Warmed::Built,
                     Landing::Failed(failure, _) => {
@@ -137,68 +133,5 @@ async fn warming<V: Resource, F: Failure>(
             // Nobody is asked who could end it.
             Err(_) => return Warmed::Lost,
         }
-    }
-}
-
-/// A future that the timer polls.
-struct Polled {
-    services: Arc<Services>,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// Nothing while it is being polled, and once it is over.
-    future: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// It was woken while it was being polled.
-    woken: bool,
-}
-
-impl Polled {
-    fn begin(services: Arc<Services>, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        let state = State {
-            future: Some(future),
-            woken: false,
-        };
-        let polled = Self {
-            services,
-            state: Mutex::new(state),
-        };
-        Arc::new(polled).soon();
-    }
-
-    fn soon(self: Arc<Self>) {
-        let services = Arc::clone(&self.services);
-        let now = services.clock.now();
-        services.timer.at(now, move |_| self.poll());
-    }
-
-    fn poll(self: Arc<Self>) {
-        let waker = Waker::from(Arc::clone(&self));
-        let mut cx = Context::from_waker(&waker);
-        loop {
-            let mut state = self.state.lock();
-            let Some(mut future) = state.future.take() else {
-                state.woken = true;
-                return;
-            };
-            state.woken = false;
-            drop(state);
-            if future.as_mut().poll(&mut cx).is_ready() {
-                return;
-            }
-            let mut state = self.state.lock();
-            let woken = state.woken;
-            state.future = Some(future);
-            drop(state);
-            if !woken {
-                return;
-            }
-        }
-    }
-}
-
-impl Wake for Polled {
-    fn wake(self: Arc<Self>) {
-        self.soon();
     }
 }

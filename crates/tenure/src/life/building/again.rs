@@ -1,7 +1,12 @@
 //! Builds that no caller stands behind: what a front door gives, so that one can be made.
 
-use crate::ground::sync::{Arc, spawn};
+use std::future::poll_fn;
+use std::task::Poll;
+
+use crate::ground::sync::Arc;
+use crate::life::aging::workers::Worker;
 use crate::life::building::detached::Detached;
+use crate::life::building::polled::Polled;
 use crate::words::bounds::{Failure, Resource};
 
 /// The build of one call, as it can be made again and on another thread: it sees to it that the
@@ -33,17 +38,51 @@ use crate::words::bounds::{Failure, Resource};
 /// ```
 pub type Again<V, F> = Arc<dyn Fn(Detached<V, F>) + Send + Sync>;
 
-/// Has a build made by `again` once it is its turn; on a thread of its own where it has to wait for that.
-pub(crate) fn begin<V: Resource, F: Failure>(build: Detached<V, F>, again: &Again<V, F>) {
+/// Has a build made by `again` in the background: by this worker at once, or by one that is free once it is its turn.
+pub(crate) fn begin<V: Resource, F: Failure>(
+    build: Detached<V, F>,
+    worker: Worker,
+    again: &Again<V, F>,
+) {
     if !build.is_held() {
+        build.by(worker);
         return again(build);
     }
-    let (again, function) = (Arc::clone(again), Arc::clone(build.function()));
-    let thread = spawn("tenure-build", move || {
-        build.await_turn();
-        again(build);
+    // Meanwhile others build.
+    drop(worker);
+    let again = Arc::clone(again);
+    in_turn(build, move |build| {
+        let services = Arc::clone(build.services());
+        let timed = Arc::clone(&services);
+        let made = move |worker| {
+            let now = timed.clock.now();
+            timed.timer.at(now, move |_| {
+                build.by(worker);
+                again(build);
+            });
+        };
+        let most = services.config.refresh_workers();
+        services.workers.queue(most, Box::new(made));
     });
-    if let Err(error) = thread {
-        tracing::error!(%function, %error, "no thread for a build that waits for its turn");
+}
+
+/// Gives a build to `carry` once it is its turn among the members of a fleet: now, or by the timer. No thread waits
+/// for that.
+pub(crate) fn in_turn<V: Resource, F: Failure>(
+    build: Detached<V, F>,
+    carry: impl FnOnce(Detached<V, F>) + Send + 'static,
+) {
+    if !build.is_held() {
+        return carry(build);
     }
+    let services = Arc::clone(build.services());
+    let turn = async move {
+        poll_fn(|cx| match build.poll_turn(cx.waker()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+        carry(build);
+    };
+    Polled::begin(services, Box::pin(turn));
 }

@@ -3,6 +3,8 @@
 //! Dropped without an outcome, it hands the duty on, and only then tells the host, which may call
 //! anything. On every way out the flight lands before the resource is released.
 
+use std::task::{Context, Poll};
+
 use crate::ground::clock::Nanos;
 use crate::ground::sync::Arc;
 use crate::host::HostBuild;
@@ -11,7 +13,7 @@ use crate::host::shown::Shown;
 use crate::life::aging::admission::Admission;
 use crate::life::aging::workers::Worker;
 use crate::life::building::asker::Asker;
-use crate::life::building::hold::Hold;
+use crate::life::building::hold::{Hold, Turn};
 use crate::life::building::waiter::Waiter;
 use crate::life::cache::{Empty, Leader};
 use crate::life::circle::{Edge, Frame};
@@ -21,7 +23,6 @@ use crate::life::lease::Lease;
 use crate::life::release::Unkept;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, Interrupt};
-use crate::words::fleet::Permit;
 use crate::words::info;
 
 /// A build by the one who leads it.
@@ -36,9 +37,6 @@ pub(crate) struct Build<V: Resource, F: Failure> {
     worker: Option<Worker>,
     /// Whether a caller leads it, who gets what it ends with.
     is_callers: bool,
-    /// The wait for its turn among the members of a fleet.
-    hold: Option<Hold>,
-    permit: Option<Permit>,
 }
 
 /// What a build has come to.
@@ -58,7 +56,7 @@ impl Drop for FailsOnUnwind<'_> {
 }
 
 impl<V: Resource, F: Failure> Build<V, F> {
-    pub(crate) fn begin(asker: &Asker<V>, leader: Leader<V, F>) -> Result<Self, Error<F>> {
+    pub(crate) fn begin(asker: &Asker<V>, mut leader: Leader<V, F>) -> Result<Self, Error<F>> {
         let edge = asker.edge(leader.flight())?;
         let shown = match asker.host {
             None => None,
@@ -68,9 +66,8 @@ impl<V: Resource, F: Failure> Build<V, F> {
             }
         };
         let core = &asker.core;
+        leader.begin_hold();
         Ok(Self {
-            hold: leader.hold(),
-            permit: None,
             shown,
             edge,
             started: core.services.clock.now(),
@@ -82,26 +79,24 @@ impl<V: Resource, F: Failure> Build<V, F> {
         })
     }
 
-    /// The wait for its turn, where it has to wait. To be waited for before the build is run, and then given to
-    /// [`admit`](Self::admit).
-    pub(crate) fn take_hold(&mut self) -> Option<Hold> {
-        self.hold.take()
+    /// The wait for its turn, where it has one. To be waited for before the build is run.
+    pub(crate) fn hold(&mut self) -> Option<&mut Hold> {
+        self.leader.hold()
     }
 
-    /// It is its turn.
-    pub(crate) fn admit(&mut self, hold: Hold) {
-        self.permit = hold.permit();
+    /// Its turn, where that has to come.
+    pub(crate) fn turn(&self) -> Option<&Arc<Turn>> {
+        self.leader.turn()
     }
 
-    /// Whether it has to wait for its turn.
-    pub(crate) fn is_held(&self) -> bool {
-        self.hold.is_some()
+    /// A look whether it is its turn, by the task that is to run it.
+    pub(crate) fn poll_turn(&self, cx: &Context<'_>) -> Poll<()> {
+        self.turn().map_or(Poll::Ready(()), |it| it.poll(cx))
     }
 
     /// It is done by this worker.
-    pub(crate) fn by(mut self, worker: Worker) -> Self {
+    pub(crate) fn by(&mut self, worker: Worker) {
         self.worker = Some(worker);
-        self
     }
 
     /// Has the engine have the successor of what this one builds built so.
@@ -197,8 +192,6 @@ impl<V: Resource, F: Failure> Build<V, F> {
             span: _,
             worker: _worker,
             is_callers,
-            hold: _,
-            permit: _permit,
         } = self;
         let core = &asker.core;
         let services = &core.services;

@@ -28,7 +28,6 @@ use crate::life::async_release::{ReleaseFuture, Spawner, spawner};
 use crate::life::building::again::Again;
 use crate::life::building::build::Build;
 use crate::life::building::checking::{Checking, checked};
-use crate::life::building::hold::Hold;
 use crate::life::building::waiter::Waiter;
 use crate::life::circle::{Frame, Inside};
 use crate::life::entry::Built;
@@ -265,9 +264,8 @@ struct Unbegun<V: Resource, F: Failure, A, O, S> {
 }
 
 impl<V: Resource, F: Failure, A, O, S> Unbegun<V, F, A, O, S> {
-    fn begin(mut self) -> Begun<V, F, A, O, S> {
+    fn begin(self) -> Begun<V, F, A, O, S> {
         Begun {
-            hold: self.build.take_hold(),
             future: Some(self.start.begin()),
             sort: Some(self.sort),
             build: Some(self.build),
@@ -295,8 +293,6 @@ struct Begun<V: Resource, F: Failure, A, O, S> {
     future: Option<Pin<Box<dyn Future<Output = O> + Send>>>,
     sort: Option<S>,
     build: Option<Build<V, F>>,
-    /// The wait for its turn among the members of a fleet.
-    hold: Option<Hold>,
     around: Around,
     told: Told<A, O>,
 }
@@ -308,15 +304,10 @@ where
     S: FnOnce(O) -> Result<Built<V>, F>,
 {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(hold) = &mut self.hold {
-            ready!(hold.poll(cx));
-            if let (Some(hold), Some(build)) = (self.hold.take(), &mut self.build) {
-                build.admit(hold);
-            }
-        }
         let (Some(build), Some(future)) = (&self.build, &mut self.future) else {
             return Poll::Ready(());
         };
+        ready!(build.poll_turn(cx));
         let around = self.around.enter();
         let Poll::Ready(output) = build.run(|| future.as_mut().poll(cx)) else {
             return Poll::Pending;

@@ -19,8 +19,10 @@ use crate::ground::sync::{Arc, Mutex};
 use crate::host::HostBuild;
 use crate::host::shown::EnteredBuild;
 use crate::key::{Key, KeyRef};
+use crate::life::aging::workers::Worker;
 use crate::life::building::asked::Asked;
 use crate::life::building::build::{Build, Outcome};
+use crate::life::building::hold::Turn;
 use crate::life::building::patience::Patience;
 use crate::life::building::waiter::Waiter;
 use crate::life::circle::{Frame, Inside};
@@ -29,6 +31,7 @@ use crate::life::entry::Built;
 use crate::life::flight::{Arrival, Landing};
 use crate::life::lease::Lease;
 use crate::life::release::Unkept;
+use crate::life::services::Services;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, Interrupt};
 
@@ -98,23 +101,32 @@ impl<V: Resource, F: Failure> Detached<V, F> {
         &self.core.name
     }
 
-    /// Whether it has to wait for its turn among the members of a fleet, before it is run.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.build.lock().as_ref().is_some_and(Build::is_held)
+    pub(crate) fn services(&self) -> &Arc<Services> {
+        &self.core.services
     }
 
-    /// Waits for its turn among the members of a fleet, on this thread, unless the build is given up meanwhile.
-    /// Returns at once where it is its turn.
-    pub fn await_turn(&self) {
-        let hold = self.build.lock().as_mut().and_then(Build::take_hold);
-        let Some(mut hold) = hold else {
-            return;
-        };
-        hold.wait(|| self.is_over());
-        let mut build = self.build.lock();
-        if let Some(build) = &mut *build {
-            build.admit(hold);
+    /// Its turn among the members of a fleet, where that has to come and the build is not over.
+    fn turn(&self) -> Option<Arc<Turn>> {
+        self.build.lock().as_ref().and_then(Build::turn).cloned()
+    }
+
+    /// Whether it has to wait for its turn among the members of a fleet, before it is run.
+    pub(crate) fn is_held(&self) -> bool {
+        self.turn().is_some_and(|it| !it.has_come())
+    }
+
+    /// Whether it is its turn among the members of a fleet, before which it is not run. Where not, `waker` is woken
+    /// once it is, or the build was given up, and no earlier one is.
+    pub fn poll_turn(&self, waker: &Waker) -> bool {
+        let turn = self.turn();
+        turn.is_none_or(|it| it.poll(&Context::from_waker(waker)).is_ready())
+    }
+
+    /// It is done by this worker.
+    pub(crate) fn by(&self, worker: Worker) {
+        // Where it is over, the worker is given up after the lock.
+        if let Some(build) = &mut *self.build.lock() {
+            build.by(worker);
         }
     }
 

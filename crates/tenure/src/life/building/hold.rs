@@ -5,13 +5,14 @@
 //!    anybody up.
 //! 2. Nobody is asked under a lock, and no thread of the program waits for the network.
 //! 3. A permit that comes when nobody wants it any more is given back.
+//! 4. A task that waits is woken when the wait ends, and when it is given up.
 
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::ground::clock::Nanos;
 use crate::ground::latch::Latch;
-use crate::ground::sync::{Arc, Mutex};
+use crate::ground::sync::{Arc, Mutex, OnceLock};
 use crate::ground::timer::TimerId;
 use crate::life::building::waiting::Awaited;
 use crate::life::services::Services;
@@ -27,16 +28,41 @@ pub(crate) struct Wish {
     pub(crate) at_most: u32,
 }
 
-/// The wait of a build for its turn.
+/// The wait of a build for its turn, and then the turn itself: a permit is given back when this is dropped.
 pub(crate) struct Hold {
     name: Arc<str>,
     services: Arc<Services>,
-    told: Arc<Latch<Option<Permit>>>,
+    turn: Arc<Turn>,
     /// The question, once it was asked. It is taken back with this.
     asking: Arc<Mutex<Option<Asking>>>,
     job: Option<TimerId>,
+}
+
+/// The turn of a build, which comes once.
+#[derive(Default)]
+pub(crate) struct Turn {
     /// The end of the wait, with a permit where there was one to have.
-    ended: Option<Option<Permit>>,
+    ended: OnceLock<Option<Permit>>,
+    told: Latch<()>,
+}
+
+impl Turn {
+    fn begin(&self, permit: Option<Permit>) {
+        drop(self.ended.set(permit));
+        self.told.tell(());
+    }
+
+    pub(crate) fn has_come(&self) -> bool {
+        self.ended.get().is_some()
+    }
+
+    /// A look by the task that waits.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<()> {
+        match self.has_come() {
+            true => Poll::Ready(()),
+            false => self.told.poll(cx),
+        }
+    }
 }
 
 impl Hold {
@@ -46,11 +72,11 @@ impl Hold {
         not_before: Option<Nanos>,
         wish: Option<Wish>,
     ) -> Self {
-        let told = Arc::<Latch<_>>::default();
+        let turn = Arc::<Turn>::default();
         let asking = Arc::<Mutex<_>>::default();
         let tells = Tells {
             services: Arc::clone(services),
-            told: Some(Arc::clone(&told)),
+            turn: Some(Arc::clone(&turn)),
         };
         let asked = Arc::downgrade(&asking);
         let go_on = move || match wish {
@@ -74,41 +100,21 @@ impl Hold {
         Self {
             name: Arc::clone(name),
             services: Arc::clone(services),
-            told,
+            turn,
             asking,
             job,
-            ended: None,
         }
     }
 
-    /// What the wait has ended with.
-    pub(crate) fn permit(mut self) -> Option<Permit> {
-        self.ended.take().flatten()
-    }
-
-    /// Waits to the end, on a thread that nobody needs meanwhile; or until `is_over`, which is asked now and then.
-    pub(crate) fn wait(&mut self, is_over: impl Fn() -> bool) {
-        while !self.block(Some(LOOK)) && !is_over() {}
-    }
-
-    /// A look by the task that waits.
-    pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.ended.is_none()
-            && let Poll::Ready(permit) = self.told.poll(cx)
-        {
-            self.ended = Some(permit);
-        }
-        match self.ended {
-            Some(_) => Poll::Ready(()),
-            None => Poll::Pending,
-        }
+    pub(crate) fn turn(&self) -> &Arc<Turn> {
+        &self.turn
     }
 }
 
 /// Tells whoever waits, once: nobody waits for an answer that is lost.
 struct Tells {
     services: Arc<Services>,
-    told: Option<Arc<Latch<Option<Permit>>>>,
+    turn: Option<Arc<Turn>>,
 }
 
 impl Tells {
@@ -117,15 +123,15 @@ impl Tells {
     }
 
     fn pass_on(&mut self, permit: Option<Permit>) {
-        let Some(told) = self.told.take() else {
+        let Some(turn) = self.turn.take() else {
             return;
         };
         if self.services.clock.is_manual() {
-            return told.tell(permit);
+            return turn.begin(permit);
         }
         // In the background: to wake who waits may take long, and the bus has others to hear.
         let now = self.services.clock.now();
-        self.services.timer.at(now, move |_| told.tell(permit));
+        self.services.timer.at(now, move |_| turn.begin(permit));
     }
 }
 
@@ -141,14 +147,11 @@ impl Awaited for Hold {
     }
 
     fn block(&mut self, pause: Option<Duration>) -> bool {
-        if self.ended.is_none() {
-            self.ended = self.told.wait(pause.unwrap_or(LOOK));
-        }
-        self.ended.is_some()
+        self.turn.has_come() || self.turn.told.wait(pause.unwrap_or(LOOK)).is_some()
     }
 
     fn poll(&mut self, waker: &Waker) -> bool {
-        Self::poll(self, &Context::from_waker(waker)).is_ready()
+        self.turn.poll(&Context::from_waker(waker)).is_ready()
     }
 
     fn is_of_this_thread(&self) -> bool {
@@ -163,5 +166,6 @@ impl Drop for Hold {
         }
         let asking = self.asking.lock().take();
         drop(asking);
+        self.turn.told.tell(());
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod hearing;
 pub(crate) mod hold;
 pub(crate) mod led;
 pub(crate) mod patience;
+pub(crate) mod polled;
 pub(crate) mod stalled;
 pub(crate) mod waiter;
 pub(crate) mod waiting;
