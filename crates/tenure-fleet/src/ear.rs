@@ -30,7 +30,7 @@ pub(crate) fn listen(shared: &Shared) {
                 let mut heard = false;
                 let trouble = converse(shared, &mut machine, server.as_mut(), run, &mut || {
                     if std::mem::take(&mut said) {
-                        tracing::info!(
+                        tracing::warn!(
                             "the fleet's server is back, and all that was missed has been told"
                         );
                     }

@@ -16,6 +16,7 @@ use crate::permit::{self, Asking, Permit, PermitWait};
 use crate::server::Connector;
 use crate::settings::Settings;
 use crate::shared::{Seen, Shared};
+use crate::threads;
 use crate::topic::{Ending, Topic};
 use crate::valkey::Valkey;
 use crate::{ear, random, voice};
@@ -143,12 +144,9 @@ impl Fleet {
         });
         for part in [EAR, VOICE] {
             let ended = Ended(fleet.shared.clone());
-            thread::Builder::new()
-                .name(part.name.into())
-                .spawn(move || part.run(&ended.0))
-                .map_err(|error| {
-                    Error::setting(format!("the fleet's thread cannot be started: {error}"))
-                })?;
+            threads::spawn(part.name, move || part.run(&ended.0)).map_err(|error| {
+                Error::setting(format!("the fleet's thread cannot be started: {error}"))
+            })?;
         }
         Ok(fleet)
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tenure::Engine;
@@ -15,6 +14,7 @@ use crate::listener::Listener;
 use crate::mark::{Mark, Purpose};
 use crate::member::Member;
 use crate::settings::Settings;
+use crate::threads;
 use crate::topic::{Ending, Topic};
 
 /// What the secret of a member's argument digests is derived for.
@@ -138,10 +138,7 @@ impl Adapter {
                 );
             }
         };
-        if let Err(error) = thread::Builder::new()
-            .name("tenure-look".into())
-            .spawn(look)
-        {
+        if let Err(error) = threads::spawn("tenure-look", look) {
             tracing::warn!(%error, "the versions of the fleet's other members are not known");
         }
     }

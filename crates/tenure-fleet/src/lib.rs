@@ -45,6 +45,7 @@ mod seal;
 mod server;
 mod settings;
 mod shared;
+mod threads;
 mod topic;
 mod valkey;
 mod voice;

@@ -129,11 +129,18 @@ impl Socket<'_> {
 
 impl Read for Stream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match &mut self.way {
-            Way::Tcp(stream) => stream.read(into),
-            #[cfg(unix)]
-            Way::Unix(stream) => stream.read(into),
-            Way::Tls(stream) => stream.read(into),
+        loop {
+            let read = match &mut self.way {
+                Way::Tcp(stream) => stream.read(into),
+                #[cfg(unix)]
+                Way::Unix(stream) => stream.read(into),
+                Way::Tls(stream) => stream.read(into),
+            };
+            match read {
+                // A process that was stopped and goes on has lost nothing.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
         }
     }
 }
