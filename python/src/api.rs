@@ -20,7 +20,7 @@ use crate::life::callback;
 use crate::life::interrupts;
 use crate::life::resource::Held;
 use crate::process::fleet::{self, Written};
-use crate::process::{self, exit, fork, shutdown};
+use crate::process::{self, exit, fork, shutdown, worker};
 use crate::program::host;
 use crate::program::hosts;
 use crate::program::scope;
@@ -102,6 +102,7 @@ fn watch_the_process(py: Python<'_>) -> PyResult<()> {
 /// Clears every entry of every function.
 #[pyfunction]
 fn clear_all(py: Python<'_>) -> PyResult<()> {
+    worker::watch_member(py)?;
     let _places = tasks::frames::enter(py)?;
     heirs::forget(py);
     interrupts::to_caller(py, || {
@@ -122,6 +123,7 @@ fn clear_tag(py: Python<'_>, tag: &Bound<'_, PyAny>) -> PyResult<()> {
         )));
     };
     let tag = tag.to_str()?;
+    worker::watch_member(py)?;
     let _places = tasks::frames::enter(py)?;
     heirs::forget_where(py, |heirloom| heirloom.carries(tag));
     interrupts::to_caller(py, || {

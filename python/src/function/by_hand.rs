@@ -17,7 +17,7 @@ use crate::function::registration::{KnownFunction, callbacks};
 use crate::life::callback::{is_meant, no_predicate};
 use crate::life::failure::Failure;
 use crate::life::interrupts;
-use crate::process;
+use crate::process::{self, worker};
 use crate::program::host;
 use crate::tasks::frames;
 use crate::words::info::Info;
@@ -64,6 +64,7 @@ impl Cached {
     ) -> PyResult<()> {
         let function = self.function(py)?;
         host::find(py)?;
+        worker::watch_member(py)?;
         let _places = frames::enter(py)?;
         let _current = Current::set(&self.func);
         interrupts::to_caller(py, || {
@@ -93,6 +94,7 @@ impl Cached {
         }
         let function = self.function(py)?;
         host::find(py)?;
+        worker::watch_member(py)?;
         let _places = frames::enter(py)?;
         let _current = Current::set(&self.func);
         let generation = process::generation();

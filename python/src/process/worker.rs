@@ -15,6 +15,16 @@ use pyo3::types::{PyDict, PyModule, PyString, PyTuple};
 use crate::process::{self, shutdown};
 use crate::program::modules;
 
+/// Has the end of a worker that is a member of a fleet tell what it has ended. Asked where it ends something, which it may
+/// do without having built anything.
+pub(crate) fn watch_member(py: Python<'_>) -> PyResult<()> {
+    // Made here where it is not there yet: that is when it joins.
+    match process::engine().fleet() {
+        Some(_) => watch(py),
+        None => Ok(()),
+    }
+}
+
 /// Has the end of a worker release everything. Asked at each build: a process becomes a worker only
 /// after its modules were imported.
 pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {

@@ -170,3 +170,32 @@ def test_d2_members_with_another_secret_are_in_another_fleet(world: World) -> No
     one.do("clear", 1)
     await_true(lambda: two.get(1) == last, "a clear of the fleet is heard")
     assert two.get(0) == 0
+
+
+WORKER = """
+import multiprocessing, sys
+import tenure
+
+def work():
+    tenure.clear_tag("credential")
+
+if __name__ == "__main__":
+    worker = multiprocessing.get_context(sys.argv[1]).Process(target=work)
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_d1_a_worker_that_only_clears_has_cleared(world: World, method: str) -> None:
+    """It has built nothing, and ends past `atexit`."""
+    (member,) = world.join(1)
+    assert member.do("of_thread", 0) == 0
+    number = world.change(0)
+    script = world.folder / "worker.py"
+    script.write_text(WORKER, encoding="utf-8")
+    assert world.server is not None
+    env = {**os.environ, "TENURE_FLEET": world.server.url, "TENURE_FLEET_SECRET": SECRET}
+    subprocess.run([sys.executable, str(script), method], env=env, check=True, timeout=LOST)
+    await_true(lambda: member.do("of_thread", 0) == number, "what carries the tag is built anew")
