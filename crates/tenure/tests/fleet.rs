@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Barrier, Mutex, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -867,4 +867,37 @@ fn d1_a_clear_is_heard_however_often_the_entry_was_refreshed() {
         get(&stale, 1, 10);
         all_are_found(&here, &stale, [1]);
     }
+}
+
+#[test]
+fn d3_builds_that_nest_crosswise_in_two_members_do_not_wait_for_each_other_for_ever() {
+    let fleet: Arc<Fleet> = Arc::default();
+    let worlds = [member(&fleet), member(&fleet)];
+    let begun = Barrier::new(2);
+    thread::scope(|scope| {
+        let ended: Vec<_> = worlds
+            .iter()
+            .zip([(1, 2), (2, 1)])
+            .map(|(world, (outer, inner))| {
+                let pools = pools_with(world, Settings::default().fleet_builds(1));
+                let begun = &begun;
+                scope.spawn(move || {
+                    let build = || {
+                        begun.wait(); // Each has the permit that the other will ask for.
+                        Ok(get(&pools, inner, 7))
+                    };
+                    *pools.get_or_build(&key(outer).finish(), build).unwrap()
+                })
+            })
+            .collect();
+        // Whenever each of them has come so far as to wait.
+        while !ended.iter().all(thread::ScopedJoinHandle::is_finished) {
+            for world in &worlds {
+                world.clock.advance(Duration::from_secs(10));
+                world.engine.run_due();
+            }
+        }
+        assert!(ended.into_iter().all(|it| it.join().unwrap() == 7));
+    });
+    assert!(fleet.permits.lock().unwrap().is_empty());
 }

@@ -27,6 +27,7 @@ use crate::life::aging::old::Old;
 use crate::life::building::hearer::Hearer;
 use crate::life::building::hold::{Hold, Turn, Wish};
 use crate::life::building::led::OfThread;
+use crate::life::circle::Inside;
 use crate::life::contents::{Contents, Gone, Looked};
 use crate::life::core::Core;
 use crate::life::drain::End;
@@ -530,7 +531,14 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             let bus = core.services.fleet.bus()?;
             let Mark(entry) = self.cache.mark(&self.flight().key.as_key())?;
             let key = bus.mark(Purpose::Permit, &[&entry]);
-            Some(Wish { bus, key, at_most })
+            let own = self.flight().id;
+            let is_nested = Inside::flights().iter().any(|it| *it != own);
+            Some(Wish {
+                bus,
+                key,
+                at_most,
+                is_nested,
+            })
         });
         let is_held = asks.is_some() || self.not_before.is_some();
         self.hold = is_held.then(|| Hold::begin(&core.services, &core.name, self.not_before, asks));

@@ -6,11 +6,13 @@
 //! 2. Nobody is asked under a lock, and no thread of the program waits for the network.
 //! 3. A permit that comes when nobody wants it any more is given back.
 //! 4. A task that waits is woken when the wait ends, and when it is given up.
+//! 5. A build inside of another one, which may have a permit that somebody waits for, waits only so long: two that
+//!    build the same two things in another order would wait for each other, in two processes where nobody sees it.
 
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::ground::clock::Nanos;
+use crate::ground::clock::{Nanos, nanos};
 use crate::ground::latch::Latch;
 use crate::ground::sync::{Arc, Mutex, OnceLock};
 use crate::ground::timer::TimerId;
@@ -20,12 +22,16 @@ use crate::words::fleet::{Asking, Bus, Mark, Permit};
 
 /// How long a thread waits before it looks again.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a build inside of another one waits for its permit: as long as that of a builder that dies lasts.
+const NESTED: Duration = Duration::from_secs(10);
 
 /// What a build asks of its fleet.
 pub(crate) struct Wish {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) key: Mark,
     pub(crate) at_most: u32,
+    /// Whether it is asked for inside of another build.
+    pub(crate) is_nested: bool,
 }
 
 /// The wait of a build for its turn, and then the turn itself: a permit is given back when this is dropped.
@@ -35,7 +41,8 @@ pub(crate) struct Hold {
     turn: Arc<Turn>,
     /// The question, once it was asked. It is taken back with this.
     asking: Arc<Mutex<Option<Asking>>>,
-    job: Option<TimerId>,
+    /// When it asks, and when it waits no longer.
+    jobs: [Option<TimerId>; 2],
 }
 
 /// The turn of a build, which comes once.
@@ -79,6 +86,21 @@ impl Hold {
             turn: Some(Arc::clone(&turn)),
         };
         let asked = Arc::downgrade(&asking);
+        let last = wish.as_ref().filter(|it| it.is_nested).map(|_| {
+            let (turn, name) = (Arc::clone(&turn), Arc::clone(name));
+            let begun = not_before.unwrap_or_else(|| services.clock.now());
+            let last = begun.saturating_add(nanos(NESTED));
+            services.timer.at(last, move |_| {
+                if !turn.has_come() {
+                    tracing::warn!(
+                        function = &*name,
+                        "a build within another one goes on without its permit, which has not come in {NESTED:?}: \
+                         the two may be waiting for each other"
+                    );
+                    turn.begin(None);
+                }
+            })
+        });
         let go_on = move || match wish {
             None => tells.tell(None),
             Some(wish) => {
@@ -102,7 +124,7 @@ impl Hold {
             services: Arc::clone(services),
             turn,
             asking,
-            job,
+            jobs: [job, last],
         }
     }
 
@@ -161,7 +183,7 @@ impl Awaited for Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if let Some(job) = self.job {
+        for job in self.jobs.into_iter().flatten() {
             self.services.timer.cancel(job);
         }
         let asking = self.asking.lock().take();
