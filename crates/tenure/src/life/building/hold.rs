@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::ground::clock::{Nanos, nanos};
 use crate::ground::latch::Latch;
-use crate::ground::sync::{Arc, Mutex, OnceLock};
+use crate::ground::sync::{Arc, Mutex};
 use crate::ground::timer::TimerId;
 use crate::life::building::waiting::Awaited;
 use crate::life::services::Services;
@@ -49,18 +49,36 @@ pub(crate) struct Hold {
 #[derive(Default)]
 pub(crate) struct Turn {
     /// The end of the wait, with a permit where there was one to have.
-    ended: OnceLock<Option<Permit>>,
+    ended: Mutex<Option<Option<Permit>>>,
     told: Latch<()>,
 }
 
 impl Turn {
     fn begin(&self, permit: Option<Permit>) {
-        drop(self.ended.set(permit));
+        let late = {
+            let mut ended = self.ended.lock();
+            match &*ended {
+                Some(_) => permit,
+                None => {
+                    *ended = Some(permit);
+                    None
+                }
+            }
+        };
+        // Nobody wants it any more.
+        drop(late);
         self.told.tell(());
     }
 
     pub(crate) fn has_come(&self) -> bool {
-        self.ended.get().is_some()
+        self.ended.lock().is_some()
+    }
+
+    /// Ends it, with the permit that it has. One that comes later is given back.
+    fn end(&self) {
+        let permit = self.ended.lock().replace(None);
+        drop(permit);
+        self.told.tell(());
     }
 
     /// A look by the task that waits.
@@ -188,6 +206,6 @@ impl Drop for Hold {
         }
         let asking = self.asking.lock().take();
         drop(asking);
-        self.turn.told.tell(());
+        self.turn.end();
     }
 }
