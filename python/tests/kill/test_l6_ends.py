@@ -305,8 +305,9 @@ note("end")
     assert "end" in program.notes()
 
 
-def test_l6_in_a_test_runner(tmp_path: Path) -> None:
-    """pytest itself, in a process of its own, whose output is captured as usual."""
+@pytest.mark.parametrize(("isolation", "order"), [("off", ["two", "one"]), ("test", ["one", "two"])])
+def test_l6_in_a_test_runner(tmp_path: Path, isolation: str, order: list[str]) -> None:
+    """pytest itself, in a process of its own, whose output is captured as usual: at its end, or at that of each test."""
     (tmp_path / "test_inner.py").write_text(
         """
 import tenure
@@ -325,10 +326,11 @@ def test_two():
     assert False
 """
     )
-    text = "import os, pytest; os.chdir(os.path.dirname(sys.argv[1])); sys.exit(pytest.main(['-q', 'test_inner.py']))"
+    options = ["-q", f"--tenure-isolation={isolation}", "test_inner.py"]
+    text = f"import os, pytest; os.chdir(os.path.dirname(sys.argv[1])); sys.exit(pytest.main({options}))"
     program = run(tmp_path, text, begin="import sys\n")
     assert program.process.returncode == 1
-    assert program.released() == ["two", "one"]
+    assert program.released() == order
 
 
 def test_l6_a_finalizer_at_the_very_end_may_still_call(tmp_path: Path) -> None:
