@@ -206,7 +206,7 @@ impl Inlet {
     /// The others cannot be heard: calls get what the terms say from here on.
     pub fn lost(&self) {
         if let Some((engine, _)) = self.member()
-            && engine.services().fleet.lose()
+            && engine.services().fleet.lose(&self.bus)
         {
             engine.functions().iter().for_each(|it| it.be_apart());
         }
@@ -215,7 +215,7 @@ impl Inlet {
     /// All that was missed has been told.
     pub fn caught_up(&self) {
         if let Some((engine, _)) = self.member() {
-            engine.services().fleet.catch_up();
+            engine.services().fleet.catch_up(&self.bus);
         }
     }
 

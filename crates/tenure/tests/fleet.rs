@@ -727,6 +727,77 @@ fn d6_where_it_cannot_be_known_which_tags_were_cleared_all_that_carries_one_ends
     assert_eq!((tagged.info().entries, plain.info().entries), (0, 1));
 }
 
+/// A bus whose marks are of its own, and which looks who has hold of it as it computes them.
+struct Watched {
+    salt: &'static str,
+    itself: Mutex<Weak<Watched>>,
+    most: AtomicUsize,
+}
+
+impl Bus for Watched {
+    fn mark(&self, purpose: Purpose, parts: &[&[u8]]) -> Mark {
+        let held = self.itself.lock().unwrap().strong_count();
+        self.most.fetch_max(held, SeqCst);
+        let text = format!("{} {purpose:?} {parts:?}", self.salt);
+        Mark(Digests::Fixed.of(text.as_bytes()).to_le_bytes())
+    }
+
+    fn raise(&self, _: Topic, _: Ending) {}
+
+    fn ask(&self, _: Mark, _: u32, tell: Box<dyn FnOnce(Option<Permit>) + Send>) -> Asking {
+        tell(None);
+        Box::new(())
+    }
+}
+
+fn join_watched(engine: &Engine, salt: &'static str) -> (Arc<Watched>, Inlet) {
+    let bus = Arc::new_cyclic(|itself| Watched {
+        salt,
+        itself: Mutex::new(itself.clone()),
+        most: AtomicUsize::new(0),
+    });
+    let inlet = engine.join_fleet(bus.clone(), Terms::default());
+    (bus, inlet)
+}
+
+#[test]
+fn d1_no_call_has_hold_of_the_bus_where_it_holds_a_lock() {
+    let engine = Engine::with_clock(ManualClock::new());
+    let shared = Shared {
+        name: "pool",
+        scope: None,
+        of_callers: false,
+    };
+    let settings = Settings::default().tags_calls(true);
+    let pools = Function::new(&engine, "pool", settings, Box::new(shared)).unwrap();
+    let (bus, _) = join_watched(&engine, "a");
+    bus.most.store(0, SeqCst);
+    get_tagged(&pools, 1, "tenant:7");
+    pools.insert(&key(2).finish(), 2).unwrap();
+    // The engine's, and the test's.
+    assert_eq!(bus.most.load(SeqCst), 2);
+}
+
+#[test]
+fn d1_an_engine_that_goes_over_to_another_fleet_has_the_marks_of_that_one() {
+    let engine = Engine::with_clock(ManualClock::new());
+    let shared = Shared {
+        name: "pool",
+        scope: None,
+        of_callers: false,
+    };
+    let pools = Function::new(&engine, "pool", Settings::default(), Box::new(shared)).unwrap();
+    let (_, before) = join_watched(&engine, "a");
+    get(&pools, 1, 10);
+    get(&pools, 2, 20);
+    let (bus, inlet) = join_watched(&engine, "b");
+    assert_eq!(engine.inspect().marks, 2);
+    let function = bus.mark(Purpose::Function, &[b"pool"]);
+    before.lost();
+    inlet.ended(Topic::Function(function), Ending::Cleared);
+    assert_eq!((pools.info().entries, engine.inspect().marks), (0, 0));
+}
+
 #[test]
 fn d6_a_clear_of_everything_elsewhere_means_what_members_share_and_no_tags() {
     let fleet: Arc<Fleet> = Arc::default();

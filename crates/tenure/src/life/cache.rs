@@ -39,7 +39,7 @@ use crate::life::services::Services;
 use crate::life::tagged::Tagged;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
-use crate::words::fleet::{Bus, Mark, Purpose};
+use crate::words::fleet::{Mark, Purpose};
 use crate::words::info::{EntryInfo, Info};
 use crate::words::inspect::Inspection;
 use crate::words::tags::Tags;
@@ -232,9 +232,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     ) -> Option<Arc<Tagged>> {
         let home = || Arc::downgrade(self) as _;
         let index = &self.core.services.tags;
-        let bus = || self.core.services.fleet.bus();
-        let mark = |bus: Arc<dyn Bus>, tag: &str| bus.mark(Purpose::Tag, &[tag.as_bytes()]);
-        let mark = |tag: &str| bus().map(|bus| mark(bus, tag));
+        let fleet = &self.core.services.fleet;
+        let mark = |tag: &str| fleet.marks(|bus| bus.mark(Purpose::Tag, &[tag.as_bytes()]));
         index.add(tags, number, key.hash(), home, &mark)
     }
 

@@ -9,7 +9,8 @@
 //!
 //! The tags of a whole function stand in its settings, and not here: its entries need none of their own.
 //!
-//! Lock order: the lock of the index is a leaf. Nothing is dropped under it that is not its own.
+//! Lock order: a cache's lock, that of the index, that of the engine's place in a fleet, where tags have their marks from.
+//! Nothing is dropped under the index's that is not its own.
 
 use crate::ground::clock::Nanos;
 use crate::ground::sync::{Arc, Figure, HashMap, Mutex, Ordering, Switch, Weak};

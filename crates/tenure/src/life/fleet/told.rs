@@ -20,6 +20,7 @@ use crate::life::contents::Contents;
 use crate::life::core::Core;
 use crate::life::drain::Ends;
 use crate::life::entry::{Entry, EntryRef};
+use crate::life::fleet::marks::Marks;
 use crate::life::removal::ends;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
@@ -32,8 +33,7 @@ impl<V> Core<V> {
     /// The function's mark, where the members of the fleet share what it keeps.
     pub(crate) fn mark(&self, bus: &dyn Bus) -> Option<Mark> {
         let known = self.known_as.as_ref()?;
-        let mark = || bus.mark(Purpose::Function, &[known.name.as_bytes()]);
-        Some(*self.mark.get_or_init(mark))
+        Some(bus.mark(Purpose::Function, &[known.name.as_bytes()]))
     }
 
     /// The mark of a call in one scope; nothing for a key that means something in this process alone.
@@ -44,12 +44,11 @@ impl<V> Core<V> {
             Meaning::Version => &known.language,
             Meaning::Process => return None,
         };
-        let Mark(function) = self.mark(bus)?;
         let (form, key) = key.told();
         let parts = [
             b"entry",
             KEYS,
-            &function,
+            known.name.as_bytes(),
             language.as_bytes(),
             scope.unwrap_or("").as_bytes(),
             &form,
@@ -60,11 +59,12 @@ impl<V> Core<V> {
 
     /// The topic of all that is kept for all, or in one scope.
     fn topic(&self, bus: &dyn Bus, scope: Option<&str>) -> Option<Topic> {
+        let known = self.known_as.as_ref()?;
         let function = self.mark(bus)?;
         Some(match scope {
             None => Topic::Function(function),
             Some(scope) => {
-                let parts = [b"scope", &function.0[..], scope.as_bytes()];
+                let parts = [b"scope", known.name.as_bytes(), scope.as_bytes()];
                 let entry = bus.mark(Purpose::Entry, &parts);
                 Topic::Entry { function, entry }
             }
@@ -123,12 +123,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// The mark of a call; nothing outside of a fleet, and for a key that means something here alone.
     pub(in crate::life) fn mark(&self, key: &KeyRef<'_>) -> Option<Mark> {
         self.core.known_as.as_ref()?;
-        let bus = self.core.services.fleet.bus()?;
-        self.mark_by(&*bus, key)
-    }
-
-    fn mark_by(&self, bus: &dyn Bus, key: &KeyRef<'_>) -> Option<Mark> {
-        self.core.mark_of(bus, self.scope.as_deref(), key)
+        let scope = self.scope.as_deref();
+        let marks = |bus: &dyn Bus| self.core.mark_of(bus, scope, key);
+        self.core.services.fleet.marks(marks).flatten()
     }
 
     /// Has all members told that everything in this cache has ended.
@@ -159,6 +156,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// Notes the marks of all that stands here: the engine has come into a fleet.
     pub(crate) fn note_marks(&self) {
         let mut state = self.state.lock();
+        // Those of another fleet are none here.
+        state.marks = Marks::default();
         let call = |it: &EntryRef<V>| it.observed().map_or(it.key(), |(call, _)| call).clone();
         let mut calls: Vec<_> = state.entries.iter().map(call).collect();
         calls.extend(state.flights.iter().map(|it| it.key.clone()));
