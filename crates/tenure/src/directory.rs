@@ -60,6 +60,12 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     fn end_elsewhere(&self, bus: &dyn Bus, entry: Option<Mark>, ending: Ending) -> Ends;
     /// Has no call find anything without a look, where nothing that it keeps counts as current.
     fn be_apart(&self);
+
+    /// Another member of the fleet has ended everything: what is built next waits for its time, where they spread.
+    fn put_off(&self);
+
+    /// This member has ended what others may have ended before, and builds at once.
+    fn build_at_once(&self);
     fn inspect(&self, counts: &mut Inspection);
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tenure::fleet::{
     Asking, Bus, Ending, Inlet, KnownAs, Lost, Mark, Permit, Purpose, Terms, Topic,
 };
-use tenure::front::{Again, Details, Digests, Meaning, Patiently};
+use tenure::front::{Again, Asked, Details, Digests, Meaning, Next, Patiently};
 use tenure::{
     Behaviour, Cause, Encoder, Engine, Fork, Function, Interrupt, KeyRef, ManualClock, Scope,
     SessionId, Settings, Tags,
@@ -487,6 +487,47 @@ fn d1_a_clear_from_elsewhere_is_spread_and_one_from_here_is_not() {
     assert_eq!(get(&stale, 1, 11), 10);
     two.clock.advance(minute);
     assert_eq!(get(&stale, 1, 11), 11);
+}
+
+/// Whether the build of this call has to wait.
+fn waits(pools: &Pools, at: u64) -> bool {
+    let step = pools.next(
+        &key(at).finish(),
+        &mut Asked::default(),
+        &Tagging("tenant:7"),
+    );
+    let Ok(Next::Build(build, caller)) = step else {
+        panic!("it is there, or being built");
+    };
+    caller.give_up();
+    build.is_held()
+}
+
+#[test]
+fn d1_who_clears_everything_or_a_tag_builds_at_once_and_the_others_spread() {
+    let fleet = Arc::default();
+    let time = Duration::from_secs(1000);
+    let spread = Terms::default().spread(time);
+    let (one, two) = (member_with(&fleet, spread), member_with(&fleet, spread));
+    let each = pools_with(&two, Settings::default().tags_calls(true));
+    let whole = desks(&two, Settings::default().tags(["tenant:7"]));
+    let own_clears: [&dyn Fn(); 2] = [&|| two.engine.clear_all(), &|| {
+        two.engine.clear_tag("tenant:7");
+    }];
+    for clears in own_clears {
+        get_tagged(&each, 1, "tenant:7");
+        get(&whole, 1, 1);
+        one.engine.clear_tag("tenant:7");
+        assert!(waits(&each, 1) && waits(&whole, 1));
+        assert!(!waits(&each, 2), "nobody has ended it");
+        clears();
+        assert!(!waits(&each, 1) && !waits(&whole, 1));
+    }
+    get_tagged(&each, 1, "tenant:7");
+    one.engine.clear_tag("tenant:7");
+    assert!(waits(&each, 1) && waits(&whole, 1));
+    two.clock.advance(time);
+    assert!(!waits(&each, 1) && !waits(&whole, 1));
 }
 
 #[test]

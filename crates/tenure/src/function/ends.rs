@@ -264,6 +264,14 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
             .collect()
     }
 
+    fn put_off(&self) {
+        self.caches().iter().for_each(|it| it.put_off_all());
+    }
+
+    fn build_at_once(&self) {
+        self.caches().iter().for_each(|it| it.build_at_once(None));
+    }
+
     fn be_apart(&self) {
         if self.core.is_apart() {
             self.global.cool();
