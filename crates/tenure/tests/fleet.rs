@@ -773,6 +773,7 @@ struct Watched {
     salt: &'static str,
     itself: Mutex<Weak<Watched>>,
     most: AtomicUsize,
+    settled: Mutex<Vec<Duration>>,
 }
 
 impl Bus for Watched {
@@ -789,6 +790,11 @@ impl Bus for Watched {
         tell(None);
         Box::new(())
     }
+
+    fn settle(&self, bound: Duration) -> bool {
+        self.settled.lock().unwrap().push(bound);
+        true
+    }
 }
 
 fn join_watched(engine: &Engine, salt: &'static str) -> (Arc<Watched>, Inlet) {
@@ -796,6 +802,7 @@ fn join_watched(engine: &Engine, salt: &'static str) -> (Arc<Watched>, Inlet) {
         salt,
         itself: Mutex::new(itself.clone()),
         most: AtomicUsize::new(0),
+        settled: Mutex::default(),
     });
     let inlet = engine.join_fleet(bus.clone(), Terms::default());
     (bus, inlet)
@@ -817,6 +824,38 @@ fn d1_no_call_has_hold_of_the_bus_where_it_holds_a_lock() {
     pools.insert(&key(2).finish(), 2).unwrap();
     // The engine's, and the test's.
     assert_eq!(bus.most.load(SeqCst), 2);
+}
+
+#[test]
+fn d1_a_shutdown_has_its_second_to_tell_the_fleet_however_long_releases_take() {
+    let engine = Engine::with_clock(ManualClock::new());
+    let (bus, _) = join_watched(&engine, "a");
+    engine.shutdown_within(Duration::ZERO);
+    assert_eq!(*bus.settled.lock().unwrap(), [Duration::from_secs(1)]);
+}
+
+#[test]
+fn d5_figures_are_those_of_all_functions_and_disturb_no_hit() {
+    let fleet = Arc::default();
+    let world = member(&fleet);
+    let pools = pools_with(&world, Settings::default().max_entries(500));
+    for at in 0..600 {
+        get(&pools, at, at);
+        get(&pools, at, at);
+    }
+    let failed = pools.get_or_build(&key(900).finish(), || Err("no".to_owned()));
+    assert!(failed.is_err());
+    let exact = pools.info();
+    let all = world.inlet.figures().unwrap();
+    let counted = [
+        all.functions,
+        all.entries,
+        all.misses,
+        all.builds,
+        all.failures,
+    ];
+    assert_eq!(counted, [1, 500, 601, 600, 1]);
+    assert_eq!(all.hits, exact.hits);
 }
 
 #[test]

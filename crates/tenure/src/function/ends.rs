@@ -17,7 +17,7 @@ use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::Error;
 use crate::words::fleet::{Bus, Ending, Mark};
-use crate::words::info::Info;
+use crate::words::info::Figures;
 use crate::words::inspect::Inspection;
 
 impl<V: Resource, F: Failure> Function<V, F> {
@@ -242,8 +242,9 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         self.core.unreleased_beside(live)
     }
 
-    fn info(&self) -> Info {
-        Self::info(self)
+    fn sum(&self, all: &mut Figures) {
+        self.core.counters.sum(all);
+        self.caches().iter().for_each(|it| it.sum(all));
     }
 
     fn join_fleet(&self, bus: &dyn Bus) -> Option<Mark> {
