@@ -7,7 +7,7 @@ use crate::host::SessionId;
 use crate::life::drain::Ends;
 use crate::words::cause::Cause;
 use crate::words::fleet::{Bus, Ending, Mark};
-use crate::words::info::Info;
+use crate::words::info::Figures;
 use crate::words::inspect::Inspection;
 
 /// Weak references, each noted for as long as the thing that it leads to lives.
@@ -53,13 +53,18 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     fn hold_all(&self) -> Ends;
     /// Counts of what has left its caches and is not released yet.
     fn unreleased(&self) -> Unreleased;
-    fn info(&self) -> Info;
+    /// Adds its figures.
+    fn sum(&self, all: &mut Figures);
     /// Its mark, where the members of a fleet share what it keeps: its entries can be found by theirs from now on.
     fn join_fleet(&self, bus: &dyn Bus) -> Option<Mark>;
     /// Takes out what another member of the fleet has ended: all of it, or what has this mark.
     fn end_elsewhere(&self, bus: &dyn Bus, entry: Option<Mark>, ending: Ending) -> Ends;
     /// Has no call find anything without a look, where nothing that it keeps counts as current.
     fn be_apart(&self);
+    /// Another member of the fleet has ended everything: what is built next waits for its time, where they spread.
+    fn put_off(&self);
+    /// This member has ended what others may have ended before, and builds at once.
+    fn build_at_once(&self);
     fn inspect(&self, counts: &mut Inspection);
 }
 

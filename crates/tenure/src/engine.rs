@@ -270,11 +270,14 @@ impl Engine {
     /// ```
     pub fn clear_all(&self) {
         let _under_way = self.0.services.under_way.begin();
-        let functions = self.functions().into_iter();
-        let cleared = functions.flat_map(|it| it.take_cleared(Cause::Cleared));
+        let functions = self.functions();
+        let cleared = functions
+            .iter()
+            .flat_map(|it| it.take_cleared(Cause::Cleared));
         let cleared = cleared.collect();
         if let Some(bus) = self.0.services.fleet.bus() {
             bus.raise(Topic::Everything, Ending::Cleared);
+            functions.iter().for_each(|it| it.build_at_once());
         }
         in_turn(&self.0.services, cleared);
     }

@@ -10,6 +10,8 @@ use crate::ground::sync::{Arc, Weak};
 use crate::life::drain::Ends;
 use crate::life::succession::elsewhere;
 
+pub use crate::words::info::Figures;
+
 pub use crate::words::fleet::{
     Asking, Bus, Ending, KnownAs, Lost, Mark, Permit, Purpose, Terms, Topic,
 };
@@ -99,7 +101,8 @@ impl Engine {
         self.services().fleet.note_ends();
     }
 
-    /// The figures of all functions together, as a member shows them to the others.
+    /// The figures of all functions together, as a member shows them to the others. No hit is held up for them, however
+    /// many entries there are.
     ///
     /// ```
     /// # use tenure::{Engine, Function, KeyRef, Settings};
@@ -113,37 +116,11 @@ impl Engine {
     pub fn figures(&self) -> Figures {
         let mut all = Figures::default();
         for function in self.functions() {
-            let info = function.info();
             all.functions += 1;
-            all.entries += info.entries;
-            all.hits += info.hits;
-            all.misses += info.misses;
-            all.builds += info.builds;
-            all.failures += info.failures;
-            all.weight = all.weight.saturating_add(info.weight);
+            function.sum(&mut all);
         }
         all
     }
-}
-
-/// The figures of all functions of an engine together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Figures {
-    /// Functions that are alive.
-    pub functions: u64,
-    /// Entries that are kept.
-    pub entries: u64,
-    /// Calls that found one.
-    pub hits: u64,
-    /// Calls that did not.
-    pub misses: u64,
-    /// Builds that gave a resource.
-    pub builds: u64,
-    /// Builds that failed.
-    pub failures: u64,
-    /// The weight of the entries.
-    pub weight: u64,
 }
 
 /// What the other members of a fleet tell an engine. It keeps neither the engine nor the bus, and tells nothing to
@@ -206,7 +183,7 @@ impl Inlet {
     /// The others cannot be heard: calls get what the terms say from here on.
     pub fn lost(&self) {
         if let Some((engine, _)) = self.member()
-            && engine.services().fleet.lose()
+            && engine.services().fleet.lose(&self.bus)
         {
             engine.functions().iter().for_each(|it| it.be_apart());
         }
@@ -215,7 +192,7 @@ impl Inlet {
     /// All that was missed has been told.
     pub fn caught_up(&self) {
         if let Some((engine, _)) = self.member() {
-            engine.services().fleet.catch_up();
+            engine.services().fleet.catch_up(&self.bus);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::life::drain::at_once;
 /// How often a shutdown looks for what callbacks have built again meanwhile.
 const SHUTDOWN_ROUNDS: usize = 8;
 
-/// For how long a shutdown waits for a server that it cannot reach.
+/// For how long a shutdown waits, beside its bound, until a fleet has been told.
 const PARTING: Duration = Duration::from_secs(1);
 
 impl Engine {
@@ -20,7 +20,8 @@ impl Engine {
     ///
     /// Gives `false` where not everything that was built has been released: a lease is still held,
     /// or the configured bound ran out before all callbacks had returned, which then go on in the
-    /// background. The log says which functions these are, how many resources of each, and why.
+    /// background. The log says which functions these are, how many resources of each, and why. In a fleet it may take a
+    /// second more, until what was raised has gone out.
     ///
     /// ```
     /// # use tenure::{Cause, Engine, Function, KeyRef, ManualClock, Settings};
@@ -49,18 +50,19 @@ impl Engine {
         left.iter().for_each(Unreleased::tell);
         let rest = || bound.saturating_sub(began.elapsed());
         let all = self.services().async_releases.settle(rest()) && in_time && left.is_empty();
-        self.settle_fleet(rest());
+        self.settle_fleet();
         all
     }
 
-    /// Gives what was raised a moment to go out: a process that clears and ends at once has cleared.
-    fn settle_fleet(&self, bound: Duration) {
+    /// Gives what was raised a moment to go out, however long the releases took: a process that clears and ends at once
+    /// has cleared.
+    fn settle_fleet(&self) {
         if let Some(bus) = self.fleet()
-            && !bus.settle(bound.min(PARTING))
+            && !bus.settle(PARTING)
         {
             tracing::warn!(
-                "what was cleared or has expired last could not be told to the fleet in the time of the shutdown: its \
-                 server cannot be reached"
+                "what was cleared or has expired last could not be told to the fleet in the time that was left, which is \
+                 {PARTING:?}: the other members keep it until it ends there by itself"
             );
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tenure::fleet::{
     Asking, Bus, Ending, Inlet, KnownAs, Lost, Mark, Permit, Purpose, Terms, Topic,
 };
-use tenure::front::{Again, Details, Digests, Meaning, Patiently};
+use tenure::front::{Again, Asked, Details, Digests, Meaning, Next, Patiently};
 use tenure::{
     Behaviour, Cause, Encoder, Engine, Fork, Function, Interrupt, KeyRef, ManualClock, Scope,
     SessionId, Settings, Tags,
@@ -489,6 +489,47 @@ fn d1_a_clear_from_elsewhere_is_spread_and_one_from_here_is_not() {
     assert_eq!(get(&stale, 1, 11), 11);
 }
 
+/// Whether the build of this call has to wait.
+fn waits(pools: &Pools, at: u64) -> bool {
+    let step = pools.next(
+        &key(at).finish(),
+        &mut Asked::default(),
+        &Tagging("tenant:7"),
+    );
+    let Ok(Next::Build(build, caller)) = step else {
+        panic!("it is there, or being built");
+    };
+    caller.give_up();
+    build.is_held()
+}
+
+#[test]
+fn d1_who_clears_everything_or_a_tag_builds_at_once_and_the_others_spread() {
+    let fleet = Arc::default();
+    let time = Duration::from_secs(1000);
+    let spread = Terms::default().spread(time);
+    let (one, two) = (member_with(&fleet, spread), member_with(&fleet, spread));
+    let each = pools_with(&two, Settings::default().tags_calls(true));
+    let whole = desks(&two, Settings::default().tags(["tenant:7"]));
+    let own_clears: [&dyn Fn(); 2] = [&|| two.engine.clear_all(), &|| {
+        two.engine.clear_tag("tenant:7");
+    }];
+    for clears in own_clears {
+        get_tagged(&each, 1, "tenant:7");
+        get(&whole, 1, 1);
+        one.engine.clear_tag("tenant:7");
+        assert!(waits(&each, 1) && waits(&whole, 1));
+        assert!(!waits(&each, 2), "nobody has ended it");
+        clears();
+        assert!(!waits(&each, 1) && !waits(&whole, 1));
+    }
+    get_tagged(&each, 1, "tenant:7");
+    one.engine.clear_tag("tenant:7");
+    assert!(waits(&each, 1) && waits(&whole, 1));
+    two.clock.advance(time);
+    assert!(!waits(&each, 1) && !waits(&whole, 1));
+}
+
 #[test]
 fn d1_a_shutdown_waits_for_what_another_member_has_ended() {
     let fleet = Arc::default();
@@ -725,6 +766,116 @@ fn d6_where_it_cannot_be_known_which_tags_were_cleared_all_that_carries_one_ends
     two.inlet.forgot();
     two.engine.run_due();
     assert_eq!((tagged.info().entries, plain.info().entries), (0, 1));
+}
+
+/// A bus whose marks are of its own, and which looks who has hold of it as it computes them.
+struct Watched {
+    salt: &'static str,
+    itself: Mutex<Weak<Watched>>,
+    most: AtomicUsize,
+    settled: Mutex<Vec<Duration>>,
+}
+
+impl Bus for Watched {
+    fn mark(&self, purpose: Purpose, parts: &[&[u8]]) -> Mark {
+        let held = self.itself.lock().unwrap().strong_count();
+        self.most.fetch_max(held, SeqCst);
+        let text = format!("{} {purpose:?} {parts:?}", self.salt);
+        Mark(Digests::Fixed.of(text.as_bytes()).to_le_bytes())
+    }
+
+    fn raise(&self, _: Topic, _: Ending) {}
+
+    fn ask(&self, _: Mark, _: u32, tell: Box<dyn FnOnce(Option<Permit>) + Send>) -> Asking {
+        tell(None);
+        Box::new(())
+    }
+
+    fn settle(&self, bound: Duration) -> bool {
+        self.settled.lock().unwrap().push(bound);
+        true
+    }
+}
+
+fn join_watched(engine: &Engine, salt: &'static str) -> (Arc<Watched>, Inlet) {
+    let bus = Arc::new_cyclic(|itself| Watched {
+        salt,
+        itself: Mutex::new(itself.clone()),
+        most: AtomicUsize::new(0),
+        settled: Mutex::default(),
+    });
+    let inlet = engine.join_fleet(bus.clone(), Terms::default());
+    (bus, inlet)
+}
+
+#[test]
+fn d1_no_call_has_hold_of_the_bus_where_it_holds_a_lock() {
+    let engine = Engine::with_clock(ManualClock::new());
+    let shared = Shared {
+        name: "pool",
+        scope: None,
+        of_callers: false,
+    };
+    let settings = Settings::default().tags_calls(true);
+    let pools = Function::new(&engine, "pool", settings, Box::new(shared)).unwrap();
+    let (bus, _) = join_watched(&engine, "a");
+    bus.most.store(0, SeqCst);
+    get_tagged(&pools, 1, "tenant:7");
+    pools.insert(&key(2).finish(), 2).unwrap();
+    // The engine's, and the test's.
+    assert_eq!(bus.most.load(SeqCst), 2);
+}
+
+#[test]
+fn d1_a_shutdown_has_its_second_to_tell_the_fleet_however_long_releases_take() {
+    let engine = Engine::with_clock(ManualClock::new());
+    let (bus, _) = join_watched(&engine, "a");
+    engine.shutdown_within(Duration::ZERO);
+    assert_eq!(*bus.settled.lock().unwrap(), [Duration::from_secs(1)]);
+}
+
+#[test]
+fn d5_figures_are_those_of_all_functions_and_disturb_no_hit() {
+    let fleet = Arc::default();
+    let world = member(&fleet);
+    let pools = pools_with(&world, Settings::default().max_entries(500));
+    for at in 0..600 {
+        get(&pools, at, at);
+        get(&pools, at, at);
+    }
+    let failed = pools.get_or_build(&key(900).finish(), || Err("no".to_owned()));
+    assert!(failed.is_err());
+    let exact = pools.info();
+    let all = world.inlet.figures().unwrap();
+    let counted = [
+        all.functions,
+        all.entries,
+        all.misses,
+        all.builds,
+        all.failures,
+    ];
+    assert_eq!(counted, [1, 500, 601, 600, 1]);
+    assert_eq!(all.hits, exact.hits);
+}
+
+#[test]
+fn d1_an_engine_that_goes_over_to_another_fleet_has_the_marks_of_that_one() {
+    let engine = Engine::with_clock(ManualClock::new());
+    let shared = Shared {
+        name: "pool",
+        scope: None,
+        of_callers: false,
+    };
+    let pools = Function::new(&engine, "pool", Settings::default(), Box::new(shared)).unwrap();
+    let (_, before) = join_watched(&engine, "a");
+    get(&pools, 1, 10);
+    get(&pools, 2, 20);
+    let (bus, inlet) = join_watched(&engine, "b");
+    assert_eq!(engine.inspect().marks, 2);
+    let function = bus.mark(Purpose::Function, &[b"pool"]);
+    before.lost();
+    inlet.ended(Topic::Function(function), Ending::Cleared);
+    assert_eq!((pools.info().entries, engine.inspect().marks), (0, 0));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::Error;
 use crate::words::fleet::{Bus, Ending, Mark};
-use crate::words::info::Info;
+use crate::words::info::Figures;
 use crate::words::inspect::Inspection;
 
 impl<V: Resource, F: Failure> Function<V, F> {
@@ -242,8 +242,9 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         self.core.unreleased_beside(live)
     }
 
-    fn info(&self) -> Info {
-        Self::info(self)
+    fn sum(&self, all: &mut Figures) {
+        self.core.counters.sum(all);
+        self.caches().iter().for_each(|it| it.sum(all));
     }
 
     fn join_fleet(&self, bus: &dyn Bus) -> Option<Mark> {
@@ -262,6 +263,14 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         caches
             .flat_map(|it| it.end_elsewhere(bus, entry, ending))
             .collect()
+    }
+
+    fn put_off(&self) {
+        self.caches().iter().for_each(|it| it.put_off_all());
+    }
+
+    fn build_at_once(&self) {
+        self.caches().iter().for_each(|it| it.build_at_once(None));
     }
 
     fn be_apart(&self) {

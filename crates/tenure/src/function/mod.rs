@@ -13,7 +13,7 @@ use std::fmt;
 use crate::directory::AnyFunction;
 use crate::engine::Engine;
 use crate::ground::clock::{NEVER, nanos};
-use crate::ground::sync::{Arc, AtomicBool, HashMap, Mutex, OnceLock, Weak};
+use crate::ground::sync::{Arc, AtomicBool, HashMap, Mutex, Weak};
 use crate::host::SessionId;
 use crate::key::KeyRef;
 use crate::life::aging::term::Pace;
@@ -135,7 +135,6 @@ impl<V: Resource, F: Failure> Function<V, F> {
         };
         let core = Arc::new(Core {
             known_as: behaviour.known_as().filter(|_| is_shared),
-            mark: OnceLock::new(),
             name: Arc::from(name),
             looks: Mutex::new(looks),
             ttl: settings.ttl.map_or(NEVER, nanos),

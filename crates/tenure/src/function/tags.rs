@@ -1,5 +1,6 @@
 //! What carries a tag, ended together.
 
+use crate::directory::AnyFunction;
 use crate::engine::Engine;
 use crate::ground::sync::Arc;
 use crate::life::circle::{FlightId, Inside};
@@ -48,12 +49,15 @@ impl Engine {
             _ => Vec::new(),
         };
         let each = services.tags.carrying(tag);
-        let ends = self.take_tagged(&|it| it == tag, each, &own, cause);
+        let whole = self.tagged(&|it| it == tag);
+        let ends = take(&whole, &each, &own, cause);
         if let Some(bus) = services.fleet.bus()
             && cause == Cause::Cleared
         {
             let tag = bus.mark(Purpose::Tag, &[tag.as_bytes()]);
             bus.raise(Topic::Tag(tag), Ending::Cleared);
+            // What another member has ended may have carried it too, and that is not known any more.
+            self.functions().iter().for_each(|it| it.build_at_once());
         }
         in_turn(services, ends);
     }
@@ -68,27 +72,33 @@ impl Engine {
         cause: Cause,
     ) -> Ends {
         let tags = &self.services().tags;
-        match mark {
-            None => self.take_tagged(&|_| true, tags.all(), &[], cause),
-            Some(mark) => {
-                let is_meant = |tag: &str| bus.mark(Purpose::Tag, &[tag.as_bytes()]) == mark;
-                self.take_tagged(&is_meant, tags.marked(mark), &[], cause)
-            }
-        }
+        let is_meant = |tag: &str| match mark {
+            None => true,
+            Some(mark) => bus.mark(Purpose::Tag, &[tag.as_bytes()]) == mark,
+        };
+        let whole = self.tagged(&is_meant);
+        let each = mark.map_or_else(|| tags.all(), |mark| tags.marked(mark));
+        whole.iter().for_each(|it| it.put_off());
+        each.iter().for_each(|it| it.put_off());
+        take(&whole, &each, &[], cause)
     }
 
-    /// Takes out all that functions keep whose own tag is meant, and each of these.
-    fn take_tagged(
-        &self,
-        is_meant: &dyn Fn(&str) -> bool,
-        each: Vec<Arc<Tagged>>,
-        own: &[FlightId],
-        cause: Cause,
-    ) -> Ends {
-        let functions = self.functions().into_iter();
-        let whole = functions.filter(|it| it.carries(is_meant));
-        let mut ends: Ends = whole.flat_map(|it| it.take_cleared(cause)).collect();
-        ends.extend(each.iter().filter_map(|it| it.take(own, cause)));
-        ends
+    /// The functions whose own tag is meant.
+    fn tagged(&self, is_meant: &dyn Fn(&str) -> bool) -> Vec<Arc<dyn AnyFunction>> {
+        let mut functions = self.functions();
+        functions.retain(|it| it.carries(is_meant));
+        functions
     }
+}
+
+/// Takes out all that these functions keep, and each of these.
+fn take(
+    whole: &[Arc<dyn AnyFunction>],
+    each: &[Arc<Tagged>],
+    own: &[FlightId],
+    cause: Cause,
+) -> Ends {
+    let mut ends: Ends = whole.iter().flat_map(|it| it.take_cleared(cause)).collect();
+    ends.extend(each.iter().filter_map(|it| it.take(own, cause)));
+    ends
 }

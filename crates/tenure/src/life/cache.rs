@@ -40,10 +40,13 @@ use crate::life::services::Services;
 use crate::life::tagged::Tagged;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
-use crate::words::fleet::{Bus, Mark, Purpose};
-use crate::words::info::{EntryInfo, Info};
+use crate::words::fleet::{Mark, Purpose};
+use crate::words::info::{EntryInfo, Figures, Info};
 use crate::words::inspect::Inspection;
 use crate::words::tags::Tags;
+
+/// So many entries are looked at under one hold of the lock, where all need not be.
+const AT_A_TIME: usize = 256;
 
 /// One function's cache in one scope.
 pub(crate) struct Cache<V: Resource, F> {
@@ -234,9 +237,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     ) -> Option<Arc<Tagged>> {
         let home = || Arc::downgrade(self) as _;
         let index = &self.core.services.tags;
-        let bus = || self.core.services.fleet.bus();
-        let mark = |bus: Arc<dyn Bus>, tag: &str| bus.mark(Purpose::Tag, &[tag.as_bytes()]);
-        let mark = |tag: &str| bus().map(|bus| mark(bus, tag));
+        let fleet = &self.core.services.fleet;
+        let mark = |tag: &str| fleet.marks(|bus| bus.mark(Purpose::Tag, &[tag.as_bytes()]));
         index.add(tags, number, key.hash(), home, &mark)
     }
 
@@ -436,6 +438,25 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             info.weight = info.weight.saturating_add(entry.weight());
             let age = now.saturating_sub(entry.built_at());
             info.ages.push(Duration::from_nanos(age));
+        }
+    }
+
+    /// Adds its figures, and holds nobody up for long: the hits of hot entries are counted once they are not, or have
+    /// had so many.
+    pub(crate) fn sum(&self, all: &mut Figures) {
+        let mut from = 0;
+        loop {
+            let state = self.state.lock();
+            if from == 0 {
+                all.entries += state.entries.len() as u64;
+                all.weight =
+                    (all.weight).saturating_add(state.weight().try_into().unwrap_or(u64::MAX));
+            }
+            let Some(some) = state.entries.some(from, AT_A_TIME) else {
+                return;
+            };
+            all.hits += some.map(|it| it.hits()).sum::<u64>();
+            from += AT_A_TIME;
         }
     }
 

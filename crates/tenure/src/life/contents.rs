@@ -261,6 +261,21 @@ impl<V: Resource, F> Contents<V, F> {
         key: &KeyRef<'_>,
         own: &[FlightId],
     ) -> Removed<V, F> {
+        let flights = self.strike_call(key, own);
+        let entries = self.entries_of(key);
+        let entries = entries.iter().filter_map(|it| self.remove(hot, it));
+        Removed {
+            entries: entries.collect(),
+            flights,
+        }
+    }
+
+    /// Takes out the builds under a call's key, but for these.
+    pub(super) fn strike_call(
+        &mut self,
+        key: &KeyRef<'_>,
+        own: &[FlightId],
+    ) -> Vec<Arc<Flight<V, F>>> {
         let mut flights = Vec::new();
         // Builds that saw other inputs stand under the same key.
         while let Ok(there) = self.flights.find_entry(key.hash(), |flight| {
@@ -268,21 +283,22 @@ impl<V: Resource, F> Contents<V, F> {
         }) {
             flights.push(there.remove().0);
         }
-        let mut entries = Vec::new();
+        flights
+    }
+
+    /// What is under a call's key, whatever it observed.
+    pub(super) fn entries_of(&self, key: &KeyRef<'_>) -> Vec<EntryRef<V>> {
         // What observed nothing stands under the call's own key.
-        if let Some(entry) = self.entries.get(key).cloned() {
-            entries.extend(self.remove(hot, &entry));
-        }
+        let mut entries: Vec<_> = self.entries.get(key).cloned().into_iter().collect();
         // What observed something stands under completed keys, which do not lead back to the call's.
         if !self.shapes.of(key).is_empty() {
             let of_call = |it: &&EntryRef<V>| {
                 let observed = it.observed();
                 observed.is_some_and(|(call, _)| key.matches(call))
             };
-            let others: Vec<_> = self.entries.iter().filter(of_call).cloned().collect();
-            entries.extend(others.iter().filter_map(|entry| self.remove(hot, entry)));
+            entries.extend(self.entries.iter().filter(of_call).cloned());
         }
-        Removed { flights, entries }
+        entries
     }
 
     /// Takes out the build that carries these tags, unless it is one of `own`.

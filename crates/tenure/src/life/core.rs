@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::directory::{Leftover, Unreleased};
 use crate::ground::clock::{Clock, Nanos};
-use crate::ground::sync::{Arc, AtomicBool, Mutex, OnceLock};
+use crate::ground::sync::{Arc, AtomicBool, Mutex};
 use crate::ground::underway::Side;
 use crate::life::aging::term::Pace;
 use crate::life::circle::Reach;
@@ -15,7 +15,7 @@ use crate::words::behaviour::{Behaviour, Holding};
 use crate::words::bounds::Resource;
 use crate::words::cause::Cause;
 use crate::words::error::Interrupt;
-use crate::words::fleet::{KnownAs, Mark};
+use crate::words::fleet::KnownAs;
 use crate::words::info::Counters;
 use crate::words::settings::{Scope, Settings, Spinner};
 
@@ -39,8 +39,6 @@ pub(crate) struct Core<V> {
     pub(crate) hot: Hot,
     /// What the members of a fleet call it, where they share what it keeps.
     pub(crate) known_as: Option<KnownAs>,
-    /// Its mark, once it was asked for.
-    pub(crate) mark: OnceLock<Mark>,
     /// Whether it was said that builds for more than one session are built on what it keeps for one.
     pub(crate) told_of_sharing: AtomicBool,
     /// The looks of a build; they may change without a new cache.

@@ -247,6 +247,16 @@ impl<V: Resource> Ordered<V> {
         all
     }
 
+    /// Some of the entries, in the order of their places; nothing where there are no more places.
+    pub(crate) fn some(
+        &self,
+        from: usize,
+        many: usize,
+    ) -> Option<impl Iterator<Item = &EntryRef<V>>> {
+        let nodes = self.nodes.get(from..).filter(|it| !it.is_empty())?;
+        Some(nodes.iter().take(many).filter_map(|it| it.entry.as_ref()))
+    }
+
     /// All entries, oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &EntryRef<V>> {
         let mut at = self.oldest;

@@ -295,6 +295,10 @@ impl<V: Resource, F: Failure> AnyHome for Cache<V, F> {
         let built_at = gone.entry.built_at();
         Some((built_at, Box::new(move || gone.release(cause))))
     }
+
+    fn put_off(&self, call: u64) {
+        Self::put_off(self, call);
+    }
 }
 
 impl<V: Resource, F: Failure> Home<V> for Cache<V, F> {

@@ -9,7 +9,8 @@
 //!
 //! The tags of a whole function stand in its settings, and not here: its entries need none of their own.
 //!
-//! Lock order: the lock of the index is a leaf. Nothing is dropped under it that is not its own.
+//! Lock order: a cache's lock, that of the index, that of the engine's place in a fleet, where tags have their marks from.
+//! Nothing is dropped under the index's that is not its own.
 
 use crate::ground::clock::Nanos;
 use crate::ground::sync::{Arc, Figure, HashMap, Mutex, Ordering, Switch, Weak};
@@ -24,6 +25,9 @@ pub(crate) trait AnyHome: Send + Sync {
     /// Takes out the entry, or strikes the build that is none of `own`, for a caller that has begun the
     /// release. Gives what releases the entry.
     fn take_tagged(&self, tagged: &Tagged, own: &[FlightId], cause: Cause) -> Option<(Nanos, End)>;
+
+    /// Another member of the fleet has ended what is here for a call with this hash of its key.
+    fn put_off(&self, call: u64);
 }
 
 /// A build that carries tags, and the entry that it becomes.
@@ -62,6 +66,13 @@ impl Tagged {
     pub(crate) fn leave(&self) {
         if !self.has_left.swap(true, Ordering::Relaxed) {
             self.index.remove(self);
+        }
+    }
+
+    /// Another member of the fleet has ended it, and what is built next waits for its time, where they spread.
+    pub(crate) fn put_off(&self) {
+        if let Some(home) = self.home.upgrade() {
+            home.put_off(self.call);
         }
     }
 

@@ -192,7 +192,7 @@ pub type Asking = Box<dyn Any + Send + Sync>;
 /// ```
 pub trait Bus: Send + Sync + 'static {
     /// The mark of something that these parts tell from others. Computes, and does nothing else: it is asked
-    /// under a cache's lock.
+    /// under locks.
     fn mark(&self, purpose: Purpose, parts: &[&[u8]]) -> Mark;
 
     /// Has the others told that this has ended. Waits for nothing.

@@ -53,6 +53,26 @@ pub struct Info {
     pub ages: Vec<Duration>,
 }
 
+/// The figures of functions together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Figures {
+    /// Functions that are alive.
+    pub functions: u64,
+    /// Entries that are kept.
+    pub entries: u64,
+    /// Calls that found one. Those of entries that are asked for most come in batches.
+    pub hits: u64,
+    /// Calls that did not.
+    pub misses: u64,
+    /// Builds that gave a resource.
+    pub builds: u64,
+    /// Builds that failed.
+    pub failures: u64,
+    /// The weight of the entries.
+    pub weight: u64,
+}
+
 impl Info {
     /// How many resources were released for this cause.
     ///
@@ -255,6 +275,15 @@ impl Counters {
     pub(crate) fn waits(self: &Arc<Self>) -> WaitCount {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         WaitCount(Arc::clone(self))
+    }
+
+    /// Adds the figures so far; the hits of live entries and what is live are the caller's to add.
+    pub(crate) fn sum(&self, all: &mut Figures) {
+        let get = |counter: &Figure| counter.load(Ordering::Relaxed);
+        all.hits += get(&self.retired_hits);
+        all.misses += get(&self.misses);
+        all.builds += get(&self.builds);
+        all.failures += get(&self.failures);
     }
 
     /// The figures so far; the hits of live entries and what is live are the caller's to add.

@@ -9,7 +9,7 @@
 use crate::ground::clock::Nanos;
 use crate::ground::sync::Arc;
 use crate::host::observe::Seen;
-use crate::key::{Key, KeyRef};
+use crate::key::KeyRef;
 use crate::life::aging::old::Old;
 use crate::life::building::again::{self, Again};
 use crate::life::building::asker::Asker;
@@ -143,7 +143,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// fleet are told.
     pub(crate) fn expire_entry(self: &Arc<Self>, key: &KeyRef<'_>) {
         let _under_way = self.begin_release();
-        let gone = self.take_expired(&Inside::flights(), |call| key.matches(call));
+        let gone = self.take_expired(&Inside::flights(), Some(key));
         self.raise(key, Ending::Expired);
         at_once(gone);
     }
@@ -152,32 +152,29 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// still be handed out stays until it is refreshed or gone.
     pub(crate) fn expire_all(self: &Arc<Self>) {
         let _under_way = self.begin_release();
-        let gone = self.take_expired(&Inside::flights(), |_| true);
+        let gone = self.take_expired(&Inside::flights(), None);
         self.raise_all(Ending::Expired);
         at_once(gone);
     }
 
-    /// Has everything expire whose call is meant, and orphans the builds of it, but for these. Gives the ends of
-    /// what may not be handed out any more.
+    /// Has everything expire, or what is under a call's key, and orphans the builds of it, but for these. Gives the
+    /// ends of what may not be handed out any more.
     pub(in crate::life) fn take_expired(
         self: &Arc<Self>,
         own: &[FlightId],
-        is_meant: impl Fn(&Key) -> bool,
+        call: Option<&KeyRef<'_>>,
     ) -> Ends {
         let now = self.core.services.clock.now();
         let mut gone = Vec::new();
         let flights: Vec<_> = {
             let mut state = self.state.lock();
-            let flights = state
-                .flights
-                .extract_if(|it| is_meant(&it.key) && !own.contains(&it.id));
-            let flights = flights.collect();
-            let call = |entry: &EntryRef<V>| match entry.observed() {
-                Some((call, _)) => is_meant(call),
-                None => is_meant(entry.key()),
+            let (flights, meant): (_, Vec<_>) = match call {
+                None => {
+                    let others = state.flights.extract_if(|it| !own.contains(&it.id));
+                    (others.collect(), state.entries.iter().cloned().collect())
+                }
+                Some(key) => (state.strike_call(key, own), state.entries_of(key)),
             };
-            let meant = state.entries.iter().filter(|it| call(it)).cloned();
-            let meant: Vec<_> = meant.collect();
             for entry in meant {
                 self.core.hot.forget(&entry.key().as_key(), &entry);
                 if entry.expire(now) {

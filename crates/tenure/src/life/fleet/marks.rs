@@ -62,30 +62,29 @@ impl Marks {
 pub(in crate::life) struct Spread {
     /// For all calls.
     all: Nanos,
-    /// For one call, by its mark.
-    calls: HashMap<Mark, Nanos>,
+    /// For one call, by the hash of its key: where two have one, both wait.
+    calls: HashMap<u64, Nanos>,
+    /// The last of these times.
+    last: Nanos,
 }
 
 impl Spread {
-    /// Whether any time has not come.
-    pub(super) fn is_on(&self, now: Nanos) -> bool {
-        self.all > now || !self.calls.is_empty()
-    }
-
     /// Everything has been ended by another member.
     pub(super) fn put_off_all(&mut self, until: Nanos) {
         *self = Self {
             all: until,
+            last: until,
             ..Self::default()
         };
     }
 
     /// A call's entry has been ended by another member.
-    pub(super) fn put_off(&mut self, mark: Mark, until: Nanos, now: Nanos) {
+    pub(super) fn put_off(&mut self, call: u64, until: Nanos, now: Nanos) {
         if self.calls.len() >= FEW && self.calls.len() == self.calls.capacity() {
             self.calls.retain(|_, until| *until > now);
         }
-        self.calls.insert(mark, until);
+        self.calls.insert(call, until);
+        self.last = self.last.max(until);
     }
 
     /// This member has ended everything.
@@ -94,15 +93,20 @@ impl Spread {
     }
 
     /// This member has ended a call's entry: who ends it builds it at once.
-    pub(super) fn forget(&mut self, mark: Mark) {
-        self.calls.remove(&mark);
+    pub(super) fn forget(&mut self, call: u64) {
+        self.calls.remove(&call);
     }
 
     /// The time before which a call does not build, where it has not come.
-    pub(super) fn until(&mut self, mark: Option<Mark>, now: Nanos) -> Option<Nanos> {
-        self.calls.retain(|_, until| *until > now);
-        let own = mark.and_then(|mark| self.calls.get(&mark).copied());
-        let until = self.all.max(own.unwrap_or(0));
-        (until > now).then_some(until)
+    pub(super) fn until(&mut self, call: u64, now: Nanos) -> Option<Nanos> {
+        if self.last == 0 {
+            return None;
+        }
+        if self.last <= now {
+            self.clear();
+            return None;
+        }
+        let own = self.calls.get(&call).copied().unwrap_or(0);
+        Some(self.all.max(own)).filter(|until| *until > now)
     }
 }

@@ -1,6 +1,10 @@
 //! An engine's place in a fleet: its bus, its terms, and its functions by their marks.
 //!
-//! Lock order: the locks here are leaves.
+//! 1. Whoever has another lock asks for marks and takes no bus: the last hold on one may be let go of anywhere, and what
+//!    then runs waits for the bus's threads.
+//! 2. What a bus tells counts for as long as it is the engine's, which is looked at under the same lock.
+//!
+//! Lock order: the locks here are leaves. A bus computes marks under that of the place.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 
@@ -27,10 +31,15 @@ pub(crate) struct Membership {
 
 type Ended = HashSet<(Topic, Ending)>;
 
-#[derive(Clone)]
 struct Place {
     bus: Arc<dyn Bus>,
     terms: Terms,
+}
+
+impl Place {
+    fn is_on(&self, bus: &Weak<dyn Bus>) -> bool {
+        std::ptr::addr_eq(Arc::as_ptr(&self.bus), bus.as_ptr())
+    }
 }
 
 impl Default for Membership {
@@ -48,6 +57,9 @@ impl Default for Membership {
 impl Membership {
     /// Joins, or leaves. Gives the bus that was there before.
     pub(crate) fn set(&self, place: Option<(Arc<dyn Bus>, Terms)>) -> Option<Arc<dyn Bus>> {
+        // Another bus has other marks.
+        let known = std::mem::take(&mut *self.functions.lock());
+        drop(known);
         let place = place.map(|(bus, terms)| Place { bus, terms });
         let mut present = self.place.lock();
         self.is_apart.store(false, Release);
@@ -55,19 +67,25 @@ impl Membership {
         std::mem::replace(&mut *present, place).map(|it| it.bus)
     }
 
-    fn place(&self) -> Option<Place> {
+    fn look<T>(&self, look: impl FnOnce(&Place) -> T) -> Option<T> {
         if !self.is_member.load(Acquire) {
             return None;
         }
-        self.place.lock().clone()
+        self.place.lock().as_ref().map(look)
     }
 
+    /// The bus, for whoever has no lock.
     pub(crate) fn bus(&self) -> Option<Arc<dyn Bus>> {
-        self.place().map(|it| it.bus)
+        self.look(|it| Arc::clone(&it.bus))
+    }
+
+    /// Has the bus compute marks.
+    pub(crate) fn marks<T>(&self, marks: impl FnOnce(&dyn Bus) -> T) -> Option<T> {
+        self.look(|it| marks(&*it.bus))
     }
 
     pub(crate) fn terms(&self) -> Terms {
-        self.place().map(|it| it.terms).unwrap_or_default()
+        self.look(|it| it.terms).unwrap_or_default()
     }
 
     /// Whether nothing counts as current that the members share.
@@ -96,18 +114,23 @@ impl Membership {
         self.noted.lock().iter().flatten().copied().collect()
     }
 
-    /// The others cannot be heard. Whether nothing that is kept counts as current from here on.
-    pub(crate) fn lose(&self) -> bool {
-        let is_apart = self
-            .place()
-            .is_some_and(|it| it.terms.lost == Lost::Rebuild);
-        self.is_apart.store(is_apart, Release);
-        is_apart
+    /// The others cannot be heard on this bus. Whether nothing that is kept counts as current from here on.
+    pub(crate) fn lose(&self, bus: &Weak<dyn Bus>) -> bool {
+        let lose = |it: &Place| {
+            let is_apart = it.is_on(bus) && it.terms.lost == Lost::Rebuild;
+            self.is_apart.fetch_or(is_apart, Release);
+            is_apart
+        };
+        self.look(lose).unwrap_or(false)
     }
 
-    /// All that was missed has been told.
-    pub(crate) fn catch_up(&self) {
-        self.is_apart.store(false, Release);
+    /// All that was missed has been told on this bus.
+    pub(crate) fn catch_up(&self, bus: &Weak<dyn Bus>) {
+        self.look(|it| {
+            if it.is_on(bus) {
+                self.is_apart.store(false, Release);
+            }
+        });
     }
 
     /// Knows a function by its mark.

@@ -20,6 +20,7 @@ use crate::life::contents::Contents;
 use crate::life::core::Core;
 use crate::life::drain::Ends;
 use crate::life::entry::{Entry, EntryRef};
+use crate::life::fleet::marks::Marks;
 use crate::life::removal::ends;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
@@ -32,8 +33,7 @@ impl<V> Core<V> {
     /// The function's mark, where the members of the fleet share what it keeps.
     pub(crate) fn mark(&self, bus: &dyn Bus) -> Option<Mark> {
         let known = self.known_as.as_ref()?;
-        let mark = || bus.mark(Purpose::Function, &[known.name.as_bytes()]);
-        Some(*self.mark.get_or_init(mark))
+        Some(bus.mark(Purpose::Function, &[known.name.as_bytes()]))
     }
 
     /// The mark of a call in one scope; nothing for a key that means something in this process alone.
@@ -44,12 +44,11 @@ impl<V> Core<V> {
             Meaning::Version => &known.language,
             Meaning::Process => return None,
         };
-        let Mark(function) = self.mark(bus)?;
         let (form, key) = key.told();
         let parts = [
             b"entry",
             KEYS,
-            &function,
+            known.name.as_bytes(),
             language.as_bytes(),
             scope.unwrap_or("").as_bytes(),
             &form,
@@ -60,40 +59,35 @@ impl<V> Core<V> {
 
     /// The topic of all that is kept for all, or in one scope.
     fn topic(&self, bus: &dyn Bus, scope: Option<&str>) -> Option<Topic> {
+        let known = self.known_as.as_ref()?;
         let function = self.mark(bus)?;
         Some(match scope {
             None => Topic::Function(function),
             Some(scope) => {
-                let parts = [b"scope", &function.0[..], scope.as_bytes()];
+                let parts = [b"scope", known.name.as_bytes(), scope.as_bytes()];
                 let entry = bus.mark(Purpose::Entry, &parts);
                 Topic::Entry { function, entry }
             }
         })
     }
 
-    /// Has all members told that everything has ended that is kept for all, or in one scope. Whether there are any.
-    pub(crate) fn raise_all(&self, scope: Option<&str>, ending: Ending) -> bool {
+    /// Has all members told that everything has ended that is kept for all, or in one scope.
+    pub(crate) fn raise_all(&self, scope: Option<&str>, ending: Ending) {
         if let Some(bus) = self.services.fleet.bus()
             && let Some(topic) = self.topic(&*bus, scope)
         {
             bus.raise(topic, ending);
-            return true;
         }
-        false
     }
 
-    /// Has all members told that the entry of a call has ended. Gives its mark, where it has one.
-    pub(crate) fn raise(
-        &self,
-        scope: Option<&str>,
-        key: &KeyRef<'_>,
-        ending: Ending,
-    ) -> Option<Mark> {
-        let bus = self.services.fleet.bus()?;
-        let function = self.mark(&*bus)?;
-        let entry = self.mark_of(&*bus, scope, key)?;
-        bus.raise(Topic::Entry { function, entry }, ending);
-        Some(entry)
+    /// Has all members told that the entry of a call has ended.
+    pub(crate) fn raise(&self, scope: Option<&str>, key: &KeyRef<'_>, ending: Ending) {
+        if let Some(bus) = self.services.fleet.bus()
+            && let Some(function) = self.mark(&*bus)
+            && let Some(entry) = self.mark_of(&*bus, scope, key)
+        {
+            bus.raise(Topic::Entry { function, entry }, ending);
+        }
     }
 
     /// Whether the function shares what it keeps with a fleet that cannot be heard, and so keeps nothing that
@@ -123,27 +117,21 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// The mark of a call; nothing outside of a fleet, and for a key that means something here alone.
     pub(in crate::life) fn mark(&self, key: &KeyRef<'_>) -> Option<Mark> {
         self.core.known_as.as_ref()?;
-        let bus = self.core.services.fleet.bus()?;
-        self.mark_by(&*bus, key)
-    }
-
-    fn mark_by(&self, bus: &dyn Bus, key: &KeyRef<'_>) -> Option<Mark> {
-        self.core.mark_of(bus, self.scope.as_deref(), key)
+        let scope = self.scope.as_deref();
+        let marks = |bus: &dyn Bus| self.core.mark_of(bus, scope, key);
+        self.core.services.fleet.marks(marks).flatten()
     }
 
     /// Has all members told that everything in this cache has ended.
     pub(crate) fn raise_all(&self, ending: Ending) {
-        if self.core.raise_all(self.scope.as_deref(), ending) {
-            self.state.lock().spread.clear();
-        }
+        self.core.raise_all(self.scope.as_deref(), ending);
+        self.build_at_once(None);
     }
 
     /// Has all members told that the entry of a call has ended.
     pub(crate) fn raise(&self, key: &KeyRef<'_>, ending: Ending) {
-        let mark = self.core.raise(self.scope.as_deref(), key, ending);
-        if let Some(mark) = mark {
-            self.state.lock().spread.forget(mark);
-        }
+        self.core.raise(self.scope.as_deref(), key, ending);
+        self.build_at_once(Some(key.hash()));
     }
 
     /// Notes the mark of a call that stands here by now, or is being built: before that it would be forgotten with
@@ -159,6 +147,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// Notes the marks of all that stands here: the engine has come into a fleet.
     pub(crate) fn note_marks(&self) {
         let mut state = self.state.lock();
+        // Those of another fleet are none here.
+        state.marks = Marks::default();
         let call = |it: &EntryRef<V>| it.observed().map_or(it.key(), |(call, _)| call).clone();
         let mut calls: Vec<_> = state.entries.iter().map(call).collect();
         calls.extend(state.flights.iter().map(|it| it.key.clone()));
@@ -182,19 +172,20 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         ending: Ending,
     ) -> Ends {
         let Some(mark) = mark.filter(|it| !self.is_scope(bus, *it)) else {
-            self.spread(None);
+            self.put_off_all();
             return match ending {
-                Ending::Cleared => self.take_all_cleared(),
-                Ending::Expired => self.take_expired(&[], |_| true),
+                Ending::Cleared => ends(self.take_all(&[], false), Cause::Cleared),
+                Ending::Expired => self.take_expired(&[], None),
             };
         };
         let Some(key) = self.state.lock().marks.key(mark).cloned() else {
             return Vec::new();
         };
-        self.spread(Some(mark));
+        let key = key.as_key();
+        self.put_off(key.hash());
         match ending {
-            Ending::Cleared => self.take_cleared_call(&key.as_key(), &[]),
-            Ending::Expired => self.take_expired(&[], |call| *call == key),
+            Ending::Cleared => self.take_cleared_call(&key, &[]),
+            Ending::Expired => self.take_expired(&[], Some(&key)),
         }
     }
 
@@ -206,19 +197,34 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             )
     }
 
-    /// Has what is built next wait for its turn among the members, where they spread.
-    fn spread(&self, mark: Option<Mark>) {
+    /// Another member has ended what is here: what is built next waits for its time, where they spread.
+    pub(crate) fn put_off_all(&self) {
+        if let Some((until, _)) = self.time_to_build() {
+            self.state.lock().spread.put_off_all(until);
+        }
+    }
+
+    /// Another member has ended what is here for a call with this hash of its key.
+    pub(in crate::life) fn put_off(&self, call: u64) {
+        if let Some((until, now)) = self.time_to_build() {
+            self.state.lock().spread.put_off(call, until, now);
+        }
+    }
+
+    /// This member has ended what is here, or what is here for one call, and builds at once.
+    pub(crate) fn build_at_once(&self, call: Option<u64>) {
+        let spread = &mut self.state.lock().spread;
+        match call {
+            None => spread.clear(),
+            Some(call) => spread.forget(call),
+        }
+    }
+
+    /// When to build what another member ends now, where they spread; and now.
+    fn time_to_build(&self) -> Option<(Nanos, Nanos)> {
         let spread = self.core.services.fleet.terms().spread;
-        if spread == Duration::ZERO {
-            return;
-        }
         let now = self.core.services.clock.now();
-        let until = now.saturating_add(part_of(spread));
-        let mut state = self.state.lock();
-        match mark {
-            None => state.spread.put_off_all(until),
-            Some(mark) => state.spread.put_off(mark, until, now),
-        }
+        (spread > Duration::ZERO).then(|| (now.saturating_add(part_of(spread)), now))
     }
 
     /// Before when a call does not build: now, but where another member has ended what it asks for.
@@ -228,15 +234,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         key: &KeyRef<'_>,
     ) -> Option<Nanos> {
         let now = self.core.services.clock.now();
-        if !state.spread.is_on(now) {
-            return None;
-        }
-        let mark = self.mark(key);
-        state.spread.until(mark, now)
-    }
-
-    fn take_all_cleared(&self) -> Ends {
-        ends(self.take_all(&[], false), Cause::Cleared)
+        state.spread.until(key.hash(), now)
     }
 }
 
