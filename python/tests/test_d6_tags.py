@@ -255,12 +255,66 @@ def test_d6_what_a_callable_raises_comes_out_and_nothing_is_built(clock: Clock) 
         client.warm(["7"])
     assert client.info().builds == 0
 
-    @tenure.cache_resource(tags=lambda tenant: ["a"])
-    def two(tenant: str, size: int = 4) -> object:
+
+@pytest.mark.parametrize(
+    ("tags", "text"),
+    [
+        (lambda tenant: [], r"too many positional arguments"),
+        (lambda tenant, size, others: [], r"missing a required .*argument: 'others'"),
+        (lambda: [], r"too many positional arguments"),
+        (lambda tenant, size: [], r"unexpected keyword argument 'zone'"),
+    ],
+)
+def test_d6_tags_that_do_not_fit_the_function_fail_where_the_decorator_stands(tags: Any, text: str) -> None:
+    with pytest.raises(TypeError, match=text) as raised:
+
+        @tenure.cache_resource(tags=tags)
+        def client(tenant: str, size: int = 4, *, zone: str = "a") -> object:
+            raise AssertionError("not to be built")
+
+    words = str(raised.value)
+    assert "client(tenant, size, *, zone) is" in words
+    assert "Write tags=lambda tenant, size, *, zone: […]" in words
+
+
+def test_d6_tags_that_take_more_than_the_function_gives_fit(clock: Clock) -> None:
+    class Pools:
+        @tenure.cache_resource(tags=lambda *args, **kwargs: [f"{len(args)} {sorted(kwargs)}"])
+        def pool(_self, tenant: str, *rest: int, zone: str = "a") -> object:
+            return object()
+
+        @tenure.cache_resource(tags=lambda _self, tenant, more=(): [tenant])
+        def other(_self, tenant: str) -> object:
+            return object()
+
+    pools = Pools()
+    pools.pool("7", 1, 2)
+    pools.other("7")
+    tenure.clear_tag("4 ['zone']")
+    tenure.clear_tag("7")
+    assert Pools.pool.info().entries == Pools.other.info().entries == 0
+
+    # It does not tell what it takes.
+    @tenure.cache_resource(tags=max)
+    def untold(tags: tuple[str, ...], others: tuple[str, ...]) -> object:
+        return object()
+
+    untold(("a",), ("b",))
+    tenure.clear_tag("b")
+    assert untold.info().entries == 0
+
+
+def test_d6_a_tag_that_is_no_text_is_refused_with_what_to_write(clock: Clock) -> None:
+    broken = "file-\udcff"
+
+    @tenure.cache_resource(tags=lambda name: [name])
+    def opened(name: str) -> object:
         raise AssertionError("not to be built")
 
-    with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given"):
-        two("7")
+    for refused in (lambda: opened(broken), lambda: tenure.clear_tag(broken), lambda: tenure.cache_resource(tags=[broken])):
+        with pytest.raises(ValueError, match="surrogates in it.*Write a tag without them") as raised:
+            refused()
+        assert "file-" in str(raised.value)
 
 
 async def _a_coroutine() -> list[str]:

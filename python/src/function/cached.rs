@@ -117,6 +117,9 @@ impl Cached {
         };
         let plan = Plan::compile(py, &func, funcs)?;
         let decorated = Decorated::here(&func, &options)?;
+        if let Some(tags) = &options.tags {
+            tags::check_fit(tags.bind(py), &decorated.name, plan.signature().bind(py))?;
+        }
         if let Some(text) = plan.complaint(&decorated.name) {
             // Lambdas of one file share a site.
             let line = match func.getattr_opt(intern!(py, "__code__"))? {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyTuple};
@@ -82,6 +82,72 @@ impl Tagging {
     }
 }
 
+/// The text of a tag.
+///
+/// # Errors
+/// A `ValueError` where it has lone surrogates, as file names have that were decoded so.
+pub(crate) fn text_of<'a>(tag: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
+    tag.to_str().map_err(|_| {
+        PyValueError::new_err(format!(
+            "the tag {tag:?} has surrogates in it, which are no characters by themselves. Write a tag without them: \
+             os.fsencode(name).hex() for a file name, say"
+        ))
+    })
+}
+
+/// Checks that tags can be called as the function named is.
+///
+/// # Errors
+/// A `TypeError`, with what to write.
+pub(crate) fn check_fit(
+    callable: &Bound<'_, PyAny>,
+    function: &str,
+    signature: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let py = callable.py();
+    let inspect = py.import(intern!(py, "inspect"))?;
+    let Ok(own) = inspect.call_method1(intern!(py, "signature"), (callable,)) else {
+        // One that does not tell what it takes is called, and tells then.
+        return Ok(());
+    };
+    let empty = inspect.getattr("Parameter")?.getattr("empty")?;
+    let bare = PyDict::new(py);
+    bare.set_item("annotation", &empty)?;
+    bare.set_item("default", &empty)?;
+    let (params, args, kwargs) = (PyList::empty(py), PyList::empty(py), PyDict::new(py));
+    for param in signature
+        .getattr("parameters")?
+        .call_method0("values")?
+        .try_iter()?
+    {
+        let param = param?;
+        // As of_call gives them: a call may have nothing for `*args` and `**kwargs`.
+        match param.getattr("kind")?.extract::<u8>()? {
+            0 | 1 => args.append(py.None())?,
+            3 => kwargs.set_item(param.getattr("name")?, py.None())?,
+            _ => {}
+        }
+        params.append(param.call_method("replace", (), Some(&bare))?)?;
+    }
+    let fit = own.call_method("bind", args.to_tuple(), Some(&kwargs));
+    let Err(misfit) = fit else {
+        return Ok(());
+    };
+    let called = inspect.getattr("Signature")?.call1((params,))?.to_string();
+    let names = called.trim_start_matches('(').trim_end_matches(')');
+    let space = if names.is_empty() { "" } else { " " };
+    let error = errors::setting_type(
+        py,
+        format!(
+            "tags of {function} cannot be called as {function}{called} is: {}. They get its arguments. Write \
+             tags=lambda{space}{names}: […]",
+            misfit.value(py)
+        ),
+    );
+    error.set_cause(py, Some(misfit));
+    Err(error)
+}
+
 /// What was given or returned for tags.
 enum Listed<'py> {
     Tags(Vec<Arc<str>>),
@@ -103,7 +169,7 @@ fn listed<'py>(value: &Bound<'py, PyAny>) -> PyResult<Listed<'py>> {
     for tag in value.try_iter()? {
         let tag = tag?;
         match tag.cast::<PyString>() {
-            Ok(text) => tags.push(Arc::from(text.to_str()?)),
+            Ok(text) => tags.push(Arc::from(text_of(text)?)),
             Err(_) => return Ok(Listed::Has(tag)),
         }
     }
