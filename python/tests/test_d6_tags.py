@@ -311,7 +311,11 @@ def test_d6_a_tag_that_is_no_text_is_refused_with_what_to_write(clock: Clock) ->
     def opened(name: str) -> object:
         raise AssertionError("not to be built")
 
-    for refused in (lambda: opened(broken), lambda: tenure.clear_tag(broken), lambda: tenure.cache_resource(tags=[broken])):
+    for refused in (
+        lambda: opened(broken),
+        lambda: tenure.clear_tag(broken),
+        lambda: tenure.cache_resource(tags=[broken]),
+    ):
         with pytest.raises(ValueError, match="surrogates in it.*Write a tag without them") as raised:
             refused()
         assert "file-" in str(raised.value)

@@ -54,7 +54,10 @@ class Member:
         return number
 
     def close(self) -> None:
-        self.process.communicate()
+        try:
+            self.process.communicate(timeout=LOST)
+        finally:
+            self.process.kill()
         assert self.process.returncode == 0
 
 

@@ -159,6 +159,12 @@ def outcome(call: Callable[[], Any]) -> Any:
         return type(error).__name__
 
 
+def ask(key: int) -> int:
+    """A call that says that it is under way: what comes from here on is the call's."""
+    (FOLDER / f"asks-{os.getpid()}").touch()
+    return gated(key)
+
+
 def begin_load(count: int, keys: int) -> None:
     LOADS.append(Load(count, keys))
 
@@ -177,6 +183,7 @@ DO: dict[str, Callable[..., Any]] = {
     "tagged": lambda key, tenant: tagged(key, tenant)[0],
     "of_thread": lambda key: of_thread(key)[0],
     "clear_tag": tenure.clear_tag,
+    "asks": lambda key: outcome(lambda: ask(key)),
     "gated": lambda key: outcome(lambda: gated(key)),
     "gated_async": lambda key: outcome(lambda: asyncio.run(gated_async(key))),
     "waits": lambda: _native._inspect()["flights"],

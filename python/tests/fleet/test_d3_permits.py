@@ -66,7 +66,8 @@ def test_d3_who_waits_for_a_permit_can_be_interrupted(world: World) -> None:
         gate(world, member)
     builds.begin("gated", 7)
     await_true(lambda: len(log(world)) == 1, "one begins")
-    waits.begin("gated", 7)
+    waits.begin("asks", 7)
+    await_true((world.folder / f"asks-{waits.pid}").exists, "it has been asked")
     # It may not wait yet when the signal comes: then the signal finds it on its way there.
     waits.process.send_signal(signal.SIGINT)
     assert waits.answer() == "KeyboardInterrupt"
