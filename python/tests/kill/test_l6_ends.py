@@ -307,7 +307,7 @@ note("end")
 
 @pytest.mark.parametrize(("isolation", "order"), [("off", ["two", "one"]), ("test", ["one", "two"])])
 def test_l6_in_a_test_runner(tmp_path: Path, isolation: str, order: list[str]) -> None:
-    """pytest itself, in a process of its own, whose output is captured as usual: at its end, or at that of each test."""
+    """pytest itself, in a process of its own, its output captured as usual: at its end, or at that of each test."""
     (tmp_path / "test_inner.py").write_text(
         """
 import tenure
