@@ -511,6 +511,8 @@ fn d1_who_clears_everything_or_a_tag_builds_at_once_and_the_others_spread() {
     let (one, two) = (member_with(&fleet, spread), member_with(&fleet, spread));
     let each = pools_with(&two, Settings::default().tags_calls(true));
     let whole = desks(&two, Settings::default().tags(["tenant:7"]));
+    two.inlet.forgot();
+    assert!(!waits(&each, 1), "there was nothing yet");
     let own_clears: [&dyn Fn(); 2] = [&|| two.engine.clear_all(), &|| {
         two.engine.clear_tag("tenant:7");
     }];
@@ -524,6 +526,7 @@ fn d1_who_clears_everything_or_a_tag_builds_at_once_and_the_others_spread() {
         assert!(!waits(&each, 1) && !waits(&whole, 1));
     }
     get_tagged(&each, 1, "tenant:7");
+    get(&whole, 1, 1);
     one.engine.clear_tag("tenant:7");
     assert!(waits(&each, 1) && waits(&whole, 1));
     two.clock.advance(time);

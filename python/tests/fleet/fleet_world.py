@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +62,40 @@ class Member:
         finally:
             self.process.kill()
         assert self.process.returncode == 0
+
+
+class Line:
+    """A way to the server that can be cut in two without either end noticing: what comes later has another."""
+
+    def __init__(self, port: int) -> None:
+        self.there = ("127.0.0.1", port)
+        self.listens = socket.create_server(("127.0.0.1", 0))
+        self.url = f"redis://127.0.0.1:{self.listens.getsockname()[1]}"
+        self.is_dead = [False]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.listens.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self.there)
+            for reads, writes in ((near, far), (far, near)):
+                threading.Thread(target=self.pass_on, args=(reads, writes, self.is_dead), daemon=True).start()
+
+    @staticmethod
+    def pass_on(reads: socket.socket, writes: socket.socket, is_dead: list[bool]) -> None:
+        with reads, contextlib.suppress(OSError):
+            while some := reads.recv(65536):
+                if not is_dead[0]:
+                    writes.sendall(some)
+            writes.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        """Nothing that is sent on the connections there are arrives any more."""
+        dead, self.is_dead = self.is_dead, [False]
+        dead[0] = True
 
 
 class World:

@@ -48,6 +48,16 @@ def of_tenant(key: int) -> list[int]:
     return [read(key)]
 
 
+@tenure.cache_resource(fork="keep")
+def kept(key: int) -> list[int]:
+    return [read(key)]
+
+
+@tenure.cache_resource(fork="keep")
+def kept_too(key: int) -> list[int]:
+    return [read(key)]
+
+
 TENANT = "a"
 
 
@@ -131,6 +141,13 @@ def forked(do: str, *args: Any) -> Any:
     return answer["answer"]
 
 
+def heirs(number: int) -> list[int]:
+    """What a child has of its parent once it has heard what was ended: one function is asked after that."""
+    while kept(0)[0] < number or kept_too(0)[0] < number:
+        tenure.info(fleet=True, timeout=30)
+    return [kept_too(1)[0], kept.info().inherited, kept_too.info().inherited]
+
+
 def members() -> list[dict[str, Any]]:
     return [
         {"pid": it.pid, "entries": it.entries, "host": it.host, "lag": it.lag, "is_this": it.is_this, "id": it.id}
@@ -186,6 +203,12 @@ DO: dict[str, Callable[..., Any]] = {
     "asks": lambda key: outcome(lambda: ask(key)),
     "gated": lambda key: outcome(lambda: gated(key)),
     "gated_async": lambda key: outcome(lambda: asyncio.run(gated_async(key))),
+    "keep": lambda: [kept(0)[0], kept_too(0)[0], kept_too(1)[0]],
+    "clear_kept": lambda: [kept.clear(0), kept_too.clear(0)],
+    "heirs": heirs,
+    "begin_get": lambda key: threading.Thread(target=number, args=(key,), daemon=True).start(),
+    "holds": lambda: number.info().entries,
+    "builds": lambda: number.info().builds,
     "waits": lambda: _native._inspect()["flights"],
     "begin_load": begin_load,
     "end_load": lambda: LOADS.pop().end(),

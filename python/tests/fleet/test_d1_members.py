@@ -8,9 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
-from fleet_world import KEYS, SECRET, World, await_true
+from fleet_world import KEYS, SECRET, Line, World, await_true
 from redis_server import Server
 
 from world import LOST
@@ -115,6 +116,52 @@ def test_d1_a_forked_child_is_a_member_by_itself(world: World) -> None:
     await_true(lambda: two.get(0) == number, "the child's clear is heard")
     await_true(lambda: one.get(0) == number, "and by its parent too")
     assert one.do("forked", "joined")
+
+
+def test_l18_a_child_hears_what_its_parent_has_missed_and_keeps_the_rest(world: World) -> None:
+    assert world.server is not None
+    # A server that is younger than what a member has may have forgotten something.
+    await_true(lambda: world.server.uptime() >= 4, "the server is older than the parent")
+    line = Line(world.server.port)
+    (two,) = world.join(1)
+    (one,) = world.join(1, TENURE_FLEET=line.url)
+    assert one.do("keep") == [0, 0, 0]
+    # It counts as caught up until a ping is not answered.
+    line.cut()
+    number = world.change(0)
+    world.change(1)
+    two.do("clear_kept")
+    # Past what may be put down to clocks that differ.
+    until = time.monotonic() + 0.2
+    await_true(lambda: two.do("joined") and time.monotonic() > until, "the server has it")
+    assert one.do("forked", "heirs", number) == [0, 0, 1]
+    line.listens.close()
+
+
+def test_d1_a_fleet_is_named_in_the_environment(world: World) -> None:
+    one, two = world.join(2, TENURE_FLEET_NAME="blue")
+    (other,) = world.join(1)
+    names = [{it["id"] for it in member.do("members")} for member in (one, two, other)]
+    assert names[0] == names[1]
+    assert (len(names[0]), len(names[2])) == (2, 1)
+    assert not names[0] & names[2]
+
+
+def test_d1_builds_are_spread_as_configured_and_an_own_clear_builds_at_once(world: World) -> None:
+    assert world.server is not None
+    one, two = world.join(2)
+    settings = {"fleet": world.server.url, "fleet_secret": SECRET, "fleet_spread": "10000d"}
+    two.do("configure", settings)
+    await_true(lambda: two.do("joined"), "it has joined with other terms")
+    assert two.get(0) == 0
+    one.do("clear", 0)
+    await_true(lambda: two.do("holds") == 0, "the clear is heard")
+    two.do("begin_get", 0)
+    await_true(lambda: two.do("waits") == 1, "a build begins")
+    assert two.do("builds") == 1, "and waits for its time"
+    number = world.change(0)
+    two.do("clear_all")
+    assert two.get(0) == number
 
 
 def test_d1_members_that_rebuild_when_lost_serve_nothing_that_may_be_out_of_date(world: World) -> None:

@@ -56,6 +56,14 @@ class Server:
             connection.sendall(packed.encode())
             return connection.makefile("rb").readline().rstrip()
 
+    def uptime(self) -> int:
+        """For how many seconds it has run."""
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(b"INFO server\r\nQUIT\r\n")
+            with connection.makefile("r") as answer:
+                lines = [line for line in answer if line.startswith("uptime_in_seconds:")]
+        return int(lines[0].split(":")[1])
+
     def signal(self, number: int) -> None:
         """Sends it a signal."""
         self.process.send_signal(number)

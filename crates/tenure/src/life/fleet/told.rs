@@ -200,7 +200,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// Another member has ended what is here: what is built next waits for its time, where they spread.
     pub(crate) fn put_off_all(&self) {
         if let Some((until, _)) = self.time_to_build() {
-            self.state.lock().spread.put_off_all(until);
+            let mut state = self.state.lock();
+            // Whoever has nothing builds no later: a member that begins is told of what may have been before it.
+            if state.entries.len() > 0 || !state.flights.is_empty() {
+                state.spread.put_off_all(until);
+            }
         }
     }
 
