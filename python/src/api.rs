@@ -16,6 +16,7 @@ use crate::function::cached;
 use crate::function::decorator;
 use crate::function::heirs;
 use crate::function::leased;
+use crate::function::tags;
 use crate::life::callback;
 use crate::life::interrupts;
 use crate::life::resource::Held;
@@ -122,7 +123,7 @@ fn clear_tag(py: Python<'_>, tag: &Bound<'_, PyAny>) -> PyResult<()> {
              tenure.clear_tag(\"tenant:7\")"
         )));
     };
-    let tag = tag.to_str()?;
+    let tag = tags::text_of(tag)?;
     worker::watch_member(py)?;
     let _places = tasks::frames::enter(py)?;
     heirs::forget_where(py, |heirloom| heirloom.carries(tag));
@@ -252,7 +253,12 @@ type MemberTuple = (String, bool, String, u32, String, u64, Option<f64>);
 fn fleet_members(py: Python<'_>, bound: f64) -> PyResult<Vec<MemberTuple>> {
     // The first use of it joins.
     process::engine();
-    let bound = Duration::try_from_secs_f64(bound).unwrap_or(Duration::MAX);
+    let Ok(bound) = Duration::try_from_secs_f64(bound) else {
+        return Err(PyValueError::new_err(format!(
+            "tenure.info waits for a time in seconds, from zero on, and not for {bound}. Example: \
+             tenure.info(fleet=True, timeout=2)"
+        )));
+    };
     let Some(members) = fleet::members(py, bound) else {
         return Err(PyRuntimeError::new_err(
             "this process is in no fleet, so there are no members to tell of. Write \

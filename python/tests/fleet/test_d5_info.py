@@ -81,3 +81,9 @@ def test_d3_fleet_builds_is_a_whole_number_from_1_on(value: object, error: type[
         tenure.cache_resource(fleet_builds=value)(lambda: 7)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match='scope="global"'):
         tenure.cache_resource(fleet_builds=1, scope="session")(lambda: 7)
+
+
+@pytest.mark.parametrize("timeout", [-1.0, float("nan"), float("inf")])
+def test_d5_a_timeout_that_is_no_time_is_refused(timeout: float) -> None:
+    with pytest.raises(ValueError, match="timeout=2"):
+        tenure.info(fleet=True, timeout=timeout)
