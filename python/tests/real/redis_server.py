@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 LOST = 60
 
@@ -27,34 +28,52 @@ class Server:
         if program is None:
             raise Missing("there is no redis-server on the path (on Debian: apt-get install redis-server)")
         self.folder = folder
-        self.port = port or free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
         self._program = program
-        self.run()
+        for _ in range(1 if port else 10):
+            self.port = port or free_port()
+            self.url = f"redis://127.0.0.1:{self.port}"
+            if self._starts():
+                return
+        raise Missing("the Redis server does not start: its port is taken")
 
     def run(self) -> None:
-        """Starts it with what the folder has, and waits until it answers."""
+        """Starts it once more, with what the folder has, and waits until it answers."""
+        if not self._starts():
+            raise Missing("the Redis server does not start again")
+
+    def _starts(self) -> bool:
         options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": self.folder}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         self.process = subprocess.Popen([self._program, *words], stdout=subprocess.DEVNULL)
         until = time.monotonic() + LOST
         while not self.answers():
+            # Another test's server may have taken the port since it was looked for.
             if self.process.poll() is not None or time.monotonic() > until:
-                raise Missing("the Redis server does not start")
+                self.kill()
+                return False
+        return True
 
     def answers(self) -> bool:
-        """Whether it answers a ping."""
+        """Whether it answers, and no other server does so in its place."""
         try:
-            return self.command("PING") == b"+PONG"
-        except OSError:
+            with self._asked("INFO", "server") as answer:
+                size = int(answer.readline()[1:])
+                return f"process_id:{self.process.pid}\r\n".encode() in answer.read(size)
+        except (OSError, ValueError):
             return False
 
     def command(self, *words: str) -> bytes:
         """The first line of its answer to a command."""
+        with self._asked(*words) as answer:
+            return answer.readline().rstrip()
+
+    @contextmanager
+    def _asked(self, *words: str) -> Iterator[BinaryIO]:
         packed = f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
         with socket.create_connection(("127.0.0.1", self.port)) as connection:
             connection.sendall(packed.encode())
-            return connection.makefile("rb").readline().rstrip()
+            with connection.makefile("rb") as answer:
+                yield answer
 
     def uptime(self) -> int:
         """For how many seconds it has run."""
