@@ -201,6 +201,7 @@ test-python: test-python-ready ## the Python tests without a host, for one inter
 
 test-python-ready: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure
 	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
+	@scripts/debian --optional redis-server redis-server
 
 test-streamlit-one: test-streamlit-ready ## the Streamlit host with one version (STREAMLIT=)
 	@echo "== Streamlit $(STREAMLIT)"
