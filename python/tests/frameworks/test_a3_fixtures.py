@@ -119,7 +119,9 @@ def test_a3_each_loop_of_a_test_run_releases_its_own(
     # Loops of a module end with it.
     (tmp_path / "test_last.py").write_text(LAST.replace("COUNT", str(count)))
     settings = ("-W", "error", "-o", "asyncio_default_fixture_loop_scope=function", "-p", "no:cacheprovider")
-    command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", *settings, str(tmp_path)]
+    # The last test looks at what the others have left.
+    isolation = "--tenure-isolation=off"
+    command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", isolation, *settings, str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert f"{passed} passed" in done.stdout.splitlines()[-1], done.stdout
     assert "Event loop is closed" not in done.stdout + done.stderr
