@@ -170,7 +170,7 @@ wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the lin
 # and the other has crates to compile until it is there.
 test: | python-found ## every test once: Rust, models, one Python, the newest Streamlit, the browser
 	@echo "$@: the tests on Python $(PYVER) and of frameworks, beside those in Rust, the models, Streamlit $(STREAMLIT_NEWEST)" \
-		"and Chromium; about ten minutes on two cores, builds included"
+		"and Chromium; about a quarter of an hour on two cores, builds included"
 	@printf '%s\n' \
 		'python: $(MAKE) --keep-going test-python test-frameworks SPREAD="$(TWO_PROCESSES)"' \
 		'rust: $(MAKE) --keep-going test-rust model test-streamlit-one test-browser' | scripts/side-by-side
