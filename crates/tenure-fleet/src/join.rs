@@ -6,16 +6,14 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use tenure::Engine;
-use tenure::fleet::{self, Bus, Figures, Inlet, Terms};
+use tenure::fleet::{self, Bus, Ending, Figures, Inlet, Mark, Purpose, Terms, Topic};
 
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::listener::Listener;
-use crate::mark::{Mark, Purpose};
 use crate::member::Member;
 use crate::settings::Settings;
 use crate::threads;
-use crate::topic::{Ending, Topic};
 
 /// What the secret of a member's argument digests is derived for.
 const KEYS: &str = "tenure fleet v1 keys";
@@ -160,21 +158,6 @@ fn other_version<'a>(figures: &'a str, own: &str) -> Option<&'a str> {
 
 impl Listener for Adapter {
     fn ended(&self, topic: Topic, ending: Ending) {
-        let ending = match ending {
-            Ending::Cleared => fleet::Ending::Cleared,
-            Ending::Expired => fleet::Ending::Expired,
-        };
-        let there = |Mark(mark)| fleet::Mark(mark);
-        let topic = match topic {
-            Topic::Everything => fleet::Topic::Everything,
-            Topic::Function(function) => fleet::Topic::Function(there(function)),
-            Topic::Entry { function, entry } => fleet::Topic::Entry {
-                function: there(function),
-                entry: there(entry),
-            },
-            Topic::Tag(tag) => fleet::Topic::Tag(there(tag)),
-            Topic::AnyTag => fleet::Topic::AnyTag,
-        };
         self.inlet().ended(topic, ending);
     }
 
@@ -212,45 +195,22 @@ impl Listener for Adapter {
 }
 
 impl Bus for Fleet {
-    fn mark(&self, purpose: fleet::Purpose, parts: &[&[u8]]) -> fleet::Mark {
-        let purpose = match purpose {
-            fleet::Purpose::Function => Purpose::Function,
-            fleet::Purpose::Entry => Purpose::Entry,
-            fleet::Purpose::Tag => Purpose::Tag,
-            fleet::Purpose::Permit => Purpose::Permit,
-        };
-        let Mark(mark) = Self::mark(self, purpose, parts);
-        fleet::Mark(mark)
+    fn mark(&self, purpose: Purpose, parts: &[&[u8]]) -> Mark {
+        Self::mark(self, purpose, parts)
     }
 
-    fn raise(&self, topic: fleet::Topic, ending: fleet::Ending) {
-        let ending = match ending {
-            fleet::Ending::Cleared => Ending::Cleared,
-            fleet::Ending::Expired => Ending::Expired,
-        };
-        let here = |fleet::Mark(mark)| Mark(mark);
-        let topic = match topic {
-            fleet::Topic::Function(function) => Topic::Function(here(function)),
-            fleet::Topic::Entry { function, entry } => Topic::Entry {
-                function: here(function),
-                entry: here(entry),
-            },
-            fleet::Topic::Tag(tag) => Topic::Tag(here(tag)),
-            fleet::Topic::AnyTag => Topic::AnyTag,
-            // What this crate does not know yet is a part of everything.
-            _ => Topic::Everything,
-        };
+    fn raise(&self, topic: Topic, ending: Ending) {
         Self::raise(self, topic, ending);
     }
 
     fn ask(
         &self,
-        fleet::Mark(key): fleet::Mark,
+        key: Mark,
         at_most: u32,
         tell: Box<dyn FnOnce(Option<fleet::Permit>) + Send>,
     ) -> fleet::Asking {
         let tell = move |permit: Option<_>| tell(permit.map(|it| Box::new(it) as fleet::Permit));
-        Box::new(self.ask_permit(Mark(key), at_most, tell))
+        Box::new(self.ask_permit(key, at_most, tell))
     }
 
     fn settle(&self, bound: Duration) -> bool {

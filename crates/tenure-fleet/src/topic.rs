@@ -2,54 +2,24 @@
 
 use std::fmt;
 
-use crate::mark::Mark;
+use crate::mark::{self, Mark};
 
-/// What is ended: all entries that it stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
-    /// Every entry of every function.
-    Everything,
-    /// All entries of one function.
-    Function(Mark),
-    /// One entry.
-    Entry {
-        /// The mark of its function.
-        function: Mark,
-        /// Its own.
-        entry: Mark,
-    },
-    /// All entries that carry this tag.
-    Tag(Mark),
-    /// All entries that carry any tag. They are no part of everything, which means what members share: a tag means
-    /// entries of private scopes as well.
-    AnyTag,
+pub(crate) use tenure::fleet::{Ending, Topic};
+
+/// A topic, and what it is a part of.
+fn wholes(topic: Topic) -> impl Iterator<Item = Topic> {
+    let [whole, all] = match topic {
+        Topic::Entry { function, .. } => [Topic::Function(function), Topic::Everything],
+        Topic::Everything | Topic::Function(_) => [topic, Topic::Everything],
+        Topic::Tag(_) | Topic::AnyTag => [topic, Topic::AnyTag],
+    };
+    [topic, whole, all].into_iter()
 }
 
-impl Topic {
-    /// Itself, and what it is a part of.
-    fn wholes(self) -> impl Iterator<Item = Self> {
-        let [whole, all] = match self {
-            Self::Entry { function, .. } => [Self::Function(function), Self::Everything],
-            Self::Everything | Self::Function(_) => [self, Self::Everything],
-            Self::Tag(_) | Self::AnyTag => [self, Self::AnyTag],
-        };
-        [self, whole, all].into_iter()
-    }
-
-    /// Whether whatever this one stands for is also part of the other.
-    #[cfg(test)]
-    pub(crate) fn lies_in(self, other: Self) -> bool {
-        self.wholes().any(|whole| whole == other)
-    }
-}
-
-/// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Ending {
-    /// It was taken out, and no call gets it again.
-    Cleared,
-    /// It is too old: stale, where the function allows that.
-    Expired,
+/// Whether whatever the first one stands for is also part of the second.
+#[cfg(test)]
+pub(crate) fn lies_in(topic: Topic, other: Topic) -> bool {
+    wholes(topic).any(|whole| whole == other)
 }
 
 /// A place on the server for a number: what ended, and how.
@@ -103,10 +73,7 @@ impl Field {
         let endings = [Ending::Cleared, Ending::Expired].into_iter();
         endings
             .filter(move |ending| *ending <= self.ending)
-            .flat_map(move |ending| {
-                let wholes = self.topic().wholes();
-                wholes.map(move |topic| Self::new(topic, ending))
-            })
+            .flat_map(move |ending| wholes(self.topic()).map(move |topic| Self::new(topic, ending)))
     }
 
     /// Whether whoever hears of the other, which somebody has ended, need not hear of this one.
@@ -122,7 +89,7 @@ impl Field {
             _ => return None,
         };
         let kind = words.next()?;
-        let mut mark = || Mark::parse(words.next()?);
+        let mut mark = || mark::parse(words.next()?);
         let of = match kind {
             "everything" => Of::Topic(Topic::Everything),
             "function" => Of::Topic(Topic::Function(mark()?)),

@@ -11,7 +11,7 @@ use crate::machine::{Machine, Notice, Output, Phase, Timing};
 use crate::mark::Mark;
 use crate::number::{Epoch, Kept, Message, Number, Run, Said, Snapshot};
 use crate::outbox::Outbox;
-use crate::topic::{Ending, Field, Topic};
+use crate::topic::{Ending, Field, Topic, lies_in};
 
 /// The server's clock when the members join, in milliseconds. It goes on by a second with each raise.
 const BEGUN: u64 = 100_000;
@@ -251,7 +251,7 @@ impl World {
                 Output::Tell(Notice::Forgot) => keeper.built = [version; 2],
                 Output::Tell(Notice::Ended(ended, _)) => {
                     for (entry, built) in keeper.built.iter_mut().enumerate() {
-                        if topic(entry).lies_in(ended) {
+                        if lies_in(topic(entry), ended) {
                             *built = version;
                         }
                     }
@@ -385,7 +385,7 @@ impl World {
         };
         memory.numbers.insert(field, kept);
         for entry in 0..2 {
-            if topic(entry).lies_in(field.topic()) {
+            if lies_in(topic(entry), field.topic()) {
                 self.arrived[entry] = self.arrived[entry].max(version);
                 self.members[member]
                     .unsent
@@ -409,7 +409,7 @@ impl World {
         let own = keeper
             .unsent
             .iter()
-            .filter(|(entry, _)| topic(*entry).lies_in(field.topic()));
+            .filter(|(entry, _)| lies_in(topic(*entry), field.topic()));
         let version = own.map(|(_, version)| *version).max().unwrap_or(0);
         keeper.sequence += 1;
         let new = Number {

@@ -12,15 +12,21 @@ use crate::words::cause::Cause;
 /// ```
 /// use tenure::fleet::Mark;
 ///
-/// let mark = Mark([7; 16]);
-/// assert_eq!(mark, Mark([7; 16]));
+/// let mark = Mark([0xab; 16]);
+/// assert_eq!(mark.to_string(), "abababababababababababababababab");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mark(pub [u8; 16]);
 
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
 impl fmt::Debug for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mark({:032x})", u128::from_be_bytes(self.0))
+        write!(f, "Mark({self})")
     }
 }
 
@@ -51,8 +57,7 @@ pub enum Purpose {
 /// let (function, entry) = (Mark([1; 16]), Mark([2; 16]));
 /// assert_ne!(Topic::Function(function), Topic::Entry { function, entry });
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
     /// Those of all functions that the members share.
     Everything,
@@ -67,7 +72,7 @@ pub enum Topic {
     },
     /// Those that carry this tag, in every scope: also in those that the members do not share.
     Tag(Mark),
-    /// Those that carry any tag, in every scope.
+    /// Those that carry any tag, in every scope. They are no part of everything, which means what members share.
     AnyTag,
 }
 
@@ -78,7 +83,7 @@ pub enum Topic {
 ///
 /// assert_ne!(Ending::Cleared, Ending::Expired);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ending {
     /// They were cleared: nobody is handed one any more.
     Cleared,
