@@ -90,7 +90,8 @@ pub(crate) fn apply<'py, const N: usize>(
     unsafe { call(callable, arguments.as_ptr(), N, ptr::null_mut()) }
 }
 
-type Packed<'py> = (Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>);
+/// The arguments of a call as a tuple and a dict, which is none where there are no names.
+pub(crate) type Packed<'py> = (Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>);
 
 /// # Safety
 ///

@@ -549,15 +549,7 @@ impl Cached {
             let Some(me) = me else {
                 return Ok(None);
             };
-            // SAFETY: the arguments of a call, which the caller holds.
-            let (args, kwargs) = unsafe {
-                user_code::packed(
-                    py,
-                    arguments.first(),
-                    arguments.positional(),
-                    arguments.names(),
-                )?
-            };
+            let (args, kwargs) = arguments.packed(py)?;
             let given = (args.unbind(), kwargs.map(Bound::unbind));
             again(&me, function, given, None, make_here).map(Some)
         };

@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 use tenure::Encoder;
 use tenure::front::Digests;
 
+use crate::caller::user_code::{self, Packed};
 use crate::encode::{self, Context, HashFuncs, Reading, Settled};
 
 /// Where the arguments of a call go.
@@ -112,6 +113,12 @@ impl Arguments {
 
     pub(crate) fn names(&self) -> *mut ffi::PyObject {
         self.names
+    }
+
+    /// These arguments as a tuple and a dict.
+    pub(crate) fn packed<'py>(&self, py: Python<'py>) -> PyResult<Packed<'py>> {
+        // SAFETY: the arguments of a call, which the caller holds.
+        unsafe { user_code::packed(py, self.first, self.positional, self.names) }
     }
 
     /// These arguments behind one more.

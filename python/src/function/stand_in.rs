@@ -4,10 +4,10 @@ use std::sync::{Mutex, MutexGuard};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple, PyTupleMethods};
+use pyo3::types::PyTupleMethods;
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::caller::user_code;
+use crate::caller::user_code::{self, Packed};
 use crate::function::plan::Arguments;
 use crate::tasks::coroutines::Coroutines;
 
@@ -129,19 +129,8 @@ impl StandIns {
     }
 }
 
-type Packed<'py> = (Bound<'py, PyTuple>, Option<Bound<'py, PyDict>>);
-
 fn packed(py: Python<'_>, arguments: Arguments, is_bound: bool) -> PyResult<Packed<'_>> {
-    // SAFETY: the arguments of a call, which the caller holds.
-    #[allow(unsafe_code)]
-    let (args, kwargs) = unsafe {
-        user_code::packed(
-            py,
-            arguments.first(),
-            arguments.positional(),
-            arguments.names(),
-        )?
-    };
+    let (args, kwargs) = arguments.packed(py)?;
     let args = match is_bound {
         true => args.get_slice(1, args.len()),
         false => args,

@@ -188,16 +188,7 @@ pub(crate) fn of_call(
     arguments: Arguments,
 ) -> PyResult<Tags> {
     let py = callable.py();
-    // SAFETY: the arguments of a call, which the caller holds.
-    #[allow(unsafe_code)]
-    let (args, kwargs) = unsafe {
-        user_code::packed(
-            py,
-            arguments.first(),
-            arguments.positional(),
-            arguments.names(),
-        )?
-    };
+    let (args, kwargs) = arguments.packed(py)?;
     let bound = signature.call_method(intern!(py, "bind"), args, kwargs.as_ref())?;
     bound.call_method0(intern!(py, "apply_defaults"))?;
     let args = bound.getattr(intern!(py, "args"))?.cast_into::<PyTuple>()?;

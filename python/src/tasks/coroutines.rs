@@ -9,7 +9,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
-use crate::caller::user_code;
 use crate::function::plan::Arguments;
 
 /// The makers of the coroutines that calls of a cached async function give.
@@ -68,15 +67,7 @@ impl Coroutines {
         arguments: Arguments,
         leased: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        // SAFETY: the arguments of a call, which the caller holds.
-        let (args, kwargs) = unsafe {
-            user_code::packed(
-                py,
-                arguments.first(),
-                arguments.positional(),
-                arguments.names(),
-            )?
-        };
+        let (args, kwargs) = arguments.packed(py)?;
         let call = self.call.bind(py);
         Ok(call.call1((cached, args, kwargs, leased))?.unbind())
     }
