@@ -113,6 +113,10 @@ class _Keeper:
         info, under_way = self._cached.info(), _native._inspect()
         return bool(info.draining or info.waiting or under_way["flights"] or under_way["releasing"])
 
+    def _lease(self) -> Any:
+        cached, args, kwargs = self._function()
+        return cached.lease(*args, **kwargs)
+
     # --- turns ------------------------------------------------------------------------------------
 
     def _begin(self) -> bool:
@@ -328,10 +332,6 @@ class BlockingKeeper(_Keeper):
         self._stirred.set()
         return self._left(user)
 
-    def _lease(self) -> Any:
-        cached, args, kwargs = self._function()
-        return cached.lease(*args, **kwargs)
-
     def _on_loop(self) -> asyncio.AbstractEventLoop:
         """The loop on which the coroutines of a blocking function's resource run."""
         with self._making:
@@ -427,10 +427,6 @@ class AsyncKeeper(_Keeper):
                 self._end(*self._function(), how)
         self._stirred.set()
         return self._left(user)
-
-    def _lease(self) -> Any:
-        cached, args, kwargs = self._function()
-        return cached.lease(*args, **kwargs)
 
     def _here(self) -> asyncio.Event:
         if self._ended is None:
