@@ -140,9 +140,8 @@ impl std::fmt::Debug for Inlet {
 impl Inlet {
     fn member(&self) -> Option<(Engine, Arc<dyn Bus>)> {
         let engine = self.engine.upgrade()?;
-        let bus = engine.fleet()?;
-        let is_meant = std::ptr::addr_eq(Arc::as_ptr(&bus), self.bus.as_ptr());
-        (is_meant && !engine.services().is_abandoned()).then_some((engine, bus))
+        let bus = engine.services().fleet.bus_if_on(&self.bus)?;
+        (!engine.services().is_abandoned()).then_some((engine, bus))
     }
 
     /// Another member has ended this. It is in no cache any more when this returns, and is released in the

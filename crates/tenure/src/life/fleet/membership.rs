@@ -79,6 +79,12 @@ impl Membership {
         self.look(|it| Arc::clone(&it.bus))
     }
 
+    /// The bus, for whoever has no lock, if it is this one.
+    pub(crate) fn bus_if_on(&self, bus: &Weak<dyn Bus>) -> Option<Arc<dyn Bus>> {
+        self.look(|it| it.is_on(bus).then(|| Arc::clone(&it.bus)))
+            .flatten()
+    }
+
     /// Has the bus compute marks.
     pub(crate) fn marks<T>(&self, marks: impl FnOnce(&dyn Bus) -> T) -> Option<T> {
         self.look(|it| marks(&*it.bus))
