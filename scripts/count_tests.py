@@ -1,4 +1,4 @@
-"""Adds up the closing lines of the test runners in a log and prints one line for all of them.
+"""Says again which tests failed in a log, and adds up the closing lines of the test runners in one line for all of them.
 
 Exits with 1 when a test failed or none ran. Reads `cargo test`, doc tests and pytest.
 """
@@ -14,6 +14,10 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;")
 PYTEST = re.compile(r"^=*\s*((?:\d+ [a-z ]+?(?:, )?)+) in [0-9.]+s\b")
 PYTEST_PART = re.compile(r"(\d+) ([a-z ]+)")
+# What tells of a failure by itself: pytest's short summary, cargo's line for a test, and where it panicked with the line
+# after it, which says why.
+FAILURE = re.compile(r"^(?:FAILED|ERROR) \S|^test .+ \.\.\. FAILED$")
+PANIC = re.compile(r"^thread '.*' (?:\(\d+\) )?panicked at ")
 GROUP = {
     "passed": "passed",
     "xfailed": "passed",
@@ -25,11 +29,27 @@ GROUP = {
 }
 
 
+def said(raw: str) -> str:
+    """A line as its runner printed it."""
+    return NAMED.sub("", COLOUR.sub("", raw)).strip()
+
+
+def failures(lines: list[str]) -> list[str]:
+    """The lines that name a failed test, or say why it failed, each with the name of what ran it."""
+    told = []
+    for number, raw in enumerate(lines):
+        line = said(raw)
+        if FAILURE.match(line):
+            told.append(raw.strip())
+        elif PANIC.match(line):
+            told += [line.strip() for line in lines[number : number + 2]]
+    return told
+
+
 def count(lines: list[str]) -> dict[str, int]:
     """Sums passed, failed and skipped over every closing line."""
     total = {"passed": 0, "failed": 0, "skipped": 0}
-    for raw in lines:
-        line = NAMED.sub("", COLOUR.sub("", raw)).strip()
+    for line in map(said, lines):
         if cargo := CARGO.match(line):
             for name, number in zip(total, cargo.groups(), strict=True):
                 total[name] += int(number)
@@ -41,9 +61,12 @@ def count(lines: list[str]) -> dict[str, int]:
 
 
 def main() -> int:
-    """Prints the sum for the log named on the command line."""
+    """Prints the failures and the sum for the log named on the command line."""
     with open(sys.argv[1], encoding="utf-8", errors="replace") as log:
-        total = count(log.read().splitlines())
+        lines = log.read().splitlines()
+    total = count(lines)
+    if total["failed"]:
+        print(*failures(lines), sep="\n")
     line = f"{total['passed']} passed, {total['failed']} failed"
     if total["skipped"]:
         line += f", {total['skipped']} skipped"

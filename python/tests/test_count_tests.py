@@ -9,11 +9,11 @@ PATH = Path(__file__).resolve().parents[2] / "scripts" / "count_tests.py"
 
 
 @pytest.fixture(scope="module")
-def count():
+def script():
     spec = importlib.util.spec_from_file_location("count_tests", PATH)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.count
+    return module
 
 
 @pytest.mark.parametrize(
@@ -31,10 +31,24 @@ def count():
         ("12 passed, 1 failed", 0, 0, 0),
     ],
 )
-def test_each_closing_line_counts_once(count, line, passed, failed, skipped):
-    assert count([line]) == {"passed": passed, "failed": failed, "skipped": skipped}
+def test_each_closing_line_counts_once(script, line, passed, failed, skipped):
+    assert script.count([line]) == {"passed": passed, "failed": failed, "skipped": skipped}
 
 
-def test_lines_add_up(count):
+def test_lines_add_up(script):
     lines = ["test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured", "noise", "1 passed, 1 skipped in 0.10s"]
-    assert count(lines) == {"passed": 3, "failed": 0, "skipped": 1}
+    assert script.count(lines) == {"passed": 3, "failed": 0, "skipped": 1}
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["FAILED tests/test_a.py::test_one[a b] - assert 1 == 2"], [0]),
+        (["3.14 | ERROR tests/test_a.py::test_one - OSError: no"], [0]),
+        (["rust | test keys::one ... FAILED", "rust | test keys::two ... ok"], [0]),
+        (["rust | thread 'one' (12) panicked at src/lib.rs:1:2:", "rust | left != right", "rust | note"], [0, 1]),
+        (["E     FAILED test_inner.py::test_one - assert 0", "ERRORS", "FAILED: make test"], []),
+    ],
+)
+def test_a_failure_is_said_again_with_its_reason(script, lines, told):
+    assert script.failures(lines) == [lines[number] for number in told]
