@@ -322,6 +322,7 @@ bench: bench-rust bench-python ## the peers beside Tenure in one run, as one tab
 	@$(APP_ENV)/bin/python python/bench/summary.py $(TARGET)/bench
 
 bench-python: $(APP_ENV)/.bench-$(PYVER) $(APP_ENV)/.tenure-$(PYVER)
+	@scripts/debian --optional redis-server redis-server
 	$(APP_ENV)/bin/python python/bench --json $(TARGET)/bench/python.json $(ARGS)
 
 bench-rust:

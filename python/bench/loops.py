@@ -47,7 +47,8 @@ def await_loop(
     return lambda n: run(loop(n))
 
 
-def _empty_loop() -> Loop:
+def empty_loop() -> Loop:
+    """Makes the loop that does nothing."""
     return _compile("pass", [], lambda: None, ())
 
 
@@ -92,7 +93,7 @@ def interleaved(rounds: int, measures: Mapping[str, Callable[[], float]]) -> dic
 
 def per_call(rounds: int, loops: Mapping[str, Loop], seconds: float) -> dict[str, float]:
     """Gives the seconds of one call for each loop, less what the empty loop costs."""
-    empty = _empty_loop()
+    empty = empty_loop()
 
     def measure(loop: Loop, turns: int) -> Callable[[], float]:
         return lambda: (loop(turns) - empty(turns)) / turns

@@ -7,9 +7,10 @@ use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyTypeError, PyValueEr
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyString};
 use tenure::fleet::{Ending, Lost};
-use tenure::front::Meaning;
+use tenure::front::{EndedBy, Meaning};
 use tenure::{Cause, Config, Encoder};
 
+use crate::caller::place;
 use crate::encode::{self, Context, HashFuncs};
 use crate::function::bound;
 use crate::function::cached;
@@ -28,6 +29,7 @@ use crate::program::scope;
 use crate::program::sessions;
 use crate::words::errors;
 use crate::words::events;
+use crate::words::explanation;
 use crate::words::info;
 use crate::words::log::{self, Caller};
 use crate::words::values;
@@ -44,6 +46,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<leased::Leased>()?;
     module.add_class::<info::Info>()?;
     module.add_class::<info::EntryInfo>()?;
+    module.add_class::<explanation::Explanation>()?;
     testing::add(module)?;
     module.add_function(wrap_pyfunction!(decorator::cache, module)?)?;
     module.add_function(wrap_pyfunction!(decorator::check, module)?)?;
@@ -63,6 +66,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(supersede_modules, module)?)?;
     module.add_function(wrap_pyfunction!(hosts::register_host, module)?)?;
     module.add_function(wrap_pyfunction!(figures, module)?)?;
+    module.add_function(wrap_pyfunction!(functions, module)?)?;
     module.add_function(wrap_pyfunction!(fleet_members, module)?)?;
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
     module.add_function(wrap_pyfunction!(get_host, module)?)?;
@@ -105,6 +109,7 @@ fn watch_the_process(py: Python<'_>) -> PyResult<()> {
 fn clear_all(py: Python<'_>) -> PyResult<()> {
     worker::watch_member(py)?;
     let _places = tasks::frames::enter(py)?;
+    let _ended_by = place::ends(py, "clear()");
     heirs::forget(py);
     interrupts::to_caller(py, || {
         process::engine().clear_all();
@@ -126,6 +131,7 @@ fn clear_tag(py: Python<'_>, tag: &Bound<'_, PyAny>) -> PyResult<()> {
     let tag = tags::text_of(tag)?;
     worker::watch_member(py)?;
     let _places = tasks::frames::enter(py)?;
+    let _ended_by = place::ends(py, &format!("clear_tag({tag:?})"));
     heirs::forget_where(py, |heirloom| heirloom.carries(tag));
     interrupts::to_caller(py, || {
         process::engine().clear_tag(tag);
@@ -217,6 +223,8 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
 #[pyfunction]
 fn supersede_modules(names: &Bound<'_, PyFrozenSet>) {
     heirs::forget_where(names.py(), |it| it.value().is_made_of(names));
+    let _ended_by =
+        EndedBy::enter_with(|| "a reload of the module that its class is of".to_owned());
     let names: &Py<PyFrozenSet> = names.as_unbound();
     let is_outdated = |resource: &dyn Any| {
         let held = resource.downcast_ref::<Held>();
@@ -244,6 +252,16 @@ fn figures(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(dict)
 }
 
+/// The figures of each function by its name, all of them as a table, and as JSON.
+#[pyfunction]
+fn functions(py: Python<'_>) -> (Vec<(String, info::Info)>, String, String) {
+    let report = py.detach(|| process::engine().info());
+    let (table, json) = (report.to_string(), report.to_json());
+    let functions = report.functions.into_iter();
+    let functions = functions.map(|(name, info)| (name.to_string(), info::Info::new(info)));
+    (functions.collect(), table, json)
+}
+
 /// A member as a tuple: its name, whether it is this process, its machine, its process there, its figures as JSON,
 /// how many ends it has not heard of, and how long the bus takes.
 type MemberTuple = (String, bool, String, u32, String, u64, Option<f64>);
@@ -259,7 +277,7 @@ fn fleet_members(py: Python<'_>, bound: f64) -> PyResult<Vec<MemberTuple>> {
              tenure.info(fleet=True, timeout=2)"
         )));
     };
-    let Some(members) = fleet::members(py, bound) else {
+    let Some(members) = fleet::members(py, bound)? else {
         return Err(PyRuntimeError::new_err(
             "this process is in no fleet, so there are no members to tell of. Write \
              tenure.configure(fleet=\"redis://…\", fleet_secret=\"…\"), or set TENURE_FLEET and \

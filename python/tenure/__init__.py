@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from tenure import hosts
 from tenure._api import cache_resource, configure, shutdown_async
-from tenure._info import Figures, FleetInfo, Member, info
+from tenure._info import Figures, FleetInfo, Member, ProcessInfo, explain, info
 from tenure._native import (
     BuildTimeout,
     CacheCycleError,
     EntryInfo,
+    Explanation,
+    Info,
     NestingError,
     ResourceLost,
     ScopeError,
@@ -39,10 +41,13 @@ __all__ = [
     "BuildTimeout",
     "CacheCycleError",
     "EntryInfo",
+    "Explanation",
     "Figures",
     "FleetInfo",
+    "Info",
     "Member",
     "NestingError",
+    "ProcessInfo",
     "ResourceLost",
     "ScopeError",
     "TenureError",
@@ -55,6 +60,7 @@ __all__ = [
     "clear_tag",
     "configure",
     "end_scope",
+    "explain",
     "info",
     "ready",
     "shutdown",

@@ -1,14 +1,15 @@
-"""The figures of this process, and of all members of its fleet."""
+"""The figures of this process and of all members of its fleet, and what a call would meet."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
-from typing import Literal, overload
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, overload
 
 from tenure import _native
+from tenure._native import Explanation, Info
 
-__all__ = ["Figures", "FleetInfo", "Member", "info"]
+__all__ = ["Figures", "FleetInfo", "Member", "ProcessInfo", "explain", "info"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,23 @@ class Figures:
     """Builds that raised."""
     weight: int
     """What the entries weigh together, where they have a weight."""
+
+
+@dataclass(frozen=True)
+class ProcessInfo(Figures):
+    """The figures of one process, of all functions together and of each. Its text is a table of them."""
+
+    by_function: tuple[tuple[str, Info], ...]
+    """The name of each function with its figures, in the order of the names."""
+    _table: str = field(repr=False)
+    _json: str = field(repr=False)
+
+    def to_json(self) -> str:
+        """All of it as a JSON object with a list, `functions`; times in seconds."""
+        return self._json
+
+    def __str__(self) -> str:
+        return self._table
 
 
 @dataclass(frozen=True)
@@ -67,11 +85,13 @@ class FleetInfo:
 
 
 @overload
-def info(*, fleet: Literal[False] = False, timeout: float = 2.0) -> Figures: ...
+def info(*, fleet: Literal[False] = False, timeout: float = 2.0) -> ProcessInfo: ...
 @overload
 def info(*, fleet: Literal[True], timeout: float = 2.0) -> FleetInfo: ...
-def info(*, fleet: bool = False, timeout: float = 2.0) -> Figures | FleetInfo:
-    """Give the figures of all cached functions together: of this process, or of all members of its fleet.
+def info(*, fleet: bool = False, timeout: float = 2.0) -> ProcessInfo | FleetInfo:
+    """Give the figures of all cached functions: of this process, or of all members of its fleet.
+
+    Printed, those of this process are a table with a line for each function.
 
     Parameters
     ----------
@@ -94,10 +114,51 @@ def info(*, fleet: bool = False, timeout: float = 2.0) -> Figures | FleetInfo:
     True
     """
     if not fleet:
-        return Figures(**_native.figures())
+        by_function, table, as_json = _native.functions()
+        return ProcessInfo(**_native.figures(), by_function=tuple(by_function), _table=table, _json=as_json)
     members = []
     for name, is_this, host, pid, told, behind, lag in _native.fleet_members(timeout):
         figures = json.loads(told)
-        known = {field.name: int(figures.get(field.name, 0)) for field in fields(Figures)}
+        known = {it.name: int(figures.get(it.name, 0)) for it in fields(Figures)}
         members.append(Member(**known, id=name, is_this=is_this, host=host, pid=pid, behind=behind, lag=lag))
     return FleetInfo(tuple(members))
+
+
+def explain(function: Any, /, *args: Any, **kwargs: Any) -> Explanation:
+    """Tell whether a call would be a hit now, and why not. Nothing is built, awaited, checked or counted.
+
+    Parameters
+    ----------
+    function
+        A cached function, or a cached method of an instance.
+    *args, **kwargs
+        The arguments of the call.
+
+    Raises
+    ------
+    TypeError
+        It is no cached function, or cannot be called with these arguments.
+
+    Examples
+    --------
+    >>> import tenure
+    >>> @tenure.cache_resource
+    ... def pool(url):
+    ...     return [url]
+    >>> tenure.explain(pool, "db").reason
+    'absent'
+    >>> _ = pool("db")
+    >>> tenure.explain(pool, "db").is_hit
+    True
+    >>> pool.clear("db")
+    >>> print(tenure.explain(pool, "db"))  # doctest: +ELLIPSIS
+    ...pool would be a miss: it was cleared, ... ago, by clear() at ...
+    """
+    ask = getattr(type(function), "_explain", None)
+    if ask is None:
+        raise TypeError(
+            f"tenure.explain takes a cached function and the arguments of a call, not {type(function).__name__}. "
+            "Example: tenure.explain(pool, url)"
+        )
+    explanation: Explanation = ask(function, *args, **kwargs)
+    return explanation

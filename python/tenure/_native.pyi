@@ -221,11 +221,25 @@ class Info:
     def misses(self) -> int:
         """Calls that found no entry, and built or waited."""
     @property
+    def misses_by_reason(self) -> dict[str, int]:
+        """Those calls, by the name of the reason.
+
+        `absent`, `building`, `stale`, `apart`, or the cause for which what was kept had ended.
+        """
+    @property
     def builds(self) -> int:
         """Builds that gave a resource."""
     @property
     def build_time(self) -> float:
         """The time that those builds took in all, in seconds."""
+    @property
+    def build_times(self) -> list[tuple[float, int]]:
+        """How many of them took no longer than each bound in seconds; the last bound is infinity."""
+    def build_quantile(self, part: float) -> float | None:
+        """The bound in seconds that this part of the builds did not exceed: 0.5 for the median.
+
+        `None` where there was none, or where it lies beyond the last bound, five minutes.
+        """
     @property
     def failures(self) -> int:
         """Builds that raised."""
@@ -238,6 +252,12 @@ class Info:
     @property
     def entries(self) -> int:
         """Live entries."""
+    @property
+    def idle(self) -> int:
+        """Those of them that nobody holds."""
+    @property
+    def stale(self) -> int:
+        """Those of them whose time is over, and that are handed out until there is a successor."""
     @property
     def inherited(self) -> int:
         """Those of them that are of a parent process (`fork="keep"`), which were not built here."""
@@ -256,6 +276,37 @@ class Info:
     @property
     def ages(self) -> list[float]:
         """The age of each live entry, in seconds, oldest first within each scope."""
+    def to_json(self) -> str:
+        """All of it as a JSON object, times in seconds."""
+
+@final
+class Explanation:
+    """What a call would meet: whether it would be a hit, and why not. Its text says it in a sentence."""
+
+    @property
+    def function(self) -> str:
+        """The function's name."""
+    @property
+    def is_hit(self) -> bool:
+        """Whether the call would have what is kept, if `validate` does not turn it down."""
+    @property
+    def reason(self) -> str | None:
+        """Why the call would be a miss, as `Info.misses_by_reason` names it; `None` for a hit.
+
+        `overridden` where a test has something else in the function's place.
+        """
+    @property
+    def age(self) -> float | None:
+        """For a hit, the seconds since it was built; for a miss, since what was kept ended, where that is known."""
+    @property
+    def by(self) -> str | None:
+        """Who ended what was kept, where that is known."""
+    @property
+    def refreshes(self) -> bool:
+        """For a hit, whether the call has a successor built."""
+    @property
+    def validates(self) -> bool:
+        """Whether `validate` is asked before a hit."""
 
 @final
 class EntryInfo:
@@ -405,6 +456,7 @@ def resume_session(session: str) -> None: ...
 def supersede_modules(names: frozenset[str]) -> None: ...
 def register_host(adapter: str, *, framework: str, errors: str | None = None) -> None: ...
 def figures() -> dict[str, int]: ...
+def functions() -> tuple[list[tuple[str, Info]], str, str]: ...
 def fleet_members(bound: float) -> list[tuple[str, bool, str, int, str, int, float | None]]: ...
 def set_host(adapter: Host | None) -> None: ...
 def get_host() -> Host | None: ...

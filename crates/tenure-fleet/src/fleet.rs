@@ -119,6 +119,29 @@ impl Drop for Ended {
     }
 }
 
+/// The question which members there are, under way.
+#[derive(Debug)]
+pub struct MembersAsked(Receiver<Result<Vec<Member>, Error>>);
+
+impl MembersAsked {
+    /// The answer, if it comes within this time. None before that; there is one answer.
+    pub fn within(&self, bound: Duration) -> Option<Result<Vec<Member>, Error>> {
+        match self.0.recv_timeout(bound) {
+            Ok(answer) => Some(answer),
+            // The member has left meanwhile.
+            Err(RecvTimeoutError::Disconnected) => Some(Err(left())),
+            Err(RecvTimeoutError::Timeout) => None,
+        }
+    }
+
+    /// The error of whoever has waited for so long, and waits no longer.
+    pub fn give_up(self, waited: Duration) -> Error {
+        Error::unanswered(format!(
+            "the fleet's server did not name its members within {waited:?}: ask again"
+        ))
+    }
+}
+
 impl Fleet {
     /// Joins a fleet, and connects in the background.
     ///
@@ -184,23 +207,24 @@ impl Fleet {
     ///
     /// Where the server cannot be reached, or did not answer in time.
     pub fn members(&self, bound: Duration) -> Result<Vec<Member>, Error> {
-        match self.question()?.recv_timeout(bound) {
-            Ok(answer) => answer,
-            // It has left meanwhile.
-            Err(RecvTimeoutError::Disconnected) => Err(left()),
-            Err(RecvTimeoutError::Timeout) => Err(Error::unanswered(format!(
-                "the fleet's server did not name its members within {bound:?}: ask again"
-            ))),
-        }
+        let asked = self.ask_members()?;
+        let answer = asked.within(bound);
+        answer.unwrap_or_else(|| Err(asked.give_up(bound)))
     }
 
-    /// Asks for all members: for whoever is not to keep this member until there is an answer.
-    pub(crate) fn question(&self) -> Result<Receiver<Result<Vec<Member>, Error>>, Error> {
+    /// Asks for all members as [`members`](Self::members) does, and does not wait: for whoever has something to look
+    /// after meanwhile, or is not to keep this member until there is an answer.
+    ///
+    /// # Errors
+    ///
+    /// Where this member has left.
+    pub fn ask_members(&self) -> Result<MembersAsked, Error> {
         let (tell, told) = channel();
         let asked = self
             .shared
             .change(|todo| (todo.ended == 0 && !todo.leaving).then(|| todo.questions.push(tell)));
-        asked.flatten().map(|()| told).ok_or_else(left)
+        asked.flatten().ok_or_else(left)?;
+        Ok(MembersAsked(told))
     }
 
     /// How this member stands with the server.

@@ -144,8 +144,8 @@ impl Adapter {
 
 /// The members of a fleet, which may be left meanwhile; None where there is no answer.
 fn named(fleet: &Weak<Fleet>) -> Option<Vec<Member>> {
-    let question = fleet.upgrade()?.question().ok()?;
-    question.recv_timeout(LOOK).ok()?.ok()
+    let asked = fleet.upgrade()?.ask_members().ok()?;
+    asked.within(LOOK)?.ok()
 }
 
 /// The language in these figures, if it is another version of this one.
@@ -241,10 +241,13 @@ mod tests {
         let away = Settings::new("redis://127.0.0.1:1", [7; 16]);
         let fleet = Fleet::join(away, Arc::new(Nobody)).unwrap();
         let weak = Arc::downgrade(&fleet);
-        let question = fleet.question().unwrap();
+        let asked = fleet.ask_members().unwrap();
         drop(fleet);
         assert!(weak.upgrade().is_none());
-        assert!(!matches!(question.recv(), Ok(Ok(_))));
+        assert!(matches!(
+            asked.within(Duration::from_secs(60)),
+            Some(Err(_))
+        ));
         assert!(named(&weak).is_none());
     }
 

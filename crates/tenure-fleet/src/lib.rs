@@ -51,7 +51,7 @@ mod valkey;
 mod voice;
 
 pub use error::Error;
-pub use fleet::{Fleet, State};
+pub use fleet::{Fleet, MembersAsked, State};
 pub use join::{join, join_as, prepare};
 pub use listener::Listener;
 pub use member::Member;

@@ -2,7 +2,7 @@
 //!
 //! | | Arguments of a call | All entries |
 //! |---|---|---|
-//! | looks | `peek`, `contains` | `entries`, `info` |
+//! | looks | `peek`, `contains`, `explain` | `entries`, `info` |
 //! | changes | `insert`, `replace`, `clear_entry`, `expire` | `clear`, `clear_if`, `expire_all` |
 //!
 //! And `warm`, with the arguments of many calls.
@@ -56,6 +56,7 @@ impl<'a> Beside<'a> {
             self.expire(),
             self.peek(),
             self.contains(),
+            self.explain(),
             self.insert(),
             self.replace(),
         ];
@@ -239,6 +240,14 @@ impl<'a> Beside<'a> {
         self.of_one("contains", doc, None, &quote!(bool), &ask)
     }
 
+    fn explain(&self) -> TokenStream {
+        let doc = "Tells whether a call of {} with these arguments would be a hit, and why not: nothing is \
+                   built, awaited, checked or counted.";
+        let krate = &self.expansion.krate;
+        let ask = self.ask("explain", None);
+        self.of_one("explain", doc, None, &quote!(#krate::Explanation), &ask)
+    }
+
     fn insert(&self) -> TokenStream {
         let doc = "Keeps a resource that was made elsewhere, as if {} had built it for these \
                    arguments. What stood there is released, with cause `Replaced`.";
@@ -304,7 +313,7 @@ impl<'a> Beside<'a> {
         let inputs = expansion.inputs();
         let given = given.map(|given| quote!(#given: #value));
         let encode = expansion.encode();
-        let must_use = matches!(name, "peek" | "contains").then(|| quote!(#[must_use]));
+        let must_use = matches!(name, "peek" | "contains" | "explain").then(|| quote!(#[must_use]));
         let name = self.name(name);
         let doc = doc.replace("{}", &self.function) + PANICS;
         quote! {

@@ -42,6 +42,7 @@ use quote::quote;
 /// | `name::entries()` | the figures of each live entry, oldest first: a `Vec<EntryInfo>` |
 /// | `name::peek(args)` | an `Option<Lease<T>>` of what is kept: nothing is built, awaited, checked or counted |
 /// | `name::contains(args)` | whether `peek` finds something |
+/// | `name::explain(args)` | whether a call would be a hit, and why not: an `Explanation` |
 /// | `name::insert(args, value)` | keeps what was made elsewhere, as if it had been built; gives its `Lease<T>` |
 /// | `name::replace(args, value)` | the same, but gives what stood there, an `Option<Lease<T>>` |
 ///

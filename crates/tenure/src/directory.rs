@@ -7,7 +7,7 @@ use crate::host::SessionId;
 use crate::life::drain::Ends;
 use crate::words::cause::Cause;
 use crate::words::fleet::{Bus, Ending, Mark};
-use crate::words::info::Figures;
+use crate::words::info::{Figures, Info};
 use crate::words::inspect::Inspection;
 
 /// Weak references, each noted for as long as the thing that it leads to lives.
@@ -53,6 +53,8 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     fn hold_all(&self) -> Ends;
     /// Counts of what has left its caches and is not released yet.
     fn unreleased(&self) -> Unreleased;
+    /// Its name and its figures.
+    fn described(&self) -> (Arc<str>, Info);
     /// Adds its figures.
     fn sum(&self, all: &mut Figures);
     /// Its mark, where the members of a fleet share what it keeps: its entries can be found by theirs from now on.

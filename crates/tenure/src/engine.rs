@@ -16,6 +16,7 @@ use crate::words::cause::Cause;
 use crate::words::config::Config;
 use crate::words::fleet::{Bus, Ending, Topic};
 use crate::words::inspect::Inspection;
+use crate::words::report::Report;
 
 /// Functions, sessions, deadlines and the host of one process; cheap to clone.
 ///
@@ -590,6 +591,20 @@ impl Engine {
 
     pub(crate) fn leftovers(&self) -> Vec<Arc<dyn Leftover>> {
         self.0.leftovers.live()
+    }
+
+    /// The figures of each function.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, Settings};
+    /// # let engine = Engine::new();
+    /// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+    /// assert_eq!(engine.info().functions[0].1, pools.info());
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    #[must_use]
+    pub fn info(&self) -> Report {
+        Report::new(self.functions().iter().map(|it| it.described()).collect())
     }
 
     pub(crate) fn functions(&self) -> Vec<Arc<dyn AnyFunction>> {

@@ -8,6 +8,7 @@ use crate::directory::AnyFunction;
 use crate::engine::{Engine, WeakEngine};
 use crate::ground::sync::{Arc, Weak};
 use crate::life::drain::Ends;
+use crate::life::ended_by::EndedBy;
 use crate::life::succession::elsewhere;
 
 pub use crate::words::info::Figures;
@@ -151,6 +152,7 @@ impl Inlet {
             return;
         };
         let services = engine.services();
+        let _ended_by = EndedBy::enter("another member of the fleet".into());
         services.fleet.hears(topic, ending);
         // Counted before anything leaves: a shutdown waits for it.
         let counted = services.under_way.count();

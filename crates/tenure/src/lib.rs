@@ -154,7 +154,11 @@ pub use tenure_macros::{CacheKey, cache_resource};
 pub use life::cleared::Cleared;
 pub use life::lease::Lease;
 pub use words::cause::Cause;
-pub use words::info::{EntryInfo, Info};
+pub use words::explanation::Explanation;
+pub use words::histogram::Histogram;
+pub use words::info::{EntryInfo, Figures, Info};
+pub use words::miss::Miss;
+pub use words::report::Report;
 
 // What can go wrong.
 pub use words::error::SettingError;
@@ -171,7 +175,8 @@ pub use front::{Cache, CacheBuilder, Released, Warming};
 // The program as a whole.
 pub use life::async_release::{ReleaseFuture, set_spawner};
 pub use program::api::{
-    ShutdownOnDrop, clear_all, clear_tag, configure, shutdown, shutdown_async, shutdown_on_drop,
+    ShutdownOnDrop, clear_all, clear_tag, configure, info, shutdown, shutdown_async,
+    shutdown_on_drop,
 };
 pub use words::config::Config;
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod current_function;
+pub(crate) mod place;
 pub(crate) mod strands;
 pub(crate) mod user_code;
 pub(crate) mod waiting;

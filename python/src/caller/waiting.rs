@@ -22,7 +22,7 @@ use crate::process;
 use crate::words::log;
 
 /// How long a caller waits before it looks for signals and for its host's wishes.
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// Lets signals, the host's wishes and other greenlets through.
 pub(crate) struct Interruptible;

@@ -14,6 +14,7 @@ use crate::function::cached::Cached;
 use crate::function::leased::Leased;
 use crate::function::plan::Arguments;
 use crate::function::vectorcall;
+use crate::words::explanation::Explanation;
 use crate::words::info::Info;
 
 // The instance is the first argument. Not a doc comment, which would stand where the method's own is
@@ -196,6 +197,18 @@ impl BoundCached {
     #[pyo3(signature = (resource, /))]
     fn discard(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
         self.cached.get().discard_this(py, resource)
+    }
+
+    /// What a call with these arguments would meet: `tenure.explain` tells.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn _explain(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Explanation> {
+        let array = ArgumentArray::new(Some(self.instance.bind(py)), args, kwargs)?;
+        self.cached.get().explained(py, array.arguments())
     }
 
     /// The figures of the method, over all instances.

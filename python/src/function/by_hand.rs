@@ -8,6 +8,7 @@ use tenure::{Encoder, Error, Function, KeyRef};
 
 use crate::caller::attach;
 use crate::caller::current_function::Current;
+use crate::caller::place;
 use crate::encode::Reading;
 use crate::function::again::{Given, Make, again};
 use crate::function::argument_array::ArgumentArray;
@@ -20,6 +21,7 @@ use crate::life::interrupts;
 use crate::process::{self, worker};
 use crate::program::host;
 use crate::tasks::frames;
+use crate::words::explanation::Explanation;
 use crate::words::info::Info;
 use crate::words::{code, log};
 
@@ -29,6 +31,7 @@ impl Cached {
         host::find(py)?;
         let _places = frames::enter(py)?;
         let _current = Current::set(&self.func);
+        let _ended_by = place::ends(py, "discard()");
         let ended =
             interrupts::to_caller(py, || Ok(function.discard_where(|held| held.is(resource))))?;
         if ended == 0 && !self.is_replaced() && callbacks(&function).kinds.is_foreign(resource) {
@@ -45,11 +48,13 @@ impl Cached {
     }
 
     pub(crate) fn clear_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
+        let _ended_by = place::ends(py, "clear()");
         self.end_for(py, arguments, Function::clear, Function::clear_entry)?;
         self.end_elsewhere(py, "clear", arguments)
     }
 
     pub(crate) fn expire_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
+        let _ended_by = place::ends(py, "expire()");
         self.end_for(py, arguments, Function::expire, Function::expire_entry)?;
         self.end_elsewhere(py, "expire", arguments)
     }
@@ -84,6 +89,7 @@ impl Cached {
         py: Python<'_>,
         predicate: &Bound<'_, PyAny>,
     ) -> PyResult<usize> {
+        let _ended_by = place::ends(py, "clear_if()");
         interrupts::to_caller(py, || self.clear_asked(py, predicate))
     }
 
@@ -131,6 +137,23 @@ impl Cached {
             Some(lease) => Ok(Some(lease.clone_ref(py))),
             None => self.check(py, arguments, reading).map(|()| None),
         }
+    }
+
+    /// What a call with these arguments would meet, and why.
+    pub(crate) fn explained(&self, py: Python<'_>, arguments: Arguments) -> PyResult<Explanation> {
+        let function = self.function(py)?;
+        if self.seen_instead(py, arguments).is_some() {
+            return Ok(Explanation::overridden(&self.decorated.name));
+        }
+        host::find(py)?;
+        let _current = Current::set(&self.func);
+        let (encoder, reading) = self.named_key(py, arguments)?;
+        let why = function.explain(&encoder.finish());
+        let why = why.map_err(|error| to_python(py, error))?;
+        if !why.is_hit() {
+            self.check(py, arguments, reading)?;
+        }
+        Ok(Explanation::new(why))
     }
 
     /// Has the resource of one call built in the background, and `done` told what became of it.

@@ -10,6 +10,7 @@ use crate::function::bound::BoundCached;
 use crate::function::cached::{Cached, make_here};
 use crate::function::leased::Leased;
 use crate::tasks::call::{TaskCall, make_on_loop};
+use crate::words::explanation::Explanation;
 use crate::words::info::Info;
 
 #[pymethods]
@@ -121,6 +122,18 @@ impl Cached {
     #[pyo3(signature = (resource, /))]
     fn discard(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
         self.discard_this(py, resource)
+    }
+
+    /// What a call with these arguments would meet: `tenure.explain` tells.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn _explain(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Explanation> {
+        let array = ArgumentArray::new(None, args, kwargs)?;
+        self.explained(py, array.arguments())
     }
 
     /// The figures of this function.

@@ -7,6 +7,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::caller::place::here;
 use crate::life::claims;
 use crate::process;
 
@@ -66,7 +67,7 @@ fn of_task(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 /// Notes where a task calls.
 #[cold]
 pub(crate) fn task_calls(py: Python<'_>) -> PyResult<()> {
-    let site = here(py)?;
+    let site = here(py)?.unwrap_or_else(|| UNKNOWN.to_owned());
     of_task(py)?.call_method1(intern!(py, "set"), (site,))?;
     Ok(())
 }
@@ -74,7 +75,8 @@ pub(crate) fn task_calls(py: Python<'_>) -> PyResult<()> {
 /// Notes what was built for the caller that stands here.
 #[cold]
 pub(crate) fn built(py: Python<'_>, function: &str, object: &Bound<'_, PyAny>) {
-    let site = here(py).unwrap_or_else(|_| UNKNOWN.to_owned());
+    let site = here(py).ok().flatten();
+    let site = site.unwrap_or_else(|| UNKNOWN.to_owned());
     note(function, site, Of::Resource(object.as_ptr().addr()));
 }
 
@@ -136,26 +138,3 @@ pub(crate) fn left(_: Python<'_>, generation: u32) -> Vec<(String, String, &'sta
 }
 
 const UNKNOWN: &str = "a place that is not known";
-
-/// The place in the program that the present code was called from, as `file:line`.
-fn here(py: Python<'_>) -> PyResult<String> {
-    let sys = py.import(intern!(py, "sys"))?;
-    let mut frame = sys.call_method0(intern!(py, "_getframe"))?;
-    loop {
-        let globals = frame.getattr(intern!(py, "f_globals"))?;
-        let name = globals.call_method1(intern!(py, "get"), ("__name__", ""))?;
-        let name: String = name.extract().unwrap_or_default();
-        if name != "tenure" && !name.starts_with("tenure.") {
-            let file: String = frame
-                .getattr(intern!(py, "f_code"))?
-                .getattr(intern!(py, "co_filename"))?
-                .extract()?;
-            let line: Option<u32> = frame.getattr(intern!(py, "f_lineno"))?.extract()?;
-            return Ok(format!("{file}:{}", line.unwrap_or_default()));
-        }
-        frame = frame.getattr(intern!(py, "f_back"))?;
-        if frame.is_none() {
-            return Ok(UNKNOWN.to_owned());
-        }
-    }
-}

@@ -1,5 +1,7 @@
 //! A function's figures as a Python object.
 
+use std::time::Duration;
+
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -56,6 +58,16 @@ impl Info {
         self.0.misses
     }
 
+    /// Those calls, by the name of the reason.
+    #[getter]
+    fn misses_by_reason<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let misses = PyDict::new(py);
+        for (reason, number) in self.0.all_missed() {
+            misses.set_item(reason.name(), number)?;
+        }
+        Ok(misses)
+    }
+
     /// Builds that gave a resource.
     #[getter]
     fn builds(&self) -> u64 {
@@ -66,6 +78,23 @@ impl Info {
     #[getter]
     fn build_time(&self) -> f64 {
         self.0.build_time.as_secs_f64()
+    }
+
+    /// How many of them took no longer than each bound, in seconds: pairs, the last with a bound of infinity.
+    #[getter]
+    fn build_times(&self) -> Vec<(f64, u64)> {
+        let seconds = |bound: Option<Duration>| bound.map_or(f64::INFINITY, |it| it.as_secs_f64());
+        let buckets = self.0.build_times.buckets();
+        buckets
+            .map(|(bound, count)| (seconds(bound), count))
+            .collect()
+    }
+
+    /// The bound in seconds that this part of the builds did not exceed: 0.5 for the median. `None` where there was
+    /// none, or where it lies beyond the last bound, five minutes.
+    fn build_quantile(&self, part: f64) -> Option<f64> {
+        let bound = self.0.build_times.quantile(part)?;
+        Some(bound.as_secs_f64())
     }
 
     /// Builds that raised.
@@ -94,6 +123,18 @@ impl Info {
     #[getter]
     fn entries(&self) -> u64 {
         self.0.entries
+    }
+
+    /// Those of them that nobody holds.
+    #[getter]
+    fn idle(&self) -> u64 {
+        self.0.idle
+    }
+
+    /// Those of them whose time is over, and that are handed out until there is a successor.
+    #[getter]
+    fn stale(&self) -> u64 {
+        self.0.stale
     }
 
     /// Those of them that are of a parent process (`fork="keep"`), which were not built here and are not released here.
@@ -130,6 +171,16 @@ impl Info {
     #[getter]
     fn ages(&self) -> Vec<f64> {
         self.0.ages.iter().map(|age| age.as_secs_f64()).collect()
+    }
+
+    /// All of it as a JSON object, times in seconds.
+    fn to_json(&self) -> String {
+        self.0.to_json()
+    }
+
+    /// The figures as a person reads them.
+    fn __str__(&self) -> String {
+        self.0.to_string()
     }
 
     fn __repr__(&self) -> String {

@@ -3,6 +3,7 @@
 pub(crate) mod code;
 pub(crate) mod errors;
 pub(crate) mod events;
+pub(crate) mod explanation;
 pub(crate) mod info;
 pub(crate) mod log;
 pub(crate) mod values;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 
 import pytest
@@ -35,6 +36,19 @@ def test_d5_a_process_that_has_ended_is_not_named_any_more(world: World) -> None
     world.members.remove(ends)
     ends.close()
     assert [member["pid"] for member in stays.do("members")] == [stays.pid]
+
+
+def test_d5_who_waits_for_the_members_can_be_interrupted(world: World) -> None:
+    assert world.server is not None
+    (asks,) = world.join(1)
+    world.server.signal(signal.SIGSTOP)
+    asks.begin("asks_members")
+    await_true((world.folder / f"asks-{asks.pid}").exists, "it is asked")
+    # It may not wait yet when the signal comes: then the signal finds it on its way there.
+    asks.process.send_signal(signal.SIGINT)
+    assert asks.answer() == "KeyboardInterrupt"
+    world.server.signal(signal.SIGCONT)
+    await_true(lambda: asks.do("joined"), "it is a member as before")
 
 
 def test_d5_a_process_has_its_own_figures_and_no_fleet_by_itself() -> None:

@@ -13,11 +13,13 @@ use crate::life::async_release::ReleaseRuntime;
 use crate::life::building::again::Again;
 use crate::life::building::details::Details;
 use crate::life::cleared::{Cleared, Clearing};
+use crate::life::ended_by::EndedBy;
 use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::words::behaviour::Behaviour;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{Error, Interrupt, no_session_text, shared_build_text};
+use crate::words::explanation::Explanation;
 use crate::words::fallible::{self, Failed, Shared, Telling};
 use crate::words::info::{EntryInfo, Info};
 use crate::words::tags::Tags;
@@ -75,6 +77,16 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
         self.peek(key).is_some()
     }
 
+    /// `name::explain(…)`.
+    ///
+    /// # Panics
+    /// As [`peek`](Self::peek).
+    #[must_use]
+    #[track_caller]
+    pub fn explain(&self, key: &KeyRef<'_>) -> Explanation {
+        expect_session(self.0.explain(key))
+    }
+
     /// `name::insert(…)`.
     ///
     /// # Panics
@@ -101,6 +113,7 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
     /// As [`peek`](Self::peek).
     #[track_caller]
     pub fn clear_if(&self, is_meant: impl FnMut(&V, &EntryInfo) -> bool) -> usize {
+        let _ended_by = EndedBy::caller();
         expect_session(self.0.clear_if(is_meant))
     }
 

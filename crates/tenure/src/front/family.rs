@@ -10,6 +10,7 @@ use crate::front::definition::{Definition, kept};
 use crate::ground::sync::{Mutex, OnceLock};
 use crate::key::KeyRef;
 use crate::life::cleared::{Cleared, Clearing};
+use crate::life::ended_by::EndedBy;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::fallible::Told;
 use crate::words::info::{EntryInfo, Info};
@@ -86,6 +87,7 @@ impl Family {
     /// For a session-scoped function where there is no session.
     #[track_caller]
     pub fn expire_all(&self, owner: TypeId) {
+        let _ended_by = EndedBy::caller();
         for member in self.members(owner) {
             member.expire();
         }
@@ -138,6 +140,7 @@ impl<V, F> Member<'_, V, F> {
     /// For a session-scoped function where there is no session.
     #[track_caller]
     pub fn clear_entry(&self, key: &KeyRef<'_>) -> Cleared {
+        let _ended_by = EndedBy::caller();
         match self.family.find(&self.which) {
             Some(member) => member.clear_entry(key),
             None => Cleared::nothing(),
@@ -150,6 +153,7 @@ impl<V, F> Member<'_, V, F> {
     /// For a session-scoped function where there is no session.
     #[track_caller]
     pub fn expire(&self, key: &KeyRef<'_>) {
+        let _ended_by = EndedBy::caller();
         if let Some(member) = self.family.find(&self.which) {
             member.expire_entry(key);
         }

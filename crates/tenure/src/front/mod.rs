@@ -24,6 +24,7 @@ mod warming;
 pub use crate::key::args::{Arg, ByHash, ByKey, ByNothing};
 pub use crate::key::{Encoder, KeyRef};
 pub use crate::life::building::carry::Start;
+pub use crate::life::ended_by::EndedBy;
 pub use crate::life::entry::Built;
 pub use crate::words::bounds::SharedFailure;
 pub use crate::words::fallible::{Failed, Outcome, Shared, Telling};

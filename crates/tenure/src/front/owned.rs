@@ -7,7 +7,7 @@ use std::future::ready;
 use std::marker::PhantomData;
 
 use crate::front::builder::{CacheBuilder, Show, Tag};
-use crate::front::cached::{Cached, Erased};
+use crate::front::cached::{Cached, Erased, expect_session};
 use crate::front::definition::function;
 use crate::front::leaving::keep;
 use crate::front::probe::Probe;
@@ -21,6 +21,7 @@ use crate::life::entry::Built;
 use crate::life::lease::Lease;
 use crate::words::bounds::Resource;
 use crate::words::error::SettingError;
+use crate::words::explanation::Explanation;
 use crate::words::fallible::{Failed, Shared, Telling};
 use crate::words::info::{EntryInfo, Info};
 use crate::words::tags::Tags;
@@ -297,6 +298,25 @@ impl<K: CacheKey + ?Sized, V: Resource, E: Send + Sync + 'static> Cache<K, V, E>
     #[track_caller]
     pub fn clear_entry(&self, key: &K) -> Cleared {
         Erased::clear_entry(&*self.function, &encoded(key).finish())
+    }
+
+    /// Tells whether `get` would be a hit, and why not. Nothing is built, awaited, checked or counted.
+    ///
+    /// ```
+    /// # let cache: tenure::Cache<u64, u64> = tenure::Cache::builder("square").build()?;
+    /// cache.get(&7, || 49);
+    /// assert!(cache.explain(&7).is_hit());
+    /// cache.clear();
+    /// assert!(cache.explain(&7).to_string().contains("it was cleared"));
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// As [`clear`](Self::clear).
+    #[must_use]
+    #[track_caller]
+    pub fn explain(&self, key: &K) -> Explanation {
+        expect_session(self.function.explain(&encoded(key).finish()))
     }
 }
 

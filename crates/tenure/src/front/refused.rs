@@ -6,6 +6,7 @@
 
 use crate::front::family::{Member, Members};
 use crate::front::slot::Slot;
+use crate::words::explanation::Explanation;
 
 /// Gives the cache that is none.
 pub trait NotKept: Sized {
@@ -46,6 +47,11 @@ impl Nothing {
 
     /// In the place of `contains`.
     pub fn contains<K>(&self, _: K) -> bool {
+        unreachable!("{REFUSED}")
+    }
+
+    /// In the place of `explain`.
+    pub fn explain<K>(&self, _: K) -> Explanation {
         unreachable!("{REFUSED}")
     }
 

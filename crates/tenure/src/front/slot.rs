@@ -16,6 +16,7 @@ use crate::function::Function;
 use crate::ground::sync::OnceLock;
 use crate::key::KeyRef;
 use crate::life::cleared::Cleared;
+use crate::life::ended_by::EndedBy;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::fallible::Told;
 use crate::words::info::{EntryInfo, Info};
@@ -46,6 +47,8 @@ impl<V, F> Slot<V, F> {
     /// For a session-scoped function where there is no session.
     #[track_caller]
     pub fn clear(&self) -> Cleared {
+        // What the table of methods leads to no longer knows its caller.
+        let _ended_by = EndedBy::caller();
         match self.made.get() {
             Some(made) => made.clear(),
             None => Cleared::nothing(),
@@ -58,6 +61,7 @@ impl<V, F> Slot<V, F> {
     /// For a session-scoped function where there is no session.
     #[track_caller]
     pub fn clear_entry(&self, key: &KeyRef<'_>) -> Cleared {
+        let _ended_by = EndedBy::caller();
         match self.made.get() {
             Some(made) => made.clear_entry(key),
             None => Cleared::nothing(),
@@ -70,6 +74,7 @@ impl<V, F> Slot<V, F> {
     /// For a session-scoped function where there is no session.
     #[track_caller]
     pub fn expire_all(&self) {
+        let _ended_by = EndedBy::caller();
         if let Some(made) = self.made.get() {
             made.expire();
         }
@@ -81,6 +86,7 @@ impl<V, F> Slot<V, F> {
     /// For a session-scoped function where there is no session.
     #[track_caller]
     pub fn expire(&self, key: &KeyRef<'_>) {
+        let _ended_by = EndedBy::caller();
         if let Some(made) = self.made.get() {
             made.expire_entry(key);
         }

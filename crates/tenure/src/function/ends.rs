@@ -17,10 +17,15 @@ use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::Error;
 use crate::words::fleet::{Bus, Ending, Mark};
-use crate::words::info::Figures;
+use crate::words::info::{Figures, Info};
 use crate::words::inspect::Inspection;
 
 impl<V: Resource, F: Failure> Function<V, F> {
+    /// It stands in the place of one whose code was another: what that one keeps for all is superseded.
+    pub(crate) fn takes_over(&self, before: &Self) {
+        self.global.takes_over(before.global.hashes());
+    }
+
     /// Clears the function's entries: all of them, or the present session's.
     ///
     /// ```
@@ -240,6 +245,10 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     fn unreleased(&self) -> Unreleased {
         let live = || self.caches().iter().map(|cache| cache.built() as u64).sum();
         self.core.unreleased_beside(live)
+    }
+
+    fn described(&self) -> (Arc<str>, Info) {
+        (Arc::clone(&self.core.name), self.info())
     }
 
     fn sum(&self, all: &mut Figures) {

@@ -130,8 +130,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
                 let whole = self.carries(&is_meant);
                 let mut meant = self.global.live();
                 meant.retain(|it| whole || it.tags().iter().any(|tag| is_meant(tag)));
-                let taken = meant.into_iter().filter_map(|it| self.global.take(it));
-                ends(taken.collect(), ending.cause())
+                let cause = ending.cause();
+                let taken = meant.into_iter();
+                let taken = taken.filter_map(|it| self.global.take(it, cause));
+                ends(taken.collect(), cause)
             }
         }
     }

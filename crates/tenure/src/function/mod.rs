@@ -2,6 +2,7 @@
 
 mod ends;
 mod entries;
+mod figures;
 mod forks;
 mod scopes;
 mod steps;
@@ -29,7 +30,6 @@ use crate::life::lease::Lease;
 use crate::words::behaviour::Behaviour;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, SettingError};
-use crate::words::info::Info;
 use crate::words::settings::{Scope, Settings, Spinner};
 use crate::words::tags::Tags;
 
@@ -471,31 +471,5 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let scoped = self.scoped_cache(host.as_deref())?;
         let call = Call::new(&self.core, scoped, host);
         call.task(key, check, plan, tags).await
-    }
-
-    /// The figures of this function over all its scopes.
-    ///
-    /// ```
-    /// # use tenure::{Engine, Function, KeyRef, Settings};
-    /// # let engine = Engine::new();
-    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
-    /// let lease = pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
-    /// pools.clear().unwrap();
-    /// let info = pools.info();
-    /// assert_eq!((info.entries, info.draining), (0, 1)); // leased beyond its end
-    /// drop(lease);
-    /// assert_eq!(pools.info().draining, 0);
-    /// ```
-    #[must_use]
-    pub fn info(&self) -> Info {
-        let mut info = self.core.counters.read();
-        for cache in self.caches() {
-            cache.read(&mut info);
-        }
-        info.draining = info
-            .builds
-            .saturating_sub(info.all_released())
-            .saturating_sub(info.entries - info.inherited);
-        info
     }
 }

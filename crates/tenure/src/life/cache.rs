@@ -40,9 +40,11 @@ use crate::life::services::Services;
 use crate::life::tagged::Tagged;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
+use crate::words::explanation::Explanation;
 use crate::words::fleet::{Mark, Purpose};
 use crate::words::info::{EntryInfo, Figures, Info};
 use crate::words::inspect::Inspection;
+use crate::words::miss::Miss;
 use crate::words::tags::Tags;
 
 /// So many entries are looked at under one hold of the lock, where all need not be.
@@ -147,7 +149,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 if self.core.is_apart() {
                     // It may not be current, and nobody can say: the caller builds for itself, and the entry
                     // stays for when that is known.
-                    return self.flight(&mut state, key, seen, tags, || None);
+                    let found = self.flight(&mut state, key, seen, tags, || None);
+                    return match found {
+                        Found::Leads(leader) => Found::Leads(leader.because(Miss::Apart)),
+                        found => found,
+                    };
                 }
                 let waits = entry.is_due() && self.not_before(&mut state, key).is_some();
                 if self.core.settings.refreshes_beside() || !entry.is_due() || waits {
@@ -162,11 +168,14 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             // the entry leaves, since a shutdown waits for what is under way.
             drop(state);
             let _under_way = self.begin_release();
-            let expired = self.state.lock().remove(&self.core.hot, &entry);
+            let expired = self
+                .state
+                .lock()
+                .remove(&self.core.hot, &entry, Cause::Expired);
             drop(entry);
             // What the release runs may need this very entry, so nothing is led yet.
             if let Some(expired) = expired {
-                expired.release(Cause::Expired);
+                expired.release();
             }
         }
     }
@@ -212,9 +221,14 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             .flights
             .insert_unique(key.hash(), added, |flight| flight.hash);
         self.note_mark(state, key);
+        let reason = match old {
+            Some(_) => Miss::Stale,
+            None => state.history.why(key.hash()),
+        };
         Leader {
             cache: Arc::clone(self),
             flight: Some(flight),
+            reason,
             of_thread: None,
             old,
             renewal: None,
@@ -267,7 +281,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let (replaced, added) = {
             let mut state = self.state.lock();
             // The caller's own build of it too: what is put in by hand is newer than what it builds.
-            let replaced = state.remove_call(&self.core.hot, key, &[]);
+            let replaced = state.remove_call(&self.core.hot, key, &[], Cause::Replaced);
             let added = if state.ended || !admission.keeps {
                 Err(Orphaned(again))
             } else {
@@ -281,13 +295,79 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let before = replaced.entries.first();
         let before = before.map(|gone| Lease::new(gone.entry.clone()));
         let evicted = close(room);
-        replaced.release(Cause::Replaced);
+        replaced.release();
         settle(added);
         run(evicted);
         Put {
             lease: Lease::new(entry),
             before,
         }
+    }
+
+    /// What a call would meet. Nothing is counted, and nothing is taken out.
+    pub(crate) fn explain(
+        &self,
+        key: &KeyRef<'_>,
+        seen: &Seen,
+    ) -> Result<Explanation, Vec<Observed>>
+    where
+        F: Clone,
+    {
+        let core = &self.core;
+        let now = core.services.clock.now();
+        let since = |then: Nanos| Some(Duration::from_nanos(now.saturating_sub(then)));
+        let mut why = Explanation {
+            function: Arc::clone(&core.name),
+            miss: None,
+            age: None,
+            by: None,
+            refreshes: false,
+            validates: core.settings.validates,
+            leases: 0,
+        };
+        let state = self.state.lock();
+        let Some(entry) = state.entry(key, seen)? else {
+            if state.flight(key, seen)?.is_some() {
+                why.miss = Some(Miss::Building);
+                return Ok(why);
+            }
+            why.miss = Some(state.history.why(key.hash()));
+            if let Some(ended) = state.history.of(key.hash()) {
+                why.age = since(ended.at);
+                why.by.clone_from(&ended.by);
+            }
+            return Ok(why);
+        };
+        if entry.is_gone() {
+            why.miss = Some(Miss::Ended(Cause::Expired));
+            why.age = since(entry.gone_at());
+        } else if core.is_apart() {
+            why.miss = Some(Miss::Apart);
+        } else if entry.is_due() && !core.settings.refreshes_beside() {
+            why.miss = Some(Miss::Stale);
+        } else {
+            why.age = since(entry.built_at());
+            why.refreshes = entry.is_due();
+            // What the slots own are no leases.
+            core.hot.clear::<Entry<V>>();
+            why.leases = entry.count() - 1;
+        }
+        Ok(why)
+    }
+
+    /// The hashes of the calls that have an entry.
+    pub(crate) fn hashes(&self) -> Vec<u64> {
+        let state = self.state.lock();
+        state.entries.iter().map(|it| it.call_hash()).collect()
+    }
+
+    /// What was kept for these calls has been superseded, as far as this cache is concerned: another one had it.
+    pub(crate) fn takes_over(&self, calls: Vec<u64>) {
+        let now = self.core.services.clock.now();
+        let mut state = self.state.lock();
+        state
+            .history
+            .note_all(calls.into_iter(), Cause::Superseded, now);
     }
 
     /// All live entries.
@@ -349,11 +429,16 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 state.look_by(old.next_look(), &old);
                 self.arm(&mut state);
             }
+            state.history.note_all(
+                std::iter::once(flight.hash),
+                Cause::Orphaned,
+                again.built_at(),
+            );
             return Err(Orphaned(again));
         }
         let hash = completed.map_or(flight.hash, |key| key.hash());
         // Under the same lock, so that no caller finds neither.
-        let replaced = old.and_then(|old| state.remove(&self.core.hot, &old));
+        let replaced = old.and_then(|old| state.remove(&self.core.hot, &old, Cause::Replaced));
         let mut admitted = self.add(&mut state, hash, again);
         admitted.replaced = replaced;
         // Last: what stands for its mark, while others leave, is the one or the other.
@@ -434,6 +519,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         for entry in state.entries.iter() {
             info.entries += 1;
             info.inherited += u64::from(entry.is_inherited());
+            info.stale += u64::from(entry.is_due());
             info.hits += entry.hits();
             info.weight = info.weight.saturating_add(entry.weight());
             let age = now.saturating_sub(entry.built_at());
@@ -495,10 +581,10 @@ pub(super) fn settle<V: Resource>(added: Result<Admitted<V>, Orphaned<V>>) {
     match added {
         Ok(Admitted { evicted, replaced }) => {
             if let Some(replaced) = replaced {
-                replaced.release(Cause::Replaced);
+                replaced.release();
             }
             for entry in evicted {
-                entry.release(Cause::Evicted);
+                entry.release();
             }
         }
         Err(Orphaned(again)) => release(again, Cause::Orphaned),
@@ -520,6 +606,8 @@ pub(super) fn run(ends: Vec<End>) {
 pub(crate) struct Leader<V: Resource, F: Failure> {
     cache: Arc<Cache<V, F>>,
     flight: Option<Arc<Flight<V, F>>>,
+    /// Why there was nothing.
+    reason: Miss,
     /// Ends before the flight lands.
     of_thread: Option<OfThread>,
     /// The entry that is to be replaced.
@@ -533,6 +621,15 @@ pub(crate) struct Leader<V: Resource, F: Failure> {
 }
 
 impl<V: Resource, F: Failure> Leader<V, F> {
+    fn because(mut self, reason: Miss) -> Self {
+        self.reason = reason;
+        self
+    }
+
+    pub(super) fn reason(&self) -> Miss {
+        self.reason
+    }
+
     /// Has the duty handed on if this thread, on which the whole build runs, ends before it.
     pub(crate) fn stay_on_thread(&mut self) {
         let cache = Arc::downgrade(&self.cache);

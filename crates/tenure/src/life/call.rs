@@ -30,6 +30,8 @@ use crate::life::lease::Lease;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::{BuildError, Error, lost};
+use crate::words::explanation::Explanation;
+use crate::words::miss::Miss;
 use crate::words::tags::Tags;
 
 /// A call that found no entry by the short way.
@@ -323,6 +325,17 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         }
     }
 
+    /// What the call would meet.
+    pub(crate) fn explain(&self, key: &KeyRef<'_>) -> Result<Explanation, Error<F>> {
+        let mut seen = Seen::default();
+        loop {
+            match self.scoped.cache().explain(key, &seen) {
+                Ok(why) => return Ok(why),
+                Err(unseen) => self.look_at(unseen, &mut seen)?,
+            }
+        }
+    }
+
     /// Looks at the present values of these inputs.
     fn look_at(&self, unseen: Vec<Observed>, seen: &mut Seen) -> Result<(), Error<F>> {
         for shape in unseen {
@@ -350,11 +363,11 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 Found::Entry(entry) => return Ok(Step::Check(Lease::new(entry))),
                 Found::Unseen(unseen) => self.look_at(unseen, &mut seen)?,
                 Found::Leads(leader) => {
-                    asked.misses(&self.asker.core);
+                    asked.misses(&self.asker.core, leader.reason());
                     return Build::begin(&self.asker, leader).map(Step::Build);
                 }
                 Found::Flight(flight) => {
-                    asked.misses(&self.asker.core);
+                    asked.misses(&self.asker.core, Miss::Building);
                     return Waiter::begin(&self.asker, flight).map(Step::Wait);
                 }
             }

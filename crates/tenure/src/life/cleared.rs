@@ -16,6 +16,7 @@ use std::pin::Pin;
 
 use crate::ground::latch::Latch;
 use crate::ground::sync::{Arc, thread_local};
+use crate::life::ended_by::EndedBy;
 
 thread_local! {
     /// The batch of what this thread releases.
@@ -70,9 +71,11 @@ fn swapped(batch: Option<Batch>) -> Option<Batch> {
 pub(crate) struct Clearing {
     over: Arc<Latch<()>>,
     _belongs: Belongs,
+    _ended_by: EndedBy,
 }
 
 impl Clearing {
+    #[track_caller]
     pub(crate) fn begin() -> Self {
         let over = Arc::<Latch<()>>::default();
         let batch = Batch {
@@ -84,6 +87,7 @@ impl Clearing {
         Self {
             over,
             _belongs: batch.enter(),
+            _ended_by: EndedBy::caller(),
         }
     }
 

@@ -18,6 +18,7 @@ use crate::life::core::Core;
 use crate::life::entry::EntryRef;
 use crate::life::fleet::marks::{Marks, Spread};
 use crate::life::flight::Flight;
+use crate::life::history::History;
 use crate::life::hot::{Hot, Turns};
 use crate::life::order::{Ordered, Place};
 use crate::life::release::release;
@@ -46,6 +47,7 @@ pub(super) struct Contents<V: Resource, F> {
     /// The calls by the marks that a fleet knows them by.
     pub(super) marks: Marks,
     pub(super) spread: Spread,
+    pub(super) history: History,
 }
 
 impl<V: Resource, F> Default for Contents<V, F> {
@@ -63,6 +65,7 @@ impl<V: Resource, F> Default for Contents<V, F> {
             ended: false,
             marks: Marks::default(),
             spread: Spread::default(),
+            history: History::default(),
         }
     }
 }
@@ -73,12 +76,13 @@ pub(super) type Looked<T> = Result<Option<T>, Vec<Observed>>;
 /// An entry that has left its cache, to be released outside the lock.
 pub(super) struct Gone<V: Resource> {
     pub(super) entry: EntryRef<V>,
+    cause: Cause,
     _shape: Option<Observed>,
 }
 
 impl<V: Resource> Gone<V> {
-    pub(super) fn release(self, cause: Cause) {
-        release(self.entry, cause);
+    pub(super) fn release(self) {
+        release(self.entry, self.cause);
     }
 }
 
@@ -89,10 +93,10 @@ pub(super) struct Removed<V: Resource, F> {
 }
 
 impl<V: Resource, F> Removed<V, F> {
-    pub(super) fn release(self, cause: Cause) {
+    pub(super) fn release(self) {
         drop(self.flights);
         for entry in self.entries {
-            entry.release(cause);
+            entry.release();
         }
     }
 }
@@ -115,27 +119,36 @@ impl Times {
 
 impl<V: Resource, F> Contents<V, F> {
     /// Takes out this very entry, if it is there.
-    pub(super) fn remove(&mut self, hot: &Hot, entry: &EntryRef<V>) -> Option<Gone<V>> {
+    pub(super) fn remove(
+        &mut self,
+        hot: &Hot,
+        entry: &EntryRef<V>,
+        cause: Cause,
+    ) -> Option<Gone<V>> {
         let key = entry.key().as_key();
         hot.forget(&key, entry);
         let entry = self.entries.remove(key.hash(), entry)?;
         self.leave(&entry);
+        let now = entry.core().services.clock.now();
+        self.history
+            .note_all(std::iter::once(entry.call_hash()), cause, now);
         let observed = entry.observed();
         let shape = observed.and_then(|(call, observed)| self.shapes.remove(call, observed));
         Some(Gone {
             entry,
+            cause,
             _shape: shape,
         })
     }
 
     pub(super) fn pop_longest_unused(&mut self, hot: &Hot) -> Option<Gone<V>> {
         let (_, entry) = self.longest_unused()?;
-        self.remove(hot, &entry)
+        self.remove(hot, &entry, Cause::Evicted)
     }
 
     pub(super) fn pop_oldest(&mut self, hot: &Hot) -> Option<Gone<V>> {
         let oldest = self.entries.oldest()?.clone();
-        self.remove(hot, &oldest)
+        self.remove(hot, &oldest, Cause::Evicted)
     }
 
     /// The watched deadline, where no entry is left that could have it.
@@ -213,13 +226,16 @@ impl<V: Resource, F> Contents<V, F> {
     }
 
     /// Takes out all entries, oldest first.
-    pub(super) fn take_entries(&mut self, core: &Core<V>) -> Vec<EntryRef<V>> {
+    pub(super) fn take_entries(&mut self, core: &Core<V>, cause: Cause) -> Vec<EntryRef<V>> {
         self.looks.clear();
         self.by_use.clear();
         core.services
             .budget
             .subtract(std::mem::take(&mut self.weight));
         let entries = self.entries.take_all();
+        let hashes = entries.iter().map(|it| it.call_hash());
+        self.history
+            .note_all(hashes, cause, core.services.clock.now());
         if core.settings.tags_calls {
             for tagged in entries.iter().filter_map(|it| it.tagged()) {
                 tagged.leave();
@@ -260,10 +276,11 @@ impl<V: Resource, F> Contents<V, F> {
         hot: &Hot,
         key: &KeyRef<'_>,
         own: &[FlightId],
+        cause: Cause,
     ) -> Removed<V, F> {
         let flights = self.strike_call(key, own);
         let entries = self.entries_of(key);
-        let entries = entries.iter().filter_map(|it| self.remove(hot, it));
+        let entries = entries.iter().filter_map(|it| self.remove(hot, it, cause));
         Removed {
             entries: entries.collect(),
             flights,
@@ -316,13 +333,18 @@ impl<V: Resource, F> Contents<V, F> {
     }
 
     /// Takes out the entry that carries these tags, if it is there.
-    pub(super) fn remove_tagged(&mut self, hot: &Hot, tagged: &Tagged) -> Option<Gone<V>> {
+    pub(super) fn remove_tagged(
+        &mut self,
+        hot: &Hot,
+        tagged: &Tagged,
+        cause: Cause,
+    ) -> Option<Gone<V>> {
         let is_it = |entry: &EntryRef<V>| {
             let carries = entry.tagged();
             carries.is_some_and(|it| std::ptr::eq(&**it, tagged))
         };
         let entry = self.entries.find_where(tagged.entry(), is_it)?.clone();
-        self.remove(hot, &entry)
+        self.remove(hot, &entry, cause)
     }
 
     /// The entry of a call, whose key may have to be completed by what the caller sees.

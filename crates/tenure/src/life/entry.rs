@@ -199,6 +199,11 @@ impl<V> Entry<V> {
             .zip(extra.recording.as_ref()?.observed())
     }
 
+    /// The hash of the call's own key.
+    pub(crate) fn call_hash(&self) -> u64 {
+        self.observed().map_or(&self.key, |(call, _)| call).hash()
+    }
+
     pub(crate) fn arguments(&self) -> Option<&Arc<str>> {
         self.extra.as_deref()?.arguments.as_ref()
     }

@@ -30,7 +30,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// it was there.
     pub(crate) fn discard(&self, entry: EntryRef<V>, cause: Cause) -> bool {
         let _under_way = self.begin_release();
-        let Some(taken) = self.take(entry) else {
+        let Some(taken) = self.take(entry, cause) else {
             return false;
         };
         release(taken, cause);
@@ -38,10 +38,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     }
 
     /// Takes out this very entry, if it is still there, for a caller that has begun its release.
-    pub(crate) fn take(&self, entry: EntryRef<V>) -> Option<EntryRef<V>> {
+    pub(crate) fn take(&self, entry: EntryRef<V>, cause: Cause) -> Option<EntryRef<V>> {
         let (taken, idle) = {
             let mut state = self.state.lock();
-            (state.remove(&self.core.hot, &entry), state.idle_expiry())
+            let taken = state.remove(&self.core.hot, &entry, cause);
+            (taken, state.idle_expiry())
         };
         // The caller's own lease would keep what it discards.
         drop(entry);
@@ -61,7 +62,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             state.flights.extract_if(of_entry).collect()
         };
         drop(refreshes);
-        self.take(entry)
+        self.take(entry, Cause::Cleared)
     }
 
     /// Takes out what is under `key`, whatever it observed, and orphans the builds of it, but for
@@ -77,7 +78,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     pub(super) fn take_cleared_call(&self, key: &KeyRef<'_>, own: &[FlightId]) -> Ends {
         let (mut removed, idle) = {
             let mut state = self.state.lock();
-            let removed = state.remove_call(&self.core.hot, key, own);
+            let removed = state.remove_call(&self.core.hot, key, own, Cause::Cleared);
             (removed, state.idle_expiry())
         };
         self.disarm(idle);
@@ -103,12 +104,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             // An edit or an end means the builds that run as well.
             _ => Vec::new(),
         };
-        ends(self.take_all(&own, false), cause)
+        ends(self.take_all(&own, false, cause), cause)
     }
 
     /// Moves everything out for good, for a caller that has begun the release.
     pub(crate) fn end(&self, cause: Cause) -> Ends {
-        ends(self.take_all(&[], true), cause)
+        ends(self.take_all(&[], true, cause), cause)
     }
 
     /// All live entries; the builds under way become orphans.
@@ -122,7 +123,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         entries
     }
 
-    pub(super) fn take_all(&self, own: &[FlightId], end: bool) -> Vec<EntryRef<V>> {
+    pub(super) fn take_all(&self, own: &[FlightId], end: bool, cause: Cause) -> Vec<EntryRef<V>> {
         let (entries, flights, shapes, expiry, marks) = {
             let mut state = self.state.lock();
             state.ended |= end;
@@ -135,7 +136,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 self.note_mark(&mut state, &key.as_key());
             }
             (
-                state.take_entries(&self.core),
+                state.take_entries(&self.core, cause),
                 others,
                 std::mem::take(&mut state.shapes),
                 state.expiry.take(),
@@ -174,7 +175,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         };
         match due {
             None => {}
-            Some(Due::Gone(gone)) => gone.release(Cause::Expired),
+            Some(Due::Gone(gone)) => gone.release(),
             Some(Due::Idle(entry)) => self.end_idle(entry),
             Some(Due::Ahead(entry)) => self.refresh_ahead(&entry),
         }
@@ -184,7 +185,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let (when, entry) = self.next_look(state)?;
         let clock = &self.core.services.clock;
         if entry.is_gone() {
-            return state.remove(&self.core.hot, &entry).map(Due::Gone);
+            let gone = state.remove(&self.core.hot, &entry, Cause::Expired);
+            return gone.map(Due::Gone);
         }
         // Nothing else has a time of its own.
         if !self.core.looks_at_each() || !clock.has_come(when) {
@@ -212,7 +214,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             let is_leased = entry.count() > 2;
             let is_idle = self.core.services.clock.has_come(entry.idle_at());
             let taken = if is_idle && !is_held && !is_leased {
-                state.remove(&self.core.hot, &entry)
+                state.remove(&self.core.hot, &entry, Cause::Idle)
             } else {
                 None
             };
@@ -225,7 +227,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         };
         drop(entry);
         if let Some(taken) = taken {
-            taken.release(Cause::Idle);
+            taken.release();
         }
     }
 
@@ -276,7 +278,7 @@ impl<V: Resource, F: Failure> Weighed for Cache<V, F> {
 
     fn take_longest_unused(&self) -> Option<End> {
         let gone = self.state.lock().pop_longest_unused(&self.core.hot)?;
-        Some(Box::new(move || gone.release(Cause::Evicted)))
+        Some(Box::new(move || gone.release()))
     }
 }
 
@@ -286,14 +288,14 @@ impl<V: Resource, F: Failure> AnyHome for Cache<V, F> {
             let mut state = self.state.lock();
             // It is the one or the other, and what is asked to clear it may be building it.
             let flight = state.strike_tagged(tagged, own);
-            let gone = state.remove_tagged(&self.core.hot, tagged);
+            let gone = state.remove_tagged(&self.core.hot, tagged, cause);
             (flight, gone, state.idle_expiry())
         };
         drop(flight);
         self.disarm(idle);
         let gone = gone?;
         let built_at = gone.entry.built_at();
-        Some((built_at, Box::new(move || gone.release(cause))))
+        Some((built_at, Box::new(move || gone.release())))
     }
 
     fn put_off(&self, call: u64) {
@@ -313,7 +315,8 @@ impl<V: Resource, F> Drop for Cache<V, F> {
         let (entries, expiry) = {
             let mut state = self.state.lock();
             self.core.hot.clear::<Entry<V>>();
-            (state.take_entries(&self.core), state.expiry.take())
+            let entries = state.take_entries(&self.core, Cause::Superseded);
+            (entries, state.expiry.take())
         };
         if let Some(expiry) = expiry {
             self.core.services.timer.cancel(expiry);

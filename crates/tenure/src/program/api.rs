@@ -10,6 +10,7 @@ use crate::host::Host;
 use crate::life::cleared::{Cleared, Clearing};
 use crate::program::ProgramHost;
 use crate::words::config::Config;
+use crate::words::report::Report;
 
 /// The engine of cached functions in Rust. It has a host from its first use on.
 pub(crate) fn engine() -> &'static Engine {
@@ -21,6 +22,23 @@ pub(crate) fn engine() -> &'static Engine {
         }
     });
     engine
+}
+
+/// The figures of each cached function: a table where it is displayed.
+///
+/// ```
+/// #[tenure::cache_resource]
+/// fn answer() -> u32 {
+///     42
+/// }
+///
+/// drop((answer(), answer()));
+/// println!("{}", tenure::info());
+/// assert_eq!(tenure::info().sum().hits, 1);
+/// ```
+#[must_use]
+pub fn info() -> Report {
+    engine().info()
 }
 
 /// Clears every entry of every cached function, in all scopes. What this gives may be awaited, until
@@ -36,6 +54,7 @@ pub(crate) fn engine() -> &'static Engine {
 /// tenure::clear_all();
 /// assert_eq!(answer::info().entries, 0);
 /// ```
+#[track_caller]
 pub fn clear_all() -> Cleared {
     let clearing = Clearing::begin();
     engine().clear_all();
@@ -57,6 +76,7 @@ pub fn clear_all() -> Cleared {
 /// assert!(!client::contains(7));
 /// assert!(client::contains(8));
 /// ```
+#[track_caller]
 pub fn clear_tag(tag: &str) -> Cleared {
     let clearing = Clearing::begin();
     engine().clear_tag(tag);

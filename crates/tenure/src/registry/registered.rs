@@ -152,13 +152,19 @@ impl Engine {
         supersede(registry.change(&visitor, |site, now| found = site.find(&visitor, now)));
         if found.is_none() {
             let function = make()?;
-            supersede(registry.change(&visitor, |site, now| {
+            let mut outdated = Vec::new();
+            let gone = registry.change(&visitor, |site, now| {
                 // Unless another thread has just added it; what that leaves is dropped outside.
                 found = site.find(&visitor, now);
                 if found.is_none() {
+                    outdated = site.outdated_by(&visitor);
                     site.add(&visitor, &function, now);
                 }
-            }));
+            });
+            for before in outdated {
+                function.takes_over(&before);
+            }
+            supersede(gone);
             found.get_or_insert(function);
         }
         Ok(Registered {

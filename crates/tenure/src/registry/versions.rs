@@ -174,6 +174,12 @@ impl Site {
         there.waits = None;
     }
 
+    /// The functions that the visitor's outdates.
+    pub(crate) fn outdated_by<T: AnyFunction>(&self, newer: &Visitor) -> Vec<Arc<T>> {
+        let outdated = self.versions.iter().filter(|it| it.is_outdated_by(newer));
+        outdated.filter_map(Version::typed).collect()
+    }
+
     fn outdate(&mut self, newer: &Visitor) {
         for version in &mut self.versions {
             version.outdated |= version.is_outdated_by(newer);

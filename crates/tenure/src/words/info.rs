@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::ground::sync::{Arc, Figure, Ordering};
 use crate::words::cause::Cause;
+use crate::words::histogram::{Histogram, Times};
+use crate::words::miss::{MISSES, Miss};
 
 const CAUSES: usize = Cause::ALL.len();
 
@@ -27,10 +29,14 @@ pub struct Info {
     pub hits: u64,
     /// Calls that found no entry, and built or waited.
     pub misses: u64,
+    /// Those calls, by the number of the reason.
+    missed: [u64; MISSES],
     /// Builds that gave a resource.
     pub builds: u64,
     /// How long those builds took in all.
     pub build_time: Duration,
+    /// How many of them took how long.
+    pub build_times: Histogram,
     /// Builds that failed.
     pub failures: u64,
     /// Releases, by the number of their cause.
@@ -39,6 +45,10 @@ pub struct Info {
     pub release_failures: u64,
     /// Live entries.
     pub entries: u64,
+    /// Those of them that nobody holds.
+    pub idle: u64,
+    /// Those of them whose time is over, and that are handed out until there is a successor.
+    pub stale: u64,
     /// Those of them that are of a parent process. They were not built here, and are not released here.
     pub inherited: u64,
     /// Resources that a cache has let go and that are not released yet.
@@ -114,6 +124,42 @@ impl Info {
             .map(|&cause| (cause, self.released(cause)))
     }
 
+    /// How many calls were misses for this reason.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Miss};
+    /// #[tenure::cache_resource]
+    /// fn pool() -> u32 {
+    ///     7
+    /// }
+    ///
+    /// drop(pool());
+    /// pool::clear();
+    /// drop(pool());
+    /// let info = pool::info();
+    /// assert_eq!((info.missed(Miss::Absent), info.missed(Miss::Ended(Cause::Cleared))), (1, 1));
+    /// ```
+    #[must_use]
+    pub fn missed(&self, reason: Miss) -> u64 {
+        self.missed[reason.number()]
+    }
+
+    /// How many calls were misses, for each reason.
+    ///
+    /// ```
+    /// #[tenure::cache_resource]
+    /// fn pool() -> u32 {
+    ///     7
+    /// }
+    ///
+    /// drop(pool());
+    /// let info = pool::info();
+    /// assert_eq!(info.all_missed().map(|(_, number)| number).sum::<u64>(), info.misses);
+    /// ```
+    pub fn all_missed(&self) -> impl Iterator<Item = (Miss, u64)> + '_ {
+        Miss::all().map(|reason| (reason, self.missed(reason)))
+    }
+
     /// How many resources were released in all.
     ///
     /// ```
@@ -136,14 +182,20 @@ impl Info {
     pub(crate) fn add(&mut self, other: &Self) {
         self.hits += other.hits;
         self.misses += other.misses;
+        for (sum, more) in self.missed.iter_mut().zip(&other.missed) {
+            *sum += more;
+        }
         self.builds += other.builds;
         self.build_time += other.build_time;
+        self.build_times.add(&other.build_times);
         self.failures += other.failures;
         for (sum, more) in self.releases.iter_mut().zip(&other.releases) {
             *sum += more;
         }
         self.release_failures += other.release_failures;
         self.entries += other.entries;
+        self.idle += other.idle;
+        self.stale += other.stale;
         self.inherited += other.inherited;
         self.draining += other.draining;
         self.renewals += other.renewals;
@@ -210,9 +262,10 @@ pub struct EntryInfo {
 #[derive(Default)]
 pub(crate) struct Counters {
     retired_hits: Figure,
-    misses: Figure,
+    misses: [Figure; MISSES],
     builds: Figure,
     build_nanos: Figure,
+    build_times: Times,
     failures: Figure,
     renewals: Figure,
     releases: [Figure; CAUSES],
@@ -222,13 +275,22 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn missed(&self) {
-        self.misses.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn missed(&self, reason: Miss) {
+        self.misses[reason.number()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many calls were misses.
+    fn misses(&self) -> u64 {
+        self.misses
+            .iter()
+            .map(|it| it.load(Ordering::Relaxed))
+            .sum()
     }
 
     pub(crate) fn built(&self, nanos: u64) {
         self.builds.fetch_add(1, Ordering::Relaxed);
         self.build_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.build_times.count(nanos);
     }
 
     /// A build gave what was kept already: it is no further resource to release.
@@ -281,7 +343,7 @@ impl Counters {
     pub(crate) fn sum(&self, all: &mut Figures) {
         let get = |counter: &Figure| counter.load(Ordering::Relaxed);
         all.hits += get(&self.retired_hits);
-        all.misses += get(&self.misses);
+        all.misses += self.misses();
         all.builds += get(&self.builds);
         all.failures += get(&self.failures);
     }
@@ -293,11 +355,17 @@ impl Counters {
         for (slot, counter) in releases.iter_mut().zip(&self.releases) {
             *slot = get(counter);
         }
+        let mut missed = [0; MISSES];
+        for (slot, counter) in missed.iter_mut().zip(&self.misses) {
+            *slot = get(counter);
+        }
         Info {
             hits: get(&self.retired_hits),
-            misses: get(&self.misses),
+            misses: missed.iter().sum(),
+            missed,
             builds: get(&self.builds),
             build_time: Duration::from_nanos(get(&self.build_nanos)),
+            build_times: self.build_times.read(),
             failures: get(&self.failures),
             renewals: get(&self.renewals),
             releases,

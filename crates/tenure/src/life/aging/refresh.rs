@@ -180,7 +180,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 if entry.expire(now) {
                     state.look_by(entry.next_look(), &entry);
                 } else {
-                    gone.extend(state.remove(&self.core.hot, &entry));
+                    gone.extend(state.remove(&self.core.hot, &entry, Cause::Expired));
                 }
             }
             self.arm(&mut state);

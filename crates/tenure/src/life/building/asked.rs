@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::ground::clock::{Nanos, nanos};
 use crate::life::core::Core;
+use crate::words::miss::Miss;
 use crate::words::tags::Tags;
 
 /// What a call has come to so far, for a front door that takes it step by step. A new one for each
@@ -43,12 +44,12 @@ impl Asked {
     }
 
     /// Counts the call as a miss, once however often it has to look; its wait begins with that.
-    pub(crate) fn misses<V>(&mut self, core: &Core<V>) {
+    pub(crate) fn misses<V>(&mut self, core: &Core<V>, reason: Miss) {
         if core.settings.build_timeout.is_some() {
             self.began.get_or_insert_with(|| core.clock.now());
         }
         if !std::mem::replace(&mut self.missed, true) {
-            core.counters.missed();
+            core.counters.missed(reason);
         }
     }
 

@@ -23,7 +23,6 @@ use crate::life::entry::{Entry, EntryRef};
 use crate::life::fleet::marks::Marks;
 use crate::life::removal::ends;
 use crate::words::bounds::{Failure, Resource};
-use crate::words::cause::Cause;
 use crate::words::fleet::{Bus, Ending, Mark, Purpose, Topic};
 
 /// The version of the encodings that marks are made of.
@@ -174,7 +173,10 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let Some(mark) = mark.filter(|it| !self.is_scope(bus, *it)) else {
             self.put_off_all();
             return match ending {
-                Ending::Cleared => ends(self.take_all(&[], false), Cause::Cleared),
+                Ending::Cleared => {
+                    let cause = ending.cause();
+                    ends(self.take_all(&[], false, cause), cause)
+                }
                 Ending::Expired => self.take_expired(&[], None),
             };
         };

@@ -1,0 +1,75 @@
+//! The figures of a function, and what a call would meet.
+
+use crate::function::Function;
+use crate::key::KeyRef;
+use crate::life::cache::Cache;
+use crate::life::call::Call;
+use crate::words::bounds::{Failure, Resource};
+use crate::words::error::Error;
+use crate::words::explanation::Explanation;
+use crate::words::info::Info;
+
+impl<V: Resource, F: Failure> Function<V, F> {
+    /// The figures of this function over all its scopes.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// let lease = pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// pools.clear().unwrap();
+    /// let info = pools.info();
+    /// assert_eq!((info.entries, info.draining), (0, 1)); // leased beyond its end
+    /// drop(lease);
+    /// assert_eq!(pools.info().draining, 0);
+    /// ```
+    #[must_use]
+    pub fn info(&self) -> Info {
+        let mut info = self.core.counters.read();
+        for cache in self.caches() {
+            cache.read(&mut info);
+        }
+        info.draining = info
+            .builds
+            .saturating_sub(info.all_released())
+            .saturating_sub(info.entries - info.inherited);
+        info.idle = self.caches().iter().map(|it| self.idle(it)).sum();
+        info
+    }
+
+    /// How many entries of a cache nobody holds.
+    fn idle(&self, cache: &Cache<V, F>) -> u64 {
+        // Whoever has a resource in use is asked under no lock.
+        let described = cache.described();
+        let idle = described
+            .iter()
+            .filter(|(entry, info)| info.leases == 0 && !self.core.is_held(entry.value()));
+        let idle = idle.count();
+        if self.core.services.is_abandoned() {
+            // Forked meanwhile: these are the parent's.
+            std::mem::forget(described);
+        }
+        idle as u64
+    }
+
+    /// What a call under `key` would meet, and why: nothing is built, awaited, checked or counted.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Miss, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// let why = pools.explain(&KeyRef::EMPTY).unwrap();
+    /// assert_eq!(why.miss, Some(Miss::Absent));
+    /// drop(pools.get_or_build(&KeyRef::EMPTY, || Ok(7)));
+    /// assert!(pools.explain(&KeyRef::EMPTY).unwrap().is_hit());
+    /// assert_eq!(pools.info().hits, 0);
+    /// ```
+    ///
+    /// # Errors
+    /// For a session-scoped function: a missing session, an interruption by the host.
+    pub fn explain(&self, key: &KeyRef<'_>) -> Result<Explanation, Error<F>> {
+        let host = self.core.services.host();
+        let scoped = self.scoped_cache(host.as_deref())?;
+        Call::new(&self.core, scoped, host).explain(key)
+    }
+}

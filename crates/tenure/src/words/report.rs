@@ -1,0 +1,306 @@
+//! The figures of all functions, to be read by people and by programs.
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::words::explanation::span;
+use crate::words::info::{Figures, Info};
+
+/// The figures of each function that is alive, by its name.
+///
+/// ```
+/// #[tenure::cache_resource]
+/// fn pool() -> u32 {
+///     7
+/// }
+///
+/// drop(pool());
+/// let report = tenure::info();
+/// assert_eq!(report.sum().entries, 1);
+/// assert!(report.to_string().contains("pool"));
+/// assert!(report.to_json().contains("\"entries\": 1"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The names and the figures, in the order of the names. Versions of one function, and methods for several types,
+    /// have one name.
+    pub functions: Vec<(Arc<str>, Info)>,
+}
+
+impl Report {
+    pub(crate) fn new(mut functions: Vec<(Arc<str>, Info)>) -> Self {
+        functions.sort_by(|one, other| one.0.cmp(&other.0));
+        Self { functions }
+    }
+
+    /// The figures of all of them together.
+    #[must_use]
+    pub fn sum(&self) -> Figures {
+        let mut all = Figures {
+            functions: self.functions.len() as u64,
+            ..Figures::default()
+        };
+        for (_, info) in &self.functions {
+            all.entries += info.entries;
+            all.hits += info.hits;
+            all.misses += info.misses;
+            all.builds += info.builds;
+            all.failures += info.failures;
+            all.weight = all.weight.saturating_add(info.weight);
+        }
+        all
+    }
+
+    /// All of it as JSON, times in seconds: an object with a list, `functions`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let functions = self.functions.iter().map(|(name, info)| {
+            let own = info.to_json();
+            format!("{{\"function\": {}, {}", text(name), &own[1..])
+        });
+        let functions: Vec<_> = functions.collect();
+        format!("{{\"functions\": [{}]}}", functions.join(", "))
+    }
+}
+
+/// A text as JSON has it.
+fn text(text: &str) -> String {
+    let mut json = String::from("\"");
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => json.extend(['\\', char]),
+            control if u32::from(control) < 0x20 => {
+                let _ = write!(json, "\\u{:04x}", u32::from(control));
+            }
+            other => json.push(other),
+        }
+    }
+    json.push('"');
+    json
+}
+
+impl Info {
+    /// The figures as a JSON object, times in seconds. `build_times` has each bound with the number of builds that
+    /// took no longer, and `null` for the last bound, which is none.
+    ///
+    /// ```
+    /// #[tenure::cache_resource]
+    /// fn pool() -> u32 {
+    ///     7
+    /// }
+    ///
+    /// drop(pool());
+    /// assert!(pool::info().to_json().starts_with("{\"hits\": 0, \"misses\": 1, "));
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let pairs = |pairs: Vec<(&str, u64)>| {
+            let pairs = pairs
+                .iter()
+                .map(|(name, number)| format!("\"{name}\": {number}"));
+            pairs.collect::<Vec<_>>().join(", ")
+        };
+        let seconds = |time: Duration| format!("{:?}", time.as_secs_f64());
+        let times = self.build_times.buckets().map(|(bound, count)| {
+            format!("[{}, {count}]", bound.map_or("null".to_owned(), seconds))
+        });
+        let ages = self.ages.iter().copied().map(seconds);
+        format!(
+            "{{{}, \"misses_by_reason\": {{{}}}, \"build_time\": {}, \"build_times\": [{}], \"releases\": {{{}}}, {}, \
+             \"ages\": [{}]}}",
+            pairs(vec![
+                ("hits", self.hits),
+                ("misses", self.misses),
+                ("builds", self.builds),
+                ("failures", self.failures),
+            ]),
+            pairs(
+                self.all_missed()
+                    .map(|(it, number)| (it.name(), number))
+                    .collect()
+            ),
+            seconds(self.build_time),
+            times.collect::<Vec<_>>().join(", "),
+            pairs(
+                self.releases()
+                    .map(|(it, number)| (it.name(), number))
+                    .collect()
+            ),
+            pairs(vec![
+                ("release_failures", self.release_failures),
+                ("entries", self.entries),
+                ("idle", self.idle),
+                ("stale", self.stale),
+                ("inherited", self.inherited),
+                ("draining", self.draining),
+                ("renewals", self.renewals),
+                ("weight", self.weight),
+                ("waiting", self.waiting),
+            ]),
+            ages.collect::<Vec<_>>().join(", "),
+        )
+    }
+
+    /// The part of the calls that were hits; nothing where there was none.
+    fn hit_rate(&self) -> Option<f64> {
+        let calls = self.hits + self.misses;
+        #[allow(clippy::cast_precision_loss)] // to be shown
+        (calls > 0).then(|| self.hits as f64 / calls as f64)
+    }
+}
+
+/// The figures as a person reads them, a line for each kind; what there was none of is left out.
+impl fmt::Display for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted = |pairs: Vec<(&'static str, u64)>| {
+            let there = pairs.into_iter().filter(|(_, number)| *number > 0);
+            let there = there.map(|(name, number)| format!("{number} {}", name.replace('_', " ")));
+            there.collect::<Vec<_>>().join(", ")
+        };
+        let more = |what: String| {
+            if what.is_empty() {
+                what
+            } else {
+                format!(" ({what})")
+            }
+        };
+        let rate = self
+            .hit_rate()
+            .map(|rate| format!("{:.1} % of calls", rate * 100.0));
+        writeln!(
+            f,
+            "hits      {}{}",
+            self.hits,
+            more(rate.unwrap_or_default())
+        )?;
+        let misses = self.all_missed().map(|(it, number)| (it.name(), number));
+        writeln!(
+            f,
+            "misses    {}{}",
+            self.misses,
+            more(counted(misses.collect()))
+        )?;
+        let mut builds = Vec::new();
+        builds.extend(
+            self.build_times
+                .quantile(0.5)
+                .map(|it| format!("half within {}", span(it))),
+        );
+        builds.extend(
+            self.build_times
+                .quantile(0.95)
+                .map(|it| format!("95 % within {}", span(it))),
+        );
+        builds.extend((self.failures > 0).then(|| format!("{} failed", self.failures)));
+        writeln!(f, "builds    {}{}", self.builds, more(builds.join(", ")))?;
+        let mut entries = vec![counted(vec![
+            ("idle", self.idle),
+            ("stale", self.stale),
+            ("inherited", self.inherited),
+        ])];
+        entries.extend((self.weight > 0).then(|| format!("weight {}", self.weight)));
+        entries.extend(
+            self.ages
+                .iter()
+                .max()
+                .map(|age| format!("oldest {}", span(*age))),
+        );
+        entries.retain(|it| !it.is_empty());
+        writeln!(f, "entries   {}{}", self.entries, more(entries.join(", ")))?;
+        let releases = self.releases().map(|(it, number)| (it.name(), number));
+        let mut releases = vec![counted(releases.collect())];
+        releases.extend(
+            (self.release_failures > 0).then(|| format!("{} failed", self.release_failures)),
+        );
+        releases.retain(|it| !it.is_empty());
+        writeln!(
+            f,
+            "releases  {}{}",
+            self.all_released(),
+            more(releases.join(", "))
+        )?;
+        write!(
+            f,
+            "now       {} draining, {} waiting for a build",
+            self.draining, self.waiting
+        )
+    }
+}
+
+/// A table, with a line for each function.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = [
+            "function", "entries", "hits", "misses", "hit rate", "builds", "median", "failures",
+            "draining", "weight",
+        ];
+        let row = |(name, info): &(Arc<str>, Info)| {
+            let rate = info.hit_rate().map(|rate| format!("{:.1} %", rate * 100.0));
+            let median = info.build_times.quantile(0.5);
+            [
+                name.to_string(),
+                info.entries.to_string(),
+                info.hits.to_string(),
+                info.misses.to_string(),
+                rate.unwrap_or_default(),
+                info.builds.to_string(),
+                median.map_or(String::new(), |it| format!("≤ {}", span(it))),
+                info.failures.to_string(),
+                info.draining.to_string(),
+                info.weight.to_string(),
+            ]
+        };
+        let rows: Vec<_> = std::iter::once(head.map(str::to_owned))
+            .chain(self.functions.iter().map(row))
+            .collect();
+        let widths: Vec<_> = (0..head.len())
+            .map(|column| rows.iter().map(|row| row[column].chars().count()).max())
+            .collect();
+        for (number, row) in rows.iter().enumerate() {
+            let mut line = String::new();
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let width = width.unwrap_or_default();
+                // Names to the left, numbers to the right.
+                let _ = match column {
+                    0 => write!(line, "{cell:<width$}"),
+                    _ => write!(line, "  {cell:>width$}"),
+                };
+            }
+            let end = if number + 1 < rows.len() { "\n" } else { "" };
+            write!(f, "{}{end}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn v1_a_table_has_a_line_for_each_function_and_numbers_below_each_other() {
+        let info = Info {
+            hits: 3,
+            misses: 1,
+            entries: 12,
+            ..Info::default()
+        };
+        let report = Report::new(vec![
+            ("shop.pool".into(), info),
+            ("a".into(), Info::default()),
+        ]);
+        let table = report.to_string();
+        let lines: Vec<_> = table.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[1].starts_with("a        "));
+        assert!(lines[2].starts_with("shop.pool       12     3       1    75.0 %"));
+        assert_eq!(report.sum().hits, 3);
+    }
+
+    #[test]
+    fn v1_a_name_with_markup_stays_a_text_in_json() {
+        assert_eq!(text("a\"b\\c\nd"), "\"a\\\"b\\\\c\\u000ad\"");
+    }
+}
