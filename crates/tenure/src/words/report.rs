@@ -281,12 +281,8 @@ mod tests {
 
     #[test]
     fn v1_a_table_has_a_line_for_each_function_and_numbers_below_each_other() {
-        let info = Info {
-            hits: 3,
-            misses: 1,
-            entries: 12,
-            ..Info::default()
-        };
+        let mut info = Info::default();
+        (info.hits, info.misses, info.entries) = (3, 1, 12);
         let report = Report::new(vec![
             ("shop.pool".into(), info),
             ("a".into(), Info::default()),
