@@ -166,16 +166,17 @@ wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the lin
 	@echo 'In the environment of your project, for Python $(PYVER):'
 	@echo "    pip install '$$(ls $(abspath $(RELEASE_WHEEL))/*.whl)'"
 
-# Two lanes: one compiles while the other waits for processes and servers. The wheel that both need comes first in one,
-# and the other has crates to compile until it is there.
+# Two lanes that take about as long: one compiles while the other waits for processes and servers. The wheel that both
+# need comes first in one, and the other has crates to compile until it is there.
 test: | python-found ## every test once: Rust, models, one Python, the newest Streamlit, the browser
 	@echo "$@: the tests on Python $(PYVER) and of frameworks, beside those in Rust, the models, Streamlit $(STREAMLIT_NEWEST)" \
 		"and Chromium; about a quarter of an hour on two cores, builds included"
 	@printf '%s\n' \
-		'python: $(MAKE) --keep-going test-python test-frameworks SPREAD="$(TWO_PROCESSES)"' \
-		'rust: $(MAKE) --keep-going test-rust model test-streamlit-one test-browser' | scripts/side-by-side
+		'python: $(MAKE) --keep-going test-python test-frameworks test-streamlit-one SPREAD="$(TWO_PROCESSES)"' \
+		'rust: $(MAKE) --keep-going test-rust model test-browser' | scripts/side-by-side
 
-# The wheels one after the other, since they share cargo's target directory; then the tests side by side.
+# The wheels one after the other, since they share cargo's target directory; then the tests side by side. Of the generated
+# cases fewer: they are about values, and one Python has had all of them.
 test-versions: | python-found ## the same Python tests on the other Pythons, and the oldest Streamlit
 	@for minor in $(FETCHED_PYTHONS); do $(MAKE) python-$$minor || true; done
 	@echo "$@: the tests on $$(scripts/find-python --all 2>/dev/null | sed '/^$(PYVER) /d; s/ .*/,/' | xargs)" \
@@ -186,7 +187,7 @@ test-versions: | python-found ## the same Python tests on the other Pythons, and
 	done
 	@{ echo 'streamlit: $(MAKE) test-streamlit-one STREAMLIT=$(STREAMLIT_OLDEST)'; \
 		scripts/find-python --all 2>/dev/null | sed '/^$(PYVER) /d' | while read -r minor path; do \
-			echo "$$minor: $(MAKE) test-python PYTHON=$$path"; \
+			echo "$$minor: TENURE_TESTS=few $(MAKE) test-python PYTHON=$$path"; \
 		done; } | scripts/side-by-side
 
 python-3.%: ## CPython 3.14 or 3.15 from Debian's archive, in .pythons, where it is not installed

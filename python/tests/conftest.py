@@ -15,6 +15,7 @@ from tenure import _native
 from world import Ledger, TestHost
 
 settings.register_profile("short", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("few", settings.get_profile("short"), max_examples=20)
 settings.register_profile("long", settings.get_profile("short"), max_examples=20_000)
 settings.load_profile(os.environ.get("TENURE_TESTS", "short"))
 

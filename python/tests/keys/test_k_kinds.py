@@ -12,7 +12,8 @@ from kinds import KINDS, SPECS, Spec, build, of, strided
 
 from tenure._native import _encode
 
-few = settings(max_examples=40 if settings.default.max_examples <= 100 else settings.default.max_examples // 10)
+MOST = settings.default.max_examples
+few = settings(max_examples=MOST * 2 // 5 if MOST <= 100 else MOST // 10)
 
 
 @pytest.mark.parametrize("kind", KINDS)
