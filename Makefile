@@ -20,6 +20,8 @@ PYVER := $(shell $(or $(PYTHON),false) -c 'import sys; print("%d.%d" % sys.versi
 # Cargo builds the extension crate against this one too, so that its artefacts stay fresh.
 export PYO3_PYTHON := $(PYTHON)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start thousands of processes: what those import is compiled by the first of them, and not by each.
+export PYTHONDONTWRITEBYTECODE :=
 PIP_INSTALL := -m pip install --quiet --no-compile
 
 APP_ENV := .venv

@@ -1,7 +1,7 @@
 //! The module `tenure._native`.
 
 use std::any::Any;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -9,8 +9,10 @@ use pyo3::types::{PyDict, PyFrozenSet, PyString};
 use tenure::fleet::{Ending, Lost};
 use tenure::front::{EndedBy, Meaning};
 use tenure::{Cause, Config, Encoder};
+use tenure_fleet::{Member, MembersAsked};
 
 use crate::caller::place;
+use crate::caller::waiting::LOOK;
 use crate::encode::{self, Context, HashFuncs};
 use crate::function::bound;
 use crate::function::cached;
@@ -131,7 +133,7 @@ fn clear_tag(py: Python<'_>, tag: &Bound<'_, PyAny>) -> PyResult<()> {
     let tag = tags::text_of(tag)?;
     worker::watch_member(py)?;
     let _places = tasks::frames::enter(py)?;
-    let _ended_by = place::ends(py, &format!("clear_tag({tag:?})"));
+    let _ended_by = place::ends(py, "clear_tag()");
     heirs::forget_where(py, |heirloom| heirloom.carries(tag));
     interrupts::to_caller(py, || {
         process::engine().clear_tag(tag);
@@ -277,21 +279,48 @@ fn fleet_members(py: Python<'_>, bound: f64) -> PyResult<Vec<MemberTuple>> {
              tenure.info(fleet=True, timeout=2)"
         )));
     };
-    let Some(members) = fleet::members(py, bound)? else {
+    let Some(member) = fleet::member() else {
         return Err(PyRuntimeError::new_err(
             "this process is in no fleet, so there are no members to tell of. Write \
              tenure.configure(fleet=\"redis://…\", fleet_secret=\"…\"), or set TENURE_FLEET and \
              TENURE_FLEET_SECRET",
         ));
     };
+    let asked = member.ask_members();
+    // The program may leave its fleet meanwhile.
+    drop(member);
+    let members = match asked {
+        Ok(asked) => answered(py, asked, bound)?,
+        Err(error) => Err(error),
+    };
     let members = members.map_err(|error| PyConnectionError::new_err(error.to_string()))?;
-    let tuple = |it: tenure_fleet::Member| {
+    let tuple = |it: Member| {
         let lag = it.lag.map(|lag| lag.as_secs_f64());
         (
             it.id, it.is_this, it.host, it.process, it.figures, it.behind, lag,
         )
     };
     Ok(members.into_iter().map(tuple).collect())
+}
+
+/// Waits so long at most, without the interpreter, and lets signals through.
+fn answered(
+    py: Python<'_>,
+    mut asked: MembersAsked,
+    bound: Duration,
+) -> PyResult<Result<Vec<Member>, tenure_fleet::Error>> {
+    let begun = Instant::now();
+    loop {
+        let left = bound.saturating_sub(begun.elapsed());
+        let wait = &mut asked;
+        if let Some(answer) = py.detach(move || wait.within(left.min(LOOK))) {
+            return Ok(answer);
+        }
+        py.check_signals()?;
+        if left <= LOOK {
+            return Ok(Err(asked.give_up(bound)));
+        }
+    }
 }
 
 /// Sets the host, or takes it away.

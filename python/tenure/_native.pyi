@@ -302,6 +302,12 @@ class Explanation:
     def by(self) -> str | None:
         """Who ended what was kept, where that is known."""
     @property
+    def last_clear(self) -> float | None:
+        """For a miss of what nothing is known of, the seconds since all that the function kept was cleared.
+
+        What was kept for this call may have been a part of that. `None` where nothing was.
+        """
+    @property
     def refreshes(self) -> bool:
         """For a hit, whether the call has a successor built."""
     @property

@@ -729,7 +729,7 @@ def in_grandchild():
     assert os.waitpid(grandchild, 0)[1] == 0
 
 try:
-    for _ in range(60):
+    for _ in range(25):
         in_child(child)
 finally:
     stop.set()

@@ -152,7 +152,7 @@ impl Inlet {
             return;
         };
         let services = engine.services();
-        let _ended_by = EndedBy::enter("another member of the fleet".into());
+        let _ended_by = EndedBy::enter_with(|| "another member of the fleet".to_owned());
         services.fleet.hears(topic, ending);
         // Counted before anything leaves: a shutdown waits for it.
         let counted = services.under_way.count();
@@ -177,6 +177,8 @@ impl Inlet {
             return;
         };
         let ending = engine.services().fleet.terms().forgot;
+        let _ended_by =
+            EndedBy::enter("the fleet's server, which had forgotten what was ended".into());
         self.ended(Topic::Everything, ending);
         self.ended(Topic::AnyTag, ending);
     }

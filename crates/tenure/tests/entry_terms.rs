@@ -63,6 +63,8 @@ impl Behaviour<Model> for Shop {
     }
 }
 
+type Meanwhile = Box<dyn FnOnce() + Send>;
+
 /// A function whose builds give what stands in `next`, or fail where nothing does.
 struct World {
     clock: ManualClock,
@@ -70,6 +72,7 @@ struct World {
     function: Arc<Function<Model, String>>,
     next: Arc<Mutex<Option<Model>>>,
     builds: Arc<AtomicU32>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
     released: Arc<Mutex<Vec<(u32, Cause)>>>,
     failed: Arc<AtomicU32>,
     /// The number of what is not kept.
@@ -109,10 +112,17 @@ impl World {
             function,
             next: Arc::new(Mutex::new(Some(model(1)))),
             builds: Arc::default(),
+            meanwhile: Arc::default(),
             released,
             failed,
             refuses,
         }
+    }
+
+    /// Another thread does this while the next refresh is built.
+    fn meanwhile(&self, act: impl FnOnce(&Function<Model, String>) + Send + 'static) {
+        let function = Arc::clone(&self.function);
+        *self.meanwhile.lock().unwrap() = Some(Box::new(move || act(&function)));
     }
 
     fn build(next: &Mutex<Option<Model>>, builds: &AtomicU32) -> Result<Model, String> {
@@ -123,10 +133,15 @@ impl World {
 
     fn again(&self) -> Again<Model, String> {
         let (next, builds) = (Arc::clone(&self.next), Arc::clone(&self.builds));
+        let meanwhile = Arc::clone(&self.meanwhile);
         Arc::new(move |build| {
-            let outcome = build
-                .run(|| Self::build(&next, &builds))
-                .map_err(BuildError::Failed);
+            let made = || {
+                if let Some(meanwhile) = meanwhile.lock().unwrap().take() {
+                    thread::spawn(meanwhile).join().unwrap();
+                }
+                Self::build(&next, &builds)
+            };
+            let outcome = build.run(made).map_err(BuildError::Failed);
             build.finish(outcome, |interrupt| format!("{interrupt:?}"));
         })
     }
@@ -252,7 +267,7 @@ fn a4_a_result_that_a_clear_overtook_is_released() {
     world.offers(model(2));
     world.clock.advance(61 * SECOND);
     world.get(); // begins the refresh
-    world.function.clear().unwrap();
+    world.meanwhile(|function| function.clear().unwrap());
     world.engine.run_due(); // carries it
     assert_eq!(
         world.released(),
@@ -365,19 +380,38 @@ fn a4_a_refresh_that_fails_after_its_build_is_told_of_too() {
 }
 
 #[test]
+fn a4_a_refresh_that_has_not_begun_holds_nobody_up_and_builds_nothing_for_what_is_gone() {
+    let ends: [fn(&Function<Model, String>); 4] = [
+        |it| it.clear().unwrap(),
+        |it| assert_eq!(it.discard_where(|_| true), 1),
+        |it| assert_eq!(it.clear_if(|_, _| true).unwrap(), 1),
+        |it| it.clear_entry(&key(0).finish()).unwrap(),
+    ];
+    for end in ends {
+        let world = World::new(background());
+        world.get();
+        world.clock.advance(61 * SECOND);
+        world.get(); // begins the refresh
+        end(&world.function);
+        world.offers(model(2));
+        assert_eq!(world.get(), 2); // builds by itself, on this one thread
+        assert_eq!(world.builds(), 2);
+        world.engine.run_due(); // would carry the refresh
+        assert_eq!(world.builds(), 2);
+        world.is_settled();
+    }
+}
+
+#[test]
 fn a4_a_clear_by_a_question_overtakes_a_refresh_too() {
     let world = World::new(background());
     world.get();
     world.offers(model(2));
     world.clock.advance(61 * SECOND);
     world.get(); // begins the refresh
-    assert_eq!(
-        world
-            .function
-            .clear_if(|model, _| model.number == 1)
-            .unwrap(),
-        1
-    );
+    world.meanwhile(|function| {
+        assert_eq!(function.clear_if(|it, _| it.number == 1).unwrap(), 1);
+    });
     world.engine.run_due();
     let gone = [(1, Cause::Cleared), (2, Cause::Orphaned)];
     assert_eq!(world.released(), gone);

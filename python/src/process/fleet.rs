@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use tenure::Engine;
 use tenure::fleet::{Ending, Lost, Terms};
-use tenure_fleet::{Error, Fleet, LEAST_SECRET, Member, Settings};
+use tenure_fleet::{Error, Fleet, LEAST_SECRET, Settings};
 
-use crate::caller::waiting::LOOK;
 use crate::encode::alike;
 
 /// How a fleet is named, in the program or in its environment.
@@ -214,33 +213,4 @@ pub(crate) fn after_fork() {
 /// The member that this process is, if it is one.
 pub(crate) fn member() -> Option<Arc<Fleet>> {
     known().member.clone()
-}
-
-/// All members of the fleet, or nothing where this process is in none. Waits so long at most, without the interpreter,
-/// and lets signals through.
-///
-/// # Errors
-/// What a signal's handler raises.
-pub(crate) fn members(
-    py: Python<'_>,
-    bound: Duration,
-) -> PyResult<Option<Result<Vec<Member>, Error>>> {
-    // The member is not kept for the wait: the program may leave its fleet meanwhile.
-    let mut asked = match member().map(|it| it.ask_members()) {
-        None => return Ok(None),
-        Some(Err(error)) => return Ok(Some(Err(error))),
-        Some(Ok(asked)) => asked,
-    };
-    let begun = Instant::now();
-    loop {
-        let left = bound.saturating_sub(begun.elapsed());
-        let wait = &mut asked;
-        if let Some(answer) = py.detach(move || wait.within(left.min(LOOK))) {
-            return Ok(Some(answer));
-        }
-        py.check_signals()?;
-        if left <= LOOK {
-            return Ok(Some(Err(asked.give_up(bound))));
-        }
-    }
 }

@@ -188,7 +188,13 @@ impl TaskCall {
         let lease = self.taken();
         let lease = lease.ok_or_else(|| PyRuntimeError::new_err("nothing is being checked"))?;
         self.engaged(py, || {
-            let kept = self.function.checked(lease, judge()?, &|| self.again(home));
+            let is_good = judge()?;
+            // Taken out, since what follows may run the program's code.
+            let asked = std::mem::take(&mut self.state().asked);
+            let kept = self
+                .function
+                .checked(lease, is_good, &asked, &|| self.again(home));
+            self.state().asked = asked;
             let kept = kept.map_err(|error| to_python(py, error))?;
             Ok(self.outcome(py, kept.as_ref()))
         })

@@ -25,6 +25,9 @@ pub(crate) struct Explanation {
     /// Who ended what was kept, where that is known: `clear() at shop.py:31`.
     #[pyo3(get)]
     by: Option<String>,
+    /// For a miss of what nothing is known of, the seconds since all that the function kept was cleared, where it was.
+    #[pyo3(get)]
+    last_clear: Option<f64>,
     /// For a hit, whether the call has a successor built.
     #[pyo3(get)]
     refreshes: bool,
@@ -43,6 +46,7 @@ impl Explanation {
             reason: why.miss.map(|it| it.name().to_owned()),
             age: why.age.as_ref().map(Duration::as_secs_f64),
             by: why.by.map(|it| it.to_string()),
+            last_clear: why.last_clear.as_ref().map(Duration::as_secs_f64),
             refreshes: why.refreshes,
             validates: why.validates,
         }
@@ -57,6 +61,7 @@ impl Explanation {
             reason: Some("overridden".to_owned()),
             age: None,
             by: None,
+            last_clear: None,
             refreshes: false,
             validates: false,
         }

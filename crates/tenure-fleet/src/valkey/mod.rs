@@ -36,9 +36,10 @@ pub(crate) struct Valkey {
 
 impl Valkey {
     pub(crate) fn new(address: Address, fleet: &str, secret: &[u8], bound: Duration) -> Self {
+        let names = Names::new(fleet, secret, address.database);
         Self {
             address,
-            names: Names::new(fleet, secret),
+            names,
             bound,
         }
     }
@@ -294,7 +295,9 @@ impl Desk for Connection {
         };
         let mut members = Vec::new();
         for name in listed {
-            members.extend(u64::from_str_radix(&text(name)?, 16).ok());
+            // Whatever else stands there is nobody's name.
+            let name = text(name).ok();
+            members.extend(name.and_then(|name| u64::from_str_radix(&name, 16).ok()));
         }
         if members.is_empty() {
             return Ok(Vec::new());

@@ -12,7 +12,7 @@ pub(crate) struct Names {
     pub(crate) numbers: String,
     /// A sorted set: which numbers of entries and tags are the oldest.
     pub(crate) ages: String,
-    /// The channel.
+    /// The channel. All databases of a server have their channels in common.
     pub(crate) raised: String,
     /// A sorted set: the members, and until when they are.
     pub(crate) members: String,
@@ -22,7 +22,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn new(fleet: &str, secret: &[u8]) -> Self {
+    pub(crate) fn new(fleet: &str, secret: &[u8], database: u32) -> Self {
         let [a, b, c, d, ..] = blake3::derive_key("tenure fleet v1 name", secret);
         let secret = u32::from_be_bytes([a, b, c, d]);
         let before = format!("{{tenure:{fleet}}}:v1:{secret:08x}:");
@@ -30,7 +30,10 @@ impl Names {
         Self {
             numbers: name("numbers"),
             ages: name("ages"),
-            raised: name("raised"),
+            raised: match database {
+                0 => name("raised"),
+                other => name(&format!("raised:{other}")),
+            },
             members: name("members"),
             gifts: name("gifts"),
             before,

@@ -68,8 +68,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn explain(&self, key: &KeyRef<'_>) -> Result<Explanation, Error<F>> {
+        // Nothing is made for a scope that nothing was kept for.
+        let Some(scoped) = self.here()? else {
+            return Ok(Explanation::nothing(&self.core.name));
+        };
         let host = self.core.services.host();
-        let scoped = self.scoped_cache(host.as_deref())?;
         Call::new(&self.core, scoped, host).explain(key)
     }
 }

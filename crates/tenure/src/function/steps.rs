@@ -37,7 +37,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
         asked: &mut Asked,
         details: &dyn Details<V, F>,
     ) -> Result<Next<V, F>, Error<F>> {
-        if let Some(lease) = self.hot_hit(key) {
+        if !asked.is_miss()
+            && let Some(lease) = self.hot_hit(key)
+        {
             return Ok(Next::Ready(lease));
         }
         let host = self.core.services.host();
@@ -46,7 +48,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         loop {
             return Ok(match call.step(key, asked, details)? {
                 Step::Check(lease) if self.core.settings.validates => Next::Check(lease),
-                Step::Check(lease) => match call.accept(lease, details)? {
+                Step::Check(lease) => match call.accept(lease, asked, details)? {
                     Some(lease) => Next::Ready(lease),
                     None => continue,
                 },
@@ -74,7 +76,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// let Next::Check(lease) = next else {
     ///     unreachable!("it is kept, and each access is checked");
     /// };
-    /// assert!(pools.checked(lease, false, &|| None).unwrap().is_none()); // it is released
+    /// assert!(pools.checked(lease, false, &Asked::default(), &|| None).unwrap().is_none()); // it is released
     /// ```
     ///
     /// # Errors
@@ -83,6 +85,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         &self,
         lease: Lease<V>,
         is_good: bool,
+        asked: &Asked,
         details: &dyn Details<V, F>,
     ) -> Result<Option<Lease<V>>, Error<F>> {
         if !is_good {
@@ -91,6 +94,6 @@ impl<V: Resource, F: Failure> Function<V, F> {
         }
         let host = self.core.services.host();
         let scoped = self.scoped_cache(host.as_deref())?;
-        Call::<V, F>::new(&self.core, scoped, host).accept(lease, details)
+        Call::<V, F>::new(&self.core, scoped, host).accept(lease, asked, details)
     }
 }

@@ -317,13 +317,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let now = core.services.clock.now();
         let since = |then: Nanos| Some(Duration::from_nanos(now.saturating_sub(then)));
         let mut why = Explanation {
-            function: Arc::clone(&core.name),
-            miss: None,
-            age: None,
-            by: None,
-            refreshes: false,
             validates: core.settings.validates,
-            leases: 0,
+            ..Explanation::of(&core.name)
         };
         let state = self.state.lock();
         let Some(entry) = state.entry(key, seen)? else {
@@ -335,6 +330,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             if let Some(ended) = state.history.of(key.hash()) {
                 why.age = since(ended.at);
                 why.by.clone_from(&ended.by);
+            } else if let Some((at, by)) = state.history.cleared() {
+                why.last_clear = since(*at);
+                why.by.clone_from(by);
             }
             return Ok(why);
         };
@@ -429,11 +427,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 state.look_by(old.next_look(), &old);
                 self.arm(&mut state);
             }
-            state.history.note_all(
-                std::iter::once(flight.hash),
-                Cause::Orphaned,
-                again.built_at(),
-            );
+            let now = self.core.services.clock.now();
+            state.history.note(flight.hash, Cause::Orphaned, now);
             return Err(Orphaned(again));
         }
         let hash = completed.map_or(flight.hash, |key| key.hash());

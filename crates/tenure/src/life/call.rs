@@ -110,7 +110,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 Step::Check(lease) => {
                     if !self.is_valid(&lease)? {
                         self.refuse(lease);
-                    } else if let Some(lease) = self.accept(lease, details)? {
+                    } else if let Some(lease) = self.accept(lease, &asked, details)? {
                         return Ok(lease);
                     }
                     continue;
@@ -243,7 +243,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                     };
                     if !is_good {
                         self.refuse(lease);
-                    } else if let Some(lease) = self.accept(lease, &|| plan.again())? {
+                    } else if let Some(lease) = self.accept(lease, &asked, &|| plan.again())? {
                         return Ok(lease);
                     }
                 }
@@ -379,6 +379,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
     pub(crate) fn accept(
         &self,
         lease: Lease<V>,
+        asked: &Asked,
         details: &dyn Details<V, F>,
     ) -> Result<Option<Lease<V>>, Error<F>> {
         let settings = &self.asker.core.settings;
@@ -387,7 +388,10 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
             return Ok(None);
         }
         entry.note_use();
-        entry.count_hits(1);
+        // One that has been a miss stays one, whatever it gets in the end.
+        if !asked.is_miss() {
+            entry.count_hits(1);
+        }
         if settings.refreshes_beside()
             && entry.is_due()
             && let Some(again) = details.again()

@@ -130,8 +130,7 @@ impl<V: Resource, F> Contents<V, F> {
         let entry = self.entries.remove(key.hash(), entry)?;
         self.leave(&entry);
         let now = entry.core().services.clock.now();
-        self.history
-            .note_all(std::iter::once(entry.call_hash()), cause, now);
+        self.history.note(entry.call_hash(), cause, now);
         let observed = entry.observed();
         let shape = observed.and_then(|(call, observed)| self.shapes.remove(call, observed));
         Some(Gone {

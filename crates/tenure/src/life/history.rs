@@ -1,7 +1,11 @@
 //! What ended last in a cache, by call: for a miss that is to say why.
 //!
-//! A table with one place for a hash. It is made anew, twice as large, while two calls want one place, until it has
-//! 256; from then on the later one has it. Nothing is kept before something ends.
+//! The last 256 calls whose entries have ended, each with its latest end, and the last clear of everything. Nothing
+//! is kept before something ends.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
 
 use crate::ground::clock::Nanos;
 use crate::ground::sync::Arc;
@@ -9,14 +13,14 @@ use crate::life::ended_by::EndedBy;
 use crate::words::cause::Cause;
 use crate::words::miss::Miss;
 
-/// How many places there are at first, and at most.
-const FIRST: usize = 4;
+/// How many calls are remembered.
 const MOST: usize = 256;
 
 /// The end of what was kept for a call.
 #[derive(Clone)]
 pub(crate) struct Ended {
     hash: u64,
+    turn: u64,
     pub(crate) cause: Cause,
     pub(crate) at: Nanos,
     pub(crate) by: Option<Arc<str>>,
@@ -24,22 +28,21 @@ pub(crate) struct Ended {
 
 #[derive(Default)]
 pub(super) struct History {
-    places: Vec<Option<Ended>>,
+    ended: HashTable<Ended>,
+    /// In the order in which they ended; one that has ended again since stands there twice.
+    order: VecDeque<(u64, u64)>,
+    turns: u64,
+    /// When all was cleared at once the last time, and by whom.
+    cleared: Option<(Nanos, Option<Arc<str>>)>,
 }
 
 impl History {
     /// Notes that what was kept for the call with this hash has ended.
-    pub(super) fn note(&mut self, hash: u64, cause: Cause, at: Nanos, by: Option<&Arc<str>>) {
-        let by = by.cloned();
-        self.put(Ended {
-            hash,
-            cause,
-            at,
-            by,
-        });
+    pub(super) fn note(&mut self, hash: u64, cause: Cause, at: Nanos) {
+        self.put(hash, cause, at, EndedBy::present());
     }
 
-    /// Notes the ends of these, of which there may be many.
+    /// Notes that all that was kept has ended: for the calls with these hashes, the last first to be remembered.
     pub(super) fn note_all(
         &mut self,
         hashes: impl DoubleEndedIterator<Item = u64>,
@@ -48,44 +51,53 @@ impl History {
     ) {
         let by = EndedBy::present();
         for hash in hashes.rev().take(MOST) {
-            self.note(hash, cause, at, by.as_ref());
+            self.put(hash, cause, at, by.clone());
+        }
+        if cause == Cause::Cleared {
+            self.cleared = Some((at, by));
         }
     }
 
-    fn put(&mut self, ended: Ended) {
-        if self.places.is_empty() {
-            self.places.resize_with(FIRST, || None);
-        }
-        while self.is_taken(ended.hash) && self.places.len() < MOST {
-            let more = vec![None; self.places.len() * 2];
-            for there in std::mem::replace(&mut self.places, more) {
-                let Some(there) = there else { continue };
-                let place = self.place(there.hash);
-                self.places[place] = Some(there);
+    fn put(&mut self, hash: u64, cause: Cause, at: Nanos, by: Option<Arc<str>>) {
+        self.turns += 1;
+        let turn = self.turns;
+        let ended = Ended {
+            hash,
+            turn,
+            cause,
+            at,
+            by,
+        };
+        let place = self
+            .ended
+            .entry(hash, |it| it.hash == hash, |it| it.hash)
+            .insert(ended);
+        drop(place);
+        self.order.push_back((hash, turn));
+        while self.ended.len() > MOST {
+            let Some((hash, turn)) = self.order.pop_front() else {
+                return;
+            };
+            let is_it = |it: &Ended| it.hash == hash && it.turn == turn;
+            if let Ok(there) = self.ended.find_entry(hash, is_it) {
+                there.remove();
             }
         }
-        let place = self.place(ended.hash);
-        self.places[place] = Some(ended);
-    }
-
-    /// Whether another call has the place.
-    fn is_taken(&self, hash: u64) -> bool {
-        let there = self.places[self.place(hash)].as_ref();
-        there.is_some_and(|it| it.hash != hash)
-    }
-
-    #[allow(clippy::cast_possible_truncation)] // the lowest bits count
-    fn place(&self, hash: u64) -> usize {
-        hash as usize & (self.places.len() - 1)
+        if self.order.len() > 2 * MOST {
+            let ended = &self.ended;
+            self.order
+                .retain(|(hash, turn)| ended.find(*hash, |it| it.turn == *turn).is_some());
+        }
     }
 
     /// The end of what was kept for the call with this hash, if it is remembered.
     pub(super) fn of(&self, hash: u64) -> Option<&Ended> {
-        if self.places.is_empty() {
-            return None;
-        }
-        let there = self.places[self.place(hash)].as_ref();
-        there.filter(|it| it.hash == hash)
+        self.ended.find(hash, |it| it.hash == hash)
+    }
+
+    /// When all was cleared at once the last time, and by whom.
+    pub(super) fn cleared(&self) -> Option<&(Nanos, Option<Arc<str>>)> {
+        self.cleared.as_ref()
     }
 
     pub(super) fn why(&self, hash: u64) -> Miss {
@@ -99,23 +111,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn v4_each_call_has_its_own_end_until_the_table_is_full() {
+    fn v4_the_last_calls_that_ended_are_remembered_each_with_its_latest_end() {
         let mut history = History::default();
         assert!(history.of(7).is_none());
-        let hashes: Vec<u64> = (0..MOST as u64)
-            .map(|it| it.wrapping_mul(MOST as u64 + 1))
-            .collect();
-        for hash in &hashes {
-            history.note(*hash, Cause::Evicted, *hash, None);
+        let most = MOST as u64;
+        for hash in 0..most {
+            history.note(hash, Cause::Evicted, hash);
         }
-        assert_eq!(history.places.len(), MOST);
-        for hash in &hashes {
-            assert_eq!(history.of(*hash).map(|it| it.at), Some(*hash));
+        assert!((0..most).all(|hash| history.of(hash).is_some_and(|it| it.at == hash)));
+        // The first ends again: then the second is the one that has ended longest ago.
+        history.note(0, Cause::Cleared, most);
+        history.note(most, Cause::Idle, most);
+        assert_eq!(history.why(0), Miss::Ended(Cause::Cleared));
+        assert_eq!(history.why(1), Miss::Absent);
+        assert_eq!(
+            (history.ended.len(), history.why(2)),
+            (MOST, Miss::Ended(Cause::Evicted))
+        );
+    }
+
+    #[test]
+    fn v4_one_call_that_ends_again_and_again_takes_no_more_room() {
+        let mut history = History::default();
+        for at in 0..100 * MOST as u64 {
+            history.note(7, Cause::Cleared, at);
         }
-        history.note(hashes[3] + (MOST as u64) * 7, Cause::Idle, 0, None);
-        assert!(history.of(hashes[3]).is_none());
-        assert_eq!(history.places.len(), MOST);
-        history.note(hashes[4], Cause::Cleared, 1, None);
-        assert_eq!(history.why(hashes[4]), Miss::Ended(Cause::Cleared));
+        assert_eq!(history.of(7).map(|it| it.at), Some(100 * MOST as u64 - 1));
+        assert!(history.order.len() <= 2 * MOST);
     }
 }

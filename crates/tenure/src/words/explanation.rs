@@ -37,6 +37,9 @@ pub struct Explanation {
     pub age: Option<Duration>,
     /// Who ended what was kept, where that is known.
     pub by: Option<Arc<str>>,
+    /// For a miss of what nothing is known of, the time since all that the function kept was cleared, where it was: what
+    /// was kept for this call may have been a part of that.
+    pub last_clear: Option<Duration>,
     /// For a hit, whether the call has a successor built: its time is over, or nearly.
     pub refreshes: bool,
     /// For a hit, whether `validate` is asked before.
@@ -46,6 +49,28 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// A hit of this function.
+    pub(crate) fn of(function: &Arc<str>) -> Self {
+        Self {
+            function: Arc::clone(function),
+            miss: None,
+            age: None,
+            by: None,
+            last_clear: None,
+            refreshes: false,
+            validates: false,
+            leases: 0,
+        }
+    }
+
+    /// A call of this function for whose scope nothing has been kept.
+    pub(crate) fn nothing(function: &Arc<str>) -> Self {
+        Self {
+            miss: Some(Miss::Absent),
+            ..Self::of(function)
+        }
+    }
+
     /// Whether the call would have what is kept, if `validate` does not turn it down.
     ///
     /// ```
@@ -108,6 +133,9 @@ impl fmt::Display for Explanation {
         write!(f, "{function} would be a miss: {}", self.why())?;
         if let Some(ago) = self.age {
             write!(f, ", {} ago", span(ago))?;
+        }
+        if let Some(ago) = self.last_clear {
+            write!(f, "; all was cleared {} ago", span(ago))?;
         }
         if let Some(by) = &self.by {
             write!(f, ", by {by}")?;

@@ -1,7 +1,7 @@
 //! Successors of entries that are too old, or will be soon: who may build one, and what a failure means.
 //!
-//! 1. A key has at most one refresh under way: it is a flight like any other, and callers that find
-//!    the old entry gone wait for it.
+//! 1. A key has at most one refresh under way. Once it builds it is a flight like any other, and callers that
+//!    find the old entry gone wait for it; before that they build by themselves.
 //! 2. A refresh replaces the entry that it was begun for, and no other.
 //! 3. Where a refresh fails and the old entry may still be handed out, that failure is nobody's: who
 //!    waits looks again and gets the old one, and for a while no refresh is tried.
@@ -9,7 +9,7 @@
 use crate::ground::clock::Nanos;
 use crate::ground::sync::Arc;
 use crate::host::observe::Seen;
-use crate::key::KeyRef;
+use crate::key::{Key, KeyRef};
 use crate::life::aging::old::Old;
 use crate::life::building::again::{self, Again};
 use crate::life::building::asker::Asker;
@@ -19,7 +19,7 @@ use crate::life::cache::{Cache, Leader};
 use crate::life::circle::{FlightId, Inside};
 use crate::life::contents::Contents;
 use crate::life::drain::{Ends, at_once};
-use crate::life::entry::{EntryRef, Renewal};
+use crate::life::entry::{Entry, EntryRef, Renewal};
 use crate::life::flight::Flight;
 use crate::life::removal::ends;
 use crate::words::bounds::{Failure, Resource};
@@ -30,6 +30,19 @@ use crate::words::settings::Refresh;
 /// When the engine looks again for a worker that is free.
 const LOOK_AGAIN: Nanos = 1_000_000_000;
 
+/// The key of the call that an entry answers, with what its build observed.
+fn asked_for<V>(entry: &Entry<V>) -> Option<(Key, Seen)> {
+    let mut seen = Seen::default();
+    let call = match entry.observed() {
+        None => entry.key(),
+        Some((call, observed)) => {
+            seen.add(observed.clone(), observed.values()?.clone());
+            call
+        }
+    };
+    Some((call.clone(), seen))
+}
+
 impl<V: Resource, F: Failure> Cache<V, F> {
     /// Has a successor built in the background, unless that is being done or no worker is free.
     pub(crate) fn refresh(self: &Arc<Self>, entry: &EntryRef<V>, again: Again<V, F>) -> bool {
@@ -37,18 +50,22 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let Some(worker) = services.workers.take(services.config.refresh_workers()) else {
             return false;
         };
-        let Some(mut leader) = self.lead_refresh(entry) else {
+        let Some(old) = self.mark_refresh(entry) else {
             return true;
         };
-        if let Some(renewal) = self.renewal(|| Some(Arc::clone(&again))) {
-            leader.renewed_by(renewal);
-        }
-        let asker = Asker {
-            core: Arc::clone(&self.core),
-            // It serves nobody, so there is no session, no spinner and nobody to put anything out for.
-            host: None,
-        };
+        let cache = Arc::clone(self);
         let build = move |_| {
+            let Some(mut leader) = cache.lead_refresh(old) else {
+                return;
+            };
+            if let Some(renewal) = cache.renewal(|| Some(Arc::clone(&again))) {
+                leader.renewed_by(renewal);
+            }
+            let asker = Asker {
+                core: Arc::clone(&cache.core),
+                // It serves nobody, so there is no session, no spinner and nobody to put anything out for.
+                host: None,
+            };
             if let Ok(build) = Build::begin(&asker, leader) {
                 let (build, caller) = Detached::part(build);
                 caller.give_up();
@@ -75,30 +92,38 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }))
     }
 
-    fn lead_refresh(self: &Arc<Self>, entry: &EntryRef<V>) -> Option<Leader<V, F>> {
-        let mut seen = Seen::default();
-        let call = match entry.observed() {
-            None => entry.key(),
-            Some((call, observed)) => {
-                seen.add(observed.clone(), observed.values()?.clone());
-                call
-            }
-        };
-        let call = call.as_key();
+    /// Marks an entry as one that is about to be refreshed, unless others were faster: with this refresh, or with
+    /// what ended the entry.
+    fn mark_refresh(&self, entry: &EntryRef<V>) -> Option<Old> {
+        let (call, seen) = asked_for(entry)?;
         let mut state = self.state.lock();
         let old = Old::new(entry, true);
-        // Others may have been faster: with this refresh, or with what ended the entry.
         let is_meant = old.find(&state).is_some_and(|it| it.ptr_eq(entry)) && entry.is_due();
         if !is_meant
-            || !matches!(state.flight(&call, &seen), Ok(None))
-            || self.not_before(&mut state, &call).is_some()
+            || !matches!(state.flight(&call.as_key(), &seen), Ok(None))
+            || self.not_before(&mut state, &call.as_key()).is_some()
         {
             return None;
         }
         entry.refreshing();
+        Some(old)
+    }
+
+    /// Leads the refresh of an entry that was marked for it. There is no flight before: a caller that finds the entry
+    /// gone builds by itself, and does not wait for a refresh that waits for its turn.
+    fn lead_refresh(self: &Arc<Self>, old: Old) -> Option<Leader<V, F>> {
+        let mut state = self.state.lock();
+        let entry = old.find(&state)?.clone();
+        let (call, seen) = asked_for(&entry)?;
+        if !matches!(state.flight(&call.as_key(), &seen), Ok(None)) {
+            // Whatever that gives takes its place; if it gives nothing, it is tried again.
+            let now = self.core.services.clock.now();
+            entry.pause(now, self.core.services.number());
+            return None;
+        }
         // They say what the arguments say, which are the same.
         let tags = entry.tags();
-        let leader = self.lead(&mut state, &call, &seen, Some(old), &tags);
+        let leader = self.lead(&mut state, &call.as_key(), &seen, Some(old), &tags);
         leader.flight().leaves_thread();
         Some(leader)
     }

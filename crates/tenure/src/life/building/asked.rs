@@ -53,6 +53,10 @@ impl Asked {
         }
     }
 
+    pub(crate) fn is_miss(&self) -> bool {
+        self.missed
+    }
+
     /// Until when the call waits, and how long that is in all.
     pub(crate) fn until<V>(&mut self, core: &Core<V>) -> Option<(Nanos, Duration)> {
         let patience = core.settings.build_timeout?;
