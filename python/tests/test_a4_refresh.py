@@ -166,15 +166,33 @@ def test_a4_the_replaced_one_drains(clock: Clock, ledger: Ledger) -> None:
     assert len(ledger.released) == 1
 
 
-def test_a4_a_clear_meanwhile_makes_an_orphan_of_it(clock: Clock, ledger: Ledger) -> None:
+def test_a4_a_clear_meanwhile_makes_an_orphan_of_it(clock: Clock) -> None:
+    def made(_built: list[object] = []) -> object:  # noqa: B006
+        if _built:
+            clears = threading.Thread(target=thing.clear)
+            clears.start()
+            clears.join()
+        _built.append(object())
+        return _built[-1]
+
+    thing = tenure.cache_resource(made, **BACKGROUND)
+    thing()
+    clock.advance(60)
+    thing()
+    clock.advance(0)
+    assert releases(thing) == {"cleared": 1, "orphaned": 1}
+    assert thing.info().entries == 0
+
+
+def test_a4_a_clear_before_it_has_begun_leaves_it_nothing_to_do(clock: Clock, ledger: Ledger) -> None:
     thing = cached(ledger, **BACKGROUND)
     thing()
     clock.advance(60)
     thing()
     thing.clear()
     clock.advance(0)
-    assert releases(thing) == {"cleared": 1, "orphaned": 1}
-    assert thing.info().entries == 0
+    assert releases(thing) == {"cleared": 1}
+    assert thing.info().builds == 1
 
 
 def test_a4_it_runs_in_the_context_of_the_call_that_began_it(clock: Clock) -> None:

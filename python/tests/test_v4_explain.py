@@ -133,6 +133,33 @@ def test_v4_in_a_session_it_is_the_sessions_own(host: Any) -> None:
         assert tenure.explain(function).reason == "absent"
 
 
+def test_v4_nothing_is_made_for_a_scope_that_is_only_asked_about() -> None:
+    tenant = "a"
+
+    @tenure.cache_resource(scope=lambda: tenant)
+    def of_tenant() -> list[int]:
+        return []
+
+    of_tenant()
+    assert tenure.explain(of_tenant).is_hit
+    before = tenure._native._inspect()
+    for number in range(100):
+        tenant = f"tenant {number}"
+        assert tenure.explain(of_tenant).reason == "absent"
+    assert tenure._native._inspect() == before
+
+
+@pytest.mark.parametrize("mode", ["background", "ahead"])
+def test_a4_a_refresh_that_has_not_begun_holds_nobody_up(mode: Any, clock: tenure.testing.Clock) -> None:
+    function = tenure.cache_resource(ttl=10, refresh_mode=mode, max_stale=60)(pool)
+    function(1)
+    clock.advance(9.5 if mode == "ahead" else 11)
+    function(1)
+    function.discard(function.peek(1))
+    assert tenure.explain(function, 1).reason == "invalid"
+    assert function(1) == [1]  # on this very thread, which alone could move the clock
+
+
 def test_v4_what_cannot_be_explained_is_refused_with_what_to_write() -> None:
     with pytest.raises(TypeError, match=r"tenure\.explain\(pool, url\)"):
         tenure.explain(pool)

@@ -99,10 +99,7 @@ fn ways() -> Vec<Way> {
         (Cause::Expired, plain(), |it| it.function.expire().unwrap()),
         (Cause::Idle, plain().max_idle(MINUTE), |it| {
             it.clock.advance(MINUTE);
-            // The engine's own thread sees to it.
-            while it.function.info().entries > 0 {
-                thread::yield_now();
-            }
+            it.engine.run_due();
         }),
         (Cause::Evicted, plain().max_entries(1), |it| {
             assert_eq!(it.get(2, 2), 2);
@@ -235,6 +232,21 @@ fn v1_what_is_stale_is_a_hit_where_a_successor_is_built_beside_it_and_a_miss_els
 }
 
 #[test]
+fn v1_a_call_that_has_the_old_one_since_no_successor_can_be_built_is_one_miss_and_no_hit() {
+    let world = World::new(Settings::default().ttl(MINUTE).max_stale(MINUTE));
+    world.get(1, 1);
+    world.clock.advance(MINUTE);
+    let got = world
+        .function
+        .get_or_build(&encoded(1).finish(), || Err(()))
+        .unwrap();
+    assert_eq!(*got, 1);
+    let info = world.function.info();
+    assert_eq!((info.hits, info.misses, info.failures), (0, 2, 1));
+    assert_eq!(world.missed(), [("absent", 1), ("stale", 1)]);
+}
+
+#[test]
 fn v1_entries_that_nobody_holds_are_idle() {
     let world = World::new(Settings::default());
     let lease = world
@@ -301,13 +313,27 @@ fn v4_what_an_edit_leaves_behind_was_superseded() {
 }
 
 #[test]
-fn v4_more_ends_than_are_remembered_leave_the_latest() {
+fn v4_of_more_ends_than_are_remembered_the_first_is_forgotten() {
     let world = World::new(Settings::default());
     for key in 0..=u8::MAX {
         world.get(key, 0);
     }
     world.function.clear().unwrap();
-    let known = (0..=u8::MAX).filter(|key| world.explain(*key).miss != Some(Miss::Absent));
-    // Two that want one place have one.
-    assert!(known.count() > 128);
+    let cleared = Some(Miss::Ended(Cause::Cleared));
+    assert!((0..=u8::MAX).all(|key| world.explain(key).miss == cleared));
+    // One more, and the one that ended longest ago is forgotten; all was cleared, though.
+    world
+        .function
+        .get_or_build(&KeyRef::EMPTY, || Ok(0))
+        .unwrap();
+    world.function.discard_where(|_| true);
+    let forgotten = (0..=u8::MAX)
+        .map(|key| world.explain(key))
+        .find(|why| why.miss != cleared);
+    let why = forgotten.unwrap();
+    assert_eq!(
+        (why.miss, why.last_clear),
+        (Some(Miss::Absent), Some(Duration::ZERO))
+    );
+    assert!(why.to_string().ends_with("; all was cleared 0 s ago"));
 }
