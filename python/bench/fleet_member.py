@@ -40,7 +40,7 @@ class OfTenure:
         self._clears = False
         self._function = tenure.cache_resource(show_spinner=False, on_release=self._released)(resource)
 
-    def _released(self, _: str) -> None:
+    def _released(self, _: list[str]) -> None:
         if not self._clears:
             lost()
 
@@ -48,7 +48,7 @@ class OfTenure:
         return call_loop(self._function, {"name": NAME})
 
     def keep(self) -> None:
-        assert self._function(NAME) == NAME
+        assert self._function(NAME) == [NAME]
 
     def clear(self, name: str = NAME) -> None:
         self._clears = True
@@ -56,8 +56,8 @@ class OfTenure:
         self._clears = False
 
 
-def resource(name: str) -> str:
-    return name
+def resource(name: str) -> list[str]:
+    return [name]
 
 
 class OnLoop:
@@ -97,14 +97,14 @@ class OfCashews(OnLoop):
         cache.setup(url, client_side=True, local_cache=Told())
 
         @cache(ttl=HOUR, key="{name}")
-        async def get(name: str) -> str:
-            return name
+        async def get(name: str) -> list[str]:
+            return resource(name)
 
         self.get = get
         self.run(cache.init())
 
     def keep(self) -> None:
-        assert self.run(self.get(NAME)) == NAME
+        assert self.run(self.get(NAME)) == [NAME]
 
     def clear(self, name: str = NAME) -> None:
         self.run(self._cache.delete(name))
@@ -122,13 +122,13 @@ class OfAiocache(OnLoop):
         options = {"endpoint": host, "port": int(port), "serializer": PickleSerializer()}
 
         @aiocache.cached(ttl=HOUR, cache=aiocache.Cache.REDIS, **options)
-        async def get(name: str) -> str:
-            return name
+        async def get(name: str) -> list[str]:
+            return resource(name)
 
         self.get = get
 
     def keep(self) -> None:
-        assert self.run(self.get(NAME)) == NAME
+        assert self.run(self.get(NAME)) == [NAME]
 
 
 PEERS: dict[str, Callable[[str], Any]] = {"tenure": OfTenure, "cashews": OfCashews, "aiocache": OfAiocache}
