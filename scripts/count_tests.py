@@ -1,4 +1,4 @@
-"""Says again which tests failed in a log, and adds up the closing lines of the test runners in one line for all of them.
+"""Says again which tests failed in a log, and adds up the closing lines of the test runners in one line.
 
 Exits with 1 when a test failed or none ran. Reads `cargo test`, doc tests and pytest.
 """
@@ -14,8 +14,8 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored;")
 PYTEST = re.compile(r"^=*\s*((?:\d+ [a-z ]+?(?:, )?)+) in [0-9.]+s\b")
 PYTEST_PART = re.compile(r"(\d+) ([a-z ]+)")
-# What tells of a failure by itself: pytest's short summary, cargo's line for a test, and where it panicked with the line
-# after it, which says why.
+# What tells of a failure by itself: pytest's short summary, cargo's line for a test, and where it panicked, with
+# the line after it, which says why.
 FAILURE = re.compile(r"^(?:FAILED|ERROR) \S|^test .+ \.\.\. FAILED$")
 PANIC = re.compile(r"^thread '.*' (?:\(\d+\) )?panicked at ")
 GROUP = {

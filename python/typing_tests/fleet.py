@@ -25,7 +25,10 @@ def settings() -> None:
 
 
 def figures() -> None:
-    assert_type(tenure.info(), tenure.Figures)
+    assert_type(tenure.info(), tenure.ProcessInfo)
+    assert_type(tenure.info().by_function, tuple[tuple[str, tenure.Info], ...])
+    assert_type(tenure.explain(prices, "nz"), tenure.Explanation)
+    assert_type(prices.info().misses_by_reason, dict[str, int])
     assert_type(tenure.info(fleet=True), tenure.FleetInfo)
     for member in tenure.info(fleet=True, timeout=1.0).members:
         assert_type(member, tenure.Member)

@@ -413,9 +413,7 @@ def test_a3_a_loop_whose_release_takes_too_long_is_told(caplog: pytest.LogCaptur
 
 def test_a3_a_thousand_loops_leave_nothing() -> None:
     """Neither homes, nor loops, nor entries, nor memory. In a process of its own, where nothing else takes any."""
-    done = subprocess.run(
-        [sys.executable, "-c", _THOUSAND], capture_output=True, text=True, timeout=240, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", _THOUSAND], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
 
 

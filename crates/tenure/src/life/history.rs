@@ -68,11 +68,9 @@ impl History {
             at,
             by,
         };
-        let place = self
-            .ended
+        self.ended
             .entry(hash, |it| it.hash == hash, |it| it.hash)
             .insert(ended);
-        drop(place);
         self.order.push_back((hash, turn));
         while self.ended.len() > MOST {
             let Some((hash, turn)) = self.order.pop_front() else {
