@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cluster
 import coroutines
+import figures
 import fleet
 import hits
 import life
@@ -41,7 +42,7 @@ def main() -> None:
         return chosen.only.lower() in name.lower()
 
     rows: list[Row] = []
-    for part in (hits, threads, misses, coroutines, terms, refreshes, memory, life, server, fleet, cluster):
+    for part in (hits, threads, misses, coroutines, terms, refreshes, memory, life, server, figures, fleet, cluster):
         print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
         rows += part.measure(chosen.rounds, chosen.seconds, wanted)
         # Nothing that is measured is lost where a later part fails.

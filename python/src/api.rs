@@ -69,6 +69,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(hosts::register_host, module)?)?;
     module.add_function(wrap_pyfunction!(figures, module)?)?;
     module.add_function(wrap_pyfunction!(functions, module)?)?;
+    module.add_function(wrap_pyfunction!(exposition, module)?)?;
     module.add_function(wrap_pyfunction!(fleet_members, module)?)?;
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
     module.add_function(wrap_pyfunction!(get_host, module)?)?;
@@ -262,6 +263,13 @@ fn functions(py: Python<'_>) -> (Vec<(String, info::Info)>, String, String) {
     let functions = report.functions.into_iter();
     let functions = functions.map(|(name, info)| (name.to_string(), info::Info::new(info)));
     (functions.collect(), table, json)
+}
+
+/// The figures of all functions in the text format of Prometheus.
+#[pyfunction]
+fn exposition(py: Python<'_>) -> String {
+    let report = py.detach(|| process::engine().info());
+    report.to_prometheus()
 }
 
 /// A member as a tuple: its name, whether it is this process, its machine, its process there, its figures as JSON,

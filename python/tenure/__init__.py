@@ -35,7 +35,7 @@ from tenure._native import (
 from tenure._warm import Warming, ready
 
 if TYPE_CHECKING:
-    from tenure import asgi, streamlit, testing, weigh
+    from tenure import asgi, metrics, streamlit, testing, weigh
 
 __all__ = [
     "BuildTimeout",
@@ -62,6 +62,7 @@ __all__ = [
     "end_scope",
     "explain",
     "info",
+    "metrics",
     "ready",
     "shutdown",
     "shutdown_async",
@@ -75,7 +76,7 @@ hosts.announce()
 
 def __getattr__(name: str) -> Any:
     """Import the parts that few programs need when they are first named."""
-    if name in ("asgi", "streamlit", "testing", "weigh"):
+    if name in ("asgi", "metrics", "streamlit", "testing", "weigh"):
         from importlib import import_module
 
         return import_module(f"tenure.{name}")

@@ -6,6 +6,7 @@ pub(crate) mod cause;
 pub(crate) mod config;
 pub(crate) mod error;
 pub(crate) mod explanation;
+pub(crate) mod exposition;
 pub(crate) mod fallible;
 pub(crate) mod fleet;
 pub(crate) mod histogram;

@@ -81,6 +81,15 @@ fn text(text: &str) -> String {
     json
 }
 
+/// A name in one line of a table, whatever stands in it.
+fn one_line(name: &str) -> String {
+    let shown = name.chars().map(|char| match char.is_control() {
+        true => char.escape_debug().to_string(),
+        false => char.to_string(),
+    });
+    shown.collect()
+}
+
 impl Info {
     /// The figures as a JSON object, times in seconds. `build_times` has each bound with the number of builds that
     /// took no longer, and `null` for the last bound, which is none.
@@ -240,7 +249,7 @@ impl fmt::Display for Report {
             let rate = info.hit_rate().map(|rate| format!("{:.1} %", rate * 100.0));
             let median = info.build_times.quantile(0.5);
             [
-                name.to_string(),
+                one_line(name),
                 info.entries.to_string(),
                 info.hits.to_string(),
                 info.misses.to_string(),

@@ -1,0 +1,229 @@
+//! The figures in the text format of Prometheus.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::words::info::Info;
+use crate::words::report::Report;
+
+/// A family with one value for each function: its name, its kind, what it says, and the value.
+type Family = (&'static str, &'static str, &'static str, fn(&Info) -> u64);
+
+const FAMILIES: [Family; 12] = [
+    (
+        "tenure_hits_total",
+        "counter",
+        "Calls that were answered from an entry.",
+        |it| it.hits,
+    ),
+    (
+        "tenure_build_failures_total",
+        "counter",
+        "Builds that failed.",
+        |it| it.failures,
+    ),
+    (
+        "tenure_release_failures_total",
+        "counter",
+        "Releases whose callback failed.",
+        |it| it.release_failures,
+    ),
+    (
+        "tenure_renewals_total",
+        "counter",
+        "Refreshes that gave the resource that was kept already.",
+        |it| it.renewals,
+    ),
+    ("tenure_entries", "gauge", "Live entries.", |it| it.entries),
+    (
+        "tenure_idle_entries",
+        "gauge",
+        "Live entries that nobody holds.",
+        |it| it.idle,
+    ),
+    (
+        "tenure_stale_entries",
+        "gauge",
+        "Live entries whose time is over.",
+        |it| it.stale,
+    ),
+    (
+        "tenure_inherited_entries",
+        "gauge",
+        "Live entries of a parent process.",
+        |it| it.inherited,
+    ),
+    (
+        "tenure_draining_resources",
+        "gauge",
+        "Resources that were let go and are still in use.",
+        |it| it.draining,
+    ),
+    (
+        "tenure_waiting_callers",
+        "gauge",
+        "Callers that wait for a build.",
+        |it| it.waiting,
+    ),
+    (
+        "tenure_weight",
+        "gauge",
+        "The weight of the live entries.",
+        |it| it.weight,
+    ),
+    (
+        "tenure_oldest_entry_seconds",
+        "gauge",
+        "The age of the oldest live entry.",
+        |it| it.ages.iter().max().map_or(0, Duration::as_secs),
+    ),
+];
+
+impl Report {
+    /// The figures in the text format of Prometheus, version 0.0.4: what an endpoint answers with, as
+    /// `text/plain; version=0.0.4`. Functions of one name are summed. Of reasons and causes those stand there that there
+    /// were; neither keys nor arguments ever do.
+    ///
+    /// ```
+    /// #[tenure::cache_resource]
+    /// fn pool() -> u32 {
+    ///     7
+    /// }
+    ///
+    /// drop((pool(), pool()));
+    /// let text = tenure::info().to_prometheus();
+    /// assert!(text.contains("tenure_hits_total{function=\"pool\"} 1\n"));
+    /// assert!(text.contains("tenure_misses_total{function=\"pool\",reason=\"absent\"} 1\n"));
+    /// ```
+    #[must_use]
+    pub fn to_prometheus(&self) -> String {
+        let functions = self.by_label();
+        let mut text = String::new();
+        for (name, kind, help, value) in FAMILIES {
+            head(&mut text, name, kind, help);
+            for (function, info) in &functions {
+                sample(&mut text, name, function, None, value(info));
+            }
+        }
+        let name = "tenure_misses_total";
+        head(
+            &mut text,
+            name,
+            "counter",
+            "Calls that found no entry, by the reason.",
+        );
+        for (function, info) in &functions {
+            for (reason, number) in info.all_missed().filter(|(_, number)| *number > 0) {
+                sample(
+                    &mut text,
+                    name,
+                    function,
+                    Some(("reason", reason.name())),
+                    number,
+                );
+            }
+        }
+        let name = "tenure_releases_total";
+        head(
+            &mut text,
+            name,
+            "counter",
+            "Resources that were released, by the cause.",
+        );
+        for (function, info) in &functions {
+            for (cause, number) in info.releases().filter(|(_, number)| *number > 0) {
+                sample(
+                    &mut text,
+                    name,
+                    function,
+                    Some(("cause", cause.name())),
+                    number,
+                );
+            }
+        }
+        let name = "tenure_build_duration_seconds";
+        head(
+            &mut text,
+            name,
+            "histogram",
+            "How long builds that gave a resource took.",
+        );
+        for (function, info) in functions.iter().filter(|(_, info)| info.builds > 0) {
+            for (bound, number) in info.build_times.buckets() {
+                let bound = bound.map_or("+Inf".to_owned(), |it| it.as_secs_f64().to_string());
+                let name = "tenure_build_duration_seconds_bucket";
+                sample(&mut text, name, function, Some(("le", &bound)), number);
+            }
+            let sum = info.build_time.as_secs_f64();
+            let count = info.build_times.count();
+            let _ = writeln!(text, "{name}_sum{{function=\"{function}\"}} {sum}");
+            let _ = writeln!(text, "{name}_count{{function=\"{function}\"}} {count}");
+        }
+        text
+    }
+
+    /// The figures of each name, as a label has it.
+    fn by_label(&self) -> BTreeMap<String, Info> {
+        let mut functions: BTreeMap<String, Info> = BTreeMap::new();
+        for (name, info) in &self.functions {
+            functions.entry(label(name)).or_default().add(info);
+        }
+        functions
+    }
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+}
+
+fn sample(text: &mut String, name: &str, function: &str, more: Option<(&str, &str)>, number: u64) {
+    let _ = match more {
+        None => writeln!(text, "{name}{{function=\"{function}\"}} {number}"),
+        Some((label, value)) => {
+            writeln!(
+                text,
+                "{name}{{function=\"{function}\",{label}=\"{value}\"}} {number}"
+            )
+        }
+    };
+}
+
+/// A name as the value of a label.
+fn label(name: &Arc<str>) -> String {
+    name.replace('\\', r"\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn v3_functions_of_one_name_are_one_line_and_names_with_markup_stay_values() {
+        let mut one = Info::default();
+        (one.hits, one.entries) = (2, 1);
+        let odd: Arc<str> = "a\"} 1\nb\\".into();
+        let functions = vec![
+            ("pool".into(), one.clone()),
+            (odd, one.clone()),
+            ("pool".into(), one),
+        ];
+        let text = Report::new(functions).to_prometheus();
+        let hits: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("tenure_hits_total{"))
+            .collect();
+        assert_eq!(
+            hits,
+            [
+                r#"tenure_hits_total{function="a\"} 1\nb\\"} 2"#,
+                r#"tenure_hits_total{function="pool"} 4"#,
+            ]
+        );
+        // What nothing was built of has no times.
+        assert!(!text.contains("tenure_build_duration_seconds_bucket"));
+    }
+}
