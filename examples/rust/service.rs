@@ -46,7 +46,9 @@ const SCHEMA: &str =
 fn pool(database: &Database) -> Result<Pool<SqliteConnectionManager>, r2d2::Error> {
     let manager = SqliteConnectionManager::file(&*database.0)
         .with_init(|connection| connection.execute_batch(SCHEMA));
-    Pool::builder().max_size(4).build(manager)
+    // Opened when they are asked for: in advance the pool opens them on threads of its own, which a pool that is closed
+    // does not wait for.
+    Pool::builder().max_size(4).min_idle(Some(0)).build(manager)
 }
 
 fn answers(pool: &Pool<SqliteConnectionManager>) -> bool {
