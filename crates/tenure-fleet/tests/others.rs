@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::proxy::{Mode, Proxy};
 use support::{BOUND, Event, Member, Server, cleared, entry, function, server, tag};
@@ -102,7 +102,9 @@ fn d3_a_holder_whose_permit_ran_out_learns_of_it() {
     let member = Member::joined(server.settings().lease(Duration::from_millis(150)));
     let permit = member.fleet.permit(key(&member), 1, &NEVER).unwrap();
     server.command(&["DEL", &server.name(&format!("permit:{}", key(&member)))]);
+    let begun = Instant::now();
     while permit.is_held() {
+        assert!(begun.elapsed() < BOUND, "it never learns");
         thread::yield_now();
     }
 }

@@ -132,10 +132,8 @@ return {1, gift}
 ";
 
 /// KEYS: permit. ARGV: holder, lease.
-///
-/// Where there is nobody's, nobody has got it since: the server has forgotten it.
 const RENEW: &str = "
-if redis.call('EXISTS', KEYS[1]) == 1 and not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2] + 1000)
 return 1
