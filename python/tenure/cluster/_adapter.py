@@ -127,7 +127,7 @@ class Adapter:
         return made
 
     def _gone(self, link: Link, made: Handle) -> None:
-        if not link.is_done and not link.has_ended():
+        if link.is_present() and not link.has_ended():
             _log.warning("the resource of %s was lost with its actor; the next call builds it anew", self._name)
         link.is_done = True
         self._discard(made)
@@ -138,7 +138,7 @@ class Adapter:
         if cached is None:
             raise ResourceLost(f"the resource of {self._name} has ended, and so has the function. Call it anew")
         kept = cached.peek(*args, **kwargs)
-        if isinstance(kept, Handle) and kept._tenure.link.is_done:
+        if isinstance(kept, Handle) and not kept._tenure.link.is_present():
             self._discard(kept)
         return cached(*args, **kwargs)
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tenure import _native
+from tenure.cluster._answers import Escaped
 
-__all__ = ["NAMESPACE", "actors", "imported", "links", "own"]
+__all__ = ["NAMESPACE", "actors", "imported", "links", "own", "session", "task", "task_of"]
 
 NAMESPACE = "tenure"
 """The namespace of all actors: programs share them whatever their own is."""
@@ -43,9 +44,15 @@ def _leave() -> None:
     if not _ray.is_initialized():
         return
     until = time.monotonic() + _native.shutdown_timeout()
-    for link, ending in [(it, it.begin_to_end("leave")) for it in list(links.values())]:
-        if ending is not None:
-            link.finish_end(ending, "leave", max(0.0, until - time.monotonic()))
+    begun = []
+    # One that cannot be left keeps no other from it.
+    for link in list(links.values()):
+        with contextlib.suppress(Exception):
+            begun.append((link, link.begin_to_end("leave")))
+    for link, ending in begun:
+        with contextlib.suppress(Exception):
+            if ending is not None:
+                link.finish_end(ending, "leave", max(0.0, until - time.monotonic()))
 
 
 def actors(prefix: str) -> Iterator[Any]:
@@ -58,9 +65,31 @@ def actors(prefix: str) -> Iterator[Any]:
                 continue
 
 
+def session() -> str | None:
+    """What tells Ray's present session from others; None where there is none."""
+    if not _ray.is_initialized():
+        return None
+    found: str = _ray.get_runtime_context().get_worker_id()
+    return found
+
+
+def task() -> str:
+    """The task that runs here, in an actor."""
+    found: str = _ray.get_runtime_context().get_task_id()
+    return found
+
+
+def task_of(call: Any) -> str:
+    """The task that a call is, or a stream."""
+    found: str = getattr(call, "_generator_ref", call).task_id().hex()
+    return found
+
+
 def own(error: Any) -> BaseException:
     """The exception that the resource has raised, with where that was; Ray's own where it cannot be had."""
     cause = getattr(error, "cause", None)
+    if isinstance(cause, Escaped):
+        cause = cause.error
     if not isinstance(cause, BaseException):
         return error if isinstance(error, BaseException) else RuntimeError(str(error))
     # The exception is what matters; one may take no notes.
