@@ -29,6 +29,9 @@ _THREADS = 4
 
 Ray gives each to another thread in turn, so that many of them make each call slower."""
 
+_BEGINS = 10.0
+"""Seconds that whoever ends a resource waits for its actor to begin."""
+
 _BUILDS = 2
 """How many actors may die under a build before it has failed."""
 
@@ -99,10 +102,9 @@ class Adapter:
         # Outside a program that has connected, this is what Ray does at the first call.
         if not ray.is_initialized():
             ray.init()
-        try:
-            return ray.get_actor(name, namespace=_ray.NAMESPACE), False
-        except ValueError:
-            pass
+        there = _ray.found(name)
+        if there is not None:
+            return there, False
         from tenure.cluster._keeper import actor_class
 
         packed = pack(self._cached(), Recipe(self._name, self.func, self.settings, args, kwargs))
@@ -116,10 +118,10 @@ class Adapter:
             return made.remote(packed), True
         except ValueError as error:
             # Another program was quicker, or an option cannot be.
-            try:
-                return ray.get_actor(name, namespace=_ray.NAMESPACE), False
-            except ValueError:
+            there = _ray.found(name)
+            if there is None:
                 raise error from None
+            return there, False
 
     def _handle(self, link: Link, face: Face, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Handle:
         made = handle(Line(link, face, self._name, self._is_async, functools.partial(self._again, args, kwargs)))
@@ -168,7 +170,14 @@ class Adapter:
         ray = _ray.imported()
         if not ray.is_initialized():
             return
-        for it in [actor.end.remote(how, None) for actor in _ray.actors(name)]:
+        asked = [(actor, actor.end.remote(how, None)) for actor in _ray.actors(name)]
+        if not asked:
+            return
+        late = ray.wait([ending for _, ending in asked], num_returns=len(asked), timeout=_BEGINS)[1]
+        for actor, ending in asked:
+            # Nothing is there to be released, and nobody knows when a node will have room for it.
+            if ending in late and not _ray.has_begun(actor):
+                ray.kill(actor, no_restart=True)
             # One that is gone meanwhile has ended.
             with contextlib.suppress(ray.exceptions.RayActorError):
-                ray.get(it)
+                ray.get(ending)

@@ -180,6 +180,12 @@ class Line:
         link.is_done = True
         if link.has_ended() and not has_begun:
             return
+        if not link.is_watched:
+            raise ResourceLost(
+                f"the resource of {self.name} has ended, before this call or with its actor while it was under way: "
+                "this handle came from another process, and is not told which. So the call may have run or not. Call "
+                f"{self.name} in the program that has it, and pass the handle on that it gives"
+            ) from error
         raise ResourceLost(
             f"the resource of {self.name} was lost with its actor while this call was under way, so the call may have "
             "run or not. The next one has the resource built anew: make the call again if that does no harm"

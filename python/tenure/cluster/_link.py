@@ -24,6 +24,8 @@ class Link:
         self.is_done = False
         """Whether the next call has to find the present actor first."""
         self._session = _ray.session()
+        self.is_watched = watches
+        """Whether its end is told here."""
         self._watch: Any = None
         self._told: Any = None
         self._handles: weakref.WeakKeyDictionary[Any, Callable[[Link, Any], object]] = weakref.WeakKeyDictionary()
