@@ -14,6 +14,7 @@ from tenure import _native
 from tenure._native import ResourceLost
 from tenure.cluster import _ray
 from tenure.cluster._answers import Face, Over
+from tenure.cluster._errors import own
 from tenure.cluster._handle import Handle, Line, handle
 from tenure.cluster._link import Link
 from tenure.cluster._recipe import Recipe, pack
@@ -81,7 +82,7 @@ class Adapter:
                 face = ray.get(link.serve())
             except ray.exceptions.RayTaskError as error:
                 link.is_done = True
-                raise _ray.own(error) from None
+                raise own(error) from None
             except ray.exceptions.RayActorError as error:
                 link.is_done = True
                 died += is_ours and not link.has_ended()

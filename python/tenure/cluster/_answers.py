@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Escaped", "Face", "Itself", "Method", "Over"]
+__all__ = ["Face", "Itself", "Method", "Over"]
 
 
 class Over:
@@ -13,14 +13,6 @@ class Over:
 
 class Itself:
     """The answer of a method that has returned the resource."""
-
-
-class Escaped(Exception):
-    """The answer of a method that has raised what would end its process."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(error)
-        self.error = error
 
 
 class Method(NamedTuple):

@@ -16,6 +16,7 @@ from typing import Any
 from tenure._native import ResourceLost
 from tenure.cluster import _ray
 from tenure.cluster._answers import Face, Itself, Method, Over
+from tenure.cluster._errors import own
 from tenure.cluster._link import Link
 from tenure.cluster._waiting import awaited, each
 
@@ -173,7 +174,7 @@ class Line:
         """
         exceptions = _ray.imported().exceptions
         if isinstance(error, exceptions.RayTaskError):
-            raise _ray.own(error) from None
+            raise own(error) from None
         if not isinstance(error, exceptions.RayActorError):
             link.cancel(call, self.is_async)
             raise error

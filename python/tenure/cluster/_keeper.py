@@ -28,8 +28,9 @@ from typing import Any
 import tenure
 from tenure import _loops, _native
 from tenure.cluster import _ray
-from tenure.cluster._answers import Escaped, Itself, Method, Over
+from tenure.cluster._answers import Itself, Method, Over
 from tenure.cluster._coroutines import Calls
+from tenure.cluster._errors import carried
 from tenure.cluster._face import face, kind
 from tenure.cluster._recipe import Recipe, unpack
 
@@ -43,9 +44,6 @@ _TOLD = 5.0
 
 _LOOK = 0.02
 """Seconds between two looks at a release that has begun."""
-
-_ENDS = (KeyboardInterrupt, SystemExit)
-"""What ends the process where it is raised, or the loop: it is the caller's, whose resource has raised it."""
 
 _log = logging.getLogger("tenure")
 
@@ -264,10 +262,11 @@ class _Turn:
         return self._is_mine
 
     def __exit__(self, error: type[BaseException] | None, raised: BaseException | None, _: object) -> None:
+        carrier = carried(raised)
         if self._is_mine:
             self._keeper._done(error is not None)
-        if isinstance(raised, _ENDS):
-            raise Escaped(raised) from raised
+        if carrier is not None:
+            raise carrier from raised
 
 
 class BlockingKeeper(_Keeper):

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tenure import _native
-from tenure.cluster._answers import Escaped
 
-__all__ = ["NAMESPACE", "actors", "found", "has_begun", "imported", "links", "own", "session", "task", "task_of"]
+__all__ = ["NAMESPACE", "actors", "found", "has_begun", "imported", "links", "session", "task", "task_of"]
 
 NAMESPACE = "tenure"
 """The namespace of all actors: programs share them whatever their own is."""
@@ -110,16 +109,3 @@ def task_of(call: Any) -> str:
     """The task that a call is, or a stream."""
     found: str = getattr(call, "_generator_ref", call).task_id().hex()
     return found
-
-
-def own(error: Any) -> BaseException:
-    """The exception that the resource has raised, with where that was; Ray's own where it cannot be had."""
-    cause = getattr(error, "cause", None)
-    if isinstance(cause, Escaped):
-        cause = cause.error
-    if not isinstance(cause, BaseException):
-        return error if isinstance(error, BaseException) else RuntimeError(str(error))
-    # The exception is what matters; one may take no notes.
-    with contextlib.suppress(Exception):
-        cause.add_note(f"Raised in an actor of the cluster:\n{error}")
-    return cause

@@ -191,6 +191,23 @@ class Thing:
         finally:
             note(f"stopped {tag}")
 
+    def refuses(self) -> None:
+        raise Refused(404, "not there")
+
+    async def refuses_later(self) -> None:
+        raise Refused(404, "not there")
+
+    def refuses_within(self):
+        yield 1
+        raise Refused(404, "not there")
+
+    def fails_together(self) -> None:
+        raise ExceptionGroup("both", [ValueError(1), KeyError(2)])
+
+    @property
+    def refusal(self) -> None:
+        raise Refused(404, "not there")
+
     def exits(self, error: BaseException) -> None:
         raise error
 
@@ -236,6 +253,15 @@ class Broken(Exception):
     def __init__(self, what: str, number: int) -> None:
         super().__init__(what, number)
         self.number = number
+
+
+class Refused(Exception):
+    """What is not made again from its arguments, and holds what stays in its process."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.part = threading.Lock()
 
 
 @tenure.cache_resource(scope="cluster", ray_options=HERE, on_release=released, show_spinner=False)
@@ -300,6 +326,11 @@ def failing(name: str) -> Thing:
 def exiting(name: str) -> Thing:
     note(f"tried {name}")
     raise SystemExit(f"no {name}")
+
+
+@tenure.cache_resource(scope="cluster", ray_options=HERE, show_spinner=False)
+def refused(name: str) -> Thing:
+    raise Refused(404, name)
 
 
 class Shop:
