@@ -31,13 +31,17 @@ class Calls:
 
     @contextlib.contextmanager
     def begun(self, task: str) -> Iterator[Call]:
-        """A call for as long as it is under way."""
+        """A call for as long as it is under way. One that is cancelled ends without an answer."""
         call = Call(self)
         with self._lock:
             call.is_cancelled = task in self._unknown
             self._calls[task] = call
         try:
             yield call
+        except asyncio.CancelledError:
+            # Where nobody waits for it, Ray would log it in the caller's process as an error that was not handled.
+            if not call.is_cancelled:
+                raise
         finally:
             with self._lock:
                 del self._calls[task]
