@@ -32,7 +32,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from tenure import _native
 from tenure._tasks import ENTERS, Keeper, keep, make, parents, release
@@ -79,7 +79,7 @@ Result = TypeVar("Result")
 class Home(ABC, Generic[Task]):
     """One event loop, as the place where builds, keepers and releases run."""
 
-    meant_for_the_loop: ClassVar[tuple[type[BaseException], ...]]
+    meant_for_the_loop: tuple[type[BaseException], ...]
     """What goes on from a task to whoever runs the loop."""
 
     def __init__(self, key: object) -> None:

@@ -14,6 +14,7 @@ from tenure import _native
 from tenure._native import ResourceLost
 from tenure.cluster import _ray
 from tenure.cluster._answers import Face, Over
+from tenure.cluster._errors import own
 from tenure.cluster._handle import Handle, Line, handle
 from tenure.cluster._link import Link
 from tenure.cluster._recipe import Recipe, pack
@@ -28,6 +29,9 @@ _THREADS = 4
 """How many calls run at a time on the resource of a blocking function, unless `ray_options` say otherwise.
 
 Ray gives each to another thread in turn, so that many of them make each call slower."""
+
+_BEGINS = 10.0
+"""Seconds that whoever ends a resource waits for its actor to begin."""
 
 _BUILDS = 2
 """How many actors may die under a build before it has failed."""
@@ -78,7 +82,7 @@ class Adapter:
                 face = ray.get(link.serve())
             except ray.exceptions.RayTaskError as error:
                 link.is_done = True
-                raise _ray.own(error) from None
+                raise own(error) from None
             except ray.exceptions.RayActorError as error:
                 link.is_done = True
                 died += is_ours and not link.has_ended()
@@ -99,10 +103,9 @@ class Adapter:
         # Outside a program that has connected, this is what Ray does at the first call.
         if not ray.is_initialized():
             ray.init()
-        try:
-            return ray.get_actor(name, namespace=_ray.NAMESPACE), False
-        except ValueError:
-            pass
+        there = _ray.found(name)
+        if there is not None:
+            return there, False
         from tenure.cluster._keeper import actor_class
 
         packed = pack(self._cached(), Recipe(self._name, self.func, self.settings, args, kwargs))
@@ -116,10 +119,10 @@ class Adapter:
             return made.remote(packed), True
         except ValueError as error:
             # Another program was quicker, or an option cannot be.
-            try:
-                return ray.get_actor(name, namespace=_ray.NAMESPACE), False
-            except ValueError:
+            there = _ray.found(name)
+            if there is None:
                 raise error from None
+            return there, False
 
     def _handle(self, link: Link, face: Face, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Handle:
         made = handle(Line(link, face, self._name, self._is_async, functools.partial(self._again, args, kwargs)))
@@ -127,7 +130,7 @@ class Adapter:
         return made
 
     def _gone(self, link: Link, made: Handle) -> None:
-        if not link.is_done and not link.has_ended():
+        if link.is_present() and not link.has_ended():
             _log.warning("the resource of %s was lost with its actor; the next call builds it anew", self._name)
         link.is_done = True
         self._discard(made)
@@ -138,7 +141,7 @@ class Adapter:
         if cached is None:
             raise ResourceLost(f"the resource of {self._name} has ended, and so has the function. Call it anew")
         kept = cached.peek(*args, **kwargs)
-        if isinstance(kept, Handle) and kept._tenure.link.is_done:
+        if isinstance(kept, Handle) and not kept._tenure.link.is_present():
             self._discard(kept)
         return cached(*args, **kwargs)
 
@@ -168,7 +171,14 @@ class Adapter:
         ray = _ray.imported()
         if not ray.is_initialized():
             return
-        for it in [actor.end.remote(how, None) for actor in _ray.actors(name)]:
+        asked = [(actor, actor.end.remote(how, None)) for actor in _ray.actors(name)]
+        if not asked:
+            return
+        late = ray.wait([ending for _, ending in asked], num_returns=len(asked), timeout=_BEGINS)[1]
+        for actor, ending in asked:
+            # Nothing is there to be released, and nobody knows when a node will have room for it.
+            if ending in late and not _ray.has_begun(actor):
+                ray.kill(actor, no_restart=True)
             # One that is gone meanwhile has ended.
             with contextlib.suppress(ray.exceptions.RayActorError):
-                ray.get(it)
+                ray.get(ending)

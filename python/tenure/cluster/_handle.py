@@ -16,6 +16,7 @@ from typing import Any
 from tenure._native import ResourceLost
 from tenure.cluster import _ray
 from tenure.cluster._answers import Face, Itself, Method, Over
+from tenure.cluster._errors import own
 from tenure.cluster._link import Link
 from tenure.cluster._waiting import awaited, each
 
@@ -38,10 +39,11 @@ class Line:
         """What a method gives."""
         while True:
             link = self._present()
+            call = link.call.remote(name, *args, **kwargs)
             try:
-                answer = _get(link.call.remote(name, *args, **kwargs))
+                answer = _get(call)
             except BaseException as error:
-                self._failed(link, error)
+                self._failed(link, call, error)
                 continue
             kind = answer.__class__
             if kind is Over:
@@ -53,7 +55,6 @@ class Line:
 
     def stream(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
         """The items that a method gives, one by one."""
-        cancel = _ray.imported().cancel
         has_begun = False
         while True:
             link = self._present()
@@ -68,20 +69,18 @@ class Line:
                     yield item
                 else:
                     return
-            except GeneratorExit:
-                cancel(items)
-                raise
             except BaseException as error:
-                self._failed(link, error, has_begun)
+                self._failed(link, items, error, has_begun)
 
     def attribute(self, handle: Handle, name: str) -> Any:
         """The value of an attribute, or a method."""
         while True:
             link = self._present()
+            call = link.actor.attribute.remote(name)
             try:
-                answer = _get(link.actor.attribute.remote(name))
+                answer = _get(call)
             except BaseException as error:
-                self._failed(link, error)
+                self._failed(link, call, error)
                 continue
             if answer.__class__ is Over:
                 link.is_done = True
@@ -91,7 +90,7 @@ class Line:
             return handle if answer.__class__ is Itself else answer
 
     def _present(self) -> Link:
-        if self.link.is_done:
+        if not self.link.is_present():
             self.link = self._renewed()(self)._tenure.link
         return self.link
 
@@ -101,10 +100,11 @@ class Line:
         """What a method gives."""
         while True:
             link = await self._present_async()
+            call = link.call.remote(name, *args, **kwargs)
             try:
-                answer = await _got(link.call.remote(name, *args, **kwargs))
+                answer = await _got(call)
             except BaseException as error:
-                self._failed(link, error)
+                self._failed(link, call, error)
                 continue
             kind = answer.__class__
             if kind is Over:
@@ -116,7 +116,6 @@ class Line:
 
     async def stream_async(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncIterator[Any]:
         """The items that a method gives, one by one."""
-        cancel = _ray.imported().cancel
         has_begun = False
         while True:
             link = await self._present_async()
@@ -131,20 +130,18 @@ class Line:
                     yield item
                 else:
                     return
-            except GeneratorExit:
-                cancel(items)
-                raise
             except BaseException as error:
-                self._failed(link, error, has_begun)
+                self._failed(link, items, error, has_begun)
 
     async def attribute_async(self, handle: Handle, name: str) -> Any:
         """The value of an attribute."""
         while True:
             link = await self._present_async()
+            call = link.actor.attribute.remote(name)
             try:
-                answer = await _got(link.actor.attribute.remote(name))
+                answer = await _got(call)
             except BaseException as error:
-                self._failed(link, error)
+                self._failed(link, call, error)
                 continue
             if answer.__class__ is Over:
                 link.is_done = True
@@ -154,7 +151,7 @@ class Line:
             return handle if answer.__class__ is Itself else answer
 
     async def _present_async(self) -> Link:
-        if self.link.is_done:
+        if not self.link.is_present():
             given = self._renewed()(self)
             found = await given if self.is_async else given
             self.link = found._tenure.link
@@ -170,16 +167,26 @@ class Line:
             )
         return self._again
 
-    def _failed(self, link: Link, error: BaseException, has_begun: bool = False) -> None:
-        """Raises what a failed call is for its caller, unless it was not run: then it is to be made again."""
+    def _failed(self, link: Link, call: Any, error: BaseException, has_begun: bool = False) -> None:
+        """Raises what a failed call is for its caller, unless it was not run: then it is to be made again.
+
+        Where it has not failed itself, nobody waits for it any more: it is cancelled there.
+        """
         exceptions = _ray.imported().exceptions
         if isinstance(error, exceptions.RayTaskError):
-            raise _ray.own(error) from None
+            raise own(error) from None
         if not isinstance(error, exceptions.RayActorError):
+            link.cancel(call, self.is_async)
             raise error
         link.is_done = True
         if link.has_ended() and not has_begun:
             return
+        if not link.is_watched:
+            raise ResourceLost(
+                f"the resource of {self.name} has ended, before this call or with its actor while it was under way: "
+                "this handle came from another process, and is not told which. So the call may have run or not. Call "
+                f"{self.name} in the program that has it, and pass the handle on that it gives"
+            ) from error
         raise ResourceLost(
             f"the resource of {self.name} was lost with its actor while this call was under way, so the call may have "
             "run or not. The next one has the resource built anew: make the call again if that does no harm"
@@ -239,14 +246,7 @@ def _get(reference: Any) -> Any:
 
 
 async def _got(reference: Any) -> Any:
-    try:
-        return await awaited(reference.future())
-    except Exception:
-        raise
-    except BaseException:
-        # Whoever is cancelled here would have had the method cancelled too.
-        _ray.imported().cancel(reference)
-        raise
+    return await awaited(reference.future())
 
 
 # --- the class of a handle ----------------------------------------------------------------------------

@@ -22,12 +22,15 @@ import logging
 import threading
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import tenure
-from tenure import _native
+from tenure import _loops, _native
 from tenure.cluster import _ray
 from tenure.cluster._answers import Itself, Method, Over
+from tenure.cluster._coroutines import Calls
+from tenure.cluster._errors import carried
 from tenure.cluster._face import face, kind
 from tenure.cluster._recipe import Recipe, unpack
 
@@ -173,7 +176,7 @@ class _Keeper:
             self._stirred.wait(None if self._had_users else _FIRST_USER)
         try:
             self._release_all()
-        except Exception:
+        except BaseException:
             _log.exception("an actor of the cluster could not release what it holds")
         self._tell()
         with self._lock:
@@ -258,9 +261,12 @@ class _Turn:
     def __enter__(self) -> bool:
         return self._is_mine
 
-    def __exit__(self, error: type[BaseException] | None, _: object, __: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, raised: BaseException | None, _: object) -> None:
+        carrier = carried(raised)
         if self._is_mine:
             self._keeper._done(error is not None)
+        if carrier is not None:
+            raise carrier from raised
 
 
 class BlockingKeeper(_Keeper):
@@ -269,7 +275,7 @@ class BlockingKeeper(_Keeper):
     def __init__(self, packed: bytes) -> None:
         super().__init__(packed)
         self._ended = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls = Calls()
 
     def watch(self) -> None:
         """Answers when everything is released."""
@@ -293,10 +299,10 @@ class BlockingKeeper(_Keeper):
         with _Turn(self) as is_mine:
             if not is_mine:
                 return Over()
-            with self._lease() as resource:
+            with self._calls.begun(_ray.task()) as call, self._lease() as resource:
                 given = getattr(resource, name)(*args, **kwargs)
                 if inspect.isawaitable(given):
-                    given = asyncio.run_coroutine_threadsafe(_awaited(given), self._on_loop()).result()
+                    given = call.awaited(given)
                 return self._answer(resource, name, given)
 
     def stream(self, name: str, /, *args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -305,10 +311,10 @@ class BlockingKeeper(_Keeper):
             if not is_mine:
                 yield Over()
                 return
-            with self._lease() as resource:
+            with self._calls.begun(_ray.task()) as call, self._lease() as resource:
                 items = getattr(resource, name)(*args, **kwargs)
                 if hasattr(items, "__aiter__"):
-                    items = self._items(items)
+                    items = call.items(items)
                 # Not `yield from`: what Ray sends is not for the resource.
                 with contextlib.ExitStack() as stack:
                     if inspect.isgenerator(items):
@@ -332,26 +338,9 @@ class BlockingKeeper(_Keeper):
         self._stirred.set()
         return self._left(user)
 
-    def _on_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop on which the coroutines of a blocking function's resource run."""
-        with self._making:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="tenure cluster loop", daemon=True).start()
-            return self._loop
-
-    def _items(self, items: Any) -> Iterator[Any]:
-        iterator = items.__aiter__()
-        try:
-            while True:
-                try:
-                    step = asyncio.run_coroutine_threadsafe(_awaited(iterator.__anext__()), self._on_loop())
-                    yield step.result()
-                except StopAsyncIteration:
-                    return
-        finally:
-            if hasattr(iterator, "aclose"):
-                asyncio.run_coroutine_threadsafe(iterator.aclose(), self._on_loop()).result()
+    def cancel(self, task: str) -> None:
+        """Cancels what the call awaits that is this task."""
+        self._calls.cancel(task)
 
     def _release_all(self) -> None:
         tenure.shutdown()
@@ -366,15 +355,17 @@ class AsyncKeeper(_Keeper):
     def __init__(self, packed: bytes) -> None:
         super().__init__(packed)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended: asyncio.Event | None = None
+        self._ended: Future[None] = Future()
 
     async def watch(self) -> None:
         """Answers when everything is released."""
-        await self._here().wait()
+        await asyncio.shield(asyncio.wrap_future(self._ended))
 
     async def serve(self, watch: list[Any]) -> Any:
         """Builds the resource, if it is not there, for a user who watches; gives its outside."""
-        self._here()
+        self._loop = asyncio.get_running_loop()
+        # Ray runs the loop, and nobody whom an exit could reach: it is the caller's.
+        _loops.home().meant_for_the_loop = ()
         with _Turn(self) as is_mine:
             if not is_mine:
                 return Over()
@@ -405,12 +396,17 @@ class AsyncKeeper(_Keeper):
                 return
             async with self._lease() as resource:
                 items = getattr(resource, name)(*args, **kwargs)
-                if hasattr(items, "__aiter__"):
-                    async for item in items:
-                        yield item
-                else:
-                    for item in items:
-                        yield item
+                async with contextlib.AsyncExitStack() as stack:
+                    if inspect.isasyncgen(items):
+                        await stack.enter_async_context(contextlib.aclosing(items))
+                    elif inspect.isgenerator(items):
+                        stack.enter_context(contextlib.closing(items))
+                    if hasattr(items, "__aiter__"):
+                        async for item in items:
+                            yield item
+                    else:
+                        for item in items:
+                            yield item
 
     async def attribute(self, name: str) -> Any:
         """Reads an attribute, or says that it is a method."""
@@ -428,32 +424,26 @@ class AsyncKeeper(_Keeper):
         self._stirred.set()
         return self._left(user)
 
-    def _here(self) -> asyncio.Event:
-        if self._ended is None:
-            self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
-        return self._ended
-
     def _release_all(self) -> None:
         if self._loop is not None:
             asyncio.run_coroutine_threadsafe(tenure.shutdown_async(), self._loop).result()
 
     def _tell(self) -> None:
-        if self._loop is not None and self._ended is not None:
-            self._loop.call_soon_threadsafe(self._ended.set)
+        self._ended.set_result(None)
 
 
-async def _awaited(it: Any) -> Any:
-    return await it
+_GROUPS: dict[type[_Keeper], dict[str, int]] = {
+    AsyncKeeper: {"watch": 1, "end": 2},
+    BlockingKeeper: {"watch": 1, "serve": 4, "end": 2, "cancel": 1},
+}
+"""What takes no place of the resource's calls, and how many of it run at a time: those that watch need one in all, and
+whoever ends something waits neither for calls nor, where those have threads, for builds."""
 
 
 @functools.cache
 def actor_class(is_async: bool) -> Any:
     """The class of actors for async or for blocking functions, as Ray makes them."""
-    ray = _ray.imported()
-    if is_async:
-        return ray.remote(AsyncKeeper)
-    # Those that watch need one thread in all, and whoever ends something waits neither for calls nor for builds.
-    groups = {"watch": 1, "serve": 4, "end": 2}
-    for name in groups:
-        ray.method(concurrency_group=name)(getattr(BlockingKeeper, name))
-    return ray.remote(concurrency_groups=groups)(BlockingKeeper)
+    keeper = AsyncKeeper if is_async else BlockingKeeper
+    for name in _GROUPS[keeper]:
+        _ray.imported().method(concurrency_group=name)(getattr(keeper, name))
+    return _ray.imported().remote(concurrency_groups=_GROUPS[keeper])(keeper)

@@ -12,7 +12,10 @@ __all__ = ["Link"]
 
 
 class Link:
-    """The link of one process to one actor, which watches it once, however often it comes and goes."""
+    """The link of one process to one actor, which watches it once, however often it comes and goes.
+
+    It is of one session of Ray's. Where that is over nothing can be asked on it any more, and its end was told by Ray.
+    """
 
     def __init__(self, actor: Any, watches: bool = True) -> None:
         self.actor = actor
@@ -20,12 +23,18 @@ class Link:
         self.stream = actor.stream.options(num_returns="streaming", _generator_backpressure_num_objects=16)
         self.is_done = False
         """Whether the next call has to find the present actor first."""
+        self._session = _ray.session()
+        self.is_watched = watches
+        """Whether its end is told here."""
         self._watch: Any = None
         self._told: Any = None
         self._handles: weakref.WeakKeyDictionary[Any, Callable[[Link, Any], object]] = weakref.WeakKeyDictionary()
         if watches:
             self._watch = actor.watch.remote()
             self._told = self._watch.future()
+            for key, it in list(_ray.links.items()):
+                if it._session != self._session:
+                    del _ray.links[key]
             _ray.links[actor._actor_id.hex()] = self
             self._told.add_done_callback(lambda _: self._gone())
 
@@ -33,7 +42,24 @@ class Link:
     def to(cls, actor: Any) -> Link:
         """The link of this process to an actor."""
         found: Link | None = _ray.links.get(actor._actor_id.hex())
-        return found or cls(actor)
+        return found if found is not None and found.is_of_now() else cls(actor)
+
+    def is_of_now(self) -> bool:
+        """Whether Ray's session is the one that it was made in."""
+        return self._session == _ray.session()
+
+    def is_present(self) -> bool:
+        """Whether calls can go this way."""
+        return not self.is_done and self.is_of_now()
+
+    def cancel(self, call: Any, is_async: bool) -> None:
+        """Cancels a call, or a stream, for which nobody waits any more."""
+        if not self.is_of_now():
+            return
+        _ray.imported().cancel(call)
+        if not is_async:
+            # Ray cannot: a thread is in it.
+            self.actor.cancel.remote(_ray.task_of(call))
 
     def serve(self) -> Any:
         """A reference to the outside of the resource, which is built where it is not there."""
@@ -48,7 +74,9 @@ class Link:
             self._gone()
 
     def _gone(self) -> None:
-        _ray.links.pop(self.actor._actor_id.hex(), None)
+        key = self.actor._actor_id.hex()
+        if _ray.links.get(key) is self:
+            del _ray.links[key]
         handles = list(self._handles.items())
         self._handles.clear()
         for handle, gone in handles:
@@ -62,7 +90,8 @@ class Link:
 
     def begin_to_end(self, how: str) -> Any:
         """Begins to leave the actor: a reference for `finish_end`, or None where that was done."""
-        if self.is_done or self._watch is None:
+        if not self.is_present() or self._watch is None:
+            self.is_done = True
             return None
         self.is_done = True
         if self._told.done():

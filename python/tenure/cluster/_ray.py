@@ -10,13 +10,16 @@ from typing import Any
 
 from tenure import _native
 
-__all__ = ["NAMESPACE", "actors", "imported", "links", "own"]
+__all__ = ["NAMESPACE", "actors", "found", "has_begun", "imported", "links", "session", "task", "task_of"]
 
 NAMESPACE = "tenure"
 """The namespace of all actors: programs share them whatever their own is."""
 
 links: dict[str, Any] = {}
 """The links of this process to actors that are not known to be over, by the actor, which are left at its end."""
+
+_PAUSES = (0.01, 0.1, 0.5, 1.0)
+"""Seconds between two looks for an actor where Ray has failed to look."""
 
 _ray: Any = None
 
@@ -43,27 +46,66 @@ def _leave() -> None:
     if not _ray.is_initialized():
         return
     until = time.monotonic() + _native.shutdown_timeout()
-    for link, ending in [(it, it.begin_to_end("leave")) for it in list(links.values())]:
-        if ending is not None:
-            link.finish_end(ending, "leave", max(0.0, until - time.monotonic()))
+    begun = []
+    # One that cannot be left keeps no other from it.
+    for link in list(links.values()):
+        with contextlib.suppress(Exception):
+            begun.append((link, link.begin_to_end("leave")))
+    for link, ending in begun:
+        with contextlib.suppress(Exception):
+            if ending is not None:
+                link.finish_end(ending, "leave", max(0.0, until - time.monotonic()))
 
 
 def actors(prefix: str) -> Iterator[Any]:
     """The actors whose names begin with this. Those that end meanwhile are left out."""
     for it in _ray.util.list_named_actors(all_namespaces=True):
         if it["namespace"] == NAMESPACE and it["name"].startswith(prefix):
-            try:
-                yield _ray.get_actor(it["name"], namespace=NAMESPACE)
-            except ValueError:
-                continue
+            actor = found(it["name"])
+            if actor is not None:
+                yield actor
 
 
-def own(error: Any) -> BaseException:
-    """The exception that the resource has raised, with where that was; Ray's own where it cannot be had."""
-    cause = getattr(error, "cause", None)
-    if not isinstance(cause, BaseException):
-        return error if isinstance(error, BaseException) else RuntimeError(str(error))
-    # The exception is what matters; one may take no notes.
-    with contextlib.suppress(Exception):
-        cause.add_note(f"Raised in an actor of the cluster:\n{error}")
-    return cause
+def found(name: str) -> Any:
+    """The actor of this name; None where there is none."""
+    for pause in _PAUSES:
+        try:
+            return _ray.get_actor(name, namespace=NAMESPACE)
+        except ValueError:
+            return None
+        except AssertionError:
+            # Within Ray, where the program that made the actor ends at this moment, and the actor may end with it.
+            time.sleep(pause)
+    return None
+
+
+def has_begun(actor: Any) -> bool:
+    """Whether an actor has a process, or is not known to have none."""
+    try:
+        from ray._private.state import actors as states
+
+        state = states(actor_id=actor._actor_id.hex()).get("State")
+    except Exception:
+        return True
+    return state not in ("DEPENDENCIES_UNREADY", "PENDING_CREATION")
+
+
+def session() -> str | None:
+    """What tells Ray's present session from others; None where there is none."""
+    ray = imported()
+    if not ray.is_initialized():
+        return None
+    found: str = ray.get_runtime_context().get_worker_id()
+    return found
+
+
+def task() -> str:
+    """The task that runs here, in an actor."""
+    found: str = imported().get_runtime_context().get_task_id()
+    return found
+
+
+def task_of(call: Any) -> str:
+    """The task that a call is, or a stream."""
+    found: str = getattr(call, "_generator_ref", call).task_id().hex()
+    return found

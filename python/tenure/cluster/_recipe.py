@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from tenure._native import ScopeError
 from tenure.cluster import _ray
 
 __all__ = ["Recipe", "pack", "unpack"]
+
+_log = logging.getLogger("tenure")
 
 
 class Recipe(NamedTuple):
@@ -22,9 +26,9 @@ class Recipe(NamedTuple):
 
 
 def pack(cached: Any, recipe: Recipe) -> bytes:
-    """A recipe as bytes. A function that can be imported goes by its name, any other with its code."""
+    """A recipe as bytes. A function that can be imported goes by its name and its mark, any other with its code."""
     place = _place(cached, recipe.func)
-    what = place or (recipe.func, dict(recipe.settings))
+    what = (*place, _mark(cached, recipe.args, recipe.kwargs)) if place else (recipe.func, dict(recipe.settings))
     packed: bytes = _ray.imported().cloudpickle.dumps((recipe.name, what, recipe.args, recipe.kwargs))
     return packed
 
@@ -48,17 +52,22 @@ def _at(module: Any, qualname: str) -> Any:
     return getattr(found, "__func__", found) if isinstance(found, (staticmethod, classmethod)) else found
 
 
+def _mark(cached: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """The digest of the function, its code and its settings, which the names of its actors begin with."""
+    name: str = cached._actor(*args, **kwargs)
+    return name.rpartition("-")[0]
+
+
 def unpack(packed: bytes) -> Recipe:
     """The recipe that was packed elsewhere.
 
-    Raises ImportError where its module is not here.
+    Raises ImportError where its module is not here, or is another version of it.
     """
     from importlib import import_module
 
     name, what, args, kwargs = _ray.imported().cloudpickle.loads(packed)
-    func, settings = what
-    if isinstance(func, str):
-        module, qualname = what
+    if isinstance(what[0], str):
+        module, qualname, mark = what
         try:
             cached = _at(import_module(module), qualname)
         except (ImportError, AttributeError) as error:
@@ -67,6 +76,28 @@ def unpack(packed: bytes) -> Recipe:
                 'with ray.init(runtime_env={"working_dir": "."}), or install it on the nodes'
             )
             raise ImportError(text, name=module) from error
-        adapter = cached._cluster
-        func, settings = adapter.func, adapter.settings
+        _check(name, module, mark, cached, args, kwargs)
+        what = (cached._cluster.func, cached._cluster.settings)
+    func, settings = what
     return Recipe(name, func, settings, args, kwargs)
+
+
+def _check(name: str, module: str, mark: str, cached: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Refuses what has been imported where it is not what the caller has."""
+    try:
+        is_the_same = _mark(cached, args, kwargs) == mark
+    except ScopeError:
+        _log.warning(
+            "%s was imported in an actor that has no TENURE_FLEET_SECRET, and so cannot tell whether that is the same "
+            "version as in the program that calls it",
+            name,
+        )
+        return
+    if not is_the_same:
+        text = (
+            f"{name} is not the same in the actor, which has imported {module} as it is on its node now, as in the "
+            "program that calls it: its code, its settings or what it closes over differ, or TENURE_FLEET_SECRET does. "
+            'Give the nodes the version that the program runs, as ray.init(runtime_env={"working_dir": "."}) does, '
+            "or start the program again where it is the older one"
+        )
+        raise ImportError(text, name=module)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import ray
 import trio
-from works import Broken, client, counted, lines, reached
+from works import LOST, Broken, client, counted, lines, narrow, reached
 
 
 async def main() -> None:
@@ -54,3 +55,35 @@ def test_d4_a_call_that_is_cancelled_is_cancelled_there() -> None:
 
     asyncio.run(cancelled())
     reached("cancelled")
+
+
+@ray.remote(num_cpus=0)
+class User:
+    """Another process that keeps a handle."""
+
+    def ask(self, number: int) -> int:
+        async def asked() -> int:
+            return await (await narrow("pipe")).ask(number)
+
+        return asyncio.run(asked())
+
+
+def test_d4_those_who_have_a_handle_take_no_place_of_its_calls() -> None:
+    users = [User.remote() for _ in range(3)]
+    for _ in range(2):
+        assert [ray.get(it.ask.remote(1), timeout=LOST) for it in users] == [2, 2, 2]
+
+
+def test_d4_a_clear_waits_for_no_place() -> None:
+    async def main() -> None:
+        it = await narrow("pipe")
+        held = asyncio.ensure_future(it.held())
+        await asyncio.to_thread(reached, "held")
+        await asyncio.to_thread(narrow.clear)
+        assert not held.done()
+        held.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await held
+        assert await (await narrow("pipe")).ask(1) == 2
+
+    asyncio.run(main())

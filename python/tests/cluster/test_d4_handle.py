@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 import ray
-from works import Broken, Shop, call_until_it_fails, counted, reached, thing, torn_down
+from works import Broken, Refused, Shop, call_until_it_fails, counted, reached, refused, thing, torn_down
 
 import tenure
 
@@ -43,6 +43,26 @@ def test_d4_exceptions_are_the_resource_s_own() -> None:
     assert "in fail" in caught.value.__notes__[0]
     with pytest.raises(KeyError):
         thing("pump")["z"]
+
+
+def test_d4_exceptions_that_pickle_cannot_make_again_are_the_resource_s_own_too() -> None:
+    it = thing("pump")
+    for call in (
+        it.refuses,
+        lambda: asyncio.run(it.refuses_later()),
+        lambda: list(it.refuses_within()),
+        lambda: it.refusal,
+        lambda: refused("not there"),
+    ):
+        with pytest.raises(Refused) as caught:
+            call()
+        assert (str(caught.value), caught.value.code) == ("404: not there", 404)
+        # What cannot leave its process has stayed there.
+        assert not hasattr(caught.value, "part")
+        assert "Raised in an actor of the cluster" in caught.value.__notes__[0]
+    with pytest.raises(ExceptionGroup) as group:
+        it.fails_together()
+    assert [type(error) for error in group.value.exceptions] == [ValueError, KeyError]
 
 
 def test_d4_generators_stream() -> None:
@@ -118,8 +138,9 @@ def test_d4_handles_are_passed_to_tasks_and_back() -> None:
 def test_d4_a_passed_handle_says_when_its_resource_has_ended() -> None:
     back = pickle.loads(pickle.dumps(thing("pump")))
     thing.clear()
-    with pytest.raises(tenure.ResourceLost, match="Call works.thing|was lost"):
-        call_until_it_fails(back)
+    for _ in range(2):
+        with pytest.raises(tenure.ResourceLost, match="has ended.*came from another process.*Call works.thing"):
+            call_until_it_fails(back)
 
 
 def test_d4_what_is_entered_or_yielded_is_torn_down_there() -> None:

@@ -168,6 +168,56 @@ class Thing:
         for it in range(until):
             yield it
 
+    async def waits(self, tag: str) -> None:
+        note(f"began {tag}")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            note(f"stopped {tag}")
+
+    async def endless(self, tag: str):
+        note(f"began {tag}")
+        try:
+            yield tag
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            note(f"stopped {tag}")
+
+    def steady(self, tag: str):
+        try:
+            while True:
+                yield tag
+        finally:
+            note(f"stopped {tag}")
+
+    def refuses(self) -> None:
+        raise Refused(404, "not there")
+
+    async def refuses_later(self) -> None:
+        raise Refused(404, "not there")
+
+    def refuses_within(self):
+        yield 1
+        raise Refused(404, "not there")
+
+    def fails_together(self) -> None:
+        raise ExceptionGroup("both", [ValueError(1), KeyError(2)])
+
+    @property
+    def refusal(self) -> None:
+        raise Refused(404, "not there")
+
+    def exits(self, error: BaseException) -> None:
+        raise error
+
+    async def exits_later(self, error: BaseException) -> None:
+        raise error
+
+    def exits_within(self, error: BaseException):
+        yield 1
+        raise error
+
     @property
     def title(self) -> str:
         return self.name.title()
@@ -203,6 +253,15 @@ class Broken(Exception):
     def __init__(self, what: str, number: int) -> None:
         super().__init__(what, number)
         self.number = number
+
+
+class Refused(Exception):
+    """What is not made again from its arguments, and holds what stays in its process."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.part = threading.Lock()
 
 
 @tenure.cache_resource(scope="cluster", ray_options=HERE, on_release=released, show_spinner=False)
@@ -263,6 +322,17 @@ def failing(name: str) -> Thing:
     return Thing(name)
 
 
+@tenure.cache_resource(scope="cluster", ray_options=HERE, show_spinner=False)
+def exiting(name: str) -> Thing:
+    note(f"tried {name}")
+    raise SystemExit(f"no {name}")
+
+
+@tenure.cache_resource(scope="cluster", ray_options=HERE, show_spinner=False)
+def refused(name: str) -> Thing:
+    raise Refused(404, name)
+
+
 class Shop:
     """A class with a method whose resource lives in the cluster."""
 
@@ -285,8 +355,8 @@ class Client:
         return self.name
 
     async def held(self) -> None:
-        await ledger().note.remote("held")
         try:
+            await ledger().note.remote("held")
             await asyncio.Event().wait()
         finally:
             ledger().note.remote("cancelled")
@@ -294,6 +364,31 @@ class Client:
     async def count(self, until: int):
         for it in range(until):
             yield it
+
+    async def endless(self, tag: str):
+        try:
+            yield tag
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ledger().note.remote(f"stopped {tag}")
+
+    def steady(self, tag: str):
+        try:
+            while True:
+                yield tag
+        finally:
+            ledger().note.remote(f"stopped {tag}")
+
+    def exits(self, error: BaseException) -> None:
+        raise error
+
+    async def exits_later(self, error: BaseException) -> None:
+        raise error
+
+    async def exits_within(self, error: BaseException):
+        yield 1
+        raise error
 
     async def fail(self) -> None:
         raise Broken("a pipe", 8)
@@ -310,3 +405,14 @@ async def released_async(client: Client, cause: str) -> None:
 async def client(name: str) -> Client:
     await ledger().note.remote(f"built {name}")
     return Client(name)
+
+
+@tenure.cache_resource(scope="cluster", ray_options={"num_cpus": 0, "max_concurrency": 1}, show_spinner=False)
+async def narrow(name: str) -> Client:
+    return Client(name)
+
+
+@tenure.cache_resource(scope="cluster", ray_options=HERE, show_spinner=False)
+async def exiting_async(name: str) -> Client:
+    await ledger().note.remote(f"tried {name}")
+    raise SystemExit(f"no {name}")
