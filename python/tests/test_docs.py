@@ -19,6 +19,7 @@ FRAMEWORKS = {
     "streamlit": "make test-streamlit-one",
     "fastapi": "make test-frameworks",
     "trio": "make test-python",
+    "prometheus_client": "make test-python",
     "ray": "make test-cluster",
 }
 """What a page may use, and where it runs then."""
