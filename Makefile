@@ -182,7 +182,7 @@ test: | python-found ## every test once: Rust, models, one Python, the newest St
 test-versions: | python-found ## the same Python tests on the other Pythons, and the oldest Streamlit
 	@for minor in $(FETCHED_PYTHONS); do $(MAKE) python-$$minor || true; done
 	@echo "$@: the tests on $$(scripts/find-python --all 2>/dev/null | sed '/^$(PYVER) /d; s/ .*/,/' | xargs)" \
-		"and Streamlit $(STREAMLIT_OLDEST), two at a time; about twenty minutes on two cores, builds included"
+		"and Streamlit $(STREAMLIT_OLDEST), two at a time; about a quarter of an hour on two cores, builds included"
 	@$(MAKE) test-streamlit-ready STREAMLIT=$(STREAMLIT_OLDEST)
 	@scripts/find-python --all | sed '/^$(PYVER) /d' | while read -r minor path; do \
 		$(MAKE) test-python-ready PYTHON=$$path </dev/null || exit 1; \
