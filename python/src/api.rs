@@ -67,7 +67,6 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     tasks::register(module)?;
     module.add_function(wrap_pyfunction!(supersede_modules, module)?)?;
     module.add_function(wrap_pyfunction!(hosts::register_host, module)?)?;
-    module.add_function(wrap_pyfunction!(figures, module)?)?;
     module.add_function(wrap_pyfunction!(functions, module)?)?;
     module.add_function(wrap_pyfunction!(exposition, module)?)?;
     module.add_function(wrap_pyfunction!(fleet_members, module)?)?;
@@ -236,34 +235,36 @@ fn supersede_modules(names: &Bound<'_, PyFrozenSet>) {
     process::engine().release_where(&is_outdated, Cause::Superseded);
 }
 
-/// The figures of all functions of this process together, by name.
+/// The figures of all functions of this process together by their names, those of each, all of them as a table, and as
+/// JSON: one look at one moment.
 #[pyfunction]
-fn figures(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let figures = py.detach(|| process::engine().figures());
-    let dict = PyDict::new(py);
-    for (name, number) in [
-        ("functions", figures.functions),
-        ("entries", figures.entries),
-        ("hits", figures.hits),
-        ("misses", figures.misses),
-        ("builds", figures.builds),
-        ("failures", figures.failures),
-        ("weight", figures.weight),
-    ] {
-        dict.set_item(name, number)?;
-    }
-    Ok(dict)
-}
-
-/// The figures of each function by its name, all of them as a table, and as JSON.
-#[pyfunction]
-fn functions(py: Python<'_>) -> (Vec<(String, info::Info)>, String, String) {
+fn functions(py: Python<'_>) -> PyResult<FunctionsTuple<'_>> {
     let report = py.detach(|| process::engine().info());
+    let sum = report.sum();
+    let all = PyDict::new(py);
+    for (name, number) in [
+        ("functions", sum.functions),
+        ("entries", sum.entries),
+        ("hits", sum.hits),
+        ("misses", sum.misses),
+        ("builds", sum.builds),
+        ("failures", sum.failures),
+        ("weight", sum.weight),
+    ] {
+        all.set_item(name, number)?;
+    }
     let (table, json) = (report.to_string(), report.to_json());
     let functions = report.functions.into_iter();
     let functions = functions.map(|(name, info)| (name.to_string(), info::Info::new(info)));
-    (functions.collect(), table, json)
+    Ok((all, functions.collect(), table, json))
 }
+
+type FunctionsTuple<'py> = (
+    Bound<'py, PyDict>,
+    Vec<(String, info::Info)>,
+    String,
+    String,
+);
 
 /// The figures of all functions in the text format of Prometheus.
 #[pyfunction]

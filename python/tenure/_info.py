@@ -114,8 +114,8 @@ def info(*, fleet: bool = False, timeout: float = 2.0) -> ProcessInfo | FleetInf
     True
     """
     if not fleet:
-        by_function, table, as_json = _native.functions()
-        return ProcessInfo(**_native.figures(), by_function=tuple(by_function), _table=table, _json=as_json)
+        figures, by_function, table, as_json = _native.functions()
+        return ProcessInfo(**figures, by_function=tuple(by_function), _table=table, _json=as_json)
     members = []
     for name, is_this, host, pid, told, behind, lag in _native.fleet_members(timeout):
         figures = json.loads(told)
