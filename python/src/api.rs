@@ -67,8 +67,8 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     tasks::register(module)?;
     module.add_function(wrap_pyfunction!(supersede_modules, module)?)?;
     module.add_function(wrap_pyfunction!(hosts::register_host, module)?)?;
-    module.add_function(wrap_pyfunction!(functions, module)?)?;
-    module.add_function(wrap_pyfunction!(exposition, module)?)?;
+    module.add_class::<info::Report>()?;
+    module.add_function(wrap_pyfunction!(report, module)?)?;
     module.add_function(wrap_pyfunction!(fleet_members, module)?)?;
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
     module.add_function(wrap_pyfunction!(get_host, module)?)?;
@@ -235,42 +235,10 @@ fn supersede_modules(names: &Bound<'_, PyFrozenSet>) {
     process::engine().release_where(&is_outdated, Cause::Superseded);
 }
 
-/// The figures of all functions of this process together by their names, those of each, all of them as a table, and as
-/// JSON: one look at one moment.
+/// The figures of all functions of this process, by one look at one moment.
 #[pyfunction]
-fn functions(py: Python<'_>) -> PyResult<FunctionsTuple<'_>> {
-    let report = py.detach(|| process::engine().info());
-    let sum = report.sum();
-    let all = PyDict::new(py);
-    for (name, number) in [
-        ("functions", sum.functions),
-        ("entries", sum.entries),
-        ("hits", sum.hits),
-        ("misses", sum.misses),
-        ("builds", sum.builds),
-        ("failures", sum.failures),
-        ("weight", sum.weight),
-    ] {
-        all.set_item(name, number)?;
-    }
-    let (table, json) = (report.to_string(), report.to_json());
-    let functions = report.functions.into_iter();
-    let functions = functions.map(|(name, info)| (name.to_string(), info::Info::new(info)));
-    Ok((all, functions.collect(), table, json))
-}
-
-type FunctionsTuple<'py> = (
-    Bound<'py, PyDict>,
-    Vec<(String, info::Info)>,
-    String,
-    String,
-);
-
-/// The figures of all functions in the text format of Prometheus.
-#[pyfunction]
-fn exposition(py: Python<'_>) -> String {
-    let report = py.detach(|| process::engine().info());
-    report.to_prometheus()
+fn report() -> info::Report {
+    info::Report::new(process::engine().info())
 }
 
 /// A member as a tuple: its name, whether it is this process, its machine, its process there, its figures as JSON,

@@ -38,15 +38,14 @@ class ProcessInfo(Figures):
 
     by_function: tuple[tuple[str, Info], ...]
     """The name of each function with its figures, in the order of the names."""
-    _table: str = field(repr=False)
-    _json: str = field(repr=False)
+    _report: _native.Report = field(repr=False, compare=False)
 
     def to_json(self) -> str:
         """All of it as a JSON object with a list, `functions`; times in seconds."""
-        return self._json
+        return self._report.to_json()
 
     def __str__(self) -> str:
-        return self._table
+        return str(self._report)
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,8 @@ def info(*, fleet: bool = False, timeout: float = 2.0) -> ProcessInfo | FleetInf
     True
     """
     if not fleet:
-        figures, by_function, table, as_json = _native.functions()
-        return ProcessInfo(**figures, by_function=tuple(by_function), _table=table, _json=as_json)
+        report = _native.report()
+        return ProcessInfo(**report.figures(), by_function=tuple(report.by_function()), _report=report)
     members = []
     for name, is_this, host, pid, told, behind, lag in _native.fleet_members(timeout):
         figures = json.loads(told)

@@ -27,7 +27,7 @@ def text() -> str:
 
     Functions of one name are summed. The names of the metrics are in the guide, under "Metrics".
     """
-    return _native.exposition()
+    return _native.report().to_prometheus()
 
 
 class Collector:

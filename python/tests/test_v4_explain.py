@@ -216,4 +216,4 @@ def test_v1_all_functions_are_a_table_with_a_line_for_each() -> None:
     assert len(lines) == len(told.by_function) == told.functions
     written = json.loads(told.to_json())["functions"]
     assert [it["function"] for it in written] == [name for name, _ in told.by_function]
-    assert "_table=" not in repr(told)
+    assert "_report=" not in repr(told)

@@ -213,3 +213,54 @@ impl Info {
         )
     }
 }
+
+/// The figures of all functions. What is written of them is written without the interpreter.
+#[pyclass(frozen, module = "tenure._native")]
+pub(crate) struct Report(tenure::Report);
+
+impl Report {
+    pub(crate) fn new(report: tenure::Report) -> Self {
+        Self(report)
+    }
+}
+
+#[pymethods]
+impl Report {
+    /// The figures of all of them together, by their names.
+    fn figures<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let sum = self.0.sum();
+        let figures = PyDict::new(py);
+        for (name, number) in [
+            ("functions", sum.functions),
+            ("entries", sum.entries),
+            ("hits", sum.hits),
+            ("misses", sum.misses),
+            ("builds", sum.builds),
+            ("failures", sum.failures),
+            ("weight", sum.weight),
+        ] {
+            figures.set_item(name, number)?;
+        }
+        Ok(figures)
+    }
+
+    /// The name of each with its figures.
+    fn by_function(&self) -> Vec<(String, Info)> {
+        let functions = self.0.functions.iter();
+        functions
+            .map(|(name, info)| (name.to_string(), Info::new(info.clone())))
+            .collect()
+    }
+
+    fn to_json(&self, py: Python<'_>) -> String {
+        py.detach(|| self.0.to_json())
+    }
+
+    fn to_prometheus(&self, py: Python<'_>) -> String {
+        py.detach(|| self.0.to_prometheus())
+    }
+
+    fn __str__(&self, py: Python<'_>) -> String {
+        py.detach(|| self.0.to_string())
+    }
+}

@@ -2,8 +2,8 @@
 
 use crate::function::Function;
 use crate::key::KeyRef;
-use crate::life::cache::Cache;
 use crate::life::call::Call;
+use crate::life::entry::EntryRef;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::Error;
 use crate::words::explanation::Explanation;
@@ -27,29 +27,26 @@ impl<V: Resource, F: Failure> Function<V, F> {
     pub fn info(&self) -> Info {
         let mut info = self.core.counters.read();
         for cache in self.caches() {
-            cache.read(&mut info);
+            let unleased = cache.read(&mut info);
+            info.idle += self.idle(unleased);
         }
         info.draining = info
             .builds
             .saturating_sub(info.all_released())
             .saturating_sub(info.entries - info.inherited);
-        info.idle = self.caches().iter().map(|it| self.idle(it)).sum();
         info
     }
 
-    /// How many entries of a cache nobody holds.
-    fn idle(&self, cache: &Cache<V, F>) -> u64 {
+    /// How many of these entries, which nobody has a lease of, nobody holds in any other way.
+    fn idle(&self, unleased: Vec<EntryRef<V>>) -> u64 {
         // Whoever has a resource in use is asked under no lock.
-        let described = cache.described();
-        let idle = described
-            .iter()
-            .filter(|(entry, info)| info.leases == 0 && !self.core.is_held(entry.value()));
-        let idle = idle.count();
+        let idle = unleased.iter().filter(|it| !self.core.is_held(it.value()));
+        let idle = idle.count() as u64;
         if self.core.services.is_abandoned() {
             // Forked meanwhile: these are the parent's.
-            std::mem::forget(described);
+            std::mem::forget(unleased);
         }
-        idle as u64
+        idle
     }
 
     /// What a call under `key` would meet, and why: nothing is built, awaited, checked or counted.

@@ -507,10 +507,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         built.count()
     }
 
-    pub(crate) fn read(&self, info: &mut Info) {
+    /// Adds its figures, and gives the entries that nobody has a lease of.
+    pub(crate) fn read(&self, info: &mut Info) -> Vec<EntryRef<V>> {
         let now = self.core.services.clock.now();
         let state = self.state.lock();
         self.core.hot.clear::<Entry<V>>();
+        let mut unleased = Vec::new();
         for entry in state.entries.iter() {
             info.entries += 1;
             info.inherited += u64::from(entry.is_inherited());
@@ -519,7 +521,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             info.weight = info.weight.saturating_add(entry.weight());
             let age = now.saturating_sub(entry.built_at());
             info.ages.push(Duration::from_nanos(age));
+            // All but the cache's own reference are leases.
+            if entry.count() == 1 {
+                unleased.push(entry.clone());
+            }
         }
+        unleased
     }
 
     /// Adds its figures, and holds nobody up for long: the hits of hot entries are counted once they are not, or have

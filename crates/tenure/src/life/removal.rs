@@ -104,12 +104,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             // An edit or an end means the builds that run as well.
             _ => Vec::new(),
         };
-        ends(self.take_all(&own, false, cause), cause)
+        self.take_all(&own, false, cause)
     }
 
     /// Moves everything out for good, for a caller that has begun the release.
     pub(crate) fn end(&self, cause: Cause) -> Ends {
-        ends(self.take_all(&[], true, cause), cause)
+        self.take_all(&[], true, cause)
     }
 
     /// All live entries; the builds under way become orphans.
@@ -123,7 +123,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         entries
     }
 
-    pub(super) fn take_all(&self, own: &[FlightId], end: bool, cause: Cause) -> Vec<EntryRef<V>> {
+    pub(super) fn take_all(&self, own: &[FlightId], end: bool, cause: Cause) -> Ends {
         let (entries, flights, shapes, expiry, marks) = {
             let mut state = self.state.lock();
             state.ended |= end;
@@ -145,7 +145,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         };
         drop((flights, shapes, marks));
         self.disarm(expiry);
-        entries
+        ends(entries, cause)
     }
 
     /// Marks what leaves the cache from here on as being released, for a shutdown to wait for.

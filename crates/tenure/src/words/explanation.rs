@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::words::cause::Cause;
 use crate::words::miss::Miss;
 
 /// What a call would meet, as [`Function::explain`](crate::Function::explain) finds it: nothing is built, counted or
@@ -83,41 +84,36 @@ impl Explanation {
     pub fn is_hit(&self) -> bool {
         self.miss.is_none()
     }
+}
 
-    fn why(&self) -> &'static str {
-        use crate::words::cause::Cause;
-        match self.miss {
-            None => "it is kept",
-            Some(Miss::Absent) => {
-                "nothing is kept for these arguments, and nothing is known to have been"
+/// Why a call is a miss, in words.
+fn why(miss: Miss) -> &'static str {
+    match miss {
+        Miss::Absent => "nothing is kept for these arguments, and nothing is known to have been",
+        Miss::Building => "another call is building it",
+        Miss::Stale => "its time is over, and it is kept only until its successor is built",
+        Miss::Apart => "it may not be current: this process is cut off from its fleet",
+        Miss::Ended(cause) => match cause {
+            Cause::Evicted => "it had to make room",
+            Cause::Expired => "its time was over",
+            Cause::Cleared => "it was cleared",
+            Cause::Invalid => "it was found invalid or discarded",
+            Cause::Replaced => "it was replaced",
+            Cause::SessionEnded => "its scope ended",
+            Cause::Superseded => "the function was edited",
+            Cause::Orphaned => {
+                "what was built last was not kept: it was cleared meanwhile, or turned down"
             }
-            Some(Miss::Building) => "another call is building it",
-            Some(Miss::Stale) => {
-                "its time is over, and it is kept only until its successor is built"
-            }
-            Some(Miss::Apart) => "it may not be current: this process is cut off from its fleet",
-            Some(Miss::Ended(cause)) => match cause {
-                Cause::Evicted => "it had to make room",
-                Cause::Expired => "its time was over",
-                Cause::Cleared => "it was cleared",
-                Cause::Invalid => "it was found invalid or discarded",
-                Cause::Replaced => "it was replaced",
-                Cause::SessionEnded => "its scope ended",
-                Cause::Superseded => "the function was edited",
-                Cause::Orphaned => {
-                    "what was built last was not kept: it was cleared meanwhile, or turned down"
-                }
-                Cause::Idle => "nobody had asked for it for as long as max_idle says",
-                Cause::Shutdown => "it was released at a shutdown",
-            },
-        }
+            Cause::Idle => "nobody had asked for it for as long as max_idle says",
+            Cause::Shutdown => "it was released at a shutdown",
+        },
     }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let function = &self.function;
-        let Some(_) = self.miss else {
+        let Some(miss) = self.miss else {
             write!(f, "{function} would be a hit: it is kept")?;
             if let Some(age) = self.age {
                 write!(f, ", built {} ago", span(age))?;
@@ -130,7 +126,7 @@ impl fmt::Display for Explanation {
             }
             return Ok(());
         };
-        write!(f, "{function} would be a miss: {}", self.why())?;
+        write!(f, "{function} would be a miss: {}", why(miss))?;
         if let Some(ago) = self.age {
             write!(f, ", {} ago", span(ago))?;
         }

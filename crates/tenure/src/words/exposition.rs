@@ -107,41 +107,23 @@ impl Report {
                 sample(&mut text, name, function, None, value(info));
             }
         }
-        let name = "tenure_misses_total";
-        head(
-            &mut text,
-            name,
-            "counter",
+        let (name, help) = (
+            "tenure_misses_total",
             "Calls that found no entry, by the reason.",
         );
+        head(&mut text, name, "counter", help);
         for (function, info) in &functions {
-            for (reason, number) in info.all_missed().filter(|(_, number)| *number > 0) {
-                sample(
-                    &mut text,
-                    name,
-                    function,
-                    Some(("reason", reason.name())),
-                    number,
-                );
-            }
+            let missed = info.all_missed().map(|(it, number)| (it.name(), number));
+            those_there_were(&mut text, name, function, "reason", missed);
         }
-        let name = "tenure_releases_total";
-        head(
-            &mut text,
-            name,
-            "counter",
+        let (name, help) = (
+            "tenure_releases_total",
             "Resources that were released, by the cause.",
         );
+        head(&mut text, name, "counter", help);
         for (function, info) in &functions {
-            for (cause, number) in info.releases().filter(|(_, number)| *number > 0) {
-                sample(
-                    &mut text,
-                    name,
-                    function,
-                    Some(("cause", cause.name())),
-                    number,
-                );
-            }
+            let released = info.releases().map(|(it, number)| (it.name(), number));
+            those_there_were(&mut text, name, function, "cause", released);
         }
         let name = "tenure_build_duration_seconds";
         head(
@@ -188,6 +170,19 @@ fn sample(text: &mut String, name: &str, function: &str, more: Option<(&str, &st
             )
         }
     };
+}
+
+/// A sample for each value of a label that there was.
+fn those_there_were(
+    text: &mut String,
+    name: &str,
+    function: &str,
+    label: &str,
+    numbers: impl Iterator<Item = (&'static str, u64)>,
+) {
+    for (value, number) in numbers.filter(|(_, number)| *number > 0) {
+        sample(text, name, function, Some((label, value)), number);
+    }
 }
 
 /// A name as the value of a label.

@@ -21,7 +21,6 @@ use crate::life::core::Core;
 use crate::life::drain::Ends;
 use crate::life::entry::{Entry, EntryRef};
 use crate::life::fleet::marks::Marks;
-use crate::life::removal::ends;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::fleet::{Bus, Ending, Mark, Purpose, Topic};
 
@@ -173,10 +172,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let Some(mark) = mark.filter(|it| !self.is_scope(bus, *it)) else {
             self.put_off_all();
             return match ending {
-                Ending::Cleared => {
-                    let cause = ending.cause();
-                    ends(self.take_all(&[], false, cause), cause)
-                }
+                Ending::Cleared => self.take_all(&[], false, ending.cause()),
                 Ending::Expired => self.take_expired(&[], None),
             };
         };
