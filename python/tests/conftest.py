@@ -8,7 +8,8 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import tenure.testing
 from tenure import _native
@@ -23,8 +24,14 @@ settings.load_profile(os.environ.get("TENURE_TESTS", "short"))
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session")
+def drawn() -> None:
+    """The first test that draws has Hypothesis ask the collector who holds its random numbers: nobody who is frozen."""
+    given(st.none())(lambda _: None)()
+
+
 @pytest.fixture(scope="module", autouse=True)
-def earlier_objects_frozen() -> None:
+def earlier_objects_frozen(drawn: None) -> None:
     """Collections pass over all that is there before a file's tests: the packages that earlier ones have imported."""
     gc.collect()
     gc.freeze()

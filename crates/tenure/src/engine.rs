@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::directory::{AnyFunction, Leftover, Weaks};
 use crate::ground::clock::{Clock, ManualClock, SteeredClock, nanos};
 use crate::ground::sync::{Arc, OnceLock, Weak};
+use crate::ground::timer::Due;
 use crate::host::Host;
 use crate::life::drain::{End, at_once};
 use crate::life::services::Services;
@@ -539,6 +540,24 @@ impl Engine {
     /// ```
     pub fn run_due(&self) {
         self.0.services.timer.run_due();
+    }
+
+    /// Has `steer` move this engine's [`SteeredClock`], and takes what is due by then from the background thread, to be
+    /// [run](Due::run) here. Nothing else may be done in `steer`: the engine's deadlines wait for it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings, SteeredClock};
+    /// let clock = SteeredClock::new();
+    /// let engine = Engine::with_steered(clock.clone());
+    /// # let settings = Settings::default().ttl(Duration::from_secs(60));
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", settings).unwrap();
+    /// # pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// engine.steer(|| clock.advance(Duration::from_secs(61))).run();
+    /// assert_eq!(pools.info().released(Cause::Expired), 1); // by this thread
+    /// ```
+    pub fn steer(&self, steer: impl FnOnce()) -> Due {
+        self.0.services.timer.steer(steer)
     }
 
     /// Counts what is under way.

@@ -192,6 +192,7 @@ pub use words::error::Interrupt;
 pub use engine::Engine;
 pub use function::Function;
 pub use ground::clock::{ManualClock, SteeredClock};
+pub use ground::timer::Due;
 pub use key::{Encoder, Key, KeyRef};
 pub use words::behaviour::{Behaviour, ReleaseFailed};
 pub use words::bounds::{Failure, Resource};

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use tenure::SteeredClock;
+use tenure::{Due, SteeredClock};
 
 use crate::process;
 
@@ -50,41 +50,41 @@ pub(crate) fn look(py: Python<'_>) -> PyResult<()> {
     let adapter = py.import(intern!(py, "tenure._shown_time"))?;
     let shown = adapter.call_method0(intern!(py, "shown"))?;
     let shown: Option<i128> = shown.extract()?;
-    let has_moved = {
+    let due = {
         let mut steerings = steerings();
         let generation = process::generation();
-        match steerings.iter_mut().find(|it| it.generation == generation) {
-            Some(it) => it.is_shown(shown),
-            None => false,
-        }
+        let steered = steerings.iter_mut().find(|it| it.generation == generation);
+        steered.and_then(|it| it.is_shown(shown))
     };
-    if has_moved {
-        py.detach(|| process::engine().run_due());
+    if let Some(due) = due {
+        py.detach(|| due.run());
     }
     Ok(())
 }
 
 impl Steering {
-    /// Whether the time has moved, beyond what passes by itself.
-    fn is_shown(&mut self, shown: Option<i128>) -> bool {
+    /// What is due now, where the time has moved beyond what passes by itself.
+    fn is_shown(&mut self, shown: Option<i128>) -> Option<Due> {
         let before = self.shown;
-        if shown.is_none() && before.is_none() {
-            return false;
-        }
-        if shown.is_some() && before.is_none() {
-            self.clock.hold();
+        if shown == before {
+            return None;
         }
         let from = before.unwrap_or_else(present);
         let passed = shown.unwrap_or_else(present) - from;
-        if passed > 0 {
-            let passed = Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX / 4));
-            self.clock.advance(passed.saturating_add(TELLS_APART));
-        }
-        if shown.is_none() {
-            self.clock.run_on();
-        }
         self.shown = shown;
-        passed > 0
+        let due = process::engine().steer(|| {
+            if shown.is_some() && before.is_none() {
+                self.clock.hold();
+            }
+            if passed > 0 {
+                let passed = Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX / 4));
+                self.clock.advance(passed.saturating_add(TELLS_APART));
+            }
+            if shown.is_none() {
+                self.clock.run_on();
+            }
+        });
+        Some(due)
     }
 }
 

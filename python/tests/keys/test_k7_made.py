@@ -130,6 +130,22 @@ def test_k13_a_class_made_at_run_time_that_is_changed_is_another() -> None:
     assert first[1] != second[1]
 
 
+def test_k9_what_a_class_made_at_run_time_keeps_of_its_own_makes_no_new_key_for_its_instances() -> None:
+    """K9: as mapped classes do. So it is however many classes are met in between; the class itself is read as it is."""
+
+    class Mapped:
+        found: list[int] = []
+
+    before = _encode(Mapped())
+    for number in range(2_000):
+        Mapped.found.append(number)
+        _encode(type(f"Other{number}", (), {})())
+    assert _encode(Mapped()) == before
+    read = _encode(Mapped)
+    Mapped.found.clear()
+    assert _encode(Mapped) != read
+
+
 def test_k9_how_compiled_code_reads_a_field_of_a_local_class_is_no_matter() -> None:
     def local(kind: Any) -> Any:
         class Pair(ctypes.Structure):

@@ -92,8 +92,7 @@ impl ManualClock {
 /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
 ///
 /// clock.hold(); // nothing grows older now
-/// clock.advance(Duration::from_secs(3601));
-/// engine.run_due();
+/// engine.steer(|| clock.advance(Duration::from_secs(3601))).run();
 /// assert_eq!(pools.info().entries, 0);
 /// clock.run_on();
 /// # Ok::<(), tenure::SettingError>(())
@@ -152,7 +151,8 @@ impl SteeredClock {
     }
 
     /// Moves it forward, whether it runs or stands still. What a deadline asked for meanwhile happens in
-    /// [`Engine::run_due`](crate::Engine::run_due), or a little later on the background thread.
+    /// [`Engine::run_due`](crate::Engine::run_due), or a little later on the background thread; in
+    /// [`Engine::steer`](crate::Engine::steer), on the caller's thread alone.
     ///
     /// ```
     /// let clock = tenure::SteeredClock::new();

@@ -140,6 +140,23 @@ impl Timer {
         self.abandoned.load(Ordering::Relaxed)
     }
 
+    /// Takes out what is due once `steer` has moved the clock, so that no other thread is faster. It is called with
+    /// the timer's lock held.
+    pub(crate) fn steer(self: &Arc<Self>, steer: impl FnOnce()) -> Due {
+        let mut state = self.state.lock();
+        steer();
+        let now = self.clock.now();
+        let jobs = std::iter::from_fn(|| take_due(&mut state, now)).collect();
+        drop(state);
+        // The threads sleep until a time that may come sooner now.
+        self.leader.notify_one();
+        self.stand_ins.notify_all();
+        Due {
+            timer: Arc::clone(self),
+            jobs,
+        }
+    }
+
     /// Runs everything that is due, on this thread.
     pub(crate) fn run_due(&self) {
         let mut state = self.state.lock();
@@ -302,6 +319,35 @@ impl Timer {
     /// How many jobs are armed.
     pub(crate) fn armed(&self) -> usize {
         self.state.lock().jobs.len()
+    }
+}
+
+/// What was due when a test had moved the time; see [`Engine::steer`](crate::Engine::steer).
+#[must_use = "what is due is lost where it is not run"]
+pub struct Due {
+    timer: Arc<Timer>,
+    jobs: Vec<Job>,
+}
+
+impl Due {
+    /// Does it on this thread, and what is due by then.
+    ///
+    /// ```
+    /// # let clock = tenure::SteeredClock::new();
+    /// # let engine = tenure::Engine::with_steered(clock.clone());
+    /// engine.steer(|| clock.advance(std::time::Duration::from_secs(60))).run();
+    /// ```
+    pub fn run(self) {
+        self.jobs.into_iter().for_each(run);
+        self.timer.run_due();
+    }
+}
+
+impl std::fmt::Debug for Due {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Due")
+            .field("jobs", &self.jobs.len())
+            .finish()
     }
 }
 

@@ -10,13 +10,14 @@
 //! What a class is made of is read as a whole of its own, whatever it is met in and whatever was
 //! read before: classes and instances inside it are written out there, with steps back where they
 //! lead to what is being read, because their methods mostly do. So the same class has the same
-//! digest wherever and whenever it is read. It is read once for each state of the class, which
-//! CPython numbers; and a script's class once altogether, so that a counter among its variables
-//! makes no difference to its instances.
+//! digest wherever and whenever it is read. For its instances it is read once for each state of the
+//! class, which CPython numbers: what a class holds may keep results of its own, as a mapped table
+//! does. A script's class is read once altogether, so that a counter among its variables makes no
+//! difference to its instances.
 #![allow(unsafe_code)]
 
 use super::{Rule, Scope, Walk};
-use crate::encode::class::{is_made_in_python, state};
+use crate::encode::class::{is_made_in_python, slots, state};
 use crate::encode::fault::Outcome;
 use crate::encode::names::{display_name, found, write_id};
 use crate::encode::origin::Origin;
@@ -26,7 +27,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyMapping, PyString, PyTuple, PyType, PyWeakrefReference};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tenure::front::{Digests, Meaning};
 
 impl<'py> Walk<'_, '_, 'py> {
@@ -48,7 +49,7 @@ impl<'py> Walk<'_, '_, 'py> {
         let made = match info.made.get() {
             Some(made) => *made,
             None => {
-                let made = self.on_own(|walk| walk.identity(&class, info.origin))?;
+                let made = self.on_own(|walk| walk.identity_once(&class, info.origin))?;
                 *info.made.get_or_init(|| made)
             }
         };
@@ -81,17 +82,41 @@ impl<'py> Walk<'_, '_, 'py> {
         }
     }
 
+    /// The digest that tells a class from others of its name, as it was first read in its present state.
+    fn identity_once(
+        &mut self,
+        class: &Bound<'py, PyType>,
+        origin: Origin,
+    ) -> Outcome<Option<Made>> {
+        if !matches!(origin, Origin::Covered | Origin::Made) {
+            return self.identity(class, origin);
+        }
+        // `copyreg` leaves these in the class, which is a change of its state.
+        slots(class)?;
+        let present = state(class)?;
+        if let Some(made) = READ.find(class, Some(present)) {
+            return Ok(Some(made));
+        }
+        match self.identity(class, origin)? {
+            Some(made) if present != 0 && present == state(class)? => READ
+                .meet(class, made, present)
+                .map(Some)
+                .map_err(Into::into),
+            made => Ok(made),
+        }
+    }
+
     /// The digest that tells a class from others of its name; `None` if the name does.
     fn identity(&mut self, class: &Bound<'py, PyType>, origin: Origin) -> Outcome<Option<Made>> {
         let passes_over = origin.passes_over();
         match origin {
             Origin::Named => Ok(None),
             Origin::Script => {
-                if let Some(made) = find(class) {
+                if let Some(made) = COUNTS.find(class, None) {
                     return Ok(Some(made));
                 }
                 let made = self.whole(class, passes_over)?;
-                meet(class, made, 0).map(Some).map_err(Into::into)
+                COUNTS.meet(class, made, 0).map(Some).map_err(Into::into)
             }
             Origin::Replaced => {
                 let made = self.whole(class, passes_over)?;
@@ -197,9 +222,11 @@ impl<'py> Walk<'_, '_, 'py> {
     }
 }
 
-/// The digests that scripts' classes and those without a key count as, by address, while they live.
-/// Locked only by who holds the interpreter, and nothing of Python's happens meanwhile.
-static MET: Mutex<Option<HashMap<usize, Met>>> = Mutex::new(None);
+/// The digests of classes, by address, while they live.
+struct Table {
+    /// Locked only by who holds the interpreter, and nothing of Python's happens meanwhile.
+    met: Mutex<Option<HashMap<usize, Met>>>,
+}
 
 struct Met {
     made: Made,
@@ -209,9 +236,56 @@ struct Met {
     _until: Py<PyWeakrefReference>,
 }
 
-fn find(class: &Bound<'_, PyType>) -> Option<Made> {
-    let met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
-    Some(met.as_ref()?.get(&(class.as_ptr() as usize))?.made)
+/// What scripts' classes and those without a key count as.
+static COUNTS: Table = Table::new();
+
+/// As what the classes of instances were read.
+static READ: Table = Table::new();
+
+impl Table {
+    const fn new() -> Self {
+        Self {
+            met: Mutex::new(None),
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Option<HashMap<usize, Met>>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was taken down of a class, in this state if one is given.
+    fn find(&self, class: &Bound<'_, PyType>, state: Option<u32>) -> Option<Made> {
+        let table = self.locked();
+        let met = table.as_ref()?.get(&(class.as_ptr() as usize))?;
+        state.is_none_or(|it| it == met.state).then_some(met.made)
+    }
+
+    /// Takes down what was read of a class, and gives what counts: another thread may have been first.
+    fn meet(&'static self, class: &Bound<'_, PyType>, made: Made, state: u32) -> PyResult<Made> {
+        let at = class.as_ptr() as usize;
+        let forget = PyCFunction::new_closure(
+            class.py(),
+            Some(c"tenure_forget_class"),
+            None,
+            move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+                let gone = self.locked().as_mut().and_then(|met| met.remove(&at));
+                drop(gone);
+            },
+        )?;
+        let until = PyWeakrefReference::new_with(class, forget)?.unbind();
+        let new = Met {
+            made,
+            state,
+            _until: until,
+        };
+        let (counts, unused) = match self.locked().get_or_insert_default().entry(at) {
+            Entry::Occupied(first) if first.get().state == state => (first.get().made, Some(new)),
+            Entry::Occupied(mut earlier) => (made, Some(earlier.insert(new))),
+            Entry::Vacant(place) => (place.insert(new).made, None),
+        };
+        drop(unused);
+        Ok(counts)
+    }
 }
 
 /// The digest of a class that holds something without a key: it counts as itself, as it is now. No
@@ -223,40 +297,7 @@ fn alone(class: &Bound<'_, PyType>) -> PyResult<Made> {
         digest: Digests::Own.of(&[b"alone".as_slice(), &number].concat()),
         meaning: Meaning::Process,
     };
-    meet(class, made, state)
-}
-
-/// Takes down what was read of a class, and gives what counts: another thread may have been first.
-fn meet(class: &Bound<'_, PyType>, made: Made, state: u32) -> PyResult<Made> {
-    let at = class.as_ptr() as usize;
-    let forget = PyCFunction::new_closure(
-        class.py(),
-        Some(c"tenure_forget_class"),
-        None,
-        move |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
-            let gone = {
-                let mut met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
-                met.as_mut().and_then(|met| met.remove(&at))
-            };
-            drop(gone);
-        },
-    )?;
-    let until = PyWeakrefReference::new_with(class, forget)?.unbind();
-    let new = Met {
-        made,
-        state,
-        _until: until,
-    };
-    let (counts, unused) = {
-        let mut met = MET.lock().unwrap_or_else(|poison| poison.into_inner());
-        match met.get_or_insert_default().entry(at) {
-            Entry::Occupied(first) if first.get().state == state => (first.get().made, Some(new)),
-            Entry::Occupied(mut earlier) => (made, Some(earlier.insert(new))),
-            Entry::Vacant(place) => (place.insert(new).made, None),
-        }
-    };
-    drop(unused);
-    Ok(counts)
+    COUNTS.meet(class, made, state)
 }
 
 /// Whether this is what reading the annotations of a class that has none leaves in it.
