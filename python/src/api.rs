@@ -70,6 +70,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<info::Report>()?;
     module.add_function(wrap_pyfunction!(report, module)?)?;
     module.add_function(wrap_pyfunction!(fleet_members, module)?)?;
+    module.add_function(wrap_pyfunction!(fleet_metrics, module)?)?;
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
     module.add_function(wrap_pyfunction!(get_host, module)?)?;
     module.add_function(wrap_pyfunction!(parse_ttl, module)?)?;
@@ -239,6 +240,14 @@ fn supersede_modules(names: &Bound<'_, PyFrozenSet>) {
 #[pyfunction]
 fn report() -> info::Report {
     info::Report::new(process::engine().info())
+}
+
+/// How this process stands with its fleet, in the text format of Prometheus; empty where it is in none.
+#[pyfunction]
+fn fleet_metrics(py: Python<'_>) -> String {
+    let member = fleet::member();
+    // It may be the last to hold a member that has left, which goes on to send what it has raised.
+    py.detach(move || member.map_or(String::new(), |it| it.to_prometheus()))
 }
 
 /// A member as a tuple: its name, whether it is this process, its machine, its process there, its figures as JSON,

@@ -25,9 +25,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 def text() -> str:
     """Give the figures of this process in Prometheus' text format, for an endpoint of one's own.
 
-    Functions of one name are summed. The names of the metrics are in the guide, under "Metrics".
+    Functions of one name are summed. A member of a fleet tells how it stands with that too, without asking its server.
+    The names of the metrics are in the guide, under "Metrics".
     """
-    return _native.report().to_prometheus()
+    return _native.report().to_prometheus() + _native.fleet_metrics()
 
 
 class Collector:

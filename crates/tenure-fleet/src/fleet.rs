@@ -66,6 +66,11 @@ impl State {
     }
 }
 
+/// A family of Prometheus that has one value.
+fn family(name: &str, kind: &str, help: &str, value: impl std::fmt::Display) -> String {
+    format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
+}
+
 /// What a thread of a member does until the member leaves, and what it does after a panic, before it begins anew.
 struct Part {
     name: &'static str,
@@ -225,6 +230,35 @@ impl Fleet {
             .change(|todo| (todo.ended == 0 && !todo.leaving).then(|| todo.questions.push(tell)));
         asked.flatten().ok_or_else(left)?;
         Ok(MembersAsked(told))
+    }
+
+    /// How this member stands, in the text format of Prometheus: for an endpoint that shows the engine's figures too. Each
+    /// member shows itself; the server is not asked.
+    pub fn to_prometheus(&self) -> String {
+        let seen = self.shared.look().seen;
+        let state = self.state();
+        let hears = u8::from(matches!(state, State::CaughtUp { .. }));
+        let mut text = family(
+            "tenure_fleet_caught_up",
+            "gauge",
+            "Whether what other members end is heard: 1 or 0.",
+            hears,
+        );
+        text += &family(
+            "tenure_fleet_catch_ups_total",
+            "counter",
+            "How often all that others had ended was read anew.",
+            seen.times,
+        );
+        if let State::CaughtUp { lag: Some(lag) } = state {
+            text += &family(
+                "tenure_fleet_lag_seconds",
+                "gauge",
+                "How long the bus took at most to bring what was raised.",
+                lag.as_secs_f64(),
+            );
+        }
+        text
     }
 
     /// How this member stands with the server.

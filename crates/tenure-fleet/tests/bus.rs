@@ -38,6 +38,12 @@ fn d1_a_clear_and_an_expire_are_both_told() {
     assert_eq!(other.next(), cleared(function(1)));
 }
 
+/// Whether a member's metrics have this line.
+fn says(member: &Member, line: &str) -> bool {
+    let text = member.fleet.to_prometheus();
+    text.lines().any(|it| it == line)
+}
+
 #[test]
 fn d1_what_was_raised_meanwhile_is_told_before_a_member_is_caught_up_again() {
     let Some(server) = server() else { return };
@@ -48,8 +54,10 @@ fn d1_what_was_raised_meanwhile_is_told_before_a_member_is_caught_up_again() {
     );
     other.raise(function(1));
     assert_eq!(away.next(), cleared(function(1)));
+    assert!(says(&away, "tenure_fleet_caught_up 1"));
     proxy.set(Mode::Cut);
     assert_eq!(away.next(), Event::Lost);
+    assert!(says(&away, "tenure_fleet_caught_up 0"));
     other.raise(function(2));
     other.fleet.raise(entry(3), Ending::Expired);
     other.raise(function(2));

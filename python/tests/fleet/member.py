@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import tenure
+import tenure.metrics
 from tenure import _native
 
 FOLDER = Path(sys.argv[1])
@@ -215,6 +216,7 @@ DO: dict[str, Callable[..., Any]] = {
     "end_load": lambda: LOADS.pop().end(),
     "forked": forked,
     "members": members,
+    "metrics": tenure.metrics.text,
     "configure": lambda settings: tenure.configure(**settings),
 }
 

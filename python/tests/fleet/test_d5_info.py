@@ -7,9 +7,11 @@ import signal
 import socket
 
 import pytest
-from fleet_world import World, await_true
+from fleet_world import Member, World, await_true
+from prometheus_client.parser import text_string_to_metric_families
 
 import tenure
+import tenure.metrics
 
 
 def test_d5_the_figures_of_all_members_are_seen_together(world: World) -> None:
@@ -36,6 +38,28 @@ def test_d5_a_process_that_has_ended_is_not_named_any_more(world: World) -> None
     world.members.remove(ends)
     ends.close()
     assert [member["pid"] for member in stays.do("members")] == [stays.pid]
+
+
+def fleet_metrics(member: Member) -> dict[str, float]:
+    families = text_string_to_metric_families(member.do("metrics"))
+    return {it.name: it.samples[0].value for it in families if it.name.startswith("tenure_fleet_")}
+
+
+def test_d5_the_metrics_of_a_member_say_how_it_stands_with_its_fleet(world: World) -> None:
+    assert world.server is not None
+    (member,) = world.join(1)
+    await_true(lambda: "tenure_fleet_lag_seconds" in fleet_metrics(member), "the bus is measured")
+    told = fleet_metrics(member)
+    assert 0 < told.pop("tenure_fleet_lag_seconds") < 60
+    assert told.pop("tenure_fleet_catch_ups") >= 1
+    assert told == {"tenure_fleet_caught_up": 1}
+    world.server.kill()
+    await_true(lambda: fleet_metrics(member)["tenure_fleet_caught_up"] == 0, "it has lost its server")
+    assert "tenure_fleet_lag_seconds" not in fleet_metrics(member)
+
+
+def test_d5_who_is_in_no_fleet_has_no_metrics_of_one() -> None:
+    assert "tenure_fleet" not in tenure.metrics.text()
 
 
 def test_d5_who_waits_for_the_members_can_be_interrupted(world: World) -> None:
