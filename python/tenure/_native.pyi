@@ -320,6 +320,13 @@ class Explanation:
     @property
     def validates(self) -> bool:
         """Whether `validate` is asked before a hit."""
+    @property
+    def differs(self) -> dict[str, int]:
+        """For an absent call, the arguments in which alone calls that are kept differ from it, with how many do.
+
+        Such an argument may be one that ought not to count: its name can begin with an underscore then. Calls of very
+        many arguments are not compared.
+        """
 
 @final
 class EntryInfo:

@@ -200,6 +200,29 @@ def test_v1_the_figures_are_typed_printed_and_written_as_json(clock: tenure.test
     assert slow.info().idle == 2
 
 
+def test_v4_an_argument_that_alone_differs_from_what_is_kept_is_named_and_no_value() -> None:
+    @tenure.cache_resource
+    def report(shop: str, *cities: str, at: float = 0.0, _log: bool = True, **more: str) -> list[str]:
+        return [shop]
+
+    report("north", at=1.0)
+    report("north", at=2.0)
+    report("south", at=9.0, _log=False)
+    why = tenure.explain(report, "north", at=9.0)
+    assert list(why.differs.items()) == [("at", 2), ("shop", 1)]
+    assert str(why).endswith("; 2 entries differ in `at` alone; 1 entry differs in `shop` alone")
+    assert "north" not in str(why)
+    assert tenure.explain(report, "south").differs == {"at": 1}
+    assert tenure.explain(report, "east").differs == {}
+    report("west", "a", "b", unit="m")
+    assert tenure.explain(report, "west", "a", "c", unit="m").differs == {"*cities": 1}
+    assert tenure.explain(report, "west", "a", "b", unit="km").differs == {"unit": 1}
+    assert tenure.explain(report, "west", "a", unit="m").differs == {"*cities": 1}
+    assert tenure.explain(report, "west", "a", "b", unit="m").differs == {}
+    report.clear("north", at=1.0)
+    assert tenure.explain(report, "north", at=1.0).differs == {}
+
+
 def test_v1_all_functions_are_a_table_with_a_line_for_each() -> None:
     @tenure.cache_resource
     def seen() -> list[int]:

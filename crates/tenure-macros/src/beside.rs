@@ -244,8 +244,21 @@ impl<'a> Beside<'a> {
         let doc = "Tells whether a call of {} with these arguments would be a hit, and why not: nothing is \
                    built, awaited, checked or counted.";
         let krate = &self.expansion.krate;
-        let ask = self.ask("explain", None);
-        self.of_one("explain", doc, None, &quote!(#krate::Explanation), &ask)
+        let (cached, key) = (self.expansion.cached(), &self.expansion.key);
+        let parts = Ident::new("parts", Span::mixed_site());
+        let encode = self.expansion.encode_parts(&parts);
+        let ask = located_at(
+            self.expansion.place(),
+            quote!(#cached.explain(&#key, &#parts)),
+        );
+        self.of_one_encoded(
+            "explain",
+            doc,
+            None,
+            &quote!(#krate::Explanation),
+            &encode,
+            &ask,
+        )
     }
 
     fn insert(&self) -> TokenStream {
@@ -305,6 +318,20 @@ impl<'a> Beside<'a> {
         output: &TokenStream,
         act: &TokenStream,
     ) -> TokenStream {
+        let encode = self.expansion.encode();
+        self.of_one_encoded(name, doc, given, output, &encode, act)
+    }
+
+    /// The same, with what makes the key of the call.
+    fn of_one_encoded(
+        &self,
+        name: &str,
+        doc: &str,
+        given: Option<Ident>,
+        output: &TokenStream,
+        encode: &TokenStream,
+        act: &TokenStream,
+    ) -> TokenStream {
         let expansion = self.expansion;
         let function = expansion.function;
         let (vis, value) = (&function.item.vis, &function.returns.value);
@@ -312,7 +339,6 @@ impl<'a> Beside<'a> {
         let condition = &generics.where_clause;
         let inputs = expansion.inputs();
         let given = given.map(|given| quote!(#given: #value));
-        let encode = expansion.encode();
         let must_use = matches!(name, "peek" | "contains" | "explain").then(|| quote!(#[must_use]));
         let name = self.name(name);
         let doc = doc.replace("{}", &self.function) + PANICS;

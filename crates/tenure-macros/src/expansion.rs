@@ -41,29 +41,29 @@ impl Expansion<'_> {
 
     /// What makes the key of a call.
     pub(crate) fn encode(&self) -> TokenStream {
-        let Self {
-            function,
-            krate,
-            key,
-            ..
-        } = self;
-        let mut parts = TokenStream::new();
-        for name in function.const_parameters() {
-            parts.extend(key::Part::Whole.encode(krate, &quote!(#name), key, name));
+        self.encode_with(None)
+    }
+
+    /// What makes the key of a call, and takes down in a list of this name what each argument wrote.
+    pub(crate) fn encode_parts(&self, list: &Ident) -> TokenStream {
+        let krate = &self.krate;
+        let encode = self.encode_with(Some(list));
+        quote! {
+            let mut #list = ::std::vec::Vec::<#krate::front::Part<'static>>::new();
+            #encode
         }
-        if let Some((receiver, part)) = &function.receiver {
-            let this = &receiver.self_token;
-            parts.extend(part.encode(krate, &quote!(#this), key, this));
-        }
-        for parameter in &function.parameters {
-            let name = &parameter.name;
-            parts.extend(
-                parameter
-                    .part
-                    .encode(krate, &quote!(#name), key, &parameter.ty),
+    }
+
+    fn encode_with(&self, list: Option<&Ident>) -> TokenStream {
+        let Self { krate, key, .. } = self;
+        let mut written = TokenStream::new();
+        for (name, part) in self.parts() {
+            let told = list.filter(|_| !part.is_empty()).map(
+                |list| quote!(#list.push(#krate::front::Part { name: #name, end: #key.len() });),
             );
+            written.extend(quote!(#part #told));
         }
-        if parts.is_empty() {
+        if written.is_empty() {
             return quote!(let #key = #krate::front::KeyRef::EMPTY;);
         }
         let imports = key::imports(krate);
@@ -72,10 +72,35 @@ impl Expansion<'_> {
             {
                 #imports
                 let #key = &mut #key;
-                #parts
+                #written
             }
             let #key = #key.finish();
         }
+    }
+
+    /// The name of each argument, with what writes it into the key.
+    fn parts(&self) -> Vec<(String, TokenStream)> {
+        let Self {
+            function,
+            krate,
+            key,
+            ..
+        } = self;
+        let constants = function.const_parameters().map(|name| {
+            let whole = key::Part::Whole.encode(krate, &quote!(#name), key, name);
+            (name.unraw().to_string(), whole)
+        });
+        let receiver = function.receiver.iter().map(|(receiver, part)| {
+            let this = &receiver.self_token;
+            let part = part.encode(krate, &quote!(#this), key, this);
+            ("self".to_owned(), part)
+        });
+        let parameters = function.parameters.iter().map(|parameter| {
+            let (name, part) = (&parameter.name, &parameter.part);
+            let part = part.encode(krate, &quote!(#name), key, &parameter.ty);
+            (name.unraw().to_string(), part)
+        });
+        constants.chain(receiver).chain(parameters).collect()
     }
 
     /// What asks for the tags of a call, where calls have some: a statement that names them

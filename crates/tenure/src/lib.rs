@@ -193,7 +193,7 @@ pub use engine::Engine;
 pub use function::Function;
 pub use ground::clock::{ManualClock, SteeredClock};
 pub use ground::timer::Due;
-pub use key::{Encoder, Key, KeyRef};
+pub use key::{Encoder, Key, KeyRef, Part};
 pub use words::behaviour::{Behaviour, ReleaseFailed};
 pub use words::bounds::{Failure, Resource};
 pub use words::error::{Error, KeptFor};

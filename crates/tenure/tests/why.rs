@@ -9,7 +9,7 @@ use std::time::Duration;
 use tenure::front::{EndedBy, Identity, Registered};
 use tenure::{
     Behaviour, Cause, Encoder, Engine, Explanation, Function, Interrupt, KeyRef, ManualClock, Miss,
-    Refresh, Settings,
+    Part, Refresh, Settings,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -336,4 +336,79 @@ fn v4_of_more_ends_than_are_remembered_the_first_is_forgotten() {
         (Some(Miss::Absent), Some(Duration::ZERO))
     );
     assert!(why.to_string().ends_with("; all was cleared 0 s ago"));
+}
+
+/// The key of a call with these arguments, and what each of them wrote.
+fn parts_of(arguments: &[(&'static str, &str)]) -> (Encoder, Vec<Part<'static>>) {
+    let mut key = Encoder::new();
+    let parts = arguments.iter().map(|(name, value)| {
+        key.framed(1, value.as_bytes());
+        Part {
+            name,
+            end: key.len(),
+        }
+    });
+    let parts = parts.collect();
+    (key, parts)
+}
+
+#[test]
+fn v4_an_argument_that_alone_differs_is_named_with_how_many_entries_differ_in_it() {
+    let world = World::new(Settings::default());
+    let call =
+        |url, region, minute| parts_of(&[("url", url), ("region", region), ("minute", minute)]);
+    let keep = |(key, _): (Encoder, Vec<Part<'_>>)| {
+        drop(world.function.get_or_build(&key.finish(), || Ok(1)));
+    };
+    keep(call("shop", "eu", "12:30"));
+    keep(call("shop", "eu", "12:31:05"));
+    keep(call("shop", "us", "12:32"));
+    keep(call("bank", "us", "12:32"));
+    let explain = |(key, parts): (Encoder, Vec<Part<'_>>)| {
+        world.function.explain_parts(&key.finish(), &parts).unwrap()
+    };
+    let why = explain(call("shop", "eu", "12:32"));
+    assert_eq!(why.differs, [("minute".into(), 2), ("region".into(), 1)]);
+    assert!(
+        why.to_string()
+            .ends_with("; 2 entries differ in `minute` alone; 1 entry differs in `region` alone"),
+        "{why}"
+    );
+    // The one that is kept differs in nothing, and none in two arguments is told of.
+    assert_eq!(explain(call("shop", "us", "12:32")).differs, []);
+    assert_eq!(
+        explain(call("bank", "eu", "12:30")).differs,
+        [("url".into(), 1)]
+    );
+    assert_eq!(explain(call("inn", "jp", "12:40")).differs, []);
+    // Texts may be long. Of what is kept as a digest altogether nothing is known.
+    let text = "text".repeat(100);
+    keep(call(&text, &text, "1"));
+    assert_eq!(
+        explain(call(&text, &text, "2")).differs,
+        [("minute".into(), 1)]
+    );
+    let many: Vec<_> = std::iter::repeat_n(("many", &*text), 20).collect();
+    keep(parts_of(&many));
+    assert_eq!(
+        explain(parts_of(&[&many[1..], &[("many", "other")]].concat())).differs,
+        []
+    );
+    // What has been kept is told by its end.
+    world.function.clear().unwrap();
+    assert_eq!(explain(call("shop", "eu", "12:30")).differs, []);
+}
+
+#[test]
+fn v4_a_cached_functions_arguments_are_named() {
+    #[tenure::cache_resource]
+    fn pool(url: &str, #[key(skip)] _log: bool, r#type: u8, minute: u64) -> String {
+        format!("{url}{} {minute}", r#type)
+    }
+
+    drop(pool("shop", true, 1, 30));
+    drop(pool("shop", true, 1, 31));
+    drop(pool("shop", true, 2, 32));
+    let why = pool::explain("shop", false, 1, 32);
+    assert_eq!(why.differs, [("minute".into(), 2), ("type".into(), 1)]);
 }

@@ -4,7 +4,7 @@
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use tenure::front::Warmed;
-use tenure::{Encoder, Error, Function, KeyRef};
+use tenure::{Encoder, Error, Function, KeyRef, Part};
 
 use crate::caller::attach;
 use crate::caller::current_function::Current;
@@ -147,8 +147,11 @@ impl Cached {
         }
         host::find(py)?;
         let _current = Current::set(&self.func);
-        let (encoder, reading) = self.named_key(py, arguments)?;
-        let why = function.explain(&encoder.finish());
+        let mut encoder = Encoder::new();
+        let name = &self.decorated.name;
+        let (reading, parts) = self.plan.encode_parts(py, name, arguments, &mut encoder)?;
+        let parts = parts.iter().map(|(name, end)| Part { name, end: *end });
+        let why = function.explain_parts(&encoder.finish(), &parts.collect::<Vec<_>>());
         let why = why.map_err(|error| to_python(py, error))?;
         if !why.is_hit() {
             self.check(py, arguments, reading)?;

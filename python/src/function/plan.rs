@@ -285,6 +285,23 @@ impl Plan {
         })
     }
 
+    /// The same, with the name of each argument and where what it wrote ends.
+    ///
+    /// # Errors
+    /// As for [`encode_named`](Self::encode_named).
+    pub(crate) fn encode_parts(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        arguments: Arguments,
+        encoder: &mut Encoder,
+    ) -> PyResult<(Reading, Vec<(String, usize)>)> {
+        let mut parts = Vec::new();
+        let written = |name: &str, end| parts.push((name.to_owned(), end));
+        let reading = self.write(py, function, arguments, encoder, Needed::Key, written)?;
+        Ok((reading, parts))
+    }
+
     fn encode_as(
         &self,
         py: Python<'_>,
@@ -297,28 +314,45 @@ impl Plan {
             return Ok(Reading::Seen);
         }
         encoder.clear();
+        self.write(py, function, arguments, encoder, needed, |_, _| {})
+    }
+
+    /// Writes the key the long way, and tells of each argument when it is written, with the length of the key.
+    #[inline(always)]
+    fn write(
+        &self,
+        py: Python<'_>,
+        function: &str,
+        arguments: Arguments,
+        encoder: &mut Encoder,
+        needed: Needed,
+        mut written: impl FnMut(&str, usize),
+    ) -> PyResult<Reading> {
         let bound = self.bind(py, function, arguments, needed)?;
         let cx = self.context(function);
         let mut reading = Reading::Seen;
         self.counted(arguments, &bound, |counted| {
             match counted {
                 Counted::Mark(tag, bytes) => encoder.framed(tag, bytes),
-                Counted::Settled(settled, _) if encoder.digests() == Digests::Keyed => {
+                Counted::Settled(settled, _, name) if encoder.digests() == Digests::Keyed => {
                     encoder.raw(&settled.bytes);
                     encoder.narrow(settled.meaning);
+                    written(name, encoder.len());
                 }
                 // What stands for long contents means nothing under other digests.
-                Counted::Settled(_, default) => {
+                Counted::Settled(_, default, name) => {
                     let settled = encode::settle(py, default.bind(py), &cx, encoder.digests())?;
                     if let Some(settled) = settled {
                         encoder.raw(&settled.bytes);
                         encoder.narrow(settled.meaning);
                     }
+                    written(name, encoder.len());
                 }
                 Counted::Value(value, name) => {
                     if encode::encode(py, encoder, value, &name, &cx)? == Reading::Told {
                         reading = Reading::Told;
                     }
+                    written(&name, encoder.len());
                 }
             }
             Ok(())
@@ -449,7 +483,7 @@ impl Plan {
                 continue;
             }
             if let Some((settled, default)) = param.settled(value) {
-                each(Counted::Settled(settled, default))?;
+                each(Counted::Settled(settled, default, &param.text))?;
                 continue;
             }
             let value = match &param.default {
@@ -533,8 +567,8 @@ impl Plan {
 enum Counted<'a> {
     /// A mark with what it says.
     Mark(u8, &'a [u8]),
-    /// What a default counts as, and the default.
-    Settled(&'a Settled, &'a Py<PyAny>),
+    /// What a default counts as, the default, and the name of its parameter.
+    Settled(&'a Settled, &'a Py<PyAny>, &'a str),
     /// An argument, with the name of its parameter.
     Value(*mut ffi::PyObject, Cow<'a, str>),
 }

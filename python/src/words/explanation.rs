@@ -1,8 +1,10 @@
 //! What a call would meet, as a Python object.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 /// What a call would meet: whether it would be a hit, and why not. Its text says it in a sentence.
 ///
@@ -34,6 +36,7 @@ pub(crate) struct Explanation {
     /// Whether `validate` is asked before a hit.
     #[pyo3(get)]
     validates: bool,
+    differs: Vec<(Arc<str>, u64)>,
     text: String,
 }
 
@@ -49,6 +52,7 @@ impl Explanation {
             last_clear: why.last_clear.as_ref().map(Duration::as_secs_f64),
             refreshes: why.refreshes,
             validates: why.validates,
+            differs: why.differs,
         }
     }
 
@@ -64,12 +68,24 @@ impl Explanation {
             last_clear: None,
             refreshes: false,
             validates: false,
+            differs: Vec::new(),
         }
     }
 }
 
 #[pymethods]
 impl Explanation {
+    /// For an absent call, the arguments in which alone calls that are kept differ from it, with how many do: the most
+    /// first.
+    #[getter]
+    fn differs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let differs = PyDict::new(py);
+        for (argument, number) in &self.differs {
+            differs.set_item(&**argument, number)?;
+        }
+        Ok(differs)
+    }
+
     fn __str__(&self) -> &str {
         &self.text
     }

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 
 use crate::front::rules::{Rules, guarded_async};
 use crate::function::Function;
-use crate::key::KeyRef;
+use crate::key::{KeyRef, Part};
 use crate::life::async_release::ReleaseRuntime;
 use crate::life::building::again::Again;
 use crate::life::building::details::Details;
@@ -83,8 +83,8 @@ impl<V: Resource, F: Failure> Cached<'_, V, F> {
     /// As [`peek`](Self::peek).
     #[must_use]
     #[track_caller]
-    pub fn explain(&self, key: &KeyRef<'_>) -> Explanation {
-        expect_session(self.0.explain(key))
+    pub fn explain(&self, key: &KeyRef<'_>, parts: &[Part<'_>]) -> Explanation {
+        expect_session(self.0.explain_parts(key, parts))
     }
 
     /// `name::insert(…)`.

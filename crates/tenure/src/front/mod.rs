@@ -22,7 +22,7 @@ mod warming;
 
 // For the expansion.
 pub use crate::key::args::{Arg, ByHash, ByKey, ByNothing};
-pub use crate::key::{Encoder, KeyRef};
+pub use crate::key::{Encoder, KeyRef, Part};
 pub use crate::life::building::carry::Start;
 pub use crate::life::ended_by::EndedBy;
 pub use crate::life::entry::Built;

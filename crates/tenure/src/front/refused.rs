@@ -51,7 +51,7 @@ impl Nothing {
     }
 
     /// In the place of `explain`.
-    pub fn explain<K>(&self, _: K) -> Explanation {
+    pub fn explain<K, P>(&self, _: K, _: P) -> Explanation {
         unreachable!("{REFUSED}")
     }
 

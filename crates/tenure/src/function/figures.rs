@@ -1,7 +1,7 @@
 //! The figures of a function, and what a call would meet.
 
 use crate::function::Function;
-use crate::key::KeyRef;
+use crate::key::{KeyRef, Part};
 use crate::life::call::Call;
 use crate::life::entry::EntryRef;
 use crate::words::bounds::{Failure, Resource};
@@ -65,11 +65,24 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// # Errors
     /// For a session-scoped function: a missing session, an interruption by the host.
     pub fn explain(&self, key: &KeyRef<'_>) -> Result<Explanation, Error<F>> {
+        self.explain_parts(key, &[])
+    }
+
+    /// The same for a call whose arguments wrote these parts of the key, so that a miss can be told from calls that
+    /// differ in one of them alone: see [`Part`].
+    ///
+    /// # Errors
+    /// As for [`explain`](Self::explain).
+    pub fn explain_parts(
+        &self,
+        key: &KeyRef<'_>,
+        parts: &[Part<'_>],
+    ) -> Result<Explanation, Error<F>> {
         // Nothing is made for a scope that nothing was kept for.
         let Some(scoped) = self.here()? else {
             return Ok(Explanation::nothing(&self.core.name));
         };
         let host = self.core.services.host();
-        Call::new(&self.core, scoped, host).explain(key)
+        Call::new(&self.core, scoped, host).explain(key, parts)
     }
 }

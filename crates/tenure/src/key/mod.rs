@@ -6,6 +6,8 @@ pub(crate) mod digests;
 mod encoder;
 mod forms;
 pub(crate) mod meaning;
+pub(crate) mod parts;
 
 pub use encoder::Encoder;
 pub use forms::{Key, KeyRef};
+pub use parts::Part;

@@ -20,7 +20,7 @@ use crate::ground::sync::{Arc, Mutex, Weak};
 use crate::host::SessionId;
 use crate::host::observe::{Seen, completed};
 use crate::host::record::{Observed, Recording};
-use crate::key::KeyRef;
+use crate::key::{KeyRef, Part};
 use crate::life::aging::admission::Admission;
 use crate::life::aging::budget::{Room, Weighed};
 use crate::life::aging::old::Old;
@@ -304,10 +304,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// What a call would meet. Nothing is counted, and nothing is taken out.
+    /// What a call would meet, whose arguments wrote these parts of the key. Nothing is counted, and nothing is taken
+    /// out.
     pub(crate) fn explain(
         &self,
         key: &KeyRef<'_>,
+        parts: &[Part<'_>],
         seen: &Seen,
     ) -> Result<Explanation, Vec<Observed>>
     where
@@ -326,7 +328,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 why.miss = Some(Miss::Building);
                 return Ok(why);
             }
-            why.miss = Some(state.history.why(key.hash()));
+            let miss = state.history.why(key.hash());
+            why.miss = Some(miss);
+            if miss == Miss::Absent {
+                why.differs = state.differing(key, parts);
+            }
             if let Some(ended) = state.history.of(key.hash()) {
                 why.age = since(ended.at);
                 why.by.clone_from(&ended.by);

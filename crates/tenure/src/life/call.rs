@@ -11,7 +11,7 @@ use crate::ground::sync::{Arc, spawn};
 use crate::host::Host;
 use crate::host::observe::Seen;
 use crate::host::record::Observed;
-use crate::key::KeyRef;
+use crate::key::{KeyRef, Part};
 use crate::life::building::again;
 use crate::life::building::asked::Asked;
 use crate::life::building::asker::Asker;
@@ -325,11 +325,15 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         }
     }
 
-    /// What the call would meet.
-    pub(crate) fn explain(&self, key: &KeyRef<'_>) -> Result<Explanation, Error<F>> {
+    /// What the call would meet, whose arguments wrote these parts of the key.
+    pub(crate) fn explain(
+        &self,
+        key: &KeyRef<'_>,
+        parts: &[Part<'_>],
+    ) -> Result<Explanation, Error<F>> {
         let mut seen = Seen::default();
         loop {
-            match self.scoped.cache().explain(key, &seen) {
+            match self.scoped.cache().explain(key, parts, &seen) {
                 Ok(why) => return Ok(why),
                 Err(unseen) => self.look_at(unseen, &mut seen)?,
             }

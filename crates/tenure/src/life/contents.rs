@@ -11,7 +11,7 @@ use crate::ground::sync::Arc;
 use crate::ground::timer::TimerId;
 use crate::host::observe::{Likeness, Seen, Shapes, completed};
 use crate::host::record::Observed;
-use crate::key::KeyRef;
+use crate::key::{KeyRef, Part};
 use crate::life::aging::agenda::Agenda;
 use crate::life::circle::FlightId;
 use crate::life::core::Core;
@@ -344,6 +344,21 @@ impl<V: Resource, F> Contents<V, F> {
         };
         let entry = self.entries.find_where(tagged.entry(), is_it)?.clone();
         self.remove(hot, &entry, cause)
+    }
+
+    /// The arguments of a call in which alone the calls that have an entry differ from it, and how many do.
+    pub(super) fn differing(&self, call: &KeyRef<'_>, parts: &[Part<'_>]) -> Vec<(Arc<str>, u64)> {
+        let mut counts: Vec<(Arc<str>, u64)> = Vec::new();
+        let differing = self.entries.iter();
+        for at in differing.filter_map(|it| call.differs_in(it.call_key(), parts)) {
+            let name = parts[at].name;
+            match counts.iter_mut().find(|(it, _)| **it == *name) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((name.into(), 1)),
+            }
+        }
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts
     }
 
     /// The entry of a call, whose key may have to be completed by what the caller sees.

@@ -199,9 +199,14 @@ impl<V> Entry<V> {
             .zip(extra.recording.as_ref()?.observed())
     }
 
+    /// The call's own key.
+    pub(crate) fn call_key(&self) -> &Key {
+        self.observed().map_or(&self.key, |(call, _)| call)
+    }
+
     /// The hash of the call's own key.
     pub(crate) fn call_hash(&self) -> u64 {
-        self.observed().map_or(&self.key, |(call, _)| call).hash()
+        self.call_key().hash()
     }
 
     pub(crate) fn arguments(&self) -> Option<&Arc<str>> {

@@ -47,6 +47,9 @@ pub struct Explanation {
     pub validates: bool,
     /// For a hit, the leases of it that are out now.
     pub leases: u64,
+    /// For a miss of what nothing is known of, the arguments in which alone calls that have an entry differ from this one,
+    /// and how many do: such an argument may be one that ought not to count. Calls of very many arguments are not compared.
+    pub differs: Vec<(Arc<str>, u64)>,
 }
 
 impl Explanation {
@@ -61,6 +64,7 @@ impl Explanation {
             refreshes: false,
             validates: false,
             leases: 0,
+            differs: Vec::new(),
         }
     }
 
@@ -135,6 +139,13 @@ impl fmt::Display for Explanation {
         }
         if let Some(by) = &self.by {
             write!(f, ", by {by}")?;
+        }
+        for (argument, number) in &self.differs {
+            let differ = match number {
+                1 => "entry differs",
+                _ => "entries differ",
+            };
+            write!(f, "; {number} {differ} in `{argument}` alone")?;
         }
         Ok(())
     }
