@@ -21,6 +21,7 @@ import hits
 import life
 import memory
 import misses
+import plugin
 import refreshes
 import server
 import terms
@@ -42,7 +43,21 @@ def main() -> None:
         return chosen.only.lower() in name.lower()
 
     rows: list[Row] = []
-    for part in (hits, threads, misses, coroutines, terms, refreshes, memory, life, server, figures, fleet, cluster):
+    for part in (
+        hits,
+        threads,
+        misses,
+        coroutines,
+        terms,
+        refreshes,
+        memory,
+        life,
+        server,
+        figures,
+        plugin,
+        fleet,
+        cluster,
+    ):
         print(f"measuring: {part.__name__}", file=sys.stderr, flush=True)
         rows += part.measure(chosen.rounds, chosen.seconds, wanted)
         # Nothing that is measured is lost where a later part fails.
