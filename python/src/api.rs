@@ -69,6 +69,8 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(hosts::register_host, module)?)?;
     module.add_class::<info::Report>()?;
     module.add_function(wrap_pyfunction!(report, module)?)?;
+    module.add_function(wrap_pyfunction!(info_in_full, module)?)?;
+    module.add_function(wrap_pyfunction!(kept, module)?)?;
     module.add_function(wrap_pyfunction!(fleet_members, module)?)?;
     module.add_function(wrap_pyfunction!(fleet_metrics, module)?)?;
     module.add_function(wrap_pyfunction!(set_host, module)?)?;
@@ -248,6 +250,27 @@ fn fleet_metrics(py: Python<'_>) -> String {
     let member = fleet::member();
     // It may be the last to hold a member that has left, which goes on to send what it has raised.
     py.detach(move || member.map_or(String::new(), |it| it.to_prometheus()))
+}
+
+/// The figures of each function of this process by its name with its module; functions of one name are summed.
+#[pyfunction]
+fn info_in_full() -> Vec<(String, info::Info)> {
+    let functions = process::engine().info_in_full().into_iter();
+    functions
+        .map(|(name, info)| (name.to_string(), info::Info::new(info)))
+        .collect()
+}
+
+/// Each resource that is kept in this process, with the name of its function and its module.
+#[pyfunction]
+fn kept(py: Python<'_>) -> Vec<(String, Py<PyAny>)> {
+    let mut kept = Vec::new();
+    process::engine().show(&mut |name, resource| {
+        if let Some(held) = resource.downcast_ref::<Held>() {
+            kept.push((name.to_owned(), held.clone_ref(py)));
+        }
+    });
+    kept
 }
 
 /// A member as a tuple: its name, whether it is this process, its machine, its process there, its figures as JSON,

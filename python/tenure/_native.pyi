@@ -244,6 +244,27 @@ class Info:
     def failures(self) -> int:
         """Builds that raised."""
     @property
+    def run_time(self) -> dict[str, float]:
+        """The time that the function ran in all, in seconds, also where it raised.
+
+        By what had it run: `miss`, or `refresh` in the background.
+        """
+    @property
+    def run_times(self) -> dict[str, list[tuple[float, int]]]:
+        """How many of those runs took no longer than each bound in seconds; the last bound is infinity."""
+    @property
+    def refreshes_itself(self) -> bool:
+        """Whether entries are refreshed in the background."""
+    @property
+    def refreshes(self) -> dict[str, int]:
+        """Refreshes in the background, by what became of them.
+
+        `success`, `error`, or `skipped` where no worker was free.
+        """
+    @property
+    def ends(self) -> dict[str, int]:
+        """Entries that have ended, by the name of the cause; also those that somebody still uses."""
+    @property
     def releases(self) -> dict[str, int]:
         """Releases, by the name of their cause."""
     @property
@@ -476,6 +497,8 @@ def resume_session(session: str) -> None: ...
 def supersede_modules(names: frozenset[str]) -> None: ...
 def register_host(adapter: str, *, framework: str, errors: str | None = None) -> None: ...
 def report() -> Report: ...
+def info_in_full() -> list[tuple[str, Info]]: ...
+def kept() -> list[tuple[str, object]]: ...
 def fleet_members(bound: float) -> list[tuple[str, bool, str, int, str, int, float | None]]: ...
 def fleet_metrics() -> str: ...
 def set_host(adapter: Host | None) -> None: ...

@@ -45,6 +45,8 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     fn carries(&self, is_meant: &dyn Fn(&str) -> bool) -> bool;
     /// The ends of the resources of which this is true.
     fn ends_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool, cause: Cause) -> Ends;
+    /// Shows each resource that it keeps.
+    fn show(&self, see: &mut dyn FnMut(&dyn Any));
     /// The ends of what lives on a place that ends, and of what is kept for a scope that ends with it.
     fn hold_place(&self, place: u64, scope: Option<&str>) -> Ends;
     /// Forgets the session's cache, and gives what ends it.
@@ -53,6 +55,8 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     fn hold_all(&self) -> Ends;
     /// Counts of what has left its caches and is not released yet.
     fn unreleased(&self) -> Unreleased;
+    /// Its name with its module, as far as it has one.
+    fn full_name(&self) -> Arc<str>;
     /// Its name and its figures.
     fn described(&self) -> (Arc<str>, Info);
     /// Adds its figures.

@@ -1,6 +1,7 @@
 //! The engine: what all functions of a process share.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::directory::{AnyFunction, Leftover, Weaks};
@@ -16,6 +17,7 @@ use crate::sessions::{self, SessionTable};
 use crate::words::cause::Cause;
 use crate::words::config::Config;
 use crate::words::fleet::{Bus, Ending, Topic};
+use crate::words::info::Info;
 use crate::words::inspect::Inspection;
 use crate::words::report::Report;
 
@@ -624,6 +626,47 @@ impl Engine {
     #[must_use]
     pub fn info(&self) -> Report {
         Report::new(self.functions().iter().map(|it| it.described()).collect())
+    }
+
+    /// The figures of each function by its name with its module, where [`info`](Self::info) has the names for people.
+    /// Functions of one name are summed.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+    /// drop(pools.get_or_build(&KeyRef::EMPTY, || Ok(7)));
+    /// assert_eq!(engine.info_in_full()["pool"].misses, 1);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    #[must_use]
+    pub fn info_in_full(&self) -> BTreeMap<Arc<str>, Info> {
+        let mut functions: BTreeMap<_, Info> = BTreeMap::new();
+        for function in self.functions() {
+            let sum = functions.entry(function.full_name()).or_default();
+            sum.add(&function.described().1);
+        }
+        functions
+    }
+
+    /// Shows each resource that is kept, with the name of its function and its module. Nothing is counted, and no lock
+    /// is held meanwhile.
+    ///
+    /// ```
+    /// # use tenure::{Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+    /// drop(pools.get_or_build(&KeyRef::EMPTY, || Ok(7)));
+    /// let mut seen = Vec::new();
+    /// engine.show(&mut |name, it| seen.push((name.to_owned(), it.downcast_ref().copied())));
+    /// assert_eq!(seen, [("pool".to_owned(), Some(7))]);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    pub fn show(&self, see: &mut dyn FnMut(&str, &dyn Any)) {
+        for function in self.functions() {
+            let name = function.full_name();
+            function.show(&mut |resource| see(&name, resource));
+        }
     }
 
     pub(crate) fn functions(&self) -> Vec<Arc<dyn AnyFunction>> {

@@ -159,6 +159,7 @@ pub use words::histogram::Histogram;
 pub use words::info::{EntryInfo, Figures, Info};
 pub use words::miss::Miss;
 pub use words::report::Report;
+pub use words::runs::{Refreshed, Runs, Trigger};
 
 // What can go wrong.
 pub use words::error::SettingError;

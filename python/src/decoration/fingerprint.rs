@@ -16,6 +16,8 @@ pub(crate) struct Decorated {
     /// Its name, for people.
     pub(crate) name: String,
     pub(crate) title: String,
+    /// Its name with its module, whatever that is.
+    pub(crate) full_name: String,
     pub(crate) site: [u8; 16],
     /// Its name among the members of a fleet.
     pub(crate) known_as: String,
@@ -42,6 +44,7 @@ impl Decorated {
             maker: maker::of(py, &place.layers)?,
             name: place.name,
             title: place.title,
+            full_name: place.full_name,
             site: place.site,
             known_as: place.known_as,
             closes_over,

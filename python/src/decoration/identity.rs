@@ -42,6 +42,8 @@ pub(crate) struct Place<'py> {
     pub(crate) name: String,
     /// Its qualified name alone, as a spinner shows it.
     pub(crate) title: String,
+    /// Its module and qualified name, whatever the module.
+    pub(crate) full_name: String,
     /// Its module, file and name, which stay the same over an edit.
     pub(crate) site: [u8; 16],
     /// Its module and qualified name, as every process that runs this program has them.
@@ -58,6 +60,7 @@ impl<'py> Place<'py> {
             "" | "__main__" => title.clone(),
             _ => format!("{module}.{title}"),
         };
+        let full_name = format!("{module}.{title}");
         let mut site = Encoder::with(Digests::Own);
         site.framed(1, module.as_bytes());
         site.framed(2, title.as_bytes());
@@ -79,6 +82,7 @@ impl<'py> Place<'py> {
         Ok(Self {
             name,
             title,
+            full_name,
             known_as,
             site: digest(&site),
             layers,

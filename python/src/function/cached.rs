@@ -281,6 +281,7 @@ impl Cached {
         let make = || {
             let callbacks = Callbacks {
                 name: name.clone(),
+                full_name: self.decorated.full_name.as_str().into(),
                 known_as: self.decorated.known_as.clone(),
                 identity: fingerprint.identity,
                 kinds: Kinds::default(),

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use std::any::Any;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyStopIteration};
@@ -142,6 +142,8 @@ fn references(object: &Bound<'_, PyAny>) -> isize {
 /// The callbacks of one cached function.
 pub(crate) struct Callbacks {
     pub(crate) name: String,
+    /// Its name with its module, whatever that is.
+    pub(crate) full_name: Arc<str>,
     /// Its name among the members of a fleet.
     pub(crate) known_as: String,
     /// The identity that it was registered with first.
@@ -381,6 +383,10 @@ impl Behaviour<Held> for Callbacks {
     fn is_same(&self, kept: &Held, built: &Held) -> bool {
         let leaves = kept.leave.is_some() || built.leave.is_some();
         !leaves && kept.object.is(&built.object)
+    }
+
+    fn full_name(&self) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.full_name))
     }
 
     fn known_as(&self) -> Option<KnownAs> {

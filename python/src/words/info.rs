@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use tenure::{Histogram, Trigger};
 
 /// The figures of one entry, as `clear_if` shows them.
 #[pyclass(frozen, get_all, module = "tenure", name = "EntryInfo")]
@@ -28,6 +29,15 @@ impl EntryInfo {
     fn __repr__(&self) -> String {
         format!("EntryInfo(age={:?}, hits={})", self.age, self.hits)
     }
+}
+
+/// The bounds of a histogram in seconds, each with how many took no longer; the last is infinity.
+fn buckets(times: &Histogram) -> Vec<(f64, u64)> {
+    let seconds = |bound: Option<Duration>| bound.map_or(f64::INFINITY, |it| it.as_secs_f64());
+    let buckets = times.buckets();
+    buckets
+        .map(|(bound, count)| (seconds(bound), count))
+        .collect()
 }
 
 /// The figures of one cached function, over all its scopes.
@@ -83,11 +93,7 @@ impl Info {
     /// How many of them took no longer than each bound, in seconds: pairs, the last with a bound of infinity.
     #[getter]
     fn build_times(&self) -> Vec<(f64, u64)> {
-        let seconds = |bound: Option<Duration>| bound.map_or(f64::INFINITY, |it| it.as_secs_f64());
-        let buckets = self.0.build_times.buckets();
-        buckets
-            .map(|(bound, count)| (seconds(bound), count))
-            .collect()
+        buckets(&self.0.build_times)
     }
 
     /// The bound in seconds that this part of the builds did not exceed: 0.5 for the median. `None` where there was
@@ -101,6 +107,52 @@ impl Info {
     #[getter]
     fn failures(&self) -> u64 {
         self.0.failures
+    }
+
+    /// How long the function ran in all, in seconds, whatever came of it: by what had it run, `miss` or `refresh`.
+    #[getter]
+    fn run_time<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let times = PyDict::new(py);
+        for trigger in Trigger::ALL {
+            times.set_item(trigger.name(), self.0.runs(trigger).time.as_secs_f64())?;
+        }
+        Ok(times)
+    }
+
+    /// How many of those runs took no longer than each bound, in seconds: pairs, the last with a bound of infinity.
+    #[getter]
+    fn run_times<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let times = PyDict::new(py);
+        for trigger in Trigger::ALL {
+            times.set_item(trigger.name(), buckets(&self.0.runs(trigger).times))?;
+        }
+        Ok(times)
+    }
+
+    /// Whether entries are refreshed in the background.
+    #[getter]
+    fn refreshes_itself(&self) -> bool {
+        self.0.refreshes_itself
+    }
+
+    /// Refreshes in the background, by what became of them: `success`, `error`, or `skipped` where no worker was free.
+    #[getter]
+    fn refreshes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let refreshes = PyDict::new(py);
+        for (outcome, number) in self.0.refreshes() {
+            refreshes.set_item(outcome.name(), number)?;
+        }
+        Ok(refreshes)
+    }
+
+    /// Entries that have ended, by the name of the cause; also those that somebody still uses.
+    #[getter]
+    fn ends<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let ends = PyDict::new(py);
+        for (cause, number) in self.0.ends() {
+            ends.set_item(cause.name(), number)?;
+        }
+        Ok(ends)
     }
 
     /// Releases, by the name of their cause.

@@ -213,6 +213,13 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         self.ends_meant(&|value| is_meant(value), cause)
     }
 
+    fn show(&self, see: &mut dyn FnMut(&dyn Any)) {
+        let kept = self.caches().into_iter().flat_map(|it| it.live());
+        for entry in kept.filter(|it| !it.is_inherited()) {
+            see(entry.value());
+        }
+    }
+
     fn hold_place(&self, place: u64, scope: Option<&str>) -> Ends {
         let of_scope = scope.and_then(|it| self.session_caches.lock().get(it).cloned());
         let caches = self.caches().into_iter();
@@ -245,6 +252,11 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     fn unreleased(&self) -> Unreleased {
         let live = || self.caches().iter().map(|cache| cache.built() as u64).sum();
         self.core.unreleased_beside(live)
+    }
+
+    fn full_name(&self) -> Arc<str> {
+        let full = self.core.behaviour.full_name();
+        full.unwrap_or_else(|| Arc::clone(&self.core.name))
     }
 
     fn described(&self) -> (Arc<str>, Info) {

@@ -26,6 +26,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     #[must_use]
     pub fn info(&self) -> Info {
         let mut info = self.core.counters.read();
+        info.refreshes_itself = self.core.settings.refreshes_beside();
         for cache in self.caches() {
             let unleased = cache.read(&mut info);
             info.idle += self.idle(unleased);

@@ -279,6 +279,7 @@ impl<V> Entry<V> {
         let ended = cause as u8 | side.map_or(0, |it| it.1);
         debug_assert_eq!(self.ended.load(Ordering::Relaxed), LIVE, "it ends once");
         self.ended.store(ended, Ordering::Release);
+        self.core.counters.ended(cause);
         self.retire_hits();
     }
 

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::time::Duration;
 
+use crate::ground::sync::Arc;
 use crate::host::SessionId;
 use crate::life::late_release::Later;
 use crate::words::cause::Cause;
@@ -158,6 +159,11 @@ pub trait Behaviour<V>: Any + Send + Sync {
     /// What the members of a fleet call the function, where they share what it keeps for all, or for a scope
     /// that tells callers apart. `None`: it is this process's own.
     fn known_as(&self) -> Option<KnownAs> {
+        None
+    }
+
+    /// The function's name with its module, where its name for people leaves that out.
+    fn full_name(&self) -> Option<Arc<str>> {
         None
     }
 

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::words::histogram::Histogram;
 use crate::words::info::Info;
 use crate::words::report::Report;
+use crate::words::runs::Trigger;
 
 /// A family with one value for each function: its name, its kind, what it says, and the value.
 type Family = (&'static str, &'static str, &'static str, fn(&Info) -> u64);
@@ -117,6 +119,24 @@ impl Report {
             those_there_were(&mut text, name, function, "reason", missed);
         }
         let (name, help) = (
+            "tenure_ends_total",
+            "Entries that have ended, by the cause.",
+        );
+        head(&mut text, name, "counter", help);
+        for (function, info) in &functions {
+            let ended = info.ends().map(|(it, number)| (it.name(), number));
+            those_there_were(&mut text, name, function, "cause", ended);
+        }
+        let (name, help) = (
+            "tenure_refreshes_total",
+            "Refreshes in the background, by what became of them.",
+        );
+        head(&mut text, name, "counter", help);
+        for (function, info) in &functions {
+            let refreshes = info.refreshes().map(|(it, number)| (it.name(), number));
+            those_there_were(&mut text, name, function, "result", refreshes);
+        }
+        let (name, help) = (
             "tenure_releases_total",
             "Resources that were released, by the cause.",
         );
@@ -133,15 +153,22 @@ impl Report {
             "How long builds that gave a resource took.",
         );
         for (function, info) in functions.iter().filter(|(_, info)| info.builds > 0) {
-            for (bound, number) in info.build_times.buckets() {
-                let bound = bound.map_or("+Inf".to_owned(), |it| it.as_secs_f64().to_string());
-                let name = "tenure_build_duration_seconds_bucket";
-                sample(&mut text, name, function, Some(("le", &bound)), number);
+            let labels = format!("function=\"{function}\"");
+            histogram(&mut text, name, &labels, info.build_time, &info.build_times);
+        }
+        let (name, help) = (
+            "tenure_run_duration_seconds",
+            "How long functions ran, whatever came of it, by what had them run.",
+        );
+        head(&mut text, name, "histogram", help);
+        for (function, info) in &functions {
+            for trigger in Trigger::ALL {
+                let runs = info.runs(trigger);
+                if runs.times.count() > 0 {
+                    let labels = format!("function=\"{function}\",trigger=\"{}\"", trigger.name());
+                    histogram(&mut text, name, &labels, runs.time, &runs.times);
+                }
             }
-            let sum = info.build_time.as_secs_f64();
-            let count = info.build_times.count();
-            let _ = writeln!(text, "{name}_sum{{function=\"{function}\"}} {sum}");
-            let _ = writeln!(text, "{name}_count{{function=\"{function}\"}} {count}");
         }
         text
     }
@@ -170,6 +197,16 @@ fn sample(text: &mut String, name: &str, function: &str, more: Option<(&str, &st
             )
         }
     };
+}
+
+fn histogram(text: &mut String, name: &str, labels: &str, sum: Duration, times: &Histogram) {
+    for (bound, number) in times.buckets() {
+        let bound = bound.map_or("+Inf".to_owned(), |it| it.as_secs_f64().to_string());
+        let _ = writeln!(text, "{name}_bucket{{{labels},le=\"{bound}\"}} {number}");
+    }
+    let sum = sum.as_secs_f64();
+    let _ = writeln!(text, "{name}_sum{{{labels}}} {sum}");
+    let _ = writeln!(text, "{name}_count{{{labels}}} {}", times.count());
 }
 
 /// A sample for each value of a label that there was.

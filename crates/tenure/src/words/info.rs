@@ -7,8 +7,11 @@ use crate::ground::sync::{Arc, Figure, Ordering};
 use crate::words::cause::Cause;
 use crate::words::histogram::{Histogram, Times};
 use crate::words::miss::{MISSES, Miss};
+use crate::words::runs::{Refreshed, RunCounter, Runs, Trigger};
 
 const CAUSES: usize = Cause::ALL.len();
+const TRIGGERS: usize = Trigger::ALL.len();
+const OUTCOMES: usize = Refreshed::ALL.len();
 
 /// The figures of one function, over all its scopes.
 ///
@@ -39,6 +42,14 @@ pub struct Info {
     pub build_times: Histogram,
     /// Builds that failed.
     pub failures: u64,
+    /// How long the function ran, by the number of the trigger.
+    runs: [Runs; TRIGGERS],
+    /// Whether entries are refreshed in the background.
+    pub refreshes_itself: bool,
+    /// Those refreshes, by the number of what became of them.
+    refreshes: [u64; OUTCOMES],
+    /// Entries that have ended, by the number of the cause.
+    ends: [u64; CAUSES],
     /// Releases, by the number of their cause.
     releases: [u64; CAUSES],
     /// `on_release` callbacks that failed.
@@ -124,6 +135,72 @@ impl Info {
             .map(|&cause| (cause, self.released(cause)))
     }
 
+    /// How many entries have ended for this cause. Those that somebody still uses are among them, which are released
+    /// later.
+    ///
+    /// ```
+    /// # use tenure::Cause;
+    /// #[tenure::cache_resource(max_entries = 1)]
+    /// fn pool(shard: u32) -> u32 {
+    ///     shard
+    /// }
+    ///
+    /// let (_in_use, _kept) = (pool(1), pool(2)); // the second evicts the first
+    /// let info = pool::info();
+    /// assert_eq!((info.ended(Cause::Evicted), info.released(Cause::Evicted)), (1, 0));
+    /// ```
+    #[must_use]
+    pub fn ended(&self, cause: Cause) -> u64 {
+        self.ends[cause as usize]
+    }
+
+    /// How many entries have ended, for each cause.
+    pub fn ends(&self) -> impl Iterator<Item = (Cause, u64)> + '_ {
+        Cause::ALL.iter().map(|&cause| (cause, self.ended(cause)))
+    }
+
+    /// How long the function ran for this trigger: all runs, also those that failed.
+    ///
+    /// ```
+    /// # use tenure::Trigger;
+    /// #[tenure::cache_resource]
+    /// fn pool() -> Result<u32, String> {
+    ///     Err("no server".to_owned())
+    /// }
+    ///
+    /// assert!(pool().is_err());
+    /// let info = pool::info();
+    /// assert_eq!((info.runs(Trigger::Miss).times.count(), info.build_times.count()), (1, 0));
+    /// ```
+    #[must_use]
+    pub fn runs(&self, trigger: Trigger) -> &Runs {
+        &self.runs[trigger as usize]
+    }
+
+    /// What became of the refreshes in the background: how many ended so.
+    ///
+    /// ```
+    /// # use tenure::Refreshed;
+    /// #[tenure::cache_resource(ttl = "1h", refresh_mode = "background")]
+    /// fn rates() -> u32 {
+    ///     7
+    /// }
+    ///
+    /// drop(rates());
+    /// assert_eq!(rates::info().refreshed(Refreshed::Success), 0); // it is fresh
+    /// ```
+    #[must_use]
+    pub fn refreshed(&self, outcome: Refreshed) -> u64 {
+        self.refreshes[outcome as usize]
+    }
+
+    /// How many refreshes in the background there were, for each outcome.
+    pub fn refreshes(&self) -> impl Iterator<Item = (Refreshed, u64)> + '_ {
+        Refreshed::ALL
+            .map(|it| (it, self.refreshed(it)))
+            .into_iter()
+    }
+
     /// How many calls were misses for this reason.
     ///
     /// ```
@@ -182,16 +259,18 @@ impl Info {
     pub(crate) fn add(&mut self, other: &Self) {
         self.hits += other.hits;
         self.misses += other.misses;
-        for (sum, more) in self.missed.iter_mut().zip(&other.missed) {
-            *sum += more;
-        }
+        add_each(&mut self.missed, &other.missed);
         self.builds += other.builds;
         self.build_time += other.build_time;
         self.build_times.add(&other.build_times);
         self.failures += other.failures;
-        for (sum, more) in self.releases.iter_mut().zip(&other.releases) {
-            *sum += more;
+        for (sum, more) in self.runs.iter_mut().zip(&other.runs) {
+            sum.add(more);
         }
+        self.refreshes_itself |= other.refreshes_itself;
+        add_each(&mut self.refreshes, &other.refreshes);
+        add_each(&mut self.ends, &other.ends);
+        add_each(&mut self.releases, &other.releases);
         self.release_failures += other.release_failures;
         self.entries += other.entries;
         self.idle += other.idle;
@@ -202,6 +281,12 @@ impl Info {
         self.weight += other.weight;
         self.waiting += other.waiting;
         self.ages.extend_from_slice(&other.ages);
+    }
+}
+
+fn add_each(sums: &mut [u64], others: &[u64]) {
+    for (sum, more) in sums.iter_mut().zip(others) {
+        *sum += more;
     }
 }
 
@@ -267,7 +352,10 @@ pub(crate) struct Counters {
     build_nanos: Figure,
     build_times: Times,
     failures: Figure,
+    runs: [RunCounter; TRIGGERS],
+    refreshes: [Figure; OUTCOMES],
     renewals: Figure,
+    ends: [Figure; CAUSES],
     releases: [Figure; CAUSES],
     release_failures: Figure,
     releasing: Figure,
@@ -300,6 +388,20 @@ impl Counters {
 
     pub(crate) fn failed(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The function has run for so long, whatever came of it.
+    pub(crate) fn ran(&self, trigger: Trigger, nanos: u64) {
+        self.runs[trigger as usize].count(nanos);
+    }
+
+    pub(crate) fn refreshed(&self, outcome: Refreshed) {
+        self.refreshes[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An entry has left its cache.
+    pub(crate) fn ended(&self, cause: Cause) {
+        self.ends[cause as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn released(&self, cause: Cause) {
@@ -351,14 +453,7 @@ impl Counters {
     /// The figures so far; the hits of live entries and what is live are the caller's to add.
     pub(crate) fn read(&self) -> Info {
         let get = |counter: &Figure| counter.load(Ordering::Relaxed);
-        let mut releases = [0; CAUSES];
-        for (slot, counter) in releases.iter_mut().zip(&self.releases) {
-            *slot = get(counter);
-        }
-        let mut missed = [0; MISSES];
-        for (slot, counter) in missed.iter_mut().zip(&self.misses) {
-            *slot = get(counter);
-        }
+        let missed = self.misses.each_ref().map(get);
         Info {
             hits: get(&self.retired_hits),
             misses: missed.iter().sum(),
@@ -367,8 +462,11 @@ impl Counters {
             build_time: Duration::from_nanos(get(&self.build_nanos)),
             build_times: self.build_times.read(),
             failures: get(&self.failures),
+            runs: self.runs.each_ref().map(RunCounter::read),
+            refreshes: self.refreshes.each_ref().map(get),
             renewals: get(&self.renewals),
-            releases,
+            ends: self.ends.each_ref().map(get),
+            releases: self.releases.each_ref().map(get),
             release_failures: get(&self.release_failures),
             waiting: get(&self.waiting),
             ..Info::default()

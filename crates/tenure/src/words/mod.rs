@@ -14,5 +14,6 @@ pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod miss;
 pub(crate) mod report;
+pub(crate) mod runs;
 pub(crate) mod settings;
 pub(crate) mod tags;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::words::explanation::span;
+use crate::words::histogram::Histogram;
 use crate::words::info::{Figures, Info};
+use crate::words::runs::Trigger;
 
 /// The figures of each function that is alive, by its name.
 ///
@@ -92,7 +94,7 @@ fn one_line(name: &str) -> String {
 
 impl Info {
     /// The figures as a JSON object, times in seconds. `build_times` has each bound with the number of builds that
-    /// took no longer, and `null` for the last bound, which is none.
+    /// took no longer, and `null` for the last bound, which is none; `runs` has such lists by the trigger.
     ///
     /// ```
     /// #[tenure::cache_resource]
@@ -112,13 +114,25 @@ impl Info {
             pairs.collect::<Vec<_>>().join(", ")
         };
         let seconds = |time: Duration| format!("{:?}", time.as_secs_f64());
-        let times = self.build_times.buckets().map(|(bound, count)| {
-            format!("[{}, {count}]", bound.map_or("null".to_owned(), seconds))
+        let times = |times: &Histogram| {
+            let buckets = times.buckets().map(|(bound, count)| {
+                format!("[{}, {count}]", bound.map_or("null".to_owned(), seconds))
+            });
+            buckets.collect::<Vec<_>>().join(", ")
+        };
+        let runs = Trigger::ALL.map(|trigger| {
+            let runs = self.runs(trigger);
+            format!(
+                "\"{}\": {{\"time\": {}, \"times\": [{}]}}",
+                trigger.name(),
+                seconds(runs.time),
+                times(&runs.times)
+            )
         });
         let ages = self.ages.iter().copied().map(seconds);
         format!(
-            "{{{}, \"misses_by_reason\": {{{}}}, \"build_time\": {}, \"build_times\": [{}], \"releases\": {{{}}}, {}, \
-             \"ages\": [{}]}}",
+            "{{{}, \"misses_by_reason\": {{{}}}, \"build_time\": {}, \"build_times\": [{}], \"runs\": {{{}}}, \
+             \"refreshes_itself\": {}, \"refreshes\": {{{}}}, \"ends\": {{{}}}, \"releases\": {{{}}}, {}, \"ages\": [{}]}}",
             pairs(vec![
                 ("hits", self.hits),
                 ("misses", self.misses),
@@ -131,7 +145,19 @@ impl Info {
                     .collect()
             ),
             seconds(self.build_time),
-            times.collect::<Vec<_>>().join(", "),
+            times(&self.build_times),
+            runs.join(", "),
+            self.refreshes_itself,
+            pairs(
+                self.refreshes()
+                    .map(|(it, number)| (it.name(), number))
+                    .collect()
+            ),
+            pairs(
+                self.ends()
+                    .map(|(it, number)| (it.name(), number))
+                    .collect()
+            ),
             pairs(
                 self.releases()
                     .map(|(it, number)| (it.name(), number))
@@ -204,6 +230,11 @@ impl fmt::Display for Info {
         );
         builds.extend((self.failures > 0).then(|| format!("{} failed", self.failures)));
         writeln!(f, "builds    {}{}", self.builds, more(builds.join(", ")))?;
+        let refreshes = self.refreshes().map(|(it, number)| (it.name(), number));
+        let refreshes = counted(refreshes.collect());
+        if !refreshes.is_empty() {
+            writeln!(f, "refreshes {refreshes}")?;
+        }
         let mut entries = vec![counted(vec![
             ("idle", self.idle),
             ("stale", self.stale),

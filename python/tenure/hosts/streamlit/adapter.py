@@ -28,7 +28,7 @@ from streamlit.runtime.state import widgets as their_widgets
 from streamlit.watcher.local_sources_watcher import LocalSourcesWatcher
 
 from tenure import _native
-from tenure.hosts.streamlit import config, reload, replay, sessions, widgets
+from tenure.hosts.streamlit import config, reload, replay, sessions, stats, widgets
 from tenure.hosts.streamlit.spinner import Spinner
 
 
@@ -138,6 +138,8 @@ def attach() -> StreamlitHost:
             _replace(utils, "_register_element_id", replay.noting_elements)
             _replace(their_widgets, "register_widget_from_metadata", replay.noting_widgets)
             _replace(LocalSourcesWatcher, reload.UNLOADS, reload.minding_classes)
+            for provider, adding in stats.PROVIDERS:
+                _replace(provider, "get_stats", adding)
             _afterwards(AppSession, "clear_session_caches", sessions.ended)
             _afterwards(AppSession, "register_file_watchers", sessions.watched)
             _afterwards(AppSession, "_handle_clear_cache_request", lambda _: _native.clear_all())

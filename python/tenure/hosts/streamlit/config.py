@@ -1,4 +1,4 @@
-"""What an app sets for refreshes in the background, among Streamlit's own options."""
+"""What an app sets among Streamlit's own options: for refreshes in the background, and for its metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit
 
-__all__ = ["multiplier", "workers"]
+__all__ = ["measures_memory", "multiplier", "workers"]
 
 _log = logging.getLogger("tenure.streamlit")
 
@@ -41,6 +41,11 @@ def workers() -> int:
         return max(int(given), 0)
     except (TypeError, ValueError):
         return _WORKERS
+
+
+def measures_memory() -> bool:
+    """Whether the memory of what is kept is measured for the metrics endpoint, as every Streamlit did once."""
+    return bool(_option("server.enableExpensiveMemoryStats", True))
 
 
 def _option(name: str, default: Any) -> Any:

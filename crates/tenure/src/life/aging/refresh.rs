@@ -25,6 +25,7 @@ use crate::life::removal::ends;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::fleet::Ending;
+use crate::words::runs::Refreshed;
 use crate::words::settings::Refresh;
 
 /// When the engine looks again for a worker that is free.
@@ -48,6 +49,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn refresh(self: &Arc<Self>, entry: &EntryRef<V>, again: Again<V, F>) -> bool {
         let services = &self.core.services;
         let Some(worker) = services.workers.take(services.config.refresh_workers()) else {
+            self.core.counters.refreshed(Refreshed::Skipped);
             return false;
         };
         let Some(old) = self.mark_refresh(entry) else {
@@ -66,7 +68,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 // It serves nobody, so there is no session, no spinner and nobody to put anything out for.
                 host: None,
             };
-            if let Ok(build) = Build::begin(&asker, leader) {
+            if let Ok(build) = Build::begin(&asker, leader).map(Build::in_background) {
                 let (build, caller) = Detached::part(build);
                 caller.give_up();
                 again::begin(build, worker, &again);

@@ -23,7 +23,7 @@ use crate::life::lease::Lease;
 use crate::life::release::Unkept;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, Interrupt};
-use crate::words::info;
+use crate::words::runs::{Refreshed, Trigger};
 
 /// A build by the one who leads it.
 pub(crate) struct Build<V: Resource, F: Failure> {
@@ -35,6 +35,8 @@ pub(crate) struct Build<V: Resource, F: Failure> {
     span: tracing::Span,
     /// The place of a refresh among those that run at a time.
     worker: Option<Worker>,
+    /// Where it is one in the background.
+    refresh: Option<RefreshCount<V>>,
     /// Whether a caller leads it, who gets what it ends with.
     is_callers: bool,
 }
@@ -47,11 +49,33 @@ pub(crate) enum Outcome<V: Resource, F> {
 }
 
 /// Counts a build that panics as one that failed, unless it is forgotten.
-struct FailsOnUnwind<'a>(&'a info::Counters);
+struct FailsOnUnwind<'a, V: Resource, F: Failure>(&'a Build<V, F>);
 
-impl Drop for FailsOnUnwind<'_> {
+impl<V: Resource, F: Failure> Drop for FailsOnUnwind<'_, V, F> {
     fn drop(&mut self) {
-        self.0.failed();
+        let core = self.0.core();
+        let now = core.services.clock.now();
+        core.counters
+            .ran(self.0.trigger(), now.saturating_sub(self.0.started));
+        core.counters.failed();
+    }
+}
+
+/// Counts a refresh in the background as one that failed, unless it is told that it has not.
+struct RefreshCount<V: Resource> {
+    core: Arc<Core<V>>,
+    outcome: Refreshed,
+}
+
+impl<V: Resource> RefreshCount<V> {
+    fn succeeded(mut self) {
+        self.outcome = Refreshed::Success;
+    }
+}
+
+impl<V: Resource> Drop for RefreshCount<V> {
+    fn drop(&mut self) {
+        self.core.counters.refreshed(self.outcome);
     }
 }
 
@@ -75,8 +99,25 @@ impl<V: Resource, F: Failure> Build<V, F> {
             leader,
             asker: asker.clone(),
             worker: None,
+            refresh: None,
             is_callers: true,
         })
+    }
+
+    /// It is a refresh in the background.
+    pub(crate) fn in_background(mut self) -> Self {
+        self.refresh = Some(RefreshCount {
+            core: Arc::clone(self.core()),
+            outcome: Refreshed::Error,
+        });
+        self
+    }
+
+    fn trigger(&self) -> Trigger {
+        match self.refresh {
+            Some(_) => Trigger::Refresh,
+            None => Trigger::Miss,
+        }
     }
 
     /// The wait for its turn, where it has one. To be waited for before the build is run.
@@ -138,7 +179,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
         let _span = self.span.enter();
         let _inside = self.asker.inside(self.leader.flight());
         let _entered = self.shown.as_ref().map(Shown::enter);
-        let counted = FailsOnUnwind(&self.asker.core.counters);
+        let counted = FailsOnUnwind(self);
         let outcome = part();
         std::mem::forget(counted);
         outcome
@@ -183,6 +224,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
         outcome: Result<impl Into<Built<V>>, BuildError<F>>,
         interrupted: impl FnOnce(Leader<V, F>, Interrupt) -> Error<F>,
     ) -> Result<Outcome<V, F>, Error<F>> {
+        let trigger = self.trigger();
         let Self {
             leader,
             asker,
@@ -191,11 +233,13 @@ impl<V: Resource, F: Failure> Build<V, F> {
             started,
             span: _,
             worker: _worker,
+            refresh,
             is_callers,
         } = self;
         let core = &asker.core;
         let services = &core.services;
         let now = services.clock.now();
+        core.counters.ran(trigger, now.saturating_sub(started));
         // A shutdown waits for what has been built and is no entry yet.
         let _under_way = outcome.is_ok().then(|| services.under_way.begin());
         let outcome = match outcome {
@@ -208,6 +252,9 @@ impl<V: Resource, F: Failure> Build<V, F> {
                 };
                 if let Some(old) = old.filter(is_same) {
                     core.counters.renewed();
+                    if let Some(refresh) = refresh {
+                        refresh.succeeded();
+                    }
                     if let Some(shown) = shown {
                         drop(shown.end(true));
                     }
@@ -248,6 +295,9 @@ impl<V: Resource, F: Failure> Build<V, F> {
                 };
                 match admission {
                     Ok(admission) => {
+                        if let Some(refresh) = refresh {
+                            refresh.succeeded();
+                        }
                         let (built, built_at) = unkept.keep();
                         let lease = leader.fill(built, built_at, recording, admission);
                         Ok(Outcome::Built(lease))
@@ -258,6 +308,8 @@ impl<V: Resource, F: Failure> Build<V, F> {
             Err(BuildError::Failed(failure)) => {
                 let observed = recording.as_ref().and_then(Recording::observed).cloned();
                 let observed: Option<Observed> = observed.filter(|_| core.settings.observes);
+                // Before those who wait look again, as it is above.
+                drop(refresh);
                 if fail(core, leader, &failure, observed, is_callers) {
                     Ok(Outcome::Stands(failure))
                 } else {

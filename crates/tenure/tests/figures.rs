@@ -1,0 +1,131 @@
+//! H9: refreshes in the background, runs and ends, as the figures count them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tenure::front::{Again, Patiently};
+use tenure::{Cause, Engine, Function, KeyRef, ManualClock, Refresh, Refreshed, Settings, Trigger};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A function that is refreshed in the background, and takes a second each time.
+struct Rates {
+    clock: ManualClock,
+    engine: Engine,
+    function: Arc<Function<u32, String>>,
+    fails: Arc<AtomicBool>,
+}
+
+impl Rates {
+    fn new() -> Self {
+        let clock = ManualClock::new();
+        let engine = Engine::with_clock(clock.clone());
+        let settings = Settings::default()
+            .ttl(MINUTE)
+            .max_stale(100 * MINUTE)
+            .refresh(Refresh::Background);
+        Self {
+            function: Function::plain(&engine, "rates", settings).unwrap(),
+            clock,
+            engine,
+            fails: Arc::default(),
+        }
+    }
+
+    fn call(&self) {
+        let (clock, fails) = (self.clock.clone(), Arc::clone(&self.fails));
+        let build = move || {
+            clock.advance(Duration::from_secs(1));
+            match fails.load(Ordering::Relaxed) {
+                false => Ok(7),
+                true => Err("no route".to_owned()),
+            }
+        };
+        let again = || -> Option<Again<u32, String>> {
+            let build = build.clone();
+            Some(Arc::new(move |detached| {
+                let outcome = detached.run(|| build().map_err(tenure::front::BuildError::Failed));
+                detached.finish(outcome, |interrupt| format!("{interrupt:?}"));
+            }))
+        };
+        let made = || build().map_err(tenure::front::BuildError::Failed);
+        let got = self
+            .function
+            .get_or_refresh(&KeyRef::EMPTY, &Patiently, made, &again);
+        assert_eq!(*got.unwrap(), 7);
+    }
+
+    /// A call that finds it too old, and what becomes of the refresh.
+    fn refresh(&self) -> [u64; 3] {
+        self.clock.advance(MINUTE);
+        self.call();
+        self.engine.run_due();
+        let info = self.function.info();
+        Refreshed::ALL.map(|it| info.refreshed(it))
+    }
+
+    fn ran(&self, trigger: Trigger) -> (u64, u64) {
+        let info = self.function.info();
+        let runs = info.runs(trigger);
+        (runs.times.count(), runs.time.as_secs())
+    }
+}
+
+#[test]
+fn h9_a_refresh_counts_once_by_what_became_of_it() {
+    let rates = Rates::new();
+    rates.call();
+    assert_eq!(rates.refresh(), [1, 0, 0]);
+    rates.fails.store(true, Ordering::Relaxed);
+    assert_eq!(rates.refresh(), [1, 1, 0]);
+    rates.fails.store(false, Ordering::Relaxed);
+    rates.engine.configure(|config| config.refresh_workers = 0);
+    assert_eq!(rates.refresh(), [1, 1, 1]);
+    assert_eq!(
+        (rates.ran(Trigger::Miss), rates.ran(Trigger::Refresh)),
+        ((1, 1), (2, 2))
+    );
+    let info = rates.function.info();
+    assert!(info.refreshes_itself);
+    assert_eq!((info.builds, info.failures), (2, 1));
+    assert_eq!(
+        (info.ended(Cause::Replaced), info.released(Cause::Replaced)),
+        (1, 1)
+    );
+}
+
+#[test]
+fn h9_a_refresh_that_is_given_up_has_failed() {
+    let rates = Rates::new();
+    rates.call();
+    rates.clock.advance(MINUTE);
+    // Nobody carries the build that this is given.
+    let again = || -> Option<Again<u32, String>> { Some(Arc::new(drop)) };
+    let got =
+        rates
+            .function
+            .get_or_refresh::<u32>(&KeyRef::EMPTY, &Patiently, || unreachable!(), &again);
+    assert_eq!(*got.unwrap(), 7);
+    rates.engine.run_due();
+    assert_eq!(rates.function.info().refreshed(Refreshed::Error), 1);
+    assert_eq!(rates.ran(Trigger::Refresh), (0, 0));
+}
+
+#[test]
+fn h9_a_run_that_panics_counts_with_its_time() {
+    let clock = ManualClock::new();
+    let engine = Engine::with_clock(clock.clone());
+    let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    let build = || -> Result<u32, _> {
+        clock.advance(Duration::from_secs(3));
+        panic!("no route")
+    };
+    let call = AssertUnwindSafe(|| pools.get_or_build(&KeyRef::EMPTY, build).map(drop));
+    assert!(catch_unwind(call).is_err());
+    let info = pools.info();
+    assert_eq!(info.failures, 1);
+    assert_eq!(info.runs(Trigger::Miss).time, Duration::from_secs(3));
+    assert_eq!(info.runs(Trigger::Miss).times.count(), 1);
+}
