@@ -106,6 +106,6 @@ def test_h9_all_of_it_is_in_the_json_and_in_the_text_for_prometheus(clock: Clock
     assert shown["tenure_refreshes_total success"] == 1
     assert "tenure_refreshes_total error" not in shown
     assert (shown["tenure_ends_total replaced"], shown["tenure_ends_total cleared"]) == (1, 1)
-    assert shown["tenure_run_duration_seconds_count miss"] == 1
-    assert shown["tenure_run_duration_seconds_count refresh"] == 1
-    assert shown["tenure_run_duration_seconds_bucket refresh +Inf"] == 1
+    assert shown["tenure_build_duration_seconds_count miss"] == 1
+    assert shown["tenure_build_duration_seconds_count refresh"] == 1
+    assert shown["tenure_build_duration_seconds_bucket refresh +Inf"] == 1

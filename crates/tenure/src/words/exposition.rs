@@ -1,8 +1,7 @@
 //! The figures in the text format of Prometheus.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::sync::Arc;
+use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 use crate::words::histogram::Histogram;
@@ -13,12 +12,18 @@ use crate::words::runs::Trigger;
 /// A family with one value for each function: its name, its kind, what it says, and the value.
 type Family = (&'static str, &'static str, &'static str, fn(&Info) -> u64);
 
-const FAMILIES: [Family; 12] = [
+const FAMILIES: [Family; 13] = [
     (
         "tenure_hits_total",
         "counter",
         "Calls that were answered from an entry.",
         |it| it.hits,
+    ),
+    (
+        "tenure_builds_total",
+        "counter",
+        "Builds that gave a resource.",
+        |it| it.builds,
     ),
     (
         "tenure_build_failures_total",
@@ -83,6 +88,54 @@ const FAMILIES: [Family; 12] = [
     ),
 ];
 
+/// A family with a value for each value of a second label: its name, what it says, the label, and the values that there
+/// were.
+type Labelled = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&Info, &mut dyn FnMut(&'static str, u64)),
+);
+
+const LABELLED: [Labelled; 4] = [
+    (
+        "tenure_misses_total",
+        "Calls that found no entry, by the reason.",
+        "reason",
+        |it, see| those_there_were(it.all_missed().map(|(it, number)| (it.name(), number)), see),
+    ),
+    (
+        "tenure_ends_total",
+        "Entries that have ended, by the cause.",
+        "cause",
+        |it, see| those_there_were(it.ends().map(|(it, number)| (it.name(), number)), see),
+    ),
+    (
+        "tenure_refreshes_total",
+        "Refreshes in the background, by what became of them.",
+        "result",
+        |it, see| those_there_were(it.refreshes().map(|(it, number)| (it.name(), number)), see),
+    ),
+    (
+        "tenure_releases_total",
+        "Resources that were released, by the cause.",
+        "cause",
+        |it, see| those_there_were(it.releases().map(|(it, number)| (it.name(), number)), see),
+    ),
+];
+
+fn those_there_were(
+    numbers: impl Iterator<Item = (&'static str, u64)>,
+    see: &mut dyn FnMut(&'static str, u64),
+) {
+    for (value, number) in numbers.filter(|(_, number)| *number > 0) {
+        see(value, number);
+    }
+}
+
+/// The bytes that a function takes, about: room that is not used is never touched.
+const ROOM: usize = 4096;
+
 impl Report {
     /// The figures in the text format of Prometheus, version 0.0.4: what an endpoint answers with, as
     /// `text/plain; version=0.0.4`. Functions of one name are summed. Of reasons and causes those stand there that there
@@ -102,71 +155,32 @@ impl Report {
     #[must_use]
     pub fn to_prometheus(&self) -> String {
         let functions = self.by_label();
-        let mut text = String::new();
+        let mut text = String::with_capacity(functions.len() * ROOM);
         for (name, kind, help, value) in FAMILIES {
             head(&mut text, name, kind, help);
             for (function, info) in &functions {
-                sample(&mut text, name, function, None, value(info));
+                sample(&mut text, [name, "{", function, "}"], value(info));
             }
         }
-        let (name, help) = (
-            "tenure_misses_total",
-            "Calls that found no entry, by the reason.",
-        );
-        head(&mut text, name, "counter", help);
-        for (function, info) in &functions {
-            let missed = info.all_missed().map(|(it, number)| (it.name(), number));
-            those_there_were(&mut text, name, function, "reason", missed);
+        for (name, help, label, numbers) in LABELLED {
+            head(&mut text, name, "counter", help);
+            for (function, info) in &functions {
+                numbers(info, &mut |value, number| {
+                    let labels = [name, "{", function, ",", label, "=\"", value, "\"}"];
+                    sample(&mut text, labels, number);
+                });
+            }
         }
-        let (name, help) = (
-            "tenure_ends_total",
-            "Entries that have ended, by the cause.",
-        );
-        head(&mut text, name, "counter", help);
-        for (function, info) in &functions {
-            let ended = info.ends().map(|(it, number)| (it.name(), number));
-            those_there_were(&mut text, name, function, "cause", ended);
-        }
-        let (name, help) = (
-            "tenure_refreshes_total",
-            "Refreshes in the background, by what became of them.",
-        );
-        head(&mut text, name, "counter", help);
-        for (function, info) in &functions {
-            let refreshes = info.refreshes().map(|(it, number)| (it.name(), number));
-            those_there_were(&mut text, name, function, "result", refreshes);
-        }
-        let (name, help) = (
-            "tenure_releases_total",
-            "Resources that were released, by the cause.",
-        );
-        head(&mut text, name, "counter", help);
-        for (function, info) in &functions {
-            let released = info.releases().map(|(it, number)| (it.name(), number));
-            those_there_were(&mut text, name, function, "cause", released);
-        }
+        let bounds = Bounds::new();
         let name = "tenure_build_duration_seconds";
-        head(
-            &mut text,
-            name,
-            "histogram",
-            "How long builds that gave a resource took.",
-        );
-        for (function, info) in functions.iter().filter(|(_, info)| info.builds > 0) {
-            let labels = format!("function=\"{function}\"");
-            histogram(&mut text, name, &labels, info.build_time, &info.build_times);
-        }
-        let (name, help) = (
-            "tenure_run_duration_seconds",
-            "How long functions ran, whatever came of it, by what had them run.",
-        );
+        let help = "How long builds took, also those that failed, by what had them run.";
         head(&mut text, name, "histogram", help);
         for (function, info) in &functions {
             for trigger in Trigger::ALL {
                 let runs = info.runs(trigger);
                 if runs.times.count() > 0 {
-                    let labels = format!("function=\"{function}\",trigger=\"{}\"", trigger.name());
-                    histogram(&mut text, name, &labels, runs.time, &runs.times);
+                    let labels = format!("{function},trigger=\"{}\"", trigger.name());
+                    bounds.histogram(&mut text, name, &labels, runs.time, &runs.times);
                 }
             }
         }
@@ -187,50 +201,56 @@ fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
 }
 
-fn sample(text: &mut String, name: &str, function: &str, more: Option<(&str, &str)>, number: u64) {
-    let _ = match more {
-        None => writeln!(text, "{name}{{function=\"{function}\"}} {number}"),
-        Some((label, value)) => {
-            writeln!(
+/// A line: the name with its labels, in parts, and the value.
+fn sample<const N: usize>(text: &mut String, parts: [&str; N], value: impl Display) {
+    for part in parts {
+        text.push_str(part);
+    }
+    let _ = writeln!(text, " {value}");
+}
+
+/// The bounds of all histograms as labels have them.
+struct Bounds(Vec<String>);
+
+impl Bounds {
+    fn new() -> Self {
+        let buckets = Histogram::default();
+        let bounds = buckets
+            .buckets()
+            .map(|(bound, _)| bound.map_or("+Inf".to_owned(), |it| it.as_secs_f64().to_string()));
+        Self(bounds.collect())
+    }
+
+    fn histogram(
+        &self,
+        text: &mut String,
+        name: &str,
+        labels: &str,
+        sum: Duration,
+        times: &Histogram,
+    ) {
+        for (bound, (_, number)) in self.0.iter().zip(times.buckets()) {
+            sample(
                 text,
-                "{name}{{function=\"{function}\",{label}=\"{value}\"}} {number}"
-            )
+                [name, "_bucket{", labels, ",le=\"", bound, "\"}"],
+                number,
+            );
         }
-    };
-}
-
-fn histogram(text: &mut String, name: &str, labels: &str, sum: Duration, times: &Histogram) {
-    for (bound, number) in times.buckets() {
-        let bound = bound.map_or("+Inf".to_owned(), |it| it.as_secs_f64().to_string());
-        let _ = writeln!(text, "{name}_bucket{{{labels},le=\"{bound}\"}} {number}");
-    }
-    let sum = sum.as_secs_f64();
-    let _ = writeln!(text, "{name}_sum{{{labels}}} {sum}");
-    let _ = writeln!(text, "{name}_count{{{labels}}} {}", times.count());
-}
-
-/// A sample for each value of a label that there was.
-fn those_there_were(
-    text: &mut String,
-    name: &str,
-    function: &str,
-    label: &str,
-    numbers: impl Iterator<Item = (&'static str, u64)>,
-) {
-    for (value, number) in numbers.filter(|(_, number)| *number > 0) {
-        sample(text, name, function, Some((label, value)), number);
+        sample(text, [name, "_sum{", labels, "}"], sum.as_secs_f64());
+        sample(text, [name, "_count{", labels, "}"], times.count());
     }
 }
 
-/// A name as the value of a label.
-fn label(name: &Arc<str>) -> String {
-    name.replace('\\', r"\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+/// The label with the name of a function.
+fn label(name: &str) -> String {
+    let name = name.replace('\\', r"\\").replace('"', "\\\"");
+    format!("function=\"{}\"", name.replace('\n', "\\n"))
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
