@@ -17,12 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import stage
+import streamlit
 from prometheus_client import parser
 from prometheus_client.openmetrics import parser as openmetrics
 from streamlit.proto.openmetrics_data_model_pb2 import MetricSet
 
 HAS_COUNTS = tuple(int(part) for part in metadata.version("streamlit").split(".")[:2]) >= (1, 67)
 """Whether this Streamlit counts lookups, evictions and refreshes; the older ones tell the memory alone."""
+
+MEASURES = "server.enableExpensiveMemoryStats" not in streamlit.config._config_options_template
+"""Whether this Streamlit measures memory always, and has no option for that."""
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 """The values by the name of the sample and its labels."""
@@ -39,7 +43,7 @@ class Server:
             port = free.getsockname()[1]
         self._url = f"http://127.0.0.1:{port}/_stcore"
         options |= {"server.port": port, "server.address": "127.0.0.1", "server.headless": "true"}
-        options |= {"server.fileWatcherType": "none", "server.scriptHealthCheckEnabled": "true"}
+        options |= {"server.scriptHealthCheckEnabled": "true"}
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", command, "run", str(path)),
@@ -132,7 +136,8 @@ def series_of_proto(told: MetricSet) -> Series:
                     bound = "+Inf" if bucket.upper_bound == float("inf") else repr(bucket.upper_bound)
                     add(f"{family.name}_bucket", {**labels, "le": bound}, bucket.count)
             elif kind == "counter_value":
-                add(f"{family.name}_total", labels, point.counter_value.int_value)
+                # Older versions have it in the name of the family too.
+                add(f"{family.name.removesuffix('_total')}_total", labels, point.counter_value.int_value)
             else:
                 add(family.name, labels, point.gauge_value.int_value)
     return found

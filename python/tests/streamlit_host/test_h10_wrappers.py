@@ -41,9 +41,9 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[tuple[Any, str], lis
         seen = calls[owner, name] = []
 
         @functools.wraps(original)
-        def spy(*args: Any, seen: list[Any] = seen, **kwargs: Any) -> str:
+        def spy(*args: Any, seen: list[Any] = seen, **kwargs: Any) -> dict[str, Any]:
             seen.append((args, kwargs))
-            return "what the original returns"
+            return {}
 
         monkeypatch.setattr(owner, name, spy)
     adapter.attach()
@@ -52,12 +52,15 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[tuple[Any, str], lis
 
 
 class _Anything:
-    """Stands for a watcher or a session, as far as a wrapper looks at it."""
+    """Stands for a watcher, a session or names of families, as far as a wrapper looks at it."""
 
     id = "nobody"
     _scriptrunner = None
     _pending_evictions: tuple[str, ...] = ()
     _on_path_changed: tuple[Any, ...] = ()
+
+    def __contains__(self, _: object) -> bool:
+        return False
 
 
 def test_h10_every_wrapper_hands_on_what_it_is_given(spied: dict[tuple[Any, str], list[Any]]) -> None:
