@@ -1,4 +1,4 @@
-"""The figures of all cached functions for Prometheus. Neither keys nor arguments are ever among them.
+"""The figures of all cached functions for Prometheus and OpenTelemetry. Neither keys nor arguments are ever among them.
 
 >>> import tenure.metrics
 >>> tenure.metrics.text().startswith("# HELP tenure_hits_total ")
@@ -7,16 +7,19 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from tenure import _native
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import Meter
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
-__all__ = ["CONTENT_TYPE", "Collector", "register", "text"]
+    from tenure import Info
+
+__all__ = ["CONTENT_TYPE", "Collector", "instrument", "register", "text"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """The media type of what `text` gives."""
@@ -62,3 +65,88 @@ def register(registry: CollectorRegistry | None = None) -> Collector:
     collector = Collector()
     (registry or prometheus_client.REGISTRY).register(collector)
     return collector
+
+
+_Values = Callable[["Info"], Mapping[str, float]]
+"""The values of a function's instrument, by that of its attribute; by an empty text where it has none."""
+
+_INSTRUMENTS: tuple[tuple[str, str, str, str, str, _Values], ...] = (
+    ("counter", "tenure.hits", "{call}", "Calls that were answered from an entry.", "", lambda it: {"": it.hits}),
+    ("counter", "tenure.misses", "{call}", "Calls that were not.", "reason", lambda it: it.misses_by_reason),
+    ("counter", "tenure.builds", "{build}", "Builds that gave a resource.", "", lambda it: {"": it.builds}),
+    ("counter", "tenure.build.failures", "{build}", "Builds that failed.", "", lambda it: {"": it.failures}),
+    ("counter", "tenure.build.time", "s", "How long builds took in all.", "trigger", lambda it: it.run_time),
+    ("counter", "tenure.refreshes", "{build}", "Refreshes in the background.", "result", lambda it: it.refreshes),
+    ("counter", "tenure.ends", "{entry}", "Entries that have ended.", "cause", lambda it: it.ends),
+    ("counter", "tenure.releases", "{resource}", "Resources that were released.", "cause", lambda it: it.releases),
+    (
+        "counter",
+        "tenure.release.failures",
+        "{resource}",
+        "Releases that failed.",
+        "",
+        lambda it: {"": it.release_failures},
+    ),
+    ("up_down_counter", "tenure.entries", "{entry}", "Live entries.", "", lambda it: {"": it.entries}),
+    ("up_down_counter", "tenure.entries.idle", "{entry}", "Those that nobody holds.", "", lambda it: {"": it.idle}),
+    ("up_down_counter", "tenure.entries.stale", "{entry}", "Those past their time.", "", lambda it: {"": it.stale}),
+    ("up_down_counter", "tenure.draining", "{resource}", "Ended, still in use.", "", lambda it: {"": it.draining}),
+    ("up_down_counter", "tenure.waiting", "{call}", "Callers that wait for a build.", "", lambda it: {"": it.waiting}),
+    ("up_down_counter", "tenure.weight", "1", "What the entries weigh.", "", lambda it: {"": it.weight}),
+    (
+        "gauge",
+        "tenure.oldest_entry",
+        "s",
+        "The age of the oldest entry.",
+        "",
+        lambda it: {"": max(it.ages)} if it.ages else {},
+    ),
+)
+
+
+def instrument(meter: Meter | None = None) -> None:
+    """Have OpenTelemetry observe Tenure's figures, by a meter: the program's own one, unless another is given.
+
+    Needs `opentelemetry-api`, which `pip install "tenure[opentelemetry]"` brings. The names of the instruments are in
+    the guide, under "Metrics".
+
+    Examples
+    --------
+    >>> import tenure.metrics
+    >>> tenure.metrics.instrument()
+    """
+    from opentelemetry.metrics import Observation, get_meter
+
+    meter = meter or get_meter("tenure", _native.__version__)
+    looks = _Looks()
+
+    def observing(name: str, attribute: str, values: _Values) -> Callable[[Any], Iterable[Observation]]:
+        def observe(_: Any) -> Iterable[Observation]:
+            for function, info in looks.taken(name):
+                for value, number in values(info).items():
+                    more = {f"tenure.{attribute}": value} if attribute else {}
+                    if number or not attribute:
+                        yield Observation(number, {"tenure.function": function, **more})
+
+        return observe
+
+    for kind, name, unit, help, attribute, values in _INSTRUMENTS:
+        create = getattr(meter, f"create_observable_{kind}")
+        create(name, [observing(name, attribute, values)], unit=unit, description=help)
+
+
+class _Looks:
+    """One look at all figures for each time that all instruments are asked."""
+
+    def __init__(self) -> None:
+        self._asked: set[str] = set()
+        self._seen: list[tuple[str, Info]] = []
+
+    def taken(self, instrument: str) -> list[tuple[str, Info]]:
+        """Give the figures: those that another instrument was given, unless this one had them before."""
+        # Where two ask at a time there is a look more, and nothing else comes of it.
+        if not self._asked or instrument in self._asked:
+            self._asked = set()
+            self._seen = _native.info_in_full()
+        self._asked.add(instrument)
+        return self._seen
