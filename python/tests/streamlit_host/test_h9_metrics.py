@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -271,14 +270,14 @@ def test_h9_memory_is_measured_where_the_app_has_it_so(memory_option: None) -> N
 
 
 @pytest.fixture
-def functions() -> Iterator[SimpleNamespace]:
+def functions() -> SimpleNamespace:
     adapter.attach()
 
     @tenure.cache_resource
     def pool(number: int) -> list[int]:
         return [number]
 
-    yield SimpleNamespace(pool=pool, name=f"{__name__}.{pool.__qualname__}")
+    return SimpleNamespace(pool=pool, name=f"{__name__}.{pool.__qualname__}")
 
 
 def test_h9_every_runtime_tells_it_once_and_none_after_a_detach(functions: SimpleNamespace) -> None:

@@ -28,7 +28,7 @@ __all__ = ["PROVIDERS", "Memory"]
 _CACHE_TYPE = "st_cache_resource"
 
 _REASONS = {"expired": "ttl", "evicted": "max_entries", "invalid": "validate"}
-"""The reasons of Streamlit's evictions by Tenure's causes. The other ends are clears to Streamlit, which it leaves out."""
+"""Streamlit's reasons by Tenure's causes. To Streamlit the other ends are clears, which it does not count."""
 
 _HELP = {
     "cache_lookups": "Total calls to a cached function by lookup result.",
@@ -43,7 +43,7 @@ _HELP = {
 
 
 class Memory(CacheStat):
-    """The memory of one function's entries. Streamlit's own text of it writes a name as it is, whatever stands in it."""
+    """The memory of one function's entries. `CacheStat` writes a name as it is, whatever stands in it."""
 
     __slots__ = ()
 
