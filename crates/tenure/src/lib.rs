@@ -72,6 +72,7 @@
 //! | Feature | Default | Adds |
 //! |---|---|---|
 //! | `macros` | yes | [`cache_resource`] and `#[derive(CacheKey)]` |
+//! | `metrics` | no | [`Report::record`], which gives the figures to the `metrics` crate |
 //! | `terminal` | no | a spinner with text and elapsed time where standard error is a terminal, through indicatif |
 //! | `tokio` | yes | async builds belong to no caller on tokio, and async `on_release` runs on the runtime that last built a resource of the function, if there was one |
 //!

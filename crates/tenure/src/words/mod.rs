@@ -8,11 +8,14 @@ pub(crate) mod error;
 pub(crate) mod explanation;
 pub(crate) mod exposition;
 pub(crate) mod fallible;
+mod families;
 pub(crate) mod fleet;
 pub(crate) mod histogram;
 pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod miss;
+#[cfg(feature = "metrics")]
+mod recorded;
 pub(crate) mod report;
 pub(crate) mod runs;
 pub(crate) mod settings;

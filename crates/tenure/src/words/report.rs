@@ -1,5 +1,6 @@
 //! The figures of all functions, to be read by people and by programs.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,15 @@ impl Report {
             all.weight = all.weight.saturating_add(info.weight);
         }
         all
+    }
+
+    /// The figures of each name, in the order of the names.
+    pub(super) fn by_name(&self) -> BTreeMap<&Arc<str>, Info> {
+        let mut functions: BTreeMap<_, Info> = BTreeMap::new();
+        for (name, info) in &self.functions {
+            functions.entry(name).or_default().add(info);
+        }
+        functions
     }
 
     /// All of it as JSON, times in seconds: an object with a list, `functions`.
