@@ -22,6 +22,8 @@ use crate::words::settings::{Scope, Settings, Spinner};
 /// The part of a function that its caches, their entries and its calls have in common.
 pub(crate) struct Core<V> {
     pub(crate) name: Arc<str>,
+    /// Its number among all functions of the engine.
+    pub(crate) number: u64,
     pub(crate) settings: Settings,
     /// The maximum age of an entry, where it has none of its own.
     pub(crate) ttl: Nanos,

@@ -12,6 +12,7 @@ pub(crate) mod fleet;
 pub(crate) mod histogram;
 pub(crate) mod info;
 pub(crate) mod inspect;
+pub(crate) mod listing;
 pub(crate) mod miss;
 pub(crate) mod report;
 pub(crate) mod settings;
