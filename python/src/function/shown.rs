@@ -16,10 +16,10 @@ const MOST: usize = 80;
 
 static ARE_SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// Has what is built from now on keep its arguments as text, to be shown.
+/// Whether what is built from now on keeps its arguments as text, to be shown.
 #[pyfunction]
-pub(crate) fn show_arguments() {
-    ARE_SHOWN.store(true, Ordering::Relaxed);
+pub(crate) fn show_arguments(is_on: bool) {
+    ARE_SHOWN.store(is_on, Ordering::Relaxed);
 }
 
 /// The arguments of a call that count, where they are to be shown.
