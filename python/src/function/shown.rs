@@ -18,6 +18,7 @@ static ARE_SHOWN: AtomicBool = AtomicBool::new(false);
 
 /// Whether what is built from now on keeps its arguments as text, to be shown.
 #[pyfunction]
+#[pyo3(signature = (is_on, /))]
 pub(crate) fn show_arguments(is_on: bool) {
     ARE_SHOWN.store(is_on, Ordering::Relaxed);
 }

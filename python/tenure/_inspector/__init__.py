@@ -98,13 +98,11 @@ def fleet(timeout: float = FLEET_TIMEOUT) -> dict[str, Any] | None:
 
 
 def _label(functions: list[dict[str, Any]]) -> dict[str, str]:
-    """Names each function, those of one name by which of them it is, and gives the labels by number."""
+    """Names each function, those of one name with their numbers too, and gives the labels by number."""
     many = Counter(it["name"] for it in functions)
-    seen: Counter[str] = Counter()
     for function in functions:
-        name = function["name"]
-        seen[name] += 1
-        function["label"] = f"{name} #{seen[name]}" if many[name] > 1 else name
+        name, number = function["name"], function["number"]
+        function["label"] = f"{name} #{number}" if many[name] > 1 else name
     return {it["number"]: it["label"] for it in functions}
 
 
