@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Callable
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_v2_a_page_lists_functions_entries_and_sessions(page: Callable[..., Any]
     assert all(it["Age"] >= 0 and it["Build time"] >= 0 for it in entries)
     (basket,) = [it for it in entries if it["Scope"] == "session"]
     (session,) = rows(shown, "Oldest")
-    assert session["Owner"] == basket["Session"]
+    assert session["Session"] == basket["Session"]
     assert len(basket["Session"]) == 8
     assert "Arguments" not in entries[0]
     # A second look has something to draw a line between; nobody has called or built meanwhile.
@@ -159,5 +160,6 @@ def test_v2_a_page_shows_arguments_where_it_is_told_to(page: Callable[..., Any])
         _native.show_arguments(False)
 
 
-def test_v2_the_page_is_a_public_name() -> None:
-    assert "inspector" in tenure.streamlit.__all__
+def test_v2_its_example_runs() -> None:
+    ran = doctest.testmod(tenure.streamlit)
+    assert (ran.attempted, ran.failed) == (3, 0)

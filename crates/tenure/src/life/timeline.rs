@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::ground::clock::Nanos;
 use crate::ground::sync::{Arc, Record};
-use crate::life::core::Core;
 use crate::words::listing::{Event, Happened};
 
 /// How many are remembered.
@@ -17,16 +16,17 @@ const MOST: usize = 256;
 #[derive(Default)]
 pub(crate) struct Timeline(Record<VecDeque<Noted>>);
 
-struct Noted {
-    at: Nanos,
-    function: u64,
-    name: Arc<str>,
-    entry: Option<u64>,
-    what: Happened,
+/// What has happened to the resource of an entry, or to none.
+pub(crate) struct Noted {
+    pub(crate) at: Nanos,
+    pub(crate) function: u64,
+    pub(crate) name: Arc<str>,
+    pub(crate) entry: Option<u64>,
+    pub(crate) what: Happened,
 }
 
 impl Timeline {
-    fn note(&self, noted: Noted) {
+    pub(crate) fn note(&self, noted: Noted) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() == MOST {
             last.pop_front();
@@ -45,22 +45,5 @@ impl Timeline {
             what: it.what,
         });
         events.collect()
-    }
-}
-
-impl<V> Core<V> {
-    /// Notes what has happened to the resource that was built at this time, or to none.
-    pub(crate) fn note(&self, built_at: Option<Nanos>, what: Happened) {
-        // A thread that is not in this process may hold the lock.
-        if self.services.is_abandoned() {
-            return;
-        }
-        self.services.timeline.note(Noted {
-            at: self.clock.now(),
-            function: self.number,
-            name: Arc::clone(&self.name),
-            entry: built_at,
-            what,
-        });
     }
 }

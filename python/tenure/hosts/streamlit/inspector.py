@@ -53,7 +53,7 @@ def _look(show_arguments: bool) -> None:
     _events(seen["events"])
     if seen["sessions"]:
         st.subheader("Sessions and scopes")
-        sessions = [{_title(name): value for name, value in it.items()} for it in seen["sessions"]]
+        sessions = [{"Session": it.pop("owner"), **{_title(name): it[name] for name in it}} for it in seen["sessions"]]
         st.dataframe(sessions, hide_index=True, column_config=_columns())
     _fleet(_inspector.fleet())
 
@@ -68,8 +68,9 @@ def _total(total: Figures) -> None:
         "Failures": total["failures"],
         "Draining": total["draining"],
     }
-    for column, (name, value) in zip(st.columns(len(tiles)), tiles.items(), strict=True):
-        column.metric(name, value)
+    with st.container(horizontal=True):
+        for name, value in tiles.items():
+            st.metric(name, value, width=110)
 
 
 def _charts(seen: Figures) -> None:
@@ -191,8 +192,9 @@ def _ends() -> None:
             there[what] = _choices(_KINDS[what])
         chosen = st.selectbox("Which", list(there[what]), None, key=key)
         meant = (chosen, there[what][chosen]) if chosen in there[what] else None
-    for column, how in zip(st.columns(4), _SAYS, strict=False):
-        with column.popover(how, disabled=meant is None):
+    row = st.container(horizontal=True)
+    for how in _SAYS:
+        with row.popover(how, disabled=meant is None, width="content"):
             if meant is not None:
                 name, number = meant
                 # As text: a name may have anything in it.
