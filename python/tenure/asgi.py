@@ -26,7 +26,7 @@ from tenure.hosts.asgi.cookies import Cookie
 if TYPE_CHECKING:
     from tenure.hosts.asgi.visits import Alone, ByCookie
 
-__all__ = ["Cookie", "Lifespan", "Middleware", "end_session", "lifespan"]
+__all__ = ["Cookie", "Lifespan", "Middleware", "end_session", "inspector", "lifespan"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -269,6 +269,42 @@ class Middleware:
                 await receive()
                 await life.aclose()
                 await send({"type": "lifespan.shutdown.complete"})
+
+
+def inspector(*, token: str | None = None, show_arguments: bool = False) -> App:
+    """The inspector: a page that shows what this process keeps, as an ASGI app to mount or to serve by itself.
+
+    Functions and entries with age, hits, build time, scope and session, charts, the last builds and releases, and the
+    members of the fleet. A session is shown by a short digest, and a key never is.
+
+    Parameters
+    ----------
+    token
+        What opens the page, at least 16 characters: in a form that it shows, or in a header `Authorization: Bearer`.
+        Whoever has it can also clear and expire. `None`: whoever reaches the page sees it, and nobody can change
+        anything.
+    show_arguments
+        Whether to show the arguments of what is built from now on. They are kept as text then, numbers and strings as
+        Python writes them and anything else by the name of its class; those whose names begin with an underscore are
+        left out.
+
+    Returns
+    -------
+    App
+        An ASGI app.
+
+    Examples
+    --------
+    >>> import asyncio, tenure.asgi
+    >>> page = tenure.asgi.inspector(token="a long token of your own")
+    >>> async def send(message):
+    ...     print(message.get("status", ""), end="")
+    >>> asyncio.run(page({"type": "http", "method": "GET", "path": "/data", "headers": []}, None, send))
+    401
+    """
+    from tenure._inspector.page import Inspector
+
+    return Inspector(token, show_arguments)
 
 
 async def end_session() -> None:

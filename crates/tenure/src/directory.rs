@@ -9,6 +9,7 @@ use crate::words::cause::Cause;
 use crate::words::fleet::{Bus, Ending, Mark};
 use crate::words::info::{Figures, Info};
 use crate::words::inspect::Inspection;
+use crate::words::listing::{ListedEntry, ListedFunction};
 
 /// Weak references, each noted for as long as the thing that it leads to lives.
 pub(crate) struct Weaks<T: ?Sized>(Mutex<Vec<Weak<T>>>);
@@ -72,6 +73,16 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     /// This member has ended what others may have ended before, and builds at once.
     fn build_at_once(&self);
     fn inspect(&self, counts: &mut Inspection);
+    /// Itself, as a program is shown it.
+    fn listed(&self) -> ListedFunction;
+    /// So many of its live entries, as a program is shown them.
+    fn listed_entries(&self, at_most: usize) -> Vec<ListedEntry>;
+    /// Its number among all functions.
+    fn number(&self) -> u64;
+    /// Ends the entry with this number, if it has it; whether it had.
+    fn end_entry(&self, number: u64, ending: Ending) -> bool;
+    /// Ends its entries in every scope.
+    fn end_entries(&self, ending: Ending);
 }
 
 /// A function that has gone, though there may be leases of it.

@@ -158,6 +158,7 @@ pub use words::cause::Cause;
 pub use words::explanation::Explanation;
 pub use words::histogram::Histogram;
 pub use words::info::{EntryInfo, Figures, Info};
+pub use words::listing::{Event, Happened, ListedDraining, ListedEntry, ListedFunction, Listing};
 pub use words::miss::Miss;
 pub use words::report::Report;
 pub use words::runs::{Refreshed, Runs, Trigger};

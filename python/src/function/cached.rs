@@ -35,6 +35,7 @@ use crate::function::plan::{Arguments, Plan};
 use crate::function::registration::{Known, KnownFunction, Registration, callbacks};
 use crate::function::remote::{Remote, settings_here};
 use crate::function::shape::{self, Shape};
+use crate::function::shown;
 use crate::function::stand_in::{StandIn, StandIns};
 use crate::function::tags;
 use crate::function::vectorcall::{self, guarded};
@@ -484,6 +485,7 @@ impl Cached {
                 _ if process::is_left_behind(generation) => Err(Interrupt(Box::new(Forked))),
                 tags => tags.map_err(interrupt),
             },
+            arguments: || self.shown_arguments(py, arguments),
         };
         let outcome = function.get_or_refresh(&encoder.finish(), &Interruptible, build, &details);
         if process::is_over() {
@@ -515,6 +517,7 @@ impl Cached {
                 let details = OfCall {
                     again: || None,
                     tags: || self.tags(py, arguments).map_err(interrupt),
+                    arguments: || self.shown_arguments(py, arguments),
                 };
                 function
                     .get_or_refresh(&encoder.finish(), &Interruptible, build, &details)
@@ -535,6 +538,12 @@ impl Cached {
         };
         let signature = self.plan.signature().bind(py);
         tags::of_call(tags.bind(py), self.name(), signature, arguments)
+    }
+
+    /// The arguments of a call that count, where an inspector shows them.
+    #[cold]
+    pub(crate) fn shown_arguments(&self, py: Python<'_>, arguments: Arguments) -> Option<Arc<str>> {
+        shown::arguments(py, self.plan.signature().bind(py), arguments)
     }
 
     /// The build of this call as it can be made again. Nothing where it cannot.

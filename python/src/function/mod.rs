@@ -17,6 +17,7 @@ pub(crate) mod plan;
 pub(crate) mod registration;
 pub(crate) mod remote;
 pub(crate) mod shape;
+pub(crate) mod shown;
 pub(crate) mod stand_in;
 pub(crate) mod tags;
 pub(crate) mod vectorcall;

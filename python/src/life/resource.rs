@@ -458,6 +458,10 @@ impl Behaviour<Held> for Callbacks {
         self.sharing.callable().is_some()
     }
 
+    fn scope_word(&self) -> &'static str {
+        self.sharing.word()
+    }
+
     fn scope_has_ended(&self, scope: &str) -> Result<bool, Interrupt> {
         Python::attach(|py| self.sharing.has_ended(py, scope)).map_err(interrupt)
     }

@@ -110,6 +110,14 @@ impl Sharing {
         }
     }
 
+    /// The word by which an inspector names it.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::By(_) => "own",
+            _ => self.mark(),
+        }
+    }
+
     pub(crate) fn callable(&self) -> Option<&Py<PyAny>> {
         match self {
             Self::By(callable) => Some(callable),

@@ -168,6 +168,12 @@ impl TaskCall {
         self.cached.get().tags(py, array.arguments())
     }
 
+    fn shown_arguments(&self, py: Python<'_>) -> Option<Arc<str>> {
+        let kwargs = self.kwargs.as_ref().map(|it| it.bind(py));
+        let array = ArgumentArray::new(None, self.args.bind(py), kwargs).ok()?;
+        self.cached.get().shown_arguments(py, array.arguments())
+    }
+
     /// Ends the check, if there is one, and gives the lease that it held.
     fn taken(&self) -> Option<Lease<Held>> {
         let check = self.state().check.take()?;
@@ -250,6 +256,7 @@ impl TaskCall {
             let details = OfCall {
                 again: || self.again(home),
                 tags: || self.tags(py).map_err(interrupt),
+                arguments: || self.shown_arguments(py),
             };
             let next = self.function.next(&self.key.finish(), &mut asked, &details);
             self.state().asked = asked;

@@ -19,6 +19,7 @@ use crate::words::error::Error;
 use crate::words::fleet::{Bus, Ending, Mark};
 use crate::words::info::{Figures, Info};
 use crate::words::inspect::Inspection;
+use crate::words::listing::{ListedEntry, ListedFunction};
 
 impl<V: Resource, F: Failure> Function<V, F> {
     /// It stands in the place of one whose code was another: what that one keeps for all is superseded.
@@ -147,6 +148,11 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// ```
     pub fn discard_where(&self, is_broken: impl Fn(&V) -> bool) -> usize {
         self.end_where(&is_broken, Cause::Invalid)
+    }
+
+    fn take_expired(&self) -> Ends {
+        let caches = self.caches().into_iter();
+        caches.flat_map(|it| it.take_all_expired()).collect()
     }
 
     fn end_where(&self, is_meant: &dyn Fn(&V) -> bool, cause: Cause) -> usize {
@@ -304,6 +310,37 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         for cache in self.caches() {
             cache.inspect(counts);
         }
+    }
+
+    fn listed(&self) -> ListedFunction {
+        self.shown()
+    }
+
+    fn listed_entries(&self, at_most: usize) -> Vec<ListedEntry> {
+        self.shown_entries(at_most)
+    }
+
+    fn number(&self) -> u64 {
+        self.core.number
+    }
+
+    fn end_entry(&self, number: u64, ending: Ending) -> bool {
+        let found = |cache: &Arc<Cache<V, F>>| Some((Arc::clone(cache), cache.numbered(number)?));
+        let found = self.caches().iter().find_map(found);
+        found.is_some_and(|(cache, entry)| cache.end_this(entry, ending))
+    }
+
+    fn end_entries(&self, ending: Ending) {
+        let services = &self.core.services;
+        let _under_way = services.under_way.begin();
+        let ends = match ending {
+            Ending::Cleared => self.take_cleared(Cause::Cleared),
+            Ending::Expired => self.take_expired(),
+        };
+        // That of all scopes: each is a part of it.
+        self.core.raise_all(None, ending);
+        self.build_at_once();
+        in_turn(services, ends);
     }
 }
 

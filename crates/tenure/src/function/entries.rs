@@ -1,5 +1,7 @@
 //! The entries of a function, looked at and changed by hand.
 
+use std::time::Duration;
+
 use crate::function::Function;
 use crate::ground::sync::Arc;
 use crate::key::KeyRef;
@@ -16,6 +18,7 @@ use crate::words::cause::Cause;
 use crate::words::error::Error;
 use crate::words::fleet::Ending;
 use crate::words::info::EntryInfo;
+use crate::words::listing::Happened;
 
 impl<V: Resource, F: Failure> Function<V, F> {
     /// A lease of the live entry under `key`, if there is one. Nothing is built, awaited, checked or
@@ -164,6 +167,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let _under_way = services.under_way.begin();
         self.core.counters.built(0);
         let built_at = services.stamp(services.clock.now());
+        self.core
+            .note(Some(built_at), Happened::Built(Duration::ZERO));
         let unkept = Unkept::new(value.into(), built_at, &self.core);
         let scoped = self.scoped_cache(self.core.services.host().as_deref())?;
         let admission =

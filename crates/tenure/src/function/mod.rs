@@ -4,6 +4,7 @@ mod ends;
 mod entries;
 mod figures;
 mod forks;
+mod listing;
 mod scopes;
 mod steps;
 mod tags;
@@ -136,6 +137,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let core = Arc::new(Core {
             known_as: behaviour.known_as().filter(|_| is_shared),
             name: Arc::from(name),
+            number: engine.services().number(),
             looks: Mutex::new(looks),
             ttl: settings.ttl.map_or(NEVER, nanos),
             pace: Pace::of(&settings),

@@ -53,7 +53,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
                     None => continue,
                 },
                 Step::Build(mut build) => {
-                    call.set_renewal(&mut build, details);
+                    call.set_details(&mut build, details);
                     let (build, caller) = Detached::part(build);
                     Next::Build(build, Awaiting::of(caller, asked))
                 }

@@ -70,6 +70,9 @@ pub(crate) use std::sync::{Arc, OnceLock, Weak};
 /// has to look at it.
 pub(crate) use std::sync::atomic::AtomicU64 as Figure;
 
+/// The lock of a record that nothing hangs on, held for a few instructions: no model checker has to look at it.
+pub(crate) use std::sync::Mutex as Record;
+
 /// A switch of the whole process, in a static that stands before any model runs.
 pub(crate) use std::sync::atomic::AtomicBool as Switch;
 

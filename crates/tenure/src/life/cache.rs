@@ -232,6 +232,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             of_thread: None,
             old,
             renewal: None,
+            arguments: None,
             not_before,
             hold: None,
         }
@@ -274,7 +275,15 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             tagged: self.tagged(tags, self.core.services.number(), key),
             ..Extra::default()
         };
-        let entry = Entry::new(key.to_key(), value, built_at, extra, core, home);
+        let entry = Entry::new(
+            key.to_key(),
+            value,
+            built_at,
+            Duration::ZERO,
+            extra,
+            core,
+            home,
+        );
         // One reference for the caller's lease, one for the cache.
         let [entry, again] = Counted::pair(entry);
         let room = self.core.make_room(admission.weight);
@@ -622,6 +631,8 @@ pub(crate) struct Leader<V: Resource, F: Failure> {
     old: Option<Old>,
     /// How the engine has the successor of what this one builds built.
     renewal: Option<Renewal<V>>,
+    /// The arguments, where the front door has them shown.
+    arguments: Option<Arc<str>>,
     /// When it may build, where another member of the fleet has ended what was here.
     not_before: Option<Nanos>,
     /// Its turn among the members of a fleet, which ends with the build: before anything is released.
@@ -683,6 +694,11 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         self.renewal = Some(renewal);
     }
 
+    /// The arguments are to be shown so.
+    pub(super) fn shown_with(&mut self, arguments: Option<Arc<str>>) {
+        self.arguments = arguments;
+    }
+
     /// Nothing where it has landed.
     fn take(&mut self) -> Option<Arc<Flight<V, F>>> {
         // First, so that the end of the thread does not land the flight a second time.
@@ -704,13 +720,14 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         mut self,
         built: Built<V>,
         built_at: Nanos,
+        took: Duration,
         recording: Option<Recording>,
         admission: Admission,
     ) -> Lease<V> {
         let flight = self.take().expect("a leader lands once");
         let keeps = admission.keeps;
         let room = keeps.then(|| self.cache.core.make_room(admission.weight));
-        let entry = self.entry(&flight, built, built_at, recording, admission);
+        let entry = self.entry(&flight, built, built_at, took, recording, admission);
         let [entry, again] = Counted::pair(entry);
         if self.cache.core.services.is_abandoned() {
             // The caller may keep it; the cache is that of a parent process.
@@ -768,12 +785,16 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         flight: &Flight<V, F>,
         Built { value, arguments }: Built<V>,
         built_at: Nanos,
+        took: Duration,
         recording: Option<Recording>,
         admission: Admission,
     ) -> Entry<V> {
         let core = &self.cache.core;
         // A build with nobody to put anything out for leaves what the last one put out.
         let recording = recording.or_else(|| self.old()?.recording().cloned());
+        let arguments = arguments
+            .or_else(|| self.arguments.clone())
+            .or_else(|| self.old()?.arguments().cloned());
         let observed = recording.as_ref().and_then(Recording::observed);
         let values = observed.and_then(|it| Some((it.shape(), it.values()?)));
         let (key, call) = match values {
@@ -799,7 +820,7 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             inherited: false,
         };
         let home = self.cache.home();
-        Entry::new(key, value, built_at, extra, Arc::clone(core), home)
+        Entry::new(key, value, built_at, took, extra, Arc::clone(core), home)
     }
 
     /// The build failed; whoever waited and sees the same inputs gets the same failure, unless the entry

@@ -117,7 +117,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                 }
                 Step::Wait(waiter) => (waiter, false),
                 Step::Build(mut mine) => {
-                    self.set_renewal(&mut mine, details);
+                    self.set_details(&mut mine, details);
                     leaves &= !matches!(means, Means::Failed(_));
                     match self.away(mine, leaves, details) {
                         Ok(waiter) => (waiter, true),
@@ -164,8 +164,10 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         }
     }
 
-    /// Has the engine build the successor of what this build gives, where it does that by itself.
-    pub(crate) fn set_renewal(&self, build: &mut Build<V, F>, details: &dyn Details<V, F>) {
+    /// Has the engine build the successor of what this build gives, where it does that by itself, and a listing show
+    /// the arguments.
+    pub(crate) fn set_details(&self, build: &mut Build<V, F>, details: &dyn Details<V, F>) {
+        build.shown_with(details.arguments());
         if let Some(renewal) = self.scoped.cache().renewal(|| details.again()) {
             build.renewed_by(renewal);
         }
@@ -248,7 +250,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
                     }
                 }
                 Step::Build(mut mine) => {
-                    self.set_renewal(&mut mine, &|| plan.again());
+                    self.set_details(&mut mine, &|| plan.again());
                     match plan.away(mine) {
                         Ok(waiter) => {
                             let patience = waiter.patience(&mut asked);

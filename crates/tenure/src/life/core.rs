@@ -11,17 +11,21 @@ use crate::life::aging::term::Pace;
 use crate::life::circle::Reach;
 use crate::life::hot::Hot;
 use crate::life::services::Services;
+use crate::life::timeline::Noted;
 use crate::words::behaviour::{Behaviour, Holding};
 use crate::words::bounds::Resource;
 use crate::words::cause::Cause;
 use crate::words::error::Interrupt;
 use crate::words::fleet::KnownAs;
 use crate::words::info::Counters;
+use crate::words::listing::Happened;
 use crate::words::settings::{Scope, Settings, Spinner};
 
 /// The part of a function that its caches, their entries and its calls have in common.
 pub(crate) struct Core<V> {
     pub(crate) name: Arc<str>,
+    /// Its number among all functions of the engine.
+    pub(crate) number: u64,
     pub(crate) settings: Settings,
     /// The maximum age of an entry, where it has none of its own.
     pub(crate) ttl: Nanos,
@@ -57,6 +61,21 @@ impl<V> Core<V> {
     /// which they came, if at all.
     pub(crate) fn looks_at_each(&self) -> bool {
         self.settings.max_idle.is_some() || self.settings.has_terms()
+    }
+
+    /// Notes what has happened to the resource that was built at this time, or to none.
+    pub(crate) fn note(&self, built_at: Option<Nanos>, what: Happened) {
+        // A thread that is not in this process may hold the lock.
+        if self.services.is_abandoned() {
+            return;
+        }
+        self.services.timeline.note(Noted {
+            at: self.clock.now(),
+            function: self.number,
+            name: Arc::clone(&self.name),
+            entry: built_at,
+            what,
+        });
     }
 
     pub(crate) fn drain(&self) -> Option<Duration> {

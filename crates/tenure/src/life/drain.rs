@@ -11,6 +11,7 @@ use crate::ground::sync::{Arc, Mutex, Weak};
 use crate::ground::timer::{Timer, TimerId};
 use crate::ground::underway::UnderWay;
 use crate::life::cleared::Batch;
+use crate::words::listing::ListedDraining;
 
 /// The end of one resource, to be run later.
 pub(crate) type End = Box<dyn FnOnce() + Send>;
@@ -38,6 +39,8 @@ pub(crate) trait Watched: Send {
     fn place(&self) -> Option<u64>;
     fn function(&self) -> &str;
     fn built_at(&self) -> Nanos;
+    /// What is shown of it at this time.
+    fn listed(&self, now: Nanos) -> ListedDraining;
     fn release(self: Box<Self>);
 }
 
@@ -203,6 +206,14 @@ impl Drains {
             self.timer.cancel(warning);
         }
         lent.batch
+    }
+
+    /// What is watched, as a program is shown it.
+    pub(crate) fn listed(&self) -> Vec<ListedDraining> {
+        let now = self.clock.now();
+        let watched = self.watched.lock();
+        let all = watched.values().map(|(resource, _)| resource.listed(now));
+        all.collect()
     }
 
     pub(crate) fn len(&self) -> usize {

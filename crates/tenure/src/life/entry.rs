@@ -6,6 +6,8 @@
 //! 3. The last reference never drops under a lock: what takes entries out hands them on.
 //! 4. An entry knows its cache and does not keep it.
 
+use std::time::Duration;
+
 use crate::ground::clock::Nanos;
 use crate::ground::counted::Counted;
 use crate::ground::sync::{Arc, AtomicU8, Figure, Ordering, Weak};
@@ -51,6 +53,8 @@ pub(crate) struct Entry<V> {
     extra: Option<Box<Extra<V>>>,
     core: Arc<Core<V>>,
     home: Weak<dyn Home<V>>,
+    /// How long its build took, in seconds.
+    took: f32,
     ended: AtomicU8,
 }
 
@@ -155,6 +159,7 @@ impl<V> Entry<V> {
         key: Key,
         value: V,
         built_at: Nanos,
+        took: Duration,
         extra: Extra<V>,
         core: Arc<Core<V>>,
         home: Weak<dyn Home<V>>,
@@ -170,6 +175,7 @@ impl<V> Entry<V> {
             extra: extra.boxed(),
             core,
             home,
+            took: took.as_secs_f32(),
             ended: AtomicU8::new(LIVE),
         };
         entry.begin();
@@ -224,6 +230,10 @@ impl<V> Entry<V> {
 
     pub(crate) fn built_at(&self) -> Nanos {
         self.built_at
+    }
+
+    pub(crate) fn build_time(&self) -> Duration {
+        Duration::try_from_secs_f32(self.took).unwrap_or(Duration::MAX)
     }
 
     pub(super) fn term(&self) -> Option<&Term> {

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::mem::ManuallyDrop;
+use std::time::Duration;
 
 use crate::ground::clock::Nanos;
 use crate::ground::counted::Counted;
@@ -34,6 +35,7 @@ pub struct Heirloom<V> {
     value: ManuallyDrop<V>,
     built_at: Nanos,
     used_at: Nanos,
+    took: Duration,
     term: Option<Term>,
     weight: u64,
     arguments: Option<Arc<str>>,
@@ -87,6 +89,7 @@ impl<V: Resource> Legacy<V> {
             value: ManuallyDrop::new(heir(entry.value())),
             built_at: entry.built_at(),
             used_at: entry.used_at(),
+            took: entry.build_time(),
             term: entry.term().map(Term::handed_down),
             weight: entry.weight(),
             arguments: entry.arguments().cloned(),
@@ -112,6 +115,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             value,
             built_at,
             used_at,
+            took,
             term,
             weight,
             arguments,
@@ -128,7 +132,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             ..Extra::default()
         };
         let (core, value) = (Arc::clone(&self.core), ManuallyDrop::into_inner(value));
-        let entry = Entry::new(key, value, built_at, extra, core, self.home());
+        let entry = Entry::new(key, value, built_at, took, extra, core, self.home());
         // What is built and used from now on comes after all that was handed down.
         self.core.services.stamp(built_at);
         self.core.services.use_stamp(used_at);

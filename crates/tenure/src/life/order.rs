@@ -276,6 +276,8 @@ impl<V: Resource> Ordered<V> {
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::function::Function;
     use crate::ground::counted::Counted;
@@ -303,6 +305,7 @@ mod tests {
                 key.finish().to_key(),
                 number,
                 number,
+                Duration::ZERO,
                 Extra::default(),
                 core,
                 Weak::<Nowhere>::new() as Weak<dyn Home<u64>>,

@@ -12,6 +12,7 @@
 //! lease could outlive it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use crate::ground::clock::{NEVER, Nanos, nanos};
 use crate::ground::sync::Arc;
@@ -24,6 +25,7 @@ use crate::life::late_release::Later;
 use crate::words::behaviour::{Holding, ReleaseFailed};
 use crate::words::bounds::Resource;
 use crate::words::cause::Cause;
+use crate::words::listing::{Happened, ListedDraining};
 
 /// Lets go of what a cache held: the one way out.
 ///
@@ -130,6 +132,7 @@ impl<V: Resource> Departed<V> {
         let Self {
             value,
             cause,
+            built_at,
             weight,
             ..
         } = self;
@@ -137,6 +140,7 @@ impl<V: Resource> Departed<V> {
         let _under_way = core.services.under_way.begin_once();
         drop(leaving);
         core.counters.released(cause);
+        core.note(Some(built_at), Happened::Released(cause));
         let _releasing = core.counters.releases();
         let why = went_because(cause, weight);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
@@ -250,6 +254,16 @@ impl<V: Resource> Watched for Used<V> {
 
     fn built_at(&self) -> Nanos {
         self.departed.built_at
+    }
+
+    fn listed(&self, now: Nanos) -> ListedDraining {
+        ListedDraining {
+            number: self.departed.built_at,
+            function: self.core.number,
+            cause: self.departed.cause,
+            age: Duration::from_nanos(now.saturating_sub(self.departed.built_at)),
+            weight: self.departed.weight,
+        }
     }
 
     fn release(self: Box<Self>) {

@@ -13,6 +13,7 @@ use crate::life::circle::WaitGraph;
 use crate::life::drain::Drains;
 use crate::life::fleet::membership::Membership;
 use crate::life::tagged::TagIndex;
+use crate::life::timeline::Timeline;
 use crate::words::config::InForce;
 
 pub(crate) struct Services {
@@ -34,6 +35,8 @@ pub(crate) struct Services {
     next_use: Figure,
     pub(crate) budget: Budget,
     pub(crate) tags: Arc<TagIndex>,
+    /// What has happened last.
+    pub(crate) timeline: Timeline,
     pub(crate) workers: Arc<Workers>,
     /// The engine's place in a fleet.
     pub(crate) fleet: Membership,
@@ -59,6 +62,7 @@ impl Services {
             next_use: Figure::new(0),
             budget: Budget::default(),
             tags: Arc::default(),
+            timeline: Timeline::default(),
             workers: Arc::default(),
             fleet: Membership::default(),
         })

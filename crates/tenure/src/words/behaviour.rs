@@ -146,6 +146,11 @@ pub trait Behaviour<V>: Any + Send + Sync {
         false
     }
 
+    /// The word by which a listing names who shares an entry, where that is no session.
+    fn scope_word(&self) -> &'static str {
+        "global"
+    }
+
     /// Whether this scope, which the present code has just been said to be in, is over: what is built
     /// for it goes to its callers then and is not kept.
     ///

@@ -78,7 +78,7 @@ impl Report {
 }
 
 /// A text as JSON has it.
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let mut json = String::from("\"");
     for char in text.chars() {
         match char {

@@ -17,7 +17,7 @@ use crate::life::building::build::Build;
 use crate::life::building::detached::Detached;
 use crate::life::cache::{Cache, Leader};
 use crate::life::circle::{FlightId, Inside};
-use crate::life::contents::Contents;
+use crate::life::contents::{Contents, Gone};
 use crate::life::drain::{Ends, at_once};
 use crate::life::entry::{Entry, EntryRef, Renewal};
 use crate::life::flight::Flight;
@@ -179,9 +179,14 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// still be handed out stays until it is refreshed or gone.
     pub(crate) fn expire_all(self: &Arc<Self>) {
         let _under_way = self.begin_release();
-        let gone = self.take_expired(&Inside::flights(), None);
+        let gone = self.take_all_expired();
         self.raise_all(Ending::Expired);
         at_once(gone);
+    }
+
+    /// Has everything expire as [`expire_all`](Self::expire_all) does, for a caller that has begun the release.
+    pub(crate) fn take_all_expired(self: &Arc<Self>) -> Ends {
+        self.take_expired(&Inside::flights(), None)
     }
 
     /// Has everything expire, or what is under a call's key, and orphans the builds of it, but for these. Gives the
@@ -203,12 +208,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
                 Some(key) => (state.strike_call(key, own), state.entries_of(key)),
             };
             for entry in meant {
-                self.core.hot.forget(&entry.key().as_key(), &entry);
-                if entry.expire(now) {
-                    state.look_by(entry.next_look(), &entry);
-                } else {
-                    gone.extend(state.remove(&self.core.hot, &entry, Cause::Expired));
-                }
+                gone.extend(self.expire_in(&mut state, &entry, now));
             }
             self.arm(&mut state);
             flights
@@ -218,5 +218,41 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             gone.into_iter().map(|gone| gone.entry).collect(),
             Cause::Expired,
         )
+    }
+
+    /// Has this very entry expire, if it is still there, and orphans the builds of its call, but for those that ask for
+    /// this. Gives it where it may not be handed out any more.
+    pub(in crate::life) fn take_expired_entry(
+        self: &Arc<Self>,
+        entry: &EntryRef<V>,
+    ) -> Option<Option<EntryRef<V>>> {
+        let now = self.core.services.clock.now();
+        let own = Inside::flights();
+        let call = entry.observed().map_or(entry.key(), |(call, _)| call);
+        let (gone, flights) = {
+            let mut state = self.state.lock();
+            state.entries.place(entry.key().hash(), entry)?;
+            let flights = state.strike_call(&call.as_key(), &own);
+            let gone = self.expire_in(&mut state, entry, now);
+            self.arm(&mut state);
+            (gone, flights)
+        };
+        drop(flights);
+        Some(gone.map(|gone| gone.entry))
+    }
+
+    /// Has an entry expire that is there; it is taken out where it may not be handed out any more.
+    fn expire_in(
+        &self,
+        state: &mut Contents<V, F>,
+        entry: &EntryRef<V>,
+        now: Nanos,
+    ) -> Option<Gone<V>> {
+        self.core.hot.forget(&entry.key().as_key(), entry);
+        if entry.expire(now) {
+            state.look_by(entry.next_look(), entry);
+            return None;
+        }
+        state.remove(&self.core.hot, entry, Cause::Expired)
     }
 }

@@ -104,7 +104,7 @@ async fn warming<V: Resource, F: Failure>(
         match step {
             Ok(Step::Check(_)) => return Warmed::Kept,
             Ok(Step::Build(mut build)) => {
-                call.set_renewal(&mut build, &|| Some(Arc::clone(again)));
+                call.set_details(&mut build, &|| Some(Arc::clone(again)));
                 let (build, waiter) = Detached::part(build);
                 waiter.flight().leaves_thread();
                 let hearer = waiter.only_hears();

@@ -4,8 +4,9 @@
 //! anything. On every way out the flight lands before the resource is released.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use crate::ground::clock::Nanos;
+use crate::ground::clock::{Nanos, nanos};
 use crate::ground::sync::Arc;
 use crate::host::HostBuild;
 use crate::host::record::{Observed, Recording};
@@ -23,6 +24,7 @@ use crate::life::lease::Lease;
 use crate::life::release::Unkept;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, Interrupt};
+use crate::words::listing::Happened;
 use crate::words::runs::{Refreshed, Trigger};
 
 /// A build by the one who leads it.
@@ -145,6 +147,11 @@ impl<V: Resource, F: Failure> Build<V, F> {
         self.leader.renewed_by(renewal);
     }
 
+    /// Its arguments are to be shown so.
+    pub(crate) fn shown_with(&mut self, arguments: Option<Arc<str>>) {
+        self.leader.shown_with(arguments);
+    }
+
     /// Has the duty handed on if this thread, on which the whole build runs, ends before it.
     pub(crate) fn stay_on_thread(&mut self) {
         self.leader.stay_on_thread();
@@ -239,7 +246,8 @@ impl<V: Resource, F: Failure> Build<V, F> {
         let core = &asker.core;
         let services = &core.services;
         let now = services.clock.now();
-        core.counters.ran(trigger, now.saturating_sub(started));
+        let took = Duration::from_nanos(now.saturating_sub(started));
+        core.counters.ran(trigger, nanos(took));
         // A shutdown waits for what has been built and is no entry yet.
         let _under_way = outcome.is_ok().then(|| services.under_way.begin());
         let outcome = match outcome {
@@ -260,12 +268,14 @@ impl<V: Resource, F: Failure> Build<V, F> {
                     }
                     return Ok(Outcome::Built(leader.renew(old, now)));
                 }
-                core.counters.built(now.saturating_sub(started));
+                core.counters.built(nanos(took));
                 let built_at = services.stamp(now);
+                core.note(Some(built_at), Happened::Built(took));
                 Ok(Unkept::new(built, built_at, core))
             }
             Err(error) => {
                 core.counters.failed();
+                core.note(None, Happened::Failed);
                 Err(error)
             }
         };
@@ -299,7 +309,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
                             refresh.succeeded();
                         }
                         let (built, built_at) = unkept.keep();
-                        let lease = leader.fill(built, built_at, recording, admission);
+                        let lease = leader.fill(built, built_at, took, recording, admission);
                         Ok(Outcome::Built(lease))
                     }
                     Err(interrupt) => Err(interrupted(leader, interrupt)),

@@ -14,6 +14,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::ground::sync::{Arc, Mutex};
 use crate::host::HostBuild;
@@ -34,6 +35,7 @@ use crate::life::release::Unkept;
 use crate::life::services::Services;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::{BuildError, Error, Interrupt};
+use crate::words::listing::Happened;
 
 /// The next step of a caller that is neither a thread nor a future of the engine's; from
 /// [`Function::next`](crate::Function::next).
@@ -195,6 +197,7 @@ impl<V: Resource, F: Failure> Detached<V, F> {
             Ok(value) => value,
             Err(error) => {
                 self.core.counters.failed();
+                self.core.note(None, Happened::Failed);
                 if let BuildError::Failed(failure) = error {
                     self.core.behaviour.build_failed(&self.core.name, &failure);
                 }
@@ -205,6 +208,8 @@ impl<V: Resource, F: Failure> Detached<V, F> {
         let _under_way = services.under_way.begin();
         self.core.counters.built(0);
         let built_at = services.stamp(services.clock.now());
+        self.core
+            .note(Some(built_at), Happened::Built(Duration::ZERO));
         drop(Unkept::new(Built::from(value), built_at, &self.core));
     }
 

@@ -1,5 +1,6 @@
 //! What a front door knows of a call beside its key, and is asked where the call has to build.
 
+use crate::ground::sync::Arc;
 use crate::life::building::again::Again;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::error::Interrupt;
@@ -44,6 +45,11 @@ pub trait Details<V: Resource, F: Failure> {
     /// What ends the call instead.
     fn tags(&self) -> Result<Tags, Interrupt> {
         Ok(Tags::default())
+    }
+
+    /// The arguments that count, as text, where a listing is to show them. Asked where the call builds.
+    fn arguments(&self) -> Option<Arc<str>> {
+        None
     }
 }
 

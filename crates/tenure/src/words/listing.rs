@@ -1,0 +1,247 @@
+//! What a program is shown of everything that it keeps: its functions, the entries of all of them, what drains, and
+//! what has happened last. Neither a key nor a session's own name is ever among it.
+
+use std::time::Duration;
+
+use crate::ground::sync::Arc;
+use crate::words::cause::Cause;
+use crate::words::info::Info;
+use crate::words::report::text;
+
+/// Everything that an engine keeps, as [`Engine::listing`](crate::Engine::listing) gives it.
+///
+/// ```
+/// use tenure::{Engine, Function, KeyRef, Settings};
+///
+/// let engine = Engine::new();
+/// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+/// drop(pools.get_or_build(&KeyRef::EMPTY, || Ok(7)));
+/// let listing = engine.listing(100);
+/// assert_eq!(&*listing.functions[0].name, "pool");
+/// assert_eq!(listing.entries[0].function, listing.functions[0].number);
+/// # Ok::<(), tenure::SettingError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Listing {
+    /// The functions, in the order of their names.
+    pub functions: Vec<ListedFunction>,
+    /// Their live entries, as many as were asked for: of each function its share.
+    pub entries: Vec<ListedEntry>,
+    /// What has left its cache and is in use, where leases do not tell that.
+    pub draining: Vec<ListedDraining>,
+    /// The last builds and releases, oldest first.
+    pub events: Vec<Event>,
+}
+
+/// A function, and its figures.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ListedFunction {
+    /// Its number, which no other function of the engine has or will have.
+    pub number: u64,
+    /// Its name. Versions of one function, and methods for several types, have one name.
+    pub name: Arc<str>,
+    /// Who shares an entry, in a word: `global`, `session`, or what the front door calls a scope of its own.
+    pub scope: &'static str,
+    /// Its figures over all scopes.
+    pub info: Info,
+}
+
+/// A live entry.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ListedEntry {
+    /// Its number, which no other entry of the engine has or will have.
+    pub number: u64,
+    /// The number of its function.
+    pub function: u64,
+    /// Whose it is, where it is not everybody's: a short digest of the session's or the scope's name. Entries of one
+    /// session have the same, in this process alone.
+    pub owner: Option<Arc<str>>,
+    /// Whether it is past its time, and is handed out until there is a successor.
+    pub is_stale: bool,
+    /// Whether it was built by a parent process.
+    pub is_inherited: bool,
+    /// The time since it was built.
+    pub age: Duration,
+    /// The time since it was asked for last, where the function's settings have that noted.
+    pub unused: Option<Duration>,
+    /// How long its build took.
+    pub build_time: Duration,
+    /// Calls that it has answered.
+    pub hits: u64,
+    /// Leases of it that are out now.
+    pub leases: u64,
+    /// Whether somebody holds it, by a lease or in a way that only the front door sees.
+    pub in_use: bool,
+    /// What it weighs, where entries have a weight.
+    pub weight: u64,
+    /// The arguments that count, where they were kept to be shown.
+    pub arguments: Option<Arc<str>>,
+}
+
+/// A resource that has left its cache, and is released when nobody uses it any more.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ListedDraining {
+    /// The number that it had as an entry.
+    pub number: u64,
+    /// The number of its function.
+    pub function: u64,
+    /// Why it left.
+    pub cause: Cause,
+    /// The time since it was built.
+    pub age: Duration,
+    /// What it weighs.
+    pub weight: u64,
+}
+
+/// A build or a release.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// The time since it happened.
+    pub ago: Duration,
+    /// The number of the function.
+    pub function: u64,
+    /// The function's name, which may be gone by now.
+    pub name: Arc<str>,
+    /// The number of the entry, where there was a resource.
+    pub entry: Option<u64>,
+    /// What happened.
+    pub what: Happened,
+}
+
+/// What happened to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Happened {
+    /// It was built, in this time.
+    Built(Duration),
+    /// It could not be built.
+    Failed,
+    /// It was released.
+    Released(Cause),
+}
+
+impl Listing {
+    /// All of it as a JSON object, times in seconds, numbers of functions and entries as texts, which JSON has no room
+    /// for otherwise. Arguments are in it where `show_arguments` asks for them.
+    ///
+    /// ```
+    /// let listing = tenure::Engine::new().listing(100);
+    /// assert_eq!(
+    ///     listing.to_json(false),
+    ///     r#"{"functions": [], "entries": [], "draining": [], "events": []}"#
+    /// );
+    /// ```
+    #[must_use]
+    pub fn to_json(&self, show_arguments: bool) -> String {
+        let functions = list(&self.functions, ListedFunction::to_json);
+        let entries = list(&self.entries, |it| it.to_json(show_arguments));
+        let draining = list(&self.draining, ListedDraining::to_json);
+        let events = list(&self.events, Event::to_json);
+        format!(
+            "{{\"functions\": {functions}, \"entries\": {entries}, \"draining\": {draining}, \"events\": {events}}}"
+        )
+    }
+}
+
+impl ListedFunction {
+    fn to_json(&self) -> String {
+        let Self {
+            number,
+            name,
+            scope,
+            info,
+        } = self;
+        // Each entry that is shown has its own.
+        let mut info = info.clone();
+        info.ages.clear();
+        let (name, own) = (text(name), info.to_json());
+        format!(
+            "{{\"number\": \"{number}\", \"name\": {name}, \"scope\": \"{scope}\", {}",
+            &own[1..]
+        )
+    }
+}
+
+impl ListedEntry {
+    fn to_json(&self, show_arguments: bool) -> String {
+        let Self {
+            number,
+            function,
+            is_stale,
+            is_inherited,
+            hits,
+            leases,
+            in_use,
+            weight,
+            ..
+        } = self;
+        let owner = some(self.owner.as_deref().map(text));
+        let unused = some(self.unused.map(seconds));
+        let arguments = self.arguments.as_deref().filter(|_| show_arguments);
+        let arguments = arguments.map(|it| format!(", \"arguments\": {}", text(it)));
+        format!(
+            "{{\"number\": \"{number}\", \"function\": \"{function}\", \"owner\": {owner}, \"is_stale\": {is_stale}, \
+             \"is_inherited\": {is_inherited}, \"age\": {}, \"unused\": {unused}, \"build_time\": {}, \"hits\": {hits}, \
+             \"leases\": {leases}, \"in_use\": {in_use}, \"weight\": {weight}{}}}",
+            seconds(self.age),
+            seconds(self.build_time),
+            arguments.unwrap_or_default(),
+        )
+    }
+}
+
+impl ListedDraining {
+    fn to_json(&self) -> String {
+        let Self {
+            number,
+            function,
+            cause,
+            age,
+            weight,
+        } = self;
+        format!(
+            "{{\"number\": \"{number}\", \"function\": \"{function}\", \"cause\": \"{cause}\", \"age\": {}, \
+             \"weight\": {weight}}}",
+            seconds(*age)
+        )
+    }
+}
+
+impl Event {
+    fn to_json(&self) -> String {
+        let (what, cause, took) = match self.what {
+            Happened::Built(took) => ("built", None, Some(took)),
+            Happened::Failed => ("failed", None, None),
+            Happened::Released(cause) => ("released", Some(cause.name()), None),
+        };
+        format!(
+            "{{\"ago\": {}, \"function\": \"{}\", \"name\": {}, \"entry\": {}, \"what\": \"{what}\", \"cause\": {}, \
+             \"build_time\": {}}}",
+            seconds(self.ago),
+            self.function,
+            text(&self.name),
+            some(self.entry.map(|it| format!("\"{it}\""))),
+            some(cause.map(text)),
+            some(took.map(seconds)),
+        )
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:?}", time.as_secs_f64())
+}
+
+/// What there is, or `null`.
+fn some(json: Option<String>) -> String {
+    json.unwrap_or_else(|| "null".to_owned())
+}
+
+fn list<T>(all: &[T], json: impl Fn(&T) -> String) -> String {
+    let all: Vec<_> = all.iter().map(json).collect();
+    format!("[{}]", all.join(", "))
+}

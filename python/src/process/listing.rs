@@ -1,0 +1,43 @@
+//! What the process keeps, as an inspector is shown it, and the ends that it asks for.
+
+use pyo3::prelude::*;
+use tenure::fleet::Ending;
+use tenure::front::EndedBy;
+
+use crate::life::interrupts;
+use crate::process::{self, worker};
+use crate::tasks::frames;
+use crate::words::values;
+
+/// All functions and so many of their entries as JSON, by one look at one moment, and what has happened last.
+#[pyfunction]
+pub(crate) fn listing(py: Python<'_>, at_most: usize, show_arguments: bool) -> String {
+    let listing = process::engine().listing(at_most);
+    py.detach(|| listing.to_json(show_arguments))
+}
+
+/// Clears the entry with this number, or has it expire; whether it was still there.
+#[pyfunction]
+pub(crate) fn end_entry(py: Python<'_>, number: u64, how: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let ending = ending(how)?;
+    end(py, || process::engine().end_entry(number, ending))
+}
+
+/// Clears the entries that the function with this number has in every scope, or has them expire; whether there is one.
+#[pyfunction]
+pub(crate) fn end_entries(py: Python<'_>, function: u64, how: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let ending = ending(how)?;
+    end(py, || process::engine().end_entries(function, ending))
+}
+
+fn ending(how: &Bound<'_, PyAny>) -> PyResult<Ending> {
+    let words = [("clear", Ending::Cleared), ("expire", Ending::Expired)];
+    values::one_of("how", how, words)
+}
+
+fn end(py: Python<'_>, end: impl FnOnce() -> bool) -> PyResult<bool> {
+    worker::watch_member(py)?;
+    let _places = frames::enter(py)?;
+    let _ended_by = EndedBy::enter_with(|| "the inspector".to_owned());
+    interrupts::to_caller(py, || Ok(end()))
+}
