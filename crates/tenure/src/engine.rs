@@ -658,7 +658,7 @@ impl Engine {
     /// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
     /// drop(pools.get_or_build(&KeyRef::EMPTY, || Ok(7)));
     /// let mut seen = Vec::new();
-    /// engine.show(&mut |name, it| seen.push((name.to_owned(), it.downcast_ref().copied())));
+    /// engine.show(&mut |name, it| seen.push((name.to_owned(), it.downcast_ref::<u32>().copied())));
     /// assert_eq!(seen, [("pool".to_owned(), Some(7))]);
     /// # Ok::<(), tenure::SettingError>(())
     /// ```
