@@ -12,6 +12,9 @@ use crate::words::info::Figures;
 use crate::words::listing::{ListedEntry, ListedFunction, Listing};
 use crate::words::settings::Scope;
 
+/// A cache, with whose it is, where it is not everybody's.
+type Owned<V, F> = (Option<Arc<str>>, Arc<Cache<V, F>>);
+
 impl<V: Resource, F: Failure> Function<V, F> {
     pub(super) fn shown(&self) -> ListedFunction {
         ListedFunction {
@@ -42,8 +45,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
         shown
     }
 
-    /// Every cache, with whose it is, where it is not everybody's.
-    fn owned_caches(&self) -> Vec<(Option<Arc<str>>, Arc<Cache<V, F>>)> {
+    /// Every cache, of all scopes.
+    fn owned_caches(&self) -> Vec<Owned<V, F>> {
         let of_sessions = self.session_caches.lock().clone().into_iter();
         let owned = of_sessions.map(|(session, cache)| (Some(owner(&session)), cache));
         std::iter::once((None, Arc::clone(&self.global)))
