@@ -61,12 +61,7 @@ def end(meant: End) -> bool:
         return _native.end_entry(meant.number, meant.how)
     if meant.what == "function":
         return _native.end_entries(meant.number, meant.how)
-    if meant.how == "clear":
-        _native.clear_all()
-        return True
-    functions = json.loads(_native.listing(0, False))["functions"]
-    ended = [_native.end_entries(int(it["number"]), "expire") for it in functions]
-    return any(ended)
+    return _native.end_all(meant.how)
 
 
 def snapshot(*, at_most: int = AT_MOST, show_arguments: bool = False) -> dict[str, Any]:

@@ -196,6 +196,7 @@ def test_v2_one_entry_a_function_and_all_are_ended(app: Any) -> None:
     assert (pool.info().entries, rates.info().stale) == (0, 1)
     assert end(what="all", how="clear")
     assert rates.info().entries == 0
+    assert tenure.explain(rates, 1).by == "the inspector"
 
 
 def test_v2_without_a_token_it_only_shows() -> None:
