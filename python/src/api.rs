@@ -76,6 +76,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(shown::show_arguments, module)?)?;
     module.add_function(wrap_pyfunction!(listing::end_entry, module)?)?;
     module.add_function(wrap_pyfunction!(listing::end_entries, module)?)?;
+    module.add_function(wrap_pyfunction!(listing::end_all, module)?)?;
     module.add_function(wrap_pyfunction!(fleet_members, module)?)?;
     module.add_function(wrap_pyfunction!(fleet_metrics, module)?)?;
     module.add_function(wrap_pyfunction!(set_host, module)?)?;

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use tenure::fleet::Ending;
 use tenure::front::EndedBy;
 
+use crate::function::heirs;
 use crate::life::interrupts;
 use crate::process::{self, worker};
 use crate::tasks::frames;
@@ -28,6 +29,27 @@ pub(crate) fn end_entry(py: Python<'_>, number: u64, how: &Bound<'_, PyAny>) -> 
 pub(crate) fn end_entries(py: Python<'_>, function: u64, how: &Bound<'_, PyAny>) -> PyResult<bool> {
     let ending = ending(how)?;
     end(py, || process::engine().end_entries(function, ending))
+}
+
+/// Clears all that is kept, or has it expire.
+#[pyfunction]
+pub(crate) fn end_all(py: Python<'_>, how: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let ending = ending(how)?;
+    if ending == Ending::Cleared {
+        heirs::forget(py);
+    }
+    end(py, || {
+        let engine = process::engine();
+        match ending {
+            Ending::Cleared => engine.clear_all(),
+            Ending::Expired => {
+                for function in engine.listing(0).functions {
+                    engine.end_entries(function.number, ending);
+                }
+            }
+        }
+        true
+    })
 }
 
 fn ending(how: &Bound<'_, PyAny>) -> PyResult<Ending> {

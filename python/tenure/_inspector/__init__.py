@@ -23,7 +23,19 @@ AT_MOST = 1000
 FLEET_TIMEOUT = 1.0
 """How many seconds a fleet's server is waited for."""
 
-SUMS = ("entries", "hits", "misses", "builds", "build_time", "failures", "weight", "draining", "waiting", "stale", "idle")
+SUMS = (
+    "entries",
+    "hits",
+    "misses",
+    "builds",
+    "build_time",
+    "failures",
+    "weight",
+    "draining",
+    "waiting",
+    "stale",
+    "idle",
+)
 """The figures of functions that are shown of all together."""
 
 What = Literal["entry", "function", "all"]
@@ -36,7 +48,9 @@ class End:
     def __init__(self, what: object, how: object, number: object = None) -> None:
         if what not in ("entry", "function", "all") or how not in ("clear", "expire"):
             raise ValueError("an end is of an entry, a function or all, and clears or expires")
-        if what != "all" and not (isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 20):
+        if what != "all" and not (
+            isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 20
+        ):
             raise ValueError("an entry or a function is named by its number")
         self.what, self.how, self.number = what, str(how), int(str(number or 0))
 
@@ -47,11 +61,7 @@ def end(meant: End) -> bool:
         return _native.end_entry(meant.number, meant.how)
     if meant.what == "function":
         return _native.end_entries(meant.number, meant.how)
-    if meant.how == "clear":
-        _native.clear_all()
-        return True
-    functions = json.loads(_native.listing(0, False))["functions"]
-    return any([_native.end_entries(int(it["number"]), "expire") for it in functions])
+    return _native.end_all(meant.how)
 
 
 def snapshot(*, at_most: int = AT_MOST, show_arguments: bool = False) -> dict[str, Any]:
@@ -116,7 +126,14 @@ def _sessions(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     sessions: dict[str, dict[str, Any]] = {}
     for entry in entries:
         if entry["owner"] is not None:
-            new = {"owner": entry["owner"], "scope": entry["scope"], "entries": 0, "hits": 0, "weight": 0, "oldest": 0.0}
+            new = {
+                "owner": entry["owner"],
+                "scope": entry["scope"],
+                "entries": 0,
+                "hits": 0,
+                "weight": 0,
+                "oldest": 0.0,
+            }
             session = sessions.setdefault(entry["owner"], new)
             session["entries"] += 1
             session["hits"] += entry["hits"]

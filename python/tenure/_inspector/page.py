@@ -197,7 +197,7 @@ async def _body(receive: Receive) -> bytes:
         message = await receive()
         if message["type"] != "http.request":
             raise _Refused(400, "the request has no end")
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if len(body) > MOST:
             raise _Refused(413, "the request is too long")
         if not message.get("more_body", False):
@@ -221,7 +221,9 @@ async def _page(send: Send, status: int, part: str, may_change: bool, said: str)
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
-    await _respond(send, status, "text/html; charset=utf-8", page.encode(), (b"content-security-policy", policy.encode()))
+    await _respond(
+        send, status, "text/html; charset=utf-8", page.encode(), (b"content-security-policy", policy.encode())
+    )
 
 
 def _file(name: str) -> str:

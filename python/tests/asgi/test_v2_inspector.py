@@ -118,7 +118,9 @@ def test_v2_it_shows_functions_entries_sessions_and_what_happened(clock: tenure.
     assert by_name["pool"]["build_mean"] == pytest.approx(3, abs=0.01)
     assert (by_name["basket"]["scope"], by_name["basket"]["entries"]) == ("own", 2)
     entry, *baskets = sorted(told["entries"], key=lambda it: int(it["number"]))
-    assert entry["is_stale"] and entry["build_time"] == pytest.approx(3, abs=0.01) and entry["weight"] == 5
+    assert entry["is_stale"]
+    assert entry["build_time"] == pytest.approx(3, abs=0.01)
+    assert entry["weight"] == 5
     assert (entry["hits"], entry["owner"], entry["age"]) == (1, None, pytest.approx(60, abs=0.01))
     assert sorted(it["hits"] for it in baskets) == [0, 1]
     assert sorted(it["owner"] for it in baskets) == sorted(it["owner"] for it in told["sessions"])
@@ -127,7 +129,8 @@ def test_v2_it_shows_functions_entries_sessions_and_what_happened(clock: tenure.
     assert (told["total"]["entries"], told["total"]["stale"]) == (3, 1)
     # Neither the scope's own value nor anything that stands for it.
     text = json.dumps(told)
-    assert "alice" not in text and b"alice".hex() not in text
+    assert "alice" not in text
+    assert b"alice".hex() not in text
     assert ask(page, "GET", "/fleet").json() is None
 
 
@@ -180,7 +183,9 @@ def test_v2_one_entry_a_function_and_all_are_ended(app: Any) -> None:
     assert rates.info().stale == 1
     assert end(what="entry", how="expire", number=second)
     assert releases(pool) == {"cleared": 1, "expired": 1}
-    functions = {it["label"].rpartition(".")[2]: it["number"] for it in ask(app, "GET", "/data", **bearer()).json()["functions"]}
+    functions = {
+        it["label"].rpartition(".")[2]: it["number"] for it in ask(app, "GET", "/data", **bearer()).json()["functions"]
+    }
     assert end(what="function", how="expire", number=functions["rates"])
     assert rates.info().stale == 2
     assert end(what="function", how="clear", number=functions["rates"])
@@ -191,6 +196,7 @@ def test_v2_one_entry_a_function_and_all_are_ended(app: Any) -> None:
     assert (pool.info().entries, rates.info().stale) == (0, 1)
     assert end(what="all", how="clear")
     assert rates.info().entries == 0
+    assert tenure.explain(rates, 1).by == "the inspector"
 
 
 def test_v2_without_a_token_it_only_shows() -> None:
@@ -381,13 +387,23 @@ def test_v2_markup_in_a_name_or_an_argument_is_text_and_the_page_runs_nothing_bu
     shown = ask(page, "GET", "/", **held)
     assert "alert" not in shown.text
     # No text is ever set as markup, no script stands in markup, and nothing comes from elsewhere.
-    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", " on", "javascript:"):
+    for way in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "Function(",
+        " on",
+        "javascript:",
+    ):
         assert not (re.search(r"\son\w+=", shown.text) if way == " on" else way in shown.text)
     assert set(re.findall(r"https?://[^\"'\s]+", shown.text)) == {"http://www.w3.org/2000/svg"}
     policy = shown.headers["content-security-policy"]
     (nonce,) = set(re.findall(r"nonce-([\w-]+)", policy))
     assert shown.text.count(f'nonce="{nonce}"') == shown.text.count("<script") + shown.text.count("<style") == 2
-    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
     assert nonce not in ask(page, "GET", "/", **held).text
 
 
@@ -433,9 +449,11 @@ def test_v2_the_token_is_in_no_log_no_answer_and_no_text(app: Any, caplog: pytes
         ask(app, "POST", "/end", {}, **bearer()),
     ]
     for answer in answers:
-        assert TOKEN not in answer.text and TOKEN not in str(answer.headers)
+        assert TOKEN not in answer.text
+        assert TOKEN not in str(answer.headers)
         assert answer.headers["cache-control"] == "no-store"
-    assert TOKEN not in caplog.text and TOKEN not in repr(app)
+    assert TOKEN not in caplog.text
+    assert TOKEN not in repr(app)
     with pytest.raises(ValueError, match="5 characters and needs 16") as short:
         tenure.asgi.inspector(token="short")
     assert "short" not in str(short.value).split("characters")[0]

@@ -45,7 +45,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         shown
     }
 
-    /// Every cache.
+    /// Every cache, of all scopes.
     fn owned_caches(&self) -> Vec<Owned<V, F>> {
         let of_sessions = self.session_caches.lock().clone().into_iter();
         let owned = of_sessions.map(|(session, cache)| (Some(owner(&session)), cache));

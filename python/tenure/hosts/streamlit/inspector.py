@@ -6,6 +6,7 @@ somebody chooses.
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -18,6 +19,9 @@ __all__ = ["draw"]
 
 EVERY = 2.0
 """How many seconds lie between two looks."""
+
+FLEET_EVERY = 5.0
+"""How many seconds lie between two questions to a fleet's server."""
 
 REMEMBERED = 300
 """So many looks are drawn."""
@@ -33,6 +37,8 @@ def draw(*, show_arguments: bool, read_only: bool) -> None:
     if show_arguments:
         _native.show_arguments(True)
     st.fragment(partial(_look, show_arguments), run_every=EVERY)()
+    # By itself: nothing else waits for a server that does not answer.
+    st.fragment(_fleet, run_every=FLEET_EVERY)()
     if not read_only:
         st.fragment(_ends)()
 
@@ -53,9 +59,9 @@ def _look(show_arguments: bool) -> None:
     _events(seen["events"])
     if seen["sessions"]:
         st.subheader("Sessions and scopes")
-        sessions = [{"Session": it.pop("owner"), **{_title(name): it[name] for name in it}} for it in seen["sessions"]]
+        names = ("scope", "entries", "hits", "weight", "oldest")
+        sessions = [{"Session": it["owner"], **_titled(it, names)} for it in seen["sessions"]]
         st.dataframe(sessions, hide_index=True, column_config=_columns())
-    _fleet(_inspector.fleet())
 
 
 def _total(total: Figures) -> None:
@@ -78,7 +84,7 @@ def _charts(seen: Figures) -> None:
     looks.append({"at": seen["at"], **seen["total"]})
     del looks[:-REMEMBERED]
     # How things are now, and not since the process began.
-    pairs = list(zip(looks, looks[1:], strict=False))
+    pairs = list(itertools.pairwise(looks))
     rates = [(other["at"], _part(one, other, ("hits",), ("hits", "misses"))) for one, other in pairs]
     builds = [(other["at"], _part(one, other, ("build_time",), ("builds",))) for one, other in pairs]
     weighs = bool(seen["total"]["weight"])
@@ -103,8 +109,8 @@ def _time(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC).astimezone()
 
 
-def _title(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+def _titled(it: Figures, names: tuple[str, ...]) -> Figures:
+    return {name.capitalize(): it[name] for name in names}
 
 
 def _columns() -> dict[str, Any]:
@@ -153,7 +159,14 @@ def _entry(it: Figures) -> Figures:
 
 
 def _draining(it: Figures) -> Figures:
-    return {"Function": it["label"], "State": "draining", "Age": it["age"], "In use": True, "Weight": it["weight"], "Entry": it["number"]}
+    return {
+        "Function": it["label"],
+        "State": "draining",
+        "Age": it["age"],
+        "In use": True,
+        "Weight": it["weight"],
+        "Entry": it["number"],
+    }
 
 
 def _events(events: list[Figures]) -> None:
@@ -168,7 +181,8 @@ def _events(events: list[Figures]) -> None:
     st.scatter_chart(told, x="Time", y="Function", color="What", x_label="", y_label="", height=240)
 
 
-def _fleet(fleet: Figures | None) -> None:
+def _fleet() -> None:
+    fleet = _inspector.fleet()
     if fleet is None:
         return
     st.subheader("Fleet")
@@ -176,7 +190,7 @@ def _fleet(fleet: Figures | None) -> None:
         st.caption(fleet["error"])
         return
     names = ("host", "pid", "functions", "entries", "hits", "builds", "behind", "lag")
-    members = [{"Member": it["id"][:8], **{_title(name): it[name] for name in names}} for it in fleet["members"]]
+    members = [{"Member": it["id"][:8], **_titled(it, names)} for it in fleet["members"]]
     st.dataframe(members, hide_index=True, column_config=_columns())
 
 
@@ -199,7 +213,9 @@ def _ends() -> None:
                 name, number = meant
                 # As text: a name may have anything in it.
                 st.text(f"{how} {name}? {_SAYS[how]}")
-                st.button(f"Yes, {how.lower()}", key=f"tenure inspector: {how}", on_click=_end, args=(what, how, number))
+                st.button(
+                    f"Yes, {how.lower()}", key=f"tenure inspector: {how}", on_click=_end, args=(what, how, number)
+                )
     said = st.session_state.pop(SAID, None)
     if said is not None:
         st.caption(said)
