@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import tenure
-from tenure._top import looks, words
+from tenure._top import looks, server, words
 from top_world import User
 from world import LOST
 
@@ -304,6 +304,19 @@ def test_v1_top_the_end_of_a_program_removes_its_socket(user: User, ending: str)
     assert user.names() == []
 
 
+def test_v1_top_a_process_that_begins_removes_what_killed_ones_have_left_and_nothing_else(user: User) -> None:
+    """Workers come and go where nobody ever looks."""
+    with user.program(status=-signal.SIGKILL) as killed, user.program() as first:
+        elsewhere = socket.socket(socket.AF_UNIX)
+        elsewhere.bind(str(user.sockets / "4194305.sock"))
+        elsewhere.listen()  # As a process of another container does.
+        killed.kill()
+        killed.wait(LOST)
+        with user.program() as second:
+            assert user.names() == sorted(f"{pid}.sock" for pid in (first.pid, second.pid, 4194305))
+        elsewhere.close()
+
+
 @pytest.mark.parametrize("with_its_number", [False, True])
 def test_v1_top_removes_the_socket_of_a_process_that_was_killed(user: User, with_its_number: bool) -> None:
     with user.program(status=-signal.SIGKILL) as program:
@@ -378,6 +391,19 @@ functions = [made(number) for number in range(1000)]
     idle[0].close()
 
 
+def test_v1_top_waits_for_whoever_looks_whatever_the_programs_default_for_sockets(user: User) -> None:
+    hasty = """
+import socket
+socket.setdefaulttimeout(0.001)
+from tenure._top import server
+server.PAUSE = 600
+tenure.configure(top=True)
+"""
+    with user.program(hasty, wanted="") as program:
+        for _ in range(2):
+            assert user.shown()["pid"] == program.pid
+
+
 def test_v1_top_says_so_where_a_process_is_stopped(user: User) -> None:
     hurry = "from tenure._top import looks\nlooks.PATIENCE = 0.05"
     with user.program() as program:
@@ -392,28 +418,18 @@ def test_v1_top_says_so_where_a_process_is_stopped(user: User) -> None:
 
 def test_v1_top_a_file_number_that_is_anothers_by_now_is_left_alone(user: User) -> None:
     """A program that becomes a daemon closes all of them."""
-    replaced = """
-import socket
-from tenure._top import server
-served = server._serving["here"]
-number = served._listener._socket.fileno()
-others = socket.create_server(("127.0.0.1", 0))
-os.dup2(others.fileno(), number)
-"""
-    after = """
-print("ready", flush=True)
-sys.stdin.readline()
-assert served._running.acquire(True, 60)            # the thread has seen it, and has ended
-served._running.release()
-with socket.create_connection(others.getsockname()):
-    others.accept()[0].close()
-tenure.configure(top=False)
-assert os.fstat(number).st_ino == os.fstat(others.fileno()).st_ino
-sys.exit(0)
-"""
-    with user.program(replaced + after):
-        assert user.shown()  # What was waited for as the number was taken away.
-    assert user.names() == []
+    listener = server._Listener(str(user.folder / "socket"))
+    number = listener._socket.fileno()
+    with socket.create_server(("127.0.0.1", 0)) as others:
+        os.dup2(others.fileno(), number)
+        serving = server._Server()
+        serving._running.acquire()
+        serving._serve(listener)  # It ends at once.
+        listener.wake()
+        with socket.create_connection(others.getsockname()):
+            others.accept()[0].close()
+        assert os.fstat(number).st_ino == os.fstat(others.fileno()).st_ino
+    os.close(number)
 
 
 PATCHED = {

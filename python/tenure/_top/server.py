@@ -97,11 +97,13 @@ class _Server:
                 raise
         except (OSError, RuntimeError) as error:
             self._remove()
+            self.close()
             logging.getLogger("tenure").error("`tenure top` cannot see this process: %s", error)
 
     def _publish(self) -> _Listener:
         """Gives a socket its name when it is ready: one that refuses connections is taken for a dead process's."""
         folder = places.made()
+        _sweep(folder)
         path = places.socket_of(folder, os.getpid())
         unready = os.path.join(folder, f".{os.getpid()}")
         with suppress(FileNotFoundError):
@@ -124,8 +126,8 @@ class _Server:
         if self._running.acquire(True, PATIENCE):
             self._running.release()
 
-    def forget(self) -> None:
-        """In a child process: lets go of what is its parent's."""
+    def close(self) -> None:
+        """Lets go of the sockets, which a parent process goes on with."""
         if self._listener is not None:
             self._listener.close()
         if self._connection is not None:
@@ -156,15 +158,17 @@ class _Server:
 
     def _answer(self, connection: _socket.socket) -> None:
         self._connection = connection
-        # Whoever looks may be gone, or not read.
-        with suppress(OSError):
+        try:
             connection.settimeout(PATIENCE)
             if self._may_look(connection):
                 connection.sendall(_document(time.monotonic() - self._began), NO_SIGNAL)
             # A child process that was forked meanwhile has the connection too: closed it is by this alone.
             connection.shutdown(_socket.SHUT_WR)
-        self._connection = None
-        connection.close()
+        except OSError:
+            pass  # Whoever looks is gone, or does not read.
+        finally:
+            self._connection = None
+            connection.close()
 
     def _may_look(self, connection: _socket.socket) -> bool:
         if not hasattr(_socket, "SO_PEERCRED"):
@@ -178,6 +182,8 @@ class _Listener:
 
     def __init__(self, path: str) -> None:
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        # Whatever `socket.setdefaulttimeout` says.
+        self._socket.settimeout(None)
         self._socket.bind(path)
         os.chmod(path, 0o600)
         self._socket.listen(16)
@@ -204,6 +210,39 @@ class _Listener:
             self._socket.close()
         else:
             self._socket.detach()
+
+
+def _sweep(folder: str) -> None:
+    """Removes what is left of processes that are gone: of workers that end by a signal, and nobody may ever look."""
+    for pid, path in places.in_folder(folder).items():
+        if _is_gone(pid) and _is_refused(path):
+            with suppress(OSError):
+                os.unlink(path)
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_refused(path: str) -> bool:
+    """Whether nobody listens there: a process of another container may, whose number means nothing here."""
+    probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    probe.setblocking(False)
+    try:
+        probe.connect(path)
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    finally:
+        probe.close()
+    return False
 
 
 def _identity(file: os.stat_result) -> tuple[int, int]:
@@ -236,10 +275,10 @@ def _document(uptime: float) -> bytes:
 
 def _program() -> str:
     """The name of the program, without its arguments: those may hold a secret."""
-    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if spec is not None:
-        return f"python -m {spec.name.removesuffix('.__main__')}"
-    script = os.path.basename((getattr(sys, "argv", None) or [""])[0])
+    module = getattr(getattr(sys.modules.get("__main__"), "__spec__", None), "name", None)
+    if module is not None:
+        return f"python -m {module.removesuffix('.__main__')}"
+    script = os.path.basename(str((getattr(sys, "argv", None) or [""])[0]))
     return f"python {script}" if script in ("", "-c") else script
 
 
@@ -255,7 +294,7 @@ def _fleet() -> dict[str, object] | None:
 def _after_fork() -> None:
     parents = _serving.pop(_HERE, None)
     if parents is not None:
-        parents.forget()
+        parents.close()
         serve(True)
 
 
