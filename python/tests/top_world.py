@@ -31,6 +31,12 @@ sys.stdin.readline()
 """
 
 
+def command(first: str = "") -> list[str]:
+    """The command, which waits as long as any test does. `first` comes before it."""
+    patient = f"import sys\nfrom tenure import _cli\nfrom tenure._top import looks\nlooks.PATIENCE = {LOST}\n"
+    return [sys.executable, "-c", f"{patient}{first}\nsys.exit(_cli.main(['top', *sys.argv[1:]]))"]
+
+
 class User:
     """Somebody with a folder for sockets."""
 
@@ -73,9 +79,8 @@ class User:
 
     def top(self, *arguments: object, first: str = "") -> subprocess.CompletedProcess[str]:
         """The command, which opts in to nothing."""
-        command = f"{first}\nimport sys\nfrom tenure._cli import main\nsys.exit(main(['top', *sys.argv[1:]]))"
         return subprocess.run(
-            [sys.executable, "-c", command, *map(str, arguments)],
+            [*command(first), *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

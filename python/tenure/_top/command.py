@@ -108,6 +108,15 @@ def _only() -> dict[str, Any]:
     return process or looks.of(pid)
 
 
+def _again(process: dict[str, Any]) -> dict[str, Any]:
+    """What a process shows now that has been seen before."""
+    pid = process["pid"]
+    try:
+        return looks.of(pid)
+    except Unseen:
+        raise Unseen(f"process {pid} has ended, or shows its figures no longer") from None
+
+
 def _print(first: dict[str, Any], interval: float) -> None:
     """Prints the table once, after the time that its hits per second are of."""
     from rich.console import Console
@@ -115,9 +124,10 @@ def _print(first: dict[str, Any], interval: float) -> None:
     from tenure._top import table
 
     time.sleep(interval)
-    now = looks.of(first["pid"])
+    now = _again(first)
     # As wide as it is: what reads it cuts it as it likes.
-    Console(width=10_000, soft_wrap=True).print(table.view(now, table.rates(first, now), "hits/s", keys=False))
+    console = Console(width=table.WIDEST, force_terminal=False)
+    console.print(table.view(console, now, table.rates(first, now), "hits/s"))
 
 
 def _watch(first: dict[str, Any], interval: float) -> None:
@@ -133,7 +143,7 @@ def _watch(first: dict[str, Any], interval: float) -> None:
             due = time.monotonic() + interval
             functions = table.rates(before, now)
             while True:
-                live.update(table.view(now, functions, orders[0], keys=True), refresh=True)
+                live.update(table.view(live.console, now, functions, orders[0]), refresh=True)
                 key = pressed(due - time.monotonic())
                 if key is None:
                     break
@@ -141,7 +151,7 @@ def _watch(first: dict[str, Any], interval: float) -> None:
                     return
                 if key == "s":
                     orders.append(orders.pop(0))
-            before, now = now, looks.of(first["pid"])
+            before, now = now, _again(first)
 
 
 @contextmanager

@@ -160,7 +160,8 @@ class _Server:
         self._connection = connection
         try:
             connection.settimeout(PATIENCE)
-            if self._may_look(connection):
+            # `end` either finds the connection, or is found here.
+            if self._open.locked() and self._may_look(connection):
                 connection.sendall(_document(time.monotonic() - self._began), NO_SIGNAL)
             # A child process that was forked meanwhile has the connection too: closed it is by this alone.
             connection.shutdown(_socket.SHUT_WR)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group
+from rich.console import Console, Group
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from tenure._top.words import age, at_most, program, shown
 
-__all__ = ["ORDERS", "rates", "view"]
+__all__ = ["ORDERS", "WIDEST", "rates", "view"]
 
 Function = Mapping[str, Any]
 
@@ -53,47 +54,68 @@ def _told_apart(process: Mapping[str, Any]) -> Iterator[tuple[tuple[str, int], F
         yield (name, seen[name]), function
 
 
-def view(process: Mapping[str, Any], functions: list[dict[str, Any]], order: str, *, keys: bool) -> Group:
-    """All that is on the screen."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(_head("function", order), no_wrap=True)
-    for name in ("entries", "idle", "stale", "hits/s", "hit rate", "misses"):
-        table.add_column(_head(name, order), justify="right", no_wrap=True)
-    table.add_column("by reason", overflow="fold")
-    for name in ("builds", "median", "95 %", "failures", "weight", "oldest"):
-        table.add_column(_head(name, order), justify="right", no_wrap=True)
-    for function in sorted(functions, key=ORDERS[order]):
-        table.add_row(*map(Text, _cells(function)))
-    parts = [Text(program(process), style="bold"), table]
-    if keys:
-        parts.append(Text(f"s  sort by the next figure, now {order}    q  quit", style="dim"))
+def view(console: Console, process: Mapping[str, Any], functions: list[dict[str, Any]], order: str) -> Group:
+    """A line about the process, and as much of the table as the console has room for."""
+    lines = sorted(functions, key=ORDERS[order])[: _room(console)]
+    for number in range(len(FIRST_TO_GO) + 1):
+        table = _table(lines, order, FIRST_TO_GO[:number])
+        if Measurement.get(console, console.options.update(max_width=WIDEST), table).maximum <= console.width:
+            break
+    parts = [Text(program(process), style="bold", no_wrap=True), table]
+    if console.is_terminal:
+        keys = f"s  sort by the next figure, now {order}    q  quit    {len(lines)} of {len(functions)} functions"
+        parts.append(Text(keys, style="dim", no_wrap=True))
     return Group(*parts)
 
 
-def _head(name: str, order: str) -> Text:
-    return Text(f"{name} ▼" if name == order else name)
+def _room(console: Console) -> int | None:
+    """So many functions fit between the other lines; what is no terminal has room for all."""
+    return max(console.height - OTHER_LINES, 1) if console.is_terminal else None
 
 
-def _cells(it: Function) -> list[str]:
-    calls = it["hits"] + it["misses"]
-    reasons = (f"{number} {reason}" for reason, number in it["misses_by_reason"].items() if number)
-    return [
-        shown(it["function"]),
-        str(it["entries"]),
-        str(it["idle"]),
-        str(it["stale"]),
-        "–" if it["rate"] is None else f"{it['rate']:.1f}",
-        f"{_hit_rate(it):.1%}".replace("%", " %") if calls else "–",
-        str(it["misses"]),
-        ", ".join(reasons),
-        str(it["builds"]),
-        at_most(it["build_median"]) if it["builds"] else "–",
-        at_most(it["build_95"]) if it["builds"] else "–",
-        str(it["failures"]),
-        str(it["weight"]),
-        age(max(it["ages"])) if it["ages"] else "–",
-    ]
+def _table(functions: list[dict[str, Any]], order: str, without: Sequence[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    columns = {name: cell for name, cell in COLUMNS.items() if name not in without}
+    for name in columns:
+        head = Text(f"{name} ▼" if name == order else name)
+        table.add_column(head, justify="left" if name in TEXTS else "right", no_wrap=True)
+    for function in functions:
+        table.add_row(*(Text(cell(function)) for cell in columns.values()))
+    return table
+
+
+def _reasons(it: Function) -> str:
+    return ", ".join(f"{number} {reason}" for reason, number in it["misses_by_reason"].items() if number)
 
 
 def _hit_rate(it: Function) -> float:
     return float(it["hits"] / max(it["hits"] + it["misses"], 1))
+
+
+COLUMNS: dict[str, Callable[[Function], str]] = {
+    "function": lambda it: shown(it["function"]),
+    "entries": lambda it: str(it["entries"]),
+    "idle": lambda it: str(it["idle"]),
+    "stale": lambda it: str(it["stale"]),
+    "hits/s": lambda it: "–" if it["rate"] is None else f"{it['rate']:.1f}",
+    "hit rate": lambda it: f"{100 * _hit_rate(it):.1f} %" if it["hits"] + it["misses"] else "–",
+    "misses": lambda it: str(it["misses"]),
+    "by reason": _reasons,
+    "builds": lambda it: str(it["builds"]),
+    "median": lambda it: at_most(it["build_median"]) if it["builds"] else "–",
+    "95 %": lambda it: at_most(it["build_95"]) if it["builds"] else "–",
+    "failures": lambda it: str(it["failures"]),
+    "weight": lambda it: str(it["weight"]),
+    "oldest": lambda it: age(max(it["ages"])) if it["ages"] else "–",
+}
+
+TEXTS = ("function", "by reason")
+
+FIRST_TO_GO = ("by reason", "idle", "stale", "weight", "oldest", "median", "builds", "misses", "95 %", "failures")
+"""What a narrow terminal has no room for, in this order."""
+
+OTHER_LINES = 6
+"""The line about the process, the head of the table with what is around it, and the line about the keys."""
+
+WIDEST = 10_000
+"""No table is wider."""
