@@ -12,7 +12,7 @@ True
 
 from typing import TYPE_CHECKING, Any
 
-from tenure import hosts
+from tenure import _api, hosts
 from tenure._api import cache_resource, configure, shutdown_async
 from tenure._info import Figures, FleetInfo, Member, ProcessInfo, explain, info
 from tenure._native import (
@@ -72,6 +72,7 @@ __all__ = [
 ]
 
 hosts.announce()
+_api.show_on_top()
 
 
 def __getattr__(name: str) -> Any:

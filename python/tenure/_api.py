@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
@@ -501,6 +503,7 @@ def configure(
     fleet_lost: Literal["serve", "rebuild"] = "serve",
     fleet_forgot: Literal["expire", "clear"] = "expire",
     fleet_spread: float | timedelta | str | None = None,
+    top: bool | None = None,
 ) -> None:
     """Set what holds for all functions that do not say otherwise. Each call sets all of it.
 
@@ -538,6 +541,9 @@ def configure(
     fleet_spread
         The time over which the other members spread the builds that a clear asks for, each by a part drawn at random.
         The member that clears builds at once.
+    top
+        Whether the command `tenure top` of the same user, on the same machine, may look at this process and those that
+        it forks. `None`: as `TENURE_TOP=1` says in the environment.
 
     Examples
     --------
@@ -545,6 +551,8 @@ def configure(
     >>> tenure.configure(drain="2s", session_grace="30s")
     >>> tenure.configure()
     """
+    if not (top is None or isinstance(top, bool)):
+        raise TypeError(f"top must be True or False, not {top!r}. Example: top=True")
     _native.configure(
         drain=drain,
         session_grace=session_grace,
@@ -560,6 +568,17 @@ def configure(
         fleet_forgot=fleet_forgot,
         fleet_spread=fleet_spread,
     )
+    show_on_top(top)
+
+
+def show_on_top(wanted: bool | None = None) -> None:
+    """Serves `tenure top`, or no longer. Nothing is imported for it where nobody has wanted it."""
+    if wanted is None:
+        wanted = os.environ.get("TENURE_TOP", "") not in ("", "0")
+    if wanted or "tenure._top.server" in sys.modules:
+        from tenure._top import server
+
+        server.serve(wanted)
 
 
 async def shutdown_async() -> bool:

@@ -1,4 +1,4 @@
-"""The `tenure` command: runs an unchanged Streamlit app on Tenure."""
+"""The `tenure` command: runs an unchanged Streamlit app on Tenure, and shows the figures of a running process."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from typing import Any
 
 USAGE = """\
 usage: tenure run [--warm module:function] app.py [streamlit options] [-- arguments of the app]
+       tenure top [PID] [--json] [--interval SECONDS]
 
-Runs a Streamlit app, unchanged, with st.cache_resource on Tenure.
+tenure run: runs a Streamlit app, unchanged, with st.cache_resource on Tenure.
   --warm module:function   call this as the server starts, before the first user comes; may be repeated. A cached
                            function is built; another one may return what f.warm([...]) gave
-The other options are those of `streamlit run`; `tenure run --help` lists them."""
+The other options are those of `streamlit run`; `tenure run --help` lists them.
+
+tenure top: shows the cached functions of a running process that has TENURE_TOP=1 in its environment, in the terminal or
+as JSON; `tenure top --help` says more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not given or given[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if given else 2
+    if given[0] == "top":
+        from tenure._top import command
+
+        return command.main(given[1:])
     if given[0] != "run":
         return _fail(f"tenure: there is no command {given[0]!r}\n{USAGE}", 2)
     return _run(given[1:])

@@ -18,6 +18,7 @@ from typing import Any
 import tenure
 import tenure.metrics
 from tenure import _native
+from tenure._top import server
 
 FOLDER = Path(sys.argv[1])
 FILE = (FOLDER / "numbers").open("r+b")
@@ -217,6 +218,7 @@ DO: dict[str, Callable[..., Any]] = {
     "forked": forked,
     "members": members,
     "metrics": tenure.metrics.text,
+    "top": lambda: json.loads(server._document(0.0)),
     "configure": lambda settings: tenure.configure(**settings),
 }
 

@@ -58,6 +58,17 @@ def test_d5_the_metrics_of_a_member_say_how_it_stands_with_its_fleet(world: Worl
     assert "tenure_fleet_lag_seconds" not in fleet_metrics(member)
 
 
+def test_v1_top_tells_how_a_member_stands_with_its_fleet(world: World) -> None:
+    assert world.server is not None
+    (member,) = world.join(1)
+    await_true(lambda: member.do("top")["fleet"]["lag"] is not None, "the bus is measured")
+    told = member.do("top")["fleet"]
+    assert 0 < told.pop("lag") < 60
+    assert told == {"caught_up": True}
+    world.server.kill()
+    await_true(lambda: member.do("top")["fleet"] == {"caught_up": False, "lag": None}, "it has lost its server")
+
+
 def test_d5_who_is_in_no_fleet_has_no_metrics_of_one() -> None:
     assert "tenure_fleet" not in tenure.metrics.text()
 
