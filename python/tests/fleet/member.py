@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import tenure
-from tenure import _native
+from tenure import _inspector, _native
 
 FOLDER = Path(sys.argv[1])
 FILE = (FOLDER / "numbers").open("r+b")
@@ -215,6 +215,8 @@ DO: dict[str, Callable[..., Any]] = {
     "end_load": lambda: LOADS.pop().end(),
     "forked": forked,
     "members": members,
+    "inspected": lambda: _inspector.snapshot() | {"fleet": _inspector.fleet()},
+    "end_inspected": lambda *meant: _inspector.end(_inspector.End(*meant)),
     "configure": lambda settings: tenure.configure(**settings),
 }
 
