@@ -17,7 +17,7 @@ from typing import Any
 
 import tenure
 import tenure.metrics
-from tenure import _native
+from tenure import _inspector, _native
 from tenure._top import server
 
 FOLDER = Path(sys.argv[1])
@@ -219,6 +219,8 @@ DO: dict[str, Callable[..., Any]] = {
     "members": members,
     "metrics": tenure.metrics.text,
     "top": lambda: json.loads(server._document(0.0)),
+    "inspected": lambda: _inspector.snapshot() | {"fleet": _inspector.fleet()},
+    "end_inspected": lambda *meant: _inspector.end(_inspector.End(*meant)),
     "configure": lambda settings: tenure.configure(**settings),
 }
 
