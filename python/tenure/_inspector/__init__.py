@@ -10,7 +10,7 @@ import os
 import platform
 import time
 from collections import Counter
-from typing import Any, Literal
+from typing import Any
 
 from tenure import _native
 from tenure._info import info
@@ -37,9 +37,6 @@ SUMS = (
     "idle",
 )
 """The figures of functions that are shown of all together."""
-
-What = Literal["entry", "function", "all"]
-How = Literal["clear", "expire"]
 
 
 class End:

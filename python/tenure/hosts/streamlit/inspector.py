@@ -76,7 +76,7 @@ def _total(total: Figures) -> None:
     }
     with st.container(horizontal=True):
         for name, value in tiles.items():
-            st.metric(name, value, width=110)
+            st.metric(name, value, width=100)
 
 
 def _charts(seen: Figures) -> None:
