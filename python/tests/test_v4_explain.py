@@ -225,13 +225,13 @@ def test_v4_an_argument_that_alone_differs_from_what_is_kept_is_named_and_no_val
 
 def test_v1_all_functions_are_a_table_with_a_line_for_each() -> None:
     @tenure.cache_resource
-    def seen() -> list[int]:
+    def line_of_a_table() -> list[int]:
         return []
 
-    seen()
-    seen()
+    line_of_a_table()
+    line_of_a_table()
     told = tenure.info()
-    mine = [(info.hits, info.misses) for name, info in told.by_function if name.endswith("seen")]
+    mine = [(info.hits, info.misses) for name, info in told.by_function if name.endswith("line_of_a_table")]
     assert mine == [(1, 1)]
     assert sum(info.entries for _, info in told.by_function) == told.entries
     head, *lines = str(told).splitlines()

@@ -102,7 +102,7 @@ def test_v2_it_shows_functions_entries_sessions_and_what_happened(clock: tenure.
             _takes(3)
         return []
 
-    @tenure.cache_resource(scope=who.get)
+    @tenure.cache_resource(scope=lambda: who.get())
     def basket() -> list[str]:
         return []
 
