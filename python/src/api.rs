@@ -261,9 +261,10 @@ fn fleet_metrics(py: Python<'_>) -> String {
 /// The figures of each function of this process by its name with its module; functions of one name are summed.
 #[pyfunction]
 fn info_in_full() -> Vec<(String, info::Info)> {
-    let functions = process::engine().info_in_full().into_iter();
+    let report = process::engine().info();
+    let functions = report.in_full().iter();
     functions
-        .map(|(name, info)| (name.to_string(), info::Info::new(info)))
+        .map(|(name, info)| (name.to_string(), info::Info::new(info.clone())))
         .collect()
 }
 

@@ -46,6 +46,10 @@ class Collector:
 
         yield from text_string_to_metric_families(text())
 
+    def describe(self) -> Iterator[Metric]:
+        """Give the families for their names: a registry refuses those that another collector has, or this one twice."""
+        return self.collect()
+
 
 def register(registry: CollectorRegistry | None = None) -> Collector:
     """Have a registry of `prometheus_client` show Tenure's figures: its own one, unless another is given.

@@ -92,3 +92,37 @@ def test_v3_the_text_is_read_back_as_it_is_and_each_histogram_is_whole() -> None
         for sample in family.samples:
             assert math.isfinite(sample.value)
             assert sample.value >= 0
+
+
+def test_v3_counts_do_not_fall_where_a_function_goes_and_another_of_its_name_stays() -> None:
+    def made(number: int) -> Any:
+        @tenure.cache_resource
+        def of_one_name() -> list[int]:
+            return [number]
+
+        return of_one_name
+
+    stays = made(0)
+    stays()
+    name = f"{__name__}.{stays.__qualname__}"
+    # More than are kept for the case that an edit is taken back.
+    for number in range(1, 41):
+        goes = made(number)
+        goes(), goes(), goes()
+        told = samples(tenure.metrics.text(), name)
+        assert (told["tenure_hits_total"], told["tenure_builds_total"]) == (2 * number, number + 1)
+    gone = told["tenure_builds_total"] - told["tenure_entries"]
+    assert gone > 10
+    assert told["tenure_releases_total superseded"] == gone
+    assert [info.builds for it, info in tenure.info().by_function if it == name] == [1] * int(told["tenure_entries"])
+
+
+def test_v3_a_registry_takes_the_figures_once() -> None:
+    registry = prometheus_client.CollectorRegistry()
+    collector = tenure.metrics.register(registry)
+    with pytest.raises(ValueError, match="tenure_hits"):
+        tenure.metrics.register(registry)
+    (entries,) = registry.restricted_registry(["tenure_entries"]).collect()
+    assert entries.name == "tenure_entries"
+    registry.unregister(collector)
+    tenure.metrics.register(registry)

@@ -216,7 +216,7 @@ def test_v4_an_argument_that_alone_differs_from_what_is_kept_is_named_and_no_val
     assert tenure.explain(report, "east").differs == {}
     report("west", "a", "b", unit="m")
     assert tenure.explain(report, "west", "a", "c", unit="m").differs == {"*cities": 1}
-    assert tenure.explain(report, "west", "a", "b", unit="km").differs == {"unit": 1}
+    assert tenure.explain(report, "west", "a", "b", unit="km").differs == {"**more": 1}
     assert tenure.explain(report, "west", "a", unit="m").differs == {"*cities": 1}
     assert tenure.explain(report, "west", "a", "b", unit="m").differs == {}
     report.clear("north", at=1.0)

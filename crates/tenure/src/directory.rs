@@ -7,7 +7,7 @@ use crate::host::SessionId;
 use crate::life::drain::Ends;
 use crate::words::cause::Cause;
 use crate::words::fleet::{Bus, Ending, Mark};
-use crate::words::info::{Figures, Info};
+use crate::words::info::{Counters, Figures, Info};
 use crate::words::inspect::Inspection;
 use crate::words::listing::{ListedEntry, ListedFunction};
 
@@ -58,6 +58,8 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     fn unreleased(&self) -> Unreleased;
     /// Its name with its module, as far as it has one.
     fn full_name(&self) -> Arc<str>;
+    /// Where it counts.
+    fn counters(&self) -> &Arc<Counters>;
     /// Its name and its figures.
     fn described(&self) -> (Arc<str>, Info);
     /// Adds its figures.

@@ -1,7 +1,7 @@
 //! The engine: what all functions of a process share.
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::directory::{AnyFunction, Leftover, Weaks};
@@ -17,7 +17,6 @@ use crate::sessions::{self, SessionTable};
 use crate::words::cause::Cause;
 use crate::words::config::Config;
 use crate::words::fleet::{Bus, Ending, Topic};
-use crate::words::info::Info;
 use crate::words::inspect::Inspection;
 use crate::words::report::Report;
 
@@ -625,28 +624,18 @@ impl Engine {
     /// ```
     #[must_use]
     pub fn info(&self) -> Report {
-        Report::new(self.functions().iter().map(|it| it.described()).collect())
-    }
-
-    /// The figures of each function by its name with its module, where [`info`](Self::info) has the names for people.
-    /// Functions of one name are summed.
-    ///
-    /// ```
-    /// # use tenure::{Engine, Function, KeyRef, Settings};
-    /// # let engine = Engine::new();
-    /// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
-    /// drop(pools.get_or_build(&KeyRef::EMPTY, || Ok(7)));
-    /// assert_eq!(engine.info_in_full()["pool"].misses, 1);
-    /// # Ok::<(), tenure::SettingError>(())
-    /// ```
-    #[must_use]
-    pub fn info_in_full(&self) -> BTreeMap<Arc<str>, Info> {
-        let mut functions: BTreeMap<_, Info> = BTreeMap::new();
-        for function in self.functions() {
-            let sum = functions.entry(function.full_name()).or_default();
-            sum.add(&function.described().1);
-        }
-        functions
+        let there = self.functions();
+        let counting: HashSet<_> = there.iter().map(|it| Arc::as_ptr(it.counters())).collect();
+        let tally = &self.services().tally;
+        let mut in_full = tally.without(|it| counting.contains(&Arc::as_ptr(it)));
+        let functions = there.iter().map(|function| {
+            let (name, info) = function.described();
+            let sum = in_full.entry(function.full_name()).or_default();
+            sum.add(&info);
+            (name, info)
+        });
+        let functions = functions.collect();
+        Report::new(functions, in_full)
     }
 
     /// Shows each resource that is kept, with the name of its function and its module. Nothing is counted, and no lock

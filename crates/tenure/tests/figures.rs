@@ -129,3 +129,46 @@ fn h9_a_run_that_panics_counts_with_its_time() {
     assert_eq!(info.runs(Trigger::Miss).time, Duration::from_secs(3));
     assert_eq!(info.runs(Trigger::Miss).times.count(), 1);
 }
+
+#[test]
+fn v1_what_could_not_become_an_entry_has_ended_too() {
+    struct Weightless;
+
+    impl tenure::Behaviour<u32> for Weightless {
+        fn weight(&self, _: &u32) -> Result<u64, tenure::Interrupt> {
+            Err(tenure::Interrupt(Box::new("it cannot be weighed")))
+        }
+    }
+
+    let engine = Engine::new();
+    let settings = Settings::default().weighs(true);
+    let function =
+        Function::<u32, String>::new(&engine, "pool", settings, Box::new(Weightless)).unwrap();
+    assert!(function.get_or_build(&KeyRef::EMPTY, || Ok(7)).is_err());
+    let info = function.info();
+    assert_eq!(info.released(Cause::Orphaned), 1);
+    assert_eq!(info.ended(Cause::Orphaned), 1);
+}
+
+mod one {
+    #[tenure::cache_resource]
+    pub fn pool() -> u32 {
+        1
+    }
+}
+
+mod other {
+    #[tenure::cache_resource]
+    pub fn pool() -> u32 {
+        2
+    }
+}
+
+#[test]
+fn v3_functions_of_one_name_in_two_modules_are_two() {
+    drop((one::pool(), one::pool(), other::pool()));
+    let report = tenure::info();
+    let hits =
+        |module: &str| report.in_full()[&*format!("{}::{module}::pool", module_path!())].hits;
+    assert_eq!((hits("one"), hits("other")), (1, 0));
+}

@@ -297,9 +297,19 @@ impl Plan {
         encoder: &mut Encoder,
     ) -> PyResult<(Reading, Vec<(String, usize)>)> {
         let mut parts = Vec::new();
-        let written = |name: &str, end| parts.push((name.to_owned(), end));
+        let written = |name: &str, end| parts.push((self.name_shown(name), end));
         let reading = self.write(py, function, arguments, encoder, Needed::Key, written)?;
         Ok((reading, parts))
+    }
+
+    /// The name of an argument without what its caller has chosen: the names behind `**` are arguments too.
+    fn name_shown(&self, name: &str) -> String {
+        let written = self.params.iter().map(|it| &it.text);
+        let written = written.chain(self.extra.as_ref().map(|it| &it.name));
+        match &self.keywords {
+            Some(rest) if !written.into_iter().any(|it| it == name) => format!("**{}", rest.name),
+            _ => name.to_owned(),
+        }
     }
 
     fn encode_as(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tenure::{Histogram, Trigger};
@@ -98,9 +99,15 @@ impl Info {
 
     /// The bound in seconds that this part of the builds did not exceed: 0.5 for the median. `None` where there was
     /// none, or where it lies beyond the last bound, five minutes.
-    fn build_quantile(&self, part: f64) -> Option<f64> {
-        let bound = self.0.build_times.quantile(part)?;
-        Some(bound.as_secs_f64())
+    fn build_quantile(&self, part: f64) -> PyResult<Option<f64>> {
+        if !(0.0..=1.0).contains(&part) {
+            return Err(PyValueError::new_err(format!(
+                "build_quantile takes a part of the builds from 0 to 1, and not {part:?}. Example: \
+                 info.build_quantile(0.95)"
+            )));
+        }
+        let bound = self.0.build_times.quantile(part);
+        Ok(bound.map(|it| it.as_secs_f64()))
     }
 
     /// Builds that raised.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import doctest
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import stage
 
 import tenure.streamlit
+import tenure.testing
 from tenure import _native
 
 pytestmark = pytest.mark.streamlit
@@ -41,7 +42,9 @@ def script(read_only: bool = False, show_arguments: bool = False):
 
 
 @pytest.fixture
-def page(app: Callable[..., Any]) -> Callable[..., Any]:
+def page(app: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Opens the page of an app in a process where nothing else is cached."""
+
     def open_page(**options: Any) -> Any:
         stage.things.update({"released": [], "is built": False})
         opened = app(script, **{"read_only": False, "show_arguments": False, **options})
@@ -49,7 +52,8 @@ def page(app: Callable[..., Any]) -> Callable[..., Any]:
         opened.fine()
         return opened
 
-    return open_page
+    with tenure.testing.isolated():
+        yield open_page
 
 
 def rows(page: Any, having: str) -> list[dict[str, Any]]:

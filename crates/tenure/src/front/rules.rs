@@ -181,6 +181,11 @@ impl<V: Resource> Behaviour<V> for Rules<V> {
         Some(KnownAs::new(&format!("rust {module}::{name}"), LANGUAGE))
     }
 
+    fn full_name(&self) -> Option<Arc<str>> {
+        let (module, name) = (self.module?, self.name);
+        Some(format!("{module}::{}", name.trim_start_matches("r#")).into())
+    }
+
     fn keeps(&self, value: &V) -> Result<bool, Interrupt> {
         Ok(answer(self.keep_if.as_ref(), value).unwrap_or_else(|| {
             let function = self.name;

@@ -17,7 +17,7 @@ use crate::words::bounds::{Failure, Resource};
 use crate::words::cause::Cause;
 use crate::words::error::Error;
 use crate::words::fleet::{Bus, Ending, Mark};
-use crate::words::info::{Figures, Info};
+use crate::words::info::{Counters, Figures, Info};
 use crate::words::inspect::Inspection;
 use crate::words::listing::{ListedEntry, ListedFunction};
 
@@ -263,6 +263,10 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
     fn full_name(&self) -> Arc<str> {
         let full = self.core.behaviour.full_name();
         full.unwrap_or_else(|| Arc::clone(&self.core.name))
+    }
+
+    fn counters(&self) -> &Arc<Counters> {
+        &self.core.counters
     }
 
     fn described(&self) -> (Arc<str>, Info) {

@@ -158,6 +158,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
             engine: engine.clone(),
             core,
         });
+        let services = engine.services();
+        services
+            .tally
+            .add(function.full_name(), &function.core.counters);
         let any: Weak<dyn AnyFunction> = function.me.clone();
         engine.add_function(any);
         Ok(function)

@@ -26,5 +26,6 @@ pub(crate) mod removal;
 pub(crate) mod services;
 pub(crate) mod succession;
 pub(crate) mod tagged;
+pub(crate) mod tally;
 pub(crate) mod timeline;
 pub(crate) mod turn;

@@ -206,6 +206,7 @@ impl<'a, V: Resource> Unkept<'a, V> {
 impl<V: Resource> Drop for Unkept<'_, V> {
     fn drop(&mut self) {
         if let Some(built) = self.built.take() {
+            self.core.counters.ended(Cause::Orphaned);
             Departed {
                 value: built.value,
                 cause: Cause::Orphaned,

@@ -13,6 +13,7 @@ use crate::life::circle::WaitGraph;
 use crate::life::drain::Drains;
 use crate::life::fleet::membership::Membership;
 use crate::life::tagged::TagIndex;
+use crate::life::tally::Tally;
 use crate::life::timeline::Timeline;
 use crate::words::config::InForce;
 
@@ -35,6 +36,8 @@ pub(crate) struct Services {
     next_use: Figure,
     pub(crate) budget: Budget,
     pub(crate) tags: Arc<TagIndex>,
+    /// What all functions have counted.
+    pub(crate) tally: Tally,
     /// What has happened last.
     pub(crate) timeline: Timeline,
     pub(crate) workers: Arc<Workers>,
@@ -62,6 +65,7 @@ impl Services {
             next_use: Figure::new(0),
             budget: Budget::default(),
             tags: Arc::default(),
+            tally: Tally::default(),
             timeline: Timeline::default(),
             workers: Arc::default(),
             fleet: Membership::default(),

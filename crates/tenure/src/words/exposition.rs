@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::words::families::{FAMILIES, LABELLED};
 use crate::words::histogram::Histogram;
-use crate::words::info::Info;
 use crate::words::report::Report;
 use crate::words::runs::Trigger;
 
@@ -14,7 +13,7 @@ const ROOM: usize = 4096;
 
 impl Report {
     /// The figures in the text format of Prometheus, version 0.0.4: what an endpoint answers with, as
-    /// `text/plain; version=0.0.4`. Functions of one name are summed. Of reasons and causes those stand there that there
+    /// `text/plain; version=0.0.4`. Functions of one name are summed, those that have gone too. Of reasons and causes those stand there that there
     /// were; neither keys nor arguments ever do.
     ///
     /// ```
@@ -25,12 +24,14 @@ impl Report {
     ///
     /// drop((pool(), pool()));
     /// let text = tenure::info().to_prometheus();
-    /// assert!(text.contains("tenure_hits_total{function=\"pool\"} 1\n"));
-    /// assert!(text.contains("tenure_misses_total{function=\"pool\",reason=\"absent\"} 1\n"));
+    /// let function = concat!("function=\"", module_path!(), "::pool\"");
+    /// assert!(text.contains(&format!("tenure_hits_total{{{function}}} 1\n")));
+    /// assert!(text.contains(&format!("tenure_misses_total{{{function},reason=\"absent\"}} 1\n")));
     /// ```
     #[must_use]
     pub fn to_prometheus(&self) -> String {
-        let functions = self.by_label();
+        let functions = self.in_full().iter();
+        let functions: Vec<_> = functions.map(|(name, info)| (label(name), info)).collect();
         let mut text = String::with_capacity(functions.len() * ROOM);
         for (name, kind, help, value) in FAMILIES {
             head(&mut text, name, kind, help);
@@ -61,12 +62,6 @@ impl Report {
             }
         }
         text
-    }
-
-    /// The figures of each name, as a label has it.
-    fn by_label(&self) -> Vec<(String, Info)> {
-        let functions = self.by_name().into_iter();
-        functions.map(|(name, info)| (label(name), info)).collect()
     }
 }
 
@@ -122,21 +117,21 @@ fn label(name: &str) -> String {
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use super::*;
+    use crate::words::info::Info;
 
     #[test]
     fn v3_functions_of_one_name_are_one_line_and_names_with_markup_stay_values() {
         let mut one = Info::default();
         (one.hits, one.entries) = (2, 1);
         let odd: Arc<str> = "a\"} 1\nb\\".into();
-        let functions = vec![
-            ("pool".into(), one.clone()),
-            (odd, one.clone()),
-            ("pool".into(), one),
-        ];
-        let text = Report::new(functions).to_prometheus();
+        let mut two = one.clone();
+        two.add(&one);
+        let in_full = BTreeMap::from([("pool".into(), two), (odd, one)]);
+        let text = Report::new(Vec::new(), in_full).to_prometheus();
         let hits: Vec<_> = text
             .lines()
             .filter(|line| line.starts_with("tenure_hits_total{"))

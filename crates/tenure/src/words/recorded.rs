@@ -20,18 +20,18 @@ impl Report {
     /// tenure::info().record(); // to the recorder that the program has installed, if it has
     /// ```
     pub fn record(&self) {
-        for (function, info) in self.by_name() {
+        for (function, info) in self.in_full() {
             let labels = || vec![Label::new("function", function.to_string())];
             for (name, kind, _, value) in FAMILIES {
                 match kind {
-                    "counter" => counter!(name, labels()).absolute(value(&info)),
+                    "counter" => counter!(name, labels()).absolute(value(info)),
                     // Figures this high are not exact as floats, and none is.
                     #[allow(clippy::cast_precision_loss)]
-                    _ => gauge!(name, labels()).set(value(&info) as f64),
+                    _ => gauge!(name, labels()).set(value(info) as f64),
                 }
             }
             for (name, _, label, numbers) in LABELLED {
-                numbers(&info, &mut |value, number| {
+                numbers(info, &mut |value, number| {
                     let mut labels = labels();
                     labels.push(Label::from_static_parts(label, value));
                     counter!(name, labels).absolute(number);

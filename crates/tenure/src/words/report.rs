@@ -30,12 +30,35 @@ pub struct Report {
     /// The names and the figures, in the order of the names. Versions of one function, and methods for several types,
     /// have one name.
     pub functions: Vec<(Arc<str>, Info)>,
+    in_full: BTreeMap<Arc<str>, Info>,
 }
 
 impl Report {
-    pub(crate) fn new(mut functions: Vec<(Arc<str>, Info)>) -> Self {
+    pub(crate) fn new(
+        mut functions: Vec<(Arc<str>, Info)>,
+        in_full: BTreeMap<Arc<str>, Info>,
+    ) -> Self {
         functions.sort_by(|one, other| one.0.cmp(&other.0));
-        Self { functions }
+        Self { functions, in_full }
+    }
+
+    /// The figures by the name of the function with its module, as monitoring is given them: functions of one name are
+    /// summed, and what those have counted that have gone is among it, so that no count ever falls.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
+    /// drop(pools.get_or_build(&KeyRef::EMPTY, || Ok(7)));
+    /// drop(pools);
+    /// let report = engine.info();
+    /// assert!(report.functions.is_empty());
+    /// assert_eq!(report.in_full()["pool"].builds, 1);
+    /// # Ok::<(), tenure::SettingError>(())
+    /// ```
+    #[must_use]
+    pub fn in_full(&self) -> &BTreeMap<Arc<str>, Info> {
+        &self.in_full
     }
 
     /// The figures of all of them together.
@@ -54,15 +77,6 @@ impl Report {
             all.weight = all.weight.saturating_add(info.weight);
         }
         all
-    }
-
-    /// The figures of each name, in the order of the names.
-    pub(super) fn by_name(&self) -> BTreeMap<&Arc<str>, Info> {
-        let mut functions: BTreeMap<_, Info> = BTreeMap::new();
-        for (name, info) in &self.functions {
-            functions.entry(name).or_default().add(info);
-        }
-        functions
     }
 
     /// All of it as JSON, times in seconds: an object with a list, `functions`.
@@ -333,10 +347,10 @@ mod tests {
     fn v1_a_table_has_a_line_for_each_function_and_numbers_below_each_other() {
         let mut info = Info::default();
         (info.hits, info.misses, info.entries) = (3, 1, 12);
-        let report = Report::new(vec![
-            ("shop.pool".into(), info),
-            ("a".into(), Info::default()),
-        ]);
+        let report = Report::new(
+            vec![("shop.pool".into(), info), ("a".into(), Info::default())],
+            BTreeMap::new(),
+        );
         let table = report.to_string();
         let lines: Vec<_> = table.lines().collect();
         assert_eq!(lines.len(), 3);
