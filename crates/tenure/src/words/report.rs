@@ -107,13 +107,23 @@ pub(crate) fn text(text: &str) -> String {
     json
 }
 
-/// A name in one line of a table, whatever stands in it.
+/// So many characters of a name stand in a table.
+const WIDEST: usize = 80;
+
+/// A name in one line of a table, whatever stands in it. Of a longer one its end says more.
 fn one_line(name: &str) -> String {
     let shown = name.chars().map(|char| match char.is_control() {
         true => char.escape_debug().to_string(),
         false => char.to_string(),
     });
-    shown.collect()
+    let shown = shown.collect::<String>();
+    match shown.char_indices().nth_back(WIDEST - 1) {
+        Some((at, _)) if at > 0 => {
+            let end = shown[at..].chars().skip(1);
+            std::iter::once('…').chain(end).collect()
+        }
+        _ => shown,
+    }
 }
 
 impl Info {
@@ -342,6 +352,20 @@ impl fmt::Display for Report {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn v1_of_a_long_name_a_table_has_the_end() {
+        assert_eq!(one_line(&"a".repeat(WIDEST)), "a".repeat(WIDEST));
+        let long = "m".repeat(70_000) + ".pool";
+        let shown = one_line(&long);
+        assert_eq!(shown.chars().count(), WIDEST);
+        assert!(
+            shown.starts_with('…') && shown.ends_with("m.pool"),
+            "{shown}"
+        );
+        let report = Report::new(vec![(long.into(), Info::default())], BTreeMap::new());
+        assert!(report.to_string().contains("m.pool"));
+    }
 
     #[test]
     fn v1_a_table_has_a_line_for_each_function_and_numbers_below_each_other() {
