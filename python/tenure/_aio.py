@@ -21,6 +21,7 @@ import asyncio
 import atexit
 import contextlib
 import contextvars
+import functools
 import sys
 import threading
 import types
@@ -77,7 +78,26 @@ class Home(_carriers.Home["asyncio.Task[Any]"]):
         await asyncio.sleep(PAUSE)
 
     async def in_thread(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.to_thread(work)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Result] = loop.create_future()
+        context = contextvars.copy_context()
+
+        def tell(outcome: Callable[[], object]) -> None:
+            if not done.done():
+                outcome()
+
+        def run() -> None:
+            try:
+                result = context.run(work)
+            except BaseException as error:
+                outcome = functools.partial(done.set_exception, error)
+            else:
+                outcome = functools.partial(done.set_result, result)
+            with contextlib.suppress(RuntimeError):  # The loop has ended, and nobody waits.
+                loop.call_soon_threadsafe(tell, outcome)
+
+        threading.Thread(target=run, name="tenure-aside", daemon=True).start()
+        return await done
 
     async def wait(self, tasks: Collection[asyncio.Task[Any]], until: float) -> Collection[asyncio.Task[Any]]:
         return (await asyncio.wait(tasks, timeout=max(0.0, until - self.time())))[1]

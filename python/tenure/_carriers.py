@@ -130,7 +130,10 @@ class Home(ABC, Generic[Task]):
 
     @abstractmethod
     async def in_thread(self, work: Callable[[], Result]) -> Result:
-        """Calls this on a thread, while the loop goes on. Who waits here may stop waiting."""
+        """Calls this on a thread of its own, while the loop goes on. Who waits here may stop waiting.
+
+        Not on one of the program's: those may all be busy, and what is released there may take its time.
+        """
 
     @abstractmethod
     async def wait(self, tasks: Collection[Task], until: float) -> Collection[Task]:

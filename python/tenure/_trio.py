@@ -93,7 +93,7 @@ class Home(_carriers.Home[_Task]):
         await trio.sleep(PAUSE)
 
     async def in_thread(self, work: Callable[[], Result]) -> Result:
-        return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
+        return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1))
 
     async def wait(self, tasks: Collection[_Task], until: float) -> Collection[_Task]:
         with trio.move_on_at(until):

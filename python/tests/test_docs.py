@@ -5,6 +5,7 @@ that it has on the page, so that a traceback points there. A page that uses a fr
 """
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -57,8 +58,10 @@ def test_page_runs(page: Path, tmp_path: Path):
     # Not by the page's own name: a script called streamlit.py would be what `import streamlit` finds.
     script = tmp_path / f"page_{page.stem}.py"
     script.write_text(program, encoding="utf-8")
+    # What a page reads from the environment, a reader has set.
+    env = {**os.environ, "CACHE_TOKEN": "a token of the reader's own"}
     done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
 

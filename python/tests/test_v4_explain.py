@@ -223,6 +223,28 @@ def test_v4_an_argument_that_alone_differs_from_what_is_kept_is_named_and_no_val
     assert tenure.explain(report, "north", at=1.0).differs == {}
 
 
+def test_v1_what_is_past_its_time_is_stale_until_it_has_a_successor(clock: tenure.testing.Clock) -> None:
+    fails: list[bool] = []
+
+    @tenure.cache_resource(ttl="1 min", max_stale="1 h")
+    def rates() -> list[int]:
+        if fails:
+            raise OSError("no server")
+        return []
+
+    rates()
+    assert rates.info().stale == 0
+    clock.advance(61)
+    fails.append(True)
+    assert rates.info().stale == 1
+    rates()  # Its successor could not be built.
+    assert (rates.info().failures, rates.info().stale) == (1, 1)
+    fails.clear()
+    clock.advance(120)
+    rates()
+    assert (rates.info().builds, rates.info().stale) == (2, 0)
+
+
 def test_v1_all_functions_are_a_table_with_a_line_for_each() -> None:
     @tenure.cache_resource
     def line_of_a_table() -> list[int]:

@@ -58,6 +58,13 @@ class Inspector:
     def __init__(self, token: str | None, show_arguments: bool) -> None:
         if token is not None and not isinstance(token, str):
             raise TypeError(f"token must be a str, not {type(token).__name__}")
+        if token is not None and not (token.isascii() and token.isprintable() and token == token.strip()):
+            raise ValueError(
+                "token has characters that a header cannot carry, or blanks around it, as the last line of a file ends "
+                "with one: write token.strip()"
+            )
+        if not isinstance(show_arguments, bool):
+            raise TypeError(f"show_arguments must be True or False, not {show_arguments!r}")
         if token is not None and len(token) < SHORTEST:
             raise ValueError(
                 f"token has {len(token)} characters and needs {SHORTEST}: who guesses it can clear what is kept. "
@@ -118,7 +125,9 @@ class Inspector:
         if not self._is_token(given.encode("utf-8", "surrogatepass")):
             return await self._page(scope, send, 401, "That is not the token.")
         until = str(int(time.time()) + STAYS)
-        secure = "; Secure" if scope.get("scheme") == "https" else ""
+        # A proxy may have taken the encryption away; the browser says what it sees.
+        is_secure = scope.get("scheme") == "https" or _header(scope, b"origin").startswith("https://")
+        secure = "; Secure" if is_secure else ""
         # Without a path: it is sent to what is beside this one, wherever a proxy has that.
         cookie = f"{COOKIE}={until}.{self._signature(until)}; Max-Age={STAYS}; HttpOnly; SameSite=Strict{secure}"
         headers = (b"set-cookie", cookie.encode()), (b"location", b"./")
@@ -185,9 +194,15 @@ def _header(scope: Scope, name: bytes) -> str:
 
 def _same_origin(scope: Scope, *, is_needed: bool) -> None:
     """Refuses what a page of another origin sends, and what no page sends where one is needed."""
-    origin, site = _header(scope, b"origin"), _header(scope, b"sec-fetch-site")
-    own = origin.partition("://")[2] == _header(scope, b"host") and origin.startswith(("http://", "https://"))
-    if (origin and not own) or site not in ("", "same-origin", "none") or (is_needed and not origin):
+    origin, site = _header(scope, b"origin").lower(), _header(scope, b"sec-fetch-site")
+    host = _header(scope, b"host").lower()
+    scheme, _, place = origin.partition("://")
+    port = {"http": ":80", "https": ":443"}.get(scheme)
+    own = port is not None and place != "" and place.removesuffix(port) == host.removesuffix(port)
+    if origin and not own:
+        # Behind a proxy that leaves out the port, say.
+        raise _Refused(403, f"this comes from another page: its origin is {origin!r}, and this host is {host!r}")
+    if site not in ("", "same-origin", "none") or (is_needed and not origin):
         raise _Refused(403, "this comes from another page")
 
 

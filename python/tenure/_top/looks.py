@@ -16,6 +16,9 @@ __all__ = ["Unseen", "all_shown", "of"]
 PATIENCE = 5.0
 """So many seconds a process has to answer."""
 
+LONGEST = 1 << 28
+"""No answer has more bytes."""
+
 HOW = "Start it with TENURE_TOP=1 in its environment, or write tenure.configure(top=True) in it"
 
 
@@ -96,13 +99,20 @@ def _at(path: str) -> dict[str, Any]:
         connection.settimeout(PATIENCE)
         connection.connect(path)
         _check_peer(connection, path)
-        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        answer = bytearray()
+        while more := connection.recv(1 << 16):
+            answer += more
+            if len(answer) > LONGEST:
+                raise ConnectionResetError("its answer has no end")
     try:
         shown: dict[str, Any] = json.loads(answer)
     except ValueError:
         raise ConnectionResetError("it ended while it answered") from None
-    for function, (median, most) in zip(shown["functions"], shown.pop("quantiles"), strict=True):
-        function["build_median"], function["build_95"] = median, most
+    try:
+        for function, (median, most) in zip(shown["functions"], shown.pop("quantiles"), strict=True):
+            function["build_median"], function["build_95"] = median, most
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ConnectionResetError("its answer is that of another version of Tenure") from None
     return shown
 
 

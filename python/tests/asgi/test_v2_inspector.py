@@ -9,7 +9,9 @@ import logging
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -501,5 +503,61 @@ def test_v2_a_slow_release_does_not_hold_the_server_up(app: Any) -> None:
         assert (await request(app, "GET", "/data", **bearer())).status == 200
         goes_on.set()
         assert (await end).json() == {"ended": True}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("token", [f"{TOKEN}\n", f" {TOKEN}", " " * 16, "\0" * 16, "ü" * 16])
+def test_v2_a_token_that_no_header_carries_is_refused(token: str) -> None:
+    with pytest.raises(ValueError, match="strip"):
+        tenure.asgi.inspector(token=token)
+
+
+@pytest.mark.parametrize("value", ["0", "no", 1, None])
+def test_v2_whether_to_show_arguments_is_said_with_true_or_false(value: Any) -> None:
+    with pytest.raises(TypeError, match="show_arguments must be True or False"):
+        tenure.asgi.inspector(show_arguments=value)
+
+
+@pytest.mark.parametrize("origin", [f"https://{HOST}:443", f"HTTPS://{HOST.upper()}", f"http://{HOST}:80"])
+def test_v2_an_origin_is_the_hosts_own_in_whatever_way_it_is_written(app: Any, origin: str) -> None:
+    answer = log_in(app, origin=origin)
+    assert answer.status == 303
+
+
+def test_v2_where_the_browser_sees_https_the_cookie_goes_over_that_alone(app: Any) -> None:
+    assert "; Secure" in log_in(app, origin=f"https://{HOST}", scheme="http").headers["set-cookie"]
+    assert "; Secure" not in log_in(app, origin=f"http://{HOST}", scheme="http").headers["set-cookie"]
+
+
+def test_v2_looks_and_ends_take_none_of_the_programs_threads(app: Any) -> None:
+    let_go = threading.Event()
+
+    @tenure.cache_resource(on_release=lambda _: let_go.wait())
+    def slow(key: int) -> list[int]:
+        return [key]
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        slow(1), slow(2)
+        looks = await request(app, "GET", "/data", **bearer())
+        ends = [
+            asyncio.create_task(
+                request(
+                    app,
+                    "POST",
+                    "/end",
+                    json.dumps({"what": "entry", "how": "clear", "number": it["number"]}).encode(),
+                    content_type="application/json",
+                    **bearer(),
+                )
+            )
+            for it in looks.json()["entries"]
+        ]
+        assert await asyncio.to_thread(lambda: 7) == 7
+        assert (await request(app, "GET", "/data", **bearer())).status == 200
+        let_go.set()
+        assert [(await it).json() for it in ends] == [{"ended": True}] * 2
 
     asyncio.run(main())

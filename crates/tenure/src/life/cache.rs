@@ -531,7 +531,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         for entry in state.entries.iter() {
             info.entries += 1;
             info.inherited += u64::from(entry.is_inherited());
-            info.stale += u64::from(entry.is_due());
+            info.stale += u64::from(entry.is_stale());
             info.hits += entry.hits();
             info.weight = info.weight.saturating_add(entry.weight());
             let age = now.saturating_sub(entry.built_at());

@@ -81,7 +81,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             number: entry.built_at(),
             function: self.core.number,
             owner: owner.cloned(),
-            is_stale: entry.is_due(),
+            is_stale: entry.is_stale(),
             is_inherited: entry.is_inherited(),
             age: since(entry.built_at()),
             unused: (self.core.pace == Pace::Noted).then(|| since(entry.used_at())),

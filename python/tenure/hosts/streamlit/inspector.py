@@ -34,6 +34,9 @@ Figures = dict[str, Any]
 
 def draw(*, show_arguments: bool, read_only: bool) -> None:
     """Draws the page."""
+    for name, value in (("show_arguments", show_arguments), ("read_only", read_only)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, not {value!r}")
     if show_arguments:
         _native.show_arguments(True)
     st.fragment(partial(_look, show_arguments), run_every=EVERY)()

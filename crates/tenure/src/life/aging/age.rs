@@ -65,6 +65,11 @@ impl<V> Entry<V> {
         self.fresh_until().saturating_add(stale_for)
     }
 
+    /// Whether its time is over, whether or not its successor is being built.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.core().pace != Pace::Timeless && self.core().clock.has_come(self.fresh_until())
+    }
+
     pub(crate) fn is_gone(&self) -> bool {
         self.core().pace != Pace::Timeless && self.core().clock.has_come(self.gone_at())
     }
