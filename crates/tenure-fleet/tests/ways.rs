@@ -226,6 +226,8 @@ fn any_node_of_a_cluster_leads_to_the_right_one() {
         Member::joined(settings(&other_first)),
     );
     hear_each_other(&one, &other);
+    // Whose question is answered has told of itself.
+    other.fleet.members(BOUND).unwrap();
     assert_eq!(one.fleet.members(BOUND).unwrap().len(), 2);
     assert!(
         other
