@@ -58,8 +58,8 @@ def test_page_runs(page: Path, tmp_path: Path):
     # Not by the page's own name: a script called streamlit.py would be what `import streamlit` finds.
     script = tmp_path / f"page_{page.stem}.py"
     script.write_text(program, encoding="utf-8")
-    # What a page reads from the environment, a reader has set.
-    env = {**os.environ, "CACHE_TOKEN": "a token of the reader's own"}
+    # What a page reads from the environment, a reader has set. Ray would take other tests' cluster for the reader's.
+    env = {**os.environ, "CACHE_TOKEN": "a token of the reader's own", "RAY_ADDRESS": "local"}
     done = subprocess.run(
         [sys.executable, script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
     )
