@@ -42,11 +42,7 @@ pub(crate) fn end_all(py: Python<'_>, how: &Bound<'_, PyAny>) -> PyResult<bool> 
         let engine = process::engine();
         match ending {
             Ending::Cleared => engine.clear_all(),
-            Ending::Expired => {
-                for function in engine.listing(0).functions {
-                    engine.end_entries(function.number, ending);
-                }
-            }
+            Ending::Expired => engine.expire_all(),
         }
         true
     })

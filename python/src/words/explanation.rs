@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{IntoPyDict, PyDict};
 
 /// What a call would meet: whether it would be a hit, and why not. Its text says it in a sentence.
 ///
@@ -79,11 +79,8 @@ impl Explanation {
     /// first.
     #[getter]
     fn differs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let differs = PyDict::new(py);
-        for (argument, number) in &self.differs {
-            differs.set_item(&**argument, number)?;
-        }
-        Ok(differs)
+        let differs = self.differs.iter().map(|(it, number)| (&**it, number));
+        differs.into_py_dict(py)
     }
 
     fn __str__(&self) -> &str {

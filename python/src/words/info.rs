@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{IntoPyDict, PyDict};
 use tenure::{Histogram, Trigger};
 
 /// The figures of one entry, as `clear_if` shows them.
@@ -72,11 +72,8 @@ impl Info {
     /// Those calls, by the name of the reason.
     #[getter]
     fn misses_by_reason<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let misses = PyDict::new(py);
-        for (reason, number) in self.0.all_missed() {
-            misses.set_item(reason.name(), number)?;
-        }
-        Ok(misses)
+        let misses = self.0.all_missed().map(|(it, number)| (it.name(), number));
+        misses.into_py_dict(py)
     }
 
     /// Builds that gave a resource.
@@ -119,21 +116,15 @@ impl Info {
     /// How long the function ran in all, in seconds, whatever came of it: by what had it run, `miss` or `refresh`.
     #[getter]
     fn run_time<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let times = PyDict::new(py);
-        for trigger in Trigger::ALL {
-            times.set_item(trigger.name(), self.0.runs(trigger).time.as_secs_f64())?;
-        }
-        Ok(times)
+        let times = Trigger::ALL.map(|it| (it.name(), self.0.runs(it).time.as_secs_f64()));
+        times.into_py_dict(py)
     }
 
     /// How many of those runs took no longer than each bound, in seconds: pairs, the last with a bound of infinity.
     #[getter]
     fn run_times<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let times = PyDict::new(py);
-        for trigger in Trigger::ALL {
-            times.set_item(trigger.name(), buckets(&self.0.runs(trigger).times))?;
-        }
-        Ok(times)
+        let times = Trigger::ALL.map(|it| (it.name(), buckets(&self.0.runs(it).times)));
+        times.into_py_dict(py)
     }
 
     /// Whether entries are refreshed in the background.
@@ -145,31 +136,22 @@ impl Info {
     /// Refreshes in the background, by what became of them: `success`, `error`, or `skipped` where no worker was free.
     #[getter]
     fn refreshes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let refreshes = PyDict::new(py);
-        for (outcome, number) in self.0.refreshes() {
-            refreshes.set_item(outcome.name(), number)?;
-        }
-        Ok(refreshes)
+        let refreshes = self.0.refreshes().map(|(it, number)| (it.name(), number));
+        refreshes.into_py_dict(py)
     }
 
     /// Entries that have ended, by the name of the cause; also those that somebody still uses.
     #[getter]
     fn ends<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let ends = PyDict::new(py);
-        for (cause, number) in self.0.ends() {
-            ends.set_item(cause.name(), number)?;
-        }
-        Ok(ends)
+        let ends = self.0.ends().map(|(it, number)| (it.name(), number));
+        ends.into_py_dict(py)
     }
 
     /// Releases, by the name of their cause.
     #[getter]
     fn releases<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let releases = PyDict::new(py);
-        for (cause, number) in self.0.releases() {
-            releases.set_item(cause.name(), number)?;
-        }
-        Ok(releases)
+        let releases = self.0.releases().map(|(it, number)| (it.name(), number));
+        releases.into_py_dict(py)
     }
 
     /// Releases whose `on_release` or teardown raised.

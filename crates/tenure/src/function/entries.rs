@@ -107,7 +107,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
             .filter_map(|(entry, _)| cache.take_cleared_entry(entry));
         let taken: Vec<_> = taken.collect();
         for entry in &taken {
-            let call = entry.observed().map_or(entry.key(), |(call, _)| call);
+            let call = entry.call_key();
             cache.raise(&call.as_key(), Ending::Cleared);
         }
         let cleared = ends(taken, Cause::Cleared);

@@ -139,4 +139,20 @@ impl Engine {
             true
         })
     }
+
+    /// Has everything expire, in every scope. All members of a fleet are told.
+    ///
+    /// ```
+    /// # use tenure::{Cause, Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// pools.get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
+    /// engine.expire_all();
+    /// assert_eq!(pools.info().released(Cause::Expired), 1);
+    /// ```
+    pub fn expire_all(&self) {
+        for function in self.functions() {
+            function.end_entries(Ending::Expired);
+        }
+    }
 }

@@ -98,10 +98,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// members of a fleet are told.
     pub(crate) fn end_this(self: &Arc<Self>, entry: EntryRef<V>, ending: Ending) -> bool {
         let _under_way = self.begin_release();
-        let call = entry
-            .observed()
-            .map_or(entry.key(), |(call, _)| call)
-            .clone();
+        let call = entry.call_key().clone();
         let taken = match ending {
             Ending::Cleared => self.take_cleared_entry(entry).map(Some),
             Ending::Expired => self.take_expired_entry(&entry),

@@ -54,7 +54,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     /// orphan, but for one that clears.
     pub(crate) fn take_cleared_entry(&self, entry: EntryRef<V>) -> Option<EntryRef<V>> {
         let own = Inside::flights();
-        let call = entry.observed().map_or(entry.key(), |(call, _)| call);
+        let call = entry.call_key();
         let refreshes: Vec<_> = {
             let mut state = self.state.lock();
             let of_entry =

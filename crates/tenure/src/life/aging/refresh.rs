@@ -228,7 +228,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     ) -> Option<Option<EntryRef<V>>> {
         let now = self.core.services.clock.now();
         let own = Inside::flights();
-        let call = entry.observed().map_or(entry.key(), |(call, _)| call);
+        let call = entry.call_key();
         let (gone, flights) = {
             let mut state = self.state.lock();
             state.entries.place(entry.key().hash(), entry)?;

@@ -147,7 +147,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         let mut state = self.state.lock();
         // Those of another fleet are none here.
         state.marks = Marks::default();
-        let call = |it: &EntryRef<V>| it.observed().map_or(it.key(), |(call, _)| call).clone();
+        let call = |it: &EntryRef<V>| it.call_key().clone();
         let mut calls: Vec<_> = state.entries.iter().map(call).collect();
         calls.extend(state.flights.iter().map(|it| it.key.clone()));
         for call in calls {
