@@ -1,6 +1,7 @@
 //! The module `tenure._native`.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyTypeError, PyValueError};
@@ -264,7 +265,7 @@ fn info_in_full() -> Vec<(String, info::Info)> {
     let report = process::engine().info();
     let functions = report.in_full().iter();
     functions
-        .map(|(name, info)| (name.to_string(), info::Info::new(info.clone())))
+        .map(|(name, info)| (name.to_string(), info::Info::new(Arc::clone(info))))
         .collect()
 }
 

@@ -17,6 +17,7 @@ use crate::sessions::{self, SessionTable};
 use crate::words::cause::Cause;
 use crate::words::config::Config;
 use crate::words::fleet::{Bus, Ending, Topic};
+use crate::words::info::Info;
 use crate::words::inspect::Inspection;
 use crate::words::report::Report;
 
@@ -619,7 +620,7 @@ impl Engine {
     /// # use tenure::{Engine, Function, Settings};
     /// # let engine = Engine::new();
     /// let pools = Function::<u32, ()>::plain(&engine, "pool", Settings::default())?;
-    /// assert_eq!(engine.info().functions[0].1, pools.info());
+    /// assert_eq!(*engine.info().functions[0].1, pools.info());
     /// # Ok::<(), tenure::SettingError>(())
     /// ```
     #[must_use]
@@ -630,8 +631,7 @@ impl Engine {
         let mut in_full = tally.without(|it| counting.contains(&Arc::as_ptr(it)));
         let functions = there.iter().map(|function| {
             let (name, info) = function.described();
-            let sum = in_full.entry(function.full_name()).or_default();
-            sum.add(&info);
+            let info = Info::add_to(&mut in_full, &function.full_name(), info);
             (name, info)
         });
         let functions = functions.collect();

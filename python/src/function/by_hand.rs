@@ -199,7 +199,7 @@ impl Cached {
 
     /// Its figures.
     pub(crate) fn figures(&self, py: Python<'_>) -> PyResult<Info> {
-        Ok(Info::new(self.function(py)?.info()))
+        Ok(Info::new(self.function(py)?.info().into()))
     }
 
     fn named_key(&self, py: Python<'_>, arguments: Arguments) -> PyResult<(Encoder, Reading)> {

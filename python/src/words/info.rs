@@ -1,5 +1,6 @@
 //! A function's figures as a Python object.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
@@ -47,10 +48,10 @@ fn buckets(times: &Histogram) -> Vec<(f64, u64)> {
 /// `evicted`, `expired`, `cleared`, `invalid`, `replaced`, `session_ended`, `superseded`,
 /// `orphaned`, `idle` and `shutdown`.
 #[pyclass(frozen, module = "tenure", name = "Info")]
-pub(crate) struct Info(tenure::Info);
+pub(crate) struct Info(Arc<tenure::Info>);
 
 impl Info {
-    pub(crate) fn new(info: tenure::Info) -> Self {
+    pub(crate) fn new(info: Arc<tenure::Info>) -> Self {
         Self(info)
     }
 }
@@ -289,7 +290,7 @@ impl Report {
     fn by_function(&self) -> Vec<(String, Info)> {
         let functions = self.0.functions.iter();
         functions
-            .map(|(name, info)| (name.to_string(), Info::new(info.clone())))
+            .map(|(name, info)| (name.to_string(), Info::new(Arc::clone(info))))
             .collect()
     }
 

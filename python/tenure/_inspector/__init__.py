@@ -68,8 +68,6 @@ def snapshot(*, at_most: int = AT_MOST, show_arguments: bool = False) -> dict[st
     functions = seen["functions"]
     labels = _label(functions)
     for function in functions:
-        # For whoever draws histograms; a page would be sent them again and again.
-        del function["build_times"], function["ages"]
         function["build_mean"] = function["build_time"] / function["builds"] if function["builds"] else None
         function["hit_rate"] = _rate(function)
     scopes = {it["number"]: it["scope"] for it in functions}

@@ -20,7 +20,7 @@ pub(crate) struct Tally(Record<Counts>);
 #[derive(Default)]
 struct Counts {
     counted: Vec<(Arc<str>, Arc<Counters>)>,
-    gone: BTreeMap<Arc<str>, Info>,
+    gone: BTreeMap<Arc<str>, Arc<Info>>,
     /// With how many counts the final ones are looked for again.
     next_look: usize,
 }
@@ -40,14 +40,14 @@ impl Tally {
     pub(crate) fn without(
         &self,
         is_there: impl Fn(&Arc<Counters>) -> bool,
-    ) -> BTreeMap<Arc<str>, Info> {
+    ) -> BTreeMap<Arc<str>, Arc<Info>> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.fold();
         let mut sums = counts.gone.clone();
         for (name, counters) in counts.counted.iter().filter(|it| !is_there(&it.1)) {
             let mut info = counters.read();
             info.draining = counters.unreleased(|| 0);
-            sums.entry(Arc::clone(name)).or_default().add(&info);
+            Info::add_to(&mut sums, name, info);
         }
         sums
     }
@@ -60,9 +60,7 @@ impl Counts {
         counted.retain(|(name, counters)| {
             let is_final = Arc::strong_count(counters) == 1;
             if is_final {
-                gone.entry(Arc::clone(name))
-                    .or_default()
-                    .add(&counters.read());
+                Info::add_to(gone, name, counters.read());
             }
             !is_final
         });

@@ -35,16 +35,21 @@ impl Report {
         let mut text = String::with_capacity(functions.len() * ROOM);
         for (name, kind, help, value) in FAMILIES {
             head(&mut text, name, kind, help);
+            let before = format!("{name}{{");
             for (function, info) in &functions {
-                sample(&mut text, [name, "{", function, "}"], value(info));
+                sample(&mut text, [&before, function, "}"], value(info));
             }
         }
         for (name, help, label, numbers) in LABELLED {
             head(&mut text, name, "counter", help);
+            let (before, between) = (format!("{name}{{"), format!(",{label}=\""));
             for (function, info) in &functions {
                 numbers(info, &mut |value, number| {
-                    let labels = [name, "{", function, ",", label, "=\"", value, "\"}"];
-                    sample(&mut text, labels, number);
+                    sample(
+                        &mut text,
+                        [&before, function, &between, value, "\"}"],
+                        number,
+                    );
                 });
             }
         }
@@ -77,7 +82,7 @@ fn sample<const N: usize>(text: &mut String, parts: [&str; N], value: impl Displ
     let _ = writeln!(text, " {value}");
 }
 
-/// The bounds of all histograms as labels have them.
+/// The bounds of all histograms, with what stands behind them in a line.
 struct Bounds(Vec<String>);
 
 impl Bounds {
@@ -86,7 +91,7 @@ impl Bounds {
         let bounds = buckets
             .buckets()
             .map(|(bound, _)| bound.map_or("+Inf".to_owned(), |it| it.as_secs_f64().to_string()));
-        Self(bounds.collect())
+        Self(bounds.map(|bound| format!("{bound}\"}} ")).collect())
     }
 
     fn histogram(
@@ -97,12 +102,16 @@ impl Bounds {
         sum: Duration,
         times: &Histogram,
     ) {
+        // Most bounds have the number of the one before.
+        let before = format!("{name}_bucket{{{labels},le=\"");
+        let (mut last, mut written) = (0, "0\n".to_owned());
         for (bound, (_, number)) in self.0.iter().zip(times.buckets()) {
-            sample(
-                text,
-                [name, "_bucket{", labels, ",le=\"", bound, "\"}"],
-                number,
-            );
+            if number != last {
+                (last, written) = (number, format!("{number}\n"));
+            }
+            for part in [&before, bound, &written] {
+                text.push_str(part);
+            }
         }
         sample(text, [name, "_sum{", labels, "}"], sum.as_secs_f64());
         sample(text, [name, "_count{", labels, "}"], times.count());
@@ -130,7 +139,7 @@ mod tests {
         let odd: Arc<str> = "a\"} 1\nb\\".into();
         let mut two = one.clone();
         two.add(&one);
-        let in_full = BTreeMap::from([("pool".into(), two), (odd, one)]);
+        let in_full = BTreeMap::from([("pool".into(), two.into()), (odd, one.into())]);
         let text = Report::new(Vec::new(), in_full).to_prometheus();
         let hits: Vec<_> = text
             .lines()

@@ -1,5 +1,7 @@
 //! Figures: what a function's caches did and hold.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
 use std::fmt;
 use std::time::Duration;
 
@@ -253,6 +255,22 @@ impl Info {
     #[must_use]
     pub fn all_released(&self) -> u64 {
         self.releases.iter().sum()
+    }
+
+    /// Adds the figures of one more function to the sums by name, and gives them: shared, where they are the first.
+    pub(crate) fn add_to(
+        sums: &mut BTreeMap<Arc<str>, Arc<Self>>,
+        name: &Arc<str>,
+        info: Self,
+    ) -> Arc<Self> {
+        let info = Arc::new(info);
+        match sums.entry(Arc::clone(name)) {
+            Slot::Vacant(first) => {
+                first.insert(Arc::clone(&info));
+            }
+            Slot::Occupied(mut sum) => Arc::make_mut(sum.get_mut()).add(&info),
+        }
+        info
     }
 
     /// Adds the figures of another cache.

@@ -127,7 +127,8 @@ pub enum Happened {
 
 impl Listing {
     /// All of it as a JSON object, times in seconds, numbers of functions and entries as texts, which JSON has no room
-    /// for otherwise. Arguments are in it where `show_arguments` asks for them.
+    /// for otherwise. Of a function's figures it has what is shown of thousands of them again and again, and no
+    /// histograms. Arguments are in it where `show_arguments` asks for them.
     ///
     /// ```
     /// let listing = tenure::Engine::new().listing(100);
@@ -156,13 +157,26 @@ impl ListedFunction {
             scope,
             info,
         } = self;
-        // Each entry that is shown has its own.
-        let mut info = info.clone();
-        info.ages.clear();
-        let (name, own) = (text(name), info.to_json());
+        let Info {
+            hits,
+            misses,
+            builds,
+            failures,
+            entries,
+            idle,
+            stale,
+            draining,
+            waiting,
+            weight,
+            ..
+        } = info;
         format!(
-            "{{\"number\": \"{number}\", \"name\": {name}, \"scope\": \"{scope}\", {}",
-            &own[1..]
+            "{{\"number\": \"{number}\", \"name\": {}, \"scope\": \"{scope}\", \"entries\": {entries}, \
+             \"hits\": {hits}, \"misses\": {misses}, \"builds\": {builds}, \"build_time\": {}, \
+             \"failures\": {failures}, \"idle\": {idle}, \"stale\": {stale}, \"draining\": {draining}, \
+             \"waiting\": {waiting}, \"weight\": {weight}}}",
+            text(name),
+            seconds(info.build_time),
         )
     }
 }

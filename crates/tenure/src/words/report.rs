@@ -29,14 +29,14 @@ use crate::words::runs::Trigger;
 pub struct Report {
     /// The names and the figures, in the order of the names. Versions of one function, and methods for several types,
     /// have one name.
-    pub functions: Vec<(Arc<str>, Info)>,
-    in_full: BTreeMap<Arc<str>, Info>,
+    pub functions: Vec<(Arc<str>, Arc<Info>)>,
+    in_full: BTreeMap<Arc<str>, Arc<Info>>,
 }
 
 impl Report {
     pub(crate) fn new(
-        mut functions: Vec<(Arc<str>, Info)>,
-        in_full: BTreeMap<Arc<str>, Info>,
+        mut functions: Vec<(Arc<str>, Arc<Info>)>,
+        in_full: BTreeMap<Arc<str>, Arc<Info>>,
     ) -> Self {
         functions.sort_by(|one, other| one.0.cmp(&other.0));
         Self { functions, in_full }
@@ -57,7 +57,7 @@ impl Report {
     /// # Ok::<(), tenure::SettingError>(())
     /// ```
     #[must_use]
-    pub fn in_full(&self) -> &BTreeMap<Arc<str>, Info> {
+    pub fn in_full(&self) -> &BTreeMap<Arc<str>, Arc<Info>> {
         &self.in_full
     }
 
@@ -310,7 +310,7 @@ impl fmt::Display for Report {
             "function", "entries", "hits", "misses", "hit rate", "builds", "median", "failures",
             "draining", "weight",
         ];
-        let row = |(name, info): &(Arc<str>, Info)| {
+        let row = |(name, info): &(Arc<str>, Arc<Info>)| {
             let rate = info.hit_rate().map(|rate| format!("{:.1} %", rate * 100.0));
             let median = info.build_times.quantile(0.5);
             [
@@ -363,7 +363,7 @@ mod tests {
             shown.starts_with('…') && shown.ends_with("m.pool"),
             "{shown}"
         );
-        let report = Report::new(vec![(long.into(), Info::default())], BTreeMap::new());
+        let report = Report::new(vec![(long.into(), Arc::default())], BTreeMap::new());
         assert!(report.to_string().contains("m.pool"));
     }
 
@@ -372,7 +372,10 @@ mod tests {
         let mut info = Info::default();
         (info.hits, info.misses, info.entries) = (3, 1, 12);
         let report = Report::new(
-            vec![("shop.pool".into(), info), ("a".into(), Info::default())],
+            vec![
+                ("shop.pool".into(), info.into()),
+                ("a".into(), Arc::default()),
+            ],
             BTreeMap::new(),
         );
         let table = report.to_string();
