@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenure import _api, hosts
 from tenure._api import cache_resource, configure, shutdown_async
+from tenure._holders import Held, holders
 from tenure._info import Figures, FleetInfo, Member, ProcessInfo, explain, info
 from tenure._native import (
     BuildTimeout,
@@ -44,6 +45,7 @@ __all__ = [
     "Explanation",
     "Figures",
     "FleetInfo",
+    "Held",
     "Info",
     "Member",
     "NestingError",
@@ -61,6 +63,7 @@ __all__ = [
     "configure",
     "end_scope",
     "explain",
+    "holders",
     "info",
     "metrics",
     "ready",

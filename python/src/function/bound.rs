@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};
 
 use crate::function::argument_array::ArgumentArray;
+use crate::function::by_hand::HeldTuple;
 use crate::function::cached::Cached;
 use crate::function::leased::Leased;
 use crate::function::plan::Arguments;
@@ -209,6 +210,11 @@ impl BoundCached {
     ) -> PyResult<Explanation> {
         let array = ArgumentArray::new(Some(self.instance.bind(py)), args, kwargs)?;
         self.cached.get().explained(py, array.arguments())
+    }
+
+    /// As for a function: the resources of all instances.
+    fn _held(&self, py: Python<'_>) -> PyResult<Vec<HeldTuple>> {
+        self.cached.get().held(py)
     }
 
     /// The figures of the method, over all instances.

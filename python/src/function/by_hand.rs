@@ -4,7 +4,7 @@
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use tenure::front::Warmed;
-use tenure::{Encoder, Error, Function, KeyRef, Part};
+use tenure::{Cause, Encoder, Error, Function, KeyRef, Part};
 
 use crate::caller::attach;
 use crate::caller::current_function::Current;
@@ -24,6 +24,17 @@ use crate::tasks::frames;
 use crate::words::explanation::Explanation;
 use crate::words::info::Info;
 use crate::words::{code, log};
+
+/// A resource that somebody may hold: the references to it beside the cache's own, and those of them that came after
+/// its build, where they are counted; its leases; its age in seconds; and why it has left its cache, if it has.
+pub(crate) type HeldTuple = (
+    Py<PyAny>,
+    Option<isize>,
+    Option<isize>,
+    usize,
+    f64,
+    Option<&'static str>,
+);
 
 impl Cached {
     pub(crate) fn discard_this(&self, py: Python<'_>, resource: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -157,6 +168,21 @@ impl Cached {
             self.check(py, arguments, reading)?;
         }
         Ok(Explanation::new(why))
+    }
+
+    /// Each resource that somebody may hold.
+    pub(crate) fn held(&self, py: Python<'_>) -> PyResult<Vec<HeldTuple>> {
+        let function = self.function(py)?;
+        let mut held = Vec::new();
+        function.show_held(&mut |resource, age, left| {
+            // Before it is held here too.
+            let (others, later) = resource.users(py).unzip();
+            let leases = resource.claims(py);
+            let object = resource.clone_ref(py);
+            let (age, left) = (age.as_secs_f64(), left.map(Cause::name));
+            held.push((object, others, later, leases, age, left));
+        });
+        Ok(held)
     }
 
     /// Has the resource of one call built in the background, and `done` told what became of it.

@@ -7,6 +7,7 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::function::argument_array::ArgumentArray;
 use crate::function::bound::BoundCached;
+use crate::function::by_hand::HeldTuple;
 use crate::function::cached::{Cached, make_here};
 use crate::function::leased::Leased;
 use crate::tasks::call::{TaskCall, make_on_loop};
@@ -134,6 +135,11 @@ impl Cached {
     ) -> PyResult<Explanation> {
         let array = ArgumentArray::new(None, args, kwargs)?;
         self.explained(py, array.arguments())
+    }
+
+    /// Each resource that somebody may hold: `tenure.holders` tells who does.
+    fn _held(&self, py: Python<'_>) -> PyResult<Vec<HeldTuple>> {
+        self.held(py)
     }
 
     /// The figures of this function.

@@ -25,9 +25,9 @@ pub(crate) fn are_any() -> bool {
     CLAIMED.load(Ordering::Relaxed) > 0
 }
 
-/// Whether there is one on the object at this address. Asked by who holds the interpreter.
-pub(crate) fn is_claimed(address: usize) -> bool {
-    claims().contains_key(&address)
+/// How many there are on the object at this address. Asked by who holds the interpreter.
+pub(crate) fn on(address: usize) -> usize {
+    claims().get(&address).copied().unwrap_or_default()
 }
 
 fn address(object: &Py<PyAny>) -> usize {

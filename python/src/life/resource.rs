@@ -119,6 +119,14 @@ impl Held {
         Claim::new(self.object.clone_ref(py))
     }
 
+    /// How many references to it there are beside the cache's own, and how many of those came after its build; nothing
+    /// where references say nothing.
+    pub(crate) fn users(&self, py: Python<'_>) -> Option<(isize, isize)> {
+        let object = self.object.bind(py);
+        let others = references(object) - 1;
+        is_counted(object).then(|| (others, others - self.baseline as isize))
+    }
+
     /// Whether it is this very object.
     pub(crate) fn is(&self, object: &Bound<'_, PyAny>) -> bool {
         self.object.is(object)
@@ -129,8 +137,13 @@ impl Held {
         provenance::is_made_of(self.object.bind(modules.py()), modules)
     }
 
-    fn is_claimed(&self, _: Python<'_>) -> bool {
-        claims::is_claimed(self.object.as_ptr().addr())
+    /// How many leases of it are out.
+    pub(crate) fn claims(&self, _: Python<'_>) -> usize {
+        claims::on(self.object.as_ptr().addr())
+    }
+
+    fn is_claimed(&self, py: Python<'_>) -> bool {
+        self.claims(py) > 0
     }
 }
 
@@ -483,9 +496,8 @@ impl Behaviour<Held> for Callbacks {
             return false;
         }
         attach::with(|py| {
-            let object = value.object.bind(py);
-            let counted = is_counted(object) && references(object) - 1 > value.baseline as isize;
-            counted || value.is_claimed(py)
+            let users = value.users(py);
+            users.is_some_and(|(_, later)| later > 0) || value.is_claimed(py)
         })
         .unwrap_or(false)
     }

@@ -124,7 +124,7 @@ fn note(function: &str, site: String, is_of: Of) {
 pub(crate) fn left(_: Python<'_>, generation: u32) -> Vec<(String, String, &'static str)> {
     let told = |it: &Trace| {
         let why = match it.is_of {
-            Of::Resource(address) if claims::is_claimed(address) => "a lease of it is not closed",
+            Of::Resource(address) if claims::on(address) > 0 => "a lease of it is not closed",
             Of::Resource(_) => "it is not released",
             Of::Failure => "its release has failed",
         };

@@ -4,6 +4,7 @@ mod ends;
 mod entries;
 mod figures;
 mod forks;
+mod held;
 mod listing;
 mod scopes;
 mod steps;

@@ -2,6 +2,7 @@
 //!
 //! Lock order: each lock, then the timer's.
 
+use std::any::Any;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub(crate) trait Watched: Send {
     fn built_at(&self) -> Nanos;
     /// What is shown of it at this time.
     fn listed(&self, now: Nanos) -> ListedDraining;
+    fn resource(&self) -> &dyn Any;
     fn release(self: Box<Self>);
 }
 
@@ -214,6 +216,17 @@ impl Drains {
         let watched = self.watched.lock();
         let all = watched.values().map(|(resource, _)| resource.listed(now));
         all.collect()
+    }
+
+    /// Shows what is watched of the function with this number. The lock is held meanwhile.
+    pub(crate) fn show(&self, function: u64, see: &mut dyn FnMut(&dyn Any, ListedDraining)) {
+        let now = self.clock.now();
+        for (resource, _) in self.watched.lock().values() {
+            let shown = resource.listed(now);
+            if shown.function == function {
+                see(resource.resource(), shown);
+            }
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -11,6 +11,7 @@
 //! follows from ownership: there is no second place that could do it, and no moment at which a
 //! lease could outlive it.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -265,6 +266,10 @@ impl<V: Resource> Watched for Used<V> {
             age: Duration::from_nanos(now.saturating_sub(self.departed.built_at)),
             weight: self.departed.weight,
         }
+    }
+
+    fn resource(&self) -> &dyn Any {
+        &self.departed.value
     }
 
     fn release(self: Box<Self>) {
