@@ -13,6 +13,7 @@ import gc
 import os
 import sys
 import sysconfig
+import threading
 import types
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -137,8 +138,11 @@ def _by(resource: object, references: int | None) -> list[str]:
 
 def _running() -> Iterator[types.FrameType]:
     """The frames that run and that no object has: a generator's or a coroutine's is told of with that."""
-    for innermost in sys._current_frames().values():
-        frame: types.FrameType | None = innermost
+    innermost = sys._current_frames()
+    # Its own frame in a local variable would be a circle, which holds what it looks for until it is collected.
+    innermost[threading.get_ident()] = sys._getframe(1)
+    for each in innermost.values():
+        frame: types.FrameType | None = each
         while frame is not None:
             is_of_object = frame.f_code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)
             if not is_of_object and frame.f_code.co_name != "<module>" and not _is_ours(frame):
