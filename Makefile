@@ -46,8 +46,9 @@ STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tes
 FETCHED_PYTHONS := 3.14
 FRAMEWORKS_TESTS := python/tests/frameworks 'python/tests/test_docs.py::test_page_runs[docs/guide/asgi.md]'
 CLUSTER_TESTS := python/tests/cluster 'python/tests/test_docs.py::test_page_runs[docs/guide/cluster.md]'
-# For the tests without a host, where nothing else but the Rust half runs: many of them wait for something.
+# Two processes for the tests of one target: many of them wait for something. Those of a file share a server in a browser.
 TWO_PROCESSES := -n 2 --dist worksteal
+TWO_BROWSERS := -n 2 --dist loadfile
 SPREAD ?=
 
 RUST_SOURCES := Cargo.toml $(wildcard Cargo.lock) python/Cargo.toml python/pyproject.toml \
@@ -175,7 +176,7 @@ test: | python-found ## every test once: Rust, models, one Python, the newest St
 		"and Chromium; about a quarter of an hour on two cores, builds included"
 	@printf '%s\n' \
 		'python: $(MAKE) --keep-going test-python test-frameworks test-streamlit-one SPREAD="$(TWO_PROCESSES)"' \
-		'rust: $(MAKE) --keep-going test-rust model test-browser' | scripts/side-by-side
+		'rust: $(MAKE) --keep-going test-rust model test-browser SPREAD="$(TWO_BROWSERS)"' | scripts/side-by-side
 
 # The wheels one after the other, since they share cargo's target directory; then the tests side by side. Of the generated
 # cases fewer: they are about values, and one Python has had all of them.
@@ -209,7 +210,7 @@ test-python-ready: $(TEST_ENV)/.requirements $(TEST_ENV)/.tenure
 test-streamlit-one: test-streamlit-ready ## the Streamlit host with one version (STREAMLIT=)
 	@echo "== Streamlit $(STREAMLIT)"
 	@failed=; for tests in $(STREAMLIT_TESTS); do \
-		$(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $$tests $(ARGS) || failed=1; \
+		$(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml $$tests $(SPREAD) $(ARGS) || failed=1; \
 	done; test -z "$$failed"
 
 test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
@@ -246,7 +247,7 @@ test-browser: test-streamlit-ready ## the demo in headless Chromium
 	@scripts/debian chromium chromium
 	@scripts/debian --optional redis-server redis-server
 	@scripts/debian --optional haproxy haproxy
-	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/browser $(ARGS)
+	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/browser $(SPREAD) $(ARGS)
 
 screenshots: ## the browser tests, which take the README's pictures anew
 	TENURE_SCREENSHOTS=1 $(MAKE) test-browser ARGS='$(ARGS)'
