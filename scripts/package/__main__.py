@@ -14,7 +14,8 @@ import shutil
 import sys
 import tempfile
 import time
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import crates
@@ -33,6 +34,14 @@ def main(out: Path, work: Path) -> None:
         sdist, tree = source.pack(out, work / "source")
         pythons = wheels.pythons()
 
+        def lane(work: Callable[[], list[str]]) -> list[str]:
+            try:
+                return work()
+            except Exception as error:
+                # Said now: the other lanes go on for minutes.
+                print(f"{work.__name__}: {error}", file=sys.stderr, flush=True)
+                raise Failed(f"{work.__name__} failed: see above") from error
+
         def for_glibc() -> list[str]:
             wheels.build(wheels.GLIBC, tree, pythons, out, work)
             wheels.check_glibc(out, pythons, folder / "glibc")
@@ -49,9 +58,7 @@ def main(out: Path, work: Path) -> None:
 
         # The end of a build keeps one core busy, the optimisation of the whole, and so the lanes fill up each other.
         with ThreadPoolExecutor() as lanes:
-            running = [lanes.submit(lane) for lane in (for_glibc, for_musl, without_a_wheel)]
-            wait(running, return_when=FIRST_EXCEPTION)
-            left_out = [line for lane in running for line in lane.result()]
+            left_out = sum(lanes.map(lane, (for_glibc, for_musl, without_a_wheel)), [])
     print(f"{(time.monotonic() - began) / 60:.1f} minutes. What passed is in {out}:")
     for path in sorted(out.iterdir()):
         print(f"  {path.stat().st_size / 1024:7.0f} KiB  {path.name}")

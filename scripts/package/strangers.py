@@ -27,3 +27,8 @@ def blocks(language: str) -> list[str]:
     if not found:
         sys.exit(f"README.md shows no {language}")
     return found
+
+
+if __name__ == "__main__":
+    # With the interpreter of an environment made elsewhere: python scripts/package/strangers.py
+    run_readme(Path(sys.executable), Path.cwd())

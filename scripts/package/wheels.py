@@ -52,17 +52,12 @@ def build(platform: Platform, tree: Path, pythons: dict[str, Path], out: Path, w
     for tag, python in pythons.items():
         with step(f"{tag}-{platform.tag}_{MACHINE}: the wheel"):
             run(
-                *(MATURIN, "build", "--quiet", "--release", "--locked", "--zig"),
-                *("--target", platform.target, "--compatibility", platform.tag),
-                *("--manifest-path", manifest(tree), "--interpreter", python, "--out", out),
+                *(MATURIN, "build", "--quiet", "--release", "--zig", "--target", platform.target),
+                *("--compatibility", platform.tag, "--interpreter", python, "--out", out),
                 cwd=tree,
                 env=env,
             )
             contents.check_wheel(wheel_of(tag, platform, out))
-
-
-def manifest(tree: Path) -> Path:
-    return tree / "python/Cargo.toml"
 
 
 def wheel_of(tag: str, platform: Platform, out: Path) -> Path:
