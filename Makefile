@@ -27,6 +27,7 @@ PIP_INSTALL := -m pip install --quiet --no-compile
 APP_ENV := .venv
 # maturin builds for any interpreter, so one is enough.
 TOOLS_ENV := .venv-tools/maturin
+PACKAGE_ENV := .venv-tools/package
 LINT_ENV := .venv-tools/lint-py$(PYVER)
 TEST_ENV := .venv-test/py$(PYVER)
 
@@ -139,6 +140,10 @@ $(CLUSTER_ENV)/.requirements: python/tests/requirements-cluster.txt | $(CLUSTER_
 
 $(CLUSTER_ENV)/.tenure: $(TEST_WHEEL)/.built | $(CLUSTER_ENV)/.made-$(PYVER)
 	$(CLUSTER_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
+	touch $@
+
+$(PACKAGE_ENV)/.requirements: scripts/package/requirements.txt | $(PACKAGE_ENV)/.made-$(PYVER)
+	$(PACKAGE_ENV)/bin/python $(PIP_INSTALL) -r scripts/package/requirements.txt
 	touch $@
 
 $(LINT_ENV)/.requirements: python/tests/requirements-lint.txt | $(LINT_ENV)/.made-$(PYVER)
@@ -333,8 +338,12 @@ bench-rust:
 	cd bench/rust && CARGO_TARGET_DIR=$(abspath $(TARGET))/bench/build $(CARGO) run --quiet --release -- \
 		--json $(abspath $(TARGET))/bench/rust.json $(ARGS)
 
-package: $(TOOLS_ENV)/.maturin ## the crates, the wheel and the source distribution, each checked in a clean folder
-	@$(PYTHON) scripts/package.py $(TARGET)/package $(TOOLS_ENV)/bin/maturin
+# What is built stays in a folder of its own beside: the crates of others, for the next run.
+package: $(PACKAGE_ENV)/.requirements ## wheels for every Python, the source distribution and the crates, each checked as a stranger would
+	@for minor in $(FETCHED_PYTHONS); do $(MAKE) python-$$minor || true; done
+	@echo "$@: the source distribution, wheels for $$(scripts/find-python --all 2>/dev/null | sed 's/ .*/,/' | xargs) the crates," \
+		"each used in a clean folder; about ten minutes on two cores"
+	@$(PACKAGE_ENV)/bin/python scripts/package $(TARGET)/package $(TARGET)/package-work
 
 clean: ## everything that was built or installed in the tree
 	rm -rf $(TARGET) .venv .venv-* .pythons .cache .mypy_cache .ruff_cache python/.mypy_cache .pytest_cache python/.pytest_cache
