@@ -9,6 +9,7 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 FASTAPI_PORT := $(or $(PORT),8000)
+DOCS_PORT := $(or $(PORT),8002)
 PORT ?= 8501
 ARGS ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -28,6 +29,7 @@ APP_ENV := .venv
 # maturin builds for any interpreter, so one is enough.
 TOOLS_ENV := .venv-tools/maturin
 LINT_ENV := .venv-tools/lint-py$(PYVER)
+DOCS_ENV := .venv-tools/docs-py$(PYVER)
 TEST_ENV := .venv-test/py$(PYVER)
 
 STREAMLITS := $(shell grep -v '^\#' python/tests/streamlit-versions.txt)
@@ -58,7 +60,7 @@ TEST_WHEEL := $(TARGET)/wheels/test-$(PYVER)
 RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
-.PHONY: help demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
+.PHONY: help docs docs-build docs-look demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-versions test-rust model test-python test-python-ready \
 	test-streamlit-one test-streamlit-ready test-frameworks test-cluster test-browser screenshots \
 	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
@@ -148,6 +150,14 @@ $(LINT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
 	$(LINT_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
+$(DOCS_ENV)/.requirements: docs/site/requirements.txt | $(DOCS_ENV)/.made-$(PYVER)
+	$(DOCS_ENV)/bin/python $(PIP_INSTALL) --no-deps -r $<
+	touch $@
+
+$(DOCS_ENV)/.look: $(DOCS_ENV)/.requirements
+	$(DOCS_ENV)/bin/python $(PIP_INSTALL) 'playwright>=1.48,<2'
+	touch $@
+
 # --- what people run ------------------------------------------------------------------------------
 
 demo: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo app, on port 8501 or PORT=
@@ -167,6 +177,15 @@ demo-fleet: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo ap
 wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the line that installs it (PYTHON= for another)
 	@echo 'In the environment of your project, for Python $(PYVER):'
 	@echo "    pip install '$$(ls $(abspath $(RELEASE_WHEEL))/*.whl)'"
+
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(DOCS_ENV)/bin/python -m mkdocs
+
+docs: docs-build ## the guide as a site, on port 8002 or PORT=, built anew when a page is saved
+	@$(MKDOCS) serve --quiet --strict --config-file docs/site/mkdocs.yml --dev-addr 127.0.0.1:$(DOCS_PORT)
+
+# A dead link or anchor, a missing page and one that is not listed fail it.
+docs-build: $(DOCS_ENV)/.requirements ## the guide as a site, in target/site
+	@$(MKDOCS) build --quiet --strict --config-file docs/site/mkdocs.yml --site-dir $(abspath $(TARGET))/site
 
 # Two lanes that take about as long: one compiles while the other waits for processes and servers. The wheel that both
 # need comes first in one, and the other has crates to compile until it is there.
@@ -247,6 +266,10 @@ test-browser: test-streamlit-ready ## the demo in headless Chromium
 	@scripts/debian --optional redis-server redis-server
 	@scripts/debian --optional haproxy haproxy
 	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/browser $(ARGS)
+
+docs-look: docs-build $(DOCS_ENV)/.look ## the site in headless Chromium: nothing from elsewhere, search, light, dark, phone
+	@scripts/debian chromium chromium
+	@$(DOCS_ENV)/bin/python scripts/look_at_docs.py $(TARGET)/site $(TARGET)/site-pictures
 
 screenshots: ## the browser tests, which take the README's pictures anew
 	TENURE_SCREENSHOTS=1 $(MAKE) test-browser ARGS='$(ARGS)'
