@@ -22,6 +22,7 @@ FRAMEWORKS = {
     "trio": "make test-python",
     "prometheus_client": "make test-python",
     "ray": "make test-cluster",
+    "sqlalchemy": "make test-python",
 }
 """What a page may use, and where it runs then."""
 FENCE = re.compile(r"^```(\w*)")
@@ -64,6 +65,13 @@ def test_page_runs(page: Path, tmp_path: Path):
         [sys.executable, script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_rust_of_a_page_runs_with_the_crates(page: Path):
+    if "```rust" in page.read_text(encoding="utf-8"):
+        included = (ROOT / "docs" / "examples.rs").read_text(encoding="utf-8")
+        assert f'include_str!("{os.path.relpath(page, ROOT / "docs")}")' in included
 
 
 def test_page_on_async_functions_is_annotated_throughout():
