@@ -64,7 +64,7 @@ INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 	test-versions test-rust model test-python test-python-ready \
 	test-streamlit-one test-streamlit-ready test-frameworks test-cluster test-browser screenshots \
 	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
-	matrix browser-long model-long stress-long restarts-long fuzz bench-python bench-rust package
+	matrix browser-long model-long stress-long restarts-long fuzz bench-page bench-python bench-rust package
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | expand -t 20
@@ -181,11 +181,11 @@ wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the lin
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(DOCS_ENV)/bin/python -m mkdocs
 
 docs: docs-build ## the guide as a site, on port 8002 or PORT=, built anew when a page is saved
-	@$(MKDOCS) serve --quiet --strict --config-file docs/site/mkdocs.yml --dev-addr 127.0.0.1:$(DOCS_PORT)
+	@$(MKDOCS) serve --strict --config-file docs/site/mkdocs.yml --dev-addr 127.0.0.1:$(DOCS_PORT)
 
-# A dead link or anchor, a missing page and one that is not listed fail it.
+# A dead link or anchor, a missing page and one that is not listed fail it. Not with --quiet: MkDocs then counts no warning.
 docs-build: $(DOCS_ENV)/.requirements ## the guide as a site, in target/site
-	@$(MKDOCS) build --quiet --strict --config-file docs/site/mkdocs.yml --site-dir $(abspath $(TARGET))/site
+	@$(MKDOCS) build --strict --config-file docs/site/mkdocs.yml --site-dir $(abspath $(TARGET))/site
 
 # Two lanes that take about as long: one compiles while the other waits for processes and servers. The wheel that both
 # need comes first in one, and the other has crates to compile until it is there.
@@ -279,7 +279,7 @@ browser-long: test-streamlit-ready ## fifty browser sessions that come and go fo
 	TENURE_TESTS=long TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml \
 		python/tests/browser/test_browser_soak.py -o timeout=0 -s $(ARGS)
 
-lint: lint-format lint-rust lint-python lint-types ## formatting, clippy, ruff, mypy, stubtest, pyright
+lint: lint-format lint-rust lint-python lint-types docs-build ## formatting, clippy, ruff, mypy, stubtest, pyright, the guide as a site
 
 lint-format: $(LINT_ENV)/.requirements
 	$(CARGO) fmt --all --check
@@ -346,6 +346,9 @@ matrix: ## the Streamlit host with every supported version
 
 bench: bench-rust bench-python ## the peers beside Tenure in one run, as one table of ratios
 	@$(APP_ENV)/bin/python python/bench/summary.py $(TARGET)/bench
+
+bench-page: | python-found ## the guide's page on what it costs, with charts, from what `make bench` has measured
+	$(PYTHON) python/bench/page.py $(TARGET)/bench docs/guide
 
 bench-python: $(APP_ENV)/.bench-$(PYVER) $(APP_ENV)/.tenure-$(PYVER)
 	@scripts/debian --optional redis-server redis-server
