@@ -60,7 +60,7 @@ TEST_WHEEL := $(TARGET)/wheels/test-$(PYVER)
 RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
-.PHONY: help docs docs-build docs-look demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
+.PHONY: help docs docs-live docs-rust docs-build docs-look demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-versions test-rust model test-python test-python-ready \
 	test-streamlit-one test-streamlit-ready test-frameworks test-cluster test-browser screenshots \
 	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
@@ -180,8 +180,19 @@ wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the lin
 
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(DOCS_ENV)/bin/python -m mkdocs
 
-docs: docs-build ## the guide as a site, on port 8002 or PORT=, built anew when a page is saved
-	@$(MKDOCS) serve --strict --config-file docs/site/mkdocs.yml --dev-addr 127.0.0.1:$(DOCS_PORT)
+docs: docs-rust ## the guide as a site, with the reference of the crates, on port 8002 or PORT=
+	@echo 'http://127.0.0.1:$(DOCS_PORT)'
+	@$(DOCS_ENV)/bin/python -m http.server --bind 127.0.0.1 --directory $(TARGET)/site $(DOCS_PORT) 2>/dev/null
+
+docs-live: $(DOCS_ENV)/.requirements ## the guide alone, built anew when a page is saved
+	@$(MKDOCS) serve --config-file docs/site/mkdocs.yml --dev-addr 127.0.0.1:$(DOCS_PORT)
+
+# Compiling what the crates stand on takes its time, so that the check of the guide does without. Links to a crate lead to
+# its reference then, and to its source otherwise.
+docs-rust:
+	@TENURE_RUSTDOC=1 $(MAKE) docs-build
+	$(CARGO) doc --quiet --no-deps --all-features $(addprefix -p ,tenure tenure-fleet tenure-tower)
+	@rm -rf $(TARGET)/site/rustdoc && cp -r $(TARGET)/doc $(TARGET)/site/rustdoc
 
 # A dead link or anchor, a missing page and one that is not listed fail it. Not with --quiet: MkDocs then counts no warning.
 docs-build: $(DOCS_ENV)/.requirements ## the guide as a site, in target/site

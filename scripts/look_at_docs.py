@@ -65,7 +65,7 @@ def main(site: str, folder: str, *pages: str) -> int:
     pictures = Path(folder)
     pictures.mkdir(parents=True, exist_ok=True)
     there = sorted(str(page.parent.relative_to(site)) for page in Path(site).rglob("index.html"))
-    wanted = [page for page in there if not page.startswith("rust/api")] if not pages else list(pages)
+    wanted = [page for page in there if not page.startswith("rustdoc")] if not pages else list(pages)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     origin = f"http://127.0.0.1:{server.server_port}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guide"
+CRATE = re.compile(r"crates/([a-z-]+)/src/lib\.rs")
 SOURCE = "https://github.com/tenure-rs/tenure/blob/main"
 RUST = re.compile(r"^```rust[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HIDDEN = re.compile(r"^[ \t]*#(?: [^\n]*)?\n", re.MULTILINE)
@@ -37,6 +39,10 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         if not target.exists():
             log.warning("%s links to %s, which is not there", page.file.src_uri, link[2])
         place = target.relative_to(ROOT)
+        crate = CRATE.fullmatch(str(place))
+        if crate and os.environ.get("TENURE_RUSTDOC"):
+            # As HTML: MkDocs takes no link to what it has not built.
+            return f'<a href="{_up(page.url)}rustdoc/{crate[1].replace("-", "_")}/index.html">{link[1][1:-2]}</a>'
         return f"{link[1]}{SOURCE}/{place}{'#' + anchor if anchor else ''}{link[3]}"
 
     if page.file.src_uri == "hosts/index.md":
@@ -45,6 +51,11 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
                 log.warning("hosts/index.md has no row for %s", host.name)
     markdown = RUST.sub(lambda block: f"```rust\n{HIDDEN.sub('', block[1])}```", markdown)
     return LINK.sub(led, markdown)
+
+
+def _up(url: str) -> str:
+    """From a page to the top of the site."""
+    return "../" * url.count("/")
 
 
 def _listed(nav: Any) -> list[str]:

@@ -70,6 +70,18 @@ def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
     assert dead(path) == []
 
 
+def test_what_code_says_of_the_guide_is_there() -> None:
+    missing = []
+    for folder, kind in (("crates", "*.rs"), ("python/src", "*.rs"), ("python/tenure", "*.py"), ("examples", "*.*")):
+        for path in (ROOT / folder).rglob(kind):
+            if path.suffix in {".rs", ".py", ".toml"}:
+                for page, anchor in re.findall(r"docs/guide/([\w/.-]+\.md)(?:#([\w-]+))?", path.read_text("utf-8")):
+                    target = ROOT / "docs" / "guide" / page
+                    if not target.exists() or (anchor and anchor not in anchors(target)):
+                        missing.append(f"{path.relative_to(ROOT)}: {page}#{anchor}")
+    assert missing == []
+
+
 def test_a_dead_link_and_a_dead_anchor_are_seen(tmp_path: Path) -> None:
     page, other = tmp_path / "page.md", tmp_path / "other.md"
     other.write_text("# Read: `this`, now\n")
