@@ -295,7 +295,7 @@ lint: lint-format lint-rust lint-python lint-types docs-build ## formatting, cli
 lint-format: $(LINT_ENV)/.requirements
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path bench/rust/Cargo.toml --check
-	$(LINT_ENV)/bin/ruff format --check python examples scripts
+	$(LINT_ENV)/bin/ruff format --check python examples scripts docs/site
 
 # The minimum Rust version is held by clippy's incompatible_msrv, which reads it from Cargo.toml.
 lint-rust: | python-found
@@ -304,7 +304,7 @@ lint-rust: | python-found
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --workspace --exclude tenure-python --all-features --no-deps
 
 lint-python: $(LINT_ENV)/.requirements
-	$(LINT_ENV)/bin/ruff check python examples scripts
+	$(LINT_ENV)/bin/ruff check python examples scripts docs/site
 
 lint-types: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure
 	@cd python; bin=../$(LINT_ENV)/bin; failed=; \
@@ -317,8 +317,8 @@ lint-types: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure
 
 format: $(LINT_ENV)/.requirements ## write the formatting that lint asks for
 	$(CARGO) fmt --all
-	$(LINT_ENV)/bin/ruff format python examples scripts
-	$(LINT_ENV)/bin/ruff check --fix python examples scripts
+	$(LINT_ENV)/bin/ruff format python examples scripts docs/site
+	$(LINT_ENV)/bin/ruff check --fix python examples scripts docs/site
 
 # --- long forms -----------------------------------------------------------------------------------
 

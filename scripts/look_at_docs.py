@@ -1,7 +1,7 @@
 """Looks at the built site in headless Chromium, page by page, light and dark, on a laptop and on a phone.
 
-A request that leaves the site, an error in the console, a page that is wider than a phone and a search that finds nothing
-are faults. `look_at_docs.py SITE PICTURES [PAGE...]` puts a picture of each look into PICTURES.
+A request that leaves the site, an error in the console, a page that is wider than a phone and a search that finds
+nothing are faults. `look_at_docs.py SITE PICTURES [PAGE...]` puts a picture of each look into PICTURES.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ def look(browser: Browser, origin: str, page: str, pictures: Path) -> list[str]:
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
             tab = context.new_page()
             asked: list[str] = []
-            tab.on("request", lambda request, asked=asked: asked.append(request.url))
-            tab.on("console", lambda said: faults.append(f"{page}: {said.text}") if said.type == "error" else None)
-            tab.on("pageerror", lambda error: faults.append(f"{page}: {error}"))
+            said: list[str] = []
+            tab.on("request", lambda it, asked=asked: asked.append(it.url))
+            tab.on("console", lambda it, said=said: said.append(it.text) if it.type == "error" else None)
+            tab.on("pageerror", lambda it, said=said: said.append(str(it)))
             tab.goto(f"{origin}/{page}", wait_until="networkidle")
+            faults += [f"{page}: {it}" for it in said]
             faults += [f"{page} asks for {url}" for url in asked if not url.startswith((origin, "data:", "blob:"))]
             wide = tab.evaluate("document.documentElement.scrollWidth")
             if wide > width:

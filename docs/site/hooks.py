@@ -1,4 +1,4 @@
-"""What the site's build does beside MkDocs: pages by pattern, links that leave the guide, the table of hosts, the reference."""
+"""What the site's build does beside MkDocs: pages by pattern, links that leave the guide, the table of hosts."""
 
 from __future__ import annotations
 

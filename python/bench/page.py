@@ -2,8 +2,8 @@
 
     python python/bench/page.py FOLDER GUIDE
 
-Reads `python.json` and `rust.json` in FOLDER; writes `benchmarks.md` in GUIDE, and the charts beside the other drawings. Peers
-that are ahead stand where they are: further left in a chart, in bold in a table.
+Reads `python.json` and `rust.json` in FOLDER; writes `benchmarks.md` in GUIDE, and the charts beside the other
+drawings. Peers that are ahead stand where they are: further left in a chart, in bold in a table.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ LOCK = Path(__file__).resolve().parents[2] / "bench" / "rust" / "Cargo.lock"
 RUST_PEERS = ("moka", "quick_cache", "papaya", "cached")
 COLOURS = ("#b45309", "#4f6bd8", "#a8327e", "#6b7f12", "#8a5a2b", "#5b6b7a")
 DARK_COLOURS = ("#f0a050", "#93a8ff", "#ee86c4", "#b8cf4a", "#d0a070", "#a7b4c2")
-WIDTH, LEFT, RIGHT, TOP, STEP = 620, 24, 40, 74, 46
+WIDTH, LEFT, RIGHT, TOP, STEP = 560, 22, 34, 96, 52
 
-METHOD = """Tenure and its peers take turns within one run, round after round; a figure is the median of the rounds. Each case asserts
-that the right object came back and that nothing was built where a hit was measured; none asserts a time. The programs are in
-[`python/bench`](../../python/bench) and [`bench/rust`](../../bench/rust)."""
+METHOD = """Tenure and its peers take turns within one run, round after round; a figure is the median of the rounds.
+Each case asserts that the right object came back and that nothing was built where a hit was measured; none asserts a
+time. The programs are in [`python/bench`](../../python/bench) and [`bench/rust`](../../bench/rust)."""
 
 PAGE = """# Benchmarks
 
-What does a call cost, and what do others cost beside it? `make bench` measures it where you are; `make bench-page` makes this
-page from that.
+What does a call cost, and what do others cost beside it? `make bench` measures it where you are; `make bench-page`
+makes this page from that.
 
 {parts}
 ## How it was measured
@@ -44,11 +44,11 @@ page from that.
 {machines}
 ## How to read it
 
-- A chart has one line for each case, and time on a logarithmic scale: a step to the right is ten times slower. Whoever stands
-  further left is ahead, whoever that is.
+- A chart has one line for each case, and time on a logarithmic scale: a step to the right is ten times slower. Whoever
+  stands further left is ahead, whoever that is.
 - In the tables "×" is how many times better Tenure is. Below 1 the peer is ahead, and the figure is **bold**.
-- The peers do less, or something else: `lru_cache` neither releases nor expires, quick_cache has no age. What is compared is
-  what a call costs, and not what one gets for it: [coming from `lru_cache`](from/lru-cache.md), [from moka and
+- The peers do less, or something else: `lru_cache` neither releases nor expires, quick_cache has no age. What is compared
+  is what a call costs, and not what one gets for it: [coming from `lru_cache`](from/lru-cache.md), [from moka and
   cached](from/rust-caches.md).
 - A virtual machine has neighbours: measure where it counts.
 """
@@ -89,8 +89,10 @@ def chart(title: str, rows: list[Row]) -> str:
     body = [_legend(peers)]
     for power in range(least, most + 1):
         x = across(10.0**power)
-        body.append(f'<path class="grid" d="M{x:.1f} {TOP - 18}V{height - 30}"/>')
-        body.append(f'<text class="soft" x="{x:.1f}" y="{height - 10}" text-anchor="middle">{_tick(power)}</text>')
+        body.append(f'<path class="grid" d="M{x:.1f} {TOP - 20}V{height - 30}"/>')
+        if (most - power) % 2 == 0:
+            for y in (TOP - 26, height - 10):
+                body.append(f'<text class="soft" x="{x:.1f}" y="{y}" text-anchor="middle">{_tick(power)}</text>')
     for number, row in enumerate(rows):
         y = TOP + STEP * number
         marks = {p: across(f * SECONDS[row.unit]) for p, f in row.figures.items() if p in ("tenure", *peers)}
@@ -123,8 +125,8 @@ _SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"
       :root {{ --paper: #1e2129; --ink: #e4e7eb; --soft: #b3bcc7; --grid: #353b47; --main: #35b3a6; {dark} }}
     }}
     .paper {{ fill: var(--paper); }}
-    text {{ font: 14px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; fill: var(--ink); }}
-    .soft {{ fill: var(--soft); font-size: 12.5px; }}
+    text {{ font: 16px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; fill: var(--ink); }}
+    .soft {{ fill: var(--soft); font-size: 14px; }}
     .grid {{ stroke: var(--grid); }}
     .line {{ stroke: var(--soft); stroke-opacity: 0.5; }}
   </style>
@@ -147,7 +149,7 @@ def _legend(peers: list[str]) -> str:
     for peer in ["tenure", *peers]:
         parts.append(_mark(peers, peer, x, 24))
         parts.append(f'<text x="{x + 13}" y="29">{escape(name(peer))}</text>')
-        x += 40 + int(7.8 * len(name(peer)))
+        x += 36 + int(8.8 * len(name(peer)))
     return "\n  ".join(parts)
 
 
@@ -166,7 +168,7 @@ def table(rows: list[Row]) -> str:
         for peer, figure in row.figures.items():
             ratio = row.ratio(peer)
             if ratio is not None:
-                times = f"**{digits(ratio)} ×**" if ratio < 1.0 else f"{digits(ratio)} ×"
+                times = f"**{digits(ratio)}\u00a0×**" if ratio < 1.0 else f"{digits(ratio)}\u00a0×"
                 beside.append(f"{name(peer)} {shown(figure, row.unit)} ({times})")
         lines.append(f"| {row.case} | {shown(row.figures['tenure'], row.unit)} | {'; '.join(beside) or '–'} |")
     return "\n".join(lines)
