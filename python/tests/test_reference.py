@@ -19,7 +19,11 @@ import tenure
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "python" / "tenure"
 REFERENCE = (ROOT / "docs" / "guide" / "reference.md").read_text(encoding="utf-8")
-MODULES = ["tenure", "tenure.asgi", "tenure.metrics", "tenure.streamlit", "tenure.testing", "tenure.weigh"]
+PUBLIC = [path.stem for path in sorted(PACKAGE.glob("[a-z]*.py")) if "\n__all__ = " in path.read_text(encoding="utf-8")]
+MODULES = ["tenure", *(f"tenure.{name}" for name in PUBLIC)]
+"""The package, and the modules in it that say what of them is public."""
+FRAMEWORKS = {"fastapi", "gradio", "mcp", "streamlit"}
+"""Modules that are named for what they import: their examples run where that is."""
 NO_DOCSTRING = {"tenure.__version__", *MODULES, "tenure.metrics.CONTENT_TYPE"}
 FUNCTION = "tenure._native.CachedFunction"
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -94,8 +98,9 @@ def test_every_public_name_has_a_docstring_with_an_example_that_runs(name: str) 
     assert text, f"{name} in {path} has no docstring"
     example = doctest.DocTestParser().get_doctest(text, {"tenure": tenure}, name, str(path), 0)
     assert example.examples, f"the docstring of {name} in {path} has no example"
-    if name.startswith("tenure.streamlit"):
-        pytest.importorskip("streamlit", reason="this example uses Streamlit: `make test-streamlit-one` runs it")
+    framework = name.split(".")[1]
+    if framework in FRAMEWORKS:
+        pytest.importorskip(framework, reason=f"this example uses {framework}")
     said: list[str] = []
     # Many docstrings show the same function, which would be one function to all of them.
     with tenure.testing.isolated():
