@@ -42,7 +42,7 @@ CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host ref
 FRAMEWORKS_ENV := .venv-test/frameworks-py$(PYVER)
 CLUSTER_ENV := .venv-test/cluster-py$(PYVER)
 # Each in a process of its own: they put different things on the stage under the same names.
-STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py
+STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py python/tests/test_reference.py
 
 # Supported interpreters that few systems have yet: Debian's archive has them.
 FETCHED_PYTHONS := 3.14
@@ -181,8 +181,7 @@ wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the lin
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(DOCS_ENV)/bin/python -m mkdocs
 
 docs: docs-rust ## the guide as a site, with the reference of the crates, on port 8002 or PORT=
-	@echo 'http://127.0.0.1:$(DOCS_PORT)'
-	@$(DOCS_ENV)/bin/python -m http.server --bind 127.0.0.1 --directory $(TARGET)/site $(DOCS_PORT) 2>/dev/null
+	@$(DOCS_ENV)/bin/python -m http.server --bind 127.0.0.1 --directory $(TARGET)/site $(DOCS_PORT)
 
 docs-live: $(DOCS_ENV)/.requirements ## the guide alone, built anew when a page is saved
 	@$(MKDOCS) serve --config-file docs/site/mkdocs.yml --dev-addr 127.0.0.1:$(DOCS_PORT)
