@@ -23,6 +23,7 @@ FRAMEWORKS = {
     "prometheus_client": "make test-python",
     "ray": "make test-cluster",
     "sqlalchemy": "make test-python",
+    "aiosqlite": "make test-python",
 }
 """What a page may use, and where it runs then."""
 FENCE = re.compile(r"^```(\w*)")
@@ -53,7 +54,8 @@ def test_page_runs(page: Path, tmp_path: Path):
     if not program.strip():
         pytest.skip("this page shows no Python")
     for framework, target in FRAMEWORKS.items():
-        uses = rf"^\s*(import|from) {framework}\b|tenure\.{framework}"
+        # Or in an address, as SQLAlchemy's drivers are.
+        uses = rf"^\s*(import|from) {framework}\b|tenure\.{framework}|\+{framework}:"
         if re.search(uses, program, re.MULTILINE) and framework not in packages_distributions():
             pytest.skip(f"this page uses {framework}: `{target}` runs it")
     # Not by the page's own name: a script called streamlit.py would be what `import streamlit` finds.

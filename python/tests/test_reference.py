@@ -22,8 +22,15 @@ REFERENCE = (ROOT / "docs" / "guide" / "reference.md").read_text(encoding="utf-8
 PUBLIC = [path.stem for path in sorted(PACKAGE.glob("[a-z]*.py")) if "\n__all__ = " in path.read_text(encoding="utf-8")]
 MODULES = ["tenure", *(f"tenure.{name}" for name in PUBLIC)]
 """The package, and the modules in it that say what of them is public."""
-FRAMEWORKS = {"fastapi", "gradio", "mcp", "streamlit"}
-"""Modules that are named for what they import: their examples run where that is."""
+NEEDS = {
+    "tenure.gradio": "gradio",
+    "tenure.mcp": "mcp",
+    "tenure.metrics.Collector": "prometheus_client",
+    "tenure.metrics.instrument": "opentelemetry",
+    "tenure.metrics.register": "prometheus_client",
+    "tenure.streamlit": "streamlit",
+}
+"""What the examples of a module or a name import: they run where that is."""
 NO_DOCSTRING = {"tenure.__version__", *MODULES, "tenure.metrics.CONTENT_TYPE"}
 FUNCTION = "tenure._native.CachedFunction"
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -98,9 +105,9 @@ def test_every_public_name_has_a_docstring_with_an_example_that_runs(name: str) 
     assert text, f"{name} in {path} has no docstring"
     example = doctest.DocTestParser().get_doctest(text, {"tenure": tenure}, name, str(path), 0)
     assert example.examples, f"the docstring of {name} in {path} has no example"
-    framework = name.split(".")[1]
-    if framework in FRAMEWORKS:
-        pytest.importorskip(framework, reason=f"this example uses {framework}")
+    for of, package in NEEDS.items():
+        if f"{name}.".startswith(f"{of}."):
+            pytest.importorskip(package, reason=f"this example uses {package}")
     said: list[str] = []
     # Many docstrings show the same function, which would be one function to all of them.
     with tenure.testing.isolated():
