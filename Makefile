@@ -9,6 +9,7 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 FASTAPI_PORT := $(or $(PORT),8000)
+DOCS_PORT := $(or $(PORT),8002)
 PORT ?= 8501
 ARGS ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -29,6 +30,7 @@ APP_ENV := .venv
 TOOLS_ENV := .venv-tools/maturin
 PACKAGE_ENV := .venv-tools/package
 LINT_ENV := .venv-tools/lint-py$(PYVER)
+DOCS_ENV := .venv-tools/docs-py$(PYVER)
 TEST_ENV := .venv-test/py$(PYVER)
 
 STREAMLITS := $(shell grep -v '^\#' python/tests/streamlit-versions.txt)
@@ -41,7 +43,7 @@ CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host ref
 FRAMEWORKS_ENV := .venv-test/frameworks-py$(PYVER)
 CLUSTER_ENV := .venv-test/cluster-py$(PYVER)
 # Each in a process of its own: they put different things on the stage under the same names.
-STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py
+STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py python/tests/test_reference.py
 
 # Supported interpreters that few systems have yet: Debian's archive has them.
 FETCHED_PYTHONS := 3.14
@@ -60,11 +62,11 @@ TEST_WHEEL := $(TARGET)/wheels/test-$(PYVER)
 RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
-.PHONY: help demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
+.PHONY: help docs docs-live docs-rust docs-build docs-look demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-versions test-rust model test-python test-python-ready \
 	test-streamlit-one test-streamlit-ready test-frameworks test-cluster test-browser screenshots \
 	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
-	matrix browser-long model-long stress-long restarts-long fuzz bench-python bench-rust package
+	matrix browser-long model-long stress-long restarts-long fuzz bench-page bench-python bench-rust package
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | expand -t 20
@@ -154,6 +156,14 @@ $(LINT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
 	$(LINT_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
+$(DOCS_ENV)/.requirements: docs/site/requirements.txt | $(DOCS_ENV)/.made-$(PYVER)
+	$(DOCS_ENV)/bin/python $(PIP_INSTALL) --no-deps -r $<
+	touch $@
+
+$(DOCS_ENV)/.look: $(DOCS_ENV)/.requirements
+	$(DOCS_ENV)/bin/python $(PIP_INSTALL) 'playwright>=1.48,<2'
+	touch $@
+
 # --- what people run ------------------------------------------------------------------------------
 
 demo: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo app, on port 8501 or PORT=
@@ -173,6 +183,25 @@ demo-fleet: $(APP_ENV)/.demo-$(PYVER) $(APP_ENV)/.tenure-$(PYVER) ## the demo ap
 wheel: $(RELEASE_WHEEL)/.built ## a wheel for a project of your own, and the line that installs it (PYTHON= for another)
 	@echo 'In the environment of your project, for Python $(PYVER):'
 	@echo "    pip install '$$(ls $(abspath $(RELEASE_WHEEL))/*.whl)'"
+
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(DOCS_ENV)/bin/python -m mkdocs
+
+docs: docs-rust ## the guide as a site, with the reference of the crates, on port 8002 or PORT=
+	@$(DOCS_ENV)/bin/python -m http.server --bind 127.0.0.1 --directory $(TARGET)/site $(DOCS_PORT)
+
+docs-live: $(DOCS_ENV)/.requirements ## the guide alone, built anew when a page is saved
+	@$(MKDOCS) serve --config-file docs/site/mkdocs.yml --dev-addr 127.0.0.1:$(DOCS_PORT)
+
+# Compiling what the crates stand on takes its time, so that the check of the guide does without. Links to a crate lead to
+# its reference then, and to its source otherwise.
+docs-rust:
+	@TENURE_RUSTDOC=1 $(MAKE) docs-build
+	$(CARGO) doc --quiet --no-deps --all-features $(addprefix -p ,tenure tenure-fleet tenure-tower)
+	@rm -rf $(TARGET)/site/rustdoc && cp -r $(TARGET)/doc $(TARGET)/site/rustdoc
+
+# A dead link or anchor, a missing page and one that is not listed fail it. Not with --quiet: MkDocs then counts no warning.
+docs-build: $(DOCS_ENV)/.requirements ## the guide as a site, in target/site
+	@$(MKDOCS) build --strict --config-file docs/site/mkdocs.yml --site-dir $(abspath $(TARGET))/site
 
 # Two lanes that take about as long: one compiles while the other waits for processes and servers. The wheel that both
 # need comes first in one, and the other has crates to compile until it is there.
@@ -254,6 +283,10 @@ test-browser: test-streamlit-ready ## the demo in headless Chromium
 	@scripts/debian --optional haproxy haproxy
 	TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/browser $(SPREAD) $(ARGS)
 
+docs-look: docs-build $(DOCS_ENV)/.look ## the site in headless Chromium: nothing from elsewhere, search, light, dark, phone
+	@scripts/debian chromium chromium
+	@$(DOCS_ENV)/bin/python scripts/look_at_docs.py $(TARGET)/site $(TARGET)/site-pictures
+
 screenshots: ## the browser tests, which take the README's pictures anew
 	TENURE_SCREENSHOTS=1 $(MAKE) test-browser ARGS='$(ARGS)'
 
@@ -262,12 +295,12 @@ browser-long: test-streamlit-ready ## fifty browser sessions that come and go fo
 	TENURE_TESTS=long TENURE_BROWSER_REQUIRED=1 $(STREAMLIT_ENV)/bin/python -m pytest -c python/pyproject.toml \
 		python/tests/browser/test_browser_soak.py -o timeout=0 -s $(ARGS)
 
-lint: lint-format lint-rust lint-python lint-types ## formatting, clippy, ruff, mypy, stubtest, pyright
+lint: lint-format lint-rust lint-python lint-types docs-build ## formatting, clippy, ruff, mypy, stubtest, pyright, the guide as a site
 
 lint-format: $(LINT_ENV)/.requirements
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path bench/rust/Cargo.toml --check
-	$(LINT_ENV)/bin/ruff format --check python examples scripts
+	$(LINT_ENV)/bin/ruff format --check python examples scripts docs/site
 
 # The minimum Rust version is held by clippy's incompatible_msrv, which reads it from Cargo.toml.
 lint-rust: | python-found
@@ -276,7 +309,7 @@ lint-rust: | python-found
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --quiet --workspace --exclude tenure-python --all-features --no-deps
 
 lint-python: $(LINT_ENV)/.requirements
-	$(LINT_ENV)/bin/ruff check python examples scripts
+	$(LINT_ENV)/bin/ruff check python examples scripts docs/site
 
 lint-types: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure
 	@cd python; bin=../$(LINT_ENV)/bin; failed=; \
@@ -289,8 +322,8 @@ lint-types: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure
 
 format: $(LINT_ENV)/.requirements ## write the formatting that lint asks for
 	$(CARGO) fmt --all
-	$(LINT_ENV)/bin/ruff format python examples scripts
-	$(LINT_ENV)/bin/ruff check --fix python examples scripts
+	$(LINT_ENV)/bin/ruff format python examples scripts docs/site
+	$(LINT_ENV)/bin/ruff check --fix python examples scripts docs/site
 
 # --- long forms -----------------------------------------------------------------------------------
 
@@ -329,6 +362,9 @@ matrix: ## the Streamlit host with every supported version
 
 bench: bench-rust bench-python ## the peers beside Tenure in one run, as one table of ratios
 	@$(APP_ENV)/bin/python python/bench/summary.py $(TARGET)/bench
+
+bench-page: | python-found ## the guide's page on what it costs, with charts, from what `make bench` has measured
+	$(PYTHON) python/bench/page.py $(TARGET)/bench docs/guide
 
 bench-python: $(APP_ENV)/.bench-$(PYVER) $(APP_ENV)/.tenure-$(PYVER)
 	@scripts/debian --optional redis-server redis-server

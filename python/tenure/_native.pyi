@@ -18,32 +18,116 @@ _S = TypeVar("_S")
 __version__: str
 
 class TenureError(Exception):
-    """The root of all errors of Tenure."""
+    """The root of all errors of Tenure.
+
+    >>> import tenure
+    >>> issubclass(tenure.ScopeError, tenure.TenureError)
+    True
+    """
 
 class UnhashableParamError(TenureError, TypeError):
-    """An argument of a cached function has no key."""
+    """An argument of a cached function has no key.
+
+    >>> import tenure, threading
+    >>> @tenure.cache_resource
+    ... def worker(lock):
+    ...     return object()
+    >>> worker(threading.Lock())
+    Traceback (most recent call last):
+    tenure.UnhashableParamError: no key can be made of the argument `lock` of `worker`: ...
+    """
 
 class NestingError(UnhashableParamError, RecursionError):
-    """An argument of a cached function is nested too deeply to be read."""
+    """An argument of a cached function is nested too deeply to be read.
+
+    >>> import tenure
+    >>> @tenure.cache_resource
+    ... def read(tree):
+    ...     return object()
+    >>> tree = []
+    >>> for _ in range(20_000):
+    ...     tree = [tree]
+    >>> read(tree)
+    Traceback (most recent call last):
+    tenure.NestingError: ...
+    """
 
 class UserHashError(TenureError, RuntimeError):
-    """A function given in hash_funcs raised."""
+    """A function given in hash_funcs raised.
+
+    >>> import tenure
+    >>> class Tenant:
+    ...     pass
+    >>> @tenure.cache_resource(hash_funcs={Tenant: lambda tenant: tenant.name})
+    ... def connect(tenant):
+    ...     return object()
+    >>> connect(Tenant())
+    Traceback (most recent call last):
+    tenure.UserHashError: ...
+    """
 
 class CacheCycleError(TenureError, RuntimeError):
-    """A cached function needs its own entry to be built."""
+    """A cached function needs its own entry to be built.
+
+    >>> import tenure
+    >>> @tenure.cache_resource
+    ... def itself():
+    ...     return itself()
+    >>> itself()
+    Traceback (most recent call last):
+    tenure.CacheCycleError: ...
+    """
 
 class ScopeError(TenureError, RuntimeError):
-    """Nobody is there for whom a function of this scope could be called: no session, loop or value."""
+    """Nobody is there for whom a function of this scope could be called: no session, loop or value.
+
+    >>> import tenure
+    >>> @tenure.cache_resource(scope="session")
+    ... def basket():
+    ...     return []
+    >>> basket()
+    Traceback (most recent call last):
+    tenure.ScopeError: ...
+    """
 
 class ResourceLost(TenureError, ConnectionError):
-    """What a handle stands for was lost with its actor or node; the next call of the function builds anew."""
+    """What a handle stands for was lost with its actor or node; the next call of the function builds anew.
+
+    >>> import tenure
+    >>> def predict(text):
+    ...     try:
+    ...         return model("small").predict(text)     # a function with scope="cluster"
+    ...     except tenure.ResourceLost:
+    ...         return model("small").predict(text)
+    >>> issubclass(tenure.ResourceLost, ConnectionError)
+    True
+    """
 
 class BuildTimeout(TenureError, TimeoutError):
-    """A resource was not built within its function's `build_timeout`; the build goes on."""
+    """A resource was not built within its function's `build_timeout`; the build goes on.
+
+    >>> import tenure, threading
+    >>> ready = threading.Event()
+    >>> @tenure.cache_resource(build_timeout="10ms")
+    ... def index():
+    ...     return ready.wait()
+    >>> index()
+    Traceback (most recent call last):
+    tenure.BuildTimeout: index was not built within 10ms...
+    >>> ready.set()
+    """
 
 @final
 class CachedFunction(Generic[_P, _R_co]):
-    """A function whose results are kept. Made by `tenure.cache_resource`."""
+    """A function whose results are kept. Made by `tenure.cache_resource`.
+
+    >>> import tenure
+    >>> @tenure.cache_resource
+    ... def connect(host):
+    ...     return [host]
+    >>> connect("db") is connect(host="db")
+    True
+    """
 
     __name__: str
     __qualname__: str
@@ -56,45 +140,127 @@ class CachedFunction(Generic[_P, _R_co]):
         self: CachedFunction[Concatenate[Any, _Q], _R_co], instance: object, owner: type[Any] | None = None, /
     ) -> BoundCachedFunction[_Q, _R_co]: ...
     def clear(self, *args: Any, **kwargs: Any) -> None:
-        """Clears the entry of a call with these arguments; without arguments, every entry."""
+        """Clears the entry of a call with these arguments; without arguments, every entry.
+
+        >>> import tenure
+        >>> @tenure.cache_resource
+        ... def connect(host, port=5432):
+        ...     return [host, port]
+        >>> _ = connect("db"), connect("mail")
+        >>> connect.clear(host="db", port=5432)
+        >>> connect.info().entries
+        1
+        """
     def clear_if(self, predicate: Callable[[_R_co, EntryInfo], bool], /) -> int:
         """Clears the entries that the predicate means, and gives how many those were.
 
         The predicate is asked of each resource and its figures, and answers `True` or `False`.
+
+        >>> import tenure
+        >>> @tenure.cache_resource
+        ... def page(number):
+        ...     return [number]
+        >>> _ = page(1), page(2)
+        >>> page.clear_if(lambda resource, info: resource == [1] and info.hits == 0)
+        1
         """
     def warm(self, calls: Iterable[Any] | None = None, /) -> Warming:
         """Has resources built in the background, before the first caller comes.
 
         One for each item: a tuple of the arguments of a call, a dict of them by name, or its one argument. Without
         items, one for a call without arguments. Failures are logged and reported, and raised into no caller.
+
+        >>> import tenure
+        >>> @tenure.cache_resource
+        ... def encoder(name):
+        ...     return [name]
+        >>> encoder.warm(["small", "large"]).wait(timeout=60)
+        True
+        >>> encoder.peek("large")
+        ['large']
         """
     def expire(self, *args: Any, **kwargs: Any) -> None:
         """Has the entry of a call with these arguments expire; without arguments, every entry.
 
         What is expired is handed out for no longer than `max_stale` allows, and is refreshed.
+
+        >>> import tenure
+        >>> @tenure.cache_resource
+        ... def rates(market):
+        ...     return [market]
+        >>> _ = rates("tea")
+        >>> rates.expire("tea")
+        >>> rates.info().releases["expired"]
+        1
         """
     def discard(self, resource: object, /) -> None:
         """Gives back a resource that was found broken: the next call builds anew.
 
         It is released with cause `"invalid"` once its users let go. What its arguments have got since stays.
+
+        >>> import tenure
+        >>> @tenure.cache_resource
+        ... def connect(host):
+        ...     return [host]
+        >>> broken = connect("db")
+        >>> connect.discard(broken)
+        >>> connect("db") is broken
+        False
         """
     def info(self) -> Info:
-        """The figures of this function: hits, misses, builds, failures, releases by cause, entries."""
+        """The figures of this function: hits, misses, builds, failures, releases by cause, entries.
+
+        >>> import tenure
+        >>> @tenure.cache_resource
+        ... def connect(host):
+        ...     return [host]
+        >>> _ = connect("db"), connect("db")
+        >>> connect.info().hits, connect.info().misses
+        (1, 1)
+        """
     def lease(self, *args: _P.args, **kwargs: _P.kwargs) -> Lease[_R_co]:
         """A context manager that gives the resource, and keeps it from being released meanwhile.
 
         A call that finds none builds one, as any call does.
+
+        >>> import tenure
+        >>> @tenure.cache_resource(on_release=list.clear)
+        ... def connect(host):
+        ...     return [host]
+        >>> with connect.lease("db") as connection:
+        ...     connect.clear()
+        ...     print(connection)       # not released yet
+        ['db']
         """
     def peek(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co | None:
         """The resource of a call with these arguments, if it is kept, and `None` otherwise.
 
         Builds nothing, waits for nothing, asks no `validate`, and counts as no use.
+
+        >>> import tenure
+        >>> @tenure.cache_resource
+        ... def connect(host):
+        ...     return [host]
+        >>> connect.peek("db") is None
+        True
+        >>> connect("db") is connect.peek("db")
+        True
         """
     def __reduce__(self) -> str: ...
 
 @type_check_only
 class AsyncCachedFunction(Generic[_P, _R_co]):
-    """A `CachedFunction` whose calls are awaited: the same class, as type checkers see it."""
+    """A `CachedFunction` whose calls are awaited: the same class, as type checkers see it.
+
+    >>> import asyncio, tenure
+    >>> @tenure.cache_resource
+    ... async def connect(host):
+    ...     return [host]
+    >>> asyncio.run(connect("db"))
+    ['db']
+    >>> connect.peek("db")          # needs no `await`
+    ['db']
+    """
 
     __name__: str
     __qualname__: str
@@ -147,7 +313,18 @@ class AsyncCachedFunction(Generic[_P, _R_co]):
 
 @final
 class BoundCachedFunction(Generic[_P, _R_co]):
-    """A `CachedFunction` as a method of an instance or a class, which is its first argument."""
+    """A `CachedFunction` as a method of an instance or a class, which is its first argument.
+
+    >>> import tenure
+    >>> class Shop:
+    ...     @tenure.cache_resource
+    ...     def stock(self):
+    ...         return ["clover"]
+    >>> shop = Shop()
+    >>> shop.stock() is shop.stock()
+    True
+    >>> shop.stock.clear()          # that of this shop
+    """
 
     @property
     def __self__(self) -> object: ...
@@ -199,7 +376,16 @@ class BoundCachedFunction(Generic[_P, _R_co]):
 
 @final
 class Lease(Generic[_R_co]):
-    """A resource on loan: `with f.lease(args) as resource`, and `async with` for an async function."""
+    """A resource on loan: `with f.lease(args) as resource`, and `async with` for an async function.
+
+    >>> import tenure
+    >>> @tenure.cache_resource
+    ... def connect(host):
+    ...     return [host]
+    >>> with connect.lease("db") as connection:
+    ...     connection
+    ['db']
+    """
 
     def __enter__(self) -> _R_co: ...
     def __exit__(
@@ -212,7 +398,17 @@ class Lease(Generic[_R_co]):
 
 @final
 class Info:
-    """The figures of one cached function, over all its scopes. Times are in seconds."""
+    """The figures of one cached function, over all its scopes. Times are in seconds.
+
+    >>> import tenure
+    >>> @tenure.cache_resource
+    ... def connect(host):
+    ...     return [host]
+    >>> _ = connect("db"), connect("db")
+    >>> info = connect.info()
+    >>> info.hits, info.misses_by_reason["absent"], info.releases["cleared"]
+    (1, 1, 0)
+    """
 
     @property
     def hits(self) -> int:
@@ -309,7 +505,16 @@ class Report:
 
 @final
 class Explanation:
-    """What a call would meet: whether it would be a hit, and why not. Its text says it in a sentence."""
+    """What a call would meet: whether it would be a hit, and why not. Its text says it in a sentence.
+
+    >>> import tenure
+    >>> @tenure.cache_resource
+    ... def connect(host):
+    ...     return [host]
+    >>> why = tenure.explain(connect, "db")
+    >>> why.is_hit, why.reason
+    (False, 'absent')
+    """
 
     @property
     def function(self) -> str:
@@ -351,7 +556,16 @@ class Explanation:
 
 @final
 class EntryInfo:
-    """The figures of one entry, as `clear_if` shows them."""
+    """The figures of one entry, as `clear_if` shows them.
+
+    >>> import tenure
+    >>> @tenure.cache_resource
+    ... def connect(host):
+    ...     return [host]
+    >>> _ = connect("db"), connect("db")
+    >>> connect.clear_if(lambda resource, info: info.hits == 1 and info.age < 3600)
+    1
+    """
 
     @property
     def age(self) -> float:
@@ -362,12 +576,26 @@ class EntryInfo:
 
 @final
 class Clock:
+    """A clock that stands still until it is advanced. Made by `tenure.testing.clock`.
+
+    >>> import tenure, tenure.testing
+    >>> @tenure.cache_resource(ttl="1h")
+    ... def token():
+    ...     return object()
+    >>> with tenure.testing.clock() as clock:
+    ...     first = token()
+    ...     clock.advance("1h")
+    ...     first is token()
+    False
+    """
+
     def __new__(cls) -> Clock: ...
     def __enter__(self) -> Clock: ...
     def __exit__(
         self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None: ...
-    def advance(self, by: float | timedelta | str) -> None: ...
+    def advance(self, by: float | timedelta | str) -> None:
+        """Moves the time on, in the forms of `ttl`, and does what has become due on this thread."""
 
 @final
 class Isolated:
@@ -471,9 +699,31 @@ def clear_tag(tag: str) -> None:
     """Clears every entry that carries this tag, of every function and in every scope.
 
     A build under way that carries it goes to those who wait for it, and is not kept.
+
+    >>> import tenure
+    >>> @tenure.cache_resource(tags=lambda tenant: [f"tenant:{tenant}"])
+    ... def connect(tenant):
+    ...     return [tenant]
+    >>> _ = connect("7"), connect("8")
+    >>> tenure.clear_tag("tenant:7")
+    >>> connect.info().entries
+    1
     """
 
-def end_scope(value: object) -> None: ...
+def end_scope(value: object) -> None:
+    """Ends a value as a scope: what is kept for it is released, in every function whose scope is a callable.
+
+    >>> import contextvars, tenure
+    >>> tenant = contextvars.ContextVar("tenant", default="ada")
+    >>> @tenure.cache_resource(scope=tenant.get)
+    ... def desk():
+    ...     return [tenant.get()]
+    >>> _ = desk()
+    >>> tenure.end_scope("ada")
+    >>> desk.info().releases["session_ended"]
+    1
+    """
+
 def end_scope_named(scope: str) -> None: ...
 def end_thread(scope: str) -> None: ...
 def begin_thread() -> bool: ...
@@ -510,7 +760,20 @@ def set_host(adapter: Host | None) -> None: ...
 def get_host() -> Host | None: ...
 def parse_ttl(text: str) -> tuple[int, bool]: ...
 def seconds(name: str, value: float | timedelta | str | None) -> float | None: ...
-def shutdown() -> bool: ...
+def shutdown() -> bool:
+    """Releases everything that is held, the last built first, and tells whether everything that was built has been.
+
+    `False` where callers still hold something, or the time ran out: the log says which functions these are, and why.
+
+    >>> import tenure
+    >>> @tenure.cache_resource
+    ... def connect(host):
+    ...     return [host]
+    >>> _ = connect("db")
+    >>> tenure.shutdown()
+    True
+    """
+
 def takes_cause(callback: Callable[..., object]) -> bool: ...
 def _inspect() -> dict[str, int]: ...
 def _meaning(value: object, hash_funcs: Mapping[str | type[Any], Callable[[Any], Any]] | None = None) -> str: ...

@@ -55,6 +55,12 @@ class Lifespan:
     """From the start of a server to its end; `lifespan` makes one.
 
     A framework calls it with its app and enters what that gives. `async with` enters it without an app.
+
+    >>> import asyncio, tenure.asgi
+    >>> async def main():
+    ...     async with tenure.asgi.lifespan():
+    ...         pass                    # serves
+    >>> asyncio.run(main())
     """
 
     def __init__(self, own: Own | None, app: object, warm: Iterable[Callable[[], object]], shutdown: bool) -> None:

@@ -30,6 +30,14 @@ def text() -> str:
 
     Functions of one name are summed. A member of a fleet tells how it stands with that too, without asking its server.
     The names of the metrics are in the guide, under "Metrics".
+
+    >>> import tenure, tenure.metrics
+    >>> @tenure.cache_resource
+    ... def connect(host):
+    ...     return [host]
+    >>> _ = connect("db")
+    >>> "tenure_builds_total" in tenure.metrics.text()
+    True
     """
     return _native.report().to_prometheus() + _native.fleet_metrics()
 
@@ -38,6 +46,10 @@ class Collector:
     """A collector for `prometheus_client`: what its registry shows has Tenure's figures among the others.
 
     Needs `prometheus_client`, which `pip install "tenure[metrics]"` brings. `register` is the short way.
+
+    >>> import prometheus_client, tenure.metrics
+    >>> registry = prometheus_client.CollectorRegistry()
+    >>> registry.register(tenure.metrics.Collector())
     """
 
     def collect(self) -> Iterator[Metric]:

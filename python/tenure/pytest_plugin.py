@@ -131,14 +131,33 @@ def _told(left: list[tuple[str, str, str]]) -> str:
 
 @pytest.fixture
 def tenure_clock() -> Iterator[testing.Clock]:
-    """Time that stands still until the test moves it: `tenure_clock.advance("1h")`."""
+    """Time that stands still until the test moves it: `tenure_clock.advance("1h")`.
+
+    >>> import tenure
+    >>> @tenure.cache_resource(ttl="1h")
+    ... def token():
+    ...     return object()
+    >>> def test_a_token_expires(tenure_clock):
+    ...     first = token()
+    ...     tenure_clock.advance("1h")
+    ...     assert token() is not first
+    """
     with testing.clock() as clock:
         yield clock
 
 
 @pytest.fixture
 def tenure_override() -> Iterator[Callable[[Any, Any], Any]]:
-    """Puts something in the place of a cached function for the rest of the test: `tenure_override(f, value)`."""
+    """Puts something in the place of a cached function for the rest of the test: `tenure_override(f, value)`.
+
+    >>> import tenure
+    >>> @tenure.cache_resource
+    ... def token():
+    ...     return "the real one"
+    >>> def test_login(tenure_override):
+    ...     tenure_override(token, "secret")
+    ...     assert token() == "secret"
+    """
     begun: list[testing.Override] = []
 
     def override(function: Any, value: Any) -> Any:

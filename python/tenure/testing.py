@@ -54,7 +54,17 @@ def clock() -> Clock:
 
 
 class Override:
-    """Something in the place of a cached function. Made by `override`."""
+    """Something in the place of a cached function. Made by `override`.
+
+    >>> import tenure, tenure.testing
+    >>> @tenure.cache_resource
+    ... def token():
+    ...     return "the real one"
+    >>> @tenure.testing.override(token, "secret")
+    ... def test_login():
+    ...     assert token() == "secret"
+    >>> test_login()
+    """
 
     def __init__(self, function: Any, value: Any) -> None:
         self._native = _native.Override(function, value)

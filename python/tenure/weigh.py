@@ -20,10 +20,25 @@ __all__ = ["Gauge", "memory", "torch", "torch_by_device"]
 
 
 class Gauge(Protocol):
-    """A `weight=` that is read before a build and after it: a resource weighs what has been added, and 0 at least."""
+    """A `weight=` that is read before a build and after it: a resource weighs what has been added, and 0 at least.
+
+    >>> import tenure
+    >>> class Arena:
+    ...     taken = 0
+    ...     def present(self):
+    ...         return self.taken
+    >>> arena = Arena()
+    >>> @tenure.cache_resource(weight=arena, max_weight=2**20)
+    ... def table(rows):
+    ...     arena.taken += rows * 1024
+    ...     return [rows]
+    >>> _ = table(4)
+    >>> table.info().weight
+    4096
+    """
 
     def present(self) -> int:
-        """What there is now, in any unit."""
+        """What there is now, in bytes; what a build has added counts in whole KiB."""
 
 
 class _Memory:
@@ -57,6 +72,15 @@ memory = _Memory()
 
 What other threads and tasks take or give back meanwhile counts too, and pages that a library maps and has not read yet
 do not: for a budget that is kept to the byte write a function of the resource.
+
+>>> import tenure
+>>> @tenure.cache_resource(weight=tenure.weigh.memory, max_weight=8 * 2**30)
+... def model(name):
+...     return b"x" * 2**24
+>>> _ = model("small")
+>>> model.info().weight > 0
+True
+>>> model.clear()
 """
 
 

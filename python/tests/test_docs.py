@@ -22,6 +22,8 @@ FRAMEWORKS = {
     "trio": "make test-python",
     "prometheus_client": "make test-python",
     "ray": "make test-cluster",
+    "sqlalchemy": "make test-python",
+    "aiosqlite": "make test-python",
 }
 """What a page may use, and where it runs then."""
 FENCE = re.compile(r"^```(\w*)")
@@ -52,7 +54,8 @@ def test_page_runs(page: Path, tmp_path: Path):
     if not program.strip():
         pytest.skip("this page shows no Python")
     for framework, target in FRAMEWORKS.items():
-        uses = rf"^\s*(import|from) {framework}\b|tenure\.{framework}"
+        # Or in an address, as SQLAlchemy's drivers are.
+        uses = rf"^\s*(import|from) {framework}\b|tenure\.{framework}|\+{framework}:"
         if re.search(uses, program, re.MULTILINE) and framework not in packages_distributions():
             pytest.skip(f"this page uses {framework}: `{target}` runs it")
     # Not by the page's own name: a script called streamlit.py would be what `import streamlit` finds.
@@ -64,6 +67,13 @@ def test_page_runs(page: Path, tmp_path: Path):
         [sys.executable, script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_rust_of_a_page_runs_with_the_crates(page: Path):
+    if "```rust" in page.read_text(encoding="utf-8"):
+        included = (ROOT / "docs" / "examples.rs").read_text(encoding="utf-8")
+        assert f'include_str!("{os.path.relpath(page, ROOT / "docs")}")' in included
 
 
 def test_page_on_async_functions_is_annotated_throughout():

@@ -51,6 +51,17 @@
 //! - **Nothing foreign under a lock.** A slow or re-entrant build, check, release or `Drop` delays
 //!   nobody else.
 //!
+//! # The guide
+//!
+//! [Tenure in Rust](https://github.com/tenure-rs/tenure/blob/main/docs/guide/rust.md) shows each part with examples that
+//! run: [async](https://github.com/tenure-rs/tenure/blob/main/docs/guide/rust/async.md),
+//! [refresh and budgets](https://github.com/tenure-rs/tenure/blob/main/docs/guide/rust/refresh.md),
+//! [entries by hand](https://github.com/tenure-rs/tenure/blob/main/docs/guide/rust/entries.md),
+//! [sessions](https://github.com/tenure-rs/tenure/blob/main/docs/guide/rust/sessions.md),
+//! [the end of the program](https://github.com/tenure-rs/tenure/blob/main/docs/guide/rust/end.md),
+//! [tests](https://github.com/tenure-rs/tenure/blob/main/docs/guide/rust/testing.md). `make docs` has it beside this
+//! reference on a site of its own.
+//!
 //! # How the rest is organised
 //!
 //! | You want to | Look at |

@@ -166,4 +166,5 @@ def test_v2_a_page_shows_arguments_where_it_is_told_to(page: Callable[..., Any])
 
 def test_v2_its_example_runs() -> None:
     ran = doctest.testmod(tenure.streamlit)
-    assert (ran.attempted, ran.failed) == (3, 0)
+    assert ran.failed == 0
+    assert ran.attempted >= 3

@@ -200,6 +200,13 @@ def install() -> None:
     """Makes `st.cache_resource` Tenure's for the process, and keeps what `st.connection` makes with Tenure too.
 
     Call it before the app's modules are imported: decorators that have already run keep what they had.
+
+    >>> import streamlit as st
+    >>> import tenure, tenure.streamlit
+    >>> tenure.streamlit.install()
+    >>> st.cache_resource is tenure.cache_resource
+    True
+    >>> tenure.streamlit.uninstall()
     """
     global _theirs
     from tenure import cache_resource
@@ -212,7 +219,15 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Gives `st.cache_resource` back to Streamlit. Functions that are decorated already stay as they are."""
+    """Gives `st.cache_resource` back to Streamlit. Functions that are decorated already stay as they are.
+
+    >>> import streamlit as st
+    >>> import tenure, tenure.streamlit
+    >>> tenure.streamlit.install()
+    >>> tenure.streamlit.uninstall()
+    >>> st.cache_resource is tenure.cache_resource
+    False
+    """
     global _theirs
     if _theirs is not None:
         for front in _FRONTS:
