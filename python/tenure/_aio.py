@@ -326,8 +326,9 @@ def _at_exit() -> None:
 
 
 def _run_to_the_end(loop: asyncio.AbstractEventLoop, work: Awaitable[None]) -> None:
-    """Runs a loop until this is done, also where somebody has told it to stop, as a notebook's kernel tells its loop more
-    than once: each of these stops only the run that it meets.
+    """Runs a loop until this is done, also where somebody has told it to stop.
+
+    A notebook's kernel tells its loop so more than once, and each of these stops the run that it meets.
     """
     done = asyncio.ensure_future(work, loop=loop)
     while not (done.done() or loop.is_closed()):

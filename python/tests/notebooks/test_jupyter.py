@@ -145,7 +145,9 @@ def test_s3_a_notebook_has_no_sessions(kernel: Kernel) -> None:
 
 def test_h3_a_long_build_shows_nothing_and_what_it_shows_itself_is_not_shown_again(kernel: Kernel) -> None:
     """H3: the cell shows by itself that it runs; and a process without a host records nothing."""
-    kernel.run('@tenure.cache_resource(show_time=True)\ndef load():\n    time.sleep(1.2)\n    print("loaded")\n    return []')
+    kernel.run(
+        '@tenure.cache_resource(show_time=True)\ndef load():\n    time.sleep(1.2)\n    print("loaded")\n    return []'
+    )
     assert kernel.run("it = load()") == "loaded\n"
     assert kernel.run("it = load()") == ""
 
@@ -168,9 +170,9 @@ def told_by():
     assert kernel.interrupt_at("begins one", "load('one')").startswith("!KeyboardInterrupt")
     kernel.run("other = threading.Thread(target=load, args=('two',)); other.start()")
     kernel.await_note("begins two")
-    assert kernel.interrupt_at(
-        "waits", "threading.Thread(target=told_by).start()\nload('two')"
-    ).startswith("!KeyboardInterrupt")
+    assert kernel.interrupt_at("waits", "threading.Thread(target=told_by).start()\nload('two')").startswith(
+        "!KeyboardInterrupt"
+    )
     # The other thread's build goes on, and nothing is poisoned.
     assert kernel.run("go.set(); other.join(); load('two'), load('one')") == "(['two'], ['one'])"
     assert kernel.notes().count("begins two") == 1
