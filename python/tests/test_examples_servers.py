@@ -1,4 +1,4 @@
-"""The examples on Celery, Flask and Django, each run as its first lines say: a process releases what it holds at its end.
+"""The examples on Celery, Flask and Django, each run as its first lines say: a process ends what it holds.
 
 Each prints a line for each ledger that it closes, with what has been entered there: every request is in one of them,
 and each process closes its own once.

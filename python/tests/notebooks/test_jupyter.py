@@ -199,7 +199,10 @@ def dial(name):
     kernel.run("1 / 0")
     kernel.run("import gc; gc.collect()")
     kernel.await_note("released raised")
+    # Three more results, for `_`, `__` and `___`.
     kernel.run("%reset -f out")
+    for number in range(3):
+        kernel.run(str(number))
     kernel.await_note("released shown")
 
 
