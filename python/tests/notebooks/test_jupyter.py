@@ -199,7 +199,10 @@ def dial(name):
     kernel.run("1 / 0")
     kernel.run("import gc; gc.collect()")
     kernel.await_note("released raised")
-    kernel.run("%reset -f out\n_ = __ = ___ = None")
+    # In this order: `%reset out` leaves the last three results where only IPython finds them.
+    for number in range(3):
+        kernel.run(str(number))
+    kernel.run("%reset -f out")
     kernel.await_note("released shown")
 
 
