@@ -47,6 +47,8 @@ STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tes
 FETCHED_PYTHONS := 3.14
 FRAMEWORKS_TESTS := python/tests/frameworks 'python/tests/test_docs.py::test_page_runs[docs/guide/asgi.md]'
 NOTEBOOKS_TESTS := python/tests/notebooks
+# What the client of kernels leaves to the collector, loops and their sockets, is its own matter.
+LEFT_BY_CLIENTS := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 CLUSTER_TESTS := python/tests/cluster 'python/tests/test_docs.py::test_page_runs[docs/guide/cluster.md]'
 # For the tests without a host, where nothing else but the Rust half runs: many of them wait for something.
 TWO_PROCESSES := -n 2 --dist worksteal
@@ -229,7 +231,7 @@ test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## Fa
 	$(FRAMEWORKS_ENV)/bin/python -m pytest -c python/pyproject.toml -p no:asyncio $(FRAMEWORKS_TESTS) $(SPREAD) $(ARGS)
 
 test-notebooks: $(NOTEBOOKS_ENV)/.requirements $(NOTEBOOKS_ENV)/.tenure ## Jupyter kernels and marimo servers
-	$(NOTEBOOKS_ENV)/bin/python -m pytest -c python/pyproject.toml $(NOTEBOOKS_TESTS) $(SPREAD) $(ARGS)
+	$(NOTEBOOKS_ENV)/bin/python -m pytest -c python/pyproject.toml $(NOTEBOOKS_TESTS) $(LEFT_BY_CLIENTS) $(SPREAD) $(ARGS)
 
 test-cluster: $(CLUSTER_ENV)/.requirements $(CLUSTER_ENV)/.tenure ## scope="cluster" on Ray, with two nodes on this machine
 	$(CLUSTER_ENV)/bin/python -m pytest -c python/pyproject.toml $(CLUSTER_TESTS) $(ARGS)

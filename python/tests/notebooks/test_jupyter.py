@@ -12,12 +12,6 @@ from pathlib import Path
 import pytest
 from kernel import PREAMBLE, Kernel, running
 
-# The client's own: it leaves sockets and a loop to the collector.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
 CELL = """
 @tenure.cache_resource(on_release=lambda it: note("released", it[0]))
 def connect(number=1):

@@ -19,6 +19,9 @@ from tenure import _native
 
 __all__ = ["mind"]
 
+_LAST = 1.0
+"""Seconds between the end of the releases and that of the process, at most."""
+
 
 def mind() -> None:
     """Has the signal that ends this kernel's process release first. Does nothing in a server, or on another thread."""
@@ -28,6 +31,7 @@ def mind() -> None:
     if getattr(theirs, "__module__", None) != handlers.__name__:
         return
     releasing: list[threading.Thread] = []
+    is_released = threading.Event()
 
     def release() -> None:
         try:
@@ -35,12 +39,16 @@ def mind() -> None:
         finally:
             is_released.set()
             os.kill(os.getpid(), signal.SIGTERM)
-
-    is_released = threading.Event()
+            # The kernel's own thread may be past the point where it hears a signal.
+            threading.Event().wait(_LAST)
+            os._exit(0)
 
     def on_sigterm(number: int, frame: FrameType | None) -> None:
         if is_released.is_set():
-            theirs(number, frame)
+            try:
+                theirs(number, frame)
+            finally:
+                os._exit(0)  # It needs the kernel, which may have ended by itself meanwhile.
         elif not releasing:
             releasing.append(threading.Thread(target=release, name="tenure-marimo-end", daemon=True))
             releasing[0].start()
