@@ -39,8 +39,9 @@ STREAMLIT_NEWEST := $(lastword $(STREAMLITS))
 STREAMLIT ?= $(STREAMLIT_NEWEST)
 STREAMLIT_ENV := .venv-test/streamlit-$(STREAMLIT)
 # The tests that need no host.
-CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host reference browser frameworks cluster)
+CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host reference browser frameworks notebooks cluster)
 FRAMEWORKS_ENV := .venv-test/frameworks-py$(PYVER)
+NOTEBOOKS_ENV := .venv-test/notebooks-py$(PYVER)
 CLUSTER_ENV := .venv-test/cluster-py$(PYVER)
 # Each in a process of its own: they put different things on the stage under the same names.
 STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py python/tests/test_reference.py
@@ -48,6 +49,9 @@ STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tes
 # Supported interpreters that few systems have yet: Debian's archive has them.
 FETCHED_PYTHONS := 3.14
 FRAMEWORKS_TESTS := python/tests/frameworks 'python/tests/test_docs.py::test_page_runs[docs/guide/asgi.md]'
+NOTEBOOKS_TESTS := python/tests/notebooks
+# What the client of kernels leaves to the collector, loops and their sockets, is its own matter.
+LEFT_BY_CLIENTS := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 CLUSTER_TESTS := python/tests/cluster 'python/tests/test_docs.py::test_page_runs[docs/guide/cluster.md]'
 # Two processes for the tests of one target: many of them wait for something. Those of a file share a server in a browser.
 TWO_PROCESSES := -n 2 --dist worksteal
@@ -64,7 +68,7 @@ INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
 .PHONY: help docs docs-live docs-rust docs-build docs-look demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-versions test-rust model test-python test-python-ready \
-	test-streamlit-one test-streamlit-ready test-frameworks test-cluster test-browser screenshots \
+	test-streamlit-one test-streamlit-ready test-frameworks test-notebooks test-cluster test-browser screenshots \
 	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
 	matrix browser-long model-long stress-long restarts-long fuzz bench-page bench-python bench-rust package
 
@@ -134,6 +138,14 @@ $(FRAMEWORKS_ENV)/.requirements: python/tests/requirements-frameworks.txt exampl
 
 $(FRAMEWORKS_ENV)/.tenure: $(TEST_WHEEL)/.built | $(FRAMEWORKS_ENV)/.made-$(PYVER)
 	$(FRAMEWORKS_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
+	touch $@
+
+$(NOTEBOOKS_ENV)/.requirements: python/tests/requirements-notebooks.txt | $(NOTEBOOKS_ENV)/.made-$(PYVER)
+	$(NOTEBOOKS_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-notebooks.txt
+	touch $@
+
+$(NOTEBOOKS_ENV)/.tenure: $(TEST_WHEEL)/.built | $(NOTEBOOKS_ENV)/.made-$(PYVER)
+	$(NOTEBOOKS_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
 $(CLUSTER_ENV)/.requirements: python/tests/requirements-cluster.txt | $(CLUSTER_ENV)/.made-$(PYVER)
@@ -206,10 +218,10 @@ docs-build: $(DOCS_ENV)/.requirements ## the guide as a site, in target/site
 # Two lanes that take about as long: one compiles while the other waits for processes and servers. The wheel that both
 # need comes first in one, and the other has crates to compile until it is there.
 test: | python-found ## every test once: Rust, models, one Python, the newest Streamlit, the browser
-	@echo "$@: the tests on Python $(PYVER) and of frameworks, beside those in Rust, the models, Streamlit $(STREAMLIT_NEWEST)" \
+	@echo "$@: the tests on Python $(PYVER) and of frameworks and notebooks, beside those in Rust, the models, Streamlit $(STREAMLIT_NEWEST)" \
 		"and Chromium; about a quarter of an hour on two cores, builds included"
 	@printf '%s\n' \
-		'python: $(MAKE) --keep-going test-python test-frameworks test-streamlit-one SPREAD="$(TWO_PROCESSES)"' \
+		'python: $(MAKE) --keep-going test-python test-frameworks test-notebooks test-streamlit-one SPREAD="$(TWO_PROCESSES)"' \
 		'rust: $(MAKE) --keep-going test-rust model test-browser SPREAD="$(TWO_BROWSERS)"' | scripts/side-by-side
 
 # The wheels one after the other, since they share cargo's target directory; then the tests side by side. Of the generated
@@ -252,6 +264,9 @@ test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
 test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## FastAPI, Starlette, Litestar, Quart, LangChain, MCP
 	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
 	$(FRAMEWORKS_ENV)/bin/python -m pytest -c python/pyproject.toml -p no:asyncio $(FRAMEWORKS_TESTS) $(SPREAD) $(ARGS)
+
+test-notebooks: $(NOTEBOOKS_ENV)/.requirements $(NOTEBOOKS_ENV)/.tenure ## Jupyter kernels and marimo servers
+	$(NOTEBOOKS_ENV)/bin/python -m pytest -c python/pyproject.toml $(NOTEBOOKS_TESTS) $(LEFT_BY_CLIENTS) $(SPREAD) $(ARGS)
 
 test-cluster: $(CLUSTER_ENV)/.requirements $(CLUSTER_ENV)/.tenure ## scope="cluster" on Ray, with two nodes on this machine
 	$(CLUSTER_ENV)/bin/python -m pytest -c python/pyproject.toml $(CLUSTER_TESTS) $(ARGS)

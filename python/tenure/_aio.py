@@ -322,7 +322,18 @@ def _at_exit() -> None:
             continue
         loop = it.loop()
         if it.thread not in others and loop is not None and not (loop.is_running() or it.is_closed()):
-            loop.run_until_complete(it._end.aclose())
+            _run_to_the_end(loop, it._end.aclose())
+
+
+def _run_to_the_end(loop: asyncio.AbstractEventLoop, work: Awaitable[None]) -> None:
+    """Runs a loop until this is done, also where somebody has told it to stop.
+
+    A notebook's kernel tells its loop so more than once, and each of these stops the run that it meets.
+    """
+    done = asyncio.ensure_future(work, loop=loop)
+    while not (done.done() or loop.is_closed()):
+        with contextlib.suppress(RuntimeError):
+            loop.run_until_complete(done)
 
 
 def _told(task: asyncio.Task[Any]) -> None:

@@ -19,6 +19,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("**/*.md"))]
 FRAMEWORKS = {
     "streamlit": "make test-streamlit-one",
     "fastapi": "make test-frameworks",
+    "celery": "make test-python",
+    "django": "make test-python",
+    "flask": "make test-python",
     "trio": "make test-python",
     "prometheus_client": "make test-python",
     "ray": "make test-cluster",

@@ -517,6 +517,26 @@ def test_f3_a_cell_that_runs_again_while_its_function_lives_finds_its_entry(cloc
     assert made[0] is made[1] is made[2]
 
 
+def test_f6_a_cell_that_a_debugger_has_written_to_a_file_is_typed_all_the_same(clock: Clock, tmp_path: Path) -> None:
+    """F6, F3: each version of a cell has a file of its own then, whose lines `linecache` was given by hand."""
+    released: list[Any] = []
+    names: dict[str, Any] = {
+        "__name__": "__main__",
+        "cache_resource": tenure.cache_resource,
+        "release": released.append,
+    }
+    for number, text in enumerate(["first", "first", "second"]):
+        cell = f"@cache_resource(on_release=release)\ndef dialled(): return ['{text}']\nmade = dialled()\n"
+        file = tmp_path / f"{text}.py"
+        file.write_text(cell)
+        linecache.cache[str(file)] = (len(cell), None, cell.splitlines(True), str(file))
+        exec(compile(cell, str(file), "exec", dont_inherit=True), names)
+        clock.advance(0)
+        assert names["made"] == [text]
+        assert released == [["first"]] * (number == 2)
+    linecache.clearcache()
+
+
 # --- F8 -------------------------------------------------------------------------------------------
 
 

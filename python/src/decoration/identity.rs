@@ -15,6 +15,7 @@ use pyo3::types::{PyCode, PyFunction, PyString, PyType};
 use tenure::Encoder;
 use tenure::front::Digests;
 
+use crate::decoration::files::is_from_file;
 use crate::encode::{self, First, Holds, Pin, Role};
 use crate::words::log;
 
@@ -71,7 +72,7 @@ impl<'py> Place<'py> {
             let file = code.getattr("co_filename")?.str()?;
             let file = file.to_string_lossy();
             // Each run of a cell or of a line of input has another name in the place of a file.
-            if Path::new(&*file).is_file() {
+            if is_from_file(func.py(), &file) {
                 site.framed(3, file.as_bytes());
             }
         }

@@ -10,7 +10,6 @@
 //! of the first: both are there.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 use std::time::UNIX_EPOCH;
 
@@ -22,6 +21,7 @@ use pyo3::types::{
 use tenure::Encoder;
 use tenure::front::Digests;
 
+use crate::decoration::files::is_from_file;
 use crate::decoration::identity::{code_of, digest};
 use crate::encode::{self, Context};
 use crate::program::modules;
@@ -56,7 +56,7 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
     let mut stamp = Encoder::with(Digests::Own);
     let mut has_files = true;
     let mut read = |globals: Option<Bound<'_, PyAny>>, file: &str| -> PyResult<()> {
-        if Path::new(file).is_file() {
+        if is_from_file(py, file) {
             stamp.raw(&source_state(globals, file)?);
         } else {
             has_files = false;
@@ -79,7 +79,7 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
     for frame in &frames {
         let executed = frame.getattr(intern!(py, "f_code"))?;
         let file = file_of(&executed)?;
-        let has_file = Path::new(&file).is_file();
+        let has_file = is_from_file(py, &file);
         // Lines of input that use what an earlier one has defined are no edits of each other.
         if has_file || is_seen {
             code.raw(&code_digest(&executed)?);
@@ -133,7 +133,7 @@ fn frames<'py>(
             let defines = defines(&code)?;
             let is_module = code.getattr(intern!(py, "co_name"))?.eq("<module>")?;
             if defines || is_module {
-                let counts = defines || Path::new(&file_of(&code)?).is_file();
+                let counts = defines || is_from_file(py, &file_of(&code)?);
                 let further = (counts || caller.is_none()).then_some(frame);
                 return Ok((caller.into_iter().chain(further).collect(), defines));
             }

@@ -274,6 +274,8 @@ impl Cached {
             }
         };
         process::note_use();
+        // Whose version it is counts from the first one on.
+        host::find(py)?;
         let engine = process::engine();
         // What is asked of a resource is asked where it lives.
         let asked = self.remote.is_none().then_some(options);

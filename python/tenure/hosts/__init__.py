@@ -112,4 +112,5 @@ def announce() -> None:
     once the program has imported what `errors` names.
     """
     _native.register_host("tenure.hosts.streamlit", framework="streamlit.runtime", errors="streamlit.errors")
+    _native.register_host("tenure.hosts.marimo", framework="marimo._runtime.runtime")
     _native.register_host("tenure.hosts.asgi", framework="tenure.hosts.asgi.sessions")

@@ -117,6 +117,17 @@ async def main():
     loop.stop()
 loop.create_task(main())
 loop.run_forever()""",
+    "stopped more than once, as a notebook's kernel does it": """
+loop = asyncio.new_event_loop()
+def stop(times):
+    loop.stop()
+    if times > 1:
+        loop.call_soon(stop, times - 1)
+async def main():
+    await all_built()
+    stop(5)
+loop.create_task(main())
+loop.run_forever()""",
     "uncaught": """
 import contextlib
 async def main():
