@@ -10,18 +10,23 @@ sessions share stands in `sessions`, and is one host to the engine. A process wi
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from tenure import _native
 
-__all__ = ["FRAMEWORKS", "Build", "Host", "Recording", "announce"]
+__all__ = ["FRAMEWORKS", "Build", "Host", "Recording", "advice", "announce"]
 
 FRAMEWORKS = {
     "gradio": "tenure.hosts.gradio",
+    "mcp": "tenure.hosts.mcp",
+    "nicegui": "tenure.hosts.nicegui",
 }
-"""The frameworks whose sessions `tenure.hosts.sessions` serves, and what knows each: its `present` says which session
-the present code serves. Nothing of them is imported before the program has imported the framework."""
+"""The frameworks whose sessions `tenure.hosts.sessions` serves, and what knows each: its `present`, if it has one, says
+which session the present code serves, and its `ADVICE` where there is one. Nothing of them is imported before the program has imported
+the framework."""
 
 
 class Recording(Protocol):
@@ -123,3 +128,14 @@ def announce() -> None:
     # has sessions without a framework, `tenure.asgi` say, imports it.
     for framework in ("tenure.hosts.sessions", *FRAMEWORKS):
         _native.register_host("tenure.hosts.sessions", framework=framework)
+
+
+def advice() -> str:
+    """What to do where there is no session, by what the program has imported."""
+    told = [importlib.import_module(module).ADVICE for framework, module in FRAMEWORKS.items() if framework in sys.modules]
+    if not told:
+        told = [
+            "On an ASGI server wrap the app, as in `app = tenure.asgi.Middleware(app)`: each request is a session then.",
+            "In Streamlit call it from the app's script.",
+        ]
+    return " ".join(told)

@@ -25,7 +25,9 @@ from tenure.hosts import sessions
 from tenure.hosts.known import Known
 from tenure.hosts.sessions import Session, Visit
 
-__all__ = ["install", "present"]
+__all__ = ["ADVICE", "install", "present"]
+
+ADVICE = "In Gradio call it in an event of an app that tells of its sessions: `tenure.gradio.install(demo)`."
 
 _Process = Callable[..., Awaitable[dict[str, Any]]]
 

@@ -21,7 +21,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any
 
 from tenure import _native
@@ -132,11 +132,11 @@ class Objects:
     kind
         How their names begin.
     watch
-        Has the framework call a function without arguments when the session of an object ends. Called once for each,
-        where something is first asked of it.
+        Has the framework end the session of an object, by `end` or `end_aside`, when that ends. Called once for each,
+        where its session is first asked for.
     """
 
-    def __init__(self, kind: str, watch: Callable[[Any, Callable[[], None]], object]) -> None:
+    def __init__(self, kind: str, watch: Callable[[Any, Session], object]) -> None:
         self._kind = kind
         self._watch = watch
         self._sessions: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
@@ -152,7 +152,7 @@ class Objects:
             if is_over:
                 session.is_over = True
             else:
-                self._watch(it, lambda: end_aside(made))
+                self._watch(it, made)
                 # What goes without a word has ended too.
                 weakref.finalize(it, end_aside, made).atexit = False
         return session
@@ -162,6 +162,10 @@ _finders: dict[str, Callable[[], Session | None]] = {}
 """What tells of the present session, by the frameworks that the program has imported."""
 
 
+def _nobody() -> None:
+    return None
+
+
 def present() -> Session | None:
     """The session that the present code serves; None where it serves none."""
     for framework, module in FRAMEWORKS.items():
@@ -169,12 +173,45 @@ def present() -> Session | None:
         if finder is None:
             if framework not in sys.modules:
                 continue
-            finder = _finders[framework] = importlib.import_module(module).present
+            found = importlib.import_module(module)
+            # One that only has its code serve visits has none.
+            finder = _finders[framework] = getattr(found, "present", _nobody)
         session = finder()
         if session is not None:
             return session
     visit = current.get()
     return None if visit is None else visit.session
+
+
+class _Build:
+    """One build, whose code serves the session that its caller does, in whichever task or thread it runs.
+
+    The framework that was asked for the session need not know of these.
+    """
+
+    __slots__ = ("_token", "_visit")
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._token: Token[Visit | None] | None = None
+        self.enter()
+
+    def enter(self) -> None:
+        self._token = current.set(self._visit)
+
+    def leave(self) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            with contextlib.suppress(ValueError):  # It was another context, which has ended with the build.
+                current.reset(token)
+
+    move = leave
+
+    def show(self) -> None:
+        pass
+
+    def end(self, ok: bool) -> None:
+        self.leave()
 
 
 class SessionsHost:
@@ -193,8 +230,11 @@ class SessionsHost:
         now = present()
         return now is None or now.has_ended or now.name != session
 
-    def begin(self, func: Callable[..., Any], text: str | None, show_time: bool, allow_widgets: bool) -> None:
-        return None
+    def begin(self, func: Callable[..., Any], text: str | None, show_time: bool, allow_widgets: bool) -> _Build | None:
+        visit, session = current.get(), present()
+        if session is None or (visit is not None and visit.session is session):
+            return None
+        return _Build(Visit(session))
 
     def wait(self, func: Callable[..., Any], text: str | None, show_time: bool) -> None:
         return None
