@@ -23,6 +23,8 @@ FRAMEWORKS = {
     "gradio": "tenure.hosts.gradio",
     "mcp": "tenure.hosts.mcp",
     "nicegui": "tenure.hosts.nicegui",
+    "panel": "tenure.hosts.panel",
+    "shiny": "tenure.hosts.shiny",
 }
 """The frameworks whose sessions `tenure.hosts.sessions` serves, and what knows each: its `present`, if it has one, says
 which session the present code serves, and its `ADVICE` where there is one. Nothing of them is imported before the program has imported

@@ -17,9 +17,14 @@ from tenure.hosts.sessions import Session
 
 __all__ = ["ADVICE", "present"]
 
+_TELLS = hasattr(Client, "on_delete")
+"""Whether this is a version whose clients say when they are deleted."""
+
 ADVICE = (
     "In NiceGUI call it in a page or in an event of one, and in a task of your own inside `with client:`; a thread is "
     "given what it needs."
+    if _TELLS
+    else "Only NiceGUI 3.0 and newer say when a page is gone: pip install 'nicegui>=3'."
 )
 
 
@@ -37,7 +42,7 @@ def present() -> Session | None:
     except RuntimeError:
         task = None
     # Where no task runs, all threads have one stack, so that it may be another's client that stands there.
-    stack = None if task is None else Slot.stacks.get(id(task))
+    stack = Slot.stacks.get(id(task)) if task is not None and _TELLS else None
     if not stack:
         return None
     try:

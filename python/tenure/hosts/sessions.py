@@ -141,6 +141,10 @@ class Objects:
         self._watch = watch
         self._sessions: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
 
+    def known(self, it: Any) -> Session | None:
+        """The session of an object that has been asked for before."""
+        return self._sessions.get(it)
+
     def of(self, it: Any, *, is_over: bool = False) -> Session:
         """The session of an object; `is_over`: that had ended before it was first asked for."""
         session = self._sessions.get(it)
