@@ -44,7 +44,9 @@ STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tes
 
 # Supported interpreters that few systems have yet: Debian's archive has them.
 FETCHED_PYTHONS := 3.14
-FRAMEWORKS_TESTS := python/tests/frameworks 'python/tests/test_docs.py::test_page_runs[docs/guide/asgi.md]'
+FRAMEWORKS_PAGES := asgi $(patsubst docs/guide/%.md,%,$(wildcard docs/guide/hosts/*.md))
+FRAMEWORKS_TESTS := python/tests/frameworks \
+	$(foreach page,$(FRAMEWORKS_PAGES),'python/tests/test_docs.py::test_page_runs[docs/guide/$(page).md]')
 CLUSTER_TESTS := python/tests/cluster 'python/tests/test_docs.py::test_page_runs[docs/guide/cluster.md]'
 # For the tests without a host, where nothing else but the Rust half runs: many of them wait for something.
 TWO_PROCESSES := -n 2 --dist worksteal
@@ -214,7 +216,7 @@ test-streamlit-one: test-streamlit-ready ## the Streamlit host with one version 
 
 test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
 
-test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## FastAPI, Starlette, Litestar, Quart, LangChain, MCP
+test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## FastAPI, Starlette, Litestar, Quart, LangChain, MCP, Gradio, NiceGUI, Panel, Shiny
 	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
 	$(FRAMEWORKS_ENV)/bin/python -m pytest -c python/pyproject.toml -p no:asyncio $(FRAMEWORKS_TESTS) $(SPREAD) $(ARGS)
 

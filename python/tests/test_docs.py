@@ -22,6 +22,8 @@ FRAMEWORKS = {
     "gradio": "make test-frameworks",
     "mcp": "make test-frameworks",
     "nicegui": "make test-frameworks",
+    "panel": "make test-frameworks",
+    "shiny": "make test-frameworks",
     "trio": "make test-python",
     "prometheus_client": "make test-python",
     "ray": "make test-cluster",

@@ -2,6 +2,9 @@
 
 Panel knows the document of the present code, in its callbacks, its tasks and the threads of its pool. Bokeh destroys a
 session some time after its last connection has gone, and tells the document then.
+
+Why `state._curdoc`, and not `state.curdoc`? Where Panel's own context knows no document, that asks Bokeh, which has one
+for the whole process: the one that is served at the moment, on whatever thread. It may be anybody's.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ _documents = sessions.Objects("panel", _watch)
 
 def present() -> Session | None:
     """The session of the document that the present code belongs to."""
-    document = panel.state.curdoc
+    document = panel.state._curdoc.get()
     if document is None:
         return None
     context = document.session_context

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from socket import create_connection, socket
 from typing import Any
 
+import httpx
 import pytest
+import socketio
 from mcp import Client, StdioServerParameters
+from servers import free_port, until_listening
 
 from world import LOST
 
@@ -23,26 +27,13 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def free_port() -> int:
-    with socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return int(it.getsockname()[1])
-
-
 @contextmanager
-def running(script: str, port: int, **env: str) -> Iterator[None]:
+def running(script: str | list[str], port: int, **env: str) -> Iterator[None]:
     """An example as a process of its own, until the end of a block."""
-    process = subprocess.Popen([sys.executable, EXAMPLES / script], env={**os.environ, **env}, stdout=subprocess.DEVNULL)
+    args = [str(EXAMPLES / script)] if isinstance(script, str) else script
+    process = subprocess.Popen([sys.executable, *args], env={**os.environ, **env}, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + LOST
-        while True:
-            try:
-                create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert process.poll() is None, f"{script} has ended with {process.returncode}"
-                assert time.monotonic() < deadline, f"{script} does not listen"
-                time.sleep(0.02)
+        until_listening(port, lambda: process.poll() is None)
         yield
     finally:
         process.terminate()
@@ -94,3 +85,87 @@ def test_s2_the_mcp_example_keeps_a_workbook_for_each_client() -> None:
             assert await ask(client, "notes") == {"result": []}
 
     asyncio.run(main())
+
+
+def test_s2_the_nicegui_example_keeps_a_notebook_for_each_page(tmp_path: Path) -> None:
+    async def opened(url: str) -> socketio.AsyncClient:
+        """A page as a browser has it: what the server sends, and the socket that this opens."""
+        async with httpx.AsyncClient(base_url=url) as http:
+            page = (await http.get("/")).text
+        found = re.search(r"'client_id': '([0-9a-f-]+)'", page)
+        assert found is not None
+        socket = socketio.AsyncClient()
+        asked = f"?client_id={found[1]}"
+        await socket.connect(url + asked, socketio_path="/_nicegui_ws/socket.io", transports=["websocket"])
+        hello = {"client_id": found[1], "tab_id": found[1], "document_id": found[1]}
+        assert await socket.call("handshake", hello) is True
+        return socket
+
+    async def main(url: str) -> None:
+        hers, his = await opened(url), await opened(url)
+        assert len(list(tmp_path.glob("notebook-*"))) == 2
+        await hers.disconnect()
+        await until_notebooks(tmp_path, 1)
+        await his.disconnect()
+        await until_notebooks(tmp_path, 0)
+
+    port = free_port()
+    with running("nicegui/app.py", port, PORT=str(port), RECONNECT_TIMEOUT="0.1", TMPDIR=str(tmp_path)):
+        asyncio.run(main(f"http://127.0.0.1:{port}"))
+
+
+async def until_notebooks(folder: Path, count: int) -> None:
+    deadline = time.monotonic() + LOST
+    while len(list(folder.glob("notebook-*"))) != count:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+def test_s2_the_panel_example_keeps_a_notebook_for_each_page() -> None:
+    from bokeh.client import pull_session
+    from bokeh.models import TextInput
+    from panel.models import HTML
+
+    def write(session: Any, text: str) -> str:
+        """Writes a note, and gives what the page shows then."""
+        session.document.select_one({"type": TextInput}).value = text
+        shown = [*session.document.select({"type": HTML})]
+        deadline = time.monotonic() + LOST
+        while not any(it.text.startswith(text) for it in shown):
+            assert time.monotonic() < deadline, [it.text for it in shown]
+            session.force_roundtrip()
+        return next(str(it.text) for it in shown if it.text.startswith(text))
+
+    port = free_port()
+    command = ["-m", "panel", "serve", str(EXAMPLES / "panel" / "app.py"), "--port", str(port)]
+    with running(command, port):
+        url = f"http://127.0.0.1:{port}/app"
+        hers, his = pull_session(url=url), pull_session(url=url)
+        assert write(hers, "the sea").startswith("the sea (")
+        assert write(his, "mine").startswith("mine (")
+        assert write(hers, "of poppies").startswith("of poppies; the sea (")
+        hers.close()
+        his.close()
+
+
+def test_s2_the_shiny_example_keeps_a_notebook_for_each_page() -> None:
+    from websockets.sync.client import connect
+
+    def say(page: Any, method: str, **inputs: Any) -> None:
+        page.send(json.dumps({"method": method, "data": inputs}))
+
+    def hears(page: Any, text: str) -> None:
+        while text not in page.recv(LOST):
+            pass
+
+    port = free_port()
+    with running(["-m", "shiny", "run", str(EXAMPLES / "shiny" / "app.py"), "--port", str(port)], port):
+        url = f"ws://127.0.0.1:{port}/websocket/"
+        with connect(url) as hers, connect(url) as his:
+            for page in (hers, his):
+                say(page, "init", text="", **{"write:shiny.action": 0, ".clientdata_output_shown_hidden": False})
+            for count, (page, text, shown) in enumerate(
+                [(hers, "the sea", '"the sea (rarest'), (his, "mine", '"mine (rarest'), (hers, "sky", '"sky; the sea (')]
+            ):
+                say(page, "update", text=text, **{"write:shiny.action": count + 1})
+                hears(page, shown)

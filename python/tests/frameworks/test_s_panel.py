@@ -7,12 +7,14 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from socket import socket
 from typing import Any
 
 import panel as pn
 import pytest
 from bokeh.client import pull_session
+from bokeh.models import TextInput
+from panel.io.state import set_curdoc
+from servers import free_port, until_listening
 
 import tenure
 from world import LOST, Ledger
@@ -38,9 +40,7 @@ def basket() -> Iterator[list[str]]:
 @contextmanager
 def served(page: Any) -> Iterator[str]:
     """A server on a thread, whose sessions end as soon as they are left."""
-    with socket() as it:
-        it.bind(("127.0.0.1", 0))
-        port = it.getsockname()[1]
+    port = free_port()
     server = pn.serve(
         page,
         port=port,
@@ -51,6 +51,7 @@ def served(page: Any) -> Iterator[str]:
         check_unused_sessions_milliseconds=20,
     )
     try:
+        until_listening(port)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.stop()
@@ -59,23 +60,29 @@ def served(page: Any) -> Iterator[str]:
 
 def write(session: Any, text: str) -> None:
     """Does what a user does who writes into the page's one field."""
-    (field,) = session.document.roots
+    field = session.document.select_one({"type": TextInput})
     field.value = text
     session.force_roundtrip()
 
 
 def test_s2_a_page_is_a_session_and_its_resources_are_released_when_it_is_destroyed() -> None:
+    handled = threading.Semaphore(0)
+
+    def put(event: Any) -> None:
+        basket().append(event.new)
+        handled.release()
+
     def page() -> Any:
         basket().append("opened")
         field = pn.widgets.TextInput()
-        field.param.watch(lambda event: basket().append(event.new), "value")
+        field.param.watch(put, "value")
         return field
 
     with served(page) as url:
         hers, his = pull_session(url=url), pull_session(url=url)
-        write(hers, "a")
-        write(his, "b")
-        write(hers, "c")
+        for whose, text in ((hers, "a"), (his, "b"), (hers, "c")):
+            write(whose, text)
+            assert handled.acquire(timeout=LOST)
         assert ledger.names() == []
         assert basket.info().entries == 2
         hers.close()
@@ -126,7 +133,7 @@ def test_s2_what_outlives_a_page_builds_for_nobody() -> None:
         def later() -> None:
             assert goes_on.wait(LOST)
             try:
-                with pn.io.document.set_curdoc(document):
+                with set_curdoc(document):
                     basket()
             finally:
                 done.set()
