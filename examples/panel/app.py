@@ -3,14 +3,16 @@
     pip install tenure -r requirements.txt
     panel serve app.py
 
-Open it twice: the two pages have two notebooks, and each is closed when Bokeh destroys the session of its page.
+Open it twice: the two pages have two notebooks, and the folder of each goes half a minute after its page is closed.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import panel as pn
@@ -26,11 +28,12 @@ def model() -> Counter[str]:
 
 @cache_resource(scope="session")
 def notebook() -> Iterator[sqlite3.Connection]:
-    """What one page alone has. It is closed when the page is gone."""
-    notes = sqlite3.connect(":memory:", check_same_thread=False)
-    notes.execute("create table notes (text text)")
-    yield notes
-    notes.close()
+    """What one page alone has. It is closed when Bokeh destroys the page's session."""
+    with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
+        notes = sqlite3.connect(Path(folder) / "notes.db", check_same_thread=False)
+        notes.execute("create table notes (text text)")
+        yield notes
+        notes.close()
 
 
 def write(event: Any) -> None:
@@ -41,6 +44,7 @@ def write(event: Any) -> None:
     shown.object = "; ".join(row[0] for row in rows) + f" (rarest word: {rarest})"
 
 
+notebook()
 text = pn.widgets.TextInput(name="Note")
 shown = pn.pane.Str("")
 text.param.watch(write, "value")
