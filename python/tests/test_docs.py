@@ -19,6 +19,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("**/*.md"))]
 FRAMEWORKS = {
     "streamlit": "make test-streamlit-one",
     "fastapi": "make test-frameworks",
+    "chainlit": "make test-chainlit",
     "gradio": "make test-frameworks",
     "mcp": "make test-frameworks",
     "nicegui": "make test-frameworks",

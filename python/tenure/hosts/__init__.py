@@ -20,6 +20,7 @@ from tenure import _native
 __all__ = ["FRAMEWORKS", "Build", "Host", "Recording", "advice", "announce"]
 
 FRAMEWORKS = {
+    "chainlit": "tenure.hosts.chainlit",
     "gradio": "tenure.hosts.gradio",
     "mcp": "tenure.hosts.mcp",
     "nicegui": "tenure.hosts.nicegui",
