@@ -13,9 +13,11 @@ from typing import TypeVar
 import mcp.server.lowlevel
 
 if not hasattr(mcp.server.lowlevel.Server("tenure"), "middleware"):
-    raise ImportError(f"Tenure needs mcp 2.0 or newer, and {version('mcp')} is installed: pip install 'mcp>=2'", name="mcp")
+    raise ImportError(
+        f"Tenure needs mcp 2.0 or newer, and {version('mcp')} is installed: pip install 'mcp>=2'", name="mcp"
+    )
 
-from tenure.hosts import mcp as _host  # noqa: E402
+from tenure.hosts import mcp as _host
 
 __all__ = ["install"]
 

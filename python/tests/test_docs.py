@@ -64,8 +64,8 @@ def test_page_runs(page: Path, tmp_path: Path):
     # Not by the page's own name: a script called streamlit.py would be what `import streamlit` finds.
     script = tmp_path / f"page_{page.stem}.py"
     script.write_text(program, encoding="utf-8")
-    # What a page reads from the environment, a reader has set. Ray would take other tests' cluster for the reader's, and
-    # Gradio would tell its makers of each app.
+    # What a page reads from the environment, a reader has set. Ray would take other tests' cluster for the reader's,
+    # and Gradio would tell its makers of each app.
     env = {
         **os.environ,
         "CACHE_TOKEN": "a token of the reader's own",

@@ -27,9 +27,11 @@ FRAMEWORKS = {
     "panel": "tenure.hosts.panel",
     "shiny": "tenure.hosts.shiny",
 }
-"""The frameworks whose sessions `tenure.hosts.sessions` serves, and what knows each: its `present`, if it has one, says
-which session the present code serves, and its `ADVICE` where there is one. Nothing of them is imported before the program has imported
-the framework."""
+"""The frameworks whose sessions `tenure.hosts.sessions` serves, and what knows each.
+
+Such a module's `present`, if it has one, says which session the present code serves, and its `ADVICE` what to do where
+there is none. Nothing of them is imported before the program has imported the framework.
+"""
 
 
 class Recording(Protocol):
@@ -135,10 +137,10 @@ def announce() -> None:
 
 def advice() -> str:
     """What to do where there is no session, by what the program has imported."""
-    told = [importlib.import_module(module).ADVICE for framework, module in FRAMEWORKS.items() if framework in sys.modules]
-    if not told:
-        told = [
-            "On an ASGI server wrap the app, as in `app = tenure.asgi.Middleware(app)`: each request is a session then.",
-            "In Streamlit call it from the app's script.",
-        ]
-    return " ".join(told)
+    found = [module for framework, module in FRAMEWORKS.items() if framework in sys.modules]
+    if found:
+        return " ".join(importlib.import_module(module).ADVICE for module in found)
+    return (
+        "On an ASGI server wrap the app, as in `app = tenure.asgi.Middleware(app)`: each request is a session then. "
+        "In Streamlit call it from the app's script."
+    )

@@ -6,7 +6,7 @@
 3. The hash is the client's own word. It counts together with the user whom Gradio has logged in, so that nobody gets
    at, or ends, what is another user's.
 4. A client that never says that it goes (a script that posts events) is forgotten when it has been idle.
-5. Where nobody can come back, the event is a session by itself: a call without a hash, which the queue gives its own id.
+5. Where nobody can come back, the event is a session by itself: a call without a hash, which the queue gives its id.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class Tab:
 
     async def close(self, *, for_good: bool) -> None:
         if for_good:  # As "New chat" does.
-            await self._socket.emit("clear_session")
+            await self._socket.call("clear_session")
         await self._socket.disconnect()
 
 

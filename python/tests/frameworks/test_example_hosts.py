@@ -152,7 +152,11 @@ def test_s2_the_shiny_example_keeps_a_notebook_for_each_page() -> None:
             for page in (hers, his):
                 say(page, "init", text="", **{"write:shiny.action": 0, ".clientdata_output_shown_hidden": False})
             for count, (page, text, shown) in enumerate(
-                [(hers, "the sea", '"the sea (rarest'), (his, "mine", '"mine (rarest'), (hers, "sky", '"sky; the sea (')]
+                [
+                    (hers, "the sea", '"the sea (rarest'),
+                    (his, "mine", '"mine (rarest'),
+                    (hers, "sky", '"sky; the sea ('),
+                ]
             ):
                 say(page, "update", text=text, **{"write:shiny.action": count + 1})
                 hears(page, shown)

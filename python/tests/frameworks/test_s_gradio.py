@@ -15,10 +15,10 @@ import pytest
 from fastapi import FastAPI
 from gradio_client import Client
 from pages import API, Failed, Page, app, launched, wait
+from servers import listening
 
 import tenure.asgi
 import tenure.gradio
-from servers import listening
 from world import Ledger
 
 pytestmark = [
