@@ -5,8 +5,9 @@
    pages do not tell when they are closed: so `install` adds one.
 3. The hash is the client's own word. It counts together with the user whom Gradio has logged in, so that nobody gets
    at, or ends, what is another user's.
-4. A client that never says that it goes (a script that posts events) is forgotten when it has been idle.
-5. Where nobody can come back, the event is a session by itself: a call without a hash, which the queue gives its id.
+4. A generator goes on for the session that it began for, whoever has its hash by then.
+5. A client that never says that it goes (a script that posts events) is forgotten when it has been idle.
+6. Where nobody can come back, the event is a session by itself: a call without a hash, which the queue gives its id.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ def _is_unload(fn: Any) -> bool:
 
 def _visiting(demo: Blocks, original: _Process, known: Known) -> _Process:
     bind = inspect.signature(original).bind
+    streams: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
+    """The sessions that generators have begun for."""
 
     @functools.wraps(original)
     async def process_api(*args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -88,13 +91,19 @@ def _visiting(demo: Blocks, original: _Process, known: Known) -> _Process:
         if hash_ is None:
             return await alone(*args, **kwargs)
         key = (hash_, request.username)
+        # The queue calls once more for each further value of a generator.
+        begun = streams.get(given["iterator"]) if given.get("iterator") is not None else None
+        if begun is not None and begun.is_over:
+            with sessions.serving(Visit(begun)):
+                return await original(*args, **kwargs)
         session = known.begin(key)
         assert session is not None, "a key is good for any number of sessions"
         is_over = False
         try:
             with sessions.serving(Visit(session)):
-                # The queue calls once more for each further value of a generator.
                 done = await original(*args, **kwargs)
+            if done.get("iterator") is not None:
+                streams[done["iterator"]] = session
             is_over = _is_last_unload(fn) or (hash_ == event and not done.get("is_generating"))
         except BaseException:
             # Gradio runs no further unload event after one that has failed.

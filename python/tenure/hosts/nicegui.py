@@ -29,7 +29,7 @@ ADVICE = (
 
 
 def _watch(client: Client, session: Session) -> None:
-    client.on_delete(functools.partial(sessions.end_aside, session))
+    client.on_delete(functools.partial(sessions.end_soon, session))
 
 
 _clients = sessions.Objects("nicegui", _watch)

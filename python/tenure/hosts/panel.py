@@ -23,7 +23,7 @@ ADVICE = "In Panel call it in an app that is served, or in a callback of one; a 
 
 def _watch(document: Any, session: Session) -> None:
     def destroyed(session_context: Any) -> None:
-        sessions.end_aside(session)
+        sessions.end_soon(session)
 
     document.on_session_destroyed(destroyed)
 

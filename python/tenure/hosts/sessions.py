@@ -27,7 +27,19 @@ from typing import Any
 from tenure import _native
 from tenure.hosts import FRAMEWORKS
 
-__all__ = ["Objects", "Session", "SessionsHost", "Visit", "current", "end", "end_aside", "find", "present", "serving"]
+__all__ = [
+    "Objects",
+    "Session",
+    "SessionsHost",
+    "Visit",
+    "current",
+    "end",
+    "end_aside",
+    "end_soon",
+    "find",
+    "present",
+    "serving",
+]
 
 _numbers = itertools.count(1)
 
@@ -86,6 +98,10 @@ def serving(visit: Visit | None) -> Iterator[None]:
         current.reset(token)
 
 
+def _nobody() -> None:
+    """Nobody waits; no session is served."""
+
+
 async def end(session: Session) -> None:
     """Ends a session. Its releases are the program's own code, and run beside the loop, which goes on meanwhile.
 
@@ -120,8 +136,16 @@ def end_aside(session: Session) -> None:
     if session.is_over:
         return
     session.is_over = True
-    if session.is_used:
-        _native.end_session_aside(session.name)
+    if session.is_used and not _native.end_session_beside(session.name, _nobody):
+        _native.end_session_after(session.name, 0.0)
+
+
+def end_soon(session: Session) -> None:
+    """Ends a session after what its framework does at present: the program's own code may be next, and use it."""
+    try:
+        asyncio.get_running_loop().call_soon(end_aside, session)
+    except RuntimeError:
+        end_aside(session)
 
 
 class Objects:
@@ -132,7 +156,7 @@ class Objects:
     kind
         How their names begin.
     watch
-        Has the framework end the session of an object, by `end` or `end_aside`, when that ends. Called once for each,
+        Has the framework end the session of an object, by `end` or `end_soon`, when that ends. Called once for each,
         where its session is first asked for.
     """
 
@@ -164,10 +188,6 @@ class Objects:
 
 _finders: dict[str, Callable[[], Session | None]] = {}
 """What tells of the present session, by the frameworks that the program has imported."""
-
-
-def _nobody() -> None:
-    return None
 
 
 def present() -> Session | None:

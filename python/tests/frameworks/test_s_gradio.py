@@ -199,6 +199,63 @@ def test_s2_an_event_under_way_at_the_end_keeps_what_it_holds_and_leaves_nothing
         assert basket.info().entries == 0
 
 
+def test_s2_a_generator_that_is_under_way_at_the_end_leaves_nothing() -> None:
+    is_in, goes_on = threading.Event(), threading.Event()
+
+    def slowly(text: str) -> Iterator[list[str]]:
+        yield list(basket())
+        is_in.set()
+        wait(goes_on)
+        yield list(basket())
+        yield list(basket())
+
+    demo = put_installed(slowly=slowly)
+    with launched(demo) as url:
+        with Page(demo, url, "page").open() as page:
+            page.post("slowly", "")
+            wait(is_in)
+        ledger.await_releases(1)
+        goes_on.set()
+        ledger.await_releases(2)
+        assert basket.info().entries == 0
+
+
+def test_s2_what_outlives_a_session_that_has_idled_builds_for_nobody() -> None:
+    goes_on, built = threading.Event(), threading.Event()
+
+    def begin(text: str) -> list[str]:
+        context = contextvars.copy_context()
+
+        def later() -> None:
+            wait(goes_on)
+            context.run(basket)
+            built.set()
+
+        threading.Thread(target=later).start()
+        return list(basket())
+
+    demo = tenure.gradio.install(app(begin=begin), idle="50ms")
+    with launched(demo) as url:
+        assert Page(demo, url, "script").ask("begin", "") == []
+        ledger.await_releases(1)
+        goes_on.set()
+        wait(built)
+        ledger.await_releases(2)
+        assert basket.info().entries == 0
+
+
+def test_s2_a_grace_for_sessions_that_come_back_holds_up_none_that_cannot() -> None:
+    demo = put_installed()
+    tenure.configure(session_grace="1h")
+    try:
+        with launched(demo) as url:
+            with Page(demo, url, "page").open() as page:
+                page.ask("put", "a")
+            ledger.await_releases(1)
+    finally:
+        tenure.configure()
+
+
 def test_s2_a_call_that_nobody_can_come_back_to_is_a_session_by_itself() -> None:
     demo = put_installed(letters=letters)
     with launched(demo) as url:

@@ -87,17 +87,31 @@ def test_s2_a_client_is_a_session_and_its_resources_are_released_when_it_is_dele
     simulated(page, test)
 
 
-def test_s2_what_the_app_does_when_a_client_is_deleted_finds_no_session_that_stays() -> None:
+def test_s2_a_grace_for_sessions_that_come_back_holds_up_none_that_cannot() -> None:
+    async def test(user: Callable[[], User]) -> None:
+        client = await user().open("/")
+        client.delete()
+        await until(1)
+
+    tenure.configure(session_grace="1h")
+    try:
+        simulated(lambda: basket().append("opened"), test)
+    finally:
+        tenure.configure()
+
+
+def test_s2_what_the_app_does_when_a_client_is_deleted_still_finds_the_session() -> None:
     def page() -> None:
         client = ui.context.client
-        things = basket()
-        client.on_delete(lambda: things.append(str(len(basket()))))
+        basket()
+        client.on_delete(lambda: basket().append("goodbye"))
 
     async def test(user: Callable[[], User]) -> None:
         client = await user().open("/")
         client.delete()
-        await until(2)
-        assert basket.info().entries == 0
+        await until(1)
+        assert ledger.names() == [["goodbye"]]
+        assert len(ledger.built) == 1
 
     simulated(page, test)
 

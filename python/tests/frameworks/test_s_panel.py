@@ -93,21 +93,20 @@ def test_s2_a_page_is_a_session_and_its_resources_are_released_when_it_is_destro
 
 
 def test_s2_async_callbacks_and_threads_of_the_pool_serve_their_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Any] = []
-    are_done = threading.Barrier(2, timeout=LOST)
+    seen: dict[str, Any] = {}
+    are_done = threading.Barrier(3, timeout=LOST)
 
     def page() -> Any:
-        own = basket()
+        own, server_thread = basket(), threading.current_thread()
 
         async def later(event: Any) -> None:
-            seen.append((basket() is own, threading.current_thread() is server_thread))
+            seen["async"] = basket() is own
             await asyncio.to_thread(are_done.wait)
 
         def now(event: Any) -> None:
-            seen.append((basket() is own, threading.current_thread() is server_thread))
+            seen["on a thread"] = basket() is own and threading.current_thread() is not server_thread
             are_done.wait()
 
-        server_thread = threading.current_thread()
         field = pn.widgets.TextInput()
         field.param.watch(later, "value")
         field.param.watch(now, "value")
@@ -117,9 +116,10 @@ def test_s2_async_callbacks_and_threads_of_the_pool_serve_their_page(monkeypatch
     with served(page) as url:
         session = pull_session(url=url)
         write(session, "a")
+        are_done.wait()
         session.close()
         ledger.await_releases(1)
-    assert [it for it, _ in seen] == [True, True]
+    assert seen == {"async": True, "on a thread": True}
     assert len(ledger.built) == 1
 
 
