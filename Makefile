@@ -39,16 +39,19 @@ STREAMLIT_NEWEST := $(lastword $(STREAMLITS))
 STREAMLIT ?= $(STREAMLIT_NEWEST)
 STREAMLIT_ENV := .venv-test/streamlit-$(STREAMLIT)
 # The tests that need no host.
-CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host reference browser frameworks notebooks cluster)
+CORE_TESTS := python/tests $(addprefix --ignore=python/tests/,streamlit_host reference browser frameworks notebooks chainlit cluster)
 FRAMEWORKS_ENV := .venv-test/frameworks-py$(PYVER)
 NOTEBOOKS_ENV := .venv-test/notebooks-py$(PYVER)
 CLUSTER_ENV := .venv-test/cluster-py$(PYVER)
+CHAINLIT_ENV := .venv-test/chainlit-py$(PYVER)
 # Each in a process of its own: they put different things on the stage under the same names.
 STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tests/test_docs.py python/tests/test_reference.py
 
 # Supported interpreters that few systems have yet: Debian's archive has them.
 FETCHED_PYTHONS := 3.14
-FRAMEWORKS_TESTS := python/tests/frameworks 'python/tests/test_docs.py::test_page_runs[docs/guide/asgi.md]'
+FRAMEWORKS_PAGES := asgi $(addprefix hosts/,gradio mcp nicegui panel shiny)
+FRAMEWORKS_TESTS := python/tests/frameworks \
+	$(foreach page,$(FRAMEWORKS_PAGES),'python/tests/test_docs.py::test_page_runs[docs/guide/$(page).md]')
 NOTEBOOKS_TESTS := python/tests/notebooks
 # What the client of kernels leaves to the collector, loops and their sockets, is its own matter.
 LEFT_BY_CLIENTS := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
@@ -68,7 +71,7 @@ INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
 .PHONY: help docs docs-live docs-rust docs-build docs-look demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
 	test-versions test-rust model test-python test-python-ready \
-	test-streamlit-one test-streamlit-ready test-frameworks test-notebooks test-cluster test-browser screenshots \
+	test-streamlit-one test-streamlit-ready test-frameworks test-chainlit test-notebooks test-cluster test-browser screenshots \
 	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
 	matrix browser-long model-long stress-long restarts-long fuzz bench-page bench-python bench-rust package
 
@@ -158,6 +161,15 @@ $(CLUSTER_ENV)/.tenure: $(TEST_WHEEL)/.built | $(CLUSTER_ENV)/.made-$(PYVER)
 
 $(PACKAGE_ENV)/.requirements: scripts/package/requirements.txt | $(PACKAGE_ENV)/.made-$(PYVER)
 	$(PACKAGE_ENV)/bin/python $(PIP_INSTALL) -r scripts/package/requirements.txt
+	touch $@
+
+# By itself, since Chainlit takes no mcp 2.
+$(CHAINLIT_ENV)/.requirements: python/tests/requirements-chainlit.txt | $(CHAINLIT_ENV)/.made-$(PYVER)
+	$(CHAINLIT_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-chainlit.txt
+	touch $@
+
+$(CHAINLIT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(CHAINLIT_ENV)/.made-$(PYVER)
+	$(CHAINLIT_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
 $(LINT_ENV)/.requirements: python/tests/requirements-lint.txt | $(LINT_ENV)/.made-$(PYVER)
@@ -261,12 +273,16 @@ test-streamlit-one: test-streamlit-ready ## the Streamlit host with one version 
 
 test-streamlit-ready: $(STREAMLIT_ENV)/.requirements $(STREAMLIT_ENV)/.tenure
 
-test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## FastAPI, Starlette, Litestar, Quart, LangChain, MCP
+test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## FastAPI, Starlette, Litestar, Quart, LangChain, MCP, Gradio, NiceGUI, Panel, Shiny
 	@scripts/debian --optional '/usr/lib/postgresql/*/bin/initdb' postgresql
 	$(FRAMEWORKS_ENV)/bin/python -m pytest -c python/pyproject.toml -p no:asyncio $(FRAMEWORKS_TESTS) $(SPREAD) $(ARGS)
 
 test-notebooks: $(NOTEBOOKS_ENV)/.requirements $(NOTEBOOKS_ENV)/.tenure ## Jupyter kernels and marimo servers
 	$(NOTEBOOKS_ENV)/bin/python -m pytest -c python/pyproject.toml $(NOTEBOOKS_TESTS) $(LEFT_BY_CLIENTS) $(SPREAD) $(ARGS)
+
+test-chainlit: $(CHAINLIT_ENV)/.requirements $(CHAINLIT_ENV)/.tenure ## the sessions of Chainlit
+	$(CHAINLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/chainlit \
+		'python/tests/test_docs.py::test_page_runs[docs/guide/hosts/chainlit.md]' $(ARGS)
 
 test-cluster: $(CLUSTER_ENV)/.requirements $(CLUSTER_ENV)/.tenure ## scope="cluster" on Ray, with two nodes on this machine
 	$(CLUSTER_ENV)/bin/python -m pytest -c python/pyproject.toml $(CLUSTER_TESTS) $(ARGS)

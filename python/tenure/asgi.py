@@ -332,7 +332,7 @@ async def end_session() -> None:
         ...
     tenure.ScopeError: no session is served here, so there is none to end. Call end_session() in a request of an app ...
     """
-    from tenure.hosts.asgi import sessions
+    from tenure.hosts import sessions
 
     visit = sessions.current.get()
     if visit is None:

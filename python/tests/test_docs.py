@@ -20,8 +20,14 @@ FRAMEWORKS = {
     "streamlit": "make test-streamlit-one",
     "fastapi": "make test-frameworks",
     "celery": "make test-python",
+    "chainlit": "make test-chainlit",
     "django": "make test-python",
     "flask": "make test-python",
+    "gradio": "make test-frameworks",
+    "mcp": "make test-frameworks",
+    "nicegui": "make test-frameworks",
+    "panel": "make test-frameworks",
+    "shiny": "make test-frameworks",
     "trio": "make test-python",
     "prometheus_client": "make test-python",
     "ray": "make test-cluster",
@@ -64,8 +70,14 @@ def test_page_runs(page: Path, tmp_path: Path):
     # Not by the page's own name: a script called streamlit.py would be what `import streamlit` finds.
     script = tmp_path / f"page_{page.stem}.py"
     script.write_text(program, encoding="utf-8")
-    # What a page reads from the environment, a reader has set. Ray would take other tests' cluster for the reader's.
-    env = {**os.environ, "CACHE_TOKEN": "a token of the reader's own", "RAY_ADDRESS": "local"}
+    # What a page reads from the environment, a reader has set. Ray would take other tests' cluster for the reader's,
+    # and Gradio would tell its makers of each app.
+    env = {
+        **os.environ,
+        "CACHE_TOKEN": "a token of the reader's own",
+        "RAY_ADDRESS": "local",
+        "GRADIO_ANALYTICS_ENABLED": "False",
+    }
     done = subprocess.run(
         [sys.executable, script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
     )

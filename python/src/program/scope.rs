@@ -200,14 +200,22 @@ fn named_by(py: Python<'_>, module: &str) -> PyResult<Option<SessionId>> {
     Ok(name.map(SessionId::from))
 }
 
-/// The error for a session-scoped function where there is no session.
+/// The error for a session-scoped function where there is no session. Where there is one, the hosts know.
 pub(crate) fn no_session(py: Python<'_>, function: &str) -> PyErr {
-    let text = format!(
-        "{function} has scope=\"session\", but this code runs in no session. On an ASGI server wrap the \
-         app, as in `app = tenure.asgi.Middleware(app)`: each request is a session then. In Streamlit \
-         call it from the app's script. Or use scope=\"global\"."
-    );
-    errors::raise(py, Kind::Scope, text, None)
+    let advice: PyResult<String> = py
+        .import("tenure.hosts")
+        .and_then(|hosts| hosts.call_method0("advice"))
+        .and_then(|advice| advice.extract());
+    match advice {
+        Ok(advice) => {
+            let text = format!(
+                "{function} has scope=\"session\", but this code runs in no session. {advice} Or use \
+                 scope=\"global\"."
+            );
+            errors::raise(py, Kind::Scope, text, None)
+        }
+        Err(error) => error,
+    }
 }
 
 /// The name of the scope of a value; `whose` is for messages.

@@ -4,17 +4,35 @@ A host shows that a build is running, records what the build puts out, puts it o
 serves and when sessions end, and reads observed inputs. It decides nothing: what a spinner says, when it is due, which
 build shows one, what counts as a hit and what is released when are rules of the engine, and they stand there.
 
-Each host is a package in this one, and imports its framework only there. A process without a host works.
+Each host is a module or package in this one, and imports its framework only there. What the hosts of programs with
+sessions share stands in `sessions`, and is one host to the engine. A process without a host works.
 """
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from tenure import _native
 
-__all__ = ["Build", "Host", "Recording", "announce"]
+__all__ = ["FRAMEWORKS", "Build", "Host", "Recording", "advice", "announce"]
+
+FRAMEWORKS = {
+    "chainlit": "tenure.hosts.chainlit",
+    "gradio": "tenure.hosts.gradio",
+    "marimo._runtime.runtime": "tenure.hosts.marimo",
+    "mcp": "tenure.hosts.mcp",
+    "nicegui": "tenure.hosts.nicegui",
+    "panel": "tenure.hosts.panel",
+    "shiny": "tenure.hosts.shiny",
+}
+"""The frameworks whose sessions `tenure.hosts.sessions` serves, and what knows each.
+
+Such a module's `present`, if it has one, says which session the present code serves, and its `ADVICE` what to do where
+there is none. Nothing of them is imported before the program has imported the framework.
+"""
 
 
 class Recording(Protocol):
@@ -107,10 +125,23 @@ class Host(Protocol):
 def announce() -> None:
     """Tells the engine which hosts there are: all by name, since nothing of them is imported before it is needed.
 
-    A host is a package here whose `find` gives the adapter, and whose `errors` has the exceptions that are the
+    A host is a module here whose `find` gives the adapter, and whose `errors` has the exceptions that are the
     framework's too. It is asked once the program has imported what `framework` names, and its exceptions are raised
     once the program has imported what `errors` names.
     """
     _native.register_host("tenure.hosts.streamlit", framework="streamlit.runtime", errors="streamlit.errors")
-    _native.register_host("tenure.hosts.marimo", framework="marimo._runtime.runtime")
-    _native.register_host("tenure.hosts.asgi", framework="tenure.hosts.asgi.sessions")
+    # One host for all of these, so that several in one process go together: who is served is asked at each call. What
+    # has sessions without a framework, `tenure.asgi` say, imports it.
+    for framework in ("tenure.hosts.sessions", *FRAMEWORKS):
+        _native.register_host("tenure.hosts.sessions", framework=framework)
+
+
+def advice() -> str:
+    """What to do where there is no session, by what the program has imported."""
+    found = [module for framework, module in FRAMEWORKS.items() if framework in sys.modules]
+    if found:
+        return " ".join(importlib.import_module(module).ADVICE for module in found)
+    return (
+        "On an ASGI server wrap the app, as in `app = tenure.asgi.Middleware(app)`: each request is a session then. "
+        "In Streamlit call it from the app's script."
+    )
