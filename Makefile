@@ -51,7 +51,8 @@ STREAMLIT_TESTS := python/tests/streamlit_host python/tests/reference python/tes
 FETCHED_PYTHONS := 3.14
 FRAMEWORKS_PAGES := asgi $(addprefix hosts/,gradio mcp nicegui panel shiny)
 FRAMEWORKS_TESTS := python/tests/frameworks \
-	$(foreach page,$(FRAMEWORKS_PAGES),'python/tests/test_docs.py::test_page_runs[docs/guide/$(page).md]')
+	$(foreach page,$(FRAMEWORKS_PAGES),'python/tests/test_docs.py::test_page_runs[docs/guide/$(page).md]') \
+	$(foreach name,gradio mcp,'python/tests/test_reference.py::test_every_public_name_has_a_docstring_with_an_example_that_runs[tenure.$(name).install]')
 NOTEBOOKS_TESTS := python/tests/notebooks
 # What the client of kernels leaves to the collector, loops and their sockets, is its own matter.
 LEFT_BY_CLIENTS := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning

@@ -39,7 +39,19 @@ _LIBRARY = sysconfig.get_path("stdlib") + os.sep
 
 @dataclass(frozen=True)
 class Held:
-    """A resource of a cached function, and who holds it. Its text is a line for each of these."""
+    """A resource of a cached function, and who holds it, as `holders` finds it. Its text has a line for each of these.
+
+    Examples
+    --------
+    >>> import tenure
+    >>> @tenure.cache_resource
+    ... def held_pool():
+    ...     return []
+    >>> pool = held_pool()
+    >>> [held] = tenure.holders(held_pool)
+    >>> held.state, held.uses
+    ('kept', 1)
+    """
 
     resource: str
     """The class of the resource."""
@@ -231,6 +243,11 @@ def _of_cell(holder: types.CellType, _: object) -> str:
     return f"a variable of the closure of {functions[0].__qualname__}" if functions else "a variable of a closure"
 
 
+def _of_function(holder: types.FunctionType, thing: object) -> str:
+    part = "the globals" if holder.__globals__ is thing else "a default"
+    return f"{part} of function {holder.__qualname__}"
+
+
 def _of_instance(holder: Any, thing: object) -> str:
     """An object of a class of the program's, or that class: by its attribute, where it is one."""
     is_class = _is_class(holder)
@@ -297,7 +314,7 @@ _WORDS: dict[type, Callable[[Any, object], str]] = {
     frozenset: lambda it, _: f"an item of a {_class(it)}",
     deque: lambda it, _: f"an item of a {_class(it)}",
     types.CellType: _of_cell,
-    types.FunctionType: lambda it, _: f"a default of function {it.__qualname__}",
+    types.FunctionType: _of_function,
     types.MethodType: lambda it, _: f"a method of it, {it.__func__.__qualname__}",
     types.BuiltinMethodType: lambda it, _: f"a method of it, {it.__name__}",
     types.FrameType: lambda it, _: f"a local variable of {_at(it)}",

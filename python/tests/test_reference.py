@@ -27,6 +27,8 @@ NEEDS = {
     "tenure.mcp": "mcp",
     "tenure.metrics.Collector": "prometheus_client",
     "tenure.metrics.instrument": "opentelemetry",
+    "tenure.gradio": "gradio",
+    "tenure.mcp": "mcp",
     "tenure.metrics.register": "prometheus_client",
     "tenure.streamlit": "streamlit",
 }
