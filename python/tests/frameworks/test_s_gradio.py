@@ -32,10 +32,14 @@ ledger = Ledger()
 
 
 @pytest.fixture(autouse=True)
-def empty_ledger() -> Iterator[None]:
+def empty_ledger() -> None:
     ledger.__init__()  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def left_open() -> Iterator[None]:
+    """Collects the loops that Gradio's servers have left open while the warnings above are not heard."""
     yield
-    # Gradio leaves its servers' loops open, and says so where the warnings above are not heard.
     gc.collect()
 
 
