@@ -44,8 +44,8 @@ def install(demo: _Demo, *, idle: float | timedelta | str = "1h") -> _Demo:
     >>> import gradio as gr
     >>> import tenure.gradio
     >>> with gr.Blocks() as demo:
-    ...     ask = gr.Button("Ask")
-    >>> demo = tenure.gradio.install(demo)
+    ...     button = gr.Button("Ask")
+    >>> demo = tenure.gradio.install(demo, idle="30m")
     """
     if not isinstance(demo, Blocks):
         raise TypeError(f"demo must be a gr.Blocks, not {demo!r}. Example: tenure.gradio.install(demo)")

@@ -77,3 +77,77 @@ def test_importing_tenure_imports_no_framework() -> None:
     code = "import sys, tenure; print([name for name in sys.modules if name.partition('.')[0] == 'streamlit'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "[]\n", done.stderr
+
+
+NO_SESSION = """
+import sys, types
+import tenure
+
+@tenure.cache_resource(scope="session")
+def own():
+    return []
+
+def refused():
+    try:
+        own()
+    except tenure.ScopeError as error:
+        return str(error)
+
+print(refused())
+sys.modules["framework"] = types.ModuleType("framework")
+ours = sys.modules["ours"] = types.ModuleType("ours")
+ours.ADVICE = "In the framework call it in a page."
+tenure.hosts.FRAMEWORKS["framework"] = "ours"
+print(refused())
+"""
+
+
+def test_s3_where_there_is_no_session_the_error_says_what_to_write_in_the_programs_own_framework() -> None:
+    done = subprocess.run([sys.executable, "-c", NO_SESSION], capture_output=True, text=True, timeout=60)
+    without, within = done.stdout.splitlines()
+    assert "tenure.asgi.Middleware(app)" in without
+    assert "In Streamlit" in without
+    assert "runs in no session. In the framework call it in a page. Or use" in within
+
+
+SEVERAL = """
+import sys, types
+from tenure import _native, hosts
+import tenure
+from tenure.hosts import sessions
+
+@tenure.cache_resource(scope="session")
+def own():
+    return []
+
+around, within = sessions.Session("around"), sessions.Session("within")
+with sessions.serving(sessions.Visit(around)):
+    first = own()
+    framework = sys.modules["framework"] = types.ModuleType("framework")
+    ours = sys.modules["ours"] = types.ModuleType("ours")
+    ours.ADVICE = ""
+    ours.present = lambda: None
+    hosts.FRAMEWORKS["framework"] = "ours"
+    assert own() is first, "the framework serves nobody here"
+    sessions._finders.clear()
+    ours.present = lambda: within
+    second = own()
+    assert second is not first, "what the framework says comes first"
+    with sessions.serving(sessions.Visit(sessions.Session("innermost"))):
+        assert own() is second
+    sessions._finders.clear()
+    ours.present = lambda: None
+    with sessions.serving(sessions.Visit(sessions.Session("innermost"))):
+        assert own() is not first, "the innermost visit counts"
+    with sessions.serving(None):
+        try:
+            own()
+        except tenure.ScopeError:
+            print("nobody")
+    assert own() is first
+"""
+
+
+def test_s1_of_several_frameworks_the_one_that_knows_whom_it_serves_comes_first_and_the_innermost_visit_next() -> None:
+    done = subprocess.run([sys.executable, "-c", SEVERAL], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "nobody\n", done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import doctest
 import gc
 import threading
 import time
@@ -32,10 +33,14 @@ ledger = Ledger()
 
 
 @pytest.fixture(autouse=True)
-def empty_ledger() -> Iterator[None]:
+def empty_ledger() -> None:
     ledger.__init__()  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def left_open() -> Iterator[None]:
+    """Collects the loops that Gradio's servers have left open while the warnings above are not heard."""
     yield
-    # Gradio leaves its servers' loops open, and says so where the warnings above are not heard.
     gc.collect()
 
 
@@ -361,3 +366,9 @@ def test_an_app_that_is_installed_twice_is_installed_once() -> None:
     assert tenure.gradio.install(tenure.gradio.install(demo)) is demo
     events = [fn for fn in demo.fns.values() if any(target[1] == "unload" for target in fn.targets)]
     assert len(events) == 1
+
+
+def test_the_examples_in_the_docstrings_run() -> None:
+    ran = doctest.testmod(tenure.gradio)
+    assert ran.attempted > 0
+    assert ran.failed == 0

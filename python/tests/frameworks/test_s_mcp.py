@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import doctest
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -246,3 +247,9 @@ def test_a_server_that_is_installed_twice_is_installed_once() -> None:
     before = len(server.middleware)
     assert tenure.mcp.install(tenure.mcp.install(server)) is server
     assert len(server.middleware) == before + 1
+
+
+def test_the_examples_in_the_docstrings_run() -> None:
+    ran = doctest.testmod(tenure.mcp)
+    assert ran.attempted > 0
+    assert ran.failed == 0
