@@ -27,8 +27,19 @@ __all__ = ["MarimoHost", "attach", "kernel"]
 
 _numbers = itertools.count(1)
 
-_names: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
-"""The sessions by their kernels, which have none once they have ended."""
+
+class _Session:
+    """A kernel, as those who serve it see it."""
+
+    __slots__ = ("is_over", "name")
+
+    def __init__(self) -> None:
+        self.name = f"marimo:{next(_numbers)}"
+        self.is_over = False
+
+
+_sessions: weakref.WeakKeyDictionary[Any, _Session] = weakref.WeakKeyDictionary()
+"""The sessions by their kernels. Threads may serve one that is over."""
 
 _lock = threading.Lock()
 """Taken alone."""
@@ -53,13 +64,13 @@ class MarimoHost:
         if here is None:
             return None
         with _lock:
-            if here not in _names:
-                _names[here] = f"marimo:{next(_numbers)}"
-            return _names[here]
+            if here not in _sessions:
+                _sessions[here] = _Session()
+            return _sessions[here].name
 
     def has_ended(self, session: str) -> bool:
         with _lock:
-            return session not in _names.values()
+            return all(it.is_over for it in _sessions.values() if it.name == session)
 
     def begin(self, func: Callable[..., Any], text: str | None, show_time: bool, allow_widgets: bool) -> None:
         return None
@@ -95,14 +106,18 @@ def _with_its_session(teardown: Callable[[Any], None]) -> Callable[[Any], None]:
     @functools.wraps(teardown)
     def ended(self: Any) -> None:
         with _lock:
-            name = _names.pop(self, None)
-        if name is None:
+            session = _sessions.get(self)
+            if session is not None:
+                session.is_over = True
+        if session is None:
             teardown(self)
             return
-        _native.end_session(name)
         names = vars(self._module)
         kept = dict(names)
-        teardown(self)
+        try:
+            _native.end_session(session.name)
+        finally:
+            teardown(self)
         # marimo has emptied the namespace. Callbacks that were defined there for all who have the notebook open go on
         # to read it, for as long as what they belong to is kept.
         names.update(kept)
