@@ -79,6 +79,16 @@ def use(common, mo, note, own, slider):
     f"{id(common())} {id(own())} {slider.value} {common().is_open}"
     return
 
+@app.cell
+def late(common, mo, note, os, own, time):
+    def go_on():
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+        note("late", own().is_open and common().is_open)
+
+    mo.Thread(target=go_on, daemon=True).start()
+    return
+
 if __name__ == "__main__":
     app.run()
 """
@@ -119,6 +129,10 @@ def test_s2_who_has_an_app_open_is_a_session_and_what_is_global_is_shared(tmp_pa
         with server.open("cleo") as cleo:
             assert ids(cleo)[0] == first[0]
         server.await_note("released own", 3)
+        # What still runs for those who have gone builds for nobody.
+        (tmp_path / "go").touch()
+        server.await_note("late True", 3)
+        server.await_note("released own", 6)
         server.stop()
         assert_all_released(server.notes())
         assert server.notes().count("built common") == 1

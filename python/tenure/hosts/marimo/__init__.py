@@ -58,10 +58,12 @@ def _with_its_session(teardown: Callable[[Any], None]) -> Callable[[Any], None]:
             teardown(self)
             return
         session.is_over = True
-        _native.end_session(session.name)
         names = vars(self._module)
         kept = dict(names)
-        teardown(self)
+        try:
+            _native.end_session(session.name)
+        finally:
+            teardown(self)
         # marimo has emptied the namespace. Callbacks that were defined there for all who have the notebook open go on
         # to read it, for as long as what they belong to is kept.
         names.update(kept)
