@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
@@ -64,3 +65,9 @@ def run_readme(folder: Path, config: Path, env: dict[str, str]) -> None:
     said = run("cargo", "--config", config, "run", "--quiet", cwd=newcomer, env=env)
     if said.splitlines() != ["db://here is closed"]:
         raise Failed(f"the README's program wrote {said!r}")
+
+
+if __name__ == "__main__":
+    # The crates alone, packed again where they are published: python scripts/package/crates.py OUT
+    Path(sys.argv[1]).mkdir(parents=True)
+    pack(Path(sys.argv[1]).resolve(), Path(sys.argv[1]).resolve() / "work")
