@@ -29,6 +29,7 @@ APP_ENV := .venv
 # maturin builds for any interpreter, so one is enough.
 TOOLS_ENV := .venv-tools/maturin
 PACKAGE_ENV := .venv-tools/package
+AUDIT_ENV := .venv-tools/audit
 LINT_ENV := .venv-tools/lint-py$(PYVER)
 DOCS_ENV := .venv-tools/docs-py$(PYVER)
 TEST_ENV := .venv-test/py$(PYVER)
@@ -71,10 +72,10 @@ RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
 .PHONY: help docs docs-live docs-rust docs-build docs-look demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
-	test-versions test-rust model test-python test-python-ready \
+	test-versions test-rust test-rust-hosts model test-python test-python-ready \
 	test-streamlit-one test-streamlit-ready test-frameworks test-chainlit test-notebooks test-cluster test-browser screenshots \
 	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
-	matrix browser-long model-long stress-long restarts-long fuzz bench-page bench-python bench-rust package
+	matrix browser-long model-long stress-long restarts-long fuzz bench-page bench-python bench-rust package audit
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9.%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | expand -t 20
@@ -173,6 +174,10 @@ $(CHAINLIT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(CHAINLIT_ENV)/.made-$(PYVER)
 	$(CHAINLIT_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
+$(AUDIT_ENV)/.requirements: | $(AUDIT_ENV)/.made-$(PYVER)
+	$(AUDIT_ENV)/bin/python $(PIP_INSTALL) 'pip-audit>=2.9,<3'
+	touch $@
+
 $(LINT_ENV)/.requirements: python/tests/requirements-lint.txt | $(LINT_ENV)/.made-$(PYVER)
 	$(LINT_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-lint.txt
 	touch $@
@@ -259,6 +264,10 @@ test-rust: ## every crate but Python's, the examples, and what the documentation
 	@scripts/debian --optional redis-server redis-server
 	$(CARGO) test --workspace --exclude tenure-python --all-features --no-fail-fast $(ARGS)
 
+# Crates that nobody needs who builds or tests Tenure: a workspace of its own.
+test-rust-hosts: ## the Rust examples with hosts of their own: actix-web, egui without a window
+	CARGO_TARGET_DIR=$(abspath $(TARGET))/rust-hosts $(CARGO) test --manifest-path examples/rust-hosts/Cargo.toml $(ARGS)
+
 test-python: test-python-ready ## the Python tests without a host, for one interpreter (PYTHON=, ARGS='-k name')
 	$(TEST_ENV)/bin/python -m pytest -c python/pyproject.toml $(CORE_TESTS) $(SPREAD) $(ARGS)
 
@@ -332,6 +341,7 @@ lint: lint-format lint-rust lint-python lint-types docs-build ## formatting, cli
 lint-format: $(LINT_ENV)/.requirements
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path bench/rust/Cargo.toml --check
+	$(CARGO) fmt --all --manifest-path examples/rust-hosts/Cargo.toml --check
 	$(LINT_ENV)/bin/ruff format --check python examples scripts docs/site
 
 # The minimum Rust version is held by clippy's incompatible_msrv, which reads it from Cargo.toml.
@@ -354,6 +364,7 @@ lint-types: $(LINT_ENV)/.requirements $(LINT_ENV)/.tenure
 
 format: $(LINT_ENV)/.requirements ## write the formatting that lint asks for
 	$(CARGO) fmt --all
+	$(CARGO) fmt --all --manifest-path examples/rust-hosts/Cargo.toml
 	$(LINT_ENV)/bin/ruff format python examples scripts docs/site
 	$(LINT_ENV)/bin/ruff check --fix python examples scripts docs/site
 
@@ -412,6 +423,9 @@ package: $(PACKAGE_ENV)/.requirements ## wheels for every Python, the source dis
 	@echo "$@: the source distribution, wheels for $$(scripts/find-python --all 2>/dev/null | sed 's/ .*/,/' | xargs) the crates," \
 		"each used in a clean folder; about ten minutes on two cores"
 	@$(PACKAGE_ENV)/bin/python scripts/package $(TARGET)/package $(TARGET)/package-work
+
+audit: $(AUDIT_ENV)/.requirements ## licences and sources of the dependencies, the API since the last release; known faults with TENURE_AUDIT=all
+	@scripts/audit .venv-tools/cargo $(AUDIT_ENV)/bin/python
 
 clean: ## everything that was built or installed in the tree
 	rm -rf $(TARGET) .venv .venv-* .pythons .cache .mypy_cache .ruff_cache python/.mypy_cache .pytest_cache python/.pytest_cache

@@ -21,7 +21,11 @@ FILES = [
 ]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"#{1,6} +(.*?)#*$")
-GUIDE_ON_THE_WEB = "https://github.com/tenure-rs/tenure/blob/main/"
+ON_THE_WEB = (
+    "https://github.com/tenure-rs/tenure/blob/main/",
+    "https://github.com/tenure-rs/tenure/tree/main/",
+    "https://raw.githubusercontent.com/tenure-rs/tenure/main/",
+)
 
 
 def prose(path: Path) -> list[str]:
@@ -54,8 +58,9 @@ def dead(path: Path) -> list[str]:
     found = []
     for link in LINK.findall("\n".join(re.sub(r"`[^`]*`", "``", line) for line in prose(path))):
         place, _, anchor = link.partition("#")
-        if place.startswith(GUIDE_ON_THE_WEB):
-            target = ROOT / place.removeprefix(GUIDE_ON_THE_WEB)
+        on_the_web = next(filter(place.startswith, ON_THE_WEB), None)
+        if on_the_web is not None:
+            target = ROOT / place.removeprefix(on_the_web)
         elif re.match(r"[a-z]+:", place):
             continue
         else:
@@ -68,6 +73,13 @@ def dead(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
     assert dead(path) == []
+
+
+def test_the_readme_has_no_link_that_only_a_checkout_can_follow() -> None:
+    """The registries show it by itself."""
+    links = LINK.findall("\n".join(prose(ROOT / "README.md")))
+    assert links
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
 
 
 def test_what_code_says_of_the_guide_is_there() -> None:

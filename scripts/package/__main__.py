@@ -58,7 +58,7 @@ def main(out: Path, work: Path) -> None:
 
         # The end of a build keeps one core busy, the optimisation of the whole, and so the lanes fill up each other.
         with ThreadPoolExecutor() as lanes:
-            left_out = sum(lanes.map(lane, (for_glibc, for_musl, without_a_wheel)), [])
+            left_out = [line for lines in lanes.map(lane, (for_glibc, for_musl, without_a_wheel)) for line in lines]
     print(f"{(time.monotonic() - began) / 60:.1f} minutes. What passed is in {out}:")
     for path in sorted(out.iterdir()):
         print(f"  {path.stat().st_size / 1024:7.0f} KiB  {path.name}")

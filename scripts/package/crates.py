@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import tomllib
 from pathlib import Path
 
 import contents
@@ -41,7 +43,9 @@ def check(packed: dict[str, Path], folder: Path, work: Path) -> None:
     shutil.copy(ROOT / "Cargo.lock", workspace.parent)
     env = {"CARGO_TARGET_DIR": str(work / "crates-built"), "CARGO_PROFILE_DEV_DEBUG": "false"}
     with step("the crates: their own tests, from the packed files"):
-        run("cargo", "test", "--quiet", "--workspace", "--all-features", "--no-fail-fast", cwd=workspace.parent, env=env)
+        run(
+            "cargo", "test", "--quiet", "--workspace", "--all-features", "--no-fail-fast", cwd=workspace.parent, env=env
+        )
     with step("a new cargo project on the crates: what the README shows"):
         folder.mkdir()
         config = folder / "patches.toml"
@@ -53,8 +57,17 @@ def run_readme(folder: Path, config: Path, env: dict[str, str]) -> None:
     [code] = strangers.blocks("rust")
     run("cargo", "new", "--quiet", "--vcs", "none", "newcomer", cwd=folder)
     newcomer = folder / "newcomer"
-    run("cargo", "--config", config, "add", "--quiet", "tenure", "tenure-tower", "tenure-fleet", cwd=newcomer)
+    # As `cargo add` writes them, which looks on crates.io alone.
+    version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
+    with (newcomer / "Cargo.toml").open("a") as manifest:
+        manifest.writelines(f'{name} = "{version}"\n' for name in ("tenure", "tenure-tower", "tenure-fleet"))
     (newcomer / "src/main.rs").write_text(f"use tenure_fleet as _;\nuse tenure_tower as _;\n{code}")
     said = run("cargo", "--config", config, "run", "--quiet", cwd=newcomer, env=env)
     if said.splitlines() != ["db://here is closed"]:
         raise Failed(f"the README's program wrote {said!r}")
+
+
+if __name__ == "__main__":
+    # The crates alone, packed again where they are published: python scripts/package/crates.py OUT
+    Path(sys.argv[1]).mkdir(parents=True)
+    pack(Path(sys.argv[1]).resolve(), Path(sys.argv[1]).resolve() / "work")

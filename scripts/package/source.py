@@ -15,7 +15,7 @@ MATURIN = Path(sys.executable).with_name("maturin")
 
 
 def pack(out: Path, place: Path) -> tuple[Path, Path]:
-    """Gives the source distribution, and the folder into which it was unpacked: the wheels are built from that alone."""
+    """Gives the source distribution, and the folder that it was unpacked to: from that alone the wheels are built."""
     with step("the source distribution"):
         run(MATURIN, "sdist", "--manifest-path", "python/Cargo.toml", "--out", out, cwd=ROOT)
         [sdist] = out.glob("*.tar.gz")

@@ -120,7 +120,5 @@ def symbols(library: Path) -> tuple[set[str], set[str], set[str]]:
         assert isinstance(table, SymbolTableSection)
         needed = {tag.needed for tag in dynamic.iter_tags() if tag.entry.d_tag == "DT_NEEDED"}
         named = [symbol for symbol in table.iter_symbols() if symbol.name]
-        wanted = {
-            it.name for it in named if it["st_shndx"] == "SHN_UNDEF" and it["st_info"]["bind"] != "STB_WEAK"
-        }
+        wanted = {it.name for it in named if it["st_shndx"] == "SHN_UNDEF" and it["st_info"]["bind"] != "STB_WEAK"}
         return needed, wanted, {it.name for it in named if it["st_shndx"] != "SHN_UNDEF"}

@@ -88,7 +88,9 @@ pub async fn visited(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     // An id that is not known here is nobody's: a session is never begun under a name that a client has made up.
-    let known = request.cookie(COOKIE).filter(|it| visitor::contains(it.value()));
+    let known = request
+        .cookie(COOKIE)
+        .filter(|it| visitor::contains(it.value()));
     let id = known.map_or_else(|| Uuid::new_v4().to_string(), |it| it.value().to_owned());
     let session = visitor(&id);
     let mut response = session.attach(next.call(request)).await?;
@@ -97,7 +99,9 @@ pub async fn visited(
         gone.make_removal();
         response.response_mut().add_cookie(&gone)?;
     } else {
-        let cookie = Cookie::build(COOKIE, id).http_only(true).same_site(SameSite::Lax);
+        let cookie = Cookie::build(COOKIE, id)
+            .http_only(true)
+            .same_site(SameSite::Lax);
         response.response_mut().add_cookie(&cookie.finish())?;
     }
     Ok(response)
@@ -110,9 +114,9 @@ pub fn connected(_connection: &dyn Any, data: &mut Extensions) {
 }
 
 async fn stock() -> Result<String, Error> {
-    let pool = pool("db://here").await.map_err(|error: Shared<_>| {
-        actix_web::error::ErrorServiceUnavailable(error.to_string())
-    })?;
+    let pool = pool("db://here")
+        .await
+        .map_err(|error: Shared<_>| actix_web::error::ErrorServiceUnavailable(error.to_string()))?;
     Ok(pool.in_stock().await.to_string())
 }
 
@@ -134,7 +138,9 @@ async fn out() -> HttpResponse {
 
 async fn count(request: HttpRequest) -> String {
     match request.conn_data::<Session>() {
-        Some(connection) => connection.run(|| (seen().fetch_add(1, Ordering::Relaxed) + 1).to_string()),
+        Some(connection) => {
+            connection.run(|| (seen().fetch_add(1, Ordering::Relaxed) + 1).to_string())
+        }
         None => "this server does not know its connections".to_owned(),
     }
 }

@@ -10,7 +10,9 @@ use tenure_actix_example::{connected, routes};
 
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:3000".to_owned());
+    let address = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "127.0.0.1:3000".to_owned());
     let server = HttpServer::new(|| App::new().configure(routes))
         .on_connect(connected)
         .bind(&address)?;

@@ -19,8 +19,13 @@ struct Client {
 impl Client {
     fn new(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        Self { stream, cookie: String::new() }
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        Self {
+            stream,
+            cookie: String::new(),
+        }
     }
 
     /// Sends a request and gives the status and the body of its response.
@@ -120,7 +125,9 @@ fn r5_actix_workers_share_a_pool_and_sessions_end_with_cookies_and_connections()
     assert_eq!(again.ask("POST", "/seen", "").1, "1");
     assert_eq!(seen::info().entries, 2);
     drop(again);
-    until("the connection's own is released", || seen::info().entries == 1);
+    until("the connection's own is released", || {
+        seen::info().entries == 1
+    });
 
     // The workers end, and with them the runtime that the pool was built on. It is closed all the same.
     actix_web::rt::System::new().block_on(handle.stop(true));
@@ -129,5 +136,12 @@ fn r5_actix_workers_share_a_pool_and_sessions_end_with_cookies_and_connections()
     assert_eq!(CLOSED.load(Ordering::SeqCst), 0);
     assert!(actix_web::rt::System::new().block_on(tenure::shutdown_async()));
     assert_eq!(CLOSED.load(Ordering::SeqCst), 1);
-    assert_eq!((basket::info().entries, visitor::info().entries, seen::info().entries), (0, 0, 0));
+    assert_eq!(
+        (
+            basket::info().entries,
+            visitor::info().entries,
+            seen::info().entries
+        ),
+        (0, 0, 0)
+    );
 }

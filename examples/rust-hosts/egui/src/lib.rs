@@ -15,7 +15,10 @@ pub fn pixels(depth: u32) -> ColorImage {
     let mut image = ColorImage::filled([SIDE, SIDE], egui::Color32::BLACK);
     for (number, pixel) in image.pixels.iter_mut().enumerate() {
         let place = |at: usize| at as f32 / SIDE as f32;
-        let (re, im) = (place(number % SIDE) * 3.0 - 2.0, place(number / SIDE) * 3.0 - 1.5);
+        let (re, im) = (
+            place(number % SIDE) * 3.0 - 2.0,
+            place(number / SIDE) * 3.0 - 1.5,
+        );
         let (mut x, mut y, mut steps) = (0.0_f32, 0.0_f32, 0);
         while steps < depth && x * x + y * y < 4.0 {
             (x, y) = (x * x - y * y + re, 2.0 * x * y + im);
@@ -30,7 +33,11 @@ pub fn pixels(depth: u32) -> ColorImage {
 #[cache_resource(scope = "session")]
 pub fn texture(depth: u32, _context: &Context) -> TextureHandle {
     let image = ColorImage::clone(&pixels(depth));
-    _context.load_texture(format!("mandelbrot {depth}"), image, TextureOptions::NEAREST)
+    _context.load_texture(
+        format!("mandelbrot {depth}"),
+        image,
+        TextureOptions::NEAREST,
+    )
 }
 
 /// What one window shows.
@@ -44,7 +51,11 @@ pub struct Window {
 
 impl Default for Window {
     fn default() -> Self {
-        Self { session: Session::new(), depth: 50, making: None }
+        Self {
+            session: Session::new(),
+            depth: 50,
+            making: None,
+        }
     }
 }
 
@@ -72,7 +83,11 @@ impl Window {
             ui.image((texture.id(), vec2(SIDE as f32, SIDE as f32)));
             ui.label(format!("{} pictures were made", pixels::info().builds));
         } else {
-            if self.making.as_ref().is_none_or(|(depth, made)| *depth != self.depth || made.is_ready()) {
+            if self
+                .making
+                .as_ref()
+                .is_none_or(|(depth, made)| *depth != self.depth || made.is_ready())
+            {
                 self.making = Some((self.depth, pixels::warm([self.depth])));
             }
             ui.spinner(); // has egui draw the next frame soon

@@ -15,7 +15,10 @@ fn window() -> Harness<'static, Window> {
 /// Runs frames until one shows the picture.
 fn until_shown(window: &mut Harness<'_, Window>) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    while window.query_by_label_contains("pictures were made").is_none() {
+    while window
+        .query_by_label_contains("pictures were made")
+        .is_none()
+    {
         assert!(Instant::now() < deadline, "the picture is never shown");
         window.step();
     }
