@@ -17,6 +17,9 @@ mod rust_entries {}
 #[doc = include_str!("guide/rust/fleet.md")]
 mod rust_fleet {}
 
+#[doc = include_str!("guide/rust/hosts.md")]
+mod rust_hosts {}
+
 #[doc = include_str!("guide/rust/libraries.md")]
 mod rust_libraries {}
 

@@ -27,8 +27,6 @@ NEEDS = {
     "tenure.mcp": "mcp",
     "tenure.metrics.Collector": "prometheus_client",
     "tenure.metrics.instrument": "opentelemetry",
-    "tenure.gradio": "gradio",
-    "tenure.mcp": "mcp",
     "tenure.metrics.register": "prometheus_client",
     "tenure.streamlit": "streamlit",
 }
