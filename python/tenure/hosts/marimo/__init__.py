@@ -1,7 +1,7 @@
 """marimo notebooks: the kernel of a notebook that somebody has open is a session.
 
-It is a process of its own in the editor, and a thread of the server in an app. All that a notebook runs on that
-thread and in `mo.Thread` knows the kernel, embedded notebooks included. The end of the kernel is the end of the session:
+It is a process of its own in the editor, and a thread of the server in an app. All that a notebook runs on that thread
+and in `mo.Thread` knows the kernel, embedded notebooks included. The end of the kernel is the end of the session:
 marimo decides when that is, a while after the browser has gone.
 
 What is touched of marimo: its context (`safe_get_context`, `parent`, `_kernel`), `Kernel.teardown`, which is wrapped,
