@@ -31,7 +31,7 @@ const THREADS: u32 = 2;
 /// Nothing here waits for the network but what takes a bound: a raise is queued, and stays so while the server is away.
 /// In a forked child a `Fleet` of the parent does nothing: it joins one of its own.
 pub struct Fleet {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// How a member stands with its server.
@@ -99,7 +99,7 @@ impl Part {
                 self.name
             );
             (self.failed)(shared);
-            if shared.look().leaving {
+            if shared.is_leaving() {
                 break;
             }
             shared.pause(shared.settings.retry.0);
@@ -235,7 +235,6 @@ impl Fleet {
     /// How this member stands, in the text format of Prometheus: for an endpoint that shows the engine's figures too. Each
     /// member shows itself; the server is not asked.
     pub fn to_prometheus(&self) -> String {
-        let seen = self.shared.look().seen;
         let state = self.state();
         let hears = u8::from(matches!(state, State::CaughtUp { .. }));
         let mut text = family(
@@ -248,7 +247,7 @@ impl Fleet {
             "tenure_fleet_catch_ups_total",
             "counter",
             "How often all that others had ended was read anew.",
-            seen.times,
+            self.shared.look().map_or(0, |todo| todo.seen.times),
         );
         if let State::CaughtUp { lag: Some(lag) } = state {
             text += &family(
@@ -263,10 +262,7 @@ impl Fleet {
 
     /// How this member stands with the server.
     pub fn state(&self) -> State {
-        if self.shared.is_elsewhere() {
-            return State::Lost;
-        }
-        State::of(self.shared.look().seen)
+        (self.shared.look()).map_or(State::Lost, |todo| State::of(todo.seen))
     }
 
     /// Waits until this member has caught up for the first time, or has found that the server is out of reach, for so
@@ -274,10 +270,9 @@ impl Fleet {
     /// that nobody remembers cannot be known.
     pub fn await_contact(&self, bound: Duration) -> State {
         let until = Instant::now() + bound;
-        if self.shared.is_elsewhere() {
+        let Some(mut todo) = self.shared.look() else {
             return State::Lost;
-        }
-        let mut todo = self.shared.look();
+        };
         while State::of(todo.seen) == State::Connecting && todo.ended == 0 && Instant::now() < until
         {
             todo = self.shared.wait(todo, Some(until));
@@ -289,7 +284,7 @@ impl Fleet {
     /// far. A member that takes over its entries is told the rest, with [`Settings::since`]. It lies back by as long as a
     /// ping takes to come round, and further where the server does not answer.
     pub fn heard_until(&self) -> Option<Instant> {
-        let told_until = self.shared.look().seen.told_until?;
+        let told_until = self.shared.look()?.seen.told_until?;
         Some(self.shared.joined + Duration::from_millis(told_until))
     }
 
@@ -300,11 +295,10 @@ impl Fleet {
 
     /// Waits until all that was raised so far has been sent, for so long at most; whether it has. The member stays one.
     pub fn flush(&self, bound: Duration) -> bool {
-        if self.shared.is_elsewhere() {
-            return true;
-        }
         let until = Instant::now() + bound;
-        let mut todo = self.shared.look();
+        let Some(mut todo) = self.shared.look() else {
+            return true;
+        };
         while !todo.outbox.is_empty() && todo.ended == 0 && Instant::now() < until {
             todo = self.shared.wait(todo, Some(until));
         }
@@ -327,11 +321,11 @@ impl Fleet {
     /// Leaves: sends what is queued, gives permits back, and closes the connections, for so long at most. True where all
     /// was sent. A second call waits for the same.
     pub fn leave(&self, bound: Duration) -> bool {
-        if self.shared.change(|todo| todo.leaving = true).is_none() {
-            return true;
-        }
+        self.shared.change(|todo| todo.leaving = true);
         let until = Instant::now() + bound;
-        let mut todo = self.shared.look();
+        let Some(mut todo) = self.shared.look() else {
+            return true;
+        };
         let ours = todo.threads.contains(&thread::current().id());
         // Its own threads would wait for themselves.
         while !ours && todo.ended < THREADS && Instant::now() < until {
@@ -511,7 +505,7 @@ mod tests {
         until(&notes, "announced");
         fleet.raise(Topic::Everything, Ending::Cleared);
         let other = thread::Builder::new().name(EAR.name.into());
-        let leave = move || (fleet.leave(BOUND), fleet.shared.look().ended);
+        let leave = move || (fleet.leave(BOUND), fleet.shared.look().unwrap().ended);
         assert_eq!(other.spawn(leave).unwrap().join().unwrap(), (true, THREADS));
         assert_eq!(until(&notes, "raised"), ["raised"]);
     }

@@ -30,6 +30,8 @@
 mod ear;
 mod error;
 mod fleet;
+#[cfg(all(test, unix))]
+mod forked;
 mod join;
 mod listener;
 mod machine;

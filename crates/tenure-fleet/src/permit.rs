@@ -108,14 +108,12 @@ pub(crate) fn ask(
             gift,
         }))
     });
-    if shared.is_elsewhere() {
-        tell(None);
-        return asking;
-    }
-    let refused = shared.change(|todo| {
+    let mut untold = Some(tell);
+    shared.change(|todo| {
         if todo.leaving || todo.ended > 0 {
-            return Some(tell);
+            return;
         }
+        let Some(tell) = untold.take() else { return };
         let holder = todo.number(shared.me);
         todo.asks.push(Ask {
             key,
@@ -126,9 +124,8 @@ pub(crate) fn ask(
             given_up,
             tell,
         });
-        None
     });
-    if let Some(tell) = refused.flatten() {
+    if let Some(tell) = untold {
         tell(None);
     }
     asking

@@ -141,19 +141,23 @@ impl Shared {
         }
     }
 
-    pub(crate) fn look(&self) -> MutexGuard<'_, Todo> {
-        self.todo.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The state, locked. None in a forked child: it is no member, and the lock may be held by a thread that it does not
+    /// have.
+    pub(crate) fn look(&self) -> Option<MutexGuard<'_, Todo>> {
+        let is_forked_child = self.process != std::process::id();
+        (!is_forked_child).then(|| self.todo.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts something in, and wakes whoever waits for it. A forked child does neither: it is no member, and the lock may
-    /// be held by a thread that it does not have.
+    /// Puts something in, and wakes whoever waits for it. None in a forked child, which does neither.
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut Todo) -> R) -> Option<R> {
-        if self.is_elsewhere() {
-            return None;
-        }
-        let changed = change(&mut self.look());
+        let changed = change(&mut *self.look()?);
         self.changed.notify_all();
         Some(changed)
+    }
+
+    /// Whether the member is to end, or is none in this process.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.look().is_none_or(|todo| todo.leaving)
     }
 
     /// Waits until something has changed, or until then.
@@ -180,15 +184,10 @@ impl Shared {
     /// Waits for so long, or until the member leaves.
     pub(crate) fn pause(&self, time: Duration) {
         let until = Instant::now() + time;
-        let mut todo = self.look();
+        let Some(mut todo) = self.look() else { return };
         while !todo.leaving && Instant::now() < until {
             todo = self.wait(todo, Some(until));
         }
-    }
-
-    /// Whether this is a forked child of the process that joined.
-    pub(crate) fn is_elsewhere(&self) -> bool {
-        self.process != std::process::id()
     }
 
     /// Milliseconds since this member joined.

@@ -135,7 +135,8 @@ impl Voice<'_> {
                     }
                 }
             }
-            if leaving && (!done || self.shared.look().outbox.is_empty()) {
+            let is_sent = || self.shared.look().is_none_or(|it| it.outbox.is_empty());
+            if leaving && (!done || is_sent()) {
                 break self.farewell();
             }
         }
@@ -143,7 +144,12 @@ impl Voice<'_> {
 
     /// Waits until there is something to do.
     fn next(&mut self) -> Round {
-        let mut todo = self.shared.look();
+        let Some(mut todo) = self.shared.look() else {
+            return Round {
+                leaving: true,
+                ..Round::default()
+            };
+        };
         loop {
             let now = Instant::now();
             let round = self.collect(&mut todo, now);
@@ -379,8 +385,7 @@ impl Voice<'_> {
 
     fn fold(&mut self) -> Result<(), Trouble> {
         let (older, beyond) = self.shared.settings.fold;
-        loop {
-            let number = self.shared.look().number(self.shared.me);
+        while let Some(number) = self.shared.change(|todo| todo.number(self.shared.me)) {
             if !self.link()?.fold(number, older, beyond)? {
                 break;
             }
