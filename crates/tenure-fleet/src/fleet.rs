@@ -1,30 +1,29 @@
 //! A member of a fleet, for whoever keeps the entries.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use tenure::front::metric;
 
 use crate::error::Error;
 use crate::listener::Listener;
 use crate::machine::Phase;
 use crate::mark::{Mark, Purpose};
-use crate::member::Member;
+use crate::member::{Member, MembersAsked};
+use crate::parts::THREADS;
 use crate::permit::{self, Asking, Permit, PermitWait};
 use crate::server::Connector;
 use crate::settings::Settings;
 use crate::shared::{Seen, Shared};
-use crate::threads;
 use crate::topic::{Ending, Topic};
 use crate::valkey::Valkey;
-use crate::{ear, random, voice};
+use crate::{parts, random};
 
 /// For how long a member that is dropped may go on to send what it has raised.
 const PARTING: Duration = Duration::from_secs(1);
-/// The threads of a member.
-const THREADS: u32 = 2;
 
 /// A member of a fleet. It leaves when this is dropped, or [at once](Self::leave).
 ///
@@ -66,87 +65,6 @@ impl State {
     }
 }
 
-/// A family of Prometheus that has one value.
-fn family(name: &str, kind: &str, help: &str, value: impl std::fmt::Display) -> String {
-    format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
-}
-
-/// What a thread of a member does until the member leaves, and what it does after a panic, before it begins anew.
-struct Part {
-    name: &'static str,
-    run: fn(&Shared),
-    failed: fn(&Shared),
-}
-
-const EAR: Part = Part {
-    name: "tenure-ear",
-    run: ear::listen,
-    failed: ear::failed,
-};
-const VOICE: Part = Part {
-    name: "tenure-voice",
-    run: voice::speak,
-    failed: voice::failed,
-};
-
-impl Part {
-    /// A member that no longer hears or speaks would be none without anybody's notice.
-    fn run(&self, shared: &Shared) {
-        shared.change(|todo| todo.threads.push(thread::current().id()));
-        while catch_unwind(AssertUnwindSafe(|| (self.run)(shared))).is_err() {
-            tracing::error!(
-                "the fleet's thread {} panicked, which is a defect of Tenure: it begins anew",
-                self.name
-            );
-            (self.failed)(shared);
-            if shared.is_leaving() {
-                break;
-            }
-            shared.pause(shared.settings.retry.0);
-        }
-    }
-}
-
-/// A thread of a member. Whoever waits for it is told when it ends, in whichever way.
-struct Ended(Arc<Shared>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let unanswered = self.0.change(|todo| {
-            todo.ended += 1;
-            (
-                std::mem::take(&mut todo.asks),
-                std::mem::take(&mut todo.questions),
-                std::mem::take(&mut todo.withdrawals),
-            )
-        });
-        drop(unanswered);
-    }
-}
-
-/// The question which members there are, under way.
-#[derive(Debug)]
-pub struct MembersAsked(Receiver<Result<Vec<Member>, Error>>);
-
-impl MembersAsked {
-    /// The answer, if it comes within this time. None before that; there is one answer.
-    pub fn within(&self, bound: Duration) -> Option<Result<Vec<Member>, Error>> {
-        match self.0.recv_timeout(bound) {
-            Ok(answer) => Some(answer),
-            // The member has left meanwhile.
-            Err(RecvTimeoutError::Disconnected) => Some(Err(left())),
-            Err(RecvTimeoutError::Timeout) => None,
-        }
-    }
-
-    /// The error of whoever has waited for so long, and waits no longer.
-    pub fn give_up(self, waited: Duration) -> Error {
-        Error::unanswered(format!(
-            "the fleet's server did not name its members within {waited:?}: ask again"
-        ))
-    }
-}
-
 impl Fleet {
     /// Joins a fleet, and connects in the background.
     ///
@@ -170,12 +88,9 @@ impl Fleet {
         let fleet = Arc::new(Self {
             shared: Arc::new(Shared::new(me, settings, connector, listener)),
         });
-        for part in [EAR, VOICE] {
-            let ended = Ended(fleet.shared.clone());
-            threads::spawn(part.name, move || part.run(&ended.0)).map_err(|error| {
-                Error::setting(format!("the fleet's thread cannot be started: {error}"))
-            })?;
-        }
+        parts::begin(&fleet.shared).map_err(|error| {
+            Error::setting(format!("the fleet's thread cannot be started: {error}"))
+        })?;
         Ok(fleet)
     }
 
@@ -228,8 +143,8 @@ impl Fleet {
         let asked = self
             .shared
             .change(|todo| (todo.ended == 0 && !todo.leaving).then(|| todo.questions.push(tell)));
-        asked.flatten().ok_or_else(left)?;
-        Ok(MembersAsked(told))
+        asked.flatten().ok_or_else(MembersAsked::left)?;
+        Ok(MembersAsked::new(told))
     }
 
     /// How this member stands, in the text format of Prometheus: for an endpoint that shows the engine's figures too. Each
@@ -237,20 +152,24 @@ impl Fleet {
     pub fn to_prometheus(&self) -> String {
         let state = self.state();
         let hears = u8::from(matches!(state, State::CaughtUp { .. }));
-        let mut text = family(
+        let mut text = String::new();
+        metric(
+            &mut text,
             "tenure_fleet_caught_up",
             "gauge",
             "Whether what other members end is heard: 1 or 0.",
             hears,
         );
-        text += &family(
+        metric(
+            &mut text,
             "tenure_fleet_catch_ups_total",
             "counter",
             "How often all that others had ended was read anew.",
             self.shared.look().map_or(0, |todo| todo.seen.times),
         );
         if let State::CaughtUp { lag: Some(lag) } = state {
-            text += &family(
+            metric(
+                &mut text,
                 "tenure_fleet_lag_seconds",
                 "gauge",
                 "How long the bus took at most to bring what was raised.",
@@ -335,10 +254,6 @@ impl Fleet {
     }
 }
 
-fn left() -> Error {
-    Error::unanswered("this process has left the fleet: join it again to ask for its members")
-}
-
 impl Drop for Fleet {
     fn drop(&mut self) {
         self.leave(PARTING);
@@ -359,10 +274,11 @@ mod tests {
     use std::collections::{BTreeMap, VecDeque};
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering};
-    use std::sync::mpsc::Sender;
+    use std::sync::mpsc::{Receiver, Sender};
 
     use super::*;
     use crate::number::{Epoch, Number, Run, Snapshot};
+    use crate::parts::EAR;
     use crate::server::{Answer, Desk, Heard, Raised, Server, Trouble};
     use crate::topic::Field;
 

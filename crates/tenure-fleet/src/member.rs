@@ -1,6 +1,9 @@
 //! What members say of themselves.
 
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
+
+use crate::error::Error;
 
 /// A member of a fleet, as it was when it last told.
 ///
@@ -29,6 +32,38 @@ pub struct Member {
     pub behind: u64,
     /// How long the bus took at most to bring it everything that had been raised, when it last asked; None before that.
     pub lag: Option<Duration>,
+}
+
+/// The question which members there are, under way.
+#[derive(Debug)]
+pub struct MembersAsked(Receiver<Result<Vec<Member>, Error>>);
+
+impl MembersAsked {
+    pub(crate) fn new(told: Receiver<Result<Vec<Member>, Error>>) -> Self {
+        Self(told)
+    }
+
+    /// The answer, if it comes within this time. None before that; there is one answer.
+    pub fn within(&self, bound: Duration) -> Option<Result<Vec<Member>, Error>> {
+        match self.0.recv_timeout(bound) {
+            Ok(answer) => Some(answer),
+            // The member has left meanwhile.
+            Err(RecvTimeoutError::Disconnected) => Some(Err(Self::left())),
+            Err(RecvTimeoutError::Timeout) => None,
+        }
+    }
+
+    /// The error of whoever has waited for so long, and waits no longer.
+    pub fn give_up(self, waited: Duration) -> Error {
+        Error::unanswered(format!(
+            "the fleet's server did not name its members within {waited:?}: ask again"
+        ))
+    }
+
+    /// The error of whoever asks a member that has left.
+    pub(crate) fn left() -> Error {
+        Error::unanswered("this process has left the fleet: join it again to ask for its members")
+    }
 }
 
 /// What one member keeps on the server for the others, before it is sealed.

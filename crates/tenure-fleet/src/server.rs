@@ -42,17 +42,17 @@ pub(crate) trait Desk: Send {
     /// Folds the numbers of entries and tags that are older, or more, than this; says whether there are more of them.
     fn fold(&mut self, number: Number, older: Duration, beyond: usize) -> Result<bool, Trouble>;
 
-    /// A permit, or for how long the next one is taken at most.
+    /// A permit for this time, or for how long the next one is taken at most.
     fn permit(
         &mut self,
         key: Mark,
         holder: Number,
         at_most: u32,
-        lease: Duration,
+        time: Duration,
     ) -> Result<Answer, Trouble>;
 
     /// Holds a permit for longer; false where it had run out.
-    fn renew(&mut self, key: Mark, holder: Number, lease: Duration) -> Result<bool, Trouble>;
+    fn renew(&mut self, key: Mark, holder: Number, time: Duration) -> Result<bool, Trouble>;
 
     /// Gives a permit back.
     fn give_back(&mut self, key: Mark, holder: Number) -> Result<(), Trouble>;

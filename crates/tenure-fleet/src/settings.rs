@@ -40,7 +40,7 @@ pub struct Settings {
     pub(crate) answer: Duration,
     pub(crate) retry: (Duration, Duration),
     pub(crate) figures: Duration,
-    pub(crate) lease: Duration,
+    pub(crate) permit_for: Duration,
     pub(crate) fold: (Duration, usize),
     pub(crate) since: Duration,
 }
@@ -57,7 +57,7 @@ impl Settings {
             answer: Duration::from_secs(3),
             retry: (Duration::from_secs(1), Duration::from_secs(30)),
             figures: Duration::from_secs(10),
-            lease: Duration::from_secs(10),
+            permit_for: Duration::from_secs(10),
             fold: (Duration::from_secs(3600), 10_000),
             since: Duration::ZERO,
         }
@@ -120,8 +120,11 @@ impl Settings {
 
     /// For how long a permit is held that nobody renews; ten seconds by default.
     #[must_use]
-    pub fn lease(self, lease: Duration) -> Self {
-        Self { lease, ..self }
+    pub fn permit_for(self, time: Duration) -> Self {
+        Self {
+            permit_for: time,
+            ..self
+        }
     }
 
     /// For how long the numbers of entries and tags are kept by themselves, and how many of them; an hour and ten thousand by
@@ -177,7 +180,7 @@ impl Settings {
             ("retry", self.retry.0),
             ("retry", self.retry.1),
             ("figures", self.figures),
-            ("lease", self.lease),
+            ("permit_for", self.permit_for),
             ("fold", self.fold.0),
             // A member that has only just begun has had nothing for any time.
             ("since", self.since.max(TIMES.0)),
@@ -240,7 +243,7 @@ mod tests {
                 ("retry", settings().retry(time, second)),
                 ("retry", settings().retry(second, time)),
                 ("figures", settings().figures(time)),
-                ("lease", settings().lease(time)),
+                ("permit_for", settings().permit_for(time)),
                 ("fold", settings().fold(time, 10)),
             ];
             for (name, settings) in refused {

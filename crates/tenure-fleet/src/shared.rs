@@ -4,7 +4,7 @@
 //! 2. There is one lock. It is held for as long as it takes to look, or to put something in or out.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
@@ -17,6 +17,7 @@ use crate::mark::{Keys, Mark};
 use crate::member::Member;
 use crate::number::Number;
 use crate::outbox::Outbox;
+use crate::permit::Permit;
 use crate::seal::Seal;
 use crate::server::Connector;
 use crate::settings::Settings;
@@ -41,7 +42,8 @@ pub(crate) struct Shared {
 pub(crate) struct Todo {
     pub(crate) outbox: Outbox,
     pub(crate) asks: Vec<Ask>,
-    pub(crate) holds: BTreeMap<Number, Hold>,
+    /// The permits of this member, by their holders.
+    pub(crate) renewals: BTreeMap<Number, Renewal>,
     pub(crate) given_back: Vec<(Mark, Number)>,
     pub(crate) questions: Vec<Sender<Result<Vec<Member>, Error>>>,
     /// Those who wait until this member is no longer among those that are named; told by being dropped.
@@ -90,19 +92,11 @@ pub(crate) struct Ask {
     pub(crate) due: Instant,
     pub(crate) pause: Duration,
     pub(crate) given_up: Arc<AtomicBool>,
-    pub(crate) tell: Box<dyn FnOnce(Option<Gift>) + Send>,
+    pub(crate) tell: Box<dyn FnOnce(Option<Permit>) + Send>,
 }
 
-/// A permit that was given.
-pub(crate) struct Gift {
-    pub(crate) key: Mark,
-    pub(crate) holder: Number,
-    pub(crate) fence: u64,
-    pub(crate) held: Arc<AtomicBool>,
-}
-
-/// A permit that is to be renewed.
-pub(crate) struct Hold {
+/// The next renewal of a permit.
+pub(crate) struct Renewal {
     pub(crate) key: Mark,
     pub(crate) due: Instant,
     pub(crate) held: Arc<AtomicBool>,
@@ -197,14 +191,5 @@ impl Shared {
             .as_millis()
             .try_into()
             .unwrap_or(u64::MAX)
-    }
-
-    /// A permit is no longer needed.
-    pub(crate) fn give_back(&self, gift: &Gift) {
-        gift.held.store(false, Ordering::Release);
-        self.change(|todo| {
-            todo.holds.remove(&gift.holder);
-            todo.given_back.push((gift.key, gift.holder));
-        });
     }
 }

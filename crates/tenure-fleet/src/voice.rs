@@ -11,9 +11,10 @@ use crate::machine::Phase;
 use crate::mark::Mark;
 use crate::member::{Card, Member, members};
 use crate::number::Number;
+use crate::permit::Permit;
 use crate::random::{Waits, around};
 use crate::server::{Answer, Server, Trouble};
-use crate::shared::{Ask, Gift, Hold, Seen, Shared, Todo};
+use crate::shared::{Ask, Renewal, Seen, Shared, Todo};
 use crate::topic::Field;
 
 /// How many raises are sent in one go.
@@ -22,7 +23,7 @@ const AT_ONCE: usize = 128;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 /// Speaks until the member leaves.
-pub(crate) fn speak(shared: &Shared) {
+pub(crate) fn speak(shared: &Arc<Shared>) {
     Voice {
         shared,
         link: None,
@@ -39,12 +40,12 @@ pub(crate) fn speak(shared: &Shared) {
 }
 
 /// The thread has panicked: whether the server has what it was sending is not known.
-pub(crate) fn failed(shared: &Shared) {
+pub(crate) fn failed(shared: &Arc<Shared>) {
     shared.change(|todo| todo.outbox.failed());
 }
 
 struct Voice<'a> {
-    shared: &'a Shared,
+    shared: &'a Arc<Shared>,
     link: Option<Box<dyn Server>>,
     waits: Waits,
     /// After trouble, when the next attempt may be made.
@@ -197,9 +198,9 @@ impl Voice<'_> {
         round.given_back = std::mem::take(&mut todo.given_back);
         if todo.leaving {
             round.given_back.extend(
-                std::mem::take(&mut todo.holds)
+                std::mem::take(&mut todo.renewals)
                     .into_iter()
-                    .map(|(holder, hold)| (hold.key, holder)),
+                    .map(|(holder, permit)| (permit.key, holder)),
             );
             return round;
         }
@@ -207,9 +208,9 @@ impl Voice<'_> {
             .into_iter()
             .partition(|ask| ask.due <= now);
         (round.asks, todo.asks) = (due, later);
-        for (holder, hold) in todo.holds.iter_mut().filter(|(_, hold)| hold.due <= now) {
-            hold.due = now + self.shared.settings.lease / 3;
-            round.renewals.push((*holder, hold.key, hold.held.clone()));
+        for (holder, permit) in (todo.renewals.iter_mut()).filter(|(_, it)| it.due <= now) {
+            permit.due = now + self.shared.settings.permit_for / 3;
+            (round.renewals).push((*holder, permit.key, permit.held.clone()));
         }
         round.questions = std::mem::take(&mut todo.questions);
         round.announce =
@@ -228,8 +229,8 @@ impl Voice<'_> {
             return Some(time);
         }
         let asks = todo.asks.iter().map(|ask| ask.due);
-        let holds = todo.holds.values().map(|hold| hold.due);
-        asks.chain(holds)
+        let renewals = todo.renewals.values().map(|it| it.due);
+        asks.chain(renewals)
             .chain(self.announce)
             .chain([self.fold])
             .min()
@@ -261,22 +262,22 @@ impl Voice<'_> {
             told?;
             round.fold |= beyond;
         }
-        let lease = self.shared.settings.lease;
+        let time = self.shared.settings.permit_for;
         while let Some((key, holder)) = round.given_back.last().copied() {
             self.link()?.give_back(key, holder)?;
             round.given_back.pop();
         }
         while let Some((holder, key, held)) = round.renewals.pop() {
-            if !self.link()?.renew(key, holder, lease)? {
+            if !self.link()?.renew(key, holder, time)? {
                 held.store(false, Ordering::Release);
-                self.shared.change(|todo| todo.holds.remove(&holder));
+                self.shared.change(|todo| todo.renewals.remove(&holder));
             }
         }
         // One that is not answered stays, to be told that there is no answer.
         while let Some(ask) = round.asks.last() {
             let answer = self
                 .link()?
-                .permit(ask.key, ask.holder, ask.at_most, lease)?;
+                .permit(ask.key, ask.holder, ask.at_most, time)?;
             if let Some(ask) = round.asks.pop() {
                 self.answer(ask, answer);
             }
@@ -305,20 +306,21 @@ impl Voice<'_> {
         match answer {
             Answer::Granted(fence) => {
                 let held = Arc::new(AtomicBool::new(true));
-                let hold = Hold {
+                let renewal = Renewal {
                     key: ask.key,
-                    due: Instant::now() + self.shared.settings.lease / 3,
+                    due: Instant::now() + self.shared.settings.permit_for / 3,
                     held: held.clone(),
                 };
                 self.shared
-                    .change(|todo| todo.holds.insert(ask.holder, hold));
-                let gift = Gift {
+                    .change(|todo| todo.renewals.insert(ask.holder, renewal));
+                let permit = Permit {
+                    shared: self.shared.clone(),
                     key: ask.key,
                     holder: ask.holder,
                     fence,
                     held,
                 };
-                told(ask.tell, Some(gift));
+                told(ask.tell, Some(permit));
             }
             Answer::Taken(at_most) => {
                 // No later than when the first of them runs out, if nobody renews it.
@@ -437,8 +439,8 @@ impl Voice<'_> {
     }
 }
 
-fn told(tell: Box<dyn FnOnce(Option<Gift>) + Send>, gift: Option<Gift>) {
-    if catch_unwind(AssertUnwindSafe(|| tell(gift))).is_err() {
+fn told(tell: Box<dyn FnOnce(Option<Permit>) + Send>, permit: Option<Permit>) {
+    if catch_unwind(AssertUnwindSafe(|| tell(permit))).is_err() {
         tracing::error!("whoever asked for a permit of the fleet panicked when told of it");
     }
 }

@@ -55,7 +55,7 @@ fn d3_at_most_so_many_members_hold_a_permit() {
 #[test]
 fn d3_a_permit_is_held_until_it_is_dropped_and_the_next_has_a_greater_number() {
     let Some(server) = server() else { return };
-    let short = || server.settings().lease(Duration::from_millis(150));
+    let short = || server.settings().permit_for(Duration::from_millis(150));
     let (one, other) = (Member::joined(short()), Member::joined(short()));
     let first = one.fleet.permit(key(&one), 1, &NEVER).unwrap();
     let (tell, told) = channel();
@@ -84,7 +84,7 @@ fn d3_a_permit_is_held_until_it_is_dropped_and_the_next_has_a_greater_number() {
 fn d3_the_permit_of_a_dead_builder_runs_out() {
     let Some(server) = server() else { return };
     let proxy = Proxy::new(server.port);
-    let short = |url: &str| support::settings(url).lease(Duration::from_millis(300));
+    let short = |url: &str| support::settings(url).permit_for(Duration::from_millis(300));
     let (dead, other) = (
         Member::joined(short(&proxy.url())),
         Member::joined(short(&server.url())),
@@ -99,7 +99,7 @@ fn d3_the_permit_of_a_dead_builder_runs_out() {
 #[test]
 fn d3_a_holder_whose_permit_ran_out_learns_of_it() {
     let Some(server) = server() else { return };
-    let member = Member::joined(server.settings().lease(Duration::from_millis(150)));
+    let member = Member::joined(server.settings().permit_for(Duration::from_millis(150)));
     let permit = member.fleet.permit(key(&member), 1, &NEVER).unwrap();
     server.command(&["DEL", &server.name(&format!("permit:{}", key(&member)))]);
     let begun = Instant::now();

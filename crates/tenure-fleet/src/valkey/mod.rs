@@ -223,7 +223,7 @@ impl Desk for Connection {
         key: Mark,
         holder: Number,
         at_most: u32,
-        lease: Duration,
+        time: Duration,
     ) -> Result<Answer, Trouble> {
         let mut call = self.link.script(
             Script::Permit,
@@ -231,7 +231,7 @@ impl Desk for Connection {
         );
         call.arg(holder.to_string())
             .arg(at_most)
-            .arg(millis(lease))
+            .arg(millis(time))
             .arg(KEEP);
         match self.link.ask(&call)? {
             Value::Array(pair) if pair.len() == 2 => {
@@ -248,9 +248,9 @@ impl Desk for Connection {
         }
     }
 
-    fn renew(&mut self, key: Mark, holder: Number, lease: Duration) -> Result<bool, Trouble> {
+    fn renew(&mut self, key: Mark, holder: Number, time: Duration) -> Result<bool, Trouble> {
         let mut call = self.link.script(Script::Renew, &[&self.names.permit(key)]);
-        call.arg(holder.to_string()).arg(millis(lease));
+        call.arg(holder.to_string()).arg(millis(time));
         Ok(number(self.link.ask(&call)?)? == 1)
     }
 

@@ -21,6 +21,15 @@ pub(crate) const ALL: [Script; 6] = [
     Script::Announce,
 ];
 
+// A connection finds what it has loaded of `ALL` by the number of the script.
+const _: () = {
+    let mut at = 0;
+    while at < ALL.len() {
+        assert!(ALL[at] as usize == at);
+        at += 1;
+    }
+};
+
 impl Script {
     pub(crate) fn text(self) -> String {
         let rest = match self {
@@ -116,7 +125,7 @@ redis.call('PUBLISH', ARGV[1], epoch .. ' ' .. kept .. ' fold ' .. floor)
 return #fields == tonumber(ARGV[5]) and 1 or 0
 ";
 
-/// KEYS: permit, gifts. ARGV: holder, at most, lease, for how long the last gift is remembered.
+/// KEYS: permit, gifts. ARGV: holder, at most, for how long, for how long the last gift is remembered.
 ///
 /// The number of a gift also rises where the server forgot the last one, as its clock does.
 const PERMIT: &str = "
@@ -131,7 +140,7 @@ redis.call('SET', KEYS[2], whole(gift), 'PX', ARGV[4])
 return {1, gift}
 ";
 
-/// KEYS: permit. ARGV: holder, lease.
+/// KEYS: permit. ARGV: holder, for how long.
 const RENEW: &str = "
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
