@@ -43,14 +43,17 @@ pub(crate) fn listen(shared: &Arc<Shared>) {
                 trouble
             }
         };
-        shared.change(|todo| todo.closer = None);
+        let told = trouble.told();
+        shared.change(|todo| {
+            todo.closer = None;
+            todo.trouble = Some(told.as_str().into());
+        });
         if shared.is_leaving() {
             break;
         }
         if !std::mem::replace(&mut said, true) {
             tracing::warn!(
-                "the fleet's server is out of reach, so what other members clear is heard later: {trouble}. Tenure tries \
-                 again until it is back"
+                "{told}. What other members clear is heard when that is over: Tenure tries again until then"
             );
         }
         let outputs = machine.lost();
@@ -107,6 +110,7 @@ fn converse(
             // Whoever is told of it, and asks for something at once, waits until it is known.
             if let Some(mut todo) = shared.look() {
                 todo.seen.lost = false;
+                todo.trouble = None;
             }
             caught_up();
         }

@@ -184,6 +184,26 @@ impl Fleet {
         (self.shared.look()).map_or(State::Lost, |todo| State::of(todo.seen))
     }
 
+    /// The reason why what others end is not heard, as the log has it too; None while it is heard, and before the first
+    /// attempt.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenure_fleet::{Settings, State};
+    /// # let engine = tenure::Engine::new();
+    /// let settings = Settings::new("redis://127.0.0.1:1", "4f1c2a9be07d4c55a7d1");
+    /// let fleet = tenure_fleet::join(&engine, settings, Default::default())?;
+    /// if fleet.await_contact(Duration::from_secs(5)) == State::Lost {
+    ///     eprintln!("{}", fleet.trouble().unwrap_or_default());
+    /// }
+    /// # assert!(fleet.trouble().unwrap().contains("127.0.0.1:1"));
+    /// # Ok::<(), tenure_fleet::Error>(())
+    /// ```
+    pub fn trouble(&self) -> Option<String> {
+        let todo = self.shared.look()?;
+        todo.trouble.as_deref().map(str::to_owned)
+    }
+
     /// Waits until this member has caught up for the first time, or has found that the server is out of reach, for so
     /// long at most. What is built before may have to be built once more: what others ended in a life of the server
     /// that nobody remembers cannot be known.

@@ -57,7 +57,7 @@ fn d1_whatever_a_forked_child_asks_the_fleet_of_its_parent_it_never_waits() {
     let away = Settings::new("redis://127.0.0.1:1", [7; 16]);
     let fleet = Fleet::join(away, Arc::new(Nobody)).unwrap();
     let key = Mark([1; 16]);
-    let ways: [(&str, &dyn Fn() -> bool); 12] = [
+    let ways: [(&str, &dyn Fn() -> bool); 13] = [
         ("state", &|| fleet.state() == State::Lost),
         ("await_contact", &|| {
             fleet.await_contact(BOUND) == State::Lost
@@ -65,6 +65,7 @@ fn d1_whatever_a_forked_child_asks_the_fleet_of_its_parent_it_never_waits() {
         ("to_prometheus", &|| {
             fleet.to_prometheus().contains("tenure_fleet_caught_up 0\n")
         }),
+        ("trouble", &|| fleet.trouble().is_none()),
         ("heard_until", &|| fleet.heard_until().is_none()),
         ("mark", &|| {
             fleet.mark(Purpose::Tag, &[b"a"]) != Mark([0; 16])

@@ -96,33 +96,73 @@ pub(crate) enum Answer {
     Taken(Duration),
 }
 
-/// Why a server could not be asked.
+/// A failure to ask a server, with its reason.
 #[derive(Debug)]
 pub(crate) struct Trouble {
     text: String,
-    /// Whether there is no connection any more, or none that answers.
-    gone: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The server cannot be asked, or says no.
+    Said,
+    /// The connection is no more.
+    Gone,
+    /// The connection is there, and nothing comes.
+    Silent,
+    /// The server answers, and does not let this process in.
+    Refused,
 }
 
 impl Trouble {
     /// The server cannot be asked, or says no.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            gone: false,
-        }
+        Self::of(Kind::Said, text.into())
     }
 
     /// The connection is no more.
     pub(crate) fn gone(text: impl Into<String>) -> Self {
+        Self::of(Kind::Gone, text.into())
+    }
+
+    /// No answer has come in this time.
+    pub(crate) fn silent(bound: Duration) -> Self {
+        Self::of(Kind::Silent, format!("no answer within {bound:?}"))
+    }
+
+    /// The server answers, and does not let this process in.
+    pub(crate) fn refused(text: impl Into<String>) -> Self {
+        Self::of(Kind::Refused, text.into())
+    }
+
+    /// Servers end some of their sentences with a dot, and others not.
+    fn of(kind: Kind, text: String) -> Self {
         Self {
-            text: text.into(),
-            gone: true,
+            text: text.trim_end_matches('.').to_owned(),
+            kind,
         }
     }
 
     pub(crate) fn is_of_the_connection(&self) -> bool {
-        self.gone
+        matches!(self.kind, Kind::Gone | Kind::Silent)
+    }
+
+    /// The same with a hint, where the other end has closed the connection.
+    pub(crate) fn hint_if_gone(mut self, hint: &str) -> Self {
+        if self.kind == Kind::Gone {
+            self.text += hint;
+        }
+        self
+    }
+
+    /// A sentence for whoever is to know why the fleet is not heard, without its dot.
+    pub(crate) fn told(&self) -> String {
+        let what = match self.kind {
+            Kind::Refused => "does not let this process in",
+            Kind::Said | Kind::Gone | Kind::Silent => "is out of reach",
+        };
+        format!("the fleet's server {what}: {self}")
     }
 
     /// Whether the server answers, and takes nothing: it has become a replica, or the key has moved.

@@ -49,6 +49,8 @@ pub(crate) struct Todo {
     /// Those who wait until this member is no longer among those that are named; told by being dropped.
     pub(crate) withdrawals: Vec<Sender<()>>,
     pub(crate) seen: Seen,
+    /// The reason why what others end is not heard, as a sentence without its dot.
+    pub(crate) trouble: Option<Arc<str>>,
     pub(crate) leaving: bool,
     /// The member's threads, and how many of them have ended.
     pub(crate) threads: Vec<ThreadId>,

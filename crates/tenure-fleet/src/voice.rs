@@ -22,6 +22,9 @@ const AT_ONCE: usize = 128;
 /// The pauses of whoever waits for a permit: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// The reason where none is known.
+const OUT_OF_REACH: &str = "the fleet's server is out of reach";
+
 /// Speaks until the member leaves.
 pub(crate) fn speak(shared: &Arc<Shared>) {
     Voice {
@@ -78,6 +81,8 @@ struct Round {
     fold: bool,
     withdrawals: Vec<Sender<()>>,
     seen: Seen,
+    /// The reason why the fleet is not heard.
+    trouble: Option<Arc<str>>,
     leaving: bool,
 }
 
@@ -107,11 +112,12 @@ impl Voice<'_> {
         loop {
             let mut round = self.next();
             round.given_up.clear();
+            let trouble = round.trouble.as_deref().unwrap_or(OUT_OF_REACH);
             for ask in round.alone.drain(..) {
-                self.alone(ask);
+                self.alone(ask, trouble);
             }
             for question in round.unanswered.drain(..) {
-                drop(question.send(Err(out_of_reach())));
+                drop(question.send(Err(unanswered(trouble))));
             }
             let leaving = round.leaving;
             let mut done = true;
@@ -169,6 +175,7 @@ impl Voice<'_> {
     fn collect(&mut self, todo: &mut Todo, now: Instant) -> Round {
         let mut round = Round {
             seen: todo.seen,
+            trouble: todo.trouble.clone(),
             leaving: todo.leaving,
             ..Round::default()
         };
@@ -335,10 +342,10 @@ impl Voice<'_> {
     }
 
     /// Whoever asked for a permit goes on without one, and that is said once.
-    fn alone(&mut self, ask: Ask) {
+    fn alone(&mut self, ask: Ask, trouble: &str) {
         if !std::mem::replace(&mut self.alone_said, true) {
             tracing::warn!(
-                "builds go on without the fleet's permits, since its server is out of reach: other members may build the same"
+                "builds go on without the fleet's permits, and other members may build the same: {trouble}"
             );
         }
         told(ask.tell, None);
@@ -408,11 +415,12 @@ impl Voice<'_> {
                 closer();
             }
         });
+        let told = trouble.told();
         for ask in round.asks {
-            self.alone(ask);
+            self.alone(ask, &told);
         }
         for question in round.questions {
-            drop(question.send(Err(out_of_reach())));
+            drop(question.send(Err(unanswered(&told))));
         }
         if !round.leaving && !std::mem::replace(&mut self.trouble_said, true) {
             tracing::warn!(
@@ -445,10 +453,10 @@ fn told(tell: Box<dyn FnOnce(Option<Permit>) + Send>, permit: Option<Permit>) {
     }
 }
 
-fn out_of_reach() -> Error {
-    Error::unanswered(
-        "the fleet's server is out of reach: its members can be asked for when it is back",
-    )
+fn unanswered(trouble: &str) -> Error {
+    Error::unanswered(format!(
+        "{trouble}. The fleet's members can be asked for when that is over"
+    ))
 }
 
 /// The name of this machine.

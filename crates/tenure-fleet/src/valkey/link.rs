@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Parser, Value};
+use redis::{Cmd, Parser, ServerError, Value};
 
 use super::address::{Address, Login, Place, Places, Tls};
 use super::scripts::{ALL, Script};
@@ -17,6 +17,13 @@ use crate::server::Trouble;
 
 /// How many nodes of a cluster may send a connection on to another.
 const HOPS: usize = 5;
+
+/// The code of an error for what a user may not do, and what to do then.
+const NOPERM: &str = "NOPERM";
+const ALLOWED: &str = "the guide's page on fleets lists the keys, the channels and the commands that a user of its own needs";
+
+/// The hint where the other end hangs up on whoever does not speak TLS.
+const SPEAKS_TLS: &str = ". If it speaks TLS at this port, write rediss:// in the URL";
 
 /// A connection to the server that keeps what a fleet has there.
 pub(crate) struct Link {
@@ -104,21 +111,13 @@ impl Link {
             hello.arg("AUTH").arg(user).arg(&login.password);
         }
         hello.arg("SETNAME").arg("tenure-fleet");
-        match link.request(&hello)? {
-            Value::ServerError(error) => {
-                let advice = match error.code() {
-                    "NOAUTH" => {
-                        ": it asks for a password, which stands in the URL: redis://user:password@host"
-                    }
-                    "WRONGPASS" | "NOPERM" => "",
-                    _ => ": is it Valkey, or Redis from version 6 on?",
-                };
-                Err(Trouble::new(format!(
-                    "{} {}{advice}",
-                    error.code(),
-                    error.details().unwrap_or_default()
-                )))
-            }
+        let greeted = link.request(&hello);
+        let greeted = match tls {
+            None => greeted.map_err(|trouble| trouble.hint_if_gone(SPEAKS_TLS))?,
+            Some(_) => greeted?,
+        };
+        match greeted {
+            Value::ServerError(error) => Err(not_let_in(&error, login)),
             _ => Ok(link),
         }
     }
@@ -183,7 +182,15 @@ impl Link {
         self.stream
             .write_all(bytes)
             .and_then(|()| self.stream.flush())
-            .map_err(gone)
+            .map_err(|error| self.broken(&error))
+    }
+
+    fn broken(&self, error: &io::Error) -> Trouble {
+        match error.kind() {
+            // Which of them depends on the system.
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Trouble::silent(self.bound),
+            _ => Trouble::gone(format!("the connection is gone: {error}")),
+        }
     }
 
     /// Sends a command, and waits for the answer, which may be an error.
@@ -227,7 +234,7 @@ impl Link {
             match self.read(until)? {
                 Some(message @ Value::Push { .. }) => self.messages.push_back(message),
                 Some(answer) => return Ok(answer),
-                None => return Err(Trouble::gone(format!("no answer within {:?}", self.bound))),
+                None => return Err(Trouble::silent(self.bound)),
             }
         }
     }
@@ -315,18 +322,39 @@ fn moved(from: &Place, to: &str) -> Option<Place> {
     }
 }
 
-fn gone(error: io::Error) -> Trouble {
-    Trouble::gone(format!("the connection is gone: {error}"))
+/// The server's own words.
+fn sentence(error: &ServerError) -> String {
+    let details = error.details().unwrap_or_default();
+    let details = details.trim_end_matches('.');
+    format!("{} {details}", error.code())
+}
+
+/// The trouble where the server does not let this process in, with what to write in the URL.
+fn not_let_in(error: &ServerError, login: &Login) -> Trouble {
+    let advice = match error.code() {
+        "NOAUTH" => {
+            "it asks for a password, which stands in the URL: redis://:password@host, or redis://user:password@host"
+        }
+        "WRONGPASS" if login.password.is_empty() => {
+            "the URL names a user and no password. A password stands behind a colon: redis://:password@host"
+        }
+        "WRONGPASS" => {
+            "look at the user and the password in the URL, redis://user:password@host, in which signs with a meaning \
+             are written as in every URL, @ as %40"
+        }
+        NOPERM => ALLOWED,
+        _ => "is it Valkey, or Redis from version 6 on?",
+    };
+    Trouble::refused(format!("{}: {advice}", sentence(error)))
 }
 
 /// An answer that is no error.
 pub(crate) fn answered(value: Value) -> Result<Value, Trouble> {
     match value {
-        Value::ServerError(error) => Err(Trouble::new(format!(
-            "{} {}",
-            error.code(),
-            error.details().unwrap_or_default()
-        ))),
+        Value::ServerError(error) if error.code() == NOPERM => {
+            Err(Trouble::refused(format!("{}: {ALLOWED}", sentence(&error))))
+        }
+        Value::ServerError(error) => Err(Trouble::new(sentence(&error))),
         value => Ok(value),
     }
 }

@@ -52,7 +52,9 @@ impl Stream {
                 let stream = tcp(host, *port, bound).map_err(|error| trouble(&error))?;
                 match tls {
                     None => Way::Tcp(stream),
-                    Some(tls) => secured(stream, host, tls).map_err(|error| trouble(&error))?,
+                    Some(tls) => {
+                        secured(stream, host, tls, bound).map_err(|error| trouble(&error))?
+                    }
                 }
             }
             #[cfg(unix)]
@@ -181,7 +183,7 @@ fn tcp(host: &str, port: u16, bound: Duration) -> io::Result<TcpStream> {
     Err(last)
 }
 
-fn secured(stream: TcpStream, host: &str, tls: &Tls) -> Result<Way, Trouble> {
+fn secured(mut stream: TcpStream, host: &str, tls: &Tls, bound: Duration) -> Result<Way, Trouble> {
     let trouble = |error: &dyn std::fmt::Display| Trouble::new(format!("TLS: {error}"));
     let name = ServerName::try_from(host.to_owned()).map_err(|error| trouble(&error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -199,9 +201,29 @@ fn secured(stream: TcpStream, host: &str, tls: &Tls) -> Result<Way, Trouble> {
                 .map_err(|error| trouble(&error))?
         }
     };
-    let connection =
+    let mut connection =
         ClientConnection::new(Arc::new(config), name).map_err(|error| trouble(&error))?;
+    while connection.is_handshaking() {
+        let shaken = connection.complete_io(&mut stream);
+        shaken.map_err(|error| not_shaken(&error, bound))?;
+    }
     Ok(Way::Tls(Box::new(StreamOwned::new(connection, stream))))
+}
+
+/// The trouble where there is no TLS: with the other scheme, unless it is TLS that went wrong.
+fn not_shaken(error: &io::Error, bound: Duration) -> Trouble {
+    let inner = error.get_ref().and_then(|it| it.downcast_ref());
+    let what = match (inner, error.kind()) {
+        (Some(rustls::Error::InvalidMessage(_)), _) => "what comes back is no TLS".to_owned(),
+        (Some(error), _) => return Trouble::new(format!("TLS: {error}")),
+        (None, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            format!("no answer within {bound:?}")
+        }
+        (None, _) => error.to_string(),
+    };
+    Trouble::new(format!(
+        "TLS: {what}. If it speaks no TLS at this port, write redis:// in the URL"
+    ))
 }
 
 /// Who vouches for the server: the file that the URL names, or whom the system trusts.
