@@ -377,9 +377,9 @@ mod tests {
         fn give_back(&mut self, _: Mark, _: Number) -> Result<(), Trouble> {
             Ok(())
         }
-        fn announce(&mut self, _: u64, _: &[u8], _: Duration) -> Result<(), Trouble> {
+        fn announce(&mut self, _: u64, _: &[u8], _: Duration) -> Result<u64, Trouble> {
             let _ = self.told.send("announced");
-            Ok(())
+            Ok(0)
         }
         fn withdraw(&mut self, _: u64) -> Result<(), Trouble> {
             Ok(())

@@ -57,8 +57,8 @@ pub(crate) trait Desk: Send {
     /// Gives a permit back.
     fn give_back(&mut self, key: Mark, holder: Number) -> Result<(), Trouble>;
 
-    /// Keeps what this member says of itself for so long.
-    fn announce(&mut self, member: u64, card: &[u8], keep: Duration) -> Result<(), Trouble>;
+    /// Keeps what this member says of itself for so long, and gives the head.
+    fn announce(&mut self, member: u64, card: &[u8], keep: Duration) -> Result<u64, Trouble>;
 
     /// Takes it back.
     fn withdraw(&mut self, member: u64) -> Result<(), Trouble>;

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::machine::Phase;
 use crate::mark::Mark;
-use crate::member::{Card, Member, members};
+use crate::member::{Card, Member, Owed, members};
 use crate::number::Number;
 use crate::permit::Permit;
 use crate::random::{Waits, around};
 use crate::server::{Answer, Server, Trouble};
-use crate::shared::{Ask, Renewal, Seen, Shared, Todo};
+use crate::shared::{Ask, Renewal, Shared, Todo};
 use crate::topic::Field;
 
 /// How many raises are sent in one go.
@@ -37,6 +37,7 @@ pub(crate) fn speak(shared: &Arc<Shared>) {
         alone_said: false,
         trouble_said: false,
         announced: false,
+        owed: Owed::default(),
         times: 0,
     }
     .run();
@@ -59,6 +60,7 @@ struct Voice<'a> {
     alone_said: bool,
     trouble_said: bool,
     announced: bool,
+    owed: Owed,
     /// How often the member had been caught up when this was last looked at.
     times: u64,
 }
@@ -80,7 +82,6 @@ struct Round {
     announce: bool,
     fold: bool,
     withdrawals: Vec<Sender<()>>,
-    seen: Seen,
     /// The reason why the fleet is not heard.
     trouble: Option<Arc<str>>,
     leaving: bool,
@@ -174,7 +175,6 @@ impl Voice<'_> {
 
     fn collect(&mut self, todo: &mut Todo, now: Instant) -> Round {
         let mut round = Round {
-            seen: todo.seen,
             trouble: todo.trouble.clone(),
             leaving: todo.leaving,
             ..Round::default()
@@ -186,6 +186,7 @@ impl Voice<'_> {
             self.not_before = None;
             // It may also be another one.
             self.link = None;
+            self.owed = Owed::default();
         }
         (round.given_up, todo.asks) = std::mem::take(&mut todo.asks)
             .into_iter()
@@ -290,7 +291,7 @@ impl Voice<'_> {
             }
         }
         if round.announce {
-            self.announce(round.seen)?;
+            self.announce()?;
         }
         if !round.questions.is_empty() {
             let found = self.members()?;
@@ -351,23 +352,27 @@ impl Voice<'_> {
         told(ask.tell, None);
     }
 
-    fn announce(&mut self, seen: Seen) -> Result<(), Trouble> {
+    fn announce(&mut self) -> Result<(), Trouble> {
         let settings = &self.shared.settings;
         let listener = &self.shared.listener;
         let figures = catch_unwind(AssertUnwindSafe(|| listener.figures())).unwrap_or_else(|_| {
             tracing::error!("whoever listens to the fleet panicked when asked for its figures");
             "{}".into()
         });
+        // What was raised a moment ago, and heard meanwhile, is not behind.
+        let seen = self.shared.look().map(|todo| todo.seen).unwrap_or_default();
+        let behind = (self.owed).behind(seen.head, Instant::now(), settings.answer);
         let card = Card {
             host: settings.host.clone().unwrap_or_else(host),
             process: std::process::id(),
-            head: seen.head,
+            behind,
             lag: seen.lag,
             figures,
         };
         let (me, keep) = (self.shared.me, settings.figures * 3);
         if let Some(sealed) = self.shared.seal.close(&card.write()) {
-            self.link()?.announce(me, &sealed, keep)?;
+            let head = self.link()?.announce(me, &sealed, keep)?;
+            self.owed.note(head, Instant::now());
             self.announced = true;
         }
         self.announce = Some(Instant::now() + self.shared.settings.figures);

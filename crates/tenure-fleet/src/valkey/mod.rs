@@ -261,7 +261,7 @@ impl Desk for Connection {
             .map(drop)
     }
 
-    fn announce(&mut self, member: u64, card: &[u8], keep: Duration) -> Result<(), Trouble> {
+    fn announce(&mut self, member: u64, card: &[u8], keep: Duration) -> Result<u64, Trouble> {
         let names = &self.names;
         let keys = [
             names.members.as_str(),
@@ -274,7 +274,7 @@ impl Desk for Connection {
             .arg(card)
             .arg(millis(keep))
             .arg(KEEP);
-        self.link.ask(&call).map(drop)
+        link::number(self.link.ask(&call)?)
     }
 
     fn withdraw(&mut self, member: u64) -> Result<(), Trouble> {
