@@ -59,5 +59,5 @@ pub use join::{join, join_as, prepare};
 pub use listener::Listener;
 pub use member::{Member, MembersAsked};
 pub use permit::{Asking, Permit, PermitWait};
-pub use settings::{LEAST_SECRET, Settings};
+pub use settings::Settings;
 pub use tenure::fleet::{Ending, Mark, Purpose, Topic};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::valkey::Address;
 
-/// How short a secret is refused: what is guessed by trying does not hide what its marks stand for.
-pub const LEAST_SECRET: usize = 16;
+/// The fewest bytes of a secret: what is guessed by trying does not hide what its marks stand for.
+const LEAST_SECRET: usize = 16;
 
 /// How short and how long the times of a fleet may be: with none at all its threads would not rest, and with far longer
 /// ones there is no moment to wait for.
@@ -156,18 +156,32 @@ impl Settings {
         self.address().map(drop)
     }
 
+    /// Whether this could be the secret of a fleet, for a front door that uses it without one.
+    ///
+    /// ```
+    /// use tenure_fleet::Settings;
+    ///
+    /// assert!(Settings::check_secret(b"4f1c2a9be07d4c55a7d1").is_ok());
+    /// assert!(Settings::check_secret(b"hunter2").unwrap_err().is_secret());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing, or shorter than sixteen bytes.
+    pub fn check_secret(secret: &[u8]) -> Result<(), Error> {
+        let what = match secret.len() {
+            0 => "has no secret",
+            1..LEAST_SECRET => "has a secret that is too short, and can be guessed",
+            _ => return Ok(()),
+        };
+        Err(Error::secret(format!(
+            "the fleet {what}: its members tell each other of entries by digests under a secret that they share, the \
+             same for all, with at least {LEAST_SECRET} bytes"
+        )))
+    }
+
     pub(crate) fn address(&self) -> Result<Address, Error> {
-        if self.secret.len() < LEAST_SECRET {
-            let what = if self.secret.is_empty() {
-                "has no secret"
-            } else {
-                "has a secret that can be guessed"
-            };
-            return Err(Error::secret(format!(
-                "the fleet {what}: its members tell each other of entries by digests under a secret that they share, \
-                 the same for all, with at least {LEAST_SECRET} bytes"
-            )));
-        }
+        Self::check_secret(&self.secret)?;
         let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_.".contains(sign);
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(plain) {
             return Err(Error::name(
