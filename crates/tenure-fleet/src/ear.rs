@@ -1,7 +1,6 @@
 //! The thread that listens: it carries out what the protocol asks for, and tells the listener.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::machine::{Machine, Notice, Output, Phase, Timing};
@@ -11,7 +10,7 @@ use crate::server::{Heard, Server, Trouble};
 use crate::shared::{Seen, Shared};
 
 /// Listens until the member leaves.
-pub(crate) fn listen(shared: &Arc<Shared>) {
+pub(crate) fn listen(shared: &Shared) {
     let settings = &shared.settings;
     let timing = Timing {
         every: millis(settings.ping),
@@ -64,7 +63,7 @@ pub(crate) fn listen(shared: &Arc<Shared>) {
 }
 
 /// The thread has panicked: nothing is heard until it has caught up anew, as one that knows nothing yet.
-pub(crate) fn failed(shared: &Arc<Shared>) {
+pub(crate) fn failed(shared: &Shared) {
     shared.change(|todo| {
         todo.closer = None;
         todo.seen = Seen {

@@ -11,8 +11,8 @@ use crate::{ear, threads, voice};
 /// One of the threads: its work until the member leaves, and what it does after a panic, before it begins anew.
 pub(crate) struct Part {
     pub(crate) name: &'static str,
-    run: fn(&Arc<Shared>),
-    failed: fn(&Arc<Shared>),
+    run: fn(&Shared),
+    failed: fn(&Shared),
 }
 
 pub(crate) const EAR: Part = Part {
@@ -32,7 +32,7 @@ pub(crate) const THREADS: u32 = PARTS.len() as u32;
 
 impl Part {
     /// A member that no longer hears or speaks would be none without anybody's notice.
-    fn run(&self, shared: &Arc<Shared>) {
+    fn run(&self, shared: &Shared) {
         shared.change(|todo| todo.threads.push(thread::current().id()));
         while catch_unwind(AssertUnwindSafe(|| (self.run)(shared))).is_err() {
             tracing::error!(

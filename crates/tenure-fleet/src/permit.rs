@@ -18,11 +18,11 @@ const LOOK: Duration = Duration::from_millis(50);
 /// It is for load and not for correctness: a holder that was stopped for longer than its time finds that another one builds
 /// too.
 pub struct Permit {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) key: Mark,
-    pub(crate) holder: Number,
-    pub(crate) fence: u64,
-    pub(crate) held: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+    key: Mark,
+    holder: Number,
+    fence: u64,
+    held: Arc<AtomicBool>,
 }
 
 impl Permit {
@@ -116,6 +116,17 @@ pub(crate) fn ask(
         }
         let Some(tell) = untold.take() else { return };
         let holder = todo.number(shared.me);
+        let held = Arc::new(AtomicBool::new(true));
+        let (shared, is_held) = (shared.clone(), held.clone());
+        let tell = move |fence: Option<u64>| {
+            tell(fence.map(|fence| Permit {
+                shared,
+                key,
+                holder,
+                fence,
+                held: is_held,
+            }));
+        };
         todo.asks.push(Ask {
             key,
             at_most: at_most.max(1),
@@ -123,6 +134,7 @@ pub(crate) fn ask(
             due: Instant::now(),
             pause: LOOK,
             given_up,
+            held,
             tell: Box::new(tell),
         });
     });

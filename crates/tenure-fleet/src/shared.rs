@@ -17,7 +17,6 @@ use crate::mark::{Keys, Mark};
 use crate::member::Member;
 use crate::number::Number;
 use crate::outbox::Outbox;
-use crate::permit::Permit;
 use crate::seal::Seal;
 use crate::server::Connector;
 use crate::settings::Settings;
@@ -94,7 +93,10 @@ pub(crate) struct Ask {
     pub(crate) due: Instant,
     pub(crate) pause: Duration,
     pub(crate) given_up: Arc<AtomicBool>,
-    pub(crate) tell: Box<dyn FnOnce(Option<Permit>) + Send>,
+    /// Whether the permit is held, once it has been given.
+    pub(crate) held: Arc<AtomicBool>,
+    /// Takes the number of the permit; None where there is none to be had.
+    pub(crate) tell: Box<dyn FnOnce(Option<u64>) + Send>,
 }
 
 /// The next renewal of a permit.

@@ -11,7 +11,6 @@ use crate::machine::Phase;
 use crate::mark::Mark;
 use crate::member::{Card, Member, Owed, members};
 use crate::number::Number;
-use crate::permit::Permit;
 use crate::random::{Waits, around};
 use crate::server::{Answer, Server, Trouble};
 use crate::shared::{Ask, Renewal, Shared, Todo};
@@ -26,7 +25,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 const OUT_OF_REACH: &str = "the fleet's server is out of reach";
 
 /// Speaks until the member leaves.
-pub(crate) fn speak(shared: &Arc<Shared>) {
+pub(crate) fn speak(shared: &Shared) {
     Voice {
         shared,
         link: None,
@@ -44,12 +43,12 @@ pub(crate) fn speak(shared: &Arc<Shared>) {
 }
 
 /// The thread has panicked: whether the server has what it was sending is not known.
-pub(crate) fn failed(shared: &Arc<Shared>) {
+pub(crate) fn failed(shared: &Shared) {
     shared.change(|todo| todo.outbox.failed());
 }
 
 struct Voice<'a> {
-    shared: &'a Arc<Shared>,
+    shared: &'a Shared,
     link: Option<Box<dyn Server>>,
     waits: Waits,
     /// After trouble, when the next attempt may be made.
@@ -313,22 +312,14 @@ impl Voice<'_> {
         self.alone_said = false;
         match answer {
             Answer::Granted(fence) => {
-                let held = Arc::new(AtomicBool::new(true));
                 let renewal = Renewal {
                     key: ask.key,
                     due: Instant::now() + self.shared.settings.permit_for / 3,
-                    held: held.clone(),
+                    held: ask.held,
                 };
                 self.shared
                     .change(|todo| todo.renewals.insert(ask.holder, renewal));
-                let permit = Permit {
-                    shared: self.shared.clone(),
-                    key: ask.key,
-                    holder: ask.holder,
-                    fence,
-                    held,
-                };
-                told(ask.tell, Some(permit));
+                told(ask.tell, Some(fence));
             }
             Answer::Taken(at_most) => {
                 // No later than when the first of them runs out, if nobody renews it.
@@ -452,8 +443,8 @@ impl Voice<'_> {
     }
 }
 
-fn told(tell: Box<dyn FnOnce(Option<Permit>) + Send>, permit: Option<Permit>) {
-    if catch_unwind(AssertUnwindSafe(|| tell(permit))).is_err() {
+fn told(tell: Box<dyn FnOnce(Option<u64>) + Send>, fence: Option<u64>) {
+    if catch_unwind(AssertUnwindSafe(|| tell(fence))).is_err() {
         tracing::error!("whoever asked for a permit of the fleet panicked when told of it");
     }
 }

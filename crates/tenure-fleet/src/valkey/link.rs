@@ -345,7 +345,12 @@ fn not_let_in(error: &ServerError, login: &Login) -> Trouble {
         NOPERM => ALLOWED,
         _ => "is it Valkey, or Redis from version 6 on?",
     };
-    Trouble::refused(format!("{}: {advice}", sentence(error)))
+    let what = match error.code() {
+        // In whose own words there is much of HELLO.
+        code @ "NOAUTH" => code.to_owned(),
+        _ => sentence(error),
+    };
+    Trouble::refused(format!("{what}: {advice}"))
 }
 
 /// An answer that is no error.
