@@ -28,7 +28,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What to write instead, where the mistake does not say it.
+    /// The text to write instead, where the mistake does not say it.
     fn advice(self) -> &'static str {
         match self {
             Self::Secret => ". Write Settings::new(url, secret): `openssl rand -hex 16` prints one",

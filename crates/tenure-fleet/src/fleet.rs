@@ -33,12 +33,12 @@ pub struct Fleet {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// How a member stands with its server.
+/// The standing of a member with its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It has not been connected so far.
     Connecting,
-    /// What others end, it hears. The lag is how long the bus took at most when it was last measured.
+    /// It hears what others end. The lag is the time that the bus took at most when it was last measured.
     CaughtUp {
         /// None before the first measurement.
         lag: Option<Duration>,
@@ -147,7 +147,7 @@ impl Fleet {
         Ok(MembersAsked::new(told))
     }
 
-    /// How this member stands, in the text format of Prometheus: for an endpoint that shows the engine's figures too. Each
+    /// The standing of this member in the text format of Prometheus: for an endpoint that shows the engine's figures too. Each
     /// member shows itself; the server is not asked.
     pub fn to_prometheus(&self) -> String {
         let state = self.state();
@@ -179,7 +179,7 @@ impl Fleet {
         text
     }
 
-    /// How this member stands with the server.
+    /// The standing of this member with the server.
     pub fn state(&self) -> State {
         (self.shared.look()).map_or(State::Lost, |todo| State::of(todo.seen))
     }
@@ -244,7 +244,7 @@ impl Fleet {
         todo.outbox.is_empty()
     }
 
-    /// Has this member no longer be among those that [`members`](Self::members) names, until it next says of itself what
+    /// Takes this member out of those that [`members`](Self::members) names, until it next says of itself what
     /// it has: its process may end. Waits so long at most, and not at all while the server is away, where it runs out.
     pub(crate) fn withdraw(&self, bound: Duration) {
         let (tell, told) = channel::<()>();

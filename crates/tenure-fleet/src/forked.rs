@@ -1,4 +1,4 @@
-//! What is left of a member in a forked child, tried while a thread of the parent holds the member's lock.
+//! The remains of a member in a forked child, tried while a thread of the parent holds the member's lock.
 #![allow(unsafe_code)]
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What members say of themselves.
+//! Members, and what they say of themselves.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -26,13 +26,13 @@ pub struct Member {
     pub host: String,
     /// Its process there.
     pub process: u32,
-    /// What its listener said: JSON.
+    /// The figures that its listener gave: JSON.
     pub figures: String,
-    /// How many raises it had not heard when it last told, of those that the server had had for longer than
+    /// The number of raises that it had not heard when it last told, of those that the server had had for longer than
     /// [an answer may take](crate::Settings::answer): none in a member that hears.
     pub behind: u64,
-    /// How long the bus took at most to bring it everything that had been raised, when it had last asked before it told; None
-    /// before that.
+    /// The time that the bus took at most to bring it everything that had been raised, when it had last asked before it
+    /// told; None before that.
     pub lag: Option<Duration>,
 }
 
@@ -68,7 +68,7 @@ impl MembersAsked {
     }
 }
 
-/// What one member keeps on the server for the others, before it is sealed.
+/// The card that a member keeps on the server for the others, before it is sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Card {
     pub(crate) host: String,
@@ -121,7 +121,7 @@ impl Owed {
         self.next.get_or_insert((now, head));
     }
 
-    /// How many raises have not been heard by a member that has heard up to this head, of those that are older than `time`.
+    /// The number of raises older than `time` that a member has not heard which has heard up to this head.
     pub(crate) fn behind(&mut self, heard: u64, now: Instant, time: Duration) -> u64 {
         if let Some((_, head)) = (self.next).take_if(|(at, _)| now.duration_since(*at) >= time) {
             self.head = head;

@@ -27,7 +27,7 @@ const VOICE: Part = Part {
 };
 const PARTS: [Part; 2] = [EAR, VOICE];
 
-/// How many threads a member has.
+/// The number of threads of a member.
 pub(crate) const THREADS: u32 = PARTS.len() as u32;
 
 impl Part {

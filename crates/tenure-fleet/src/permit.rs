@@ -10,7 +10,7 @@ use crate::mark::Mark;
 use crate::number::Number;
 use crate::shared::{Ask, Shared};
 
-/// How often whoever waits for a permit is asked whether it still does.
+/// The time between two questions to whoever waits for a permit, whether it still does.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A permit to build, until it is dropped. It is renewed meanwhile, and runs out by itself when its holder dies.
@@ -57,7 +57,7 @@ impl Drop for Permit {
     }
 }
 
-/// Whoever waits for a permit, and may be told to stop.
+/// A wait for a permit, which may be told to stop.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! What a member asks of a server. Whatever can keep numbers and tell of them can be one.
+//! The server as a member sees it. Whatever can keep numbers and tell of them can be one.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use crate::mark::Mark;
 use crate::number::{Epoch, Message, Number, Run, Snapshot};
 use crate::topic::Field;
 
-/// Where connections to one kind of server are made.
+/// The maker of connections to one kind of server.
 pub(crate) trait Connector: Send + Sync + 'static {
     /// A connection, with the run of the server at its other end.
     fn connect(&self) -> Result<(Box<dyn Server>, Run), Trouble>;
@@ -33,11 +33,11 @@ pub(crate) trait Server: Desk {
     /// The next that is heard; None where nothing is until then.
     fn hear(&mut self, until: Instant) -> Result<Option<Heard>, Trouble>;
 
-    /// What closes the connection from another thread, so that `hear` ends.
+    /// A function that closes the connection from another thread, so that `hear` ends.
     fn closer(&self) -> Box<dyn Fn() + Send>;
 }
 
-/// What else members need of a server, apart from the bus.
+/// The part of a server that members need apart from the bus.
 pub(crate) trait Desk: Send {
     /// Folds the numbers of entries and tags that are older, or more, than this; says whether there are more of them.
     fn fold(&mut self, number: Number, older: Duration, beyond: usize) -> Result<bool, Trouble>;
@@ -63,11 +63,11 @@ pub(crate) trait Desk: Send {
     /// Takes it back.
     fn withdraw(&mut self, member: u64) -> Result<(), Trouble>;
 
-    /// What all members say of themselves.
+    /// The cards of all members.
     fn members(&mut self) -> Result<Vec<(u64, Vec<u8>)>, Trouble>;
 }
 
-/// What a subscriber hears.
+/// An answer or a message that a subscriber hears.
 #[derive(Debug)]
 pub(crate) enum Heard {
     /// The subscription stands.
@@ -80,10 +80,10 @@ pub(crate) enum Heard {
     Answered(Option<Epoch>, u64),
 }
 
-/// What became of raises.
+/// The outcome of raises.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Raised {
-    /// How many numbers the server keeps.
+    /// The number of numbers that the server keeps.
     pub(crate) kept: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What a member is told when it joins.
+//! The settings of a member.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::valkey::Address;
 /// The fewest bytes of a secret: what is guessed by trying does not hide what its marks stand for.
 const LEAST_SECRET: usize = 16;
 
-/// How short and how long the times of a fleet may be: with none at all its threads would not rest, and with far longer
+/// The shortest and the longest time of a fleet: with none at all its threads would not rest, and with far longer
 /// ones there is no moment to wait for.
 const TIMES: (Duration, Duration) = (
     Duration::from_millis(1),
@@ -81,7 +81,7 @@ impl Settings {
         }
     }
 
-    /// How often the server is asked whether all has been heard; two seconds by default.
+    /// The time between two questions to the server whether all has been heard; two seconds by default.
     #[must_use]
     pub fn ping(self, every: Duration) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Settings {
         }
     }
 
-    /// How long the server may take for an answer before the connection counts as lost; three seconds by default.
+    /// The time that the server may take for an answer before the connection counts as lost; three seconds by default.
     #[must_use]
     pub fn answer(self, within: Duration) -> Self {
         Self {
@@ -99,7 +99,7 @@ impl Settings {
         }
     }
 
-    /// How long to wait between attempts to connect, at first and at most; a second and half a minute by default. The
+    /// The time between attempts to connect, at first and at most; a second and half a minute by default. The
     /// first attempt after a loss is made at once.
     #[must_use]
     pub fn retry(self, first: Duration, most: Duration) -> Self {
@@ -109,7 +109,8 @@ impl Settings {
         }
     }
 
-    /// How often the listener is asked for its figures; every ten seconds by default. Others see them three times as long.
+    /// The time between two questions to the listener for its figures; ten seconds by default. Others see them three
+    /// times as long.
     #[must_use]
     pub fn figures(self, every: Duration) -> Self {
         Self {
@@ -118,7 +119,7 @@ impl Settings {
         }
     }
 
-    /// For how long a permit is held that nobody renews; ten seconds by default.
+    /// The time for which a permit is held that nobody renews; ten seconds by default.
     #[must_use]
     pub fn permit_for(self, time: Duration) -> Self {
         Self {
@@ -127,8 +128,8 @@ impl Settings {
         }
     }
 
-    /// For how long the numbers of entries and tags are kept by themselves, and how many of them; an hour and ten thousand by
-    /// default.
+    /// The time for which the numbers of entries and tags are kept by themselves, and the most of them; an hour and ten
+    /// thousand by default.
     #[must_use]
     pub fn fold(self, older: Duration, beyond: usize) -> Self {
         Self {
@@ -137,7 +138,7 @@ impl Settings {
         }
     }
 
-    /// For how long the member has had entries already: what has ended in that time is told to it. Nothing by default.
+    /// The time for which the member has had entries already: what has ended in that time is told to it. Nothing by default.
     #[must_use]
     pub fn since(self, time: Duration) -> Self {
         Self {

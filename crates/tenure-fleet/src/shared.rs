@@ -1,4 +1,4 @@
-//! What a member's threads and its callers have in common.
+//! The state that a member's threads and its callers share.
 //!
 //! 1. No lock is held while the network is used, the listener is called, or whoever asked is answered.
 //! 2. There is one lock. It is held for as long as it takes to look, or to put something in or out.
@@ -21,7 +21,7 @@ use crate::seal::Seal;
 use crate::server::Connector;
 use crate::settings::Settings;
 
-/// What is the same for as long as the member is one.
+/// The state of a member: what stays for as long as it is one, and behind a lock what changes.
 pub(crate) struct Shared {
     pub(crate) me: u64,
     pub(crate) keys: Keys,
@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     changed: Condvar,
 }
 
-/// What changes.
+/// The member's state that its threads and callers change.
 #[derive(Default)]
 pub(crate) struct Todo {
     pub(crate) outbox: Outbox,
@@ -54,17 +54,17 @@ pub(crate) struct Todo {
     /// The member's threads, and how many of them have ended.
     pub(crate) threads: Vec<ThreadId>,
     pub(crate) ended: u32,
-    /// What closes the connection that is listened on.
+    /// A function that closes the connection that is listened on.
     pub(crate) closer: Option<Box<dyn Fn() + Send>>,
     sequence: u64,
 }
 
-/// How far the bus is, as its thread has last told.
+/// The standing of the bus, as its thread has last told.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) phase: Phase,
     pub(crate) lost: bool,
-    /// How often the member has been caught up anew.
+    /// The number of times that the member has been caught up anew.
     pub(crate) times: u64,
     pub(crate) head: u64,
     /// Until when all that others have ended has been told, in milliseconds since the member joined.
@@ -85,7 +85,7 @@ impl Default for Seen {
     }
 }
 
-/// Whoever waits for a permit.
+/// A question for a permit.
 pub(crate) struct Ask {
     pub(crate) key: Mark,
     pub(crate) at_most: u32,

@@ -16,7 +16,7 @@ use crate::server::{Answer, Server, Trouble};
 use crate::shared::{Ask, Renewal, Shared, Todo};
 use crate::topic::Field;
 
-/// How many raises are sent in one go.
+/// The most raises that are sent in one go.
 const AT_ONCE: usize = 128;
 /// The pauses of whoever waits for a permit: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
@@ -53,18 +53,18 @@ struct Voice<'a> {
     waits: Waits,
     /// After trouble, when the next attempt may be made.
     not_before: Option<Instant>,
-    /// When the figures are due; None before the first time.
+    /// The time at which the figures are due; None before the first one.
     announce: Option<Instant>,
     fold: Instant,
     alone_said: bool,
     trouble_said: bool,
     announced: bool,
     owed: Owed,
-    /// How often the member had been caught up when this was last looked at.
+    /// The number of times that the member had been caught up when this was last looked at.
     times: u64,
 }
 
-/// What is to be done next.
+/// The work that is next.
 #[derive(Default)]
 struct Round {
     raises: Vec<(Field, Number)>,
@@ -226,7 +226,7 @@ impl Voice<'_> {
         round
     }
 
-    /// When to look again if nothing changes, after a look at this time.
+    /// The time to look again if nothing changes, after a look at this one.
     fn due(&self, todo: &Todo, now: Instant) -> Option<Instant> {
         if todo.seen.phase != Phase::CaughtUp {
             return None;
@@ -333,7 +333,7 @@ impl Voice<'_> {
         }
     }
 
-    /// Whoever asked for a permit goes on without one, and that is said once.
+    /// Sends a build on without a permit, and says once that there are such.
     fn alone(&mut self, ask: Ask, trouble: &str) {
         if !std::mem::replace(&mut self.alone_said, true) {
             tracing::warn!(
@@ -399,7 +399,7 @@ impl Voice<'_> {
         Ok(())
     }
 
-    /// What was not done is to be done later, or not at all.
+    /// Puts off what was not done, or tells whoever asked that it is not.
     fn troubled(&mut self, round: Round, trouble: &Trouble) {
         self.link = None;
         self.not_before = Some(Instant::now() + self.waits.next());

@@ -15,7 +15,7 @@ use tenure_fleet::{Error, Fleet, Settings};
 
 use crate::encode::alike;
 
-/// How a fleet is named, in the program or in its environment.
+/// A fleet as the program writes it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) url: Option<String>,
@@ -72,7 +72,7 @@ impl Written {
     }
 }
 
-/// How long a process that joins waits for its server at most.
+/// The longest wait for the server of a process that joins.
 const CONTACT: Duration = Duration::from_millis(250);
 
 /// A fleet that cannot be, with what to write instead.
@@ -140,7 +140,7 @@ pub(crate) fn read_environment(py: Python<'_>) -> Result<(), Error> {
     choose(py, None, Written::default()).map(drop)
 }
 
-/// Has the program's own engine, if there is one yet, be a member of the fleet that is written, or of none. Gives what
+/// Makes the program's own engine, if there is one yet, a member of the fleet that is written, or of none. Gives what
 /// the program is to know of it, for the log.
 ///
 /// # Errors
@@ -211,7 +211,7 @@ pub(crate) fn secret() -> Result<Option<String>, Error> {
     Ok(secret)
 }
 
-/// Has the program's own engine join, if there is a fleet to join.
+/// Joins with the program's own engine, if there is a fleet to join.
 pub(crate) fn join(engine: &Engine) {
     let (chosen, since) = {
         let known = known();

@@ -15,7 +15,7 @@ use super::stream::Stream;
 use crate::number::Run;
 use crate::server::Trouble;
 
-/// How many nodes of a cluster may send a connection on to another.
+/// The most nodes of a cluster that may send a connection on to another.
 const HOPS: usize = 5;
 
 /// The code of an error for what a user may not do, and what to do then.
@@ -268,7 +268,7 @@ impl Read for Until<'_> {
     }
 }
 
-/// Where the server may be.
+/// The places where the server may be.
 fn found(address: &Address, bound: Duration) -> Result<Vec<Place>, Trouble> {
     let (service, sentinels, login) = match &address.places {
         Places::Servers(places) => return Ok(places.clone()),
@@ -311,7 +311,7 @@ fn found(address: &Address, bound: Duration) -> Result<Vec<Place>, Trouble> {
     Err(last)
 }
 
-/// Where a node of a cluster sends one to; without a host, it is its own.
+/// The place to which a node of a cluster sends one; without a host, it is its own.
 fn moved(from: &Place, to: &str) -> Option<Place> {
     let (host, port) = to.rsplit_once(':')?;
     let port = port.parse().ok()?;

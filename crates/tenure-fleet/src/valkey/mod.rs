@@ -23,14 +23,14 @@ use crate::topic::Field;
 
 /// For how long everything is kept after the last member has left: 30 days.
 const KEEP: u64 = 30 * 24 * 3600 * 1000;
-/// How many numbers are folded in one step, which nothing else on the server gets in between of.
+/// The most numbers that are folded in one step, which nothing else on the server gets in between of.
 const AT_ONCE: usize = 500;
 
 /// A server, and the fleet that is asked about there.
 pub(crate) struct Valkey {
     address: Address,
     names: Names,
-    /// How long the server may take for an answer.
+    /// The time that the server may take for an answer.
     bound: Duration,
 }
 
@@ -322,7 +322,7 @@ impl Desk for Connection {
     }
 }
 
-/// What a new epoch is told from others by.
+/// The random part of a new epoch, which tells it from others.
 fn drawn() -> Result<String, Trouble> {
     let drawn = crate::random::draw().map_err(|error| {
         Trouble::new(format!("the system has no random bytes to give: {error}"))

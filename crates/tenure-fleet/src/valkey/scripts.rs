@@ -1,5 +1,5 @@
-//! What is done on the server in one step. Each script sees and writes the keys of one fleet, and takes the time from the
-//! server's clock.
+//! The scripts, each of which the server runs in one step. They see and write the keys of one fleet, and take the time
+//! from the server's clock.
 
 /// One script: its text, and its place among those that a connection has loaded.
 #[derive(Clone, Copy)]
@@ -89,7 +89,7 @@ return {whole(now), redis.call('HGETALL', KEYS[1])}
 
 /// KEYS: numbers, ages. ARGV: channel, number, older than, beyond, at most so many at once.
 ///
-/// What was dropped with the ages alone is dated anew by the numbers.
+/// Where the ages alone were dropped, the numbers date them anew.
 const FOLD: &str = "
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then return 0 end

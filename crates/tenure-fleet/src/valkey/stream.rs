@@ -97,7 +97,7 @@ impl Stream {
         }
     }
 
-    /// What closes it from another thread.
+    /// A function that closes it from another thread.
     pub(crate) fn closer(&self) -> Box<dyn Fn() + Send> {
         match self.below() {
             Socket::Tcp(stream) => match stream.try_clone() {
@@ -226,7 +226,7 @@ fn not_shaken(error: &io::Error, bound: Duration) -> Trouble {
     ))
 }
 
-/// Who vouches for the server: the file that the URL names, or whom the system trusts.
+/// The authorities that vouch for the server: those in the file that the URL names, or those that the system trusts.
 fn authorities(tls: &Tls) -> Result<RootCertStore, Trouble> {
     let mut store = RootCertStore::empty();
     match &tls.authority {
