@@ -52,8 +52,8 @@ class ProcessInfo(Figures):
 class Member(Figures):
     """A member of a fleet, with the figures that it told last, of itself: up to ten seconds ago.
 
-    `lag` is how many seconds the bus took at most to bring it what was raised, and `behind` how many clears and expiries it
-    had not heard of that were older than three seconds: 0 in a member that hears, and more in one that hangs.
+    `lag` is how many seconds the bus took at most to bring it what was raised. `behind` is how many clears and expiries
+    older than three seconds it had not heard of: 0 in a member that hears, and more in one that hangs.
     """
 
     id: str
