@@ -156,6 +156,12 @@ impl Trouble {
         self
     }
 
+    /// The same, with where it was.
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        self.text = format!("{place}: {self}");
+        self
+    }
+
     /// A sentence for whoever is to know why the fleet is not heard, without its dot.
     pub(crate) fn told(&self) -> String {
         let what = match self.kind {

@@ -173,12 +173,18 @@ fn d1_a_scheme_that_is_not_that_of_the_port_is_told_of_with_the_other_one() {
     let authority = folder.join("ca.pem");
     let authority = format!("tls_ca={}", authority.display());
     let plain = trouble(&format!("rediss://127.0.0.1:{}/?{authority}", server.port));
-    assert!(plain.contains("write redis:// in the URL"), "{plain}");
+    assert!(
+        plain.contains("write redis for rediss in the URL"),
+        "{plain}"
+    );
     let secure = trouble(&format!("redis://127.0.0.1:{port}"));
-    assert!(secure.contains("write rediss:// in the URL"), "{secure}");
+    assert!(
+        secure.contains("write rediss for redis in the URL"),
+        "{secure}"
+    );
     // Where it is TLS that went wrong, another scheme is no help.
     let nameless = trouble(&format!("rediss://127.0.0.2:{port}/?{authority}"));
-    assert!(!nameless.contains("redis://"), "{nameless}");
+    assert!(!nameless.contains("redis"), "{nameless}");
     drop(std::fs::remove_dir_all(folder));
 }
 
@@ -215,6 +221,25 @@ fn d1_who_is_not_let_in_is_told_what_to_write_in_the_url() {
             "{may}: {told}"
         );
     }
+    let watched = free_port();
+    let config = server.folder.join("sentinel.conf");
+    let text = format!(
+        "port {watched}\nbind 127.0.0.1\nrequirepass sesame\nsentinel monitor main 127.0.0.1 {} 1\n",
+        server.port
+    );
+    std::fs::write(&config, text).unwrap();
+    let _sentinel = Server::watch(watched, &config);
+    for login in ["", "?sentinel_password=wrong"] {
+        let told = trouble(&format!("redis+sentinel://127.0.0.1:{watched}/main{login}"));
+        assert!(
+            told.contains("does not let this process in: sentinel: "),
+            "{told}"
+        );
+        assert!(told.contains("?sentinel_password=password"), "{told}");
+    }
+    Member::joined(settings(&format!(
+        "redis+sentinel://127.0.0.1:{watched}/main?sentinel_password=sesame"
+    )));
 }
 
 #[test]

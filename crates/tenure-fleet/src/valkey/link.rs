@@ -23,7 +23,14 @@ const NOPERM: &str = "NOPERM";
 const ALLOWED: &str = "the guide's page on fleets lists the keys, the channels and the commands that a user of its own needs";
 
 /// The hint where the other end hangs up on whoever does not speak TLS.
-const SPEAKS_TLS: &str = ". If it speaks TLS at this port, write rediss:// in the URL";
+const SPEAKS_TLS: &str = ". If it speaks TLS at this port, write rediss for redis in the URL";
+
+/// The kinds of servers that ask who one is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Server,
+    Sentinel,
+}
 
 /// A connection to the server that keeps what a fleet has there.
 pub(crate) struct Link {
@@ -57,7 +64,8 @@ impl Link {
         bound: Duration,
     ) -> Result<Self, Trouble> {
         for _ in 0..HOPS {
-            let mut link = Self::open(&place, address.tls.as_ref(), &address.login, bound)?;
+            let login = (&address.login, Door::Server);
+            let mut link = Self::open(&place, address.tls.as_ref(), login, bound)?;
             if address.database != 0 {
                 link.ask(redis::cmd("SELECT").arg(address.database))?;
             }
@@ -86,7 +94,7 @@ impl Link {
     fn open(
         place: &Place,
         tls: Option<&Tls>,
-        login: &Login,
+        (login, door): (&Login, Door),
         bound: Duration,
     ) -> Result<Self, Trouble> {
         let mut link = Self {
@@ -117,7 +125,7 @@ impl Link {
             Some(_) => greeted?,
         };
         match greeted {
-            Value::ServerError(error) => Err(not_let_in(&error, login)),
+            Value::ServerError(error) => Err(not_let_in(&error, login, door)),
             _ => Ok(link),
         }
     }
@@ -280,32 +288,37 @@ fn found(address: &Address, bound: Duration) -> Result<Vec<Place>, Trouble> {
     };
     let mut last = Trouble::new("no sentinel to ask");
     for sentinel in sentinels {
-        let asked =
-            Link::open(sentinel, address.tls.as_ref(), login, bound).and_then(|mut link| {
-                let answer = link.ask(
-                    redis::cmd("SENTINEL")
-                        .arg("get-master-addr-by-name")
-                        .arg(service),
-                )?;
-                let Value::Array(pair) = answer else {
-                    return Err(Trouble::new(format!(
-                        "the sentinel knows no service {service:?}"
-                    )));
-                };
-                let mut words = pair.into_iter().map(text);
-                match (words.next(), words.next()) {
-                    (Some(host), Some(port)) => {
-                        let port = port?.parse().map_err(|_| {
-                            Trouble::new("the sentinel names a port that is no number")
-                        })?;
-                        Ok(vec![Place::Tcp(host?, port)])
-                    }
-                    _ => Err(Trouble::new("the sentinel names no place")),
+        let asked = Link::open(
+            sentinel,
+            address.tls.as_ref(),
+            (login, Door::Sentinel),
+            bound,
+        )
+        .and_then(|mut link| {
+            let answer = link.ask(
+                redis::cmd("SENTINEL")
+                    .arg("get-master-addr-by-name")
+                    .arg(service),
+            )?;
+            let Value::Array(pair) = answer else {
+                return Err(Trouble::new(format!(
+                    "the sentinel knows no service {service:?}"
+                )));
+            };
+            let mut words = pair.into_iter().map(text);
+            match (words.next(), words.next()) {
+                (Some(host), Some(port)) => {
+                    let port = port?
+                        .parse()
+                        .map_err(|_| Trouble::new("the sentinel names a port that is no number"))?;
+                    Ok(vec![Place::Tcp(host?, port)])
                 }
-            });
+                _ => Err(Trouble::new("the sentinel names no place")),
+            }
+        });
         match asked {
             Ok(places) => return Ok(places),
-            Err(trouble) => last = Trouble::new(format!("sentinel: {trouble}")),
+            Err(trouble) => last = trouble.at("sentinel"),
         }
     }
     Err(last)
@@ -330,8 +343,12 @@ fn sentence(error: &ServerError) -> String {
 }
 
 /// The trouble where the server does not let this process in, with what to write in the URL.
-fn not_let_in(error: &ServerError, login: &Login) -> Trouble {
+fn not_let_in(error: &ServerError, login: &Login, door: Door) -> Trouble {
     let advice = match error.code() {
+        "NOAUTH" | "WRONGPASS" if door == Door::Sentinel => {
+            "what sentinels ask for stands at the end of the URL: ?sentinel_password=password, and \
+             &sentinel_user=user where they have users"
+        }
         "NOAUTH" => {
             "it asks for a password, which stands in the URL: redis://:password@host, or redis://user:password@host"
         }

@@ -222,7 +222,7 @@ fn not_shaken(error: &io::Error, bound: Duration) -> Trouble {
         (None, _) => error.to_string(),
     };
     Trouble::new(format!(
-        "TLS: {what}. If it speaks no TLS at this port, write redis:// in the URL"
+        "TLS: {what}. If it speaks no TLS at this port, write redis for rediss in the URL"
     ))
 }
 
