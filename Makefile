@@ -233,6 +233,10 @@ docs-rust:
 docs-build: $(DOCS_ENV)/.requirements ## the guide as a site, in target/site
 	@$(MKDOCS) build --strict --config-file docs/site/mkdocs.yml --site-dir $(abspath $(TARGET))/site
 
+# A test that skips itself for want of a server fails here: nobody reads which ones were skipped.
+test test-versions: export TENURE_REDIS_REQUIRED := 1
+test test-versions: export TENURE_POSTGRESQL_REQUIRED := 1
+
 # Two lanes that take about as long: one compiles while the other waits for processes and servers. The wheel that both
 # need comes first in one, and the other has crates to compile until it is there.
 test: | python-found ## every test once: Rust, models, one Python, the newest Streamlit, the browser

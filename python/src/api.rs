@@ -214,15 +214,10 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
             }
         }
     }
-    let has_left = fleet::choose(py, process::own_engine(), fleet);
-    let has_left = has_left.map_err(|error| errors::setting_value(py, fleet::explained(&error)))?;
-    if has_left {
-        log::line(
-            py,
-            false,
-            "this process has left its fleet: tenure.configure() sets all of it, and was called without fleet=. \
-             Give it in each call, or set TENURE_FLEET",
-        );
+    let told = fleet::choose(py, process::own_engine(), fleet);
+    let told = told.map_err(|error| errors::setting_value(py, fleet::explained(&error)))?;
+    if let Some(told) = told {
+        log::line(py, false, &told);
     }
     process::configure(config);
     match signals {

@@ -64,7 +64,10 @@ class ProcessInfo(Figures):
 
 @dataclass(frozen=True)
 class Member(Figures):
-    """A member of a fleet, with the figures that it told last.
+    """A member of a fleet, with the figures that it told last, of itself: up to ten seconds ago.
+
+    `lag` is how many seconds the bus took at most to bring it what was raised. `behind` is how many clears and expiries
+    older than three seconds it had not heard of: 0 in a member that hears, and more in one that hangs.
 
     >>> import tenure
     >>> try:
@@ -83,9 +86,10 @@ class Member(Figures):
     pid: int
     """Its process there."""
     behind: int
-    """How many ends it had heard less than the member that had heard the most."""
+    """How many clears and expiries older than three seconds it had not heard of when it last told."""
     lag: float | None
-    """How many seconds the bus took at most to bring it what was raised; `None` before the first measurement."""
+    """How many seconds the bus took at most to bring it what was raised, when it last told; `None` before the first
+    measurement."""
 
 
 @dataclass(frozen=True)

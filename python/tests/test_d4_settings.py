@@ -44,14 +44,24 @@ def test_d4_what_cannot_be_is_refused_where_it_is_written(settings, error, text)
 
 def test_d4_without_a_secret_nothing_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     cached = tenure.cache_resource(made, scope="cluster")
-    for secret in (None, "short"):
+    for secret in (None, ""):
         monkeypatch.delenv("TENURE_FLEET_SECRET", raising=False)
-        if secret:
+        if secret is not None:
             monkeypatch.setenv("TENURE_FLEET_SECRET", secret)
         with pytest.raises(tenure.ScopeError, match=r"configure\(fleet_secret=.*TENURE_FLEET_SECRET.*16 bytes"):
             cached._actor("pump")
     # Nothing that could be ended has been named.
     cached.clear()
+
+
+def test_d4_a_secret_that_is_too_short_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = tenure.cache_resource(made, scope="cluster")
+    monkeypatch.setenv("TENURE_FLEET_SECRET", "hunter2")
+    for ask in (lambda: cached._actor("pump"), cached.clear):
+        with pytest.raises(tenure.ScopeError, match=r"too short.* 16 bytes.*TENURE_FLEET_SECRET") as refused:
+            ask()
+        assert "no secret" not in str(refused.value)
+        assert "hunter2" not in str(refused.value)
 
 
 def test_d4_the_secret_of_configure_names_too(monkeypatch: pytest.MonkeyPatch) -> None:

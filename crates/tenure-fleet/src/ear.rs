@@ -20,7 +20,7 @@ pub(crate) fn listen(shared: &Shared) {
     let mut waits = Waits::new(settings.retry.0, settings.retry.1);
     let mut said = false;
     loop {
-        if shared.look().leaving {
+        if shared.is_leaving() {
             break;
         }
         let trouble = match shared.connector.connect() {
@@ -42,14 +42,17 @@ pub(crate) fn listen(shared: &Shared) {
                 trouble
             }
         };
-        shared.change(|todo| todo.closer = None);
-        if shared.look().leaving {
+        let told = trouble.told();
+        shared.change(|todo| {
+            todo.closer = None;
+            todo.trouble = Some(told.as_str().into());
+        });
+        if shared.is_leaving() {
             break;
         }
         if !std::mem::replace(&mut said, true) {
             tracing::warn!(
-                "the fleet's server is out of reach, so what other members clear is heard later: {trouble}. Tenure tries \
-                 again until it is back"
+                "{told}. What other members clear is heard when that is over: Tenure tries again until then"
             );
         }
         let outputs = machine.lost();
@@ -104,13 +107,16 @@ fn converse(
         }
         if told.contains(&Output::Tell(Notice::CaughtUp)) {
             // Whoever is told of it, and asks for something at once, waits until it is known.
-            shared.look().seen.lost = false;
+            if let Some(mut todo) = shared.look() {
+                todo.seen.lost = false;
+                todo.trouble = None;
+            }
             caught_up();
         }
         tell_all(shared, told);
         // After the listener has been told: whoever sees that the member is caught up may rely on it.
         publish(shared, machine, lag);
-        if shared.look().leaving {
+        if shared.is_leaving() {
             return Trouble::new("this member leaves");
         }
         let due = machine
@@ -139,7 +145,9 @@ fn converse(
 }
 
 fn publish(shared: &Shared, machine: &Machine, lag: Option<Duration>) {
-    let mut todo = shared.look();
+    let Some(mut todo) = shared.look() else {
+        return;
+    };
     let before = todo.seen;
     let caught_up = machine.phase() == Phase::CaughtUp && before.phase != Phase::CaughtUp;
     todo.seen = Seen {

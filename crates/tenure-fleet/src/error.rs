@@ -9,8 +9,9 @@ use std::fmt;
 ///
 /// let error = Settings::new("redis://localhost", "").check().unwrap_err();
 /// assert!(error.is_secret() && error.to_string().contains("Settings::new"));
+/// assert_eq!(format!("{error:?}"), error.to_string()); // so that a `main` which fails with it says so too
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     kind: Kind,
     mistake: Box<str>,
@@ -27,7 +28,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// What to write instead, where the mistake does not say it.
+    /// The text to write instead, where the mistake does not say it.
     fn advice(self) -> &'static str {
         match self {
             Self::Secret => ". Write Settings::new(url, secret): `openssl rand -hex 16` prints one",
@@ -108,6 +109,13 @@ impl Error {
     /// Whether the server did not answer in time, or cannot be reached.
     pub fn is_unanswered(&self) -> bool {
         self.kind == Kind::Unanswered
+    }
+}
+
+/// As it is shown: a program that ends with it says what to write.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

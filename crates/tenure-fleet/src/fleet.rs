@@ -1,45 +1,44 @@
 //! A member of a fleet, for whoever keeps the entries.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use tenure::front::metric;
 
 use crate::error::Error;
 use crate::listener::Listener;
 use crate::machine::Phase;
 use crate::mark::{Mark, Purpose};
-use crate::member::Member;
+use crate::member::{Member, MembersAsked};
+use crate::parts::THREADS;
 use crate::permit::{self, Asking, Permit, PermitWait};
 use crate::server::Connector;
 use crate::settings::Settings;
 use crate::shared::{Seen, Shared};
-use crate::threads;
 use crate::topic::{Ending, Topic};
 use crate::valkey::Valkey;
-use crate::{ear, random, voice};
+use crate::{parts, random};
 
 /// For how long a member that is dropped may go on to send what it has raised.
 const PARTING: Duration = Duration::from_secs(1);
-/// The threads of a member.
-const THREADS: u32 = 2;
 
 /// A member of a fleet. It leaves when this is dropped, or [at once](Self::leave).
 ///
 /// Nothing here waits for the network but what takes a bound: a raise is queued, and stays so while the server is away.
 /// In a forked child a `Fleet` of the parent does nothing: it joins one of its own.
 pub struct Fleet {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-/// How a member stands with its server.
+/// The standing of a member with its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It has not been connected so far.
     Connecting,
-    /// What others end, it hears. The lag is how long the bus took at most when it was last measured.
+    /// It hears what others end. The lag is the time that the bus took at most when it was last measured.
     CaughtUp {
         /// None before the first measurement.
         lag: Option<Duration>,
@@ -66,87 +65,6 @@ impl State {
     }
 }
 
-/// A family of Prometheus that has one value.
-fn family(name: &str, kind: &str, help: &str, value: impl std::fmt::Display) -> String {
-    format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n")
-}
-
-/// What a thread of a member does until the member leaves, and what it does after a panic, before it begins anew.
-struct Part {
-    name: &'static str,
-    run: fn(&Shared),
-    failed: fn(&Shared),
-}
-
-const EAR: Part = Part {
-    name: "tenure-ear",
-    run: ear::listen,
-    failed: ear::failed,
-};
-const VOICE: Part = Part {
-    name: "tenure-voice",
-    run: voice::speak,
-    failed: voice::failed,
-};
-
-impl Part {
-    /// A member that no longer hears or speaks would be none without anybody's notice.
-    fn run(&self, shared: &Shared) {
-        shared.change(|todo| todo.threads.push(thread::current().id()));
-        while catch_unwind(AssertUnwindSafe(|| (self.run)(shared))).is_err() {
-            tracing::error!(
-                "the fleet's thread {} panicked, which is a defect of Tenure: it begins anew",
-                self.name
-            );
-            (self.failed)(shared);
-            if shared.look().leaving {
-                break;
-            }
-            shared.pause(shared.settings.retry.0);
-        }
-    }
-}
-
-/// A thread of a member. Whoever waits for it is told when it ends, in whichever way.
-struct Ended(Arc<Shared>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let unanswered = self.0.change(|todo| {
-            todo.ended += 1;
-            (
-                std::mem::take(&mut todo.asks),
-                std::mem::take(&mut todo.questions),
-                std::mem::take(&mut todo.withdrawals),
-            )
-        });
-        drop(unanswered);
-    }
-}
-
-/// The question which members there are, under way.
-#[derive(Debug)]
-pub struct MembersAsked(Receiver<Result<Vec<Member>, Error>>);
-
-impl MembersAsked {
-    /// The answer, if it comes within this time. None before that; there is one answer.
-    pub fn within(&self, bound: Duration) -> Option<Result<Vec<Member>, Error>> {
-        match self.0.recv_timeout(bound) {
-            Ok(answer) => Some(answer),
-            // The member has left meanwhile.
-            Err(RecvTimeoutError::Disconnected) => Some(Err(left())),
-            Err(RecvTimeoutError::Timeout) => None,
-        }
-    }
-
-    /// The error of whoever has waited for so long, and waits no longer.
-    pub fn give_up(self, waited: Duration) -> Error {
-        Error::unanswered(format!(
-            "the fleet's server did not name its members within {waited:?}: ask again"
-        ))
-    }
-}
-
 impl Fleet {
     /// Joins a fleet, and connects in the background.
     ///
@@ -170,12 +88,9 @@ impl Fleet {
         let fleet = Arc::new(Self {
             shared: Arc::new(Shared::new(me, settings, connector, listener)),
         });
-        for part in [EAR, VOICE] {
-            let ended = Ended(fleet.shared.clone());
-            threads::spawn(part.name, move || part.run(&ended.0)).map_err(|error| {
-                Error::setting(format!("the fleet's thread cannot be started: {error}"))
-            })?;
-        }
+        parts::begin(&fleet.shared).map_err(|error| {
+            Error::setting(format!("the fleet's thread cannot be started: {error}"))
+        })?;
         Ok(fleet)
     }
 
@@ -228,30 +143,33 @@ impl Fleet {
         let asked = self
             .shared
             .change(|todo| (todo.ended == 0 && !todo.leaving).then(|| todo.questions.push(tell)));
-        asked.flatten().ok_or_else(left)?;
-        Ok(MembersAsked(told))
+        asked.flatten().ok_or_else(MembersAsked::left)?;
+        Ok(MembersAsked::new(told))
     }
 
-    /// How this member stands, in the text format of Prometheus: for an endpoint that shows the engine's figures too. Each
+    /// The standing of this member in the text format of Prometheus: for an endpoint that shows the engine's figures too. Each
     /// member shows itself; the server is not asked.
     pub fn to_prometheus(&self) -> String {
-        let seen = self.shared.look().seen;
         let state = self.state();
         let hears = u8::from(matches!(state, State::CaughtUp { .. }));
-        let mut text = family(
+        let mut text = String::new();
+        metric(
+            &mut text,
             "tenure_fleet_caught_up",
             "gauge",
             "Whether what other members end is heard: 1 or 0.",
             hears,
         );
-        text += &family(
+        metric(
+            &mut text,
             "tenure_fleet_catch_ups_total",
             "counter",
             "How often all that others had ended was read anew.",
-            seen.times,
+            self.shared.look().map_or(0, |todo| todo.seen.times),
         );
         if let State::CaughtUp { lag: Some(lag) } = state {
-            text += &family(
+            metric(
+                &mut text,
                 "tenure_fleet_lag_seconds",
                 "gauge",
                 "How long the bus took at most to bring what was raised.",
@@ -261,12 +179,29 @@ impl Fleet {
         text
     }
 
-    /// How this member stands with the server.
+    /// The standing of this member with the server.
     pub fn state(&self) -> State {
-        if self.shared.is_elsewhere() {
-            return State::Lost;
-        }
-        State::of(self.shared.look().seen)
+        (self.shared.look()).map_or(State::Lost, |todo| State::of(todo.seen))
+    }
+
+    /// The reason why what others end is not heard, as the log has it too; None while it is heard, and before the first
+    /// attempt.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tenure_fleet::{Settings, State};
+    /// # let engine = tenure::Engine::new();
+    /// let settings = Settings::new("redis://127.0.0.1:1", "4f1c2a9be07d4c55a7d1");
+    /// let fleet = tenure_fleet::join(&engine, settings, Default::default())?;
+    /// if fleet.await_contact(Duration::from_secs(5)) == State::Lost {
+    ///     eprintln!("{}", fleet.trouble().unwrap_or_default());
+    /// }
+    /// # assert!(fleet.trouble().unwrap().contains("127.0.0.1:1"));
+    /// # Ok::<(), tenure_fleet::Error>(())
+    /// ```
+    pub fn trouble(&self) -> Option<String> {
+        let todo = self.shared.look()?;
+        todo.trouble.as_deref().map(str::to_owned)
     }
 
     /// Waits until this member has caught up for the first time, or has found that the server is out of reach, for so
@@ -274,10 +209,9 @@ impl Fleet {
     /// that nobody remembers cannot be known.
     pub fn await_contact(&self, bound: Duration) -> State {
         let until = Instant::now() + bound;
-        if self.shared.is_elsewhere() {
+        let Some(mut todo) = self.shared.look() else {
             return State::Lost;
-        }
-        let mut todo = self.shared.look();
+        };
         while State::of(todo.seen) == State::Connecting && todo.ended == 0 && Instant::now() < until
         {
             todo = self.shared.wait(todo, Some(until));
@@ -289,7 +223,7 @@ impl Fleet {
     /// far. A member that takes over its entries is told the rest, with [`Settings::since`]. It lies back by as long as a
     /// ping takes to come round, and further where the server does not answer.
     pub fn heard_until(&self) -> Option<Instant> {
-        let told_until = self.shared.look().seen.told_until?;
+        let told_until = self.shared.look()?.seen.told_until?;
         Some(self.shared.joined + Duration::from_millis(told_until))
     }
 
@@ -300,18 +234,17 @@ impl Fleet {
 
     /// Waits until all that was raised so far has been sent, for so long at most; whether it has. The member stays one.
     pub fn flush(&self, bound: Duration) -> bool {
-        if self.shared.is_elsewhere() {
-            return true;
-        }
         let until = Instant::now() + bound;
-        let mut todo = self.shared.look();
+        let Some(mut todo) = self.shared.look() else {
+            return true;
+        };
         while !todo.outbox.is_empty() && todo.ended == 0 && Instant::now() < until {
             todo = self.shared.wait(todo, Some(until));
         }
         todo.outbox.is_empty()
     }
 
-    /// Has this member no longer be among those that [`members`](Self::members) names, until it next says of itself what
+    /// Takes this member out of those that [`members`](Self::members) names, until it next says of itself what
     /// it has: its process may end. Waits so long at most, and not at all while the server is away, where it runs out.
     pub(crate) fn withdraw(&self, bound: Duration) {
         let (tell, told) = channel::<()>();
@@ -327,11 +260,11 @@ impl Fleet {
     /// Leaves: sends what is queued, gives permits back, and closes the connections, for so long at most. True where all
     /// was sent. A second call waits for the same.
     pub fn leave(&self, bound: Duration) -> bool {
-        if self.shared.change(|todo| todo.leaving = true).is_none() {
-            return true;
-        }
+        self.shared.change(|todo| todo.leaving = true);
         let until = Instant::now() + bound;
-        let mut todo = self.shared.look();
+        let Some(mut todo) = self.shared.look() else {
+            return true;
+        };
         let ours = todo.threads.contains(&thread::current().id());
         // Its own threads would wait for themselves.
         while !ours && todo.ended < THREADS && Instant::now() < until {
@@ -339,10 +272,6 @@ impl Fleet {
         }
         todo.outbox.is_empty()
     }
-}
-
-fn left() -> Error {
-    Error::unanswered("this process has left the fleet: join it again to ask for its members")
 }
 
 impl Drop for Fleet {
@@ -365,10 +294,11 @@ mod tests {
     use std::collections::{BTreeMap, VecDeque};
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering};
-    use std::sync::mpsc::Sender;
+    use std::sync::mpsc::{Receiver, Sender};
 
     use super::*;
     use crate::number::{Epoch, Number, Run, Snapshot};
+    use crate::parts::EAR;
     use crate::server::{Answer, Desk, Heard, Raised, Server, Trouble};
     use crate::topic::Field;
 
@@ -447,9 +377,9 @@ mod tests {
         fn give_back(&mut self, _: Mark, _: Number) -> Result<(), Trouble> {
             Ok(())
         }
-        fn announce(&mut self, _: u64, _: &[u8], _: Duration) -> Result<(), Trouble> {
+        fn announce(&mut self, _: u64, _: &[u8], _: Duration) -> Result<u64, Trouble> {
             let _ = self.told.send("announced");
-            Ok(())
+            Ok(0)
         }
         fn withdraw(&mut self, _: u64) -> Result<(), Trouble> {
             Ok(())
@@ -511,7 +441,7 @@ mod tests {
         until(&notes, "announced");
         fleet.raise(Topic::Everything, Ending::Cleared);
         let other = thread::Builder::new().name(EAR.name.into());
-        let leave = move || (fleet.leave(BOUND), fleet.shared.look().ended);
+        let leave = move || (fleet.leave(BOUND), fleet.shared.look().unwrap().ended);
         assert_eq!(other.spawn(leave).unwrap().join().unwrap(), (true, THREADS));
         assert_eq!(until(&notes, "raised"), ["raised"]);
     }

@@ -15,16 +15,16 @@ use crate::member::Member;
 use crate::settings::Settings;
 use crate::threads;
 
-/// What the secret of a member's argument digests is derived for.
+/// The purpose for which the secret of a member's argument digests is derived.
 const KEYS: &str = "tenure fleet v1 keys";
 
 /// The language of functions that the macro keeps, as their members say it.
 const RUST: &str = "rust";
 
-/// How long to wait for what other members say of themselves.
+/// The time to wait for what other members say of themselves.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Has an engine be a member of a fleet: what is cleared in one member ends in all others. To be called before the first
+/// Makes an engine a member of a fleet: what is cleared in one member ends in all others. To be called before the first
 /// call of a cached function with a long argument.
 ///
 /// ```no_run
@@ -52,7 +52,7 @@ pub fn join(engine: &Engine, settings: Settings, terms: Terms) -> Result<Arc<Fle
     join_as(engine, settings, terms, RUST)
 }
 
-/// Has an engine be a member of a fleet as [`join`] does, for a front door of another language. A member that finds
+/// Makes an engine a member of a fleet as [`join`] does, for a front door of another language. A member that finds
 /// others with another version of its language says so, once.
 ///
 /// # Errors
@@ -97,7 +97,7 @@ pub fn prepare(settings: &Settings) -> Result<(), Error> {
     })
 }
 
-/// What the bus tells, on its way to the engine.
+/// The listener that tells the engine what the bus tells.
 struct Adapter {
     language: String,
     engine: OnceLock<(Inlet, Weak<Fleet>)>,

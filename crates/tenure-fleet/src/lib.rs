@@ -30,6 +30,8 @@
 mod ear;
 mod error;
 mod fleet;
+#[cfg(all(test, unix))]
+mod forked;
 mod join;
 mod listener;
 mod machine;
@@ -39,6 +41,7 @@ mod member;
 mod model;
 mod number;
 mod outbox;
+mod parts;
 mod permit;
 mod random;
 mod seal;
@@ -51,10 +54,10 @@ mod valkey;
 mod voice;
 
 pub use error::Error;
-pub use fleet::{Fleet, MembersAsked, State};
+pub use fleet::{Fleet, State};
 pub use join::{join, join_as, prepare};
 pub use listener::Listener;
-pub use member::Member;
+pub use member::{Member, MembersAsked};
 pub use permit::{Asking, Permit, PermitWait};
-pub use settings::{LEAST_SECRET, Settings};
+pub use settings::Settings;
 pub use tenure::fleet::{Ending, Mark, Purpose, Topic};

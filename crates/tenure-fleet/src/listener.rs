@@ -1,8 +1,8 @@
-//! Whoever keeps the entries, as the fleet sees it.
+//! The listener of a fleet, which keeps the entries.
 
 use crate::topic::{Ending, Topic};
 
-/// Whoever keeps the entries of a process.
+/// The keeper of a process's entries, as the fleet sees it.
 ///
 /// It is called on the fleet's own threads, one call of the first four at a time and in order, with no lock held. What it
 /// does delays what comes next, and a panic in it is logged.

@@ -30,7 +30,7 @@ macro_rules! flawed {
     }};
 }
 
-/// What the transport is to do.
+/// An order to the transport.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Output {
     /// Subscribe, and say when that is confirmed.
@@ -45,7 +45,7 @@ pub(crate) enum Output {
     Tell(Notice),
 }
 
-/// What whoever keeps the entries is told.
+/// News for whoever keeps the entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Notice {
     /// This has ended, elsewhere.
@@ -58,7 +58,7 @@ pub(crate) enum Notice {
     CaughtUp,
 }
 
-/// How far a member has come with the connection that it has.
+/// The stage that a member has reached with the connection that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
     /// There is none.
@@ -71,7 +71,7 @@ pub(crate) enum Phase {
     CaughtUp,
 }
 
-/// How often a member asks whether it has heard everything, and for how long it waits for an answer, in milliseconds.
+/// The time between two questions whether everything has been heard, and the longest wait for an answer, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Timing {
     pub(crate) every: u64,
@@ -90,13 +90,13 @@ pub(crate) struct Machine {
     known: Option<Life>,
     seen: u64,
     remembered: BTreeMap<Field, Kept>,
-    /// What was heard before all numbers were read.
+    /// The messages that were heard before all numbers were read.
     early: Vec<Message>,
     /// Whether all numbers are being read once more.
     again: bool,
-    /// When the ping went out that is under way.
+    /// The time at which the ping went out that is under way.
     pinged: Option<u64>,
-    /// When it last asked the server for something, or had the last answer to a ping.
+    /// The time at which it last asked the server for something, or had the last answer to a ping.
     asked: u64,
     /// Until when it has told all that others have ended.
     told_until: Option<u64>,
@@ -105,7 +105,7 @@ pub(crate) struct Machine {
     pub(crate) flaw: Flaw,
 }
 
-/// What tells one life of the numbers from another: the server's run, and the epoch.
+/// The name of one life of the numbers: the server's run, and the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Life(String, Epoch);
 
@@ -232,7 +232,7 @@ impl Machine {
         }
     }
 
-    /// What has ended since these numbers were last read or heard, if they are those of the same life.
+    /// The ends since these numbers were last read or heard, if they are those of the same life.
     fn differences(&self, all: &Snapshot, now: u64) -> Vec<Output> {
         let newcomer = self.known.is_none();
         let ended = |field: &Field, kept: Option<&Kept>| match kept {
@@ -365,7 +365,7 @@ impl Machine {
         vec![Output::Tell(Notice::Lost)]
     }
 
-    /// When something is to be asked, or an answer is overdue; None where there is nothing to wait for.
+    /// The time at which something is to be asked, or an answer is overdue; None where there is nothing to wait for.
     pub(crate) fn due(&self) -> Option<u64> {
         match self.phase {
             Phase::Down => None,
@@ -457,7 +457,7 @@ mod tests {
         }
     }
 
-    /// What a member is told that had heard of nothing, and finds these numbers.
+    /// The outputs of a member that had heard of nothing, and finds these numbers.
     fn told(fields: impl IntoIterator<Item = Field>) -> Vec<(Topic, Ending)> {
         let mut machine = Machine::new(1, Timing { every: 1, bound: 1 });
         let run = Run {

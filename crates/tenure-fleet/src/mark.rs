@@ -1,4 +1,4 @@
-//! What stands for a function, an entry or a tag outside of the process: 128 bits under the fleet's secret.
+//! Marks of functions, entries and tags, which stand for them outside of the process: 128 bits under the fleet's secret.
 
 pub(crate) use tenure::fleet::{Mark, Purpose};
 

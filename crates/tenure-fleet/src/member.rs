@@ -1,6 +1,9 @@
-//! What members say of themselves.
+//! Members, and what they say of themselves.
 
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
 
 /// A member of a fleet, as it was when it last told.
 ///
@@ -23,20 +26,54 @@ pub struct Member {
     pub host: String,
     /// Its process there.
     pub process: u32,
-    /// What its listener said: JSON.
+    /// The figures that its listener gave: JSON.
     pub figures: String,
-    /// How many raises it had heard less than the member that has heard the most.
+    /// The number of raises that it had not heard when it last told, of those that the server had had for longer than
+    /// [an answer may take](crate::Settings::answer): none in a member that hears.
     pub behind: u64,
-    /// How long the bus took at most to bring it everything that had been raised, when it last asked; None before that.
+    /// The time that the bus took at most to bring it everything that had been raised, when it had last asked before it
+    /// told; None before that.
     pub lag: Option<Duration>,
 }
 
-/// What one member keeps on the server for the others, before it is sealed.
+/// The question which members there are, under way.
+#[derive(Debug)]
+pub struct MembersAsked(Receiver<Result<Vec<Member>, Error>>);
+
+impl MembersAsked {
+    pub(crate) fn new(told: Receiver<Result<Vec<Member>, Error>>) -> Self {
+        Self(told)
+    }
+
+    /// The answer, if it comes within this time. None before that; there is one answer.
+    pub fn within(&self, bound: Duration) -> Option<Result<Vec<Member>, Error>> {
+        match self.0.recv_timeout(bound) {
+            Ok(answer) => Some(answer),
+            // The member has left meanwhile.
+            Err(RecvTimeoutError::Disconnected) => Some(Err(Self::left())),
+            Err(RecvTimeoutError::Timeout) => None,
+        }
+    }
+
+    /// The error of whoever has waited for so long, and waits no longer.
+    pub fn give_up(self, waited: Duration) -> Error {
+        Error::unanswered(format!(
+            "the fleet's server did not name its members within {waited:?}: ask again"
+        ))
+    }
+
+    /// The error of whoever asks a member that has left.
+    pub(crate) fn left() -> Error {
+        Error::unanswered("this process has left the fleet: join it again to ask for its members")
+    }
+}
+
+/// The card that a member keeps on the server for the others, before it is sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Card {
     pub(crate) host: String,
     pub(crate) process: u32,
-    pub(crate) head: u64,
+    pub(crate) behind: u64,
     pub(crate) lag: Option<Duration>,
     pub(crate) figures: String,
 }
@@ -50,7 +87,7 @@ impl Card {
         let host = self.host.replace('\n', " ");
         format!(
             "{host}\n{}\n{}\n{lag}\n{}",
-            self.process, self.head, self.figures
+            self.process, self.behind, self.figures
         )
         .into_bytes()
     }
@@ -60,7 +97,7 @@ impl Card {
         Some(Self {
             host: lines.next()?.to_owned(),
             process: lines.next()?.parse().ok()?,
-            head: lines.next()?.parse().ok()?,
+            behind: lines.next()?.parse().ok()?,
             lag: match lines.next()? {
                 "" => None,
                 lag => Some(Duration::from_micros(lag.parse().ok()?)),
@@ -70,16 +107,38 @@ impl Card {
     }
 }
 
+/// The raises that the server has had for so long that a member which hears has heard them. Heads are compared that were
+/// read one after the other, and what is on its way counts as heard.
+#[derive(Debug, Default)]
+pub(crate) struct Owed {
+    head: u64,
+    next: Option<(Instant, u64)>,
+}
+
+impl Owed {
+    /// The server has this head now.
+    pub(crate) fn note(&mut self, head: u64, now: Instant) {
+        self.next.get_or_insert((now, head));
+    }
+
+    /// The number of raises older than `time` that a member has not heard which has heard up to this head.
+    pub(crate) fn behind(&mut self, heard: u64, now: Instant, time: Duration) -> u64 {
+        if let Some((_, head)) = (self.next).take_if(|(at, _)| now.duration_since(*at) >= time) {
+            self.head = head;
+        }
+        self.head.saturating_sub(heard)
+    }
+}
+
 /// The members that these cards are of.
 pub(crate) fn members(me: u64, cards: Vec<(u64, Card)>) -> Vec<Member> {
-    let most = cards.iter().map(|(_, card)| card.head).max().unwrap_or(0);
     let member = |(id, card): (u64, Card)| Member {
         id: format!("{id:016x}"),
         is_this: id == me,
         host: card.host,
         process: card.process,
         figures: card.figures,
-        behind: most - card.head,
+        behind: card.behind,
         lag: card.lag,
     };
     cards.into_iter().map(member).collect()
@@ -90,12 +149,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn d5_a_raise_is_owed_once_there_was_time_to_hear_it() {
+        let (begun, second) = (Instant::now(), Duration::from_secs(1));
+        let mut owed = Owed::default();
+        owed.note(3, begun);
+        assert_eq!(owed.behind(0, begun, second), 0);
+        owed.note(5, begun + second / 2);
+        assert_eq!(owed.behind(1, begun + second, second), 2);
+        owed.note(5, begun + second);
+        assert_eq!(owed.behind(3, begun + second, second), 0);
+        assert_eq!(owed.behind(3, begun + 2 * second, second), 2);
+        assert_eq!(owed.behind(6, begun + 2 * second, second), 0);
+    }
+
+    #[test]
     fn d5_a_card_is_read_as_it_was_written() {
         for lag in [None, Some(Duration::from_micros(730))] {
             let card = Card {
                 host: "web-1".into(),
                 process: 7,
-                head: 12,
+                behind: 12,
                 lag,
                 figures: "{\n\"entries\": 3}\n".into(),
             };

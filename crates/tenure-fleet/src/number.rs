@@ -1,11 +1,11 @@
-//! What the server keeps of a raise, and what it tells of one.
+//! Raises as the server keeps them, and as it tells of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::topic::Field;
 
-/// What one raise is told from all others by: the member, and which of its raises it was, by number.
+/// The number of a raise, which tells it from all others: the member, and which of its raises it was.
 ///
 /// Each attempt to send one has a number of its own. The same one, sent twice, would hide what others have raised in
 /// between from whoever was away meanwhile.
@@ -80,7 +80,7 @@ pub(crate) struct Run {
     pub(crate) up: u64,
 }
 
-/// What a subscriber is told.
+/// A message to subscribers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Message {
     pub(crate) epoch: Epoch,
@@ -88,7 +88,7 @@ pub(crate) struct Message {
     pub(crate) said: Said,
 }
 
-/// What a message is about.
+/// The subject of a message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Said {
     /// Something has ended.

@@ -1,10 +1,10 @@
-//! What this member has ended and not yet told the server.
+//! The outbox: what this member has ended and not yet told the server.
 
 use std::collections::BTreeSet;
 
 use crate::topic::{Ending, Field, Of, Topic};
 
-/// How many raises wait one by one. Beyond that they are told of whole functions and of any tag, and then of everything.
+/// The most raises that wait one by one. Beyond that they are told of whole functions and of any tag, and then of everything.
 const MANY: usize = 10_000;
 
 /// The raises that wait for the server, each topic once, and those that it has not confirmed.

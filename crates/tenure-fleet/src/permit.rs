@@ -7,30 +7,34 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use crate::mark::Mark;
-use crate::shared::{Ask, Gift, Shared};
+use crate::number::Number;
+use crate::shared::{Ask, Shared};
 
-/// How often whoever waits for a permit is asked whether it still does.
+/// The time between two questions to whoever waits for a permit, whether it still does.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A permit to build, until it is dropped. It is renewed meanwhile, and runs out by itself when its holder dies.
 ///
-/// It is for load and not for correctness: a holder that was stopped for longer than the lease finds that another one builds
+/// It is for load and not for correctness: a holder that was stopped for longer than its time finds that another one builds
 /// too.
 pub struct Permit {
     shared: Arc<Shared>,
-    gift: Gift,
+    key: Mark,
+    holder: Number,
+    fence: u64,
+    held: Arc<AtomicBool>,
 }
 
 impl Permit {
     /// The number of this permit; a later one has a greater one. What keeps the greatest that it has seen can refuse what a
     /// holder writes whose permit has run out.
     pub fn fence(&self) -> u64 {
-        self.gift.fence
+        self.fence
     }
 
     /// Whether it has not run out, as far as this member knows.
     pub fn is_held(&self) -> bool {
-        self.gift.held.load(Ordering::Acquire)
+        self.held.load(Ordering::Acquire)
     }
 }
 
@@ -45,11 +49,15 @@ impl fmt::Debug for Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.shared.give_back(&self.gift);
+        self.held.store(false, Ordering::Release);
+        self.shared.change(|todo| {
+            todo.renewals.remove(&self.holder);
+            todo.given_back.push((self.key, self.holder));
+        });
     }
 }
 
-/// Whoever waits for a permit, and may be told to stop.
+/// A wait for a permit, which may be told to stop.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,22 +109,24 @@ pub(crate) fn ask(
         shared: shared.clone(),
         given_up: given_up.clone(),
     };
-    let holder = shared.clone();
-    let tell: Box<dyn FnOnce(Option<Gift>) + Send> = Box::new(move |gift| {
-        tell(gift.map(|gift| Permit {
-            shared: holder,
-            gift,
-        }))
-    });
-    if shared.is_elsewhere() {
-        tell(None);
-        return asking;
-    }
-    let refused = shared.change(|todo| {
+    let mut untold = Some(tell);
+    shared.change(|todo| {
         if todo.leaving || todo.ended > 0 {
-            return Some(tell);
+            return;
         }
+        let Some(tell) = untold.take() else { return };
         let holder = todo.number(shared.me);
+        let held = Arc::new(AtomicBool::new(true));
+        let (shared, is_held) = (shared.clone(), held.clone());
+        let tell = move |fence: Option<u64>| {
+            tell(fence.map(|fence| Permit {
+                shared,
+                key,
+                holder,
+                fence,
+                held: is_held,
+            }));
+        };
         todo.asks.push(Ask {
             key,
             at_most: at_most.max(1),
@@ -124,11 +134,11 @@ pub(crate) fn ask(
             due: Instant::now(),
             pause: LOOK,
             given_up,
-            tell,
+            held,
+            tell: Box::new(tell),
         });
-        None
     });
-    if let Some(tell) = refused.flatten() {
+    if let Some(tell) = untold {
         tell(None);
     }
     asking

@@ -35,7 +35,7 @@ impl Waits {
         self.next = None;
     }
 
-    /// How long to wait before the next attempt.
+    /// The time to wait before the next attempt.
     pub(crate) fn next(&mut self) -> Duration {
         match self.next {
             None => {

@@ -1,4 +1,4 @@
-//! What members tell each other of themselves, so that the server cannot read it.
+//! The seal on what members tell each other of themselves, so that the server cannot read it.
 //!
 //! A stream of bytes that BLAKE3 draws from a key and a nonce hides the text, and a digest under another key over nonce
 //! and hidden text shows that nobody has changed it.

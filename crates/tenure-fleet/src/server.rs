@@ -1,4 +1,4 @@
-//! What a member asks of a server. Whatever can keep numbers and tell of them can be one.
+//! The server as a member sees it. Whatever can keep numbers and tell of them can be one.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use crate::mark::Mark;
 use crate::number::{Epoch, Message, Number, Run, Snapshot};
 use crate::topic::Field;
 
-/// Where connections to one kind of server are made.
+/// The maker of connections to one kind of server.
 pub(crate) trait Connector: Send + Sync + 'static {
     /// A connection, with the run of the server at its other end.
     fn connect(&self) -> Result<(Box<dyn Server>, Run), Trouble>;
@@ -33,41 +33,41 @@ pub(crate) trait Server: Desk {
     /// The next that is heard; None where nothing is until then.
     fn hear(&mut self, until: Instant) -> Result<Option<Heard>, Trouble>;
 
-    /// What closes the connection from another thread, so that `hear` ends.
+    /// A function that closes the connection from another thread, so that `hear` ends.
     fn closer(&self) -> Box<dyn Fn() + Send>;
 }
 
-/// What else members need of a server, apart from the bus.
+/// The part of a server that members need apart from the bus.
 pub(crate) trait Desk: Send {
     /// Folds the numbers of entries and tags that are older, or more, than this; says whether there are more of them.
     fn fold(&mut self, number: Number, older: Duration, beyond: usize) -> Result<bool, Trouble>;
 
-    /// A permit, or for how long the next one is taken at most.
+    /// A permit for this time, or for how long the next one is taken at most.
     fn permit(
         &mut self,
         key: Mark,
         holder: Number,
         at_most: u32,
-        lease: Duration,
+        time: Duration,
     ) -> Result<Answer, Trouble>;
 
     /// Holds a permit for longer; false where it had run out.
-    fn renew(&mut self, key: Mark, holder: Number, lease: Duration) -> Result<bool, Trouble>;
+    fn renew(&mut self, key: Mark, holder: Number, time: Duration) -> Result<bool, Trouble>;
 
     /// Gives a permit back.
     fn give_back(&mut self, key: Mark, holder: Number) -> Result<(), Trouble>;
 
-    /// Keeps what this member says of itself for so long.
-    fn announce(&mut self, member: u64, card: &[u8], keep: Duration) -> Result<(), Trouble>;
+    /// Keeps what this member says of itself for so long, and gives the head.
+    fn announce(&mut self, member: u64, card: &[u8], keep: Duration) -> Result<u64, Trouble>;
 
     /// Takes it back.
     fn withdraw(&mut self, member: u64) -> Result<(), Trouble>;
 
-    /// What all members say of themselves.
+    /// The cards of all members.
     fn members(&mut self) -> Result<Vec<(u64, Vec<u8>)>, Trouble>;
 }
 
-/// What a subscriber hears.
+/// An answer or a message that a subscriber hears.
 #[derive(Debug)]
 pub(crate) enum Heard {
     /// The subscription stands.
@@ -80,10 +80,10 @@ pub(crate) enum Heard {
     Answered(Option<Epoch>, u64),
 }
 
-/// What became of raises.
+/// The outcome of raises.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Raised {
-    /// How many numbers the server keeps.
+    /// The number of numbers that the server keeps.
     pub(crate) kept: usize,
 }
 
@@ -96,33 +96,79 @@ pub(crate) enum Answer {
     Taken(Duration),
 }
 
-/// Why a server could not be asked.
+/// A failure to ask a server, with its reason.
 #[derive(Debug)]
 pub(crate) struct Trouble {
     text: String,
-    /// Whether there is no connection any more, or none that answers.
-    gone: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// The server cannot be asked, or says no.
+    Said,
+    /// The connection is no more.
+    Gone,
+    /// The connection is there, and nothing comes.
+    Silent,
+    /// The server answers, and does not let this process in.
+    Refused,
 }
 
 impl Trouble {
     /// The server cannot be asked, or says no.
     pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            gone: false,
-        }
+        Self::of(Kind::Said, text.into())
     }
 
     /// The connection is no more.
     pub(crate) fn gone(text: impl Into<String>) -> Self {
+        Self::of(Kind::Gone, text.into())
+    }
+
+    /// No answer has come in this time.
+    pub(crate) fn silent(bound: Duration) -> Self {
+        Self::of(Kind::Silent, format!("no answer within {bound:?}"))
+    }
+
+    /// The server answers, and does not let this process in.
+    pub(crate) fn refused(text: impl Into<String>) -> Self {
+        Self::of(Kind::Refused, text.into())
+    }
+
+    /// Servers end some of their sentences with a dot, and others not.
+    fn of(kind: Kind, text: String) -> Self {
         Self {
-            text: text.into(),
-            gone: true,
+            text: text.trim_end_matches('.').to_owned(),
+            kind,
         }
     }
 
     pub(crate) fn is_of_the_connection(&self) -> bool {
-        self.gone
+        matches!(self.kind, Kind::Gone | Kind::Silent)
+    }
+
+    /// The same with a hint, where the other end has closed the connection.
+    pub(crate) fn hint_if_gone(mut self, hint: &str) -> Self {
+        if self.kind == Kind::Gone {
+            self.text += hint;
+        }
+        self
+    }
+
+    /// The same, with where it was.
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        self.text = format!("{place}: {self}");
+        self
+    }
+
+    /// A sentence for whoever is to know why the fleet is not heard, without its dot.
+    pub(crate) fn told(&self) -> String {
+        let what = match self.kind {
+            Kind::Refused => "does not let this process in",
+            Kind::Said | Kind::Gone | Kind::Silent => "is out of reach",
+        };
+        format!("the fleet's server {what}: {self}")
     }
 
     /// Whether the server answers, and takes nothing: it has become a replica, or the key has moved.

@@ -1,4 +1,4 @@
-//! What a member is told when it joins.
+//! The settings of a member.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::valkey::Address;
 
-/// How short a secret is refused: what is guessed by trying does not hide what its marks stand for.
-pub const LEAST_SECRET: usize = 16;
+/// The fewest bytes of a secret: what is guessed by trying does not hide what its marks stand for.
+const LEAST_SECRET: usize = 16;
 
-/// How short and how long the times of a fleet may be: with none at all its threads would not rest, and with far longer
+/// The shortest and the longest time of a fleet: with none at all its threads would not rest, and with far longer
 /// ones there is no moment to wait for.
 const TIMES: (Duration, Duration) = (
     Duration::from_millis(1),
@@ -40,7 +40,7 @@ pub struct Settings {
     pub(crate) answer: Duration,
     pub(crate) retry: (Duration, Duration),
     pub(crate) figures: Duration,
-    pub(crate) lease: Duration,
+    pub(crate) permit_for: Duration,
     pub(crate) fold: (Duration, usize),
     pub(crate) since: Duration,
 }
@@ -57,7 +57,7 @@ impl Settings {
             answer: Duration::from_secs(3),
             retry: (Duration::from_secs(1), Duration::from_secs(30)),
             figures: Duration::from_secs(10),
-            lease: Duration::from_secs(10),
+            permit_for: Duration::from_secs(10),
             fold: (Duration::from_secs(3600), 10_000),
             since: Duration::ZERO,
         }
@@ -81,7 +81,7 @@ impl Settings {
         }
     }
 
-    /// How often the server is asked whether all has been heard; two seconds by default.
+    /// The time between two questions to the server whether all has been heard; two seconds by default.
     #[must_use]
     pub fn ping(self, every: Duration) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Settings {
         }
     }
 
-    /// How long the server may take for an answer before the connection counts as lost; three seconds by default.
+    /// The time that the server may take for an answer before the connection counts as lost; three seconds by default.
     #[must_use]
     pub fn answer(self, within: Duration) -> Self {
         Self {
@@ -99,7 +99,7 @@ impl Settings {
         }
     }
 
-    /// How long to wait between attempts to connect, at first and at most; a second and half a minute by default. The
+    /// The time between attempts to connect, at first and at most; a second and half a minute by default. The
     /// first attempt after a loss is made at once.
     #[must_use]
     pub fn retry(self, first: Duration, most: Duration) -> Self {
@@ -109,7 +109,8 @@ impl Settings {
         }
     }
 
-    /// How often the listener is asked for its figures; every ten seconds by default. Others see them three times as long.
+    /// The time between two questions to the listener for its figures; ten seconds by default. Others see them three
+    /// times as long.
     #[must_use]
     pub fn figures(self, every: Duration) -> Self {
         Self {
@@ -118,14 +119,17 @@ impl Settings {
         }
     }
 
-    /// For how long a permit is held that nobody renews; ten seconds by default.
+    /// The time for which a permit is held that nobody renews; ten seconds by default.
     #[must_use]
-    pub fn lease(self, lease: Duration) -> Self {
-        Self { lease, ..self }
+    pub fn permit_for(self, time: Duration) -> Self {
+        Self {
+            permit_for: time,
+            ..self
+        }
     }
 
-    /// For how long the numbers of entries and tags are kept by themselves, and how many of them; an hour and ten thousand by
-    /// default.
+    /// The time for which the numbers of entries and tags are kept by themselves, and the most of them; an hour and ten
+    /// thousand by default.
     #[must_use]
     pub fn fold(self, older: Duration, beyond: usize) -> Self {
         Self {
@@ -134,7 +138,7 @@ impl Settings {
         }
     }
 
-    /// For how long the member has had entries already: what has ended in that time is told to it. Nothing by default.
+    /// The time for which the member has had entries already: what has ended in that time is told to it. Nothing by default.
     #[must_use]
     pub fn since(self, time: Duration) -> Self {
         Self {
@@ -153,18 +157,32 @@ impl Settings {
         self.address().map(drop)
     }
 
+    /// Whether this could be the secret of a fleet, for a front door that uses it without one.
+    ///
+    /// ```
+    /// use tenure_fleet::Settings;
+    ///
+    /// assert!(Settings::check_secret(b"4f1c2a9be07d4c55a7d1").is_ok());
+    /// assert!(Settings::check_secret(b"hunter2").unwrap_err().is_secret());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing, or shorter than sixteen bytes.
+    pub fn check_secret(secret: &[u8]) -> Result<(), Error> {
+        let what = match secret.len() {
+            0 => "has no secret",
+            1..LEAST_SECRET => "has a secret that is too short, and can be guessed",
+            _ => return Ok(()),
+        };
+        Err(Error::secret(format!(
+            "the fleet {what}: its members tell each other of entries by digests under a secret that they share, the \
+             same for all, with at least {LEAST_SECRET} bytes"
+        )))
+    }
+
     pub(crate) fn address(&self) -> Result<Address, Error> {
-        if self.secret.len() < LEAST_SECRET {
-            let what = if self.secret.is_empty() {
-                "has no secret"
-            } else {
-                "has a secret that can be guessed"
-            };
-            return Err(Error::secret(format!(
-                "the fleet {what}: its members tell each other of entries by digests under a secret that they share, \
-                 the same for all, with at least {LEAST_SECRET} bytes"
-            )));
-        }
+        Self::check_secret(&self.secret)?;
         let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_.".contains(sign);
         if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(plain) {
             return Err(Error::name(
@@ -177,7 +195,7 @@ impl Settings {
             ("retry", self.retry.0),
             ("retry", self.retry.1),
             ("figures", self.figures),
-            ("lease", self.lease),
+            ("permit_for", self.permit_for),
             ("fold", self.fold.0),
             // A member that has only just begun has had nothing for any time.
             ("since", self.since.max(TIMES.0)),
@@ -240,7 +258,7 @@ mod tests {
                 ("retry", settings().retry(time, second)),
                 ("retry", settings().retry(second, time)),
                 ("figures", settings().figures(time)),
-                ("lease", settings().lease(time)),
+                ("permit_for", settings().permit_for(time)),
                 ("fold", settings().fold(time, 10)),
             ];
             for (name, settings) in refused {

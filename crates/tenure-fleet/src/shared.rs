@@ -1,10 +1,10 @@
-//! What a member's threads and its callers have in common.
+//! The state that a member's threads and its callers share.
 //!
 //! 1. No lock is held while the network is used, the listener is called, or whoever asked is answered.
 //! 2. There is one lock. It is held for as long as it takes to look, or to put something in or out.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
@@ -21,7 +21,7 @@ use crate::seal::Seal;
 use crate::server::Connector;
 use crate::settings::Settings;
 
-/// What is the same for as long as the member is one.
+/// The state of a member: what stays for as long as it is one, and behind a lock what changes.
 pub(crate) struct Shared {
     pub(crate) me: u64,
     pub(crate) keys: Keys,
@@ -36,32 +36,35 @@ pub(crate) struct Shared {
     changed: Condvar,
 }
 
-/// What changes.
+/// The member's state that its threads and callers change.
 #[derive(Default)]
 pub(crate) struct Todo {
     pub(crate) outbox: Outbox,
     pub(crate) asks: Vec<Ask>,
-    pub(crate) holds: BTreeMap<Number, Hold>,
+    /// The permits of this member, by their holders.
+    pub(crate) renewals: BTreeMap<Number, Renewal>,
     pub(crate) given_back: Vec<(Mark, Number)>,
     pub(crate) questions: Vec<Sender<Result<Vec<Member>, Error>>>,
     /// Those who wait until this member is no longer among those that are named; told by being dropped.
     pub(crate) withdrawals: Vec<Sender<()>>,
     pub(crate) seen: Seen,
+    /// The reason why what others end is not heard, as a sentence without its dot.
+    pub(crate) trouble: Option<Arc<str>>,
     pub(crate) leaving: bool,
     /// The member's threads, and how many of them have ended.
     pub(crate) threads: Vec<ThreadId>,
     pub(crate) ended: u32,
-    /// What closes the connection that is listened on.
+    /// A function that closes the connection that is listened on.
     pub(crate) closer: Option<Box<dyn Fn() + Send>>,
     sequence: u64,
 }
 
-/// How far the bus is, as its thread has last told.
+/// The standing of the bus, as its thread has last told.
 #[derive(Clone, Copy)]
 pub(crate) struct Seen {
     pub(crate) phase: Phase,
     pub(crate) lost: bool,
-    /// How often the member has been caught up anew.
+    /// The number of times that the member has been caught up anew.
     pub(crate) times: u64,
     pub(crate) head: u64,
     /// Until when all that others have ended has been told, in milliseconds since the member joined.
@@ -82,7 +85,7 @@ impl Default for Seen {
     }
 }
 
-/// Whoever waits for a permit.
+/// A question for a permit.
 pub(crate) struct Ask {
     pub(crate) key: Mark,
     pub(crate) at_most: u32,
@@ -90,19 +93,14 @@ pub(crate) struct Ask {
     pub(crate) due: Instant,
     pub(crate) pause: Duration,
     pub(crate) given_up: Arc<AtomicBool>,
-    pub(crate) tell: Box<dyn FnOnce(Option<Gift>) + Send>,
-}
-
-/// A permit that was given.
-pub(crate) struct Gift {
-    pub(crate) key: Mark,
-    pub(crate) holder: Number,
-    pub(crate) fence: u64,
+    /// Whether the permit is held, once it has been given.
     pub(crate) held: Arc<AtomicBool>,
+    /// Takes the number of the permit; None where there is none to be had.
+    pub(crate) tell: Box<dyn FnOnce(Option<u64>) + Send>,
 }
 
-/// A permit that is to be renewed.
-pub(crate) struct Hold {
+/// The next renewal of a permit.
+pub(crate) struct Renewal {
     pub(crate) key: Mark,
     pub(crate) due: Instant,
     pub(crate) held: Arc<AtomicBool>,
@@ -141,19 +139,23 @@ impl Shared {
         }
     }
 
-    pub(crate) fn look(&self) -> MutexGuard<'_, Todo> {
-        self.todo.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The state, locked. None in a forked child: it is no member, and the lock may be held by a thread that it does not
+    /// have.
+    pub(crate) fn look(&self) -> Option<MutexGuard<'_, Todo>> {
+        let is_forked_child = self.process != std::process::id();
+        (!is_forked_child).then(|| self.todo.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts something in, and wakes whoever waits for it. A forked child does neither: it is no member, and the lock may
-    /// be held by a thread that it does not have.
+    /// Puts something in, and wakes whoever waits for it. None in a forked child, which does neither.
     pub(crate) fn change<R>(&self, change: impl FnOnce(&mut Todo) -> R) -> Option<R> {
-        if self.is_elsewhere() {
-            return None;
-        }
-        let changed = change(&mut self.look());
+        let changed = change(&mut *self.look()?);
         self.changed.notify_all();
         Some(changed)
+    }
+
+    /// Whether the member is to end, or is none in this process.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.look().is_none_or(|todo| todo.leaving)
     }
 
     /// Waits until something has changed, or until then.
@@ -180,15 +182,10 @@ impl Shared {
     /// Waits for so long, or until the member leaves.
     pub(crate) fn pause(&self, time: Duration) {
         let until = Instant::now() + time;
-        let mut todo = self.look();
+        let Some(mut todo) = self.look() else { return };
         while !todo.leaving && Instant::now() < until {
             todo = self.wait(todo, Some(until));
         }
-    }
-
-    /// Whether this is a forked child of the process that joined.
-    pub(crate) fn is_elsewhere(&self) -> bool {
-        self.process != std::process::id()
     }
 
     /// Milliseconds since this member joined.
@@ -198,14 +195,5 @@ impl Shared {
             .as_millis()
             .try_into()
             .unwrap_or(u64::MAX)
-    }
-
-    /// A permit is no longer needed.
-    pub(crate) fn give_back(&self, gift: &Gift) {
-        gift.held.store(false, Ordering::Release);
-        self.change(|todo| {
-            todo.holds.remove(&gift.holder);
-            todo.given_back.push((gift.key, gift.holder));
-        });
     }
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::marker::PhantomData;
 use std::thread::{self, JoinHandle};
 
 /// Starts a thread that signals pass by.
@@ -11,10 +12,12 @@ pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Resu
     thread::Builder::new().name(name.into()).spawn(run)
 }
 
-/// All signals, blocked in this thread until this is dropped.
+/// All signals, blocked in this thread until this is dropped, which has to be in this thread.
 struct Blocked {
     #[cfg(unix)]
     before: libc::sigset_t,
+    /// Neither moved to another thread nor shared with one.
+    stays: PhantomData<*const ()>,
 }
 
 impl Blocked {
@@ -27,19 +30,22 @@ impl Blocked {
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
             before
         };
-        Self { before }
+        Self {
+            before,
+            stays: PhantomData,
+        }
     }
 
     #[cfg(not(unix))]
     fn begin() -> Self {
-        Self {}
+        Self { stays: PhantomData }
     }
 }
 
 #[cfg(unix)]
 impl Drop for Blocked {
     fn drop(&mut self) {
-        // SAFETY: the set is the one that was there before.
+        // SAFETY: the set is what this very thread had blocked before, since a `Blocked` stays in the thread that began it.
         unsafe {
             libc::pthread_sigmask(
                 libc::SIG_SETMASK,

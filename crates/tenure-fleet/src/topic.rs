@@ -1,4 +1,4 @@
-//! What can end in a fleet, and how.
+//! Topics, which can end in a fleet, and the ways in which they do.
 
 use std::fmt;
 
@@ -32,10 +32,10 @@ pub(crate) struct Field {
     pub(crate) ending: Ending,
 }
 
-/// What a number is about.
+/// The subject of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Of {
-    /// What somebody has ended.
+    /// A topic that somebody has ended.
     Topic(Topic),
     /// The entries of a function whose own numbers are no longer kept.
     Entries(Mark),
@@ -49,7 +49,7 @@ impl Field {
         }
     }
 
-    /// What has ended where this number is another one than it was.
+    /// The topic that has ended where this number is another one than it was.
     pub(crate) fn topic(self) -> Topic {
         match self.of {
             Of::Topic(topic) => topic,

@@ -9,17 +9,20 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::machine::Phase;
 use crate::mark::Mark;
-use crate::member::{Card, Member, members};
+use crate::member::{Card, Member, Owed, members};
 use crate::number::Number;
 use crate::random::{Waits, around};
 use crate::server::{Answer, Server, Trouble};
-use crate::shared::{Ask, Gift, Hold, Seen, Shared, Todo};
+use crate::shared::{Ask, Renewal, Shared, Todo};
 use crate::topic::Field;
 
-/// How many raises are sent in one go.
+/// The most raises that are sent in one go.
 const AT_ONCE: usize = 128;
 /// The pauses of whoever waits for a permit: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// The reason where none is known.
+const OUT_OF_REACH: &str = "the fleet's server is out of reach";
 
 /// Speaks until the member leaves.
 pub(crate) fn speak(shared: &Shared) {
@@ -33,6 +36,7 @@ pub(crate) fn speak(shared: &Shared) {
         alone_said: false,
         trouble_said: false,
         announced: false,
+        owed: Owed::default(),
         times: 0,
     }
     .run();
@@ -49,17 +53,18 @@ struct Voice<'a> {
     waits: Waits,
     /// After trouble, when the next attempt may be made.
     not_before: Option<Instant>,
-    /// When the figures are due; None before the first time.
+    /// The time at which the figures are due; None before the first one.
     announce: Option<Instant>,
     fold: Instant,
     alone_said: bool,
     trouble_said: bool,
     announced: bool,
-    /// How often the member had been caught up when this was last looked at.
+    owed: Owed,
+    /// The number of times that the member had been caught up when this was last looked at.
     times: u64,
 }
 
-/// What is to be done next.
+/// The work that is next.
 #[derive(Default)]
 struct Round {
     raises: Vec<(Field, Number)>,
@@ -76,7 +81,8 @@ struct Round {
     announce: bool,
     fold: bool,
     withdrawals: Vec<Sender<()>>,
-    seen: Seen,
+    /// The reason why the fleet is not heard.
+    trouble: Option<Arc<str>>,
     leaving: bool,
 }
 
@@ -106,11 +112,12 @@ impl Voice<'_> {
         loop {
             let mut round = self.next();
             round.given_up.clear();
+            let trouble = round.trouble.as_deref().unwrap_or(OUT_OF_REACH);
             for ask in round.alone.drain(..) {
-                self.alone(ask);
+                self.alone(ask, trouble);
             }
             for question in round.unanswered.drain(..) {
-                drop(question.send(Err(out_of_reach())));
+                drop(question.send(Err(unanswered(trouble))));
             }
             let leaving = round.leaving;
             let mut done = true;
@@ -135,7 +142,8 @@ impl Voice<'_> {
                     }
                 }
             }
-            if leaving && (!done || self.shared.look().outbox.is_empty()) {
+            let is_sent = || self.shared.look().is_none_or(|it| it.outbox.is_empty());
+            if leaving && (!done || is_sent()) {
                 break self.farewell();
             }
         }
@@ -143,7 +151,12 @@ impl Voice<'_> {
 
     /// Waits until there is something to do.
     fn next(&mut self) -> Round {
-        let mut todo = self.shared.look();
+        let Some(mut todo) = self.shared.look() else {
+            return Round {
+                leaving: true,
+                ..Round::default()
+            };
+        };
         loop {
             let now = Instant::now();
             let round = self.collect(&mut todo, now);
@@ -161,7 +174,7 @@ impl Voice<'_> {
 
     fn collect(&mut self, todo: &mut Todo, now: Instant) -> Round {
         let mut round = Round {
-            seen: todo.seen,
+            trouble: todo.trouble.clone(),
             leaving: todo.leaving,
             ..Round::default()
         };
@@ -172,6 +185,7 @@ impl Voice<'_> {
             self.not_before = None;
             // It may also be another one.
             self.link = None;
+            self.owed = Owed::default();
         }
         (round.given_up, todo.asks) = std::mem::take(&mut todo.asks)
             .into_iter()
@@ -191,9 +205,9 @@ impl Voice<'_> {
         round.given_back = std::mem::take(&mut todo.given_back);
         if todo.leaving {
             round.given_back.extend(
-                std::mem::take(&mut todo.holds)
+                std::mem::take(&mut todo.renewals)
                     .into_iter()
-                    .map(|(holder, hold)| (hold.key, holder)),
+                    .map(|(holder, permit)| (permit.key, holder)),
             );
             return round;
         }
@@ -201,9 +215,9 @@ impl Voice<'_> {
             .into_iter()
             .partition(|ask| ask.due <= now);
         (round.asks, todo.asks) = (due, later);
-        for (holder, hold) in todo.holds.iter_mut().filter(|(_, hold)| hold.due <= now) {
-            hold.due = now + self.shared.settings.lease / 3;
-            round.renewals.push((*holder, hold.key, hold.held.clone()));
+        for (holder, permit) in (todo.renewals.iter_mut()).filter(|(_, it)| it.due <= now) {
+            permit.due = now + self.shared.settings.permit_for / 3;
+            (round.renewals).push((*holder, permit.key, permit.held.clone()));
         }
         round.questions = std::mem::take(&mut todo.questions);
         round.announce =
@@ -212,7 +226,7 @@ impl Voice<'_> {
         round
     }
 
-    /// When to look again if nothing changes, after a look at this time.
+    /// The time to look again if nothing changes, after a look at this one.
     fn due(&self, todo: &Todo, now: Instant) -> Option<Instant> {
         if todo.seen.phase != Phase::CaughtUp {
             return None;
@@ -222,8 +236,8 @@ impl Voice<'_> {
             return Some(time);
         }
         let asks = todo.asks.iter().map(|ask| ask.due);
-        let holds = todo.holds.values().map(|hold| hold.due);
-        asks.chain(holds)
+        let renewals = todo.renewals.values().map(|it| it.due);
+        asks.chain(renewals)
             .chain(self.announce)
             .chain([self.fold])
             .min()
@@ -255,28 +269,28 @@ impl Voice<'_> {
             told?;
             round.fold |= beyond;
         }
-        let lease = self.shared.settings.lease;
+        let time = self.shared.settings.permit_for;
         while let Some((key, holder)) = round.given_back.last().copied() {
             self.link()?.give_back(key, holder)?;
             round.given_back.pop();
         }
         while let Some((holder, key, held)) = round.renewals.pop() {
-            if !self.link()?.renew(key, holder, lease)? {
+            if !self.link()?.renew(key, holder, time)? {
                 held.store(false, Ordering::Release);
-                self.shared.change(|todo| todo.holds.remove(&holder));
+                self.shared.change(|todo| todo.renewals.remove(&holder));
             }
         }
         // One that is not answered stays, to be told that there is no answer.
         while let Some(ask) = round.asks.last() {
             let answer = self
                 .link()?
-                .permit(ask.key, ask.holder, ask.at_most, lease)?;
+                .permit(ask.key, ask.holder, ask.at_most, time)?;
             if let Some(ask) = round.asks.pop() {
                 self.answer(ask, answer);
             }
         }
         if round.announce {
-            self.announce(round.seen)?;
+            self.announce()?;
         }
         if !round.questions.is_empty() {
             let found = self.members()?;
@@ -298,21 +312,14 @@ impl Voice<'_> {
         self.alone_said = false;
         match answer {
             Answer::Granted(fence) => {
-                let held = Arc::new(AtomicBool::new(true));
-                let hold = Hold {
+                let renewal = Renewal {
                     key: ask.key,
-                    due: Instant::now() + self.shared.settings.lease / 3,
-                    held: held.clone(),
+                    due: Instant::now() + self.shared.settings.permit_for / 3,
+                    held: ask.held,
                 };
                 self.shared
-                    .change(|todo| todo.holds.insert(ask.holder, hold));
-                let gift = Gift {
-                    key: ask.key,
-                    holder: ask.holder,
-                    fence,
-                    held,
-                };
-                told(ask.tell, Some(gift));
+                    .change(|todo| todo.renewals.insert(ask.holder, renewal));
+                told(ask.tell, Some(fence));
             }
             Answer::Taken(at_most) => {
                 // No later than when the first of them runs out, if nobody renews it.
@@ -326,33 +333,37 @@ impl Voice<'_> {
         }
     }
 
-    /// Whoever asked for a permit goes on without one, and that is said once.
-    fn alone(&mut self, ask: Ask) {
+    /// Sends a build on without a permit, and says once that there are such.
+    fn alone(&mut self, ask: Ask, trouble: &str) {
         if !std::mem::replace(&mut self.alone_said, true) {
             tracing::warn!(
-                "builds go on without the fleet's permits, since its server is out of reach: other members may build the same"
+                "builds go on without the fleet's permits, and other members may build the same: {trouble}"
             );
         }
         told(ask.tell, None);
     }
 
-    fn announce(&mut self, seen: Seen) -> Result<(), Trouble> {
+    fn announce(&mut self) -> Result<(), Trouble> {
         let settings = &self.shared.settings;
         let listener = &self.shared.listener;
         let figures = catch_unwind(AssertUnwindSafe(|| listener.figures())).unwrap_or_else(|_| {
             tracing::error!("whoever listens to the fleet panicked when asked for its figures");
             "{}".into()
         });
+        // What was raised a moment ago, and heard meanwhile, is not behind.
+        let seen = self.shared.look().map(|todo| todo.seen).unwrap_or_default();
+        let behind = (self.owed).behind(seen.head, Instant::now(), settings.answer);
         let card = Card {
             host: settings.host.clone().unwrap_or_else(host),
             process: std::process::id(),
-            head: seen.head,
+            behind,
             lag: seen.lag,
             figures,
         };
         let (me, keep) = (self.shared.me, settings.figures * 3);
         if let Some(sealed) = self.shared.seal.close(&card.write()) {
-            self.link()?.announce(me, &sealed, keep)?;
+            let head = self.link()?.announce(me, &sealed, keep)?;
+            self.owed.note(head, Instant::now());
             self.announced = true;
         }
         self.announce = Some(Instant::now() + self.shared.settings.figures);
@@ -379,8 +390,7 @@ impl Voice<'_> {
 
     fn fold(&mut self) -> Result<(), Trouble> {
         let (older, beyond) = self.shared.settings.fold;
-        loop {
-            let number = self.shared.look().number(self.shared.me);
+        while let Some(number) = self.shared.change(|todo| todo.number(self.shared.me)) {
             if !self.link()?.fold(number, older, beyond)? {
                 break;
             }
@@ -389,7 +399,7 @@ impl Voice<'_> {
         Ok(())
     }
 
-    /// What was not done is to be done later, or not at all.
+    /// Puts off what was not done, or tells whoever asked that it is not.
     fn troubled(&mut self, round: Round, trouble: &Trouble) {
         self.link = None;
         self.not_before = Some(Instant::now() + self.waits.next());
@@ -401,11 +411,12 @@ impl Voice<'_> {
                 closer();
             }
         });
+        let told = trouble.told();
         for ask in round.asks {
-            self.alone(ask);
+            self.alone(ask, &told);
         }
         for question in round.questions {
-            drop(question.send(Err(out_of_reach())));
+            drop(question.send(Err(unanswered(&told))));
         }
         if !round.leaving && !std::mem::replace(&mut self.trouble_said, true) {
             tracing::warn!(
@@ -432,16 +443,16 @@ impl Voice<'_> {
     }
 }
 
-fn told(tell: Box<dyn FnOnce(Option<Gift>) + Send>, gift: Option<Gift>) {
-    if catch_unwind(AssertUnwindSafe(|| tell(gift))).is_err() {
+fn told(tell: Box<dyn FnOnce(Option<u64>) + Send>, fence: Option<u64>) {
+    if catch_unwind(AssertUnwindSafe(|| tell(fence))).is_err() {
         tracing::error!("whoever asked for a permit of the fleet panicked when told of it");
     }
 }
 
-fn out_of_reach() -> Error {
-    Error::unanswered(
-        "the fleet's server is out of reach: its members can be asked for when it is back",
-    )
+fn unanswered(trouble: &str) -> Error {
+    Error::unanswered(format!(
+        "{trouble}. The fleet's members can be asked for when that is over"
+    ))
 }
 
 /// The name of this machine.

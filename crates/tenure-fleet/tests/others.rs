@@ -3,14 +3,14 @@
 mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Barrier};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use support::proxy::{Mode, Proxy};
 use support::{BOUND, Event, Member, Server, cleared, entry, function, server, tag};
-use tenure_fleet::{Mark, Purpose};
+use tenure_fleet::{Ending, Fleet, Listener, Mark, Purpose, State, Topic};
 
 const NEVER: fn() -> bool = || false;
 
@@ -55,7 +55,7 @@ fn d3_at_most_so_many_members_hold_a_permit() {
 #[test]
 fn d3_a_permit_is_held_until_it_is_dropped_and_the_next_has_a_greater_number() {
     let Some(server) = server() else { return };
-    let short = || server.settings().lease(Duration::from_millis(150));
+    let short = || server.settings().permit_for(Duration::from_millis(150));
     let (one, other) = (Member::joined(short()), Member::joined(short()));
     let first = one.fleet.permit(key(&one), 1, &NEVER).unwrap();
     let (tell, told) = channel();
@@ -84,7 +84,7 @@ fn d3_a_permit_is_held_until_it_is_dropped_and_the_next_has_a_greater_number() {
 fn d3_the_permit_of_a_dead_builder_runs_out() {
     let Some(server) = server() else { return };
     let proxy = Proxy::new(server.port);
-    let short = |url: &str| support::settings(url).lease(Duration::from_millis(300));
+    let short = |url: &str| support::settings(url).permit_for(Duration::from_millis(300));
     let (dead, other) = (
         Member::joined(short(&proxy.url())),
         Member::joined(short(&server.url())),
@@ -99,7 +99,7 @@ fn d3_the_permit_of_a_dead_builder_runs_out() {
 #[test]
 fn d3_a_holder_whose_permit_ran_out_learns_of_it() {
     let Some(server) = server() else { return };
-    let member = Member::joined(server.settings().lease(Duration::from_millis(150)));
+    let member = Member::joined(server.settings().permit_for(Duration::from_millis(150)));
     let permit = member.fleet.permit(key(&member), 1, &NEVER).unwrap();
     server.command(&["DEL", &server.name(&format!("permit:{}", key(&member)))]);
     let begun = Instant::now();
@@ -201,6 +201,68 @@ fn d5_members_are_seen_with_their_figures_until_they_leave() {
     assert!(other.fleet.leave(BOUND));
     assert_eq!(one.fleet.members(BOUND).unwrap().len(), 1);
     assert!(other.fleet.members(BOUND).unwrap_err().is_unanswered());
+}
+
+/// Whoever keeps the entries, and takes as long as the test has it take to be told of an end.
+struct Slow {
+    is_told: Mutex<Sender<()>>,
+    goes_on: Mutex<Receiver<()>>,
+}
+
+impl Listener for Slow {
+    fn ended(&self, _: Topic, _: Ending) {
+        let _ = self.is_told.lock().unwrap().send(());
+        let _ = self.goes_on.lock().unwrap().recv();
+    }
+    fn forgot(&self) {}
+    fn lost(&self) {}
+    fn caught_up(&self) {}
+    fn figures(&self) -> String {
+        "{}".into()
+    }
+}
+
+#[test]
+fn d5_a_member_that_hears_is_never_behind_and_one_that_does_not_is_by_what_it_has_not_heard() {
+    let Some(server) = server() else { return };
+    let (one, other) = (
+        Member::joined(server.settings()),
+        Member::joined(server.settings()),
+    );
+    let behind = |id: &str| {
+        let members = one.fleet.members(BOUND).unwrap();
+        let found = members.iter().find(|it| it.id == id);
+        found.map(|it| it.behind)
+    };
+    other.fleet.members(BOUND).unwrap();
+    for name in 0..20 {
+        one.raise(function(name));
+        assert_eq!(behind(&other.fleet.id()), Some(0));
+        assert_eq!(behind(&one.fleet.id()), Some(0));
+    }
+    let ((is_told, told), (go_on, goes_on)) = (channel(), channel());
+    let slow = Slow {
+        is_told: Mutex::new(is_told),
+        goes_on: Mutex::new(goes_on),
+    };
+    let often = server.settings().answer(Duration::from_millis(300));
+    let often = often.figures(Duration::from_millis(50));
+    let slow = Fleet::join(often, Arc::new(slow)).unwrap();
+    assert!(matches!(slow.await_contact(BOUND), State::CaughtUp { .. }));
+    one.raise(function(21));
+    told.recv_timeout(BOUND).unwrap();
+    one.raise(function(22));
+    one.raise(function(23));
+    let until = |number: u64| {
+        let begun = Instant::now();
+        while behind(&slow.id()) != Some(number) {
+            assert!(begun.elapsed() < BOUND, "{:?}", behind(&slow.id()));
+            std::thread::yield_now();
+        }
+    };
+    until(3);
+    drop(go_on);
+    until(0);
 }
 
 #[test]

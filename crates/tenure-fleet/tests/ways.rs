@@ -93,19 +93,19 @@ fn certificates(folder: &Path) -> Option<()> {
     )
 }
 
-#[test]
-fn a_server_is_spoken_to_in_private_and_has_to_prove_itself() {
-    let folder = std::env::temp_dir().join(format!("tenure-fleet-tls-{}", std::process::id()));
+/// A server that speaks TLS at a port of its own, and asks who one is; and where the certificates are.
+fn secured(name: &str) -> Option<(Server, u16, PathBuf)> {
+    let folder = std::env::temp_dir().join(format!("tenure-fleet-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     if certificates(&folder).is_none() {
-        eprintln!("skipped: there is no openssl that makes certificates");
-        return;
+        support::skip_or_fail("there is no openssl that makes certificates");
+        return None;
     }
     let file = |name: &str| folder.join(name).display().to_string();
-    let port = free_port().to_string();
+    let port = free_port();
     let options = [
         "--tls-port",
-        &port,
+        &port.to_string(),
         "--tls-cert-file",
         &file("cert.pem"),
         "--tls-key-file",
@@ -115,9 +115,15 @@ fn a_server_is_spoken_to_in_private_and_has_to_prove_itself() {
         "--tls-auth-clients",
         "yes",
     ];
-    let Some(server) = Server::start(&options) else {
+    Some((Server::start(&options)?, port, folder))
+}
+
+#[test]
+fn a_server_is_spoken_to_in_private_and_has_to_prove_itself() {
+    let Some((server, port, folder)) = secured("private") else {
         return;
     };
+    let file = |name: &str| folder.join(name).display().to_string();
     let own = format!("tls_cert={}&tls_key={}", file("cert.pem"), file("key.pem"));
     let url = |host: &str, query: &str| format!("rediss://{host}:{port}/?{query}");
     let whole = url("localhost", &format!("tls_ca={}&{own}", file("ca.pem")));
@@ -144,6 +150,96 @@ fn a_server_is_spoken_to_in_private_and_has_to_prove_itself() {
     )));
     assert_eq!(nameless.next(), Event::Lost);
     drop(std::fs::remove_dir_all(folder));
+}
+
+/// The reason why a member with these settings hears nothing, which whoever asks for the members is told too.
+fn trouble(url: &str) -> String {
+    let member = Member::join(settings(url));
+    assert_eq!(member.next(), Event::Lost);
+    let trouble = member.fleet.trouble().unwrap();
+    let error = member.fleet.members(BOUND).unwrap_err();
+    assert!(
+        error.is_unanswered() && error.to_string().starts_with(&trouble),
+        "{error}"
+    );
+    trouble
+}
+
+#[test]
+fn d1_a_scheme_that_is_not_that_of_the_port_is_told_of_with_the_other_one() {
+    let Some((server, port, folder)) = secured("schemes") else {
+        return;
+    };
+    let authority = folder.join("ca.pem");
+    let authority = format!("tls_ca={}", authority.display());
+    let plain = trouble(&format!("rediss://127.0.0.1:{}/?{authority}", server.port));
+    assert!(
+        plain.contains("write redis for rediss in the URL"),
+        "{plain}"
+    );
+    let secure = trouble(&format!("redis://127.0.0.1:{port}"));
+    assert!(
+        secure.contains("write rediss for redis in the URL"),
+        "{secure}"
+    );
+    // Where it is TLS that went wrong, another scheme is no help.
+    let nameless = trouble(&format!("rediss://127.0.0.2:{port}/?{authority}"));
+    assert!(!nameless.contains("redis"), "{nameless}");
+    drop(std::fs::remove_dir_all(folder));
+}
+
+#[test]
+fn d1_who_is_not_let_in_is_told_what_to_write_in_the_url() {
+    let Some(server) = Server::start(&["--requirepass", "open-sesame"]) else {
+        return;
+    };
+    let place = format!("127.0.0.1:{}", server.port);
+    for (login, advice) in [
+        ("", "it asks for a password, which stands in the URL"),
+        (":sesame@", "look at the user and the password in the URL"),
+        ("open-sesame@", "A password stands behind a colon"),
+    ] {
+        let told = trouble(&format!("redis://{login}{place}"));
+        assert!(
+            told.starts_with("the fleet's server does not let this process in: "),
+            "{told}"
+        );
+        assert!(told.contains(advice) && !told.contains(".."), "{told}");
+        assert!(!told.contains("sesame"), "{told}");
+    }
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let place = format!("127.0.0.1:{}", server.port);
+    for may in ["+time", "+hello", "+hello +client|setname +exists ~*"] {
+        let rule = format!("ACL SETUSER bare reset on >pass {may}");
+        let rule: Vec<_> = rule.split(' ').collect();
+        assert!(server.command(&rule).starts_with("+OK"));
+        let told = trouble(&format!("redis://bare:pass@{place}"));
+        assert!(
+            told.contains("NOPERM") && told.contains("page on fleets"),
+            "{may}: {told}"
+        );
+    }
+    let watched = free_port();
+    let config = server.folder.join("sentinel.conf");
+    let text = format!(
+        "port {watched}\nbind 127.0.0.1\nrequirepass sesame\nsentinel monitor main 127.0.0.1 {} 1\n",
+        server.port
+    );
+    std::fs::write(&config, text).unwrap();
+    let _sentinel = Server::watch(watched, &config);
+    for login in ["", "?sentinel_password=wrong"] {
+        let told = trouble(&format!("redis+sentinel://127.0.0.1:{watched}/main{login}"));
+        assert!(
+            told.contains("does not let this process in: sentinel: "),
+            "{told}"
+        );
+        assert!(told.contains("?sentinel_password=password"), "{told}");
+    }
+    Member::joined(settings(&format!(
+        "redis+sentinel://127.0.0.1:{watched}/main?sentinel_password=sesame"
+    )));
 }
 
 #[test]

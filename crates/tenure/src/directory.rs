@@ -67,7 +67,7 @@ pub(crate) trait AnyFunction: Any + Send + Sync {
     /// Its mark, where the members of a fleet share what it keeps: its entries can be found by theirs from now on.
     fn join_fleet(&self, bus: &dyn Bus) -> Option<Mark>;
     /// Takes out what another member of the fleet has ended: all of it, or what has this mark.
-    fn end_elsewhere(&self, bus: &dyn Bus, entry: Option<Mark>, ending: Ending) -> Ends;
+    fn end_as_told(&self, bus: &dyn Bus, entry: Option<Mark>, ending: Ending) -> Ends;
     /// Has no call find anything without a look, where nothing that it keeps counts as current.
     fn be_apart(&self);
     /// Another member of the fleet has ended everything: what is built next waits for its time, where they spread.

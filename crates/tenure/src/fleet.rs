@@ -164,8 +164,8 @@ impl Inlet {
             Topic::Entry { function, entry } => {
                 ended(&services.fleet.known(function), &*bus, Some(entry), ending)
             }
-            Topic::Tag(tag) => engine.take_tagged_elsewhere(&*bus, Some(tag), ending.cause()),
-            Topic::AnyTag => engine.take_tagged_elsewhere(&*bus, None, ending.cause()),
+            Topic::Tag(tag) => engine.take_tagged_as_told(&*bus, Some(tag), ending.cause()),
+            Topic::AnyTag => engine.take_tagged_as_told(&*bus, None, ending.cause()),
         };
         elsewhere(services, ends, counted);
     }
@@ -213,6 +213,6 @@ fn ended(
     ending: Ending,
 ) -> Ends {
     let ends = functions.iter();
-    ends.flat_map(|it| it.end_elsewhere(bus, entry, ending))
+    ends.flat_map(|it| it.end_as_told(bus, entry, ending))
         .collect()
 }

@@ -19,7 +19,8 @@ impl Cached {
     /// # Errors
     /// What it holds has no key, or one that means something in this process alone.
     pub(crate) fn cluster_mark(&self, py: Python<'_>) -> PyResult<Option<(String, Digests)>> {
-        let (Some(digests), Some(elsewhere)) = (secret::digests(), &self.options.elsewhere) else {
+        let (Some(digests), Some(elsewhere)) = (secret::digests(py)?, &self.options.elsewhere)
+        else {
             return Ok(None);
         };
         let mut enc = Encoder::with(digests);

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use tenure::Engine;
 use tenure::fleet::{Ending, Lost, Terms};
-use tenure_fleet::{Error, Fleet, LEAST_SECRET, Settings};
+use tenure_fleet::{Error, Fleet, Settings};
 
 use crate::encode::alike;
 
-/// How a fleet is named, in the program or in its environment.
+/// A fleet as the program writes it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Written {
     pub(crate) url: Option<String>,
@@ -26,14 +26,22 @@ pub(crate) struct Written {
     pub(crate) spread: Option<Duration>,
 }
 
+/// A variable of the environment, unless it is empty.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|it| !it.is_empty())
+}
+
 impl Written {
-    /// What the environment says where the program says nothing. Nothing where no fleet is named.
-    fn chosen(mut self) -> Option<Chosen> {
-        let from = |name: &str| env::var(name).ok().filter(|it| !it.is_empty());
-        self.url = self.url.or_else(|| from("TENURE_FLEET"));
-        self.secret = self.secret.or_else(|| from("TENURE_FLEET_SECRET"));
-        let mut settings = Settings::new(self.url?, self.secret.unwrap_or_default());
-        if let Some(name) = self.name.or_else(|| from("TENURE_FLEET_NAME")) {
+    /// The secret, as the program says, or its environment.
+    fn secret(&self) -> Option<String> {
+        (self.secret.clone()).or_else(|| variable("TENURE_FLEET_SECRET"))
+    }
+
+    /// The fleet, with what the environment says where the program says nothing. Nothing where none is named.
+    fn chosen(&self) -> Option<Chosen> {
+        let url = (self.url.clone()).or_else(|| variable("TENURE_FLEET"))?;
+        let mut settings = Settings::new(url, self.secret().unwrap_or_default());
+        if let Some(name) = (self.name.clone()).or_else(|| variable("TENURE_FLEET_NAME")) {
             settings = settings.name(name);
         }
         let terms = Terms::default();
@@ -43,9 +51,28 @@ impl Written {
             .spread(self.spread.unwrap_or(terms.spread));
         Some(Chosen { settings, terms })
     }
+
+    /// The settings that mean something in a fleet alone, where they are not what they are by themselves.
+    fn of_a_fleet(&self) -> Vec<&'static str> {
+        let terms = Terms::default();
+        let is_set = [
+            ("fleet_name", self.name.is_some()),
+            ("fleet_lost", self.lost.is_some_and(|it| it != terms.lost)),
+            (
+                "fleet_forgot",
+                self.forgot.is_some_and(|it| it != terms.forgot),
+            ),
+            (
+                "fleet_spread",
+                self.spread.is_some_and(|it| it != terms.spread),
+            ),
+        ];
+        let set = is_set.into_iter().filter(|(_, is_set)| *is_set);
+        set.map(|(name, _)| name).collect()
+    }
 }
 
-/// How long a process that joins waits for its server at most.
+/// The longest wait for the server of a process that joins.
 const CONTACT: Duration = Duration::from_millis(250);
 
 /// A fleet that cannot be, with what to write instead.
@@ -113,8 +140,8 @@ pub(crate) fn read_environment(py: Python<'_>) -> Result<(), Error> {
     choose(py, None, Written::default()).map(drop)
 }
 
-/// Has the program's own engine, if there is one yet, be a member of the fleet that is written, or of none. Whether it
-/// has left one.
+/// Makes the program's own engine, if there is one yet, a member of the fleet that is written, or of none. Gives what
+/// the program is to know of it, for the log.
 ///
 /// # Errors
 /// A fleet that cannot be, with what to write; then everything stays as it was.
@@ -122,16 +149,20 @@ pub(crate) fn choose(
     py: Python<'_>,
     engine: Option<&Engine>,
     written: Written,
-) -> Result<bool, Error> {
+) -> Result<Option<String>, Error> {
     if known().written.as_ref() == Some(&written) {
-        return Ok(false);
+        return Ok(None);
     }
-    let chosen = written.clone().chosen();
+    let chosen = written.chosen();
     if let Some(chosen) = &chosen {
         tenure_fleet::prepare(&chosen.settings)?;
         alike::begin();
+    } else if let Some(secret) = &written.secret {
+        // It may be for the names of actors in a cluster.
+        Settings::check_secret(secret.as_bytes())?;
     }
     let leaves = chosen.is_none();
+    let of_a_fleet = written.of_a_fleet();
     let before = {
         let mut known = known();
         known.since = known.heard_until().or(known.since);
@@ -150,18 +181,37 @@ pub(crate) fn choose(
     }
     // It sends what it has raised.
     py.detach(move || drop((before, bus)));
-    Ok(has_left)
+    let told = if has_left {
+        "this process has left its fleet: tenure.configure() sets all of it, and was called without fleet=. Give it in \
+         each call, or set TENURE_FLEET"
+            .to_owned()
+    } else if leaves && !of_a_fleet.is_empty() {
+        format!(
+            "tenure.configure() was called with {names}, and this process is in no fleet, so that changes nothing. Write \
+             fleet=\"redis://…\" too, or set TENURE_FLEET",
+            names = of_a_fleet.join(", ")
+        )
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(told))
 }
 
-/// The secret as the program has written it, or as its environment says, which needs no fleet. Nothing where it can
-/// be guessed.
-pub(crate) fn secret() -> Option<String> {
-    let written = known().written.as_ref().and_then(|it| it.secret.clone());
-    let secret = written.or_else(|| env::var("TENURE_FLEET_SECRET").ok());
-    secret.filter(|it| it.len() >= LEAST_SECRET)
+/// The secret as the program has written it, or as its environment says, which needs no fleet. Nothing where there is
+/// none.
+///
+/// # Errors
+/// It can be guessed.
+pub(crate) fn secret() -> Result<Option<String>, Error> {
+    let written = known().written.clone().unwrap_or_default();
+    let secret = written.secret();
+    if let Some(secret) = &secret {
+        Settings::check_secret(secret.as_bytes())?;
+    }
+    Ok(secret)
 }
 
-/// Has the program's own engine join, if there is a fleet to join.
+/// Joins with the program's own engine, if there is a fleet to join.
 pub(crate) fn join(engine: &Engine) {
     let (chosen, since) = {
         let known = known();

@@ -39,7 +39,7 @@ FLAGS = [
 ]
 
 
-def _missing(what: str) -> None:
+def skip_or_fail(what: str) -> None:
     if os.environ.get("TENURE_BROWSER_REQUIRED") == "1":
         pytest.fail(what)
     pytest.skip(what)
@@ -124,10 +124,10 @@ def browser() -> Iterator[Browsers]:
     try:
         from playwright.sync_api import expect, sync_playwright
     except ImportError:
-        _missing("the browser tests need Playwright: pip install playwright")
+        skip_or_fail("the browser tests need Playwright: pip install playwright")
     chromium = os.environ.get("TENURE_CHROMIUM") or shutil.which("chromium")
     if chromium is None:
-        _missing("the browser tests need Chromium: apt-get install chromium, or name one in TENURE_CHROMIUM")
+        skip_or_fail("the browser tests need Chromium: apt-get install chromium, or name one in TENURE_CHROMIUM")
     expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)

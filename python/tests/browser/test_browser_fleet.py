@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("playwright", reason="pip install playwright")
 from serving import Browsers
 
-from conftest import Clerk, Demo
+from conftest import Clerk, Demo, skip_or_fail
 
 sys.path.append(str(Path(__file__).parents[1] / "real"))
 
@@ -37,7 +37,7 @@ def demos(tmp_path: Path) -> Iterator[dict[str, Demo]]:
             for demo in running.values():
                 demo.stop()
     except redis_server.Missing as missing:
-        pytest.skip(str(missing))
+        skip_or_fail(str(missing))
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def hire(demos: dict[str, Demo], browser: Browsers) -> Iterator[Callable[[], tup
                 clerk.page.context.clear_cookies()
                 clerk.leave()
     except haproxy.Missing as missing:
-        pytest.skip(str(missing))
+        skip_or_fail(str(missing))
 
 
 def test_d1_clear_all_in_one_server_is_seen_in_the_other(

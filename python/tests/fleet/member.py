@@ -191,6 +191,7 @@ def begin_load(count: int, keys: int) -> None:
 DO: dict[str, Callable[..., Any]] = {
     "joined": joined,
     "get": lambda key: number(key)[0],
+    "peek": lambda key: number.peek(key),
     "hits": lambda key, count: sum(number(key)[0] == number(key)[0] for _ in range(count)),
     "clear": lambda *key: number.clear(*key),
     "clear_if": lambda value: number.clear_if(lambda it, _: it == [value]),

@@ -176,6 +176,7 @@ def test_d1_members_that_rebuild_when_lost_serve_nothing_that_may_be_out_of_date
     assert one.get(0) == 0
     server.kill()
     await_true(lambda: one.get(0) == number, "it builds for itself")
+    assert one.do("peek", 0) is None
     server.run()
     await_true(lambda: one.do("joined"), "it has come back")
     world.all_serve(0, number)

@@ -108,6 +108,7 @@ def test_d5_a_process_has_its_own_figures_and_no_fleet_by_itself() -> None:
     [
         ({"fleet": "redis://localhost"}, "fleet_secret="),
         ({"fleet": "redis://localhost", "fleet_secret": "short"}, "TENURE_FLEET_SECRET"),
+        ({"fleet_secret": "short"}, "too short"),
         ({"fleet": "http://localhost", "fleet_secret": "long enough to be one"}, "redis://"),
         ({"fleet": "redis://h", "fleet_secret": "long enough to be one", "fleet_name": "a b"}, 'fleet_name="shop"'),
         ({"fleet_lost": "wait"}, '"serve" or "rebuild"'),
@@ -122,6 +123,21 @@ def test_d2_a_fleet_that_cannot_be_is_refused_with_what_to_write(settings: dict[
     with pytest.raises(TypeError, match="not a bytes") as refused_type:
         tenure.configure(fleet_secret=b"hunter2 hunter2 hunter2")  # type: ignore[arg-type]
     assert "hunter2" not in str(refused_type.value)
+
+
+def test_d3_settings_of_a_fleet_where_there_is_none_are_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    assert "TENURE_FLEET" not in os.environ
+    try:
+        for _ in range(2):
+            tenure.configure(fleet_lost="rebuild", fleet_spread=2)
+        (said,) = caplog.messages
+        assert "fleet_lost, fleet_spread, and this process is in no fleet" in said
+        assert "TENURE_FLEET" in said
+        caplog.clear()
+        tenure.configure(fleet_lost="serve", fleet_secret="long enough to be one")
+        assert caplog.messages == []
+    finally:
+        tenure.configure()
 
 
 @pytest.mark.parametrize(("value", "error"), [(0, ValueError), (-1, ValueError), (True, TypeError), ("1", TypeError)])

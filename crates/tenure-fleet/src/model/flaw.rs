@@ -1,4 +1,4 @@
-//! What can be wrong with the protocol.
+//! The flaws that a protocol can have.
 
 /// A defect on which the models are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

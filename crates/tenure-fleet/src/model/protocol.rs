@@ -1,4 +1,4 @@
-//! What is checked of two members and a server: what must hold, however what may happen happens.
+//! The checks of two members and a server: what must hold, whatever happens in whichever order.
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
@@ -86,7 +86,7 @@ pub(super) fn holds(bounds: Bounds) -> usize {
     checker.unique_state_count()
 }
 
-/// What leads to a state in which something does not hold, with this flaw.
+/// The way to a state in which something does not hold, with this flaw.
 ///
 /// # Panics
 ///

@@ -22,15 +22,15 @@ fn topic(entry: usize) -> Topic {
     Topic::Entry { function, entry }
 }
 
-/// What may happen, and how often.
+/// The bounds within which things may happen.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bounds {
     pub(super) flaw: Option<Flaw>,
-    /// How often each member raises.
+    /// The number of times that each member raises.
     pub(super) raises: [u8; 2],
-    /// How often each member connects.
+    /// The number of times that each member connects.
     pub(super) connects: [u8; 2],
-    /// How many entries there are to raise: one or two.
+    /// The number of entries that there are to raise: one or two.
     pub(super) entries: usize,
     /// Whether each member is caught up when it begins.
     pub(super) settled: [bool; 2],
@@ -59,7 +59,7 @@ pub(super) struct World {
     pub(super) left: Left,
 }
 
-/// What may still happen.
+/// The rest of what may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Left {
     pub(super) raises: [u8; 2],
@@ -236,7 +236,7 @@ impl World {
         self.clock - BEGUN
     }
 
-    /// What a member's machine has said is done.
+    /// A member's outputs are carried out.
     fn act(&mut self, member: usize, outputs: Vec<Output>) {
         for output in outputs {
             let version = self.version;
@@ -313,7 +313,7 @@ impl World {
         true
     }
 
-    /// What comes reaches the member.
+    /// The next that comes reaches the member.
     fn deliver(&mut self, member: usize, at: usize, taken: bool) -> bool {
         let now = self.now();
         let keeper = &mut self.members[member];
@@ -425,7 +425,7 @@ impl World {
         true
     }
 
-    /// What was sent is not confirmed.
+    /// The raise that was sent is not confirmed.
     fn unconfirmed(&mut self, member: usize) {
         let keeper = &mut self.members[member];
         if let Some(sending) = keeper.sending.take() {

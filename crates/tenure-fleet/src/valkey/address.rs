@@ -1,4 +1,4 @@
-//! Where the server is, and how one is let in: what a URL says.
+//! The address of a server, and how one is let in: what a URL says.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub(crate) struct Address {
     pub(crate) tls: Option<Tls>,
 }
 
-/// Where to look for it.
+/// The places to look for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Places {
     /// One server, or some of the nodes of a cluster, one of which leads to the right one.
@@ -58,7 +58,7 @@ pub(crate) struct Tls {
 const FORMS: &str = "redis://[user:password@]host[:6379][/database], rediss://… for TLS, unix:///path/to/socket, or \
                      redis+sentinel://host1:26379,host2:26379/service (valkey… is the same as redis…)";
 
-/// What a query in a URL can have.
+/// The options that a query in a URL can have.
 const OPTIONS: [&str; 8] = [
     "tls_ca",
     "tls_cert",

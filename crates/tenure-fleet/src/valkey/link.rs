@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Parser, Value};
+use redis::{Cmd, Parser, ServerError, Value};
 
 use super::address::{Address, Login, Place, Places, Tls};
 use super::scripts::{ALL, Script};
@@ -15,8 +15,22 @@ use super::stream::Stream;
 use crate::number::Run;
 use crate::server::Trouble;
 
-/// How many nodes of a cluster may send a connection on to another.
+/// The most nodes of a cluster that may send a connection on to another.
 const HOPS: usize = 5;
+
+/// The code of an error for what a user may not do, and what to do then.
+const NOPERM: &str = "NOPERM";
+const ALLOWED: &str = "the guide's page on fleets lists the keys, the channels and the commands that a user of its own needs";
+
+/// The hint where the other end hangs up on whoever does not speak TLS.
+const SPEAKS_TLS: &str = ". If it speaks TLS at this port, write rediss for redis in the URL";
+
+/// The kinds of servers that ask who one is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Server,
+    Sentinel,
+}
 
 /// A connection to the server that keeps what a fleet has there.
 pub(crate) struct Link {
@@ -50,7 +64,8 @@ impl Link {
         bound: Duration,
     ) -> Result<Self, Trouble> {
         for _ in 0..HOPS {
-            let mut link = Self::open(&place, address.tls.as_ref(), &address.login, bound)?;
+            let login = (&address.login, Door::Server);
+            let mut link = Self::open(&place, address.tls.as_ref(), login, bound)?;
             if address.database != 0 {
                 link.ask(redis::cmd("SELECT").arg(address.database))?;
             }
@@ -79,7 +94,7 @@ impl Link {
     fn open(
         place: &Place,
         tls: Option<&Tls>,
-        login: &Login,
+        (login, door): (&Login, Door),
         bound: Duration,
     ) -> Result<Self, Trouble> {
         let mut link = Self {
@@ -104,21 +119,13 @@ impl Link {
             hello.arg("AUTH").arg(user).arg(&login.password);
         }
         hello.arg("SETNAME").arg("tenure-fleet");
-        match link.request(&hello)? {
-            Value::ServerError(error) => {
-                let advice = match error.code() {
-                    "NOAUTH" => {
-                        ": it asks for a password, which stands in the URL: redis://user:password@host"
-                    }
-                    "WRONGPASS" | "NOPERM" => "",
-                    _ => ": is it Valkey, or Redis from version 6 on?",
-                };
-                Err(Trouble::new(format!(
-                    "{} {}{advice}",
-                    error.code(),
-                    error.details().unwrap_or_default()
-                )))
-            }
+        let greeted = link.request(&hello);
+        let greeted = match tls {
+            None => greeted.map_err(|trouble| trouble.hint_if_gone(SPEAKS_TLS))?,
+            Some(_) => greeted?,
+        };
+        match greeted {
+            Value::ServerError(error) => Err(not_let_in(&error, login, door)),
             _ => Ok(link),
         }
     }
@@ -183,7 +190,15 @@ impl Link {
         self.stream
             .write_all(bytes)
             .and_then(|()| self.stream.flush())
-            .map_err(gone)
+            .map_err(|error| self.broken(&error))
+    }
+
+    fn broken(&self, error: &io::Error) -> Trouble {
+        match error.kind() {
+            // Which of them depends on the system.
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Trouble::silent(self.bound),
+            _ => Trouble::gone(format!("the connection is gone: {error}")),
+        }
     }
 
     /// Sends a command, and waits for the answer, which may be an error.
@@ -227,7 +242,7 @@ impl Link {
             match self.read(until)? {
                 Some(message @ Value::Push { .. }) => self.messages.push_back(message),
                 Some(answer) => return Ok(answer),
-                None => return Err(Trouble::gone(format!("no answer within {:?}", self.bound))),
+                None => return Err(Trouble::silent(self.bound)),
             }
         }
     }
@@ -261,7 +276,7 @@ impl Read for Until<'_> {
     }
 }
 
-/// Where the server may be.
+/// The places where the server may be.
 fn found(address: &Address, bound: Duration) -> Result<Vec<Place>, Trouble> {
     let (service, sentinels, login) = match &address.places {
         Places::Servers(places) => return Ok(places.clone()),
@@ -273,38 +288,43 @@ fn found(address: &Address, bound: Duration) -> Result<Vec<Place>, Trouble> {
     };
     let mut last = Trouble::new("no sentinel to ask");
     for sentinel in sentinels {
-        let asked =
-            Link::open(sentinel, address.tls.as_ref(), login, bound).and_then(|mut link| {
-                let answer = link.ask(
-                    redis::cmd("SENTINEL")
-                        .arg("get-master-addr-by-name")
-                        .arg(service),
-                )?;
-                let Value::Array(pair) = answer else {
-                    return Err(Trouble::new(format!(
-                        "the sentinel knows no service {service:?}"
-                    )));
-                };
-                let mut words = pair.into_iter().map(text);
-                match (words.next(), words.next()) {
-                    (Some(host), Some(port)) => {
-                        let port = port?.parse().map_err(|_| {
-                            Trouble::new("the sentinel names a port that is no number")
-                        })?;
-                        Ok(vec![Place::Tcp(host?, port)])
-                    }
-                    _ => Err(Trouble::new("the sentinel names no place")),
+        let asked = Link::open(
+            sentinel,
+            address.tls.as_ref(),
+            (login, Door::Sentinel),
+            bound,
+        )
+        .and_then(|mut link| {
+            let answer = link.ask(
+                redis::cmd("SENTINEL")
+                    .arg("get-master-addr-by-name")
+                    .arg(service),
+            )?;
+            let Value::Array(pair) = answer else {
+                return Err(Trouble::new(format!(
+                    "the sentinel knows no service {service:?}"
+                )));
+            };
+            let mut words = pair.into_iter().map(text);
+            match (words.next(), words.next()) {
+                (Some(host), Some(port)) => {
+                    let port = port?
+                        .parse()
+                        .map_err(|_| Trouble::new("the sentinel names a port that is no number"))?;
+                    Ok(vec![Place::Tcp(host?, port)])
                 }
-            });
+                _ => Err(Trouble::new("the sentinel names no place")),
+            }
+        });
         match asked {
             Ok(places) => return Ok(places),
-            Err(trouble) => last = Trouble::new(format!("sentinel: {trouble}")),
+            Err(trouble) => last = trouble.at("sentinel"),
         }
     }
     Err(last)
 }
 
-/// Where a node of a cluster sends one to; without a host, it is its own.
+/// The place to which a node of a cluster sends one; without a host, it is its own.
 fn moved(from: &Place, to: &str) -> Option<Place> {
     let (host, port) = to.rsplit_once(':')?;
     let port = port.parse().ok()?;
@@ -315,18 +335,48 @@ fn moved(from: &Place, to: &str) -> Option<Place> {
     }
 }
 
-fn gone(error: io::Error) -> Trouble {
-    Trouble::gone(format!("the connection is gone: {error}"))
+/// The server's own words.
+fn sentence(error: &ServerError) -> String {
+    let details = error.details().unwrap_or_default();
+    let details = details.trim_end_matches('.');
+    format!("{} {details}", error.code())
+}
+
+/// The trouble where the server does not let this process in, with what to write in the URL.
+fn not_let_in(error: &ServerError, login: &Login, door: Door) -> Trouble {
+    let advice = match error.code() {
+        "NOAUTH" | "WRONGPASS" if door == Door::Sentinel => {
+            "what sentinels ask for stands at the end of the URL: ?sentinel_password=password, and \
+             &sentinel_user=user where they have users"
+        }
+        "NOAUTH" => {
+            "it asks for a password, which stands in the URL: redis://:password@host, or redis://user:password@host"
+        }
+        "WRONGPASS" if login.password.is_empty() => {
+            "the URL names a user and no password. A password stands behind a colon: redis://:password@host"
+        }
+        "WRONGPASS" => {
+            "look at the user and the password in the URL, redis://user:password@host, in which signs with a meaning \
+             are written as in every URL, @ as %40"
+        }
+        NOPERM => ALLOWED,
+        _ => "is it Valkey, or Redis from version 6 on?",
+    };
+    let what = match error.code() {
+        // In whose own words there is much of HELLO.
+        code @ "NOAUTH" => code.to_owned(),
+        _ => sentence(error),
+    };
+    Trouble::refused(format!("{what}: {advice}"))
 }
 
 /// An answer that is no error.
 pub(crate) fn answered(value: Value) -> Result<Value, Trouble> {
     match value {
-        Value::ServerError(error) => Err(Trouble::new(format!(
-            "{} {}",
-            error.code(),
-            error.details().unwrap_or_default()
-        ))),
+        Value::ServerError(error) if error.code() == NOPERM => {
+            Err(Trouble::refused(format!("{}: {ALLOWED}", sentence(&error))))
+        }
+        Value::ServerError(error) => Err(Trouble::new(sentence(&error))),
         value => Ok(value),
     }
 }

@@ -23,14 +23,14 @@ use crate::topic::Field;
 
 /// For how long everything is kept after the last member has left: 30 days.
 const KEEP: u64 = 30 * 24 * 3600 * 1000;
-/// How many numbers are folded in one step, which nothing else on the server gets in between of.
+/// The most numbers that are folded in one step, which nothing else on the server gets in between of.
 const AT_ONCE: usize = 500;
 
 /// A server, and the fleet that is asked about there.
 pub(crate) struct Valkey {
     address: Address,
     names: Names,
-    /// How long the server may take for an answer.
+    /// The time that the server may take for an answer.
     bound: Duration,
 }
 
@@ -223,7 +223,7 @@ impl Desk for Connection {
         key: Mark,
         holder: Number,
         at_most: u32,
-        lease: Duration,
+        time: Duration,
     ) -> Result<Answer, Trouble> {
         let mut call = self.link.script(
             Script::Permit,
@@ -231,7 +231,7 @@ impl Desk for Connection {
         );
         call.arg(holder.to_string())
             .arg(at_most)
-            .arg(millis(lease))
+            .arg(millis(time))
             .arg(KEEP);
         match self.link.ask(&call)? {
             Value::Array(pair) if pair.len() == 2 => {
@@ -248,9 +248,9 @@ impl Desk for Connection {
         }
     }
 
-    fn renew(&mut self, key: Mark, holder: Number, lease: Duration) -> Result<bool, Trouble> {
+    fn renew(&mut self, key: Mark, holder: Number, time: Duration) -> Result<bool, Trouble> {
         let mut call = self.link.script(Script::Renew, &[&self.names.permit(key)]);
-        call.arg(holder.to_string()).arg(millis(lease));
+        call.arg(holder.to_string()).arg(millis(time));
         Ok(number(self.link.ask(&call)?)? == 1)
     }
 
@@ -261,7 +261,7 @@ impl Desk for Connection {
             .map(drop)
     }
 
-    fn announce(&mut self, member: u64, card: &[u8], keep: Duration) -> Result<(), Trouble> {
+    fn announce(&mut self, member: u64, card: &[u8], keep: Duration) -> Result<u64, Trouble> {
         let names = &self.names;
         let keys = [
             names.members.as_str(),
@@ -274,7 +274,7 @@ impl Desk for Connection {
             .arg(card)
             .arg(millis(keep))
             .arg(KEEP);
-        self.link.ask(&call).map(drop)
+        link::number(self.link.ask(&call)?)
     }
 
     fn withdraw(&mut self, member: u64) -> Result<(), Trouble> {
@@ -322,7 +322,7 @@ impl Desk for Connection {
     }
 }
 
-/// What a new epoch is told from others by.
+/// The random part of a new epoch, which tells it from others.
 fn drawn() -> Result<String, Trouble> {
     let drawn = crate::random::draw().map_err(|error| {
         Trouble::new(format!("the system has no random bytes to give: {error}"))

@@ -40,7 +40,7 @@ impl Names {
         }
     }
 
-    /// What a member says of itself.
+    /// The card of a member.
     pub(crate) fn member(&self, member: u64) -> String {
         format!("{}member:{member:016x}", self.before)
     }

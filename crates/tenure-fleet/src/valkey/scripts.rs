@@ -1,5 +1,5 @@
-//! What is done on the server in one step. Each script sees and writes the keys of one fleet, and takes the time from the
-//! server's clock.
+//! The scripts, each of which the server runs in one step. They see and write the keys of one fleet, and take the time
+//! from the server's clock.
 
 /// One script: its text, and its place among those that a connection has loaded.
 #[derive(Clone, Copy)]
@@ -20,6 +20,15 @@ pub(crate) const ALL: [Script; 6] = [
     Script::Renew,
     Script::Announce,
 ];
+
+// A connection finds what it has loaded of `ALL` by the number of the script.
+const _: () = {
+    let mut at = 0;
+    while at < ALL.len() {
+        assert!(ALL[at] as usize == at);
+        at += 1;
+    }
+};
 
 impl Script {
     pub(crate) fn text(self) -> String {
@@ -80,7 +89,7 @@ return {whole(now), redis.call('HGETALL', KEYS[1])}
 
 /// KEYS: numbers, ages. ARGV: channel, number, older than, beyond, at most so many at once.
 ///
-/// What was dropped with the ages alone is dated anew by the numbers.
+/// Where the ages alone were dropped, the numbers date them anew.
 const FOLD: &str = "
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then return 0 end
@@ -116,7 +125,7 @@ redis.call('PUBLISH', ARGV[1], epoch .. ' ' .. kept .. ' fold ' .. floor)
 return #fields == tonumber(ARGV[5]) and 1 or 0
 ";
 
-/// KEYS: permit, gifts. ARGV: holder, at most, lease, for how long the last gift is remembered.
+/// KEYS: permit, gifts. ARGV: holder, at most, for how long, for how long the last gift is remembered.
 ///
 /// The number of a gift also rises where the server forgot the last one, as its clock does.
 const PERMIT: &str = "
@@ -131,7 +140,7 @@ redis.call('SET', KEYS[2], whole(gift), 'PX', ARGV[4])
 return {1, gift}
 ";
 
-/// KEYS: permit. ARGV: holder, lease.
+/// KEYS: permit. ARGV: holder, for how long.
 const RENEW: &str = "
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
@@ -147,5 +156,5 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('PEXPIRE', KEYS[3], ARGV[4])
 redis.call('PEXPIRE', KEYS[4], ARGV[4])
-return 1
+return tonumber(redis.call('HGET', KEYS[3], 'head') or 0)
 ";

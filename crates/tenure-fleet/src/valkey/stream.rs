@@ -52,7 +52,9 @@ impl Stream {
                 let stream = tcp(host, *port, bound).map_err(|error| trouble(&error))?;
                 match tls {
                     None => Way::Tcp(stream),
-                    Some(tls) => secured(stream, host, tls).map_err(|error| trouble(&error))?,
+                    Some(tls) => {
+                        secured(stream, host, tls, bound).map_err(|error| trouble(&error))?
+                    }
                 }
             }
             #[cfg(unix)]
@@ -95,7 +97,7 @@ impl Stream {
         }
     }
 
-    /// What closes it from another thread.
+    /// A function that closes it from another thread.
     pub(crate) fn closer(&self) -> Box<dyn Fn() + Send> {
         match self.below() {
             Socket::Tcp(stream) => match stream.try_clone() {
@@ -181,7 +183,7 @@ fn tcp(host: &str, port: u16, bound: Duration) -> io::Result<TcpStream> {
     Err(last)
 }
 
-fn secured(stream: TcpStream, host: &str, tls: &Tls) -> Result<Way, Trouble> {
+fn secured(mut stream: TcpStream, host: &str, tls: &Tls, bound: Duration) -> Result<Way, Trouble> {
     let trouble = |error: &dyn std::fmt::Display| Trouble::new(format!("TLS: {error}"));
     let name = ServerName::try_from(host.to_owned()).map_err(|error| trouble(&error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -199,12 +201,32 @@ fn secured(stream: TcpStream, host: &str, tls: &Tls) -> Result<Way, Trouble> {
                 .map_err(|error| trouble(&error))?
         }
     };
-    let connection =
+    let mut connection =
         ClientConnection::new(Arc::new(config), name).map_err(|error| trouble(&error))?;
+    while connection.is_handshaking() {
+        let shaken = connection.complete_io(&mut stream);
+        shaken.map_err(|error| not_shaken(&error, bound))?;
+    }
     Ok(Way::Tls(Box::new(StreamOwned::new(connection, stream))))
 }
 
-/// Who vouches for the server: the file that the URL names, or whom the system trusts.
+/// The trouble where there is no TLS: with the other scheme, unless it is TLS that went wrong.
+fn not_shaken(error: &io::Error, bound: Duration) -> Trouble {
+    let inner = error.get_ref().and_then(|it| it.downcast_ref());
+    let what = match (inner, error.kind()) {
+        (Some(rustls::Error::InvalidMessage(_)), _) => "what comes back is no TLS".to_owned(),
+        (Some(error), _) => return Trouble::new(format!("TLS: {error}")),
+        (None, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            format!("no answer within {bound:?}")
+        }
+        (None, _) => error.to_string(),
+    };
+    Trouble::new(format!(
+        "TLS: {what}. If it speaks no TLS at this port, write redis for rediss in the URL"
+    ))
+}
+
+/// The authorities that vouch for the server: those in the file that the URL names, or those that the system trusts.
 fn authorities(tls: &Tls) -> Result<RootCertStore, Trouble> {
     let mut store = RootCertStore::empty();
     match &tls.authority {

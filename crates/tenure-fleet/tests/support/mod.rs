@@ -42,6 +42,15 @@ pub fn free_port() -> u16 {
     }
 }
 
+/// Says that a test is skipped, and why. Where it is to run, it fails instead.
+pub fn skip_or_fail(what: &str) {
+    assert!(
+        std::env::var_os("TENURE_REDIS_REQUIRED").is_none(),
+        "{what}"
+    );
+    eprintln!("skipped: {what}");
+}
+
 /// `None`, with a message, where there is no server to start.
 pub fn server() -> Option<Server> {
     Server::start(&[])
@@ -60,12 +69,8 @@ impl Server {
     pub fn start(options: &[&str]) -> Option<Self> {
         let there = |program: &&str| Command::new(program).arg("--version").output().is_ok();
         let Some(program) = ["redis-server", "valkey-server"].into_iter().find(there) else {
-            assert!(
-                std::env::var_os("TENURE_REDIS_REQUIRED").is_none(),
-                "there is no redis-server on the path"
-            );
-            eprintln!(
-                "skipped: there is no redis-server on the path (on Debian: apt-get install redis-server)"
+            skip_or_fail(
+                "there is no redis-server on the path (on Debian: apt-get install redis-server)",
             );
             return None;
         };

@@ -68,6 +68,7 @@ pub use crate::words::error::BuildError;
 pub use crate::key::digests::{Digester, Digests};
 pub use crate::key::meaning::Meaning;
 pub use crate::words::error::{cycle_text, no_session_text, shared_build_text, timed_out_text};
+pub use crate::words::exposition::metric;
 pub use tenure_digest::{Hasher128, SEED_BYTES, SecretInUse, keyed, seed};
 pub use tenure_duration::{Parsed, TtlError, parse_duration};
 

@@ -286,13 +286,13 @@ impl<V: Resource, F: Failure> AnyFunction for Function<V, F> {
         Some(mark)
     }
 
-    fn end_elsewhere(&self, bus: &dyn Bus, entry: Option<Mark>, ending: Ending) -> Ends {
+    fn end_as_told(&self, bus: &dyn Bus, entry: Option<Mark>, ending: Ending) -> Ends {
         if self.core.known_as.is_none() {
             return Vec::new();
         }
         let caches = self.caches().into_iter();
         caches
-            .flat_map(|it| it.end_elsewhere(bus, entry, ending))
+            .flat_map(|it| it.end_as_told(bus, entry, ending))
             .collect()
     }
 

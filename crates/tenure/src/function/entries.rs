@@ -22,7 +22,8 @@ use crate::words::listing::Happened;
 
 impl<V: Resource, F: Failure> Function<V, F> {
     /// A lease of the live entry under `key`, if there is one. Nothing is built, awaited, checked or
-    /// shown again, and no hit is counted; what has expired is none.
+    /// shown again, and no hit is counted; what has expired is none, nor is what may not be current in a member that is cut
+    /// off from its fleet ([`Lost::Rebuild`](crate::fleet::Lost::Rebuild)).
     ///
     /// ```
     /// # use tenure::{Engine, Function, KeyRef, Settings};

@@ -116,10 +116,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
     fn end_told(&self, bus: &dyn Bus, topic: Topic, ending: Ending) -> Ends {
         let is_own = |function| self.core.mark(bus) == Some(function);
         match topic {
-            Topic::Everything => self.end_elsewhere(bus, None, ending),
-            Topic::Function(function) if is_own(function) => self.end_elsewhere(bus, None, ending),
+            Topic::Everything => self.end_as_told(bus, None, ending),
+            Topic::Function(function) if is_own(function) => self.end_as_told(bus, None, ending),
             Topic::Entry { function, entry } if is_own(function) => {
-                self.end_elsewhere(bus, Some(entry), ending)
+                self.end_as_told(bus, Some(entry), ending)
             }
             Topic::Function(_) | Topic::Entry { .. } => Vec::new(),
             Topic::Tag(_) | Topic::AnyTag => {

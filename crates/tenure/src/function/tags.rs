@@ -65,7 +65,7 @@ impl Engine {
     /// Takes out what carries a tag that another member of the fleet has ended, or any tag at all where it may have
     /// been any, for a caller that has begun the release. Nobody's scope is spared: what a tag stands for, a credential
     /// say, may be used in all of them.
-    pub(crate) fn take_tagged_elsewhere(
+    pub(crate) fn take_tagged_as_told(
         &self,
         bus: &dyn Bus,
         mark: Option<Mark>,

@@ -113,11 +113,12 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         Some(Lease::new(entry.clone()))
     }
 
-    /// A live entry that may be handed out, as it is: no hit is counted, and nothing is taken out.
+    /// A live entry that may be handed out, as it is: no hit is counted, and nothing is taken out. None where none counts
+    /// as current.
     pub(crate) fn kept(&self, key: &KeyRef<'_>, seen: &Seen) -> Looked<Lease<V>> {
         let state = self.state.lock();
         let entry = state.entry(key, seen)?;
-        let entry = entry.filter(|entry| !entry.is_gone());
+        let entry = entry.filter(|entry| !entry.is_gone() && !self.core.is_apart());
         Ok(entry.map(|entry| Lease::new(entry.clone())))
     }
 

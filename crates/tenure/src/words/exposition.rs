@@ -70,6 +70,18 @@ impl Report {
     }
 }
 
+/// Writes a family that has one value and no labels, for figures that stand beside the engine's.
+///
+/// ```
+/// let mut text = tenure::info().to_prometheus();
+/// tenure::front::metric(&mut text, "up", "gauge", "Whether it runs.", 1);
+/// assert!(text.ends_with("# HELP up Whether it runs.\n# TYPE up gauge\nup 1\n"));
+/// ```
+pub fn metric(text: &mut String, name: &str, kind: &str, help: &str, value: impl Display) {
+    head(text, name, kind, help);
+    sample(text, [name], value);
+}
+
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
 }

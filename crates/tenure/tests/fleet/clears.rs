@@ -224,6 +224,33 @@ fn d1_a_member_that_lost_the_others_builds_for_each_caller_or_serves_as_set() {
 }
 
 #[test]
+fn d1_a_member_that_lost_the_others_shows_nothing_that_may_not_be_current_unless_it_serves() {
+    let fleet = Arc::default();
+    let (serves, rebuilds) = (
+        member(&fleet),
+        member_with(&fleet, Terms::default().lost(Lost::Rebuild)),
+    );
+    let (here, there) = (pools(&serves), pools(&rebuilds));
+    let own = Function::<u64, String>::plain(&rebuilds.engine, "own", Settings::default()).unwrap();
+    let shown = |pools: &Function<u64, String>| {
+        let kept = pools.kept(&key(1).finish()).unwrap();
+        kept.map(|it| *it)
+    };
+    for pools in [&here, &there, &own] {
+        get(pools, 1, 10);
+        assert_eq!(shown(pools), Some(10));
+    }
+    serves.inlet.lost();
+    rebuilds.inlet.lost();
+    assert_eq!(
+        (shown(&here), shown(&there), shown(&own)),
+        (Some(10), None, Some(10))
+    );
+    rebuilds.inlet.caught_up();
+    assert_eq!(shown(&there), Some(10));
+}
+
+#[test]
 fn d1_what_cannot_be_known_any_more_expires_or_is_cleared_as_set() {
     let fleet = Arc::default();
     let clears = member_with(&fleet, Terms::default().forgot(Ending::Cleared));

@@ -163,7 +163,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
 
     /// Takes out what another member has ended: all of it, or what has this mark. The caller counts as one that
     /// releases.
-    pub(crate) fn end_elsewhere(
+    pub(crate) fn end_as_told(
         self: &Arc<Self>,
         bus: &dyn Bus,
         mark: Option<Mark>,
