@@ -86,7 +86,7 @@ import tenure
 def made(name, table=None, *rest, text="d" * 1000, **more):
     return name
 
-options = {"num_gpus": 1, "x": {"b": 1}}
+options = {"num_gpus": 1, "resources": {"b": 1}}
 cached = tenure.cache_resource(made, scope="cluster", on_release=lambda it: None, ray_options=options)
 print(cached._actor("x" * 1000, {"b": 1, "a": {1, "two", 3.0}}, b"y" * 500, z=1))
 """

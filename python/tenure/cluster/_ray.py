@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from tenure import _native
 
-__all__ = ["NAMESPACE", "actors", "found", "has_begun", "imported", "links", "session", "task", "task_of"]
+__all__ = ["NAMESPACE", "actors", "found", "has_begun", "imported", "is_connected", "links", "own_actor", "session", "task", "task_of"]
 
 NAMESPACE = "tenure"
 """The namespace of all actors: programs share them whatever their own is."""
@@ -54,7 +55,7 @@ def _leave() -> None:
     for link, ending in begun:
         with contextlib.suppress(Exception):
             if ending is not None:
-                link.finish_end(ending, "leave", max(0.0, until - time.monotonic()))
+                link.finish_leaving(ending, max(0.0, until - time.monotonic()))
 
 
 def actors(prefix: str) -> Iterator[Any]:
@@ -88,6 +89,20 @@ def has_begun(actor: Any) -> bool:
     except Exception:
         return True
     return state not in ("DEPENDENCIES_UNREADY", "PENDING_CREATION")
+
+
+def is_connected() -> bool:
+    """Whether this program is in a cluster, of which it need not have been asked to import anything."""
+    if "ray" not in sys.modules:
+        return False
+    connected: bool = imported().is_initialized()
+    return connected
+
+
+def own_actor() -> str | None:
+    """The actor that this process is; None where it is none."""
+    found: str | None = imported().get_runtime_context().get_actor_id()
+    return found
 
 
 def session() -> str | None:
