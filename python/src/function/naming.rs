@@ -33,8 +33,8 @@ impl Cached {
             if let Some(pin) = held.pins.first() {
                 let text = format!(
                     "{name} has scope=\"cluster\" and holds `{variable}`, {reason}, so another process could not \
-                     ask for the same resource. Pass it as an argument whose name begins with an underscore, \
-                     or make it in the function",
+                     ask for the same resource. Make it in the function; or, if it can be pickled, pass it as an \
+                     argument whose name begins with an underscore",
                     name = self.name(),
                     variable = pin.name,
                     reason = pin.reason,
@@ -126,8 +126,9 @@ impl Cached {
     fn of_this_process(&self, py: Python<'_>, what: &str) -> PyErr {
         let text = format!(
             "{} has scope=\"cluster\", and {what} is known by its identity in this process alone, so another \
-             process could not ask for the same resource. Pass it as an argument whose name begins with an \
-             underscore, which is left out of the key, or give hash_funcs for its class",
+             process could not ask for the same resource. What cannot be pickled is made in the function; anything \
+             else can be an argument whose name begins with an underscore, which is left out of the key, or its \
+             class can have hash_funcs",
             self.name()
         );
         errors::raise(py, Kind::Unhashable, text, None)

@@ -30,6 +30,9 @@ _THREADS = 4
 
 Ray gives each to another thread in turn, so that many of them make each call slower."""
 
+_PLACED = 10.0
+"""Seconds after which it is said that an actor waits for a node."""
+
 _BUILDS = 2
 """How many actors may die under a build before it has failed."""
 
@@ -76,7 +79,7 @@ class Adapter:
             actor, is_ours = self._actor(name, args, kwargs)
             link = Link.to(actor)
             try:
-                face = ray.get(link.serve())
+                face = self._served(link)
             except ray.exceptions.RayTaskError as error:
                 link.is_done = True
                 raise own(error) from None
@@ -93,6 +96,17 @@ class Adapter:
                 link.is_done = True
             time.sleep(_LOOKS[min(looks, len(_LOOKS) - 1)])
             looks += 1
+
+    def _served(self, link: Link) -> Any:
+        ray = _ray.imported()
+        served = link.serve()
+        try:
+            return ray.get(served, timeout=_PLACED)
+        except ray.exceptions.GetTimeoutError:
+            if not _ray.has_begun(link.actor):
+                needs = dict(self._options) or {"num_cpus": 1}
+                _log.warning("%s waits for a node with %s: none of the cluster has that free", self._name, needs)
+        return ray.get(served)
 
     def _actor(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, bool]:
         """The actor of this name, and whether it was made here."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from tenure.cluster import _ray
 
-__all__ = ["carried", "own"]
+__all__ = ["Carried", "carried", "own"]
 
 _ENDS = (KeyboardInterrupt, SystemExit)
 """What ends the process where it is raised, or the loop: it is the caller's, whose resource has raised it."""
@@ -52,22 +52,23 @@ def _travels(it: Any) -> bool:
 
 
 def carried(error: BaseException | None) -> Carried | None:
-    """The carrier to be raised in the place of an error; None where that has to do without."""
+    """The carrier to be raised in the place of what a resource has raised; None for what ends a task or a generator."""
     if not isinstance(error, (Exception, *_ENDS)):
         return None
     where = _where(error)
     if isinstance(error, _ENDS) or _travels(error):
         return Carried(error, where)
     carrier = Carried(error, where, is_taken_apart=True)
-    return carrier if _travels(carrier) else None
+    return carrier if _travels(carrier) else Carried(RuntimeError(_text(error)), where)
+
+
+def _text(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(error)).strip()
 
 
 def _where(error: BaseException) -> str:
-    text = f"Raised in an actor of the cluster, in process {os.getpid()}"
-    # An exception may not even have a text.
-    with contextlib.suppress(Exception):
-        text += ":\n" + "".join(traceback.format_exception(error)).rstrip()
-    return text
+    raised = "".join(traceback.format_exception(error)).rstrip()
+    return f"Raised in an actor of the cluster, in process {os.getpid()}:\n{raised}"
 
 
 def own(error: Any) -> BaseException:

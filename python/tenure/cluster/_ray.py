@@ -39,6 +39,9 @@ def imported() -> Any:
             raise ImportError(text, name="ray") from error
         # Behind Ray's own, so before it: what is left afterwards cannot be told anything.
         atexit.register(_leave)
+        from tenure.cluster._recipe import as_code
+
+        ray.cloudpickle.CloudPickler.dispatch_table[_native.CachedFunction] = as_code
         _ray = ray
     return _ray
 

@@ -91,7 +91,7 @@ def test_d6_a_build_that_runs_when_its_tag_is_cleared_is_not_kept() -> None:
 
 def test_d4_a_clear_of_everything_reaches_what_others_have_built(cluster) -> None:
     it = thing("pump")
-    before = it.process()
+    assert it.add(1) == 1
     ray.get(Other.remote().has.remote("thing", "valve"))
     done = program(cluster.address, "tenure.cache_resource.clear()")
     assert done.returncode == 0, done.stderr
@@ -103,7 +103,6 @@ def test_d4_a_clear_of_everything_reaches_what_others_have_built(cluster) -> Non
     }
     assert it.add(1) == 1
     assert counted()["built pump"] == 2
-    assert thing("pump").process() == before
 
 
 def test_d4_a_clear_of_everything_spares_those_under_another_secret(cluster) -> None:

@@ -160,6 +160,13 @@ class Thing:
     def lock(self):
         return self.part
 
+    def locks(self):
+        yield 1
+        yield self.part
+
+    async def locks_late(self):
+        return [self.part]
+
     async def doubled(self, number: int) -> int:
         await asyncio.sleep(0)
         return 2 * number
@@ -477,3 +484,15 @@ def failing_there(name: str) -> Thing:
     if not is_open("repaired"):
         raise Broken("a build", 1)
     return Thing(name)
+
+
+class Bare:
+    """A resource with nothing to be set."""
+
+    def __init__(self) -> None:
+        self._hidden = 1
+
+
+@tenure.cache_resource(scope="cluster", ray_options=HERE, show_spinner=False)
+def bare(name: str) -> Bare:
+    return Bare()
