@@ -13,17 +13,17 @@ const WRITTEN: &str = "_written";
 
 /// Decorates a function: `tenure.cache_resource` with its settings checked.
 #[pyfunction]
-pub(crate) fn cache(func: Bound<'_, PyAny>, settings: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-    user_code::held(|| decorated(func, settings))
+pub(crate) fn cache(func: Bound<'_, PyAny>, written: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    user_code::held(|| decorated(func, written))
 }
 
-fn decorated(func: Bound<'_, PyAny>, settings: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+fn decorated(func: Bound<'_, PyAny>, written: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     let py = func.py();
     // A class or static method is cached inside, and bound outside.
     for kind in ["classmethod", "staticmethod"] {
         let class = py.import(intern!(py, "builtins"))?.getattr(kind)?;
         if func.get_type().is(&class) {
-            let inner = decorated(func.getattr(intern!(py, "__func__"))?, settings)?;
+            let inner = decorated(func.getattr(intern!(py, "__func__"))?, written)?;
             return Ok(class.call1((inner,))?.unbind());
         }
     }
@@ -33,9 +33,9 @@ fn decorated(func: Bound<'_, PyAny>, settings: Bound<'_, PyAny>) -> PyResult<Py<
              @cache_resource(ttl=\"1h\")"
         )));
     }
-    let written: Written<'_> = settings.extract()?;
-    written.warn()?;
-    let cached = Cached::make(func.clone(), written.check()?)?;
+    let settings: Written<'_> = written.extract()?;
+    settings.warn()?;
+    let cached = Cached::make(func.clone(), settings.check()?)?;
     let functools = py.import(intern!(py, "functools"))?;
     functools.call_method1(intern!(py, "update_wrapper"), (&cached, &func))?;
     let shape = cached.get().shape();
@@ -53,7 +53,7 @@ fn decorated(func: Bound<'_, PyAny>, settings: Bound<'_, PyAny>) -> PyResult<Py<
         attributes.call_method1(intern!(py, "pop"), (name, py.None()))?;
     }
     if goes_by_its_code(&func)? {
-        attributes.set_item(WRITTEN, settings)?;
+        attributes.set_item(WRITTEN, written)?;
     }
     Ok(cached.into_any().unbind())
 }

@@ -90,6 +90,8 @@ class Adapter:
                     raise ResourceLost(
                         f"{self._name} was not built: its actor died {died} times meanwhile, as {error}"
                     ) from error
+            except SystemExit:
+                raise ResourceLost(f"{self._name} was not built: this program has left the cluster meanwhile") from None
             else:
                 if face.__class__ is not Over:
                     return self._handle(link, face, args, kwargs)
@@ -184,6 +186,7 @@ class Adapter:
         """
         if not _ray.is_connected():
             raise ConnectionError(
-                f"{self._name}.{how}() reached no cluster: this program is not connected. Call ray.init(address=…) first"
+                f"{self._name}.{how}() reached no cluster: this program is not connected. "
+                "Call ray.init(address=…) first"
             )
         end(how, name)

@@ -15,7 +15,7 @@ How = Literal["clear", "expire", "discard", "leave"]
 """The word for what an actor is asked for; `"leave"` ends nothing that others use."""
 
 _ANSWERS = 10.0
-"""Seconds that an actor has to begin, and to answer whether it can be reached. A release may take as long as it does."""
+"""Seconds that an actor has to begin, and to answer whether it can be reached. A release may take longer."""
 
 _log = logging.getLogger("tenure")
 
@@ -28,10 +28,12 @@ def end(how: How, prefix: str, tag: str | None = None) -> None:
     own_actor = _ray.own_actor()
     asked = []
     for actor in _ray.actors(prefix):
-        link = _ray.links.get(actor._actor_id.hex()) if tag is None else None
-        # Through the link, so that the handles here ask for nothing more.
-        through = link is not None and link.is_present()
-        ending = link.begin_to_end(how) if through else actor.end.remote(how, None, tag)
+        link = _ray.links.get(actor._actor_id.hex())
+        if link is not None and link.is_present() and tag is None:
+            # So that the handles here ask for nothing more.
+            ending = link.begin_to_end(how)
+        else:
+            ending = actor.end.remote(how, None, tag)
         # What this runs in may have to return first.
         if ending is not None and actor._actor_id.hex() != own_actor:
             asked.append((actor, ending))
@@ -39,7 +41,7 @@ def end(how: How, prefix: str, tag: str | None = None) -> None:
 
 
 def end_all(how: How, prefix: str, tag: str | None, has_functions: bool) -> None:
-    """Ends what all actors of the fleet hold. Where this program is in no cluster it says so, if it has to do with one."""
+    """Ends what all actors of the fleet hold. Says so where this program has functions for a cluster and is in none."""
     if _ray.is_connected():
         end(how, prefix, tag)
     elif has_functions:

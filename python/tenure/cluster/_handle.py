@@ -44,9 +44,7 @@ class Line:
         """The value of an attribute, or a method."""
         return self._answered(handle, "attribute", name, (), {})
 
-    def _answered(
-        self, handle: Handle, what: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def _answered(self, handle: Handle, what: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         while True:
             link = self._present()
             call = self._begun(link, what, name, args, kwargs)
@@ -168,6 +166,12 @@ class Line:
         exceptions = _ray.imported().exceptions
         if isinstance(error, exceptions.RayTaskError):
             raise (untaken(error, name, self.name) or own(error)) from None
+        # What a resource raises comes as an error of a task: this is Ray's, for a thread that waits when it goes.
+        if isinstance(error, SystemExit):
+            raise ResourceLost(
+                f"this program has left the cluster while a call of the resource of {self.name} was under way, so the "
+                "call may have run or not"
+            ) from None
         if not isinstance(error, exceptions.RayActorError):
             link.cancel(call, self.is_async)
             raise error

@@ -85,7 +85,7 @@ class BlockingKeeper(Keeper):
                 return self._attribute(resource, name)
 
     def end(self, how: How, user: str | None, tag: str | None) -> bool:
-        """Ends what is kept, or what carries the tag, as a caller has it. The user leaves; whether it was the last one."""
+        """Ends what is kept, or what carries the tag, for a user who leaves. Whether it was the last one."""
         return self._ended_for(how, user, tag)
 
     def hears(self) -> None:
@@ -170,7 +170,7 @@ class AsyncKeeper(Keeper):
                 return self._attribute(resource, name)
 
     async def end(self, how: How, user: str | None, tag: str | None) -> bool:
-        """Ends what is kept, or what carries the tag, as a caller has it. The user leaves; whether it was the last one."""
+        """Ends what is kept, or what carries the tag, for a user who leaves. Whether it was the last one."""
         return self._ended_for(how, user, tag)
 
     async def hears(self) -> None:

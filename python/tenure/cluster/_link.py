@@ -93,7 +93,7 @@ class Link:
         return told is not None and told.done() and not told.cancelled() and told.exception() is None
 
     def begin_to_end(self, how: How) -> Any:
-        """Begins to leave the actor, which does as it is asked: the reference of its answer, or None where that was done."""
+        """Begins to leave the actor, which ends what it is asked to: the reference of its answer, or None."""
         if not self.is_present() or self._watch is None:
             self.is_done = True
             return None

@@ -11,7 +11,19 @@ from typing import Any
 
 from tenure import _native
 
-__all__ = ["NAMESPACE", "actors", "found", "has_begun", "imported", "is_connected", "links", "own_actor", "session", "task", "task_of"]
+__all__ = [
+    "NAMESPACE",
+    "actors",
+    "found",
+    "has_begun",
+    "imported",
+    "is_connected",
+    "links",
+    "own_actor",
+    "session",
+    "task",
+    "task_of",
+]
 
 NAMESPACE = "tenure"
 """The namespace of all actors: programs share them whatever their own is."""

@@ -40,7 +40,7 @@ def pack(cached: Any, recipe: Recipe) -> bytes:
 
 
 def as_code(cached: Any) -> Any:
-    """What pickle makes of a cached function: its name, or its code and settings where its name means nothing elsewhere."""
+    """The pickled form of a cached function: its name, or its code and settings where no other process has the name."""
     written = vars(cached).get("_written")
     return cached.__reduce__() if written is None else (_cached_again, (cached.__wrapped__, written))
 

@@ -27,7 +27,7 @@ def unsent(called: str, of: str, args: tuple[Any, ...], kwargs: Mapping[str, Any
 
 
 def untaken(error: Any, called: str, of: str) -> TypeError | None:
-    """The error of a call whose arguments could not be read there, or whose answer could not be sent; otherwise None."""
+    """The error of a call whose arguments could not be read, or whose answer could not be sent; otherwise None."""
     exceptions, cause = _ray.imported().exceptions, getattr(error, "cause", None)
     if isinstance(cause, exceptions.RaySystemError):
         why = str(cause).strip().splitlines()[0].removeprefix("System error: ")

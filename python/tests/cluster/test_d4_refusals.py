@@ -14,7 +14,6 @@ from works import Thing, actors, bare, client, counted, failing, thing, until
 import tenure
 from tenure.cluster import _adapter, _endings
 
-
 GATE = threading.Lock()
 
 

@@ -445,9 +445,7 @@ def tagged_each(name: str) -> Thing:
     return Thing(name)
 
 
-@tenure.cache_resource(
-    scope="cluster", ray_options=HERE, on_release=released, tags=["slow things"], show_spinner=False
-)
+@tenure.cache_resource(scope="cluster", ray_options=HERE, on_release=released, tags=["slow things"], show_spinner=False)
 def slow_tagged(name: str) -> Thing:
     note(f"builds {name}")
     pass_gate("slow")
