@@ -37,7 +37,7 @@ _BUILDS = 2
 """How many actors may die under a build before it has failed."""
 
 _HOW: dict[str, How] = {"cleared": "clear", "expired": "expire", "invalid": "discard"}
-"""What is asked of the actor where a handle has ended here for this cause; otherwise it is left."""
+"""The end that the actor is asked for where a handle has ended here for this cause; otherwise it is left."""
 
 _log = logging.getLogger("tenure")
 

@@ -25,7 +25,6 @@ def end(how: How, prefix: str, tag: str | None = None) -> None:
 
     Raises ConnectionError where one of them cannot be reached.
     """
-    own_actor = _ray.own_actor()
     asked = []
     for actor in _ray.actors(prefix):
         link = _ray.links.get(actor._actor_id.hex())
@@ -35,7 +34,7 @@ def end(how: How, prefix: str, tag: str | None = None) -> None:
         else:
             ending = actor.end.remote(how, None, tag)
         # What this runs in may have to return first.
-        if ending is not None and actor._actor_id.hex() != own_actor:
+        if ending is not None and actor._actor_id.hex() != _ray.own_actor():
             asked.append((actor, ending))
     finish(asked)
 
@@ -87,7 +86,7 @@ def finish(asked: Iterable[tuple[Any, Any]]) -> None:
 
 
 def _silent(actors: list[Any]) -> list[Any]:
-    """Those of these actors that do not answer. One that has no process holds nothing, and is taken back."""
+    """The actors among these that do not answer. One that has no process holds nothing, and is taken back."""
     ray = _ray.imported()
     asked = {}
     for actor in actors:

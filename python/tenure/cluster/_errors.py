@@ -13,7 +13,7 @@ from tenure.cluster import _ray
 __all__ = ["Carried", "carried", "own"]
 
 _ENDS = (KeyboardInterrupt, SystemExit)
-"""What ends the process where it is raised, or the loop: it is the caller's, whose resource has raised it."""
+"""The exceptions that end the process where they are raised, or the loop: they are for the caller."""
 
 
 class Carried(Exception):

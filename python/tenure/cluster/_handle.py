@@ -1,4 +1,4 @@
-"""Handles: what callers get for a resource that lives in an actor.
+"""Handles, which stand with callers for a resource that lives in an actor.
 
 A handle stands for the resource of one call of the function, as it is at the time: what has ended there is built again
 for the next call. Each call is one by itself; what has to run on one resource without a break belongs in one method.

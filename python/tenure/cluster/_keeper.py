@@ -188,8 +188,8 @@ _GROUPS: dict[type[Keeper], dict[str, int]] = {
     AsyncKeeper: {"watch": 1, "end": 2, "hears": 1},
     BlockingKeeper: {"watch": 1, "serve": 4, "end": 2, "hears": 1, "cancel": 1},
 }
-"""What takes no place of the resource's calls, and how many of it run at a time: those that watch need one in all, and
-whoever ends something waits neither for calls nor, where those have threads, for builds."""
+"""The methods that take no place of the resource's calls, and how many run at a time: those that watch need one in all,
+and whoever ends something waits neither for calls nor, where those have threads, for builds."""
 
 
 @functools.cache

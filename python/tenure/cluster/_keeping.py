@@ -49,7 +49,7 @@ _log = logging.getLogger("tenure")
 
 
 class Keeper:
-    """What actors for blocking and for async functions share."""
+    """The part that actors for blocking and for async functions share."""
 
     def __init__(self, packed: bytes) -> None:
         self._packed = packed
@@ -65,11 +65,11 @@ class Keeper:
         """Whether a look has come to nothing because somebody had a turn."""
         self._had_users = False
         self._users: dict[str, Any] = {}
-        """What those watch who are to be told."""
+        """The references that users watch, by user."""
         self._staying: set[str] = set()
-        """Those who have the resource."""
+        """The users who have the resource."""
         self._near: set[str] = set()
-        """Those who have it, or may come back."""
+        """The users who have it, or may come back."""
         self._stirred = threading.Event()
         self._answered = threading.Event()
         threading.Thread(target=self._live, name="tenure cluster", daemon=True).start()

@@ -1,4 +1,4 @@
-"""What one process has of one actor: its handle, and the call that tells when it is over."""
+"""The link of one process to one actor: its handle, and the call that tells when it is over."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def own_actor() -> str | None:
 
 
 def session() -> str | None:
-    """What tells Ray's present session from others; None where there is none."""
+    """The mark of Ray's present session; None where there is none."""
     ray = imported()
     if not ray.is_initialized():
         return None
