@@ -1,8 +1,8 @@
 """The life of an actor that holds one resource, in a cache of its own: its users, its turns and its end.
 
 1. What runs on the resource has a turn. An actor that is over gives none.
-2. It is over when nobody has a turn, and either all of its users are gone for good, or, for a while, nobody had one and
-   it holds nothing, or nothing that a user stays for. It is never used again.
+2. It is over when nobody has a turn, and either no user has the resource, or it holds nothing. It waits a moment for a
+   user who may come back, if there is one. It is never used again.
 3. Users are told when everything is released, and only then the actor ends itself.
 
 A user's death is told by what it owns: each user has a call of `watch` that is answered at the end, and the actor
@@ -70,6 +70,8 @@ class Keeper:
         """The users who have the resource."""
         self._near: set[str] = set()
         """The users who have it, or may come back."""
+        self._left_at = 0.0
+        """When the last of those has gone who had it."""
         self._stirred = threading.Event()
         self._answered = threading.Event()
         threading.Thread(target=self._live, name="tenure cluster", daemon=True).start()
@@ -170,6 +172,8 @@ class Keeper:
             if for_good:
                 self._near.discard(user or "")
             is_last = was_there and not self._staying
+            if is_last:
+                self._left_at = time.monotonic()
             looks = is_last or not self._near
         if looks:
             self._stirred.set()
@@ -201,29 +205,31 @@ class Keeper:
         self._stirred.clear()
         known, since = -1, 0.0
         while True:
+            # A function that could not be had is not there for the next call either.
+            grace = _GRACE if self._cached is not None else 0.0
             with self._lock:
                 self._looks_again = self._running > 0
                 if self._looks_again:
                     return False
-                turns, may_return = self._turns, bool(self._near)
+                turns, now = self._turns, time.monotonic()
                 is_left = self._had_users and not self._staying
-                if is_left and not may_return:
+                # Those who are no users, but have a handle from one, do not keep it.
+                pause = self._left_at + grace - now
+                if is_left and (pause <= 0 or not self._near):
                     self._is_over = True
                     return True
-            keeps = self._cached is not None and bool(self._cached.info().entries)
-            if keeps and not is_left:
-                return False
-            if not keeps and self._holds():
-                # What is being released is gone in a moment, and nobody tells when.
-                pause = _LOOK
-            else:
-                if turns != known:
-                    known, since = turns, time.monotonic()
-                # A function that could not be had is not there for the next call either.
-                grace = _GRACE if may_return and self._cached is not None else 0.0
-                pause = since + grace - time.monotonic()
-                if pause <= 0 and self._is_over_since(turns):
-                    return True
+            if not is_left:
+                if self._cached is not None and self._cached.info().entries:
+                    return False
+                if self._holds():
+                    # What is being released is gone in a moment, and nobody tells when.
+                    pause = _LOOK
+                else:
+                    if turns != known:
+                        known, since = turns, now
+                    pause = since + grace - now
+                    if pause <= 0 and self._is_over_since(turns):
+                        return True
             self._stirred.wait(max(0.0, pause))
             self._stirred.clear()
 

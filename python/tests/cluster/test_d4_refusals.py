@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
 import sys
 import threading
 import types
@@ -121,3 +122,53 @@ def test_d4_a_call_that_waits_for_a_node_says_so(monkeypatch: pytest.MonkeyPatch
     until(lambda: far.clear() or not caller.is_alive())
     assert len(outcome) == 1
     assert counted() == {}
+
+
+ENDS_EARLY = """
+import logging
+import subprocess
+import sys
+import threading
+
+import ray
+ray.init(address=sys.argv[1], logging_level="ERROR", log_to_driver=False)
+import tenure
+from tenure.cluster import _adapter
+
+_adapter._PLACED = 0.2
+waits = threading.Event()
+
+
+class Told(logging.Handler):
+    def emit(self, record):
+        print(record.getMessage(), *(record.exc_info or ())[1:2], sep=": ", flush=True)
+        waits.set()
+
+
+logging.getLogger("tenure").addHandler(Told())
+
+
+@tenure.cache_resource(scope="cluster", ray_options={"resources": {"moon": 1}}, show_spinner=False)
+def far():
+    return 1
+
+
+far.warm()
+assert waits.wait(60)
+"""
+
+
+def test_d4_a_program_that_ends_while_it_waits_for_a_node_says_that_it_has_left(
+    cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS_EARLY, cluster.address], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "far waits for a node with {'resources': {'moon': 1}}: none of the cluster has that free",
+        "far could not be built to be warm: far was not built: this program has left the cluster meanwhile",
+    ]
+    # Nobody has told its actor, which has not begun.
+    monkeypatch.setattr(_endings, "_ANSWERS", 0.2)
+    tenure.cache_resource.clear()
