@@ -135,7 +135,7 @@ impl Cached {
     }
 }
 
-/// What the names of all actors of the programs begin with that share this secret.
+/// The beginning of the names of all actors of the programs that share this secret.
 fn of_fleet(digests: Digests) -> String {
     format!("tenure-{:032x}-", digests.of(b"fleet"))
 }
