@@ -91,6 +91,9 @@ class Adapter:
                         f"{self._name} was not built: its actor died {died} times meanwhile, as {error}"
                     ) from error
             except SystemExit:
+                # The program's own, unless Ray goes, which ends those who wait for it so.
+                if link.is_of_now():
+                    raise
                 raise ResourceLost(f"{self._name} was not built: this program has left the cluster meanwhile") from None
             else:
                 if face.__class__ is not Over:

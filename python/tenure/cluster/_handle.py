@@ -166,8 +166,8 @@ class Line:
         exceptions = _ray.imported().exceptions
         if isinstance(error, exceptions.RayTaskError):
             raise (untaken(error, name, self.name) or own(error)) from None
-        # What a resource raises comes as an error of a task: this is Ray's, for a thread that waits when it goes.
-        if isinstance(error, SystemExit):
+        # Ray's, for a thread that waits when it goes: what a resource raises comes as an error of a task.
+        if isinstance(error, SystemExit) and not link.is_of_now():
             raise ResourceLost(
                 f"this program has left the cluster while a call of the resource of {self.name} was under way, so the "
                 "call may have run or not"
