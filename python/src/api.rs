@@ -20,6 +20,7 @@ use crate::function::cached;
 use crate::function::decorator;
 use crate::function::heirs;
 use crate::function::leased;
+use crate::function::naming;
 use crate::function::shown;
 use crate::function::tags;
 use crate::life::callback;
@@ -123,10 +124,12 @@ fn clear_all(py: Python<'_>) -> PyResult<()> {
     let _places = tasks::frames::enter(py)?;
     let _ended_by = place::ends(py, "clear()");
     heirs::forget(py);
+    let in_cluster = naming::end_all_in_cluster(py, "clear", None);
     interrupts::to_caller(py, || {
         process::engine().clear_all();
         Ok(())
-    })
+    })?;
+    in_cluster
 }
 
 /// Clears every entry that carries this tag, of every function and in every scope.
@@ -145,10 +148,12 @@ fn clear_tag(py: Python<'_>, tag: &Bound<'_, PyAny>) -> PyResult<()> {
     let _places = tasks::frames::enter(py)?;
     let _ended_by = place::ends(py, "clear_tag()");
     heirs::forget_where(py, |heirloom| heirloom.carries(tag));
+    let in_cluster = naming::end_all_in_cluster(py, "clear", Some(tag));
     interrupts::to_caller(py, || {
         process::engine().clear_tag(tag);
         Ok(())
-    })
+    })?;
+    in_cluster
 }
 
 /// Changes what holds for all functions.

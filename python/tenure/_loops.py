@@ -76,11 +76,12 @@ async def _call(cached: Any, given: tuple[Any, ...], named: dict[str, Any] | Non
                 if step == _native.BUILD:
                     here.start(build, context, has_waited)
                 await here.landing(it)
+                if build is not None and (interruption := build.interruption()) is not None:
+                    raise interruption
             except BaseException:
+                # Now, not with this frame: the traceback holds that for as long as somebody has the error.
                 it.give_up()
                 raise
-            if build is not None and (interruption := build.interruption()) is not None:
-                raise interruption
             has_waited = True
             is_over, resource = call.landed(it)
         if is_over:

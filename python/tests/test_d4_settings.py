@@ -27,6 +27,17 @@ def made(name: str) -> str:
         ({"scope": "cluster", "ray_options": {3: 4}}, TypeError, "has 3 for a name"),
         ({"scope": "cluster", "ray_options": {"name": "a"}}, ValueError, "cannot have 'name': it is derived from"),
         ({"scope": "cluster", "ray_options": {"max_restarts": 1}}, ValueError, "nobody has counted"),
+        (
+            {"scope": "cluster", "ray_options": {"num_gpu": 1}},
+            ValueError,
+            'knows no "num_gpu". Known are num_cpus, ',
+        ),
+        ({"scope": "cluster", "ray_options": {"num_cpus": -1}}, ValueError, "cannot have -1 for .num_cpus.*from 0 on"),
+        ({"scope": "cluster", "ray_options": {"num_cpus": float("nan")}}, ValueError, "cannot have nan for .num_cpus"),
+        ({"scope": "cluster", "ray_options": {"num_gpus": "1"}}, TypeError, "cannot have '1' for .num_gpus"),
+        ({"scope": "cluster", "ray_options": {"max_concurrency": 0}}, ValueError, "max_concurrency.*from 1 on"),
+        ({"scope": "cluster", "ray_options": {"resources": 3}}, TypeError, "cannot have 3 for .resources"),
+        ({"scope": "cluster", "ray_options": {"resources": {"disk": -1}}}, ValueError, "cannot have -1 for 'disk' of"),
         ({"scope": "cluster", "max_entries": 3}, ValueError, "max_entries cannot be.*num_gpus"),
         ({"scope": "cluster", "keep_if": bool}, ValueError, "keep_if cannot be.*raise from the function"),
         ({"scope": "cluster", "fork": "keep"}, ValueError, "fork cannot be"),
@@ -50,8 +61,39 @@ def test_d4_without_a_secret_nothing_has_a_name(monkeypatch: pytest.MonkeyPatch)
             monkeypatch.setenv("TENURE_FLEET_SECRET", secret)
         with pytest.raises(tenure.ScopeError, match=r"configure\(fleet_secret=.*TENURE_FLEET_SECRET.*16 bytes"):
             cached._actor("pump")
-    # Nothing that could be ended has been named.
-    cached.clear()
+        with pytest.raises(tenure.ScopeError, match=r"configure\(fleet_secret="):
+            cached.clear()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        None,
+        {},
+        {"num_cpus": None, "num_gpus": 0.5, "memory": 0, "max_concurrency": 1, "resources": {"disk": 0.1}},
+        {"accelerator_type": "A100", "runtime_env": {}, "scheduling_strategy": "SPREAD", "resources": None},
+    ],
+)
+def test_d4_what_an_actor_may_need_is_taken(options) -> None:
+    assert tenure.cache_resource(made, scope="cluster", ray_options=options).info().builds == 0
+
+
+def test_d4_a_clear_without_ray_says_that_it_reached_no_cluster(monkeypatch, caplog) -> None:
+    monkeypatch.setenv("TENURE_FLEET_SECRET", SECRET)
+    monkeypatch.delitem(sys.modules, "ray", raising=False)
+    cached = tenure.cache_resource(made, scope="cluster")
+    for end in (cached.clear, cached.expire, lambda: cached.clear("pump")):
+        with pytest.raises(ConnectionError, match=r"made\.(clear|expire)\(\) reached no cluster.*ray\.init\(address="):
+            end()
+    with tenure.testing.override(cached, 3):
+        cached.clear()
+    for end, text in (
+        (tenure.cache_resource.clear, "the clear of everything reached no cluster"),
+        (lambda: tenure.clear_tag("a"), "tenure.clear_tag('a') reached no cluster"),
+    ):
+        caplog.clear()
+        end()
+        assert text in caplog.text
 
 
 def test_d4_a_secret_that_is_too_short_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +138,7 @@ import tenure
 def made(name, table=None, *rest, text="d" * 1000, **more):
     return name
 
-options = {"num_gpus": 1, "x": {"b": 1}}
+options = {"num_gpus": 1, "resources": {"b": 1}}
 cached = tenure.cache_resource(made, scope="cluster", on_release=lambda it: None, ray_options=options)
 print(cached._actor("x" * 1000, {"b": 1, "a": {1, "two", 3.0}}, b"y" * 500, z=1))
 """

@@ -178,8 +178,8 @@ pub(crate) fn of(
             );
         }
     }
-    if let Some(elsewhere) = &options.elsewhere {
-        settings.update(&elsewhere.mark);
+    if let Some(actor) = &options.actor {
+        settings.update(&actor.mark);
     }
     Ok(Fingerprint {
         identity: Identity {

@@ -60,14 +60,16 @@ impl Cached {
 
     pub(crate) fn clear_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
         let _ended_by = place::ends(py, "clear()");
+        let in_cluster = self.end_in_cluster(py, "clear", arguments);
         self.end_for(py, arguments, Function::clear, Function::clear_entry)?;
-        self.end_elsewhere(py, "clear", arguments)
+        in_cluster
     }
 
     pub(crate) fn expire_for(&self, py: Python<'_>, arguments: Option<Arguments>) -> PyResult<()> {
         let _ended_by = place::ends(py, "expire()");
+        let in_cluster = self.end_in_cluster(py, "expire", arguments);
         self.end_for(py, arguments, Function::expire, Function::expire_entry)?;
-        self.end_elsewhere(py, "expire", arguments)
+        in_cluster
     }
 
     /// Ends all entries, or the one of a call with these arguments.

@@ -132,10 +132,10 @@ impl Cached {
                 log::warn(py, &text, Caller::Above)?;
             }
         }
-        let remote = match &options.elsewhere {
-            Some(elsewhere) => {
+        let remote = match &options.actor {
+            Some(actor) => {
                 let (name, is_async) = (&decorated.name, shape.is_async);
-                Some(Remote::new(&func, elsewhere, name, is_async)?)
+                Some(Remote::new(&func, actor, name, is_async)?)
             }
             None => None,
         };

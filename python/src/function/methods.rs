@@ -47,6 +47,19 @@ impl Cached {
         self.cluster_name(py, ArgumentArray::new(None, args, kwargs)?.arguments())
     }
 
+    /// The tags of the resource of a call with these arguments.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn _tags(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Vec<String>> {
+        let own = self.tags(py, ArgumentArray::new(None, args, kwargs)?.arguments())?;
+        let all = self.options.settings.tags.iter().chain(own.iter());
+        Ok(all.map(|it| it.to_string()).collect())
+    }
+
     /// Clears the entry of a call with these arguments; without arguments, every entry.
     #[pyo3(signature = (*args, **kwargs))]
     fn clear(

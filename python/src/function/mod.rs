@@ -1,5 +1,6 @@
 //! A cached function: how it is decorated and called, and what Python can ask of it.
 
+pub(crate) mod actor_settings;
 pub(crate) mod again;
 pub(crate) mod argument_array;
 pub(crate) mod bound;
@@ -7,11 +8,10 @@ mod by_hand;
 pub(crate) mod cached;
 pub(crate) mod decorator;
 pub(crate) mod details;
-pub(crate) mod elsewhere;
 pub(crate) mod heirs;
 pub(crate) mod leased;
 pub(crate) mod methods;
-mod naming;
+pub(crate) mod naming;
 pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod registration;

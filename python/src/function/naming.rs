@@ -1,5 +1,6 @@
 //! The names under which the programs of a cluster find one resource, and what is ended by name.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use tenure::Encoder;
 use tenure::front::{Digests, Meaning};
@@ -8,7 +9,7 @@ use crate::decoration::identity;
 use crate::encode::{self, Role};
 use crate::function::cached::Cached;
 use crate::function::plan::Arguments;
-use crate::program::secret;
+use crate::program::{modules, secret};
 use crate::words::code;
 use crate::words::errors::{self, Kind};
 
@@ -19,8 +20,7 @@ impl Cached {
     /// # Errors
     /// What it holds has no key, or one that means something in this process alone.
     pub(crate) fn cluster_mark(&self, py: Python<'_>) -> PyResult<Option<(String, Digests)>> {
-        let (Some(digests), Some(elsewhere)) = (secret::digests(py)?, &self.options.elsewhere)
-        else {
+        let (Some(digests), Some(actor)) = (secret::digests(py)?, &self.options.actor) else {
             return Ok(None);
         };
         let mut enc = Encoder::with(digests);
@@ -33,8 +33,8 @@ impl Cached {
             if let Some(pin) = held.pins.first() {
                 let text = format!(
                     "{name} has scope=\"cluster\" and holds `{variable}`, {reason}, so another process could not \
-                     ask for the same resource. Pass it as an argument whose name begins with an underscore, \
-                     or make it in the function",
+                     ask for the same resource. Make it in the function; or, if it can be pickled, pass it as an \
+                     argument whose name begins with an underscore",
                     name = self.name(),
                     variable = pin.name,
                     reason = pin.reason,
@@ -42,12 +42,12 @@ impl Cached {
                 return Err(errors::raise(py, Kind::Unhashable, text, None));
             }
         }
-        elsewhere.encode(py, &mut enc)?;
+        actor.encode(py, &mut enc)?;
         if enc.meaning() == Meaning::Process {
             return Err(self.of_this_process(py, "what it holds or is set to"));
         }
         let mark = digests.of(enc.as_bytes());
-        Ok(Some((format!("tenure-{mark:032x}"), digests)))
+        Ok(Some((format!("{}{mark:032x}", of_fleet(digests)), digests)))
     }
 
     /// The name of the actor of a call with these arguments.
@@ -55,15 +55,7 @@ impl Cached {
     /// # Errors
     /// No secret is set, or an argument has no key that means the same to others.
     pub(crate) fn cluster_name(&self, py: Python<'_>, arguments: Arguments) -> PyResult<String> {
-        let Some((mark, digests)) = self.cluster_mark(py)? else {
-            let text = format!(
-                "{} has scope=\"cluster\", and no secret is set under which the members of a fleet name what they \
-                 share. Write tenure.configure(fleet_secret=\"...\") or set TENURE_FLEET_SECRET, to the same \
-                 random text of at least 16 bytes in every program that shares the resource",
-                self.name()
-            );
-            return Err(errors::raise(py, Kind::Scope, text, None));
-        };
+        let (mark, digests) = self.named_mark(py)?;
         let mut enc = Encoder::with(digests);
         self.plan
             .encode_named(py, self.name(), arguments, &mut enc)?;
@@ -73,8 +65,25 @@ impl Cached {
         Ok(format!("{mark}-{:032x}", digests.of(enc.as_bytes())))
     }
 
-    /// Ends what other programs keep: all that they keep of the function, or of a call with these arguments.
-    pub(crate) fn end_elsewhere(
+    fn named_mark(&self, py: Python<'_>) -> PyResult<(String, Digests)> {
+        let mark = self.cluster_mark(py)?;
+        mark.ok_or_else(|| {
+            let text = format!(
+                "{} has scope=\"cluster\", and no secret is set under which the members of a fleet name what they \
+                 share. Write tenure.configure(fleet_secret=\"...\") or set TENURE_FLEET_SECRET, to the same \
+                 random text of at least 16 bytes in every program that shares the resource",
+                self.name()
+            );
+            errors::raise(py, Kind::Scope, text, None)
+        })
+    }
+
+    /// Ends what the actors hold, whoever has built it: all of the function, or that of a call with these arguments.
+    /// Before what is kept here, whose actors have ended it then.
+    ///
+    /// # Errors
+    /// There is no secret, no cluster is connected, or an actor cannot be reached.
+    pub(crate) fn end_in_cluster(
         &self,
         py: Python<'_>,
         how: &str,
@@ -83,13 +92,13 @@ impl Cached {
         let Some(remote) = &self.remote else {
             return Ok(());
         };
-        // Without a secret nothing has been named.
-        let Some((mark, _)) = self.cluster_mark(py)? else {
+        // Callers get what a test has put there, and a test needs no cluster for it.
+        if self.is_replaced() {
             return Ok(());
-        };
+        }
         let name = match arguments {
             Some(arguments) => self.cluster_name(py, arguments)?,
-            None => mark,
+            None => self.named_mark(py)?.0,
         };
         remote.end(py, how, &name)
     }
@@ -117,10 +126,37 @@ impl Cached {
     fn of_this_process(&self, py: Python<'_>, what: &str) -> PyErr {
         let text = format!(
             "{} has scope=\"cluster\", and {what} is known by its identity in this process alone, so another \
-             process could not ask for the same resource. Pass it as an argument whose name begins with an \
-             underscore, which is left out of the key, or give hash_funcs for its class",
+             process could not ask for the same resource. What cannot be pickled is made in the function; anything \
+             else can be an argument whose name begins with an underscore, which is left out of the key, or its \
+             class can have hash_funcs",
             self.name()
         );
         errors::raise(py, Kind::Unhashable, text, None)
     }
+}
+
+/// The beginning of the names of all actors of the programs that share this secret.
+fn of_fleet(digests: Digests) -> String {
+    format!("tenure-{:032x}-", digests.of(b"fleet"))
+}
+
+/// Ends what the actors of the cluster hold, whichever function it is of: all of it, or what carries the tag. `how` is
+/// `"clear"` or `"expire"`. Where the program knows no cluster there is none.
+///
+/// # Errors
+/// An actor cannot be reached.
+pub(crate) fn end_all_in_cluster(py: Python<'_>, how: &str, tag: Option<&str>) -> PyResult<()> {
+    let has = |name| modules::imported(py, name).is_some();
+    let has_functions = has(intern!(py, "tenure.cluster"));
+    if !has_functions && !has(intern!(py, "ray")) {
+        return Ok(());
+    }
+    // Without a secret nothing has been named.
+    let Some(digests) = secret::digests() else {
+        return Ok(());
+    };
+    let given = (how, of_fleet(digests), tag, has_functions);
+    py.import(intern!(py, "tenure.cluster._endings"))?
+        .call_method1(intern!(py, "end_all"), given)
+        .map(drop)
 }

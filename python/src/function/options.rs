@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Fork, Refresh, SettingError, Settings, Spinner};
 
-use crate::function::elsewhere::Elsewhere;
+use crate::function::actor_settings::ActorSettings;
 use crate::function::shape::is_async_function;
 use crate::function::tags::Tagging;
 use crate::life::callback::OnRelease;
@@ -38,7 +38,7 @@ pub(crate) struct Options {
     pub(crate) async_callback: Option<&'static str>,
     pub(crate) releases_async: bool,
     /// What holds where the resource lives, if that is not in this process.
-    pub(crate) elsewhere: Option<Elsewhere>,
+    pub(crate) actor: Option<ActorSettings>,
 }
 
 impl Options {
@@ -107,9 +107,7 @@ impl Options {
         visit.call(&self.tags)?;
         self.weight.iter().try_for_each(|it| it.traverse(visit))?;
         visit.call(self.sharing.callable())?;
-        self.elsewhere
-            .iter()
-            .try_for_each(|it| it.traverse(visit))?;
+        self.actor.iter().try_for_each(|it| it.traverse(visit))?;
         self.on_release.iter().try_for_each(|it| it.traverse(visit))
     }
 }
@@ -168,7 +166,7 @@ impl Written<'_> {
         let refresh = refresh_mode(&self.refresh_mode)?;
         let own_ttl = self.ttl.is_callable();
         let sharing = Sharing::read(&self.scope)?;
-        let elsewhere = self.elsewhere(&sharing)?;
+        let actor = self.actor(&sharing)?;
         let tagging = Tagging::read(self.tags)?;
         let weight = Weight::read(self.weight)?;
         let enters = flag("enter", &self.enter)?;
@@ -265,13 +263,13 @@ impl Written<'_> {
                 _ => None,
             },
             releases_async,
-            elsewhere,
+            actor,
         })
     }
 
     /// What holds in the actor of a resource that lives in a cluster: what it was decorated with, but for what is
     /// for callers.
-    fn elsewhere(&self, sharing: &Sharing) -> PyResult<Option<Elsewhere>> {
+    fn actor(&self, sharing: &Sharing) -> PyResult<Option<ActorSettings>> {
         let py = self.ray_options.py();
         if !sharing.is_by_handle() {
             if self.ray_options.is_none() {
@@ -334,8 +332,9 @@ impl Written<'_> {
             ("max_idle", &self.max_idle),
             ("weight", &self.weight),
             ("max_weight", &self.max_weight),
+            ("tags", &self.tags),
         ];
-        Elsewhere::read(&there, &self.ray_options).map(Some)
+        ActorSettings::read(&there, &self.ray_options).map(Some)
     }
 }
 

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::Settings;
 
-use crate::function::elsewhere::Elsewhere;
+use crate::function::actor_settings::ActorSettings;
 use crate::life::callback::OnRelease;
 
 /// The adapter of one cached function whose resource lives in a cluster.
@@ -19,13 +19,13 @@ pub(crate) struct Remote {
 impl Remote {
     pub(crate) fn new(
         func: &Bound<'_, PyAny>,
-        elsewhere: &Elsewhere,
+        actor: &ActorSettings,
         name: &str,
         is_async: bool,
     ) -> PyResult<Self> {
         let py = func.py();
         let module = py.import(intern!(py, "tenure.cluster"))?;
-        let (settings, options) = (&elsewhere.settings, &elsewhere.ray_options);
+        let (settings, options) = (&actor.settings, &actor.ray_options);
         let given = (func, settings, options, name, is_async);
         let builder = module.call_method1(intern!(py, "Adapter"), given)?;
         let released = builder.getattr(intern!(py, "released"))?.unbind();
@@ -65,10 +65,13 @@ impl Remote {
     }
 }
 
-/// The settings of a handle: what is for those who wait for the build.
+/// The settings of a handle: what is for those who wait for the build, and the tags, by which handles are ended as
+/// the resource is.
 pub(crate) fn settings_here(settings: &Settings) -> Settings {
     Settings::default()
         .spinner(settings.spinner.clone())
         .show_time(settings.show_time)
         .build_timeout(settings.build_timeout)
+        .tags(settings.tags.iter().cloned())
+        .tags_calls(settings.tags_calls)
 }

@@ -5,6 +5,7 @@ use tenure::fleet::Ending;
 use tenure::front::EndedBy;
 
 use crate::function::heirs;
+use crate::function::naming;
 use crate::life::interrupts;
 use crate::process::{self, worker};
 use crate::tasks::frames;
@@ -38,14 +39,16 @@ pub(crate) fn end_all(py: Python<'_>, how: &Bound<'_, PyAny>) -> PyResult<bool> 
     if ending == Ending::Cleared {
         heirs::forget(py);
     }
-    end(py, || {
+    let in_cluster = naming::end_all_in_cluster(py, how.extract()?, None);
+    let ended = end(py, || {
         let engine = process::engine();
         match ending {
             Ending::Cleared => engine.clear_all(),
             Ending::Expired => engine.expire_all(),
         }
         true
-    })
+    })?;
+    in_cluster.map(|()| ended)
 }
 
 fn ending(how: &Bound<'_, PyAny>) -> PyResult<Ending> {

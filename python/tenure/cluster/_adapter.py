@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import time
@@ -14,6 +13,7 @@ from tenure import _native
 from tenure._native import ResourceLost
 from tenure.cluster import _ray
 from tenure.cluster._answers import Face, Over
+from tenure.cluster._endings import How, end, finish
 from tenure.cluster._errors import own
 from tenure.cluster._handle import Handle, Line, handle
 from tenure.cluster._link import Link
@@ -22,7 +22,7 @@ from tenure.cluster._waiting import awaited, in_own_thread
 
 __all__ = ["Adapter"]
 
-_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+_LOOKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Seconds between two looks whether an actor that ends has given up its name; the last again and again."""
 
 _THREADS = 4
@@ -30,20 +30,20 @@ _THREADS = 4
 
 Ray gives each to another thread in turn, so that many of them make each call slower."""
 
-_BEGINS = 10.0
-"""Seconds that whoever ends a resource waits for its actor to begin."""
+_PLACED = 10.0
+"""Seconds after which it is said that an actor waits for a node."""
 
 _BUILDS = 2
 """How many actors may die under a build before it has failed."""
 
-_WHY = {"cleared": "clear", "expired": "expire", "invalid": "discard"}
-"""What is asked of the actor where a handle has ended here for this cause; otherwise it is left."""
+_HOW: dict[str, How] = {"cleared": "clear", "expired": "expire", "invalid": "discard"}
+"""The end that the actor is asked for where a handle has ended here for this cause; otherwise it is left."""
 
 _log = logging.getLogger("tenure")
 
 
 class Adapter:
-    """What is called in the place of a function whose resource lives in a cluster, and gives its handle."""
+    """The stand-in for a function whose resource lives in a cluster, which gives its handle."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Adapter:
         self._cached: Callable[[], Any] = lambda: None
 
     def belongs_to(self, cached: Any) -> None:
-        """Is told the cached function that it is of."""
+        """Ties the adapter to its cached function."""
         self._cached = weakref.ref(cached)
         cached._cluster = self
 
@@ -79,7 +79,7 @@ class Adapter:
             actor, is_ours = self._actor(name, args, kwargs)
             link = Link.to(actor)
             try:
-                face = ray.get(link.serve())
+                face = self._served(link)
             except ray.exceptions.RayTaskError as error:
                 link.is_done = True
                 raise own(error) from None
@@ -90,12 +90,28 @@ class Adapter:
                     raise ResourceLost(
                         f"{self._name} was not built: its actor died {died} times meanwhile, as {error}"
                     ) from error
+            except SystemExit:
+                # The program's own, unless Ray goes, which ends those who wait for it so.
+                if link.is_of_now():
+                    raise
+                raise ResourceLost(f"{self._name} was not built: this program has left the cluster meanwhile") from None
             else:
                 if face.__class__ is not Over:
                     return self._handle(link, face, args, kwargs)
                 link.is_done = True
-            time.sleep(_PAUSES[min(looks, len(_PAUSES) - 1)])
+            time.sleep(_LOOKS[min(looks, len(_LOOKS) - 1)])
             looks += 1
+
+    def _served(self, link: Link) -> Any:
+        ray = _ray.imported()
+        served = link.serve()
+        try:
+            return ray.get(served, timeout=_PLACED)
+        except ray.exceptions.GetTimeoutError:
+            if not _ray.has_begun(link.actor):
+                needs = dict(self._options) or {"num_cpus": 1}
+                _log.warning("%s waits for a node with %s: none of the cluster has that free", self._name, needs)
+        return ray.get(served)
 
     def _actor(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, bool]:
         """The actor of this name, and whether it was made here."""
@@ -153,32 +169,27 @@ class Adapter:
             cached.discard(made)
 
     def released(self, made: Handle, cause: str) -> None:
-        """Is told that this process does not keep a handle any more."""
+        """Ends in the actor what has ended here: a handle that this process does not keep any more."""
         ray = _ray.imported()
         if not ray.is_initialized():
             return
-        link, how = made._tenure.link, _WHY.get(cause, "leave")
+        link, how = made._tenure.link, _HOW.get(cause, "leave")
         ending = link.begin_to_end(how)
         if ending is None:
             return
         if cause == "shutdown":
-            link.finish_end(ending, how, _native.shutdown_timeout())
+            link.finish_leaving(ending, _native.shutdown_timeout())
         elif how != "leave":
-            link.finish_end(ending, how, None)
+            finish([(link.actor, ending)])
 
-    def end(self, how: str, name: str) -> None:
-        """Ends what other processes have built: the resource of this name, or those whose names begin so."""
-        ray = _ray.imported()
-        if not ray.is_initialized():
-            return
-        asked = [(actor, actor.end.remote(how, None)) for actor in _ray.actors(name)]
-        if not asked:
-            return
-        late = ray.wait([ending for _, ending in asked], num_returns=len(asked), timeout=_BEGINS)[1]
-        for actor, ending in asked:
-            # Nothing is there to be released, and nobody knows when a node will have room for it.
-            if ending in late and not _ray.has_begun(actor):
-                ray.kill(actor, no_restart=True)
-            # One that is gone meanwhile has ended.
-            with contextlib.suppress(ray.exceptions.RayActorError):
-                ray.get(ending)
+    def end(self, how: How, name: str) -> None:
+        """Ends the resource of this name, or those whose names begin so, whoever has built it.
+
+        Raises ConnectionError where this program is in no cluster.
+        """
+        if not _ray.is_connected():
+            raise ConnectionError(
+                f"{self._name}.{how}() reached no cluster: this program is not connected. "
+                "Call ray.init(address=…) first"
+            )
+        end(how, name)

@@ -30,4 +30,4 @@ class Face(NamedTuple):
     class_name: str
     names: tuple[tuple[str, str], ...]
     refused: tuple[str, ...]
-    """What the resource can do, and a handle cannot."""
+    """The names of the resource that a handle has not."""

@@ -68,7 +68,7 @@ class Calls:
 
 
 class Call:
-    """What a call awaits."""
+    """A call of a coroutine method, which can be cancelled where it awaits."""
 
     def __init__(self, calls: Calls) -> None:
         self.is_cancelled = False
@@ -82,7 +82,7 @@ class Call:
             self._task.cancel()
 
     def awaited(self, it: Awaitable[Any]) -> Any:
-        """What an awaitable gives, for a thread that waits until it has ended, cancelled or not."""
+        """The result of an awaitable, for a thread that waits until it has ended, cancelled or not."""
         ended: Future[Any] = Future()
 
         async def carried() -> None:

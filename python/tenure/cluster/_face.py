@@ -1,4 +1,4 @@
-"""What of a resource can be reached from elsewhere, as it is seen where it lives."""
+"""The outside of a resource, as it is seen where the resource lives."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _REMOTE = (
     "__setitem__",
 )
 _HERE = ("__aenter__", "__aexit__", "__enter__", "__exit__")
-"""What belongs to one caller, so that it cannot go through calls of their own."""
+"""Methods that belong to one caller, so that they cannot be calls of their own."""
 
 _STREAMS = {"__aiter__": "async stream", "__iter__": "stream"}
 
 
 def kind(method: Any) -> str:
-    """What a call of this gives."""
+    """The kind of answer of a method."""
     method = inspect.unwrap(method) if callable(method) else method
     method = getattr(method, "__func__", method)
     if inspect.isasyncgenfunction(method):

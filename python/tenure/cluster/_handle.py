@@ -1,4 +1,4 @@
-"""Handles: what callers get for a resource that lives in an actor.
+"""Handles, which stand with callers for a resource that lives in an actor.
 
 A handle stands for the resource of one call of the function, as it is at the time: what has ended there is built again
 for the next call. Each call is one by itself; what has to run on one resource without a break belongs in one method.
@@ -18,13 +18,14 @@ from tenure.cluster import _ray
 from tenure.cluster._answers import Face, Itself, Method, Over
 from tenure.cluster._errors import own
 from tenure.cluster._link import Link
+from tenure.cluster._sending import unsent, untaken
 from tenure.cluster._waiting import awaited, each
 
 __all__ = ["Handle", "Line", "handle"]
 
 
 class Line:
-    """What is behind a handle: the way to the present actor, and how to find the next one."""
+    """The route from a handle to the present actor, and to the next one."""
 
     def __init__(self, link: Link, face: Face, name: str, is_async: bool, again: Callable[[Line], Any] | None) -> None:
         self.link = link
@@ -36,32 +37,35 @@ class Line:
     # --- blocking ---------------------------------------------------------------------------------
 
     def call(self, handle: Handle, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What a method gives."""
+        """Calls a method of the resource."""
+        return self._answered(handle, "call", name, args, kwargs)
+
+    def attribute(self, handle: Handle, name: str) -> Any:
+        """The value of an attribute, or a method."""
+        return self._answered(handle, "attribute", name, (), {})
+
+    def _answered(self, handle: Handle, what: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         while True:
             link = self._present()
-            call = link.call.remote(name, *args, **kwargs)
+            call = self._begun(link, what, name, args, kwargs)
             try:
-                answer = _get(call)
+                answer = _ray.imported().get(call)
             except BaseException as error:
-                self._failed(link, call, error)
+                self._failed(link, call, name, error)
                 continue
-            kind = answer.__class__
-            if kind is Over:
-                link.is_done = True
-            elif kind is Itself:
-                return handle
-            else:
-                return answer
+            if answer.__class__ is not Over:
+                return self._settled(handle, name, answer)
+            link.is_done = True
 
     def stream(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Any]:
         """The items that a method gives, one by one."""
         has_begun = False
         while True:
             link = self._present()
-            items = link.stream.remote(name, *args, **kwargs)
+            items = self._begun(link, "stream", name, args, kwargs)
             try:
                 for it in items:
-                    item = _get(it)
+                    item = _ray.imported().get(it)
                     if item.__class__ is Over:
                         link.is_done = True
                         break
@@ -70,24 +74,7 @@ class Line:
                 else:
                     return
             except BaseException as error:
-                self._failed(link, items, error, has_begun)
-
-    def attribute(self, handle: Handle, name: str) -> Any:
-        """The value of an attribute, or a method."""
-        while True:
-            link = self._present()
-            call = link.actor.attribute.remote(name)
-            try:
-                answer = _get(call)
-            except BaseException as error:
-                self._failed(link, call, error)
-                continue
-            if answer.__class__ is Over:
-                link.is_done = True
-                continue
-            if answer.__class__ is Method:
-                return functools.partial(_method(name, answer.kind, False), handle)
-            return handle if answer.__class__ is Itself else answer
+                self._failed(link, items, name, error, has_begun)
 
     def _present(self) -> Link:
         if not self.link.is_present():
@@ -97,29 +84,34 @@ class Line:
     # --- async ------------------------------------------------------------------------------------
 
     async def call_async(self, handle: Handle, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What a method gives."""
+        """Calls a method of the resource."""
+        return await self._answered_async(handle, "call", name, args, kwargs)
+
+    async def attribute_async(self, handle: Handle, name: str) -> Any:
+        """The value of an attribute, or a method."""
+        return await self._answered_async(handle, "attribute", name, (), {})
+
+    async def _answered_async(
+        self, handle: Handle, what: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         while True:
             link = await self._present_async()
-            call = link.call.remote(name, *args, **kwargs)
+            call = self._begun(link, what, name, args, kwargs)
             try:
                 answer = await _got(call)
             except BaseException as error:
-                self._failed(link, call, error)
+                self._failed(link, call, name, error)
                 continue
-            kind = answer.__class__
-            if kind is Over:
-                link.is_done = True
-            elif kind is Itself:
-                return handle
-            else:
-                return answer
+            if answer.__class__ is not Over:
+                return self._settled(handle, name, answer)
+            link.is_done = True
 
     async def stream_async(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncIterator[Any]:
         """The items that a method gives, one by one."""
         has_begun = False
         while True:
             link = await self._present_async()
-            items = link.stream.remote(name, *args, **kwargs)
+            items = self._begun(link, "stream", name, args, kwargs)
             try:
                 async for it in each(items):
                     item = await _got(it)
@@ -131,24 +123,7 @@ class Line:
                 else:
                     return
             except BaseException as error:
-                self._failed(link, items, error, has_begun)
-
-    async def attribute_async(self, handle: Handle, name: str) -> Any:
-        """The value of an attribute."""
-        while True:
-            link = await self._present_async()
-            call = link.actor.attribute.remote(name)
-            try:
-                answer = await _got(call)
-            except BaseException as error:
-                self._failed(link, call, error)
-                continue
-            if answer.__class__ is Over:
-                link.is_done = True
-                continue
-            if answer.__class__ is Method:
-                return functools.partial(_method(name, answer.kind, True), handle)
-            return handle if answer.__class__ is Itself else answer
+                self._failed(link, items, name, error, has_begun)
 
     async def _present_async(self) -> Link:
         if not self.link.is_present():
@@ -167,14 +142,36 @@ class Line:
             )
         return self._again
 
-    def _failed(self, link: Link, call: Any, error: BaseException, has_begun: bool = False) -> None:
+    def _begun(self, link: Link, what: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return getattr(link, what).remote(name, *args, **kwargs)
+        except Exception:
+            told = unsent(name, self.name, args, kwargs)
+            if told is None:
+                raise
+        raise told
+
+    def _settled(self, handle: Handle, name: str, answer: Any) -> Any:
+        """The answer of an actor as its caller gets it."""
+        kind = answer.__class__
+        if kind is Method:
+            return functools.partial(_method(name, answer.kind, self.is_async), handle)
+        return handle if kind is Itself else answer
+
+    def _failed(self, link: Link, call: Any, name: str, error: BaseException, has_begun: bool = False) -> None:
         """Raises what a failed call is for its caller, unless it was not run: then it is to be made again.
 
         Where it has not failed itself, nobody waits for it any more: it is cancelled there.
         """
         exceptions = _ray.imported().exceptions
         if isinstance(error, exceptions.RayTaskError):
-            raise own(error) from None
+            raise (untaken(error, name, self.name) or own(error)) from None
+        # Ray's, for a thread that waits when it goes: what a resource raises comes as an error of a task.
+        if isinstance(error, SystemExit) and not link.is_of_now():
+            raise ResourceLost(
+                f"this program has left the cluster while a call of the resource of {self.name} was under way, so the "
+                "call may have run or not"
+            ) from None
         if not isinstance(error, exceptions.RayActorError):
             link.cancel(call, self.is_async)
             raise error
@@ -206,7 +203,10 @@ class Handle:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
-            raise AttributeError(f"{name} stays with the resource of {self._tenure.name}: names with an underscore do")
+            raise AttributeError(
+                f"{name} stays with the resource of {self._tenure.name}: names with an underscore do. Write a method "
+                "of the resource without one that gives what is needed of it"
+            )
         line = self._tenure
         return line.attribute_async(self, name) if line.is_async else line.attribute(self, name)
 
@@ -241,10 +241,6 @@ def _restored(actor: Any, face: Face, name: str, is_async: bool) -> Handle:
     return handle(Line(Link(actor, watches=False), face, name, is_async, None))
 
 
-def _get(reference: Any) -> Any:
-    return _ray.imported().get(reference)
-
-
 async def _got(reference: Any) -> Any:
     return await awaited(reference.future())
 
@@ -263,6 +259,11 @@ def _class(face: Face, is_async: bool) -> type[Handle]:
             body[name] = _refusal(name, "it cannot be awaited. Write a method of the resource that gives the same")
         else:
             body[name] = _method(name, kind, is_async)
+    for name in ("__delitem__", "__setitem__"):
+        if name not in body:
+            body[name] = _refusal(
+                name, f"{face.class_name} has none. Write it there, or a method of the resource that does what it would"
+            )
     for name in face.refused:
         body[name] = _refusal(
             name,

@@ -1,12 +1,15 @@
-"""What one process has of one actor: its handle, and the call that tells when it is over."""
+"""The link of one process to one actor: its handle, and the call that tells when it is over."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenure.cluster import _ray
+
+if TYPE_CHECKING:
+    from tenure.cluster._endings import How
 
 __all__ = ["Link"]
 
@@ -20,6 +23,7 @@ class Link:
     def __init__(self, actor: Any, watches: bool = True) -> None:
         self.actor = actor
         self.call = actor.call
+        self.attribute = actor.attribute
         self.stream = actor.stream.options(num_returns="streaming", _generator_backpressure_num_objects=16)
         self.is_done = False
         """Whether the next call has to find the present actor first."""
@@ -27,16 +31,16 @@ class Link:
         self.is_watched = watches
         """Whether its end is told here."""
         self._watch: Any = None
-        self._told: Any = None
+        self._over: Any = None
         self._handles: weakref.WeakKeyDictionary[Any, Callable[[Link, Any], object]] = weakref.WeakKeyDictionary()
         if watches:
             self._watch = actor.watch.remote()
-            self._told = self._watch.future()
+            self._over = self._watch.future()
             for key, it in list(_ray.links.items()):
                 if it._session != self._session:
                     del _ray.links[key]
             _ray.links[actor._actor_id.hex()] = self
-            self._told.add_done_callback(lambda _: self._gone())
+            self._over.add_done_callback(lambda _: self._gone())
 
     @classmethod
     def to(cls, actor: Any) -> Link:
@@ -70,7 +74,7 @@ class Link:
         """A handle goes this way from now on. Calls `gone`, on a thread of Ray's, once the actor is over or gone."""
         self.is_done = False
         self._handles[handle] = gone
-        if self._told.done():
+        if self._over.done():
             self._gone()
 
     def _gone(self) -> None:
@@ -85,25 +89,25 @@ class Link:
 
     def has_ended(self) -> bool:
         """Whether the actor has told that it is over: no call that it has not answered was run."""
-        told = self._told
+        told = self._over
         return told is not None and told.done() and not told.cancelled() and told.exception() is None
 
-    def begin_to_end(self, how: str) -> Any:
-        """Begins to leave the actor: a reference for `finish_end`, or None where that was done."""
+    def begin_to_end(self, how: How) -> Any:
+        """Begins to leave the actor, which ends what it is asked to: the reference of its answer, or None."""
         if not self.is_present() or self._watch is None:
             self.is_done = True
             return None
         self.is_done = True
-        if self._told.done():
+        if self._over.done():
             return None
-        return self.actor.end.remote(how, self._watch.hex())
+        return self.actor.end.remote(how, self._watch.hex(), None)
 
-    def finish_end(self, ending: Any, how: str, timeout: float | None) -> None:
-        """Waits until the actor has done as it was asked, and a left one that nobody else uses until it is over."""
+    def finish_leaving(self, ending: Any, timeout: float) -> None:
+        """Waits until the actor has been left, and one that nobody else uses until it is over."""
         ray = _ray.imported()
         try:
             was_last = ray.get(ending, timeout=timeout)
-            if was_last and how == "leave":
+            if was_last:
                 ray.get(self._watch, timeout=timeout)
         except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
             pass  # An actor that is gone has ended, and one that takes too long goes on.

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from tenure import _native
 
-__all__ = ["NAMESPACE", "actors", "found", "has_begun", "imported", "links", "session", "task", "task_of"]
+__all__ = [
+    "NAMESPACE",
+    "actors",
+    "found",
+    "has_begun",
+    "imported",
+    "is_connected",
+    "links",
+    "own_actor",
+    "session",
+    "task",
+    "task_of",
+]
 
 NAMESPACE = "tenure"
 """The namespace of all actors: programs share them whatever their own is."""
@@ -38,6 +51,9 @@ def imported() -> Any:
             raise ImportError(text, name="ray") from error
         # Behind Ray's own, so before it: what is left afterwards cannot be told anything.
         atexit.register(_leave)
+        from tenure.cluster._recipe import as_code
+
+        ray.cloudpickle.CloudPickler.dispatch_table[_native.CachedFunction] = as_code
         _ray = ray
     return _ray
 
@@ -54,7 +70,7 @@ def _leave() -> None:
     for link, ending in begun:
         with contextlib.suppress(Exception):
             if ending is not None:
-                link.finish_end(ending, "leave", max(0.0, until - time.monotonic()))
+                link.finish_leaving(ending, max(0.0, until - time.monotonic()))
 
 
 def actors(prefix: str) -> Iterator[Any]:
@@ -90,8 +106,22 @@ def has_begun(actor: Any) -> bool:
     return state not in ("DEPENDENCIES_UNREADY", "PENDING_CREATION")
 
 
+def is_connected() -> bool:
+    """Whether this program is in a cluster, of which it need not have been asked to import anything."""
+    if "ray" not in sys.modules:
+        return False
+    connected: bool = imported().is_initialized()
+    return connected
+
+
+def own_actor() -> str | None:
+    """The actor that this process is; None where it is none."""
+    found: str | None = imported().get_runtime_context().get_actor_id()
+    return found
+
+
 def session() -> str | None:
-    """What tells Ray's present session from others; None where there is none."""
+    """The mark of Ray's present session; None where there is none."""
     ray = imported()
     if not ray.is_initialized():
         return None

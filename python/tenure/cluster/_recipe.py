@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import tenure
 from tenure._native import ScopeError
 from tenure.cluster import _ray
+from tenure.cluster._sending import unpacked
 
 __all__ = ["Recipe", "pack", "unpack"]
 
@@ -29,8 +31,22 @@ def pack(cached: Any, recipe: Recipe) -> bytes:
     """A recipe as bytes. A function that can be imported goes by its name and its mark, any other with its code."""
     place = _place(cached, recipe.func)
     what = (*place, _mark(cached, recipe.args, recipe.kwargs)) if place else (recipe.func, dict(recipe.settings))
-    packed: bytes = _ray.imported().cloudpickle.dumps((recipe.name, what, recipe.args, recipe.kwargs))
+    try:
+        pickle = _ray.imported().cloudpickle
+        packed: bytes = pickle.dumps((recipe.name, pickle.dumps((what, recipe.args, recipe.kwargs))))
+    except Exception as error:
+        raise unpacked(error, recipe.func, recipe.name, recipe.args, recipe.kwargs) from error
     return packed
+
+
+def as_code(cached: Any) -> Any:
+    """The pickled form of a cached function: its name, or its code and settings where no other process has the name."""
+    written = vars(cached).get("_written")
+    return cached.__reduce__() if written is None else (_cached_again, (cached.__wrapped__, written))
+
+
+def _cached_again(func: Callable[..., Any], written: Mapping[str, Any]) -> Any:
+    return tenure.cache_resource(func, **written)
 
 
 def _place(cached: Any, func: Any) -> tuple[str, str] | None:
@@ -65,7 +81,16 @@ def unpack(packed: bytes) -> Recipe:
     """
     from importlib import import_module
 
-    name, what, args, kwargs = _ray.imported().cloudpickle.loads(packed)
+    pickle = _ray.imported().cloudpickle
+    name, rest = pickle.loads(packed)
+    try:
+        what, args, kwargs = pickle.loads(rest)
+    except (ImportError, AttributeError) as error:
+        text = (
+            f"{name} cannot be built in the actor: {error}. The node needs the modules of what the function holds and "
+            'is called with: give them with ray.init(runtime_env={"working_dir": "."}), or install them on the nodes'
+        )
+        raise ImportError(text, name=getattr(error, "name", None)) from error
     if isinstance(what[0], str):
         module, qualname, mark = what
         try:

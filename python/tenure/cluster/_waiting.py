@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 async def awaited(future: Future[Any]) -> Any:
-    """What the future gives, while the loop goes on. Who waits here may stop waiting."""
+    """The result of a future, for which the loop goes on meanwhile. Who waits here may stop waiting."""
     here = _loops.home()
     if isinstance(here, _aio.Home):
         return await asyncio.wrap_future(future)

@@ -16,6 +16,7 @@ import pytest
 
 import tenure
 from loops import Loop, closes, closes_generators, on_every_loop, outcome, until, waiting
+from tenure import _loops
 from world import LOST, Ledger, together
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*told apart by its identity")
@@ -310,6 +311,23 @@ def test_a1_a_failure_reaches_every_loop_and_the_next_call_builds_again(ledger: 
     assert loops[0].do(thing()) is ledger.built[0]
     for loop in loops:
         loop.end(closes_generators)
+
+
+def test_a1_a_call_whose_build_exits_counts_as_waiting_no_more() -> None:
+    @tenure.cache_resource
+    async def exits_at_once() -> object:
+        raise SystemExit("the end")
+
+    async def main() -> int:
+        # As a program does that is the caller's, and no part of whose code runs the loop.
+        _loops.home().meant_for_the_loop = ()
+        with pytest.raises(SystemExit) as caught:
+            await exits_at_once()
+        # The error holds the frames of the call.
+        assert caught.value.__traceback__ is not None
+        return exits_at_once.info().waiting
+
+    assert asyncio.run(main()) == 0
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])

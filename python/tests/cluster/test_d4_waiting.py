@@ -10,7 +10,7 @@ from works import LOST, Thing, actors, counted, released, thing, until
 
 import tenure
 from conftest import STORE
-from tenure.cluster import _adapter, _ray
+from tenure.cluster import _endings, _ray
 
 
 @tenure.cache_resource(
@@ -36,7 +36,7 @@ class Caller(threading.Thread):
 
 @pytest.fixture
 def caller(monkeypatch: pytest.MonkeyPatch) -> Caller:
-    monkeypatch.setattr(_adapter, "_BEGINS", 0.1)
+    monkeypatch.setattr(_endings, "_ANSWERS", 0.1)
     started = Caller()
     started.start()
     until(lambda: len(actors()) == 1)

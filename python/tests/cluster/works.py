@@ -160,6 +160,13 @@ class Thing:
     def lock(self):
         return self.part
 
+    def locks(self):
+        yield 1
+        yield self.part
+
+    async def locks_late(self):
+        return [self.part]
+
     async def doubled(self, number: int) -> int:
         await asyncio.sleep(0)
         return 2 * number
@@ -354,6 +361,10 @@ class Client:
     def plain(self) -> str:
         return self.name
 
+    async def clear_all(self) -> str:
+        tenure.cache_resource.clear()
+        return "cleared"
+
     async def held(self) -> None:
         try:
             await ledger().note.remote("held")
@@ -416,3 +427,70 @@ async def narrow(name: str) -> Client:
 async def exiting_async(name: str) -> Client:
     await ledger().note.remote(f"tried {name}")
     raise SystemExit(f"no {name}")
+
+
+@tenure.cache_resource(scope="cluster", ray_options=HERE, on_release=released, tags=["things"], show_spinner=False)
+def tagged(name: str) -> Thing:
+    return Thing(name)
+
+
+@tenure.cache_resource(
+    scope="cluster",
+    ray_options=HERE,
+    on_release=released,
+    tags=lambda name: [f"thing:{name}"],
+    show_spinner=False,
+)
+def tagged_each(name: str) -> Thing:
+    return Thing(name)
+
+
+@tenure.cache_resource(scope="cluster", ray_options=HERE, on_release=released, tags=["slow things"], show_spinner=False)
+def slow_tagged(name: str) -> Thing:
+    note(f"builds {name}")
+    pass_gate("slow")
+    return Thing(name)
+
+
+def released_slowly(thing: Thing) -> None:
+    note(f"releases {thing.name}")
+    pass_gate("release")
+    note(f"released {thing.name}")
+
+
+@tenure.cache_resource(scope="cluster", ray_options=HERE, on_release=released_slowly, show_spinner=False)
+def slow_to_go(name: str) -> Thing:
+    return Thing(name)
+
+
+class Clearing(Thing):
+    """A resource that clears everything, itself included."""
+
+    def clear_all(self) -> str:
+        tenure.cache_resource.clear()
+        return "cleared"
+
+
+@tenure.cache_resource(scope="cluster", ray_options=HERE, on_release=released, show_spinner=False)
+def clearing(name: str) -> Clearing:
+    return Clearing(name)
+
+
+@tenure.cache_resource(scope="cluster", ray_options=HERE, show_spinner=False)
+def failing_there(name: str) -> Thing:
+    note(f"tried {name} in {os.getpid()}")
+    if not is_open("repaired"):
+        raise Broken("a build", 1)
+    return Thing(name)
+
+
+class Bare:
+    """A resource with nothing to be set."""
+
+    def __init__(self) -> None:
+        self._hidden = 1
+
+
+@tenure.cache_resource(scope="cluster", ray_options=HERE, show_spinner=False)
+def bare(name: str) -> Bare:
+    return Bare()

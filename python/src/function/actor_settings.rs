@@ -11,7 +11,7 @@ use crate::encode::{self, Context};
 use crate::words::errors;
 
 /// The settings of an actor that holds one resource, checked.
-pub(crate) struct Elsewhere {
+pub(crate) struct ActorSettings {
     /// The settings of the function there, by name.
     pub(crate) settings: Py<PyDict>,
     /// What Ray is asked for.
@@ -37,10 +37,95 @@ const SET: [(&str, &str); 7] = [
     ("concurrency_groups", "are Tenure's own"),
 ];
 
+/// The least of each that is a number.
+const NUMBERS: [(&str, f64); 5] = [
+    ("num_cpus", 0.0),
+    ("num_gpus", 0.0),
+    ("memory", 0.0),
+    ("object_store_memory", 0.0),
+    ("max_concurrency", 1.0),
+];
+
+/// What else Ray knows, and looks at itself.
+const OTHERS: [&str; 13] = [
+    "resources",
+    "accelerator_type",
+    "runtime_env",
+    "scheduling_strategy",
+    "label_selector",
+    "fallback_strategy",
+    "max_pending_calls",
+    "allow_out_of_order_execution",
+    "enable_task_events",
+    "enable_tensor_transport",
+    "placement_group",
+    "placement_group_bundle_index",
+    "placement_group_capture_child_tasks",
+];
+
 const FORMS: &str = "Accepted are the options of a Ray actor, by name. \
                      Example: ray_options={\"num_gpus\": 1, \"num_cpus\": 2, \"resources\": {\"fast_disk\": 1}}";
 
-impl Elsewhere {
+/// Refuses an option that there is not, and a number that cannot be, before a call finds that out, or nobody does.
+///
+/// # Errors
+/// A `ValueError` or a `TypeError`, with the accepted forms and an example.
+fn check_option(name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = value.py();
+    let Some((_, least)) = NUMBERS.iter().find(|(known, _)| *known == name) else {
+        if name == "resources" {
+            return check_resources(value);
+        }
+        if OTHERS.contains(&name) {
+            return Ok(());
+        }
+        let numbers = NUMBERS.iter().map(|(known, _)| *known);
+        let known: Vec<&str> = numbers.chain(OTHERS).collect();
+        let known = known.join(", ");
+        let text = format!("ray_options knows no {name:?}. Known are {known}. {FORMS}");
+        return Err(errors::setting_value(py, text));
+    };
+    if value.is_none() {
+        return Ok(());
+    }
+    check_number(&format!("{name:?}"), value, *least)
+}
+
+fn check_resources(value: &Bound<'_, PyAny>) -> PyResult<()> {
+    if value.is_none() {
+        return Ok(());
+    }
+    let Ok(given) = value.cast::<PyMapping>() else {
+        let text = format!("ray_options cannot have {value:?} for \"resources\". {FORMS}");
+        return Err(errors::setting_type(value.py(), text));
+    };
+    for item in given.items()?.iter() {
+        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+        check_number(&format!("{name:?} of \"resources\""), &value, 0.0)?;
+    }
+    Ok(())
+}
+
+fn check_number(name: &str, value: &Bound<'_, PyAny>, least: f64) -> PyResult<()> {
+    match value.extract::<f64>() {
+        Ok(number) if number >= least => Ok(()),
+        Ok(_) => {
+            let text = format!(
+                "ray_options cannot have {value:?} for {name}: it is a number from {least} on. {FORMS}"
+            );
+            Err(errors::setting_value(value.py(), text))
+        }
+        Err(_) => {
+            let text = format!(
+                "ray_options cannot have {value:?} for {name}: it is a number from {least} on, as in \
+                 {{\"num_gpus\": 1}}"
+            );
+            Err(errors::setting_type(value.py(), text))
+        }
+    }
+}
+
+impl ActorSettings {
     /// Reads the settings, of which those that are none are left out.
     ///
     /// # Errors
@@ -73,6 +158,7 @@ impl Elsewhere {
                     let text = format!("ray_options cannot have {name:?}: it {why}. {FORMS}");
                     return Err(errors::setting_value(py, text));
                 }
+                check_option(text, &value)?;
                 options.set_item(name, value)?;
             }
         }
