@@ -63,7 +63,7 @@ class Program:
             time.sleep(0.02)
 
     def closed(self) -> dict[str, int]:
-        """How many entries the ledgers had that were closed, by their processes."""
+        """The number of entries in each ledger that was closed, by its process."""
         lines = re.findall(r"process (\d+) closes its ledger of (\d+)", self.said())
         assert len(dict(lines)) == len(lines), lines
         return {process: int(entries) for process, entries in lines}

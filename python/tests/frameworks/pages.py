@@ -1,4 +1,4 @@
-"""What a browser's page says to a Gradio server: a heartbeat while it is open, and events under one session hash."""
+"""A browser's page, as a Gradio server hears it: a heartbeat while it is open, and events under one session hash."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Page:
         self._http.post(f"{API}/queue/join", json=asked).raise_for_status()
 
     def answers(self) -> Iterator[Any]:
-        """What the events that are under way put out, to the end of the last of them."""
+        """The outputs of the events that are under way, to the end of the last of them."""
         asked = {"session_hash": self.hash}
         with self._http.stream("GET", f"{API}/queue/data", params=asked) as stream:
             for line in stream.iter_lines():
