@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import pytest
 
+from ports import free_port
 from world import LOST
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -90,10 +90,7 @@ def running(folder: Path, example: str, *command: str, **env: str) -> Iterator[P
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        number: int = it.getsockname()[1]
-        return number
+    return free_port()
 
 
 def ask(program: Program, port: int, kind: str = "poppy") -> str:

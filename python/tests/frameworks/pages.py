@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -82,7 +81,3 @@ def app(**functions: Any) -> gr.Blocks:
         for name, function in functions.items():
             gr.Button(name).click(function, text, shown, api_name=name)
     return demo
-
-
-def wait(event: threading.Event) -> None:
-    assert event.wait(LOST), "what is waited for has not happened"

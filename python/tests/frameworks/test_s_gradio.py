@@ -15,12 +15,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from gradio_client import Client
-from pages import API, Failed, Page, app, launched, wait
+from pages import API, Failed, Page, app, launched
 from servers import listening
 
 import tenure.asgi
 import tenure.gradio
-from world import Ledger
+from world import Ledger, wait
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

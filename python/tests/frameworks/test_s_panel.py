@@ -14,9 +14,9 @@ import pytest
 from bokeh.client import pull_session
 from bokeh.models import TextInput
 from panel.io.state import set_curdoc
-from servers import free_port, until_listening
 
 import tenure
+from ports import free_port, until_listening
 from world import LOST, Ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -16,6 +15,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
+from ports import free_port
 from world import LOST, until
 
 
@@ -29,9 +29,7 @@ class Server:
         self._notes = folder / "notes"
         self._notes.touch()
         self._said = folder / "said"
-        with socket.socket() as it:
-            it.bind(("127.0.0.1", 0))
-            self.port = it.getsockname()[1]
+        self.port = free_port()
         command = [
             sys.executable,
             "-m",
