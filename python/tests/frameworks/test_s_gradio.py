@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import doctest
 import gc
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
+from baskets import basket, ledger
 from fastapi import FastAPI
 from gradio_client import Client
 from pages import API, Failed, Page, app, launched
@@ -20,7 +20,7 @@ from servers import listening
 
 import tenure.asgi
 import tenure.gradio
-from world import Ledger, wait
+from world import wait
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -29,28 +29,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-ledger = Ledger()
-
-
-@pytest.fixture(autouse=True)
-def empty_ledger() -> None:
-    ledger.__init__()  # type: ignore[misc]
-
 
 @pytest.fixture(scope="module", autouse=True)
 def left_open() -> Iterator[None]:
     """Collects the loops that Gradio's servers have left open while the warnings above are not heard."""
     yield
     gc.collect()
-
-
-@tenure.cache_resource(scope="session")
-def basket() -> Iterator[list[str]]:
-    """A page's things: in the ledger under what the page has put in."""
-    things: list[str] = []
-    thing = ledger.build(things)
-    yield things
-    ledger.release(thing)
 
 
 def put(text: str) -> list[str]:
@@ -366,9 +350,3 @@ def test_an_app_that_is_installed_twice_is_installed_once() -> None:
     assert tenure.gradio.install(tenure.gradio.install(demo)) is demo
     events = [fn for fn in demo.fns.values() if any(target[1] == "unload" for target in fn.targets)]
     assert len(events) == 1
-
-
-def test_the_examples_in_the_docstrings_run() -> None:
-    ran = doctest.testmod(tenure.gradio)
-    assert ran.attempted > 0
-    assert ran.failed == 0
