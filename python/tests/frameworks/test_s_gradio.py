@@ -6,7 +6,7 @@ import contextvars
 import gc
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -57,6 +57,24 @@ async def letters_async(text: str) -> Any:
     for letter in text:
         basket().append(letter)
         yield list(basket())
+
+
+def begins_what_goes_on(goes_on: threading.Event, built: threading.Event) -> Callable[[str], list[str]]:
+    """An event that uses its session, and starts a thread with its context, which builds once it is told to."""
+
+    def begin(text: str) -> list[str]:
+        things = list(basket())
+        context = contextvars.copy_context()
+
+        def later() -> None:
+            wait(goes_on)
+            context.run(basket)
+            built.set()
+
+        threading.Thread(target=later).start()
+        return things
+
+    return begin
 
 
 def put_installed(**more: Any) -> gr.Blocks:
@@ -141,19 +159,7 @@ def test_s2_a_hash_that_comes_back_after_its_end_begins_another_session() -> Non
 
 def test_s2_what_goes_on_after_the_end_builds_for_nobody() -> None:
     goes_on, built = threading.Event(), threading.Event()
-
-    def begin(text: str) -> list[str]:
-        things = list(basket())
-        context = contextvars.copy_context()
-
-        def later() -> None:
-            wait(goes_on)
-            context.run(basket)
-            built.set()
-
-        threading.Thread(target=later).start()
-        return things
-
+    begin = begins_what_goes_on(goes_on, built)
     demo = put_installed(begin=begin)
     with launched(demo) as url:
         with Page(demo, url, "page").open() as page:
@@ -211,18 +217,7 @@ def test_s2_a_generator_that_is_under_way_at_the_end_leaves_nothing() -> None:
 
 def test_s2_what_outlives_a_session_that_has_idled_builds_for_nobody() -> None:
     goes_on, built = threading.Event(), threading.Event()
-
-    def begin(text: str) -> list[str]:
-        context = contextvars.copy_context()
-
-        def later() -> None:
-            wait(goes_on)
-            context.run(basket)
-            built.set()
-
-        threading.Thread(target=later).start()
-        return list(basket())
-
+    begin = begins_what_goes_on(goes_on, built)
     demo = tenure.gradio.install(app(begin=begin), idle="50ms")
     with launched(demo) as url:
         assert Page(demo, url, "script").ask("begin", "") == []
