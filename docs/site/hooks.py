@@ -1,4 +1,4 @@
-"""What the site's build does beside MkDocs: pages by pattern, links that leave the guide, the table of hosts."""
+"""The hooks of the site's build: pages by pattern, links that leave the guide, the table of hosts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HIDDEN = re.compile(r"^[ \t]*#(?: [^\n]*)?\n", re.MULTILINE)
 LINK = re.compile(r"(\[[^\]]*\]\()(\.\./[^)\s]+)(\))")
 
 log = logging.getLogger("mkdocs.hooks.tenure")
-"""What warns here fails a strict build."""
+"""The hooks' own log: a warning in it fails a strict build."""
 
 
 def on_config(config: Any) -> Any:

@@ -20,13 +20,13 @@ from tenure import cache_resource
 
 @cache_resource
 def model() -> Counter[str]:
-    """What is expensive, and the same for everybody: here, how often words stand in the examples."""
+    """The model, expensive and the same for everybody: here, how often words stand in the examples."""
     return Counter(["the", "sea", "the", "sky", "the", "garden", "a", "sea", "of", "poppies"])
 
 
 @cache_resource(scope="session")
 def notebook() -> Iterator[sqlite3.Connection]:
-    """What one chat alone has. It is closed when Chainlit deletes the session."""
+    """The notebook of one chat. It is closed when Chainlit deletes the session."""
     with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
         notes = sqlite3.connect(Path(folder) / "notes.db", check_same_thread=False)
         notes.execute("create table notes (text text)")

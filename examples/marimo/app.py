@@ -35,7 +35,7 @@ def resources(random, sqlite3, tenure):
 
     @tenure.cache_resource(scope="session", on_release=lambda basket: print(f"gone with {len(basket)} in the basket"))
     def basket() -> list[str]:
-        """One for each who has the notebook open, until the kernel behind it ends."""
+        """The basket of one who has the notebook open, until the kernel behind it ends."""
         return []
 
     return basket, catalogue

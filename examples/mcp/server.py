@@ -23,13 +23,13 @@ server = tenure.mcp.install(MCPServer("workbook"))
 
 @cache_resource
 def dictionary() -> dict[str, str]:
-    """What is expensive, and the same for everybody."""
+    """The dictionary, expensive and the same for everybody."""
     return {"poppy": "Papaver", "clover": "Trifolium", "marigold": "Calendula"}
 
 
 @cache_resource(scope="session")
 def workbook() -> Iterator[sqlite3.Connection]:
-    """What one client alone has. It is closed when the client has gone."""
+    """The workbook of one client. It is closed when the client has gone."""
     cells = sqlite3.connect(":memory:", check_same_thread=False)
     cells.execute("create table notes (text text)")
     yield cells

@@ -19,13 +19,13 @@ from tenure import cache_resource
 
 @cache_resource
 def model() -> Counter[str]:
-    """What is expensive, and the same for everybody: here, how often words stand in the examples."""
+    """The model, expensive and the same for everybody: here, how often words stand in the examples."""
     return Counter(["the", "sea", "the", "sky", "the", "garden", "a", "sea", "of", "poppies"])
 
 
 @cache_resource(scope="session")
 def notebook() -> Iterator[sqlite3.Connection]:
-    """What one page alone has. It is closed when the page is."""
+    """The notebook of one page. It is closed when the page is."""
     notes = sqlite3.connect(":memory:", check_same_thread=False)
     notes.execute("create table notes (text text)")
     yield notes

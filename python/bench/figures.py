@@ -1,4 +1,4 @@
-"""What it costs to look: the figures of 10,000 functions as Prometheus reads them, and an inspector that is open."""
+"""The cost of a look: the figures of 10,000 functions as Prometheus reads them, and an inspector that is open."""
 
 from __future__ import annotations
 

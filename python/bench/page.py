@@ -65,7 +65,7 @@ def name(peer: str) -> str:
 
 
 def peers_of(rows: list[Row]) -> list[str]:
-    """Whom two cases or more are compared with, in order."""
+    """The peers that two cases or more are compared with, in order."""
     named = [peer for row in rows for peer in row.figures if peer != "tenure"]
     return sorted({it for it in named if named.count(it) > 1}, key=named.index)[: len(COLOURS)]
 

@@ -26,20 +26,20 @@ from tenure import _native
 __all__ = ["Held", "holders"]
 
 DEPTH = 4
-"""So far is what holds a resource followed to something with a name."""
+"""The most steps from a resource to a holder that has a name."""
 
 MOST = 20
-"""So many holders of one resource are named."""
+"""The most holders of one resource that are named."""
 
 _SHOWS_LOCALS = sys.version_info >= (3, 13)
 
 _LIBRARY = sysconfig.get_path("stdlib") + os.sep
-"""Where the functions are that no program looks for."""
+"""The folder of the functions that no program looks for."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """A resource of a cached function, and who holds it, as `holders` finds it. Its text has a line for each of these.
+    """A resource of a cached function, and who holds it, as `holders` finds it. Its text has a line for each holder.
 
     Examples
     --------
@@ -58,15 +58,15 @@ class Held:
     state: Literal["kept", "draining"]
     """Whether it is kept, or has left its cache and is released when nobody uses it."""
     cause: str | None
-    """Why it has left its cache, where it has."""
+    """The cause of its leaving the cache; `None` while it is kept."""
     age: float
     """The time since it was built, in seconds."""
     uses: int | None
-    """How many references there are that came after its build; `None` where Python does not count them."""
+    """The number of references that came after its build; `None` where Python does not count them."""
     leases: int
-    """How many leases of it are out: `with f.lease(...)`."""
+    """The number of its leases that are out: `with f.lease(...)`."""
     by: tuple[str, ...]
-    """Who holds it, each in words. What its build left somewhere is among them, and is no use that delays a release."""
+    """Its holders, each in words. What its build left somewhere is among them, and is no use that delays a release."""
 
     def __str__(self) -> str:
         why = f" ({self.cause})" if self.cause else ""
@@ -126,7 +126,7 @@ def holders(function: Any, /) -> tuple[Held, ...]:
 
 
 def _by(resource: object, references: int | None) -> list[str]:
-    """Who holds it, each in words. `references` are those beside the cache's own, and beside this look's."""
+    """The holders of a resource, in words. `references` are those beside the cache's own, and beside this look's."""
     look = _Look()
     referrers = look.referrers(resource)
     by: list[str] = []
@@ -173,7 +173,7 @@ def _untold(references: int, running: list[types.FrameType]) -> str:
 
 
 class _Look:
-    """One look at the objects of the process: what holds one, and how that is told."""
+    """A look at the objects of the process: what holds one, and how that is told."""
 
     def __init__(self) -> None:
         modules = [it for it in list(sys.modules.values()) if type(it) is types.ModuleType]
@@ -181,7 +181,7 @@ class _Look:
         self._found: list[list[Any]] = []
 
     def referrers(self, thing: object) -> list[Any]:
-        """What holds it, but for this look and the cache itself."""
+        """The holders of a thing, but for this look and the cache itself."""
         found = [it for it in gc.get_referrers(thing) if not self._is_own(it)]
         self._found.append(found)
         return found
@@ -304,7 +304,7 @@ _NAMED = (
     types.CellType,
     types.FunctionType,
 )
-"""What is told by its place in the program."""
+"""The kinds of holders that are told by their place in the program."""
 
 _WORDS: dict[type, Callable[[Any, object], str]] = {
     dict: lambda it, thing: f"{_key(it, thing)} of a dict",
@@ -322,4 +322,4 @@ _WORDS: dict[type, Callable[[Any, object], str]] = {
     types.GeneratorType: lambda it, _: _suspended(it.__qualname__, it.gi_frame),
     types.AsyncGeneratorType: lambda it, _: _suspended(it.__qualname__, it.ag_frame),
 }
-"""How what holds something is told, by its class."""
+"""The words for a holder, by its class."""

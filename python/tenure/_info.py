@@ -86,9 +86,9 @@ class Member(Figures):
     pid: int
     """Its process there."""
     behind: int
-    """How many clears and expiries older than three seconds it had not heard of when it last told."""
+    """The number of clears and expiries older than three seconds that it had not heard of when it last told."""
     lag: float | None
-    """How many seconds the bus took at most to bring it what was raised, when it last told; `None` before the first
+    """The seconds that the bus took at most to bring it what was raised, when it last told; `None` before the first
     measurement."""
 
 

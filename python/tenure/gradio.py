@@ -21,7 +21,7 @@ _Demo = TypeVar("_Demo", bound=Blocks)
 
 
 def install(demo: _Demo, *, idle: float | timedelta | str = "1h") -> _Demo:
-    """Has a Gradio app tell of its sessions, for functions of `scope="session"`.
+    """Makes a Gradio app tell of its sessions, for functions of `scope="session"`.
 
     A session is what sends its events under one `session_hash`: a page in a browser, a `gradio_client.Client`. It ends
     with the app's `unload` event, after what the app itself has there. Installing an app twice does nothing.

@@ -25,7 +25,7 @@ _Server = TypeVar("_Server")
 
 
 def install(server: _Server) -> _Server:
-    """Has an MCP server tell of its sessions, for functions of `scope="session"`.
+    """Makes an MCP server tell of its sessions, for functions of `scope="session"`.
 
     A session is a client's connection, from its handshake to its end, and in the revision of the protocol that has no
     handshake a request. Installing a server twice does nothing.

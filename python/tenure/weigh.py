@@ -38,7 +38,7 @@ class Gauge(Protocol):
     """
 
     def present(self) -> int:
-        """What there is now, in bytes; what a build has added counts in whole KiB."""
+        """The present amount, in bytes; what a build has added counts in whole KiB."""
 
 
 class _Memory:

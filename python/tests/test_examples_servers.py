@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import pytest
 
+from ports import free_port
 from world import LOST
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -53,17 +53,18 @@ class Program:
         return self._said.read_text()
 
     def await_said(self, text: str, times: int = 1) -> None:
-        self._await(lambda: self.said().count(text) >= times)
+        self.until(lambda: self.said().count(text) >= times)
 
-    def _await(self, what: Callable[[], object]) -> None:
+    def until(self, what: Callable[[], object], *, lives: bool = True) -> None:
+        """Waits until something is so, for as long as the process lives, if it has to."""
         end = time.monotonic() + LOST
         while not what():
-            assert self.process.poll() is None, self.said()
+            assert not lives or self.process.poll() is None, self.said()
             assert time.monotonic() < end, self.said()
             time.sleep(0.02)
 
     def closed(self) -> dict[str, int]:
-        """How many entries the ledgers had that were closed, by their processes."""
+        """The number of entries in each ledger that was closed, by its process."""
         lines = re.findall(r"process (\d+) closes its ledger of (\d+)", self.said())
         assert len(dict(lines)) == len(lines), lines
         return {process: int(entries) for process, entries in lines}
@@ -90,10 +91,7 @@ def running(folder: Path, example: str, *command: str, **env: str) -> Iterator[P
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        number: int = it.getsockname()[1]
-        return number
+    return free_port()
 
 
 def ask(program: Program, port: int, kind: str = "poppy") -> str:
@@ -108,7 +106,7 @@ def ask(program: Program, port: int, kind: str = "poppy") -> str:
             return False
         return True
 
-    program._await(has_answered)
+    program.until(has_answered)
     assert (answers[0]["kind"], answers[0]["cents"]) == (kind, 80)
     return str(answers[0]["process"])
 
@@ -138,6 +136,7 @@ def test_l6_l7_celery_in_every_pool(tmp_path: Path, pool: tuple[str, ...]) -> No
             env={**os.environ, **env},
             capture_output=True,
             text=True,
+            timeout=LOST,
         )
         assert done.stdout.splitlines() == [f"{kind}: from 80 cents" for kind in kinds], done.stderr
         program.end(signal.SIGTERM)
@@ -158,10 +157,7 @@ def test_l7_celery_that_is_stopped_at_once(tmp_path: Path) -> None:
         assert subprocess.run(command, cwd=tmp_path, env={**os.environ, **env}, capture_output=True).returncode == 0
         program.process.send_signal(signal.SIGQUIT)
         program.process.wait(LOST)
-        end = time.monotonic() + LOST
-        while not program.closed():
-            assert time.monotonic() < end, program.said()
-            time.sleep(0.02)
+        program.until(program.closed, lives=False)
         assert list(program.closed().values()) == [1]
 
 
@@ -178,10 +174,7 @@ def restarted(program: Program, port: int, sent: signal.Signals, status: int) ->
     second = ask(program, port, "clover")
     assert second != first
     program.end(sent, status)
-    end = time.monotonic() + LOST
-    while second not in program.closed():
-        assert time.monotonic() < end, program.said()
-        time.sleep(0.02)
+    program.until(lambda: second in program.closed(), lives=False)
     assert program.closed() == {first: 1, second: 1}
 
 

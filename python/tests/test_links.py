@@ -1,4 +1,4 @@
-"""What Markdown in the repository links to is there, with the anchors that GitHub gives headings.
+"""Links in the repository's Markdown lead somewhere, with the anchors that GitHub gives headings.
 
 The site's build checks the guide alone, and by its own rules; these are the links as they are read beside the code.
 """

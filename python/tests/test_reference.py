@@ -33,7 +33,7 @@ NEEDS = {
     "tenure.metrics.register": "prometheus_client",
     "tenure.streamlit": "streamlit",
 }
-"""What the examples of a module or a name import: they run where that is."""
+"""The packages that the examples of a module or a name import: they run where that is."""
 FRAMEWORKS = ("tenure.gradio", "tenure.mcp")
 NO_DOCSTRING = {"tenure.__version__", *MODULES, "tenure.metrics.CONTENT_TYPE"}
 FUNCTION = "tenure._native.CachedFunction"
@@ -51,7 +51,7 @@ def source(module: str) -> tuple[Path, ast.Module]:
 
 
 def exported(module: str) -> list[str]:
-    """What a module has in `__all__`."""
+    """The names that a module has in `__all__`."""
     for it in source(module)[1].body:
         if isinstance(it, ast.Assign) and isinstance(it.targets[0], ast.Name) and it.targets[0].id == "__all__":
             return [f"{module}.{name}" for name in ast.literal_eval(it.value)]
@@ -59,7 +59,7 @@ def exported(module: str) -> list[str]:
 
 
 def find(name: str) -> tuple[Path, Documented | str]:
-    """Where a name is defined, through what its module imports it from; of a value, the text below it."""
+    """The file and the definition of a name, through what its module imports it from; of a value, the text below it."""
     parts = name.split(".")
     for cut in range(len(parts) - 1, 0, -1):
         module, rest = ".".join(parts[:cut]), parts[cut:]

@@ -20,7 +20,7 @@ NUMBERS = itertools.count()
 
 
 class Connection:
-    """Whose own code must not run."""
+    """A resource whose own code must not run."""
 
     def __getattribute__(self, name: str) -> Any:
         raise AssertionError(name)
@@ -35,7 +35,7 @@ class Connection:
 
 
 class Session:
-    """Who has a connection."""
+    """A holder of a connection."""
 
     pool: Any
 
@@ -45,14 +45,14 @@ class Session:
 
 
 class Slotted:
-    """Who has one in a slot."""
+    """A holder of one in a slot."""
 
     __slots__ = ("own",)
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_set_apart() -> Iterator[None]:
-    """Has the collector see all objects: the tests' own `gc.freeze()` hides those that were there before."""
+    """Makes the collector see all objects: the tests' own `gc.freeze()` hides those that were there before."""
     gc.unfreeze()
     yield
     gc.freeze()

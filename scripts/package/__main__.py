@@ -34,13 +34,13 @@ def main(out: Path, work: Path) -> None:
         sdist, tree = source.pack(out, work / "source")
         pythons = wheels.pythons()
 
-        def lane(work: Callable[[], list[str]]) -> list[str]:
+        def lane(part: Callable[[], list[str]]) -> list[str]:
             try:
-                return work()
+                return part()
             except Exception as error:
                 # Said now: the other lanes go on for minutes.
-                print(f"{work.__name__}: {error}", file=sys.stderr, flush=True)
-                raise Failed(f"{work.__name__} failed: see above") from error
+                print(f"{part.__name__}: {error}", file=sys.stderr, flush=True)
+                raise Failed(f"{part.__name__} failed: see above") from error
 
         def for_glibc() -> list[str]:
             wheels.build(wheels.GLIBC, tree, pythons, out, work)

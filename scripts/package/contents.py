@@ -1,4 +1,4 @@
-"""What a registry shows of a package, and what must be in it."""
+"""The contents of packages: what a registry shows of one, and what must be in it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def unpacked(archive: Path, place: Path) -> Path:
 
 
 def check(sdist: Path, folder: Path, work: Path) -> None:
-    """Has pip build and install it. Without the optimiser, which the wheels have been through."""
+    """Builds and installs it with pip. Without the optimiser, which the wheels have been through."""
     with step(f"{sdist.name}: built and installed by pip, and what the README shows"):
         python = strangers.environment(Path(sys.executable), folder)
         env = {"MATURIN_PEP517_ARGS": "--profile dev", "CARGO_TARGET_DIR": str(work / "pip")}

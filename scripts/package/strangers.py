@@ -22,7 +22,7 @@ def run_readme(python: Path, folder: Path) -> None:
 
 
 def blocks(language: str) -> list[str]:
-    """What the README shows of a language."""
+    """The blocks of the README in a language."""
     found = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     if not found:
         sys.exit(f"README.md shows no {language}")

@@ -112,7 +112,7 @@ def check_musl(wheel: Path) -> None:
 
 
 def symbols(library: Path) -> tuple[set[str], set[str], set[str]]:
-    """What a library needs, which symbols it asks for, and which it has."""
+    """The libraries that a library needs, the symbols that it asks for, and those that it has."""
     with library.open("rb") as opened:
         elf = ELFFile(opened)
         dynamic, table = elf.get_section_by_name(".dynamic"), elf.get_section_by_name(".dynsym")

@@ -112,7 +112,7 @@ impl Error {
     }
 }
 
-/// As it is shown: a program that ends with it says what to write.
+/// The text that `Display` shows: a program that ends with it says what to write.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

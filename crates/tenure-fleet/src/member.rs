@@ -107,7 +107,7 @@ impl Card {
     }
 }
 
-/// The raises that the server has had for so long that a member which hears has heard them. Heads are compared that were
+/// The raises that the server has had for so long that a member should have heard them. Heads are compared that were
 /// read one after the other, and what is on its way counts as heard.
 #[derive(Debug, Default)]
 pub(crate) struct Owed {

@@ -148,7 +148,7 @@ impl Trouble {
         matches!(self.kind, Kind::Gone | Kind::Silent)
     }
 
-    /// The same with a hint, where the other end has closed the connection.
+    /// Adds a hint, where the other end has closed the connection.
     pub(crate) fn hint_if_gone(mut self, hint: &str) -> Self {
         if self.kind == Kind::Gone {
             self.text += hint;
@@ -156,7 +156,7 @@ impl Trouble {
         self
     }
 
-    /// The same, with where it was.
+    /// Puts in front where it was.
     pub(crate) fn at(mut self, place: &str) -> Self {
         self.text = format!("{place}: {self}");
         self

@@ -138,7 +138,8 @@ impl Settings {
         }
     }
 
-    /// The time for which the member has had entries already: what has ended in that time is told to it. Nothing by default.
+    /// The time for which the member has had entries already: what has ended in that time is told to it. Nothing by
+    /// default.
     #[must_use]
     pub fn since(self, time: Duration) -> Self {
         Self {
@@ -168,7 +169,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// Where it is missing, or shorter than sixteen bytes.
+    /// The secret is missing, or shorter than sixteen bytes.
     pub fn check_secret(secret: &[u8]) -> Result<(), Error> {
         let what = match secret.len() {
             0 => "has no secret",

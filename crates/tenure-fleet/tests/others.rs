@@ -203,7 +203,7 @@ fn d5_members_are_seen_with_their_figures_until_they_leave() {
     assert!(other.fleet.members(BOUND).unwrap_err().is_unanswered());
 }
 
-/// Whoever keeps the entries, and takes as long as the test has it take to be told of an end.
+/// A keeper of entries that takes as long as the test says to be told of an end.
 struct Slow {
     is_told: Mutex<Sender<()>>,
     goes_on: Mutex<Receiver<()>>,

@@ -212,7 +212,7 @@ impl BoundCached {
         self.cached.get().explained(py, array.arguments())
     }
 
-    /// As for a function: the resources of all instances.
+    /// The resources of all instances that somebody may hold.
     fn _held(&self, py: Python<'_>) -> PyResult<Vec<HeldTuple>> {
         self.cached.get().held(py)
     }

@@ -25,7 +25,7 @@ pub(crate) fn are_any() -> bool {
     CLAIMED.load(Ordering::Relaxed) > 0
 }
 
-/// How many there are on the object at this address. Asked by who holds the interpreter.
+/// The number of claims on the object at this address. Asked by who holds the interpreter.
 pub(crate) fn on(address: usize) -> usize {
     claims().get(&address).copied().unwrap_or_default()
 }

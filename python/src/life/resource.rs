@@ -119,8 +119,8 @@ impl Held {
         Claim::new(self.object.clone_ref(py))
     }
 
-    /// How many references to it there are beside the cache's own, and how many of those came after its build; nothing
-    /// where references say nothing.
+    /// The number of references to it beside the cache's own, and of those among them that came after its build;
+    /// nothing where references say nothing.
     pub(crate) fn users(&self, py: Python<'_>) -> Option<(isize, isize)> {
         let object = self.object.bind(py);
         let others = references(object) - 1;
@@ -137,7 +137,7 @@ impl Held {
         provenance::is_made_of(self.object.bind(modules.py()), modules)
     }
 
-    /// How many leases of it are out.
+    /// The number of its leases that are out.
     pub(crate) fn claims(&self, _: Python<'_>) -> usize {
         claims::on(self.object.as_ptr().addr())
     }

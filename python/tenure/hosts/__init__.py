@@ -137,7 +137,7 @@ def announce() -> None:
 
 
 def advice() -> str:
-    """What to do where there is no session, by what the program has imported."""
+    """The advice where there is no session, by what the program has imported."""
     found = [module for framework, module in FRAMEWORKS.items() if framework in sys.modules]
     if found:
         return " ".join(importlib.import_module(module).ADVICE for module in found)

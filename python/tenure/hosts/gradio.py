@@ -37,7 +37,7 @@ _installed: weakref.WeakSet[Blocks] = weakref.WeakSet()
 
 
 def present() -> Session | None:
-    """None: the visits of `process_api` say it. Raises in an event that has none, whatever request it came by."""
+    """Nothing: the visits of `process_api` say it. Raises in an event that has none, whatever request it came by."""
     if LocalContext.request.get(None) is None:
         return None
     visit = sessions.current.get()
@@ -55,7 +55,7 @@ def present() -> Session | None:
 
 
 def install(demo: Blocks, idle: float) -> None:
-    """Has an app tell of its sessions."""
+    """Makes an app tell of its sessions."""
     if demo in _installed:
         return
     if not any(_is_unload(it) for it in demo.fns.values()):
@@ -65,7 +65,7 @@ def install(demo: Blocks, idle: float) -> None:
 
 
 def _nothing() -> None:
-    """What is to be done at the end is done after all unload events."""
+    """An event that does nothing: the session ends after all unload events, and an app needs one."""
 
 
 def _is_unload(fn: Any) -> bool:

@@ -103,7 +103,7 @@ class Known:
             del self._idle[first]
 
     async def end_all(self) -> None:
-        """Nobody comes back to those that nobody visits."""
+        """Ends all sessions that nobody visits: nobody comes back to them."""
         with self._lock:
             left, self._idle = tuple(self._idle.values()), {}
             self._ended.clear()

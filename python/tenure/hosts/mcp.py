@@ -18,7 +18,7 @@ from mcp.server.lowlevel import Server
 from tenure.hosts import sessions
 from tenure.hosts.sessions import Session, Visit
 
-__all__ = ["ADVICE", "install"]
+__all__ = ["ADVICE", "install", "low_level"]
 
 ADVICE = "In an MCP server call it in a tool, a resource or a prompt, and write `tenure.mcp.install(server)` first."
 
@@ -42,7 +42,7 @@ def low_level(server: Any) -> Server[Any] | None:
 
 
 def install(server: Server[Any]) -> None:
-    """Has a server's messages serve sessions."""
+    """Makes a server's messages serve sessions."""
     if server not in _installed:
         # Around all others, which may use what is kept for the session.
         server.middleware.insert(0, _serving)

@@ -45,22 +45,22 @@ _numbers = itertools.count(1)
 
 
 class Session:
-    """One session, as those who serve it see it."""
+    """A session, as those who serve it see it."""
 
     __slots__ = ("is_over", "is_used", "kind", "name", "until", "visits")
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        """What it is a session of."""
+        """The framework or server whose session it is."""
         self.name = f"{kind}:{next(_numbers)}"
-        """What the engine knows it by: never what a client is told, or has chosen."""
+        """Its name for the engine: never what a client is told, or has chosen."""
         self.is_over = False
         self.is_used = False
         """Whether anything may be kept for it."""
         self.visits = 0
-        """How many visits it has now."""
+        """The number of its visits now."""
         self.until = math.inf
-        """When the engine ends it, unless it is visited before."""
+        """The time at which the engine ends it, unless it is visited before."""
 
     @property
     def has_ended(self) -> bool:
@@ -85,7 +85,7 @@ current: ContextVar[Visit | None] = ContextVar("tenure_visit", default=None)
 
 @contextlib.contextmanager
 def serving(visit: Visit | None) -> Iterator[None]:
-    """Has the code of this context belong to a visit; `None`: to none, whatever is around it."""
+    """Makes the code of this context belong to a visit; `None`: to none, whatever is around it."""
     token = current.set(visit)
     # An app may be called in a build: its sessions are its own, and not those of whoever came first.
     inside = _native.in_session()
@@ -187,7 +187,7 @@ class Objects:
 
 
 _finders: dict[str, Callable[[], Session | None]] = {}
-"""What tells of the present session, by the frameworks that the program has imported."""
+"""The functions that tell of the present session, by the frameworks that the program has imported."""
 
 
 def present() -> Session | None:
@@ -208,7 +208,7 @@ def present() -> Session | None:
 
 
 class _Build:
-    """One build, whose code serves the session that its caller does, in whichever task or thread it runs.
+    """A build, whose code serves the session that its caller does, in whichever task or thread it runs.
 
     The framework that was asked for the session need not know of these.
     """

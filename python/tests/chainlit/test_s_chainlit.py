@@ -10,12 +10,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from socket import create_connection, socket
 from typing import Any
 
 import pytest
 import socketio
 
+from ports import free_port, until_listening
 from world import LOST
 
 APP = Path(__file__).resolve().parents[3] / "examples" / "chainlit" / "app.py"
@@ -23,24 +23,14 @@ APP = Path(__file__).resolve().parents[3] / "examples" / "chainlit" / "app.py"
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    with socket() as it:
-        it.bind(("127.0.0.1", 0))
-        port = int(it.getsockname()[1])
+    port = free_port()
     folder = tmp_path / "app"
     (folder / ".chainlit").mkdir(parents=True)
     env = {**os.environ, "TMPDIR": str(tmp_path), "CHAINLIT_APP_ROOT": str(folder)}
     command = [sys.executable, "-m", "chainlit", "run", str(APP), "--headless", "--port", str(port)]
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + LOST
-        while True:
-            try:
-                create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+        until_listening(port, lambda: process.poll() is None)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()

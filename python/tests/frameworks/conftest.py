@@ -1,9 +1,10 @@
-"""Every test begins with nothing cached, no host and no notes."""
+"""Every test begins with nothing cached, no host, no notes and an empty ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import baskets
 import caching
 import database
 import pytest
@@ -18,6 +19,7 @@ def anew() -> Iterator[None]:
     _native.set_host(None)
     tenure.cache_resource.clear()
     caching.notes.clear()
+    baskets.ledger.__init__()  # type: ignore[misc]
     yield
     tenure.cache_resource.clear()
     _native.set_host(before)

@@ -1,10 +1,9 @@
-"""What a browser's page says to a Gradio server: a heartbeat while it is open, and events under one session hash."""
+"""A browser's page, as a Gradio server hears it: a heartbeat while it is open, and events under one session hash."""
 
 from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -49,7 +48,7 @@ class Page:
         self._http.post(f"{API}/queue/join", json=asked).raise_for_status()
 
     def answers(self) -> Iterator[Any]:
-        """What the events that are under way put out, to the end of the last of them."""
+        """The outputs of the events that are under way, to the end of the last of them."""
         asked = {"session_hash": self.hash}
         with self._http.stream("GET", f"{API}/queue/data", params=asked) as stream:
             for line in stream.iter_lines():
@@ -82,7 +81,3 @@ def app(**functions: Any) -> gr.Blocks:
         for name, function in functions.items():
             gr.Button(name).click(function, text, shown, api_name=name)
     return demo
-
-
-def wait(event: threading.Event) -> None:
-    assert event.wait(LOST), "what is waited for has not happened"

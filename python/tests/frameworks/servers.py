@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,23 +35,3 @@ def listening(app: Any, **settings: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(LOST)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return int(it.getsockname()[1])
-
-
-def until_listening(port: int, lives: Callable[[], bool] = lambda: True) -> None:
-    """Waits until someone listens on a port, for as long as they live."""
-    deadline = time.monotonic() + LOST
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            assert lives(), "whoever was to listen has ended"
-            assert time.monotonic() < deadline, "nobody listens"
-            time.sleep(0.02)

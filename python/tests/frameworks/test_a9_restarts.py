@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -14,7 +13,9 @@ from pathlib import Path
 import pytest
 from database import EXAMPLE, Server
 
-LOST = 60.0
+from ports import free_port
+from world import LOST
+
 RESTARTS = 20 if os.environ.get("TENURE_TESTS") == "long" else 3
 CLIENTS = 8
 WRONG = ("Traceback", "unclosed transport", "unclosed event loop", "never awaited", "not released", "loop is closed")
@@ -77,12 +78,6 @@ async def supply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n17")
     except (OSError, asyncio.IncompleteReadError):
         writer.close()
-
-
-def free_port() -> int:
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
 
 
 async def goodbyes(postgresql: Server, before: str) -> tuple[int, int]:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -26,6 +25,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 import tenure.asgi
+from ports import free_port
 from served import Client, serving
 from world import releases
 
@@ -133,9 +133,7 @@ def test_the_commands_of_the_example(resources: Any) -> None:
     page = (EXAMPLE / "README.md").read_text()
     curl = re.search(r"^curl (.*)$", page, re.MULTILINE)
     assert curl is not None
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        port = it.getsockname()[1]
+    port = free_port()
     env = {**os.environ, "SUPPLIER_URL": f"http://127.0.0.1:{port}/supplier"}
     command = [ROOT / "scripts" / "with-postgresql", sys.executable, "-m", "uvicorn", "--app-dir", EXAMPLE]
     process = subprocess.Popen(

@@ -18,8 +18,8 @@ import httpx
 import pytest
 import socketio
 from mcp import Client, StdioServerParameters
-from servers import free_port, until_listening
 
+from ports import free_port, until_listening
 from world import LOST
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import contextvars
-import doctest
 import gc
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 import httpx
 import pytest
+from baskets import basket, ledger
 from fastapi import FastAPI
 from gradio_client import Client
-from pages import API, Failed, Page, app, launched, wait
+from pages import API, Failed, Page, app, launched
 from servers import listening
 
 import tenure.asgi
 import tenure.gradio
-from world import Ledger
+from world import wait
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -29,28 +29,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-ledger = Ledger()
-
-
-@pytest.fixture(autouse=True)
-def empty_ledger() -> None:
-    ledger.__init__()  # type: ignore[misc]
-
 
 @pytest.fixture(scope="module", autouse=True)
 def left_open() -> Iterator[None]:
     """Collects the loops that Gradio's servers have left open while the warnings above are not heard."""
     yield
     gc.collect()
-
-
-@tenure.cache_resource(scope="session")
-def basket() -> Iterator[list[str]]:
-    """A page's things: in the ledger under what the page has put in."""
-    things: list[str] = []
-    thing = ledger.build(things)
-    yield things
-    ledger.release(thing)
 
 
 def put(text: str) -> list[str]:
@@ -73,6 +57,24 @@ async def letters_async(text: str) -> Any:
     for letter in text:
         basket().append(letter)
         yield list(basket())
+
+
+def begins_what_goes_on(goes_on: threading.Event, built: threading.Event) -> Callable[[str], list[str]]:
+    """An event that uses its session, and starts a thread with its context, which builds once it is told to."""
+
+    def begin(text: str) -> list[str]:
+        things = list(basket())
+        context = contextvars.copy_context()
+
+        def later() -> None:
+            wait(goes_on)
+            context.run(basket)
+            built.set()
+
+        threading.Thread(target=later).start()
+        return things
+
+    return begin
 
 
 def put_installed(**more: Any) -> gr.Blocks:
@@ -157,19 +159,7 @@ def test_s2_a_hash_that_comes_back_after_its_end_begins_another_session() -> Non
 
 def test_s2_what_goes_on_after_the_end_builds_for_nobody() -> None:
     goes_on, built = threading.Event(), threading.Event()
-
-    def begin(text: str) -> list[str]:
-        things = list(basket())
-        context = contextvars.copy_context()
-
-        def later() -> None:
-            wait(goes_on)
-            context.run(basket)
-            built.set()
-
-        threading.Thread(target=later).start()
-        return things
-
+    begin = begins_what_goes_on(goes_on, built)
     demo = put_installed(begin=begin)
     with launched(demo) as url:
         with Page(demo, url, "page").open() as page:
@@ -227,18 +217,7 @@ def test_s2_a_generator_that_is_under_way_at_the_end_leaves_nothing() -> None:
 
 def test_s2_what_outlives_a_session_that_has_idled_builds_for_nobody() -> None:
     goes_on, built = threading.Event(), threading.Event()
-
-    def begin(text: str) -> list[str]:
-        context = contextvars.copy_context()
-
-        def later() -> None:
-            wait(goes_on)
-            context.run(basket)
-            built.set()
-
-        threading.Thread(target=later).start()
-        return list(basket())
-
+    begin = begins_what_goes_on(goes_on, built)
     demo = tenure.gradio.install(app(begin=begin), idle="50ms")
     with launched(demo) as url:
         assert Page(demo, url, "script").ask("begin", "") == []
@@ -366,9 +345,3 @@ def test_an_app_that_is_installed_twice_is_installed_once() -> None:
     assert tenure.gradio.install(tenure.gradio.install(demo)) is demo
     events = [fn for fn in demo.fns.values() if any(target[1] == "unload" for target in fn.targets)]
     assert len(events) == 1
-
-
-def test_the_examples_in_the_docstrings_run() -> None:
-    ran = doctest.testmod(tenure.gradio)
-    assert ran.attempted > 0
-    assert ran.failed == 0

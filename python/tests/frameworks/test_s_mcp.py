@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import doctest
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import fastmcp
 import pytest
+from baskets import async_basket, basket, ledger
 from mcp import Client, StdioServerParameters
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
@@ -19,30 +19,8 @@ from servers import listening
 
 import tenure
 import tenure.mcp
-from world import Ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-ledger = Ledger()
-
-
-@pytest.fixture(autouse=True)
-def empty_ledger() -> None:
-    ledger.__init__()  # type: ignore[misc]
-
-
-@tenure.cache_resource(scope="session")
-def basket() -> Iterator[list[str]]:
-    things: list[str] = []
-    thing = ledger.build(things)
-    yield things
-    ledger.release(thing)
-
-
-@tenure.cache_resource(scope="session")
-async def async_basket() -> AsyncIterator[list[str]]:
-    """One that is built on another one of its session."""
-    yield basket()
 
 
 def put(thing: str) -> str:
@@ -247,9 +225,3 @@ def test_a_server_that_is_installed_twice_is_installed_once() -> None:
     before = len(server.middleware)
     assert tenure.mcp.install(tenure.mcp.install(server)) is server
     assert len(server.middleware) == before + 1
-
-
-def test_the_examples_in_the_docstrings_run() -> None:
-    ran = doctest.testmod(tenure.mcp)
-    assert ran.attempted > 0
-    assert ran.failed == 0

@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from baskets import async_basket, basket, ledger
 from nicegui import background_tasks, run, ui
 from nicegui.testing import User, user_simulation
 
 import tenure
 import tenure.asgi
-from world import Ledger
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-ledger = Ledger()
-
-
-@pytest.fixture(autouse=True)
-def empty_ledger() -> None:
-    ledger.__init__()  # type: ignore[misc]
-
-
-@tenure.cache_resource(scope="session")
-def basket() -> Iterator[list[str]]:
-    things: list[str] = []
-    thing = ledger.build(things)
-    yield things
-    ledger.release(thing)
-
-
-@tenure.cache_resource(scope="session")
-async def async_basket() -> AsyncIterator[list[str]]:
-    """One that is built on another one of its session, in a task that has entered no slot."""
-    yield basket()
 
 
 @tenure.cache_resource

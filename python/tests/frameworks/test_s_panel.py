@@ -11,30 +11,16 @@ from typing import Any
 
 import panel as pn
 import pytest
+from baskets import basket, ledger
 from bokeh.client import pull_session
 from bokeh.models import TextInput
 from panel.io.state import set_curdoc
-from servers import free_port, until_listening
 
 import tenure
-from world import LOST, Ledger
+from ports import free_port, until_listening
+from world import LOST
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-ledger = Ledger()
-
-
-@pytest.fixture(autouse=True)
-def empty_ledger() -> None:
-    ledger.__init__()  # type: ignore[misc]
-
-
-@tenure.cache_resource(scope="session")
-def basket() -> Iterator[list[str]]:
-    things: list[str] = []
-    thing = ledger.build(things)
-    yield things
-    ledger.release(thing)
 
 
 @contextmanager

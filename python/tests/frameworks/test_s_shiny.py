@@ -5,41 +5,21 @@ from __future__ import annotations
 import contextvars
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from baskets import async_basket, basket, ledger
 from servers import listening
 from shiny import App, Inputs, Outputs, Session, module, render, ui
 from websockets.sync.client import connect
 
 import tenure
-from world import LOST, Ledger
+from world import LOST
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-ledger = Ledger()
-
-
-@pytest.fixture(autouse=True)
-def empty_ledger() -> None:
-    ledger.__init__()  # type: ignore[misc]
-
-
-@tenure.cache_resource(scope="session")
-def basket() -> Iterator[list[str]]:
-    things: list[str] = []
-    thing = ledger.build(things)
-    yield things
-    ledger.release(thing)
-
-
-@tenure.cache_resource(scope="session")
-async def async_basket() -> AsyncIterator[list[str]]:
-    """One that is built on another one of its session."""
-    yield basket()
 
 
 class Page:

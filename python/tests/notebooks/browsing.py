@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -16,6 +15,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
+from ports import free_port
 from world import LOST, until
 
 
@@ -29,9 +29,7 @@ class Server:
         self._notes = folder / "notes"
         self._notes.touch()
         self._said = folder / "said"
-        with socket.socket() as it:
-            it.bind(("127.0.0.1", 0))
-            self.port = it.getsockname()[1]
+        self.port = free_port()
         command = [
             sys.executable,
             "-m",
@@ -86,20 +84,20 @@ class Server:
             yield Tab(self, session, socket)
 
     def stop(self) -> None:
-        """As Ctrl-C does."""
+        """Stops it as Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(LOST) == 0, self.said()
 
 
 class Tab:
-    """One who has the notebook open."""
+    """A tab in which somebody has the notebook open."""
 
     def __init__(self, server: Server, session: str, socket: Any) -> None:
         self._server, self._session, self._socket = server, session, socket
         self.cells: dict[str, str] = {}
         """The ids of the cells, by their names."""
         self.shown: dict[str, str] = {}
-        """What each cell shows, by its id."""
+        """The output of each cell, by its id."""
         self.codes: dict[str, str] = {}
         ready = self._hear("kernel-ready")
         self.cells = dict(zip(ready["names"], ready["cell_ids"], strict=True))
@@ -119,10 +117,8 @@ class Tab:
 
     def run(self, **cells: str) -> None:
         """Runs these cells with this code, and what depends on them."""
-        ids = [self.cells[name] for name in cells]
         self.begin(**cells)
-        self._hear("completed-run")
-        assert ids
+        self.ended()
 
     def begin(self, **cells: str) -> None:
         self.codes |= cells

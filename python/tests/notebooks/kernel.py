@@ -93,7 +93,7 @@ class Kernel:
         self.client.wait_for_ready(timeout=LOST)
 
     def shut_down(self) -> None:
-        """As the menu does: a request, a signal half of the time later, and a kill at the end of it."""
+        """Ends it as the menu does: a request, a signal half of the time later, and a kill at the end of it."""
         self.client.stop_channels()
         self.manager.shutdown_kernel()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -171,9 +173,6 @@ def test_f6_an_edited_cell_releases_what_its_old_version_held(tmp_path: Path) ->
 
 def test_s3_a_notebook_that_runs_as_a_script_has_no_session(tmp_path: Path) -> None:
     """S3: who runs it from a program may do so for anybody."""
-    import subprocess
-    import sys
-
     (tmp_path / "app.py").write_text(NOTEBOOK)
     done = subprocess.run([sys.executable, "app.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert "ScopeError" in done.stderr

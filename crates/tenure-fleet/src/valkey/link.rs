@@ -18,8 +18,10 @@ use crate::server::Trouble;
 /// The most nodes of a cluster that may send a connection on to another.
 const HOPS: usize = 5;
 
-/// The code of an error for what a user may not do, and what to do then.
+/// The code of an error for what a user may not do.
 const NOPERM: &str = "NOPERM";
+
+/// The advice where a user may not do what a member does.
 const ALLOWED: &str = "the guide's page on fleets lists the keys, the channels and the commands that a user of its own needs";
 
 /// The hint where the other end hangs up on whoever does not speak TLS.

@@ -42,6 +42,7 @@ pub(crate) trait Watched: Send {
     fn built_at(&self) -> Nanos;
     /// What is shown of it at this time.
     fn listed(&self, now: Nanos) -> ListedDraining;
+    /// The resource itself, for whoever looks for its holders.
     fn resource(&self) -> &dyn Any;
     fn release(self: Box<Self>);
 }

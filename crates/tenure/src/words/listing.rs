@@ -127,8 +127,8 @@ pub enum Happened {
 
 impl Listing {
     /// All of it as a JSON object, times in seconds, numbers of functions and entries as texts, which JSON has no room
-    /// for otherwise. Of a function's figures it has what is shown of thousands of them again and again, and no
-    /// histograms. Arguments are in it where `show_arguments` asks for them.
+    /// for otherwise. Of a function's figures it has those that a page of thousands of them shows, and no histograms.
+    /// Arguments are in it where `show_arguments` asks for them.
     ///
     /// ```
     /// let listing = tenure::Engine::new().listing(100);

@@ -23,7 +23,7 @@ use actix_web::{Error, HttpRequest, HttpResponse, web};
 use tenure::{Session, Shared, cache_resource};
 use uuid::Uuid;
 
-/// What the requests of all workers share. Tenure builds it once, whichever worker is asked first.
+/// A pool that the requests of all workers share. Tenure builds it once, whichever worker is asked first.
 pub struct Pool {
     permits: tokio::sync::Semaphore,
 }
@@ -49,7 +49,7 @@ impl Pool {
     }
 }
 
-/// How many pools have been closed, for whoever wants to see it.
+/// The number of pools that have been closed, for whoever wants to see it.
 pub static CLOSED: AtomicUsize = AtomicUsize::new(0);
 
 #[cache_resource(ttl = "1h", on_release = Pool::close)]
@@ -63,7 +63,7 @@ pub fn basket() -> Mutex<Vec<String>> {
     Mutex::default()
 }
 
-/// How many requests a connection has had.
+/// The number of requests that a connection has had.
 #[cache_resource(scope = "session")]
 pub fn seen() -> AtomicUsize {
     AtomicUsize::new(0)
@@ -145,7 +145,7 @@ async fn count(request: HttpRequest) -> String {
     }
 }
 
-/// What a server serves: `App::new().configure(routes)`.
+/// The routes of a server: `App::new().configure(routes)`.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/stock", web::get().to(stock))

@@ -40,7 +40,7 @@ pub fn texture(depth: u32, _context: &Context) -> TextureHandle {
     )
 }
 
-/// What one window shows.
+/// A window and what it shows.
 pub struct Window {
     /// The window is the session: what was made for it ends with it, and another window has its own.
     session: Session,
@@ -60,7 +60,7 @@ impl Default for Window {
 }
 
 impl Window {
-    /// One frame.
+    /// Shows a frame.
     pub fn show(&mut self, ui: &mut Ui) {
         // Its own handle, since what is shown changes the window.
         self.session.clone().run(|| self.contents(ui));

@@ -24,7 +24,7 @@ fn until_shown(window: &mut Harness<'_, Window>) {
     }
 }
 
-/// How many textures a window's context has, beside that of its fonts.
+/// The number of textures that a window's context has, beside that of its fonts.
 fn textures(window: &Harness<'_, Window>) -> usize {
     window.ctx.tex_manager().read().num_allocated() - 1
 }

@@ -24,7 +24,7 @@ _LAST = 1.0
 
 
 def mind() -> None:
-    """Has the signal that ends this kernel's process release first. Does nothing in a server, or on another thread."""
+    """Puts the releases before the signal that ends this kernel's process, which the main thread alone can do."""
     if threading.current_thread() is not threading.main_thread():
         return
     theirs: Any = signal.getsignal(signal.SIGTERM)
