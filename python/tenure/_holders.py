@@ -74,7 +74,7 @@ class Held:
         uses = [] if self.uses is None else [_many(self.uses, "use")]
         leases = [_many(self.leases, "lease")] if self.leases else []
         told = ", ".join([begins, *uses, *leases])
-        return "\n  ".join([told + (":" if self.by else ""), *self.by])
+        return "\n  ".join([told + (":" if self.by else ", held by nobody"), *self.by])
 
 
 def holders(function: Any, /) -> tuple[Held, ...]:
@@ -128,7 +128,10 @@ def holders(function: Any, /) -> tuple[Held, ...]:
 def _by(resource: object, references: int | None) -> list[str]:
     """The holders of a resource, in words. `references` are those beside the cache's own, and beside this look's."""
     look = _Look()
-    referrers = look.referrers(resource)
+    all_referrers = look.referrers(resource)
+    referrers = look.without_parts(all_referrers, resource)
+    if references is not None:
+        references -= len(all_referrers) - len(referrers)
     by: list[str] = []
     for it in referrers:
         if len(by) == MOST:
@@ -185,6 +188,18 @@ class _Look:
         found = [it for it in gc.get_referrers(thing) if not self._is_own(it)]
         self._found.append(found)
         return found
+
+    def without_parts(self, referrers: list[Any], resource: object) -> list[Any]:
+        """The referrers but for what only the resource itself has: a database connection's cache of statements, say."""
+        parts = {id(it) for it in gc.get_referents(resource)}
+        kept: list[Any] = []
+        self._found.append(kept)
+        for it in referrers:
+            above = self.referrers(it) if id(it) in parts else []
+            # One that refers to it more than once is there as often.
+            if set(map(id, above)) != {id(resource)}:
+                kept.append(it)
+        return kept
 
     def _is_own(self, holder: Any) -> bool:
         return _is_ours(holder) or any(it is holder for it in self._found)

@@ -13,6 +13,7 @@ import types
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -790,3 +791,24 @@ def test_f6_a_callback_bound_to_what_has_no_key_supersedes_nothing(
     with pytest.warns(UserWarning, match="`__self__`.*`.*Pool`"):
         other = script(source, pool=Pool())
     assert other.connect() is not one
+
+
+TENANT, USER = ContextVar[str]("TENANT"), ContextVar[str]("USER")
+
+
+def test_f_functions_with_different_context_variables_as_scopes_are_nothing_to_warn_of() -> None:
+    """All methods of a class in C stand at one site: what is new at one function is not new for another."""
+
+    @tenure.cache_resource(scope=TENANT.get)
+    def of_a_tenant() -> list[str]:
+        return ["tenant"]
+
+    @tenure.cache_resource(scope=USER.get)
+    def of_a_user() -> list[str]:
+        return ["user"]
+
+    TENANT.set("mill")
+    USER.set("ada")
+    assert (of_a_tenant(), of_a_user()) == (["tenant"], ["user"])
+    of_a_tenant.clear()
+    of_a_user.clear()

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 OURS = """
 from tenure.hosts import Host
 import world
@@ -137,7 +139,7 @@ def test_s3_where_there_is_no_session_the_error_says_what_to_write_in_the_progra
     without, within = done.stdout.splitlines()
     assert "tenure.asgi.Middleware(app)" in without
     assert "In Streamlit" in without
-    assert "runs in no session. In the framework call it in a page. Or use" in within
+    assert "runs in no session. In the framework call it in a page. On an ASGI server" in within
 
 
 SEVERAL = """
@@ -164,7 +166,8 @@ with sessions.serving(sessions.Visit(around)):
     second = own()
     assert second is not first, "what the framework says comes first"
     with sessions.serving(sessions.Visit(sessions.Session("innermost"))):
-        assert own() is second
+        assert own() is not second, "a visit that began within what it says is no part of that"
+    assert own() is second
     sessions._finders.clear()
     ours.present = lambda: None
     with sessions.serving(sessions.Visit(sessions.Session("innermost"))):
@@ -181,3 +184,61 @@ with sessions.serving(sessions.Visit(around)):
 def test_s1_of_several_frameworks_the_one_that_knows_whom_it_serves_comes_first_and_the_innermost_visit_next() -> None:
     done = subprocess.run([sys.executable, "-c", SEVERAL], capture_output=True, text=True, timeout=60)
     assert done.stdout == "nobody\n", done.stderr
+
+
+OWN_MODULE = """
+import {name}
+import tenure
+
+@tenure.cache_resource
+def pool():
+    return []
+
+@tenure.cache_resource(scope="session")
+def own():
+    return []
+
+assert pool() is pool()
+try:
+    own()
+except tenure.ScopeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("name", ["panel", "mcp", "nicegui", "shiny", "chainlit", "gradio"])
+def test_a_module_of_the_program_that_is_called_like_a_framework_is_none(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.py").write_text("")
+    places = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+    done = subprocess.run(
+        [sys.executable, "-c", places + OWN_MODULE.format(name=name)], capture_output=True, text=True, timeout=60
+    )
+    assert "scope=" in done.stdout, done.stderr
+
+
+def test_a_framework_that_another_thread_imports_is_asked_once_it_is_there() -> None:
+    """What is half imported would be taken for another version, for good."""
+    code = """
+import sys, types
+from importlib.machinery import ModuleSpec
+import tenure
+from tenure.hosts import sessions
+
+half = types.ModuleType("panel")
+half.__spec__ = ModuleSpec("panel", None)
+half.__spec__._initializing = True
+sys.modules["panel"] = half
+
+@tenure.cache_resource
+def pool():
+    return []
+
+pool()
+print("panel" in sessions._finders)
+half.__spec__._initializing = False
+pool.clear()
+pool()
+print("panel" in sessions._finders)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["False", "True"], done.stderr

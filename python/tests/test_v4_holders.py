@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -270,3 +271,21 @@ def test_v4_nothing_that_is_kept_is_held_by_nobody(connect: Any) -> None:
 def test_v4_who_asks_for_what_is_no_cached_function_is_told_what_to_write() -> None:
     with pytest.raises(TypeError, match=r"takes a cached function, not list\. Example: tenure\.holders\(pool\)"):
         tenure.holders([])
+
+
+def test_v4_a_part_of_the_resource_is_no_holder_of_it() -> None:
+    """A connection of SQLite has a cache of statements, which has the connection."""
+
+    @tenure.cache_resource(on_release=sqlite3.Connection.close)
+    def held_database() -> sqlite3.Connection:
+        return sqlite3.connect(":memory:", check_same_thread=False)
+
+    held_database()
+    [held] = tenure.holders(held_database)
+    assert (held.uses, held.by) == (0, ())
+    assert str(held).endswith("is kept, 0 uses, held by nobody")
+    KEPT_HERE.append(held_database())
+    [held] = tenure.holders(held_database)
+    assert held.by == (f"an item of a list, in variable `KEPT_HERE` of module {__name__}",)
+    KEPT_HERE.clear()
+    held_database.clear()

@@ -7,7 +7,7 @@ use tenure::front::{Digester, Digests, Identity};
 
 use crate::decoration::identity::{self, Place, Source};
 use crate::decoration::maker::{self, Maker};
-use crate::encode::{First, Role};
+use crate::encode::First;
 use crate::function::options::Options;
 use crate::life::measures::Weight;
 
@@ -105,7 +105,7 @@ pub(crate) fn of(
     decorated: &Decorated,
 ) -> PyResult<Fingerprint> {
     let Decorated { name, site, .. } = decorated;
-    let source = identity::identify_at(py, func, name, *site, Role::Function)?;
+    let source = identity::identify(py, func, name, *site)?;
     let maker = &decorated.maker;
     let mut firsts = Vec::new();
     let mut bound = Digests::Own.begin();
@@ -162,7 +162,7 @@ pub(crate) fn of(
                 &mut settings,
                 &mut firsts,
                 &mut bound,
-                identity::identify(py, callback.bind(py), Role::Callback)?,
+                identity::identify_callback(py, callback.bind(py), *site)?,
             );
         }
     }
@@ -174,7 +174,7 @@ pub(crate) fn of(
                 &mut settings,
                 &mut firsts,
                 &mut bound,
-                identity::identify(py, &func, Role::Callback)?,
+                identity::identify_callback(py, &func, *site)?,
             );
         }
     }

@@ -126,23 +126,44 @@ pub(crate) fn closes_over(layers: &[Bound<'_, PyAny>]) -> PyResult<bool> {
     Ok(false)
 }
 
-/// Reads what tells a callable from others.
+/// Reads what tells a callback from others, of a function that is decorated at this site.
 ///
 /// # Errors
 ///
 /// What its parts raise when they are read.
-pub(crate) fn identify(py: Python<'_>, func: &Bound<'_, PyAny>, role: Role) -> PyResult<Source> {
-    let place = Place::of(func)?;
-    identify_at(py, func, &place.name, place.site, role)
+pub(crate) fn identify_callback(
+    py: Python<'_>,
+    callback: &Bound<'_, PyAny>,
+    decorated: [u8; 16],
+) -> PyResult<Source> {
+    let Place { name, site, .. } = Place::of(callback)?;
+    // Methods of a class in C all stand at one site, whatever functions they are callbacks of.
+    let told_at = Digests::Own.of(&[decorated, site].concat()).to_le_bytes();
+    read(py, callback, &name, site, Role::Callback, told_at)
 }
 
-/// Reads what tells a callable from others that is known to stand there.
-pub(crate) fn identify_at<'py>(
+/// Reads what tells a function from others that is decorated at this site.
+///
+/// # Errors
+///
+/// What its parts raise when they are read.
+pub(crate) fn identify(
+    py: Python<'_>,
+    func: &Bound<'_, PyAny>,
+    name: &str,
+    site: [u8; 16],
+) -> PyResult<Source> {
+    read(py, func, name, site, Role::Function, site)
+}
+
+/// Reads a callable. What is to be said of it is said once for each `told_at`.
+fn read<'py>(
     py: Python<'py>,
     func: &Bound<'py, PyAny>,
     name: &str,
     site: [u8; 16],
     role: Role,
+    told_at: [u8; 16],
 ) -> PyResult<Source> {
     let layers = layers(func)?;
     let mut version = Encoder::with(Digests::Own);
@@ -157,7 +178,7 @@ pub(crate) fn identify_at<'py>(
         firsts.extend(held.firsts);
         captured.extend(held.captured);
     }
-    warn(py, name, site, &pins, role)?;
+    warn(py, name, told_at, &pins, role)?;
     Ok(Source {
         site,
         version: digest(&version),

@@ -16,6 +16,7 @@ use crate::function::cached::{Cached, to_python};
 use crate::function::plan::Arguments;
 use crate::function::registration::{KnownFunction, callbacks};
 use crate::life::callback::{is_meant, no_predicate};
+use crate::life::claims;
 use crate::life::failure::Failure;
 use crate::life::interrupts;
 use crate::process::{self, worker};
@@ -179,11 +180,12 @@ impl Cached {
         function.show_held(&mut |resource, age, left| {
             // Before it is held here too.
             let (others, later) = resource.users(py).unzip();
-            let leases = resource.claims(py);
-            let object = resource.clone_ref(py);
             let (age, left) = (age.as_secs_f64(), left.map(Cause::name));
-            held.push((object, others, later, leases, age, left));
+            held.push((resource.clone_ref(py), others, later, 0, age, left));
         });
+        for (object, _, _, leases, _, _) in &mut held {
+            *leases = claims::on(object.as_ptr().addr());
+        }
         Ok(held)
     }
 

@@ -152,7 +152,7 @@ pub(crate) fn end_all_in_cluster(py: Python<'_>, how: &str, tag: Option<&str>) -
         return Ok(());
     }
     // Without a secret nothing has been named.
-    let Some(digests) = secret::digests() else {
+    let Some(digests) = secret::digests(py)? else {
         return Ok(());
     };
     let given = (how, of_fleet(digests), tag, has_functions);

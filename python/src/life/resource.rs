@@ -137,13 +137,8 @@ impl Held {
         provenance::is_made_of(self.object.bind(modules.py()), modules)
     }
 
-    /// The number of its leases that are out.
-    pub(crate) fn claims(&self, _: Python<'_>) -> usize {
-        claims::on(self.object.as_ptr().addr())
-    }
-
-    fn is_claimed(&self, py: Python<'_>) -> bool {
-        self.claims(py) > 0
+    fn is_claimed(&self, _: Python<'_>) -> bool {
+        claims::on(self.object.as_ptr().addr()) > 0
     }
 }
 

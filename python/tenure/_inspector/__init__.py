@@ -96,8 +96,8 @@ def fleet(timeout: float = FLEET_TIMEOUT) -> dict[str, Any] | None:
         told = info(fleet=True, timeout=timeout)
     except RuntimeError:
         return None
-    except ConnectionError:
-        return {"error": "the fleet's server cannot be reached, or did not answer in time", "members": []}
+    except ConnectionError as error:
+        return {"error": str(error), "members": []}
     members = [dict(vars(member)) for member in told.members]
     return {"error": None, "lag": told.lag, "members": members}
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Hashable
+from types import ModuleType
 from typing import Any, Protocol
 
 from tenure import _native
 
-__all__ = ["FRAMEWORKS", "Build", "Host", "Recording", "advice", "announce"]
+__all__ = ["FRAMEWORKS", "Build", "Host", "Recording", "adapter", "advice", "announce"]
 
 FRAMEWORKS = {
     "chainlit": "tenure.hosts.chainlit",
@@ -136,12 +137,24 @@ def announce() -> None:
         _native.register_host("tenure.hosts.sessions", framework=framework)
 
 
+def adapter(module: str) -> ModuleType | None:
+    """The module that knows a framework; None where that is not what it knows: another version, or a program's own."""
+    try:
+        return importlib.import_module(module)
+    except (ImportError, AttributeError):
+        return None
+
+
 def advice() -> str:
     """The advice where there is no session, by what the program has imported."""
-    found = [module for framework, module in FRAMEWORKS.items() if framework in sys.modules]
-    if found:
-        return " ".join(importlib.import_module(module).ADVICE for module in found)
-    return (
-        "On an ASGI server wrap the app, as in `app = tenure.asgi.Middleware(app)`: each request is a session then. "
-        "In Streamlit call it from the app's script."
+    if "ipykernel" in sys.modules:
+        return "The kernel of a notebook has one user, and no sessions."
+    found = [adapter(module) for framework, module in FRAMEWORKS.items() if framework in sys.modules]
+    return " ".join(
+        [
+            *(it.ADVICE for it in found if it is not None),
+            "On an ASGI server wrap the app, as in `app = tenure.asgi.Middleware(app)`: each request is a session "
+            "then.",
+            "In Streamlit call it from the app's script.",
+        ]
     )

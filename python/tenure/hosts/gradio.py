@@ -7,7 +7,8 @@
    at, or ends, what is another user's.
 4. A generator goes on for the session that it began for, whoever has its hash by then.
 5. A client that never says that it goes (a script that posts events) is forgotten when it has been idle.
-6. Where nobody can come back, the event is a session by itself: a call without a hash, which the queue gives its id.
+6. Where nobody can come back, the event is a session by itself: a call without a hash, which the queue gives its id,
+   and one by Gradio's own MCP server, which serves all its users by one client.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ from tenure.hosts import sessions
 from tenure.hosts.known import Known
 from tenure.hosts.sessions import Session, Visit
 
-__all__ = ["ADVICE", "install", "present"]
+__all__ = ["ADVICE", "around", "install", "present"]
 
 ADVICE = "In Gradio call it in an event of an app that tells of its sessions: `tenure.gradio.install(demo)`."
+
+ABANDONED = 60.0
+"""Seconds without a further value after which nobody reads a generator that nobody can come back to."""
 
 _Process = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -38,10 +42,11 @@ _installed: weakref.WeakSet[Blocks] = weakref.WeakSet()
 
 def present() -> Session | None:
     """Nothing: the visits of `process_api` say it. Raises in an event that has none, whatever request it came by."""
-    if LocalContext.request.get(None) is None:
+    request = around()
+    if request is None:
         return None
     visit = sessions.current.get()
-    if visit is not None and visit.session.kind == "gradio":
+    if visit is not None and (visit.session.kind == "gradio" or any(it is request for it in visit.around)):
         return None
     if LocalContext.blocks.get(None) in _installed:
         raise _native.ScopeError(
@@ -54,14 +59,23 @@ def present() -> Session | None:
     )
 
 
+def around() -> object:
+    """The request of the present event, which goes on in whatever the event begins."""
+    return LocalContext.request.get(None)
+
+
 def install(demo: Blocks, idle: float) -> None:
     """Makes an app tell of its sessions."""
     if demo in _installed:
         return
     if not any(_is_unload(it) for it in demo.fns.values()):
         demo.unload(_nothing)
-    demo.process_api = _visiting(demo, demo.process_api, Known("gradio", idle))
+    demo.process_api = _visiting(demo, demo.process_api, Known("gradio", idle), Known("gradio", min(idle, ABANDONED)))
     _installed.add(demo)
+
+
+def _is_of_mcp(request: Any) -> bool:
+    return (getattr(request, "headers", None) or {}).get("x-gradio-user") == "mcp"
 
 
 def _nothing() -> None:
@@ -72,7 +86,7 @@ def _is_unload(fn: Any) -> bool:
     return any(target[1] == "unload" for target in fn.targets)
 
 
-def _visiting(demo: Blocks, original: _Process, known: Known) -> _Process:
+def _visiting(demo: Blocks, original: _Process, clients: Known, calls: Known) -> _Process:
     bind = inspect.signature(original).bind
     streams: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
     """The sessions that generators have begun for."""
@@ -87,9 +101,11 @@ def _visiting(demo: Blocks, original: _Process, known: Known) -> _Process:
             # For several at a time, or for nobody: an example that is cached at the start.
             with sessions.serving(None):
                 return await original(*args, **kwargs)
-        hash_ = given.get("session_hash")
+        # Gradio's MCP server calls for all its users by one client.
+        hash_ = event if _is_of_mcp(request) else given.get("session_hash")
         if hash_ is None:
             return await alone(*args, **kwargs)
+        known = calls if hash_ == event else clients
         key = (hash_, request.username)
         # The queue calls once more for each further value of a generator.
         begun = streams.get(given["iterator"]) if given.get("iterator") is not None else None

@@ -61,7 +61,8 @@ class Known:
                 self._ended.pop(key, None)
                 self._ended[key] = time.monotonic() + self._span
                 return None
-            if session is None or is_over:
+            # One whose time is over has ended, and whoever outlived it is not to find itself in another.
+            if session is None or session.has_ended:
                 session = Session(self._kind)
             elif session.visits == 0:
                 session.until = math.inf

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import panel
+from panel.io.state import state
 
 from tenure.hosts import sessions
 from tenure.hosts.sessions import Session
@@ -33,7 +33,7 @@ _documents = sessions.Objects("panel", _watch)
 
 def present() -> Session | None:
     """The session of the document that the present code belongs to."""
-    document = panel.state._curdoc.get()
+    document = state._curdoc.get()
     if document is None:
         return None
     context = document.session_context

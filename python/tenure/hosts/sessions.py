@@ -5,7 +5,8 @@ A framework's own file tells this one in one of two ways which session the prese
 1. It has code *serve* a visit. A context variable carries it, so that what the code starts (its tasks, the threads of
    its blocking handlers) serves its session too; where visits are nested, the innermost one counts.
 2. It is asked by `find`, where the framework itself knows whom the present code is for. That is asked first: a request
-   is around what the framework does for one of its sessions, also where that request was another's.
+   is around what the framework does for one of its sessions, also where that request was another's. A visit that was
+   begun where the framework said just that is within it: so it is in a server that the code of a session has begun.
 
 Once a session is over it says so to whatever of these goes on.
 """
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import itertools
 import math
 import sys
@@ -25,7 +25,7 @@ from contextvars import ContextVar, Token
 from typing import Any
 
 from tenure import _native
-from tenure.hosts import FRAMEWORKS
+from tenure.hosts import FRAMEWORKS, adapter
 
 __all__ = [
     "Objects",
@@ -71,12 +71,14 @@ class Session:
 class Visit:
     """A stretch of work that serves a session: a request, a WebSocket, an event."""
 
-    __slots__ = ("has_ended_it", "session")
+    __slots__ = ("around", "has_ended_it", "session")
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.has_ended_it = False
         """Whether the session was ended here, and not by another visit."""
+        self.around: tuple[object, ...] = ()
+        """What frameworks have said where it was begun: they still say it of code within it, which is not theirs."""
 
 
 current: ContextVar[Visit | None] = ContextVar("tenure_visit", default=None)
@@ -86,6 +88,8 @@ current: ContextVar[Visit | None] = ContextVar("tenure_visit", default=None)
 @contextlib.contextmanager
 def serving(visit: Visit | None) -> Iterator[None]:
     """Makes the code of this context belong to a visit; `None`: to none, whatever is around it."""
+    if visit is not None:
+        visit.around = _around()
     token = current.set(visit)
     # An app may be called in a build: its sessions are its own, and not those of whoever came first.
     inside = _native.in_session()
@@ -190,21 +194,48 @@ _finders: dict[str, Callable[[], Session | None]] = {}
 """The functions that tell of the present session, by the frameworks that the program has imported."""
 
 
+_around_of: dict[str, Callable[[], object]] = {}
+"""The functions that tell by what a framework knows the session of the present code, likewise."""
+
+
+def _asked(framework: str, module: str) -> bool:
+    """Whether a framework can be asked. It is imported here, once the program has it whole."""
+    if framework in _finders:
+        return True
+    top = sys.modules.get(framework)
+    if top is None or getattr(getattr(top, "__spec__", None), "_initializing", False):
+        return False  # Another thread may be in the middle of its import.
+    found = adapter(module)
+    # One that only has its code serve visits has none.
+    finder = getattr(found, "present", _nobody)
+    _around_of[framework] = getattr(found, "around", finder)
+    _finders[framework] = finder
+    return True
+
+
+def _around() -> tuple[object, ...]:
+    """What the frameworks say of the present code."""
+    told = [_around_of[framework]() for framework, module in FRAMEWORKS.items() if _asked(framework, module)]
+    return tuple(it for it in told if it is not None)
+
+
 def present() -> Session | None:
     """The session that the present code serves; None where it serves none."""
-    for framework, module in FRAMEWORKS.items():
-        finder = _finders.get(framework)
-        if finder is None:
-            if framework not in sys.modules:
-                continue
-            found = importlib.import_module(module)
-            # One that only has its code serve visits has none.
-            finder = _finders[framework] = getattr(found, "present", _nobody)
-        session = finder()
-        if session is not None:
-            return session
     visit = current.get()
+    for framework, module in FRAMEWORKS.items():
+        session = _finders[framework]() if _asked(framework, module) else None
+        # A server that was begun by the code of a session goes on with what the framework says of that.
+        if session is not None and not (visit is not None and any(it is session for it in visit.around)):
+            return session
     return None if visit is None else visit.session
+
+
+def _served() -> Session | None:
+    """The same for whoever needs none: where a framework has to be told first, the code serves nobody."""
+    try:
+        return present()
+    except _native.ScopeError:
+        return None
 
 
 class _Build:
@@ -251,11 +282,11 @@ class SessionsHost:
         return session.name
 
     def has_ended(self, session: str) -> bool:
-        now = present()
+        now = _served()
         return now is None or now.has_ended or now.name != session
 
     def begin(self, func: Callable[..., Any], text: str | None, show_time: bool, allow_widgets: bool) -> _Build | None:
-        visit, session = current.get(), present()
+        visit, session = current.get(), _served()
         if session is None or (visit is not None and visit.session is session):
             return None
         return _Build(Visit(session))

@@ -14,6 +14,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 import httpx
 
+from ports import free_port
 from world import LOST
 
 API = "/gradio_api"
@@ -67,7 +68,8 @@ class Page:
 @contextmanager
 def launched(demo: gr.Blocks, **settings: Any) -> Iterator[str]:
     """The address of a server of an app."""
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, show_error=True, **settings)
+    # Its own search for a port finds what another process has found at the same time.
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, show_error=True, server_port=free_port(), **settings)
     try:
         yield url.rstrip("/")
     finally:

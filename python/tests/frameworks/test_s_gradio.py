@@ -299,6 +299,58 @@ def test_s3_an_event_for_several_sessions_at_a_time_is_in_none() -> None:
     assert ledger.built == []
 
 
+@tenure.cache_resource
+def gradio_catalogue() -> list[str]:
+    return ["poppy"]
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_s1_what_is_for_all_needs_no_session(batch: bool) -> None:
+    """Neither in an app that does not tell of its sessions, nor in an event for several of them."""
+
+    def look_up(text: Any) -> Any:
+        found = list(gradio_catalogue())
+        return [[found]] if batch else found
+
+    gradio_catalogue.clear()
+    with gr.Blocks() as demo:
+        text, shown = gr.Textbox(), gr.JSON()
+        gr.Button("look up").click(look_up, text, shown, api_name="look_up", batch=batch)
+    if batch:
+        tenure.gradio.install(demo)
+    with launched(demo) as url:
+        assert Page(demo, url, "page").ask("look_up", "a") == ["poppy"]
+
+
+def test_s2_the_users_of_gradios_mcp_server_share_no_session() -> None:
+    """It calls for all of them by one client, which has one hash."""
+    demo = put_installed()
+    with launched(demo) as url:
+        page = Page(demo, url, "of the MCP server")
+        page._http.headers["x-gradio-user"] = "mcp"
+        assert [page.ask("put", text) for text in ("a secret", "b")] == [["a secret"], ["b"]]
+        ledger.await_releases(2)
+    assert basket.info().entries == 0
+
+
+def test_s2_a_server_within_an_event_has_sessions_of_its_own() -> None:
+    api = FastAPI()
+
+    @api.get("/put/{text}")
+    def put_there(text: str) -> list[str]:
+        return put(text)
+
+    async def asks(text: str) -> list[list[str]]:
+        own = put(text)
+        within = httpx.ASGITransport(tenure.asgi.Middleware(api))
+        async with httpx.AsyncClient(transport=within, base_url="http://within") as client:
+            return [own, *[(await client.get(f"/put/{it}")).json() for it in ("b", "c")]]
+
+    demo = tenure.gradio.install(app(asks=asks))
+    with launched(demo) as url:
+        assert Page(demo, url, "page").ask("asks", "a") == [["a"], ["b"], ["c"]]
+
+
 def test_s3_a_handler_that_is_called_by_hand_is_in_no_session() -> None:
     put_installed()
     with pytest.raises(tenure.ScopeError):

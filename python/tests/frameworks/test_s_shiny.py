@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
 from baskets import async_basket, basket, ledger
 from servers import listening
-from shiny import App, Inputs, Outputs, Session, module, render, ui
+from shiny import App, Inputs, Outputs, Session, module, reactive, render, ui
 from websockets.sync.client import connect
 
-import tenure
+import tenure.asgi
 from world import LOST
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -107,6 +108,32 @@ def test_s2_what_outlives_a_page_builds_for_nobody() -> None:
         assert done.wait(LOST)
         ledger.await_releases(2)
     assert basket.info().entries == 0
+
+
+def test_s2_a_server_that_a_page_has_begun_serves_sessions_of_its_own() -> None:
+    """Its requests carry what Shiny says of that page, and are no part of it."""
+    asked: list[list[list[str]]] = []
+    is_asked = threading.Event()
+
+    async def put(scope: Any, receive: Any, send: Any) -> None:
+        basket().append(scope["path"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(basket()).encode()})
+
+    def server(input: Inputs, output: Outputs, session: Session) -> None:
+        @reactive.effect
+        async def _() -> None:
+            basket().append("page")
+            within = httpx.ASGITransport(tenure.asgi.Middleware(put))
+            async with httpx.AsyncClient(transport=within, base_url="http://within") as client:
+                asked.append([(await client.get(it)).json() for it in ("/a", "/b")])
+            asked.append([basket()])
+            is_asked.set()
+
+    with listening(app(server)) as url, opened(url) as page:
+        page.say("init")
+        assert is_asked.wait(LOST)
+    assert asked == [[["/a"], ["/b"]], [["page"]]]
 
 
 def test_s3_where_no_page_is_known_there_is_no_session() -> None:

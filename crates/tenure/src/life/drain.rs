@@ -32,7 +32,7 @@ const FIRST_LOOK: Nanos = 5_000_000;
 const LAST_LOOK: Nanos = 100_000_000;
 
 /// A resource of any type that has no leases: it is looked at again and again until nobody uses it.
-pub(crate) trait Watched: Send {
+pub(crate) trait Watched: Send + Sync {
     fn in_use(&self) -> bool;
     /// Whether someone has asked for it to stay.
     fn is_claimed(&self) -> bool;
@@ -47,20 +47,33 @@ pub(crate) trait Watched: Send {
     fn release(self: Box<Self>);
 }
 
-fn end(resource: Box<dyn Watched>) -> (Nanos, End) {
-    let built_at = resource.built_at();
-    (built_at, Box::new(|| resource.release()))
+/// A resource that somebody uses, and when it goes in any case. A look at it holds it too, so that it is seen meanwhile:
+/// of those who have taken it out, and the look, the last to let go releases it.
+struct Draining {
+    resource: Box<dyn Watched>,
+    until: Nanos,
 }
 
-/// A resource that somebody uses, and when it goes in any case.
-type Draining = (Box<dyn Watched>, Nanos);
+impl Draining {
+    /// Lets go of it, outside of the lock.
+    fn let_go(self: Arc<Self>) {
+        if let Some(last) = Arc::into_inner(self) {
+            last.resource.release();
+        }
+    }
+
+    fn end(self: Arc<Self>) -> (Nanos, End) {
+        let built_at = self.resource.built_at();
+        (built_at, Box::new(|| self.let_go()))
+    }
+}
 
 /// The resources of an engine that have left their caches and are in use.
 pub(crate) struct Drains {
     clock: Clock,
     timer: Arc<Timer>,
     under_way: Arc<UnderWay>,
-    watched: Mutex<BTreeMap<TimerId, Draining>>,
+    watched: Mutex<BTreeMap<TimerId, Arc<Draining>>>,
     /// Entries that callers lease beyond their end, by address.
     lent: Mutex<HashMap<usize, Lent>>,
     me: Weak<Self>,
@@ -88,46 +101,50 @@ impl Drains {
 
     /// Releases a resource once nobody uses it any more, at the latest when `until` has come.
     pub(crate) fn watch(&self, resource: Box<dyn Watched>, until: Nanos) {
-        self.watch_on(resource, until, FIRST_LOOK);
+        self.watch_on(Arc::new(Draining { resource, until }), FIRST_LOOK);
     }
 
-    fn watch_on(&self, resource: Box<dyn Watched>, until: Nanos, pause: Nanos) {
-        let next = self.clock.now().saturating_add(pause).min(until);
+    fn watch_on(&self, draining: Arc<Draining>, pause: Nanos) {
+        let next = self.clock.now().saturating_add(pause).min(draining.until);
         let drains = Weak::clone(&self.me);
         let look = move |id| {
             if let Some(drains) = drains.upgrade() {
-                drains.look(id, until, pause);
+                drains.look(id, pause);
             }
         };
         let mut watched = self.watched.lock();
-        watched.insert(self.timer.at(next, look), (resource, until));
+        watched.insert(self.timer.at(next, look), draining);
     }
 
     /// Looks again at one resource: keeps it or lets it go.
-    fn look(&self, id: TimerId, until: Nanos, pause: Nanos) {
+    fn look(&self, id: TimerId, pause: Nanos) {
         let _under_way = self.under_way.begin();
-        // Taken out to be asked without the lock; a shutdown may have been quicker.
-        let Some((resource, _)) = self.watched.lock().remove(&id) else {
+        let Some(draining) = self.watched.lock().get(&id).cloned() else {
             return;
         };
-        if resource.in_use() {
-            if self.clock.now() < until {
-                return self.watch_on(resource, until, (pause * 2).min(LAST_LOOK));
+        // Asked without the lock; a shutdown may be quicker.
+        let in_use = draining.resource.in_use();
+        if self.watched.lock().remove(&id).is_none() {
+            return draining.let_go();
+        }
+        if in_use {
+            if self.clock.now() < draining.until {
+                return self.watch_on(draining, (pause * 2).min(LAST_LOOK));
             }
             tracing::warn!(
-                function = resource.function(),
+                function = draining.resource.function(),
                 "a resource was released while still in use: its drain time is over"
             );
         }
-        resource.release();
+        draining.let_go();
     }
 
     /// Takes out everything that is watched, with the time each was built at.
     pub(crate) fn take_all(&self) -> Ends {
         let watched = std::mem::take(&mut *self.watched.lock());
-        let watched = watched.into_iter().map(|(id, (resource, _))| {
+        let watched = watched.into_iter().map(|(id, draining)| {
             self.timer.cancel(id);
-            end(resource)
+            draining.end()
         });
         watched.collect()
     }
@@ -148,20 +165,20 @@ impl Drains {
         let of_place: Vec<_> = {
             let mut watched = self.watched.lock();
             let all = watched.iter();
-            let ids = all.filter(|(_, (resource, _))| resource.place() == Some(place));
+            let ids = all.filter(|(_, draining)| draining.resource.place() == Some(place));
             let ids: Vec<_> = ids.map(|(id, _)| *id).collect();
             ids.into_iter()
                 .filter_map(|id| Some((id, watched.remove(&id)?)))
                 .collect()
         };
         let mut ends = Vec::new();
-        for (id, (resource, until)) in of_place {
+        for (id, draining) in of_place {
             self.timer.cancel(id);
             // Asked under no lock.
-            if goes(&*resource) {
-                ends.push(end(resource));
+            if goes(&*draining.resource) {
+                ends.push(draining.end());
             } else {
-                self.watch(resource, until);
+                self.watch_on(draining, FIRST_LOOK);
             }
         }
         ends
@@ -215,17 +232,17 @@ impl Drains {
     pub(crate) fn listed(&self) -> Vec<ListedDraining> {
         let now = self.clock.now();
         let watched = self.watched.lock();
-        let all = watched.values().map(|(resource, _)| resource.listed(now));
+        let all = watched.values().map(|it| it.resource.listed(now));
         all.collect()
     }
 
     /// Shows what is watched of the function with this number. The lock is held meanwhile.
     pub(crate) fn show(&self, function: u64, see: &mut dyn FnMut(&dyn Any, ListedDraining)) {
         let now = self.clock.now();
-        for (resource, _) in self.watched.lock().values() {
-            let shown = resource.listed(now);
+        for draining in self.watched.lock().values() {
+            let shown = draining.resource.listed(now);
             if shown.function == function {
-                see(resource.resource(), shown);
+                see(draining.resource.resource(), shown);
             }
         }
     }
