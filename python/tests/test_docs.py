@@ -109,7 +109,7 @@ def test_page_on_async_functions_is_annotated_throughout():
 
 
 def unfit_connections(program: str) -> list[str]:
-    """Cached functions that give a plain `sqlite3` connection which two threads may use at once, or one alone may close."""
+    """Cached functions with a plain `sqlite3` connection that two threads may use at once, or one alone may close."""
     tree = ast.parse(program)
     locked = {
         it.name for it in ast.walk(tree) if isinstance(it, ast.ClassDef) and "threading.Lock()" in ast.unparse(it)
