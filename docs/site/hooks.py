@@ -1,4 +1,4 @@
-"""What the site's build does beside MkDocs: patterns of pages, links out of the guide, the table of hosts, the search."""
+"""What the site's build does beside MkDocs: patterns of pages, links out of the guide, the hosts' table, the search."""
 
 from __future__ import annotations
 
