@@ -1,10 +1,11 @@
-"""The hooks of the site's build: pages by pattern, links that leave the guide, the table of hosts."""
+"""The hooks of the site's build: pages by pattern, links that leave the guide, the table of hosts, the search."""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,14 @@ SOURCE = "https://github.com/tenure-rs/tenure/blob/main"
 RUST = re.compile(r"^```rust[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HIDDEN = re.compile(r"^[ \t]*#(?: [^\n]*)?\n", re.MULTILINE)
 LINK = re.compile(r"(\[[^\]]*\]\()(\.\./[^)\s]+)(\))")
+BOOSTS = {
+    **dict.fromkeys(("settings.md", "fresh.md", "budgets.md", "connections.md", "hosts/jupyter.md"), 2.0),
+    **dict.fromkeys(("from/*.md", "migration.md", "rust/*.md"), 0.5),
+}
+"""How the search ranks pages: those with a rule first, those for whoever comes from elsewhere last.
+
+Here and not at the top of the pages, where the host of the repository would show it as a table.
+"""
 
 log = logging.getLogger("mkdocs.hooks.tenure")
 """The hooks' own log: a warning in it fails a strict build."""
@@ -22,13 +31,19 @@ log = logging.getLogger("mkdocs.hooks.tenure")
 
 def on_config(config: Any) -> Any:
     """Puts in the place of each pattern of the navigation the pages that are there and stand nowhere else."""
+    for pattern in BOOSTS:
+        if not any(GUIDE.glob(pattern)):
+            log.warning("the search ranks %s, which is not there", pattern)
     listed = set(_listed(config.nav))
     config.nav = _expanded(config.nav, listed)
     return config
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Leads links that leave the guide to the repository, and hides the lines of Rust that only a test needs."""
+    """Leads links that leave the guide to the repository, hides what only a test of Rust needs, and ranks the page."""
+    for pattern, boost in BOOSTS.items():
+        if fnmatch(page.file.src_uri, pattern):
+            page.meta["search"] = {"boost": boost}
     here = (GUIDE / page.file.src_uri).parent
 
     def led(link: re.Match[str]) -> str:

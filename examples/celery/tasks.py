@@ -10,6 +10,7 @@ import os
 import random
 import sqlite3
 import sys
+import threading
 from pathlib import Path
 
 from celery import Celery, signals
@@ -37,16 +38,24 @@ def catalogue() -> dict[str, list[int]]:
     return {kind: [chance.randint(80, 900) for _ in range(10_000)] for kind in kinds}
 
 
-def close(ledger: sqlite3.Connection) -> None:
+class Ledger(sqlite3.Connection):
+    """A connection that the threads of a process take in turn, as `--pool threads` has them."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.turn = threading.Lock()
+
+
+def close(ledger: Ledger) -> None:
     (entries,) = ledger.execute("select count(*) from tags").fetchone()
     ledger.close()
     print(f"process {os.getpid()} closes its ledger of {entries}", flush=True)
 
 
 @tenure.cache_resource(on_release=close)
-def ledger() -> sqlite3.Connection:
+def ledger() -> Ledger:
     """A connection that each process opens when it first needs it, and closes when it ends."""
-    database = sqlite3.connect(":memory:", check_same_thread=False)
+    database = sqlite3.connect(":memory:", check_same_thread=False, factory=Ledger)
     database.execute("create table tags (kind text)")
     return database
 
@@ -58,7 +67,9 @@ def before_the_pool_begins(**_):
 
 @app.task
 def tag(kind: str) -> str:
-    ledger().execute("insert into tags values (?)", (kind,))
+    mine = ledger()
+    with mine.turn:
+        mine.execute("insert into tags values (?)", (kind,))
     return f"{kind}: from {min(catalogue()[kind])} cents"
 
 

@@ -1,4 +1,4 @@
-"""A seed catalogue in marimo: one database for all readers, and a basket for each.
+"""A seed catalogue in marimo: one for all readers, and a basket for each.
 
 `marimo edit app.py` opens it as a notebook, `marimo run app.py` serves it as an app.
 """
@@ -11,27 +11,25 @@ app = marimo.App()
 @app.cell
 def imports():
     import random
-    import sqlite3
 
     import marimo as mo
 
     import tenure
 
-    return mo, random, sqlite3, tenure
+    return mo, random, tenure
 
 
 @app.cell
-def resources(random, sqlite3, tenure):
-    @tenure.cache_resource(on_release=sqlite3.Connection.close)
-    def catalogue(seeds: int = 50_000) -> sqlite3.Connection:
-        """Filled once for the server, however many have the notebook open."""
+def resources(random, tenure):
+    @tenure.cache_resource
+    def catalogue(seeds: int = 50_000) -> dict[str, list[int]]:
+        """Filled once for the server, however many have the notebook open: it is only read, so they may share it."""
         chance = random.Random(7)
         kinds = ["poppy", "clover", "cornflower", "marigold", "yarrow"]
-        rows = [(number, chance.choice(kinds), chance.randint(80, 900)) for number in range(seeds)]
-        database = sqlite3.connect(":memory:", check_same_thread=False)
-        database.execute("create table seeds (number integer primary key, kind text, cents integer)")
-        database.executemany("insert into seeds values (?, ?, ?)", rows)
-        return database
+        cents: dict[str, list[int]] = {kind: [] for kind in kinds}
+        for _ in range(seeds):
+            cents[chance.choice(kinds)].append(chance.randint(80, 900))
+        return cents
 
     @tenure.cache_resource(scope="session", on_release=lambda basket: print(f"gone with {len(basket)} in the basket"))
     def basket() -> list[str]:
@@ -52,10 +50,8 @@ def choice(mo):
 def offer(basket, catalogue, kind, mo):
     mine = basket()
     mine.append(kind.value)
-    count, cents = (
-        catalogue().execute("select count(*), min(cents) from seeds where kind = ?", (kind.value,)).fetchone()
-    )
-    mo.md(f"{count} packets of {kind.value}, from {cents} cents. Looked at: {', '.join(mine)}.")
+    cents = catalogue()[kind.value]
+    mo.md(f"{len(cents)} packets of {kind.value}, from {min(cents)} cents. Looked at: {', '.join(mine)}.")
     return
 
 

@@ -44,8 +44,9 @@ makes this page from that.
 {machines}
 ## How to read it
 
-- A chart has one line for each case, and time on a logarithmic scale: a step to the right is ten times slower. Whoever
-  stands further left is ahead, whoever that is.
+- A chart has one line for each case that is a time and that a peer has too, so fewer than the table; what is counted in
+  calls a second or in bytes stands in the table alone. Time is on a logarithmic scale: a step to the right is ten times
+  slower. Whoever stands further left is ahead, whoever that is.
 - In the tables "×" is how many times better Tenure is. Below 1 the peer is ahead, and the figure is **bold**.
 - The peers do less, or something else: `lru_cache` neither releases nor expires, quick_cache has no age. What is
   compared is what a call costs, and not what one gets for it: [coming from `lru_cache`](from/lru-cache.md), [from moka

@@ -195,10 +195,10 @@ class _Look:
         kept: list[Any] = []
         self._found.append(kept)
         for it in referrers:
-            above = self.referrers(it) if id(it) in parts else []
-            # One that refers to it more than once is there as often.
-            if set(map(id, above)) != {id(resource)}:
+            owner = self._owner(it)
+            if id(owner) not in parts or set(map(id, self.referrers(owner))) - {id(resource), id(it)}:
                 kept.append(it)
+            del owner
         return kept
 
     def _is_own(self, holder: Any) -> bool:

@@ -5,6 +5,7 @@ that it has on the page, so that a traceback points there. A page that uses a fr
 """
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -105,3 +106,64 @@ def test_page_on_async_functions_is_annotated_throughout():
         bare = [it.arg for it in given if it.annotation is None and it.arg != "self"]
         assert function.returns is not None, f"{function.name}, line {function.lineno}"
         assert bare == [], f"{function.name}, line {function.lineno}"
+
+
+def unfit_connections(program: str) -> list[str]:
+    """Cached functions with a plain `sqlite3` connection that two threads may use at once, or one alone may close."""
+    tree = ast.parse(program)
+    locked = {
+        it.name for it in ast.walk(tree) if isinstance(it, ast.ClassDef) and "threading.Lock()" in ast.unparse(it)
+    }
+    found = []
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        decorators = [it for it in function.decorator_list if "cache_resource" in ast.unparse(it)]
+        opened = [
+            it for it in ast.walk(function) if isinstance(it, ast.Call) and "sqlite3.connect" == ast.unparse(it.func)
+        ]
+        scopes = {
+            ast.unparse(given.value)
+            for it in decorators
+            if isinstance(it, ast.Call)
+            for given in it.keywords
+            if given.arg == "scope"
+        }
+        for call in opened if decorators else []:
+            given = {it.arg: ast.unparse(it.value) for it in call.keywords}
+            if given.get("check_same_thread") != "False":
+                found.append(f"{function.name}, line {call.lineno}: no other thread may close it")
+            if not scopes & {"'thread'", "'session'", "'loop'"} and given.get("factory") not in locked:
+                found.append(f"{function.name}, line {call.lineno}: several threads may use it at once")
+    return found
+
+
+PLAIN = "@cache_resource\ndef f():\n    return sqlite3.connect('a', check_same_thread=False)\n"
+
+
+def test_a_connection_is_unfit_without_a_scope_or_a_lock():
+    lock = "class C(sqlite3.Connection):\n    turn = threading.Lock()\n"
+    scoped = PLAIN.replace("resource", "resource(scope='thread')")
+    assert unfit_connections(PLAIN) == ["f, line 3: several threads may use it at once"]
+    assert unfit_connections(PLAIN.replace("resource", "resource(scope='global')")) == unfit_connections(PLAIN)
+    assert unfit_connections(scoped) == []
+    assert unfit_connections(lock + PLAIN.replace("False)", "False, factory=C)")) == []
+    assert unfit_connections(scoped.replace("=False", "=True")) == ["f, line 3: no other thread may close it"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_shares_a_plain_connection_among_threads(page: Path):
+    """From Python 3.12 on threads that do get each other's rows."""
+    assert unfit_connections(program_of(page.read_text(encoding="utf-8"))) == []
+
+
+EXAMPLES = [*sorted((ROOT / "examples").glob("**/*.py")), *sorted((ROOT / "examples").glob("**/*.ipynb"))]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: str(example.relative_to(ROOT)))
+def test_no_example_shares_a_plain_connection_among_threads(example: Path):
+    text = example.read_text(encoding="utf-8")
+    if example.suffix == ".ipynb":
+        cells = [it["source"] for it in json.loads(text)["cells"] if it["cell_type"] == "code"]
+        text = "\n".join("".join(lines) for lines in cells)
+    assert unfit_connections(text) == []
