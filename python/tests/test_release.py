@@ -154,3 +154,16 @@ def test_the_pages_that_change_with_the_first_release_are_listed() -> None:
     found = subprocess.run(["git", "grep", "-liE", pattern, "--", *words], cwd=ROOT, capture_output=True, text=True)
     text = (ROOT / "RELEASING.md").read_text()
     assert [page for page in found.stdout.split() if page not in text] == []
+
+
+def test_what_is_published_by_hand_is_packed_by_the_workflow_s_rust() -> None:
+    """RELEASING.md reads it from the workflow, in which every job that calls cargo installs it."""
+    [line] = re.findall(r"^export RUSTUP_TOOLCHAIN=\$\((.*)\)$", (ROOT / "RELEASING.md").read_text(), re.MULTILINE)
+    read = subprocess.run(["bash", "-c", line], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", read)
+    workflow = (ROOT / ".github/workflows/release.yml").read_text()
+    jobs = re.split(r"^  (?=[a-z-]+:$)", workflow.split("\njobs:\n")[1], flags=re.MULTILINE)
+    calling = [job for job in jobs if re.search(r"run: .*(make |publish\.py)", job)]
+    assert [job.split(":")[0] for job in calling] == ["check", "packages", "crates-io"]
+    assert [job for job in calling if 'rustup toolchain install "$RUSTUP_TOOLCHAIN"' not in job] == []
+    assert "rustup update" not in workflow
