@@ -23,7 +23,7 @@ def targets() -> set[str]:
 
 
 def called(text: str) -> set[str]:
-    """What follows `make` where it is a command: in quotes, at the beginning of a line, or after a workflow's `run:`."""
+    """What follows `make` where it is a command: quoted, at the beginning of a line, or after `run:`."""
     return set(re.findall(r"(?:`|^ *|run: )(?:[A-Z_]+=\S+ )*make ([a-z][a-z0-9.-]*)", text, re.MULTILINE))
 
 
@@ -35,7 +35,7 @@ def test_every_make_target_that_is_named_is_there(path: Path) -> None:
 
 
 def test_a_target_is_found_in_each_form_of_a_call() -> None:
-    text = "It is `make audit` that\nmake test   # all\n      - run: make package\n`TENURE_AUDIT=all make lint`, to make sure"
+    text = "`make audit`\nmake test   # all\n      - run: make package\n`TENURE_AUDIT=all make lint`, to make sure"
     assert called(text) == {"audit", "test", "package", "lint"}
     assert {"audit", "package", "python-3.%", "test"} <= targets()
 

@@ -2,9 +2,9 @@
 
     python scripts/package/publish.py DIST
 
-DIST has the `.crate` files. They are packed again first, since cargo uploads only what it has packed itself: other bytes
-end it before anything is published, and so does a version that the registry has with other bytes. What it has already
-stays as it is, so that this can be run again where it has stopped half-way.
+DIST has the `.crate` files. They are packed again first, since cargo uploads only what it has packed itself: other
+bytes end it before anything is published, and so does a version that the registry has with other bytes. What it has
+already stays as it is, so that this can be run again where it has stopped half-way.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def hold_to(built: Mapping[str, Path], packed: Mapping[str, Path]) -> None:
 
 
 def publish(built: Mapping[str, Path], index: str, root: Path) -> None:
-    """Publishes, in the order given, what the index does not list. All of it is compared before anything is uploaded."""
+    """Publishes in the order given what the index does not list. Everything is compared before anything is uploaded."""
     missing = [name for name, path in built.items() if not is_listed(name, path, index)]
     for name, path in built.items():
         if name not in missing:
@@ -74,7 +74,7 @@ def await_listed(name: str, path: Path, index: str) -> None:
 
 
 def is_listed(name: str, path: Path, index: str) -> bool:
-    """Whether the index has a crate in this version; with other bytes, or taken back, nothing can be published any more."""
+    """Whether the index has a crate in this version. With other bytes, or taken back, it stands in the way for good."""
     version = path.name.removeprefix(f"{name}-").removesuffix(".crate")
     for line in lines(name, index):
         if line["vers"] != version:
@@ -94,7 +94,7 @@ def lines(name: str, index: str) -> list[dict[str, object]]:
     """What a sparse index says of a crate: one line for each version, none where the registry does not know it."""
     url = f"{index}/{name[:2]}/{name[2:4]}/{name}"
     # crates.io answers nobody who does not say who asks.
-    request = urllib.request.Request(url, headers={"User-Agent": "tenure-release (https://github.com/tenure-rs/tenure)"})
+    request = urllib.request.Request(url, headers={"User-Agent": "tenure-release (github.com/tenure-rs/tenure)"})
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return [json.loads(line) for line in answer.read().splitlines() if line]
