@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tomllib
 from pathlib import Path
 
@@ -22,7 +21,10 @@ def pack(out: Path, work: Path) -> dict[str, Path]:
     packed = {}
     with step("the crates, packed"):
         shutil.rmtree(work / "pack", ignore_errors=True)
-        run("cargo", "package", "--allow-dirty", "--no-verify", "--target-dir", work / "pack", *chosen, cwd=ROOT)
+        run(
+            *("cargo", "package", "--locked", "--allow-dirty", "--no-verify", "--target-dir", work / "pack", *chosen),
+            cwd=ROOT,
+        )
         for crate in CRATES:
             [path] = (work / "pack/package").glob(f"{crate}-[0-9]*.crate")
             packed[crate] = Path(shutil.copy(path, out))
@@ -65,9 +67,3 @@ def run_readme(folder: Path, config: Path, env: dict[str, str]) -> None:
     said = run("cargo", "--config", config, "run", "--quiet", cwd=newcomer, env=env)
     if said.splitlines() != ["db://here is closed"]:
         raise Failed(f"the README's program wrote {said!r}")
-
-
-if __name__ == "__main__":
-    # The crates alone, packed again where they are published: python scripts/package/crates.py OUT
-    Path(sys.argv[1]).mkdir(parents=True)
-    pack(Path(sys.argv[1]).resolve(), Path(sys.argv[1]).resolve() / "work")
