@@ -425,7 +425,7 @@ bench-rust:
 package: $(PACKAGE_ENV)/.requirements ## wheels for every Python, the source distribution and the crates, each checked as a stranger would
 	@for minor in $(FETCHED_PYTHONS); do $(MAKE) python-$$minor || true; done
 	@echo "$@: the source distribution, wheels for $$(scripts/find-python --all 2>/dev/null | sed 's/ .*/,/' | xargs) the crates," \
-		"each used in a clean folder; about ten minutes on two cores"
+		"each used in a clean folder; twenty minutes on two cores, builds included"
 	@$(PACKAGE_ENV)/bin/python scripts/package $(TARGET)/package $(TARGET)/package-work
 
 audit: $(AUDIT_ENV)/.requirements ## licences and sources of the dependencies, the API since the last release; known faults with TENURE_AUDIT=all
