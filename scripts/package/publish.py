@@ -99,6 +99,7 @@ def lines(name: str, index: str) -> list[dict[str, object]]:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return [json.loads(line) for line in answer.read().splitlines() if line]
     except urllib.error.HTTPError as error:
+        error.close()
         # So says cargo's manual of an index: not there, gone, or not to be had for legal reasons.
         if error.code in (404, 410, 451):
             return []
