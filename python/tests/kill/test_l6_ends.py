@@ -239,14 +239,21 @@ def test_l6_two_ends_at_once_wait_for_each_other(tmp_path: Path) -> None:
 
 def test_l6_a_release_that_shuts_down_does_not_wait_for_itself(tmp_path: Path) -> None:
     text = """
-@tenure.cache_resource(on_release=lambda it: (note("all in time", tenure.shutdown()), release(it)), ttl=TTL)
+ended = threading.Event()
+
+def end(it):
+    note("all in time", tenure.shutdown())
+    release(it)
+    ended.set()
+
+@tenure.cache_resource(on_release=end, ttl=TTL)
 def thing_of_it(name):
     return name
 
 thing("first")
 thing_of_it("second")
 """
-    for ttl, clear in (("None", "thing_of_it.clear()"), ("0.01", "while not thing.info().releases['shutdown']: pass")):
+    for ttl, clear in (("None", "thing_of_it.clear()"), ("0.01", "ended.wait()")):
         (tmp_path / "log").unlink(missing_ok=True)
         program = run(tmp_path, text.replace("TTL", ttl) + clear)
         assert program.notes() == ["built first", "released first", "all in time True", "released second"]
