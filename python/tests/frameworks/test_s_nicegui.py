@@ -57,10 +57,10 @@ def test_s2_a_client_is_a_session_and_its_resources_are_released_when_it_is_dele
             await asyncio.sleep(0.001)
         assert [it.name for it in ledger.built] == [["opened", "clicked", "awaited"], ["opened"]]
         her_client.delete()
-        await asyncio.wait_for(until(1), 1)
+        await until(1)
         assert ledger.names() == [["opened", "clicked", "awaited"]]
         his_client.delete()
-        await asyncio.wait_for(until(2), 1)
+        await until(2)
         assert basket.info().entries == async_basket.info().entries == 0
 
     simulated(page, test)
