@@ -47,7 +47,7 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 def run(project: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
     project.makepyfile(textwrap.dedent(test))
-    return project.runpytest_subprocess("-p", "no:cacheprovider", "-q", *options)
+    return project.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-q", *options)
 
 
 PAIR = """
