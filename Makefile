@@ -119,12 +119,18 @@ $(APP_ENV)/.bench-$(PYVER): python/bench/requirements.txt | $(APP_ENV)/.made-$(P
 	$(APP_ENV)/bin/python $(PIP_INSTALL) -r python/bench/requirements.txt
 	touch $@
 
-$(TEST_ENV)/.requirements: python/tests/requirements.txt | $(TEST_ENV)/.made-$(PYVER)
-	$(TEST_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements.txt
-	touch $@
+$(TEST_ENV)/.requirements: python/tests/requirements.txt
+$(FRAMEWORKS_ENV)/.requirements: python/tests/requirements-frameworks.txt examples/fastapi/requirements.txt
+$(NOTEBOOKS_ENV)/.requirements: python/tests/requirements-notebooks.txt
+# By itself, since Chainlit takes no mcp 2.
+$(CHAINLIT_ENV)/.requirements: python/tests/requirements-chainlit.txt
+$(CLUSTER_ENV)/.requirements: python/tests/requirements-cluster.txt
+$(LINT_ENV)/.requirements: python/tests/requirements-lint.txt
+$(PACKAGE_ENV)/.requirements: scripts/package/requirements.txt
 
-$(TEST_ENV)/.tenure: $(TEST_WHEEL)/.built | $(TEST_ENV)/.made-$(PYVER)
-	$(TEST_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
+LISTED_ENVS := $(TEST_ENV) $(FRAMEWORKS_ENV) $(NOTEBOOKS_ENV) $(CHAINLIT_ENV) $(CLUSTER_ENV) $(LINT_ENV)
+$(LISTED_ENVS:%=%/.requirements) $(PACKAGE_ENV)/.requirements: %/.requirements: | %/.made-$(PYVER)
+	$*/bin/python $(PIP_INSTALL) $(foreach file,$^,-r $(file))
 	touch $@
 
 $(STREAMLIT_ENV)/.requirements: python/tests/requirements-streamlit.txt $(wildcard examples/streamlit/requirements.txt) \
@@ -132,58 +138,13 @@ $(STREAMLIT_ENV)/.requirements: python/tests/requirements-streamlit.txt $(wildca
 	$(STREAMLIT_ENV)/bin/python $(PIP_INSTALL) streamlit==$(STREAMLIT) $(foreach file,$^,-r $(file))
 	touch $@
 
-$(STREAMLIT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(STREAMLIT_ENV)/.made-$(PYVER)
-	$(STREAMLIT_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
-	touch $@
-
-$(FRAMEWORKS_ENV)/.requirements: python/tests/requirements-frameworks.txt examples/fastapi/requirements.txt \
-		| $(FRAMEWORKS_ENV)/.made-$(PYVER)
-	$(FRAMEWORKS_ENV)/bin/python $(PIP_INSTALL) $(foreach file,$^,-r $(file))
-	touch $@
-
-$(FRAMEWORKS_ENV)/.tenure: $(TEST_WHEEL)/.built | $(FRAMEWORKS_ENV)/.made-$(PYVER)
-	$(FRAMEWORKS_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
-	touch $@
-
-$(NOTEBOOKS_ENV)/.requirements: python/tests/requirements-notebooks.txt | $(NOTEBOOKS_ENV)/.made-$(PYVER)
-	$(NOTEBOOKS_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-notebooks.txt
-	touch $@
-
-$(NOTEBOOKS_ENV)/.tenure: $(TEST_WHEEL)/.built | $(NOTEBOOKS_ENV)/.made-$(PYVER)
-	$(NOTEBOOKS_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
-	touch $@
-
-$(CLUSTER_ENV)/.requirements: python/tests/requirements-cluster.txt | $(CLUSTER_ENV)/.made-$(PYVER)
-	$(CLUSTER_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-cluster.txt
-	touch $@
-
-$(CLUSTER_ENV)/.tenure: $(TEST_WHEEL)/.built | $(CLUSTER_ENV)/.made-$(PYVER)
-	$(CLUSTER_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
-	touch $@
-
-$(PACKAGE_ENV)/.requirements: scripts/package/requirements.txt | $(PACKAGE_ENV)/.made-$(PYVER)
-	$(PACKAGE_ENV)/bin/python $(PIP_INSTALL) -r scripts/package/requirements.txt
-	touch $@
-
-# By itself, since Chainlit takes no mcp 2.
-$(CHAINLIT_ENV)/.requirements: python/tests/requirements-chainlit.txt | $(CHAINLIT_ENV)/.made-$(PYVER)
-	$(CHAINLIT_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-chainlit.txt
-	touch $@
-
-$(CHAINLIT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(CHAINLIT_ENV)/.made-$(PYVER)
-	$(CHAINLIT_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
+# All that runs Tenure has the same wheel.
+$(LISTED_ENVS:%=%/.tenure) $(STREAMLIT_ENV)/.tenure: %/.tenure: $(TEST_WHEEL)/.built | %/.made-$(PYVER)
+	$*/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
 $(AUDIT_ENV)/.requirements: | $(AUDIT_ENV)/.made-$(PYVER)
 	$(AUDIT_ENV)/bin/python $(PIP_INSTALL) 'pip-audit>=2.9,<3'
-	touch $@
-
-$(LINT_ENV)/.requirements: python/tests/requirements-lint.txt | $(LINT_ENV)/.made-$(PYVER)
-	$(LINT_ENV)/bin/python $(PIP_INSTALL) -r python/tests/requirements-lint.txt
-	touch $@
-
-$(LINT_ENV)/.tenure: $(TEST_WHEEL)/.built | $(LINT_ENV)/.made-$(PYVER)
-	$(LINT_ENV)/bin/python $(INSTALL_WHEEL) $(TEST_WHEEL)/*.whl
 	touch $@
 
 $(DOCS_ENV)/.requirements: docs/site/requirements.txt | $(DOCS_ENV)/.made-$(PYVER)
