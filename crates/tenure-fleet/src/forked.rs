@@ -5,25 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::fleet::{Fleet, State};
-use crate::listener::Listener;
+use crate::listener::Nobody;
 use crate::mark::{Mark, Purpose};
 use crate::settings::Settings;
 use crate::topic::{Ending, Topic};
 
 /// For how long a child may run that does nothing.
 const BOUND: Duration = Duration::from_secs(20);
-
-struct Nobody;
-
-impl Listener for Nobody {
-    fn ended(&self, _: Topic, _: Ending) {}
-    fn forgot(&self) {}
-    fn lost(&self) {}
-    fn caught_up(&self) {}
-    fn figures(&self) -> String {
-        String::new()
-    }
-}
 
 /// Runs this in a forked child. None where it does not end.
 fn in_child(run: impl FnOnce() -> bool) -> Option<bool> {

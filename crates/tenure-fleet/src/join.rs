@@ -224,20 +224,11 @@ impl Bus for Fleet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::listener::Nobody;
 
     #[test]
     fn d2_whoever_asks_for_the_members_keeps_nobody_from_leaving_and_learns_that_there_is_no_answer()
      {
-        struct Nobody;
-        impl Listener for Nobody {
-            fn ended(&self, _: Topic, _: Ending) {}
-            fn forgot(&self) {}
-            fn lost(&self) {}
-            fn caught_up(&self) {}
-            fn figures(&self) -> String {
-                String::new()
-            }
-        }
         let away = Settings::new("redis://127.0.0.1:1", [7; 16]);
         let fleet = Fleet::join(away, Arc::new(Nobody)).unwrap();
         let weak = Arc::downgrade(&fleet);

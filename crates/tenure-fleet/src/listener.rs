@@ -47,3 +47,18 @@ pub trait Listener: Send + Sync + 'static {
     /// This member's figures as JSON, for [`Fleet::members`](crate::Fleet::members) elsewhere.
     fn figures(&self) -> String;
 }
+
+/// A listener that is told of everything and does nothing.
+#[cfg(test)]
+pub(crate) struct Nobody;
+
+#[cfg(test)]
+impl Listener for Nobody {
+    fn ended(&self, _: Topic, _: Ending) {}
+    fn forgot(&self) {}
+    fn lost(&self) {}
+    fn caught_up(&self) {}
+    fn figures(&self) -> String {
+        String::new()
+    }
+}
