@@ -190,14 +190,14 @@ class _Look:
         return found
 
     def without_parts(self, referrers: list[Any], resource: object) -> list[Any]:
-        """The referrers but for what only the resource itself has: a database connection's cache of statements, say."""
+        """The owners of the referrers, but for what only the resource has: a connection's cache of statements, say."""
         parts = {id(it) for it in gc.get_referents(resource)}
         kept: list[Any] = []
         self._found.append(kept)
         for it in referrers:
             owner = self._owner(it)
             if id(owner) not in parts or set(map(id, self.referrers(owner))) - {id(resource), id(it)}:
-                kept.append(it)
+                kept.append(owner)
             del owner
         return kept
 
@@ -323,11 +323,7 @@ _NAMED = (
 
 _WORDS: dict[type, Callable[[Any, object], str]] = {
     dict: lambda it, thing: f"{_key(it, thing)} of a dict",
-    list: lambda it, _: f"an item of a {_class(it)}",
-    tuple: lambda it, _: f"an item of a {_class(it)}",
-    set: lambda it, _: f"an item of a {_class(it)}",
-    frozenset: lambda it, _: f"an item of a {_class(it)}",
-    deque: lambda it, _: f"an item of a {_class(it)}",
+    **dict.fromkeys((list, tuple, set, frozenset, deque), lambda it, _: f"an item of a {_class(it)}"),
     types.CellType: _of_cell,
     types.FunctionType: _of_function,
     types.MethodType: lambda it, _: f"a method of it, {it.__func__.__qualname__}",
