@@ -161,14 +161,14 @@ with sessions.serving(sessions.Visit(around)):
     ours.present = lambda: None
     hosts.FRAMEWORKS["framework"] = "ours"
     assert own() is first, "the framework serves nobody here"
-    sessions._finders.clear()
+    sessions._tellers.clear()
     ours.present = lambda: within
     second = own()
     assert second is not first, "what the framework says comes first"
     with sessions.serving(sessions.Visit(sessions.Session("innermost"))):
         assert own() is not second, "a visit that began within what it says is no part of that"
     assert own() is second
-    sessions._finders.clear()
+    sessions._tellers.clear()
     ours.present = lambda: None
     with sessions.serving(sessions.Visit(sessions.Session("innermost"))):
         assert own() is not first, "the innermost visit counts"
@@ -234,11 +234,11 @@ def pool():
     return []
 
 pool()
-print("panel" in sessions._finders)
+print("panel" in sessions._tellers)
 half.__spec__._initializing = False
 pool.clear()
 pool()
-print("panel" in sessions._finders)
+print("panel" in sessions._tellers)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["False", "True"], done.stderr

@@ -22,7 +22,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import Any, NamedTuple
 
 from tenure import _native
 from tenure.hosts import FRAMEWORKS, adapter
@@ -190,32 +190,37 @@ class Objects:
         return session
 
 
-_finders: dict[str, Callable[[], Session | None]] = {}
-"""The functions that tell of the present session, by the frameworks that the program has imported."""
+class _Teller(NamedTuple):
+    """A framework that the program has imported, as it tells of the present code."""
+
+    session: Callable[[], Session | None]
+    """Which session the code serves."""
+    around: Callable[[], object]
+    """By what the framework knows that."""
 
 
-_around_of: dict[str, Callable[[], object]] = {}
-"""The functions that tell by what a framework knows the session of the present code, likewise."""
+_tellers: dict[str, _Teller] = {}
+"""Those that have been found, by their frameworks' names."""
 
 
-def _asked(framework: str, module: str) -> bool:
-    """Whether a framework can be asked. It is imported here, once the program has it whole."""
-    if framework in _finders:
-        return True
+def _teller(framework: str, module: str) -> _Teller | None:
+    """How a framework tells, once it can be asked. Its file here is imported once the program has all of it."""
+    told = _tellers.get(framework)
+    if told is not None:
+        return told
     top = sys.modules.get(framework)
     if top is None or getattr(getattr(top, "__spec__", None), "_initializing", False):
-        return False  # Another thread may be in the middle of its import.
+        return None  # Another thread may be in the middle of its import.
     found = adapter(module)
     # One that only has its code serve visits has none.
-    finder = getattr(found, "present", _nobody)
-    _around_of[framework] = getattr(found, "around", finder)
-    _finders[framework] = finder
-    return True
+    session = getattr(found, "present", _nobody)
+    return _tellers.setdefault(framework, _Teller(session, getattr(found, "around", session)))
 
 
 def _around() -> tuple[object, ...]:
     """What the frameworks say of the present code."""
-    told = [_around_of[framework]() for framework, module in FRAMEWORKS.items() if _asked(framework, module)]
+    tellers = (_teller(framework, module) for framework, module in FRAMEWORKS.items())
+    told = [teller.around() for teller in tellers if teller is not None]
     return tuple(it for it in told if it is not None)
 
 
@@ -223,7 +228,8 @@ def present() -> Session | None:
     """The session that the present code serves; None where it serves none."""
     visit = current.get()
     for framework, module in FRAMEWORKS.items():
-        session = _finders[framework]() if _asked(framework, module) else None
+        teller = _teller(framework, module)
+        session = None if teller is None else teller.session()
         # A server that was begun by the code of a session goes on with what the framework says of that.
         if session is not None and not (visit is not None and any(it is session for it in visit.around)):
             return session
