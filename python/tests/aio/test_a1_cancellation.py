@@ -90,6 +90,12 @@ class World:
         self.builds[-1].go_on()
         return await caller
 
+    def let_leave(self) -> None:
+        """From now on every teardown goes on, also one that begins only while the loop ends."""
+        for steps in self.leaves:
+            steps.go_on()
+        asyncio.get_running_loop().call_later(0.01, self.let_leave)
+
 
 def tasks(of: str) -> list[asyncio.Task[Any]]:
     return [task for task in asyncio.all_tasks() if task.get_name().startswith(f"tenure {of}")]
@@ -196,7 +202,7 @@ def test_a5_a_teardown_that_has_not_begun_when_the_loop_ends_runs(run: Any, shap
         world = World(shape, ledger)
         await world.built()
         world.thing.clear()
-        asyncio.get_running_loop().call_later(0.01, lambda: world.leaves[0].go_on())
+        world.let_leave()
 
     run(main)
     assert len(ledger.released) == 1
@@ -260,14 +266,7 @@ def test_a1_a_build_that_does_not_let_itself_be_cancelled_is_released_with_its_l
         caller = asyncio.create_task(cached())
         await until(lambda: bool(world.builds))
         caller.cancel()
-        loop = asyncio.get_running_loop()
-
-        def go_on() -> None:
-            for steps in world.leaves:
-                steps.go_on()
-            loop.call_later(0.01, go_on)
-
-        loop.call_later(0.01, go_on)
+        world.let_leave()
 
     asyncio.run(main())
     assert len(ledger.built) == len(ledger.released) == 1
