@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -78,3 +78,49 @@ def test_l20_a_release_that_is_late_on_an_event_loop_is_told_in_words_of_python(
     assert "holds up the event loop of its own thread: in a task, await `shutdown_async` instead" in line
     assert "runtime" not in line
     assert "on_release" not in line
+
+
+@pytest.fixture
+def without_bound() -> Iterator[None]:
+    """A wait that ends with its bound would not end."""
+    tenure.configure(shutdown_timeout="1d")
+    yield
+    tenure.configure()
+
+
+@pytest.mark.usefixtures("without_bound")
+def test_l6_a_shutdown_within_a_release_does_not_wait_for_what_the_same_clear_releases_after_it() -> None:
+    released: list[int] = []
+
+    def shut_down(it: list[int]) -> None:
+        tenure.shutdown()
+        released.append(it[0])
+
+    @tenure.cache_resource(on_release=shut_down)
+    def of_one_clear(key: int) -> list[int]:
+        return [key]
+
+    for key in range(3):
+        of_one_clear(key)
+    of_one_clear.clear()
+    assert released == [2, 1, 0]
+    assert tenure.shutdown()
+
+
+@pytest.mark.usefixtures("without_bound")
+def test_l6_a_shutdown_within_a_release_of_another_shutdown_does_not_wait_for_that() -> None:
+    released: list[int] = []
+
+    def shut_down(it: list[int]) -> None:
+        tenure.shutdown()
+        released.append(it[0])
+
+    @tenure.cache_resource(on_release=shut_down)
+    def of_a_shutdown(key: int) -> list[int]:
+        return [key]
+
+    for key in range(3):
+        of_a_shutdown(key)
+    of_a_shutdown.clear(0)
+    assert released == [2, 1, 0]
+    assert tenure.shutdown()

@@ -91,7 +91,10 @@ impl Engine {
         let told = Arc::clone(&done);
         // What this thread is releasing itself cannot be waited for.
         let mine = underway::mine();
+        let is_manual = self.services().clock.is_manual();
         let work = move || {
+            // Nor can it by what a callback of the shutdown itself waits for.
+            let _around = (!is_manual).then(|| underway::carry_all(mine));
             engine.release_everything(mine);
             let mut left = engine.leased();
             if !left.is_empty() {
@@ -101,7 +104,7 @@ impl Engine {
             }
             told.tell(left);
         };
-        if self.services().clock.is_manual() {
+        if is_manual {
             work();
         } else if spawn("tenure-shutdown", work).is_err() {
             return None;

@@ -43,7 +43,8 @@ thread_local! {
 
 /// Releases are under way on this strand for as long as it lives.
 pub(crate) struct Begun<'a> {
-    _count: CountGuard<'a>,
+    /// None where it is counted elsewhere.
+    _count: Option<CountGuard<'a>>,
     mine: Option<Within<Side>>,
 }
 
@@ -93,6 +94,22 @@ pub fn is_releasing() -> bool {
         .unwrap_or(false)
 }
 
+/// This strand goes on with a release that is counted on this side, and stays so when the guard is dropped: a wait from
+/// inside of it does not wait for that.
+pub(crate) fn carry(side: Side) -> Begun<'static> {
+    Begun {
+        _count: None,
+        mine: Some(Within::put(&MINE, side)),
+    }
+}
+
+/// This strand goes on with all of these, for who waits inside of them.
+pub(crate) fn carry_all(mine: Mine) -> Vec<Begun<'static>> {
+    let sides = [Side::Even, Side::Odd].into_iter().zip(mine);
+    let each = sides.flat_map(|(side, count)| (0..count).map(move |_| side));
+    each.map(carry).collect()
+}
+
 /// Has `work` done once this thread has released everything that it is about to release; now, where
 /// that is nothing. For what a callback learns and may not act on: it would disturb the next one.
 ///
@@ -121,8 +138,9 @@ impl UnderWay {
     #[inline]
     pub(crate) fn begin(&self) -> Begun<'_> {
         let side = self.count();
+        let count = self.take_over(side);
         Begun {
-            _count: self.take_over(side),
+            _count: Some(count),
             mine: Some(Within::put(&MINE, side)),
         }
     }
@@ -261,6 +279,27 @@ mod tests {
         let _inner = under_way.begin();
         assert!(under_way.begin_once().is_none());
         under_way.settle(mine());
+    }
+
+    #[test]
+    fn l6_a_release_does_not_wait_for_what_its_strand_carries() {
+        let under_way = UnderWay::default();
+        let counted = under_way.take_over(under_way.count());
+        let carried = carry(counted.side);
+        assert!(is_releasing());
+        let around = mine();
+        under_way.settle(around);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _for_who_waits = carry_all(around);
+                let _own = under_way.begin();
+                under_way.settle(mine());
+            });
+        });
+        drop(carried);
+        assert_eq!((mine(), under_way.len()), ([0; 2], 1));
+        drop(counted);
+        assert_eq!(under_way.len(), 0);
     }
 
     #[test]

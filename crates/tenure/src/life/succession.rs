@@ -13,7 +13,7 @@
 use crate::ground::clock::nanos;
 use crate::ground::sync::{Arc, Mutex};
 use crate::ground::timer::TimerId;
-use crate::ground::underway::Side;
+use crate::ground::underway::{Side, carry};
 use crate::life::cleared::Batch;
 use crate::life::drain::{End, Ends, at_once};
 use crate::life::services::Services;
@@ -29,7 +29,7 @@ pub(crate) fn in_turn(services: &Arc<Services>, mut ends: Ends) {
         rest: ends.into_iter().map(|(_, end)| end).collect(),
         batch: Batch::present(),
         _around: Turn::present(),
-        _counted: Counted {
+        counted: Counted {
             side: services.under_way.count(),
             services: Arc::clone(services),
         },
@@ -50,10 +50,8 @@ pub(crate) fn elsewhere(services: &Arc<Services>, ends: Ends, side: Side) {
     }
     let now = services.clock.now();
     services.timer.at(now, move |_| {
-        let services = Arc::clone(&counted.services);
-        let _under_way = services.under_way.begin();
-        in_turn(&services, ends);
-        drop(counted);
+        let _under_way = carry(counted.side);
+        in_turn(&counted.services, ends);
     });
 }
 
@@ -66,13 +64,13 @@ struct Succession {
     batch: Option<Batch>,
     /// The turn of the release that has led here.
     _around: Option<Turn>,
-    _counted: Counted,
+    counted: Counted,
 }
 
 impl Succession {
     fn go_on(mut self) {
-        let services = Arc::clone(&self.services);
-        let _under_way = services.under_way.begin();
+        // What comes later waits for this one, which does not wait for it.
+        let under_way = carry(self.counted.side);
         let _belongs = self.batch.clone().map(Batch::enter);
         while let Some(end) = self.rest.pop() {
             let turn = Turn::new();
@@ -83,6 +81,7 @@ impl Succession {
                 return;
             }
             if !turn.is_over() {
+                drop(under_way);
                 return turn.before(Waiting::new(self));
             }
         }
