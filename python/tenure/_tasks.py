@@ -6,18 +6,25 @@ What depends on the kind of loop they ask of the place where they run, which is 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from tenure import _native
 
-__all__ = ["ENTERS", "Keeper", "keep", "make", "parents", "release"]
+__all__ = ["ENTERS", "Keeper", "keep", "leaving", "make", "parents", "release"]
 
 _Result = TypeVar("_Result")
 
 parents: list[object] = []
 """What was the parent's process when this one was forked."""
+
+
+leaving = contextvars.ContextVar("tenure_leaving", default=0)
+"""In how many releases by the task that has entered the resource the present code is: a second one is that of what the
+first has had built.
+"""
 
 
 class Place(Protocol):
@@ -169,6 +176,7 @@ async def keep(here: Place, build: _native.TaskBuild) -> None:
             # It is not left in a child process, and not dropped either: a generator would run on to its end.
             parents.append(leave)
             return
+        leaving.set(leaving.get() + 1)
         await here.stepwise(leave())
     except BaseException as error:
         keeper.has_left(error)

@@ -7,7 +7,7 @@ use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use tenure::{Encoder, Scope, SessionId};
+use tenure::{Encoder, Scope, SessionId, front};
 
 use crate::caller::user_code;
 use crate::encode;
@@ -202,10 +202,15 @@ fn named_by(py: Python<'_>, module: &str) -> PyResult<Option<SessionId>> {
 
 /// The error for a session-scoped function where there is no session. Where there is one, the hosts know.
 pub(crate) fn no_session(py: Python<'_>, function: &str) -> PyErr {
-    let advice: PyResult<String> = py
-        .import("tenure.hosts")
-        .and_then(|hosts| hosts.call_method0("advice"))
-        .and_then(|advice| advice.extract());
+    let advice = is_releasing(py).and_then(|is_releasing| {
+        if is_releasing {
+            let text = "It is a release, which may come when its session is over: give the resource what its release \
+                        needs when it is built.";
+            return Ok(text.to_owned());
+        }
+        let hosts = py.import("tenure.hosts")?;
+        hosts.call_method0("advice")?.extract()
+    });
     match advice {
         Ok(advice) => {
             let text = format!(
@@ -216,6 +221,15 @@ pub(crate) fn no_session(py: Python<'_>, function: &str) -> PyErr {
         }
         Err(error) => error,
     }
+}
+
+/// Whether the present code releases something, on its thread or as the task that has entered it.
+fn is_releasing(py: Python<'_>) -> PyResult<bool> {
+    if front::is_releasing() {
+        return Ok(true);
+    }
+    let leaving = py.import("tenure._tasks")?.getattr("leaving")?;
+    leaving.call_method0("get")?.is_truthy()
 }
 
 /// The name of the scope of a value; `whose` is for messages.

@@ -25,6 +25,7 @@ from contextvars import ContextVar, Token
 from typing import Any, NamedTuple
 
 from tenure import _native
+from tenure._tasks import leaving
 from tenure.hosts import FRAMEWORKS, adapter
 
 __all__ = [
@@ -282,7 +283,8 @@ class SessionsHost:
 
     def session(self) -> str | None:
         session = present()
-        if session is None:
+        # What a release has built when its session is over is released too, and may have more built: not without end.
+        if session is None or (session.has_ended and leaving.get() > 1):
             return None
         session.is_used = True
         return session.name

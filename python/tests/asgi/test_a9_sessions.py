@@ -642,6 +642,40 @@ def test_a9_its_sessions_end_before_what_they_were_built_on(clock: Clock) -> Non
     asyncio.run(main())
 
 
+def test_a9_teardowns_of_a_session_that_use_each_other_come_to_an_end(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each has the other built once more, for itself; what that was built for is refused, and told."""
+    built: list[str] = []
+    released: list[str] = []
+
+    @tenure.cache_resource(scope="session")
+    async def journal() -> AsyncIterator[str]:
+        built.append("journal")
+        yield "journal"
+        released.append("journal")
+        await line()
+
+    @tenure.cache_resource(scope="session")
+    async def line() -> AsyncIterator[str]:
+        built.append("line")
+        yield "line"
+        released.append("line")
+        await journal()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await respond(send, await journal() + await line())
+
+    async def main() -> None:
+        await Client(tenure.asgi.Middleware(app)).get()
+        # The end of the loop waits for all that goes on.
+
+    asyncio.run(main())
+    assert sorted(built) == sorted(released) == ["journal"] * 2 + ["line"] * 2
+    told = [it for it in caplog.messages + [str(it.exc_info) for it in caplog.records] if "It is a release" in it]
+    assert len(told) == 2, caplog.messages
+
+
 def silent_or(app: Any) -> Any:
     async def either(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "lifespan":
