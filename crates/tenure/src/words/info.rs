@@ -296,7 +296,7 @@ impl Info {
         self.inherited += other.inherited;
         self.draining += other.draining;
         self.renewals += other.renewals;
-        self.weight += other.weight;
+        self.weight = self.weight.saturating_add(other.weight);
         self.waiting += other.waiting;
         self.ages.extend_from_slice(&other.ages);
     }
@@ -365,6 +365,8 @@ pub struct EntryInfo {
 #[derive(Default)]
 pub(crate) struct Counters {
     retired_hits: Figure,
+    /// The most hits that anybody was told of.
+    told_hits: Figure,
     misses: [Figure; MISSES],
     builds: Figure,
     build_nanos: Figure,
@@ -452,6 +454,13 @@ impl Counters {
 
     pub(crate) fn retire_hits(&self, hits: u64) {
         self.retired_hits.fetch_add(hits, Ordering::Relaxed);
+    }
+
+    /// The hits to tell of, for who has counted so many: an entry that ends meanwhile is missed, and a count must not
+    /// fall for that.
+    pub(crate) fn hits_told(&self, counted: u64) -> u64 {
+        let before = self.told_hits.fetch_max(counted, Ordering::Relaxed);
+        before.max(counted)
     }
 
     pub(crate) fn waits(self: &Arc<Self>) -> WaitCount {
