@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::words::explanation::span;
 use crate::words::histogram::Histogram;
 use crate::words::info::{Figures, Info};
+use crate::words::json;
 use crate::words::runs::Trigger;
 
 /// The figures of each function that is alive, by its name.
@@ -84,27 +84,10 @@ impl Report {
     pub fn to_json(&self) -> String {
         let functions = self.functions.iter().map(|(name, info)| {
             let own = info.to_json();
-            format!("{{\"function\": {}, {}", text(name), &own[1..])
+            format!("{{\"function\": {}, {}", json::text(name), &own[1..])
         });
-        let functions: Vec<_> = functions.collect();
-        format!("{{\"functions\": [{}]}}", functions.join(", "))
+        format!("{{\"functions\": {}}}", json::list(functions))
     }
-}
-
-/// A text as JSON has it.
-pub(crate) fn text(text: &str) -> String {
-    let mut json = String::from("\"");
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => json.extend(['\\', char]),
-            control if u32::from(control) < 0x20 => {
-                let _ = write!(json, "\\u{:04x}", u32::from(control));
-            }
-            other => json.push(other),
-        }
-    }
-    json.push('"');
-    json
 }
 
 /// So many characters of a name stand in a table.
@@ -141,63 +124,38 @@ impl Info {
     /// ```
     #[must_use]
     pub fn to_json(&self) -> String {
-        let pairs = |pairs: Vec<(&str, u64)>| {
-            let pairs = pairs
-                .iter()
-                .map(|(name, number)| format!("\"{name}\": {number}"));
-            pairs.collect::<Vec<_>>().join(", ")
-        };
-        let seconds = |time: Duration| format!("{:?}", time.as_secs_f64());
         let times = |times: &Histogram| {
-            let buckets = times.buckets().map(|(bound, count)| {
-                format!("[{}, {count}]", bound.map_or("null".to_owned(), seconds))
-            });
-            buckets.collect::<Vec<_>>().join(", ")
+            json::list(times.buckets().map(|(bound, count)| {
+                format!("[{}, {count}]", json::maybe(bound.map(json::seconds)))
+            }))
         };
         let runs = Trigger::ALL.map(|trigger| {
             let runs = self.runs(trigger);
             format!(
-                "\"{}\": {{\"time\": {}, \"times\": [{}]}}",
+                "\"{}\": {{\"time\": {}, \"times\": {}}}",
                 trigger.name(),
-                seconds(runs.time),
+                json::seconds(runs.time),
                 times(&runs.times)
             )
         });
-        let ages = self.ages.iter().copied().map(seconds);
         format!(
-            "{{{}, \"misses_by_reason\": {{{}}}, \"build_time\": {}, \"build_times\": [{}], \"runs\": {{{}}}, \
-             \"refreshes_itself\": {}, \"refreshes\": {{{}}}, \"ends\": {{{}}}, \"releases\": {{{}}}, {}, \"ages\": [{}]}}",
-            pairs(vec![
+            "{{{}, \"misses_by_reason\": {{{}}}, \"build_time\": {}, \"build_times\": {}, \"runs\": {{{}}}, \
+             \"refreshes_itself\": {}, \"refreshes\": {{{}}}, \"ends\": {{{}}}, \"releases\": {{{}}}, {}, \"ages\": {}}}",
+            json::members([
                 ("hits", self.hits),
                 ("misses", self.misses),
                 ("builds", self.builds),
                 ("failures", self.failures),
             ]),
-            pairs(
-                self.all_missed()
-                    .map(|(it, number)| (it.name(), number))
-                    .collect()
-            ),
-            seconds(self.build_time),
+            json::members(self.all_missed().map(|(it, number)| (it.name(), number))),
+            json::seconds(self.build_time),
             times(&self.build_times),
             runs.join(", "),
             self.refreshes_itself,
-            pairs(
-                self.refreshes()
-                    .map(|(it, number)| (it.name(), number))
-                    .collect()
-            ),
-            pairs(
-                self.ends()
-                    .map(|(it, number)| (it.name(), number))
-                    .collect()
-            ),
-            pairs(
-                self.releases()
-                    .map(|(it, number)| (it.name(), number))
-                    .collect()
-            ),
-            pairs(vec![
+            json::members(self.refreshes().map(|(it, number)| (it.name(), number))),
+            json::members(self.ends().map(|(it, number)| (it.name(), number))),
+            json::members(self.releases().map(|(it, number)| (it.name(), number))),
+            json::members([
                 ("release_failures", self.release_failures),
                 ("entries", self.entries),
                 ("idle", self.idle),
@@ -208,7 +166,7 @@ impl Info {
                 ("weight", self.weight),
                 ("waiting", self.waiting),
             ]),
-            ages.collect::<Vec<_>>().join(", "),
+            json::list(self.ages.iter().copied().map(json::seconds)),
         )
     }
 
@@ -384,10 +342,5 @@ mod tests {
         assert!(lines[1].starts_with("a        "));
         assert!(lines[2].starts_with("shop.pool       12     3       1    75.0 %"));
         assert_eq!(report.sum().hits, 3);
-    }
-
-    #[test]
-    fn v1_a_name_with_markup_stays_a_text_in_json() {
-        assert_eq!(text("a\"b\\c\nd"), "\"a\\\"b\\\\c\\u000ad\"");
     }
 }
