@@ -10,12 +10,13 @@ import os
 import platform
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tenure import _native
 from tenure._info import info
 
-__all__ = ["AT_MOST", "End", "end", "fleet", "snapshot"]
+__all__ = ["AT_MOST", "End", "end", "fleet", "since", "snapshot"]
 
 AT_MOST = 1000
 """So many entries are shown: of each function its share."""
@@ -37,6 +38,9 @@ SUMS = (
     "idle",
 )
 """The figures of functions that are shown of all together."""
+
+COUNTED = ("hits", "misses", "builds", "build_time")
+"""The figures of functions that only grow."""
 
 
 class End:
@@ -88,6 +92,18 @@ def snapshot(*, at_most: int = AT_MOST, show_arguments: bool = False) -> dict[st
         "sessions": _sessions(seen["entries"]),
         **seen,
     }
+
+
+def since(before: Iterable[Mapping[str, Any]], now: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """What the functions of a snapshot have counted since another one, all together.
+
+    The sums of two snapshots do not tell: what a function has counted that has gone, by an edit say, is missing in the
+    later one.
+    """
+    then = {it["number"]: it for it in before}
+    new = dict.fromkeys(COUNTED, 0)
+    pairs = [(then.get(it["number"], new), it) for it in now]
+    return {name: sum(other[name] - one[name] for one, other in pairs) for name in COUNTED}
 
 
 def fleet(timeout: float = FLEET_TIMEOUT) -> dict[str, Any] | None:
