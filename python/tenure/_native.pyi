@@ -424,7 +424,7 @@ class Info:
         """
     @property
     def builds(self) -> int:
-        """Builds that gave a resource."""
+        """Builds that gave a new resource; those that gave what was kept are `renewals`."""
     @property
     def build_time(self) -> float:
         """The time that those builds took in all, in seconds."""

@@ -77,7 +77,7 @@ impl Info {
         misses.into_py_dict(py)
     }
 
-    /// Builds that gave a resource.
+    /// Builds that gave a new resource; those that gave what was kept are `renewals`.
     #[getter]
     fn builds(&self) -> u64 {
         self.0.builds

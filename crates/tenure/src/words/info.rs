@@ -36,7 +36,7 @@ pub struct Info {
     pub misses: u64,
     /// Those calls, by the number of the reason.
     missed: [u64; MISSES],
-    /// Builds that gave a resource.
+    /// Builds that gave a new resource; those that gave what was kept are `renewals`.
     pub builds: u64,
     /// How long those builds took in all.
     pub build_time: Duration,
@@ -88,7 +88,7 @@ pub struct Figures {
     pub hits: u64,
     /// Calls that did not.
     pub misses: u64,
-    /// Builds that gave a resource.
+    /// Builds that gave a new resource.
     pub builds: u64,
     /// Builds that failed.
     pub failures: u64,
