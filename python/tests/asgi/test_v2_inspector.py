@@ -437,6 +437,12 @@ def test_v2_arguments_are_neither_shown_nor_kept_unless_that_is_asked_for() -> N
         assert "arguments" not in first, first
         assert second["arguments"].startswith("url='" + "b" * 79 + "…, more="), second
         assert "not" not in second["arguments"]
+        pool(b"\\0" * 5_000_000, 10**5000)
+        third = inspector.snapshot(show_arguments=True)["entries"][-1]
+        assert third["arguments"].startswith("url=b'" + "\\\\x00" * 19 + "\\\\x…, more="), third
+        pool("c", port=10**5000)
+        fourth = inspector.snapshot(show_arguments=True)["entries"][-1]
+        assert fourth["arguments"] == "url='c', port=<int>", fourth
         @tenure.cache_resource(hash_funcs={Own: id})
         async def model(own, size): return [size]
         import asyncio

@@ -95,7 +95,7 @@ const WIDEST: usize = 80;
 
 /// A name in one line of a table, whatever stands in it. Of a longer one its end says more.
 fn one_line(name: &str) -> String {
-    let shown = name.chars().map(|char| match char.is_control() {
+    let shown = name.chars().map(|char| match moves_others(char) {
         true => char.escape_debug().to_string(),
         false => char.to_string(),
     });
@@ -107,6 +107,11 @@ fn one_line(name: &str) -> String {
         }
         _ => shown,
     }
+}
+
+/// Whether a terminal would not show it, and would begin a line or turn the direction of what follows.
+fn moves_others(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl Info {
@@ -323,6 +328,13 @@ mod tests {
         );
         let report = Report::new(vec![(long.into(), Arc::default())], BTreeMap::new());
         assert!(report.to_string().contains("m.pool"));
+    }
+
+    #[test]
+    fn v1_a_name_stays_in_its_line_and_its_place() {
+        assert_eq!(one_line("a\nb\u{1b}[31m"), r"a\nb\u{1b}[31m");
+        assert_eq!(one_line("a\u{2028}b\u{202e}c"), r"a\u{2028}b\u{202e}c");
+        assert_eq!(one_line("naïve <λ>"), "naïve <λ>");
     }
 
     #[test]
