@@ -76,8 +76,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
         self.explain_parts(key, &[])
     }
 
-    /// The same for a call whose arguments wrote these parts of the key, so that a miss can be told from calls that
-    /// differ in one of them alone: see [`Part`].
+    /// What a call would meet whose arguments wrote these parts of the key: of a miss it is told which calls that are
+    /// kept differ in one of them alone. See [`Part`].
     ///
     /// # Errors
     /// As for [`explain`](Self::explain).
