@@ -289,7 +289,7 @@ function draw() {
   chart("weight", seen.map((it) => [it.at, weighs ? it.weight : it.entries]), number);
   $("weight-name").textContent = weighs ? "Weight" : "Entries";
   $("rate-now").textContent = percent(total.hit_rate);
-  $("build-now").textContent = span(total.builds ? total.build_time / total.builds : null);
+  $("build-now").textContent = span(total.build_mean);
   $("weight-now").textContent = number(weighs ? total.weight : total.entries);
 
   const search = (id) => $(id).value.trim().toLowerCase();

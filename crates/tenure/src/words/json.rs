@@ -24,6 +24,11 @@ pub(super) fn seconds(time: Duration) -> String {
     format!("{:?}", time.as_secs_f64())
 }
 
+/// A part of a whole, from 0 to 1.
+pub(super) fn part(part: f64) -> String {
+    format!("{part:?}")
+}
+
 /// A value that may be missing: `null` then.
 pub(super) fn maybe(json: Option<String>) -> String {
     json.unwrap_or_else(|| "null".to_owned())

@@ -127,15 +127,14 @@ pub enum Happened {
 
 impl Listing {
     /// All of it as a JSON object, times in seconds, numbers of functions and entries as texts, which JSON has no room
-    /// for otherwise. Of a function's figures it has those that a page of thousands of them shows, and no histograms.
-    /// Arguments are in it where `show_arguments` asks for them.
+    /// for otherwise. Of a function's figures it has those that a page of thousands of them shows, and no histograms;
+    /// `total` has their sums. Arguments are in it where `show_arguments` asks for them.
     ///
     /// ```
     /// let listing = tenure::Engine::new().listing(100);
-    /// assert_eq!(
-    ///     listing.to_json(false),
-    ///     r#"{"functions": [], "entries": [], "draining": [], "events": []}"#
-    /// );
+    /// let json = listing.to_json(false);
+    /// assert!(json.starts_with(r#"{"functions": [], "total": {"entries": 0, "#));
+    /// assert!(json.ends_with(r#""entries": [], "draining": [], "events": []}"#));
     /// ```
     #[must_use]
     pub fn to_json(&self, show_arguments: bool) -> String {
@@ -143,8 +142,14 @@ impl Listing {
         let entries = json::list(self.entries.iter().map(|it| it.to_json(show_arguments)));
         let draining = json::list(self.draining.iter().map(ListedDraining::to_json));
         let events = json::list(self.events.iter().map(Event::to_json));
+        let mut total = Info::default();
+        for function in &self.functions {
+            total.add(&function.info);
+        }
         format!(
-            "{{\"functions\": {functions}, \"entries\": {entries}, \"draining\": {draining}, \"events\": {events}}}"
+            "{{\"functions\": {functions}, \"total\": {{{}}}, \"entries\": {entries}, \"draining\": {draining}, \
+             \"events\": {events}}}",
+            figures(&total),
         )
     }
 }
@@ -157,28 +162,34 @@ impl ListedFunction {
             scope,
             info,
         } = self;
-        let Info {
-            hits,
-            misses,
-            builds,
-            failures,
-            entries,
-            idle,
-            stale,
-            draining,
-            waiting,
-            weight,
-            ..
-        } = info;
         format!(
-            "{{\"number\": \"{number}\", \"name\": {}, \"scope\": \"{scope}\", \"entries\": {entries}, \
-             \"hits\": {hits}, \"misses\": {misses}, \"builds\": {builds}, \"build_time\": {}, \
-             \"failures\": {failures}, \"idle\": {idle}, \"stale\": {stale}, \"draining\": {draining}, \
-             \"waiting\": {waiting}, \"weight\": {weight}}}",
+            "{{\"number\": \"{number}\", \"name\": {}, \"scope\": \"{scope}\", {}}}",
             json::text(name),
-            json::seconds(info.build_time),
+            figures(info),
         )
     }
+}
+
+/// The figures that are shown of a function, and of all together, as members of an object.
+fn figures(info: &Info) -> String {
+    let numbers = json::members([
+        ("entries", info.entries),
+        ("hits", info.hits),
+        ("misses", info.misses),
+        ("builds", info.builds),
+        ("failures", info.failures),
+        ("idle", info.idle),
+        ("stale", info.stale),
+        ("draining", info.draining),
+        ("waiting", info.waiting),
+        ("weight", info.weight),
+    ]);
+    format!(
+        "{numbers}, \"hit_rate\": {}, \"build_time\": {}, \"build_mean\": {}",
+        json::maybe(info.hit_rate().map(json::part)),
+        json::seconds(info.build_time),
+        json::maybe(info.build_mean().map(json::seconds)),
+    )
 }
 
 impl ListedEntry {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::words::explanation::span;
 use crate::words::histogram::Histogram;
@@ -144,7 +145,7 @@ impl Info {
             )
         });
         format!(
-            "{{{}, \"misses_by_reason\": {{{}}}, \"build_time\": {}, \"build_times\": {}, \"runs\": {{{}}}, \
+            "{{{}, \"hit_rate\": {}, \"misses_by_reason\": {{{}}}, \"build_time\": {}, \"build_times\": {}, \"runs\": {{{}}}, \
              \"refreshes_itself\": {}, \"refreshes\": {{{}}}, \"ends\": {{{}}}, \"releases\": {{{}}}, {}, \"ages\": {}}}",
             json::members([
                 ("hits", self.hits),
@@ -152,6 +153,7 @@ impl Info {
                 ("builds", self.builds),
                 ("failures", self.failures),
             ]),
+            json::maybe(self.hit_rate().map(json::part)),
             json::members(self.all_missed().map(|(it, number)| (it.name(), number))),
             json::seconds(self.build_time),
             times(&self.build_times),
@@ -175,11 +177,17 @@ impl Info {
         )
     }
 
-    /// The part of the calls that were hits; nothing where there was none.
-    fn hit_rate(&self) -> Option<f64> {
+    /// The part of the calls that were hits; nothing where there was no call.
+    pub(super) fn hit_rate(&self) -> Option<f64> {
         let calls = self.hits + self.misses;
         #[allow(clippy::cast_precision_loss)] // to be shown
         (calls > 0).then(|| self.hits as f64 / calls as f64)
+    }
+
+    /// How long a build took on average; nothing where there was none.
+    pub(super) fn build_mean(&self) -> Option<Duration> {
+        #[allow(clippy::cast_precision_loss)] // to be shown
+        (self.builds > 0).then(|| self.build_time.div_f64(self.builds as f64))
     }
 }
 
