@@ -232,7 +232,7 @@ class _Look:
         module = self._modules.get(id(holder))
         if module is not None:
             return f"variable {_key(holder, thing)} of module {module}"
-        words = next((_WORDS[it] for it in type(holder).__mro__ if it in _WORDS), _of_instance)
+        words = next((_WORDS[it] for it in _bases(type(holder)) if it in _WORDS), _of_instance)
         return words(holder, thing)
 
 
@@ -240,7 +240,7 @@ def _is_ours(holder: Any) -> bool:
     """Whether it is a part of this look, or the cache's own reference."""
     if type(holder) is types.FrameType:
         return holder.f_code.co_filename == __file__
-    return type(holder).__module__ == _native.__name__ or type(holder) is _Look
+    return _module(type(holder)) == _native.__name__ or type(holder) is _Look
 
 
 def _keys(holder: dict[Any, Any], thing: object) -> list[str]:
@@ -266,12 +266,12 @@ def _of_function(holder: types.FunctionType, thing: object) -> str:
 def _of_instance(holder: Any, thing: object) -> str:
     """An object of a class of the program's, or that class: by its attribute, where it is one."""
     is_class = _is_class(holder)
-    attributes = dict(type.__dict__["__dict__"].__get__(holder)) if is_class else _attributes(holder)
+    attributes = dict(_namespace(holder)) if is_class else _attributes(holder)
     names = [] if attributes is None else _keys(attributes, thing)
-    for kind in type(holder).__mro__:
-        slots = [it for it in vars(kind).values() if type(it) is types.MemberDescriptorType]
+    for kind in _bases(type(holder)):
+        slots = [it for it in _namespace(kind).values() if type(it) is types.MemberDescriptorType]
         names += [f"`{it.__name__}`" for it in slots if _slot(it, holder) is thing]
-    what = f"class {holder.__qualname__}" if is_class else f"a {_class(holder)}"
+    what = f"class {_qualname(holder)}" if is_class else f"a {_class(holder)}"
     return f"attribute {names[0]} of {what}" if names else what
 
 
@@ -284,7 +284,7 @@ def _attributes(holder: Any) -> dict[str, Any] | None:
 
 
 def _is_class(holder: Any) -> bool:
-    return type in type(holder).__mro__
+    return type in _bases(type(holder))
 
 
 def _slot(descriptor: types.MemberDescriptorType, holder: object) -> object:
@@ -302,9 +302,24 @@ def _at(frame: types.FrameType) -> str:
     return f"{frame.f_code.co_qualname} at {frame.f_code.co_filename}:{frame.f_lineno}"
 
 
+def _of_method(holder: types.MethodType, _: object) -> str:
+    # Whatever can be called is made a method by hand.
+    called = holder.__func__
+    name = called.__qualname__ if type(called) in (types.FunctionType, types.BuiltinFunctionType) else _class(called)
+    return f"a method of it, {name}"
+
+
+# A class is asked by `type`: its metaclass may have code of the program's for each of these.
+_bases: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+_namespace: Callable[[type], types.MappingProxyType[str, Any]] = type.__dict__["__dict__"].__get__
+_qualname: Callable[[type], str] = type.__dict__["__qualname__"].__get__
+_module: Callable[[type], object] = type.__dict__["__module__"].__get__
+
+
 def _class(it: object) -> str:
     kind = type(it)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    module = _module(kind)
+    return f"{module}.{_qualname(kind)}" if type(module) is str and module != "builtins" else _qualname(kind)
 
 
 def _many(number: int, what: str) -> str:
@@ -326,7 +341,7 @@ _WORDS: dict[type, Callable[[Any, object], str]] = {
     **dict.fromkeys((list, tuple, set, frozenset, deque), lambda it, _: f"an item of a {_class(it)}"),
     types.CellType: _of_cell,
     types.FunctionType: _of_function,
-    types.MethodType: lambda it, _: f"a method of it, {it.__func__.__qualname__}",
+    types.MethodType: _of_method,
     types.BuiltinMethodType: lambda it, _: f"a method of it, {it.__name__}",
     types.FrameType: lambda it, _: f"a local variable of {_at(it)}",
     types.CoroutineType: lambda it, _: _suspended(it.__qualname__, it.cr_frame),

@@ -30,7 +30,7 @@ class Figures:
     misses: int
     """Calls that found no entry, and built or waited."""
     builds: int
-    """Builds that gave a resource."""
+    """Builds that gave a new resource."""
     failures: int
     """Builds that raised."""
     weight: int

@@ -418,19 +418,19 @@ class Info:
         """Calls that found no entry, and built or waited."""
     @property
     def misses_by_reason(self) -> dict[str, int]:
-        """Those calls, by the name of the reason.
+        """Calls that found no entry, by the name of the reason.
 
         `absent`, `building`, `stale`, `apart`, or the cause for which what was kept had ended.
         """
     @property
     def builds(self) -> int:
-        """Builds that gave a resource."""
+        """Builds that gave a new resource; those that gave what was kept are `renewals`."""
     @property
     def build_time(self) -> float:
-        """The time that those builds took in all, in seconds."""
+        """The time that the builds took in all that gave a new resource, in seconds."""
     @property
     def build_times(self) -> list[tuple[float, int]]:
-        """How many of them took no longer than each bound in seconds; the last bound is infinity."""
+        """How many builds took no longer than each bound in seconds; the last bound is infinity."""
     def build_quantile(self, part: float) -> float | None:
         """The bound in seconds that this part of the builds did not exceed: 0.5 for the median.
 
@@ -447,7 +447,7 @@ class Info:
         """
     @property
     def run_times(self) -> dict[str, list[tuple[float, int]]]:
-        """How many of those runs took no longer than each bound in seconds; the last bound is infinity."""
+        """How many runs of the function took no longer than each bound in seconds; the last bound is infinity."""
     @property
     def refreshes_itself(self) -> bool:
         """Whether entries are refreshed in the background."""
@@ -471,13 +471,13 @@ class Info:
         """Live entries."""
     @property
     def idle(self) -> int:
-        """Those of them that nobody holds."""
+        """Live entries that nobody holds."""
     @property
     def stale(self) -> int:
-        """Those of them whose time is over, and that are handed out until there is a successor."""
+        """Live entries whose time is over, and that are handed out until there is a successor."""
     @property
     def inherited(self) -> int:
-        """Those of them that are of a parent process (`fork="keep"`), which were not built here."""
+        """Live entries of a parent process (`fork="keep"`), which were not built here."""
     @property
     def draining(self) -> int:
         """Resources that the cache has let go and that are still in use."""
@@ -494,7 +494,7 @@ class Info:
     def ages(self) -> list[float]:
         """The age of each live entry, in seconds, oldest first within each scope."""
     def to_json(self) -> str:
-        """All of it as a JSON object, times in seconds."""
+        """The figures as a JSON object, times in seconds."""
 
 @final
 class Report:

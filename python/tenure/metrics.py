@@ -88,11 +88,12 @@ _Values = Callable[["Info"], Mapping[str, float]]
 
 _INSTRUMENTS: tuple[tuple[str, str, str, str, str, _Values], ...] = (
     ("counter", "tenure.hits", "{call}", "Calls that were answered from an entry.", "", lambda it: {"": it.hits}),
-    ("counter", "tenure.misses", "{call}", "Calls that were not.", "reason", lambda it: it.misses_by_reason),
-    ("counter", "tenure.builds", "{build}", "Builds that gave a resource.", "", lambda it: {"": it.builds}),
+    ("counter", "tenure.misses", "{call}", "Calls that found no entry.", "reason", lambda it: it.misses_by_reason),
+    ("counter", "tenure.builds", "{build}", "Builds that gave a new resource.", "", lambda it: {"": it.builds}),
     ("counter", "tenure.build.failures", "{build}", "Builds that failed.", "", lambda it: {"": it.failures}),
     ("counter", "tenure.build.time", "s", "How long builds took in all.", "trigger", lambda it: it.run_time),
     ("counter", "tenure.refreshes", "{build}", "Refreshes in the background.", "result", lambda it: it.refreshes),
+    ("counter", "tenure.renewals", "{build}", "Refreshes that gave what was kept.", "", lambda it: {"": it.renewals}),
     ("counter", "tenure.ends", "{entry}", "Entries that have ended.", "cause", lambda it: it.ends),
     ("counter", "tenure.releases", "{resource}", "Resources that were released.", "cause", lambda it: it.releases),
     (
@@ -104,9 +105,17 @@ _INSTRUMENTS: tuple[tuple[str, str, str, str, str, _Values], ...] = (
         lambda it: {"": it.release_failures},
     ),
     ("up_down_counter", "tenure.entries", "{entry}", "Live entries.", "", lambda it: {"": it.entries}),
-    ("up_down_counter", "tenure.entries.idle", "{entry}", "Those that nobody holds.", "", lambda it: {"": it.idle}),
-    ("up_down_counter", "tenure.entries.stale", "{entry}", "Those past their time.", "", lambda it: {"": it.stale}),
-    ("up_down_counter", "tenure.draining", "{resource}", "Ended, still in use.", "", lambda it: {"": it.draining}),
+    ("up_down_counter", "tenure.entries.idle", "{entry}", "Entries that nobody holds.", "", lambda it: {"": it.idle}),
+    ("up_down_counter", "tenure.entries.stale", "{entry}", "Entries past their time.", "", lambda it: {"": it.stale}),
+    (
+        "up_down_counter",
+        "tenure.entries.inherited",
+        "{entry}",
+        "Entries of a parent process.",
+        "",
+        lambda it: {"": it.inherited},
+    ),
+    ("up_down_counter", "tenure.draining", "{resource}", "Let go, still in use.", "", lambda it: {"": it.draining}),
     ("up_down_counter", "tenure.waiting", "{call}", "Callers that wait for a build.", "", lambda it: {"": it.waiting}),
     ("up_down_counter", "tenure.weight", "1", "What the entries weigh.", "", lambda it: {"": it.weight}),
     (

@@ -78,7 +78,7 @@ class Override:
         self._native.end()
 
     def __call__(self, test: Callable[_P, _R]) -> Callable[_P, _R]:
-        """The same for the length of a call of this function, which may be async."""
+        """A function, async or not, with the override in force for the length of each of its calls."""
         if inspect.iscoroutinefunction(test):
 
             @functools.wraps(test)

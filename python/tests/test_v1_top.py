@@ -117,7 +117,8 @@ def function(number: int, hits: int) -> dict[str, Any]:
     """A function as a process shows it."""
     counts = dict.fromkeys(("misses", "builds", "failures", "entries", "idle", "stale", "weight"), 1)
     times = {"build_median": 0.001, "build_95": 0.25, "ages": [3.0], "misses_by_reason": {"absent": 1}}
-    return {"function": f"shop.catalogue.load_number_{number:02}", "hits": hits, **counts, **times}
+    name = f"shop.catalogue.load_number_{number:02}"
+    return {"function": name, "hits": hits, "hit_rate": hits / (hits + 1), **counts, **times}
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import itertools
 import sqlite3
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,6 +45,13 @@ class Session:
     @property
     def __class__(self) -> Any:
         raise AssertionError
+
+
+class Watchful(type):
+    """A metaclass whose own code must not run."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        raise AssertionError(name)
 
 
 class Slotted:
@@ -99,6 +108,20 @@ def in_a_slot(connect: Any) -> Any:
     return (
         f"attribute `own` of a {__name__}.Slotted, in an item of a list, in variable `KEPT_HERE` of module {__name__}"
     )
+
+
+def in_a_class_with_code_of_its_own(connect: Any) -> Any:
+    holder = Watchful("Holder", (), {})()
+    object.__setattr__(holder, "pool", connect())
+    KEPT_HERE.append(holder)
+    return (
+        f"attribute `pool` of a {__name__}.Holder, in an item of a list, in variable `KEPT_HERE` of module {__name__}"
+    )
+
+
+def in_a_method_made_by_hand(connect: Any) -> Any:
+    KEPT_HERE.append(types.MethodType(functools.partial(id), connect()))
+    return f"a method of it, functools.partial, in an item of a list, in variable `KEPT_HERE` of module {__name__}"
 
 
 def in_a_class(connect: Any) -> Any:
@@ -168,6 +191,8 @@ def in_a_traceback(connect: Any) -> Any:
         in_a_list,
         in_an_attribute,
         in_a_slot,
+        in_a_class_with_code_of_its_own,
+        in_a_method_made_by_hand,
         in_a_class,
         in_a_dict,
         in_a_closure,

@@ -1,12 +1,15 @@
-//! H9: refreshes in the background, runs and ends, as the figures count them.
+//! H9 and V1: refreshes in the background, runs, ends and hits, as the figures count them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tenure::front::{Again, Patiently};
-use tenure::{Cause, Engine, Function, KeyRef, ManualClock, Refresh, Refreshed, Settings, Trigger};
+use tenure::front::{Again, Holding, Patiently};
+use tenure::{
+    Behaviour, Cause, Engine, Function, KeyRef, ManualClock, ProgramHost, Refresh, Refreshed,
+    Scope, Session, Settings, Trigger,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -171,4 +174,48 @@ fn v3_functions_of_one_name_in_two_modules_are_two() {
     let hits =
         |module: &str| report.in_full()[&*format!("{}::{module}::pool", module_path!())].hits;
     assert_eq!((hits("one"), hits("other")), (1, 0));
+}
+
+type Act = Box<dyn FnOnce() + Send>;
+
+/// Has something happen once, when it is asked who uses a resource.
+#[derive(Clone, Default)]
+struct Meanwhile(Arc<Mutex<Option<Act>>>);
+
+impl Behaviour<u32> for Meanwhile {
+    fn holding(&self) -> Holding {
+        Holding::Watched
+    }
+
+    fn in_use(&self, _: &u32) -> bool {
+        let act = self.0.lock().unwrap().take();
+        if let Some(act) = act {
+            act();
+        }
+        false
+    }
+}
+
+#[test]
+fn v1_no_hit_is_lost_and_nothing_drains_where_entries_end_while_they_are_counted() {
+    let engine = Engine::new();
+    engine.set_host(Some(Arc::new(ProgramHost)));
+    let meanwhile = Meanwhile::default();
+    let settings = Settings::default().scope(Scope::Session);
+    let behaviour = Box::new(meanwhile.clone());
+    let baskets = Function::<u32, ()>::new(&engine, "basket", settings, behaviour).unwrap();
+    for session in ["a", "b"].map(Session::named) {
+        for _ in 0..3 {
+            let call = || baskets.get_or_build(&KeyRef::EMPTY, || Ok(7));
+            drop(session.run(call).unwrap());
+        }
+    }
+    assert_eq!(baskets.info().hits, 4);
+    // The one that is looked at last has ended by then.
+    let cleared = Arc::clone(&baskets);
+    *meanwhile.0.lock().unwrap() = Some(Box::new(move || cleared.release_all(Cause::Cleared)));
+    let info = baskets.info();
+    assert_eq!((info.entries, info.hits, info.draining), (1, 4, 0));
+    let info = baskets.info();
+    assert_eq!((info.entries, info.hits, info.draining), (0, 4, 0));
 }

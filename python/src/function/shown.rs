@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PySlice, PyString};
 
 use crate::function::plan::Arguments;
 
@@ -56,10 +56,21 @@ fn plain(value: &Bound<'_, PyAny>) -> PyResult<String> {
         || value.is_exact_instance_of::<PyBool>()
         || value.is_exact_instance_of::<PyInt>()
         || value.is_exact_instance_of::<PyFloat>();
+    let of_class = format!("<{}>", value.get_type().name()?);
     if !is_plain {
-        return Ok(format!("<{}>", value.get_type().name()?));
+        return Ok(of_class);
     }
-    let text = value.repr()?.to_string();
+    // Of a long one no more is written than is shown.
+    let is_long = |it: &Bound<'_, PyAny>| it.len().is_ok_and(|length| length > MOST);
+    let short = match is_long(value) {
+        true => value.get_item(PySlice::new(value.py(), 0, MOST.cast_signed(), 1))?,
+        false => value.clone(),
+    };
+    let Ok(text) = short.repr() else {
+        // Python writes no number of thousands of digits.
+        return Ok(of_class);
+    };
+    let text = text.to_string();
     match text.char_indices().nth(MOST) {
         Some((end, _)) => Ok(format!("{}…", &text[..end])),
         None => Ok(text),

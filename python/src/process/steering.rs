@@ -23,8 +23,8 @@ struct Steering {
 /// Locked only by who holds the interpreter, so that it is free after a fork.
 static STEERINGS: Mutex<Vec<Steering>> = Mutex::new(Vec::new());
 
-/// Entries that were built at one standing moment have times some nanoseconds apart.
-const TELLS_APART: Duration = Duration::from_micros(1);
+/// What a step of the time goes beyond: entries that were built at one standing moment have times some nanoseconds apart.
+pub(crate) const TELLS_APART: Duration = Duration::from_micros(1);
 
 /// Has this clock, of the engine with this number, go by what tests are shown.
 pub(crate) fn steer(generation: u32, clock: SteeredClock) {

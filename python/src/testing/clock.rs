@@ -1,12 +1,12 @@
 //! Time driven by hand, for the tests of programs.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tenure::{Config, Engine, ManualClock};
 
+use crate::process::steering::TELLS_APART;
 use crate::process::{self, Time};
 use crate::program::host;
 use crate::words::log::Caller;
@@ -29,9 +29,6 @@ struct Entered {
     host: Option<Py<PyAny>>,
     config: Config,
 }
-
-/// Entries that were built at one standing moment have times some nanoseconds apart.
-const TELLS_APART: Duration = Duration::from_micros(1);
 
 /// The clock in force, and the number of its engine.
 static IN_FORCE: Mutex<Option<(u32, ManualClock)>> = Mutex::new(None);

@@ -70,26 +70,26 @@ impl Info {
         self.0.misses
     }
 
-    /// Those calls, by the name of the reason.
+    /// Calls that found no entry, by the name of the reason.
     #[getter]
     fn misses_by_reason<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let misses = self.0.all_missed().map(|(it, number)| (it.name(), number));
         misses.into_py_dict(py)
     }
 
-    /// Builds that gave a resource.
+    /// Builds that gave a new resource; those that gave what was kept are `renewals`.
     #[getter]
     fn builds(&self) -> u64 {
         self.0.builds
     }
 
-    /// How long those builds took in all, in seconds.
+    /// How long the builds took in all that gave a new resource, in seconds.
     #[getter]
     fn build_time(&self) -> f64 {
         self.0.build_time.as_secs_f64()
     }
 
-    /// How many of them took no longer than each bound, in seconds: pairs, the last with a bound of infinity.
+    /// How many builds took no longer than each bound, in seconds: pairs, the last with a bound of infinity.
     #[getter]
     fn build_times(&self) -> Vec<(f64, u64)> {
         buckets(&self.0.build_times)
@@ -121,7 +121,7 @@ impl Info {
         times.into_py_dict(py)
     }
 
-    /// How many of those runs took no longer than each bound, in seconds: pairs, the last with a bound of infinity.
+    /// How many runs of the function took no longer than each bound, in seconds: pairs, the last with a bound of infinity.
     #[getter]
     fn run_times<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let times = Trigger::ALL.map(|it| (it.name(), buckets(&self.0.runs(it).times)));
@@ -167,19 +167,19 @@ impl Info {
         self.0.entries
     }
 
-    /// Those of them that nobody holds.
+    /// Live entries that nobody holds.
     #[getter]
     fn idle(&self) -> u64 {
         self.0.idle
     }
 
-    /// Those of them whose time is over, and that are handed out until there is a successor.
+    /// Live entries whose time is over, and that are handed out until there is a successor.
     #[getter]
     fn stale(&self) -> u64 {
         self.0.stale
     }
 
-    /// Those of them that are of a parent process (`fork="keep"`), which were not built here and are not released here.
+    /// Live entries of a parent process (`fork="keep"`), which were not built here and are not released here.
     #[getter]
     fn inherited(&self) -> u64 {
         self.0.inherited
@@ -215,7 +215,7 @@ impl Info {
         self.0.ages.iter().map(|age| age.as_secs_f64()).collect()
     }
 
-    /// All of it as a JSON object, times in seconds.
+    /// The figures as a JSON object, times in seconds.
     fn to_json(&self) -> String {
         self.0.to_json()
     }

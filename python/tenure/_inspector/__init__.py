@@ -10,12 +10,13 @@ import os
 import platform
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tenure import _native
 from tenure._info import info
 
-__all__ = ["AT_MOST", "End", "end", "fleet", "snapshot"]
+__all__ = ["AT_MOST", "End", "end", "fleet", "since", "snapshot"]
 
 AT_MOST = 1000
 """So many entries are shown: of each function its share."""
@@ -23,20 +24,8 @@ AT_MOST = 1000
 FLEET_TIMEOUT = 1.0
 """How many seconds a fleet's server is waited for."""
 
-SUMS = (
-    "entries",
-    "hits",
-    "misses",
-    "builds",
-    "build_time",
-    "failures",
-    "weight",
-    "draining",
-    "waiting",
-    "stale",
-    "idle",
-)
-"""The figures of functions that are shown of all together."""
+COUNTED = ("hits", "misses", "builds", "build_time")
+"""The figures of functions that only grow."""
 
 
 class End:
@@ -67,9 +56,6 @@ def snapshot(*, at_most: int = AT_MOST, show_arguments: bool = False) -> dict[st
     seen: dict[str, Any] = json.loads(_native.listing(at_most, show_arguments))
     functions = seen["functions"]
     labels = _label(functions)
-    for function in functions:
-        function["build_mean"] = function["build_time"] / function["builds"] if function["builds"] else None
-        function["hit_rate"] = _rate(function)
     scopes = {it["number"]: it["scope"] for it in functions}
     for entry in seen["entries"]:
         entry["label"], entry["scope"] = labels[entry["function"]], scopes[entry["function"]]
@@ -78,16 +64,25 @@ def snapshot(*, at_most: int = AT_MOST, show_arguments: bool = False) -> dict[st
     for event in seen["events"]:
         event["label"] = labels.get(event["function"], event["name"])
         event["at"] = now - event["ago"]
-    total = {name: sum(it[name] for it in functions) for name in SUMS}
-    total["hit_rate"] = _rate(total)
     return {
         "at": now,
         "host": platform.node(),
         "pid": os.getpid(),
-        "total": total,
         "sessions": _sessions(seen["entries"]),
         **seen,
     }
+
+
+def since(before: Iterable[Mapping[str, Any]], now: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """What the functions of a snapshot have counted since another one, all together.
+
+    The sums of two snapshots do not tell: what a function has counted that has gone, by an edit say, is missing in the
+    later one.
+    """
+    then = {it["number"]: it for it in before}
+    new = dict.fromkeys(COUNTED, 0)
+    pairs = [(then.get(it["number"], new), it) for it in now]
+    return {name: sum(other[name] - one[name] for one, other in pairs) for name in COUNTED}
 
 
 def fleet(timeout: float = FLEET_TIMEOUT) -> dict[str, Any] | None:
@@ -109,11 +104,6 @@ def _label(functions: list[dict[str, Any]]) -> dict[str, str]:
         name, number = function["name"], function["number"]
         function["label"] = f"{name} #{number}" if many[name] > 1 else name
     return {it["number"]: it["label"] for it in functions}
-
-
-def _rate(figures: dict[str, Any]) -> float | None:
-    calls = figures["hits"] + figures["misses"]
-    return figures["hits"] / calls if calls else None
 
 
 def _sessions(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

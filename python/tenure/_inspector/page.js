@@ -26,9 +26,9 @@ function make(tag, text, ...classes) {
 function span(seconds) {
   if (seconds === null || seconds === undefined) return "–";
   if (seconds < 1e-3) return "< 1 ms";
-  if (seconds < 1) return `${Math.round(seconds * 1e3)} ms`;
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 1) return `${Math.floor(seconds * 1e3)} ms`;
+  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
   return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
 }
@@ -254,9 +254,17 @@ function timeline(events, now) {
   svg(there, "text", { x: width, y: height - 4, "text-anchor": "end" }, "now");
 }
 
+// What the functions have counted since the look before. The sums do not tell: what a function has counted that has gone
+// is missing in the later one.
+function since(before, now) {
+  const then = new Map(before.map((it) => [it.number, it]));
+  const sum = (name) => now.reduce((sum, it) => sum + it[name] - (then.get(it.number)?.[name] ?? 0), 0);
+  return { hits: sum("hits"), misses: sum("misses"), builds: sum("builds"), time: sum("build_time") };
+}
+
 // The figures between two looks: how things are now, and not since the process began.
 function between(read) {
-  return seen.slice(1).map((it, at) => [it.at, read(seen[at], it)]);
+  return seen.slice(1).map((it) => [it.at, read(it.since)]);
 }
 
 function draw() {
@@ -273,21 +281,15 @@ function draw() {
     tile.append(make("b", value), make("span", name));
     return tile;
   }));
-  const rate = between((one, other) => {
-    const calls = other.hits + other.misses - one.hits - one.misses;
-    return calls > 0 ? (other.hits - one.hits) / calls : null;
-  });
-  const build = between((one, other) => {
-    const builds = other.builds - one.builds;
-    return builds > 0 ? (other.build_time - one.build_time) / builds : null;
-  });
+  const rate = between(({ hits, misses }) => (hits + misses > 0 ? hits / (hits + misses) : null));
+  const build = between(({ builds, time }) => (builds > 0 ? time / builds : null));
   chart("rate", rate, percent, 1);
   chart("build", build, span);
   const weighs = total.weight > 0;
   chart("weight", seen.map((it) => [it.at, weighs ? it.weight : it.entries]), number);
   $("weight-name").textContent = weighs ? "Weight" : "Entries";
   $("rate-now").textContent = percent(total.hit_rate);
-  $("build-now").textContent = span(total.builds ? total.build_time / total.builds : null);
+  $("build-now").textContent = span(total.build_mean);
   $("weight-now").textContent = number(weighs ? total.weight : total.entries);
 
   const search = (id) => $(id).value.trim().toLowerCase();
@@ -327,7 +329,8 @@ function draw() {
 
   timeline(last.events, last.at);
   table("events", EVENTS, last.events, {
-    key: (it) => `${it.entry} ${it.what} ${it.function} ${it.at.toFixed(2)}`, initial: { title: "When", sign: -1 }, none: "Nothing has happened",
+    // Nothing is pressed there, and two that failed may look the same.
+    key: (_, at) => at, initial: { title: "When", sign: -1 }, none: "Nothing has happened",
   });
   $("sessions-card").hidden = !last.sessions.length;
   $("sessions-count").textContent = last.sessions.length;
@@ -335,6 +338,7 @@ function draw() {
 }
 
 async function ask(what, how, it) {
+  $("said").textContent = "";
   const verb = how === "clear" ? "Clear" : "Expire";
   const of = what === "all" ? "everything" : what === "function" ? "all entries of a function" : "one entry";
   $("ask-title").textContent = `${verb} ${of}?`;
@@ -349,12 +353,12 @@ async function ask(what, how, it) {
   await new Promise((told) => dialog.addEventListener("close", told, { once: true }));
   if (dialog.returnValue !== "yes") return;
   const body = JSON.stringify({ what, how, number: it?.number });
-  const answer = await fetch("end", { method: "POST", headers: { "content-type": "application/json" }, body });
-  if (answer.ok) {
-    const { ended } = await answer.json();
-    $("state").textContent = ended ? "done" : "it had ended already";
-  } else {
-    $("state").textContent = await answer.text();
+  try {
+    const answer = await fetch("end", { method: "POST", headers: { "content-type": "application/json" }, body });
+    const done = async () => ((await answer.json()).ended ? "done" : "it had ended already");
+    $("said").textContent = answer.ok ? await done() : await answer.text();
+  } catch {
+    $("said").textContent = "the process does not answer";
   }
   await look();
 }
@@ -364,8 +368,10 @@ async function look() {
     const answer = await fetch("data");
     if (answer.status === 401) return location.reload();
     if (!answer.ok) throw new Error(answer.statusText);
-    last = await answer.json();
-    seen.push({ at: last.at, ...last.total });
+    const now = await answer.json();
+    const { at, functions, total: { entries, weight } } = now;
+    seen.push({ at, entries, weight, since: since(last?.functions ?? functions, functions) });
+    last = now;
     if (seen.length > REMEMBERED) seen.shift();
     $("state").textContent = `as of ${clock(last.at)}`;
   } catch {
@@ -374,7 +380,7 @@ async function look() {
   draw();
 }
 
-async function look_at_fleet() {
+async function lookAtFleet() {
   const answer = await fetch("fleet");
   if (!answer.ok) return;
   const fleet = await answer.json();
@@ -401,4 +407,4 @@ $("clear-all").addEventListener("click", () => ask("all", "clear"));
 for (const id of ["functions-search", "entries-search"]) $(id).addEventListener("input", draw);
 addEventListener("resize", draw);
 every(EVERY, look);
-every(FLEET_EVERY, look_at_fleet);
+every(FLEET_EVERY, lookAtFleet);

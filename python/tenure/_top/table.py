@@ -20,7 +20,7 @@ Function = Mapping[str, Any]
 
 ORDERS: dict[str, Callable[[Function], Any]] = {
     "hits/s": lambda it: -(it["rate"] or 0),
-    "hit rate": lambda it: -_hit_rate(it),
+    "hit rate": lambda it: -(it["hit_rate"] or 0),
     "misses": lambda it: -it["misses"],
     "builds": lambda it: -it["builds"],
     "failures": lambda it: -it["failures"],
@@ -88,17 +88,13 @@ def _reasons(it: Function) -> str:
     return ", ".join(f"{number} {reason}" for reason, number in it["misses_by_reason"].items() if number)
 
 
-def _hit_rate(it: Function) -> float:
-    return float(it["hits"] / max(it["hits"] + it["misses"], 1))
-
-
 COLUMNS: dict[str, Callable[[Function], str]] = {
     "function": lambda it: shown(it["function"]),
     "entries": lambda it: str(it["entries"]),
     "idle": lambda it: str(it["idle"]),
     "stale": lambda it: str(it["stale"]),
     "hits/s": lambda it: "–" if it["rate"] is None else f"{it['rate']:.1f}",
-    "hit rate": lambda it: f"{100 * _hit_rate(it):.1f} %" if it["hits"] + it["misses"] else "–",
+    "hit rate": lambda it: "–" if it["hit_rate"] is None else f"{100 * it['hit_rate']:.1f} %",
     "misses": lambda it: str(it["misses"]),
     "by reason": _reasons,
     "builds": lambda it: str(it["builds"]),

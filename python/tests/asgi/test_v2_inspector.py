@@ -21,7 +21,7 @@ import tenure
 import tenure.asgi
 import tenure.testing
 from served import serving
-from tenure import _native
+from tenure import _inspector, _native
 from world import releases
 
 TOKEN = "0123456789-a-token-of-the-test"
@@ -154,6 +154,16 @@ def test_v2_functions_of_one_name_are_told_apart() -> None:
     ended = {"what": "function", "how": "clear", "number": one["number"]}
     assert ask(tenure.asgi.inspector(token=TOKEN), "POST", "/end", ended, **bearer()).json() == {"ended": True}
     assert [client.info().entries for client in clients] == [0, 1]
+
+
+def test_v2_what_is_counted_between_two_looks_does_not_fall_where_a_function_goes() -> None:
+    def counts(number: str, hits: int, misses: int) -> dict[str, Any]:
+        return {"number": number, "hits": hits, "misses": misses, "builds": misses, "build_time": misses / 2}
+
+    before = [counts("1", 100, 2), counts("2", 5, 1)]
+    now = [counts("2", 7, 1), counts("3", 0, 4)]  # the first was edited
+    assert _inspector.since(before, now) == {"hits": 2, "misses": 4, "builds": 4, "build_time": 2.0}
+    assert set(_inspector.since(now, now).values()) == {0}
 
 
 def test_v2_one_entry_a_function_and_all_are_ended(app: Any) -> None:
@@ -427,6 +437,12 @@ def test_v2_arguments_are_neither_shown_nor_kept_unless_that_is_asked_for() -> N
         assert "arguments" not in first, first
         assert second["arguments"].startswith("url='" + "b" * 79 + "…, more="), second
         assert "not" not in second["arguments"]
+        pool(b"\\0" * 5_000_000, 10**5000)
+        third = inspector.snapshot(show_arguments=True)["entries"][-1]
+        assert third["arguments"].startswith("url=b'" + "\\\\x00" * 19 + "\\\\x…, more="), third
+        pool("c", port=10**5000)
+        fourth = inspector.snapshot(show_arguments=True)["entries"][-1]
+        assert fourth["arguments"] == "url='c', port=<int>", fourth
         @tenure.cache_resource(hash_funcs={Own: id})
         async def model(own, size): return [size]
         import asyncio

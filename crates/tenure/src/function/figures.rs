@@ -25,16 +25,23 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// ```
     #[must_use]
     pub fn info(&self) -> Info {
+        let mut info = Info::default();
+        info.draining = self.core.counters.unreleased(|| {
+            info = self.counted();
+            info.entries - info.inherited
+        });
+        info
+    }
+
+    /// Its figures, but for what drains.
+    fn counted(&self) -> Info {
         let mut info = self.core.counters.read();
         info.refreshes_itself = self.core.settings.refreshes_beside();
         for cache in self.caches() {
             let unleased = cache.read(&mut info);
             info.idle += self.idle(unleased);
         }
-        info.draining = info
-            .builds
-            .saturating_sub(info.all_released())
-            .saturating_sub(info.entries - info.inherited);
+        info.hits = self.core.counters.hits_told(info.hits);
         info
     }
 
@@ -69,8 +76,8 @@ impl<V: Resource, F: Failure> Function<V, F> {
         self.explain_parts(key, &[])
     }
 
-    /// The same for a call whose arguments wrote these parts of the key, so that a miss can be told from calls that
-    /// differ in one of them alone: see [`Part`].
+    /// What a call would meet whose arguments wrote these parts of the key: of a miss it is told which calls that are
+    /// kept differ in one of them alone. See [`Part`].
     ///
     /// # Errors
     /// As for [`explain`](Self::explain).

@@ -46,6 +46,7 @@ impl Tally {
         let mut sums = counts.gone.clone();
         for (name, counters) in counts.counted.iter().filter(|it| !is_there(&it.1)) {
             let mut info = counters.read();
+            info.hits = counters.hits_told(info.hits);
             info.draining = counters.unreleased(|| 0);
             Info::add_to(&mut sums, name, info);
         }

@@ -13,8 +13,8 @@ const ROOM: usize = 4096;
 
 impl Report {
     /// The figures in the text format of Prometheus, version 0.0.4: what an endpoint answers with, as
-    /// `text/plain; version=0.0.4`. Functions of one name are summed, those that have gone too. Of reasons and causes those stand there that there
-    /// were; neither keys nor arguments ever do.
+    /// `text/plain; version=0.0.4`. Functions of one name are summed, those that have gone too. Of reasons and causes those
+    /// stand there that there were; neither keys nor arguments ever do.
     ///
     /// ```
     /// #[tenure::cache_resource]
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn v3_functions_of_one_name_are_one_line_and_names_with_markup_stay_values() {
         let mut one = Info::default();
-        (one.hits, one.entries) = (2, 1);
+        (one.hits, one.entries, one.weight) = (2, 1, u64::MAX);
         let odd: Arc<str> = "a\"} 1\nb\\".into();
         let mut two = one.clone();
         two.add(&one);
@@ -164,6 +164,11 @@ mod tests {
                 r#"tenure_hits_total{function="pool"} 4"#,
             ]
         );
+        // A sum that no number holds is the greatest that there is.
+        assert!(text.contains(&format!(
+            "tenure_weight{{function=\"pool\"}} {}\n",
+            u64::MAX
+        )));
         // What nothing was built of has no times.
         assert!(!text.contains("tenure_build_duration_seconds_bucket"));
     }

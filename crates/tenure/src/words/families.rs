@@ -17,7 +17,7 @@ pub(super) const FAMILIES: [Family; 13] = [
     (
         "tenure_builds_total",
         "counter",
-        "Builds that gave a resource.",
+        "Builds that gave a new resource.",
         |it| it.builds,
     ),
     (

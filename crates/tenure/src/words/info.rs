@@ -34,13 +34,13 @@ pub struct Info {
     pub hits: u64,
     /// Calls that found no entry, and built or waited.
     pub misses: u64,
-    /// Those calls, by the number of the reason.
+    /// The misses, by the number of the reason.
     missed: [u64; MISSES],
-    /// Builds that gave a resource.
+    /// Builds that gave a new resource; those that gave what was kept are `renewals`.
     pub builds: u64,
-    /// How long those builds took in all.
+    /// How long the builds took in all that gave a new resource.
     pub build_time: Duration,
-    /// How many of them took how long.
+    /// How many of those builds took how long.
     pub build_times: Histogram,
     /// Builds that failed.
     pub failures: u64,
@@ -48,7 +48,7 @@ pub struct Info {
     runs: [Runs; TRIGGERS],
     /// Whether entries are refreshed in the background.
     pub refreshes_itself: bool,
-    /// Those refreshes, by the number of what became of them.
+    /// The refreshes in the background, by the number of what became of them.
     refreshes: [u64; OUTCOMES],
     /// Entries that have ended, by the number of the cause.
     ends: [u64; CAUSES],
@@ -58,11 +58,11 @@ pub struct Info {
     pub release_failures: u64,
     /// Live entries.
     pub entries: u64,
-    /// Those of them that nobody holds.
+    /// Live entries that nobody holds.
     pub idle: u64,
-    /// Those of them whose time is over, and that are handed out until there is a successor.
+    /// Live entries whose time is over, and that are handed out until there is a successor.
     pub stale: u64,
-    /// Those of them that are of a parent process. They were not built here, and are not released here.
+    /// Live entries of a parent process. They were not built here, and are not released here.
     pub inherited: u64,
     /// Resources that a cache has let go and that are not released yet.
     pub draining: u64,
@@ -84,11 +84,11 @@ pub struct Figures {
     pub functions: u64,
     /// Entries that are kept.
     pub entries: u64,
-    /// Calls that found one. Those of entries that are asked for most come in batches.
+    /// Calls that were answered from an entry. Those of entries that are asked for most come in batches.
     pub hits: u64,
-    /// Calls that did not.
+    /// Calls that found no entry.
     pub misses: u64,
-    /// Builds that gave a resource.
+    /// Builds that gave a new resource.
     pub builds: u64,
     /// Builds that failed.
     pub failures: u64,
@@ -296,7 +296,7 @@ impl Info {
         self.inherited += other.inherited;
         self.draining += other.draining;
         self.renewals += other.renewals;
-        self.weight += other.weight;
+        self.weight = self.weight.saturating_add(other.weight);
         self.waiting += other.waiting;
         self.ages.extend_from_slice(&other.ages);
     }
@@ -365,6 +365,8 @@ pub struct EntryInfo {
 #[derive(Default)]
 pub(crate) struct Counters {
     retired_hits: Figure,
+    /// The most hits that anybody was told of.
+    told_hits: Figure,
     misses: [Figure; MISSES],
     builds: Figure,
     build_nanos: Figure,
@@ -452,6 +454,13 @@ impl Counters {
 
     pub(crate) fn retire_hits(&self, hits: u64) {
         self.retired_hits.fetch_add(hits, Ordering::Relaxed);
+    }
+
+    /// The hits to tell of, for who has counted so many: an entry that ends meanwhile is missed, and a count must not
+    /// fall for that.
+    pub(crate) fn hits_told(&self, counted: u64) -> u64 {
+        let before = self.told_hits.fetch_max(counted, Ordering::Relaxed);
+        before.max(counted)
     }
 
     pub(crate) fn waits(self: &Arc<Self>) -> WaitCount {

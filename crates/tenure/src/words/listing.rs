@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::ground::sync::Arc;
 use crate::words::cause::Cause;
 use crate::words::info::Info;
-use crate::words::report::text;
+use crate::words::json;
 
 /// Everything that an engine keeps, as [`Engine::listing`](crate::Engine::listing) gives it.
 ///
@@ -127,24 +127,29 @@ pub enum Happened {
 
 impl Listing {
     /// All of it as a JSON object, times in seconds, numbers of functions and entries as texts, which JSON has no room
-    /// for otherwise. Of a function's figures it has those that a page of thousands of them shows, and no histograms.
-    /// Arguments are in it where `show_arguments` asks for them.
+    /// for otherwise. Of a function's figures it has those that a page of thousands of them shows, and no histograms;
+    /// `total` has their sums. Arguments are in it where `show_arguments` asks for them.
     ///
     /// ```
     /// let listing = tenure::Engine::new().listing(100);
-    /// assert_eq!(
-    ///     listing.to_json(false),
-    ///     r#"{"functions": [], "entries": [], "draining": [], "events": []}"#
-    /// );
+    /// let json = listing.to_json(false);
+    /// assert!(json.starts_with(r#"{"functions": [], "total": {"entries": 0, "#));
+    /// assert!(json.ends_with(r#""entries": [], "draining": [], "events": []}"#));
     /// ```
     #[must_use]
     pub fn to_json(&self, show_arguments: bool) -> String {
-        let functions = list(&self.functions, ListedFunction::to_json);
-        let entries = list(&self.entries, |it| it.to_json(show_arguments));
-        let draining = list(&self.draining, ListedDraining::to_json);
-        let events = list(&self.events, Event::to_json);
+        let functions = json::list(self.functions.iter().map(ListedFunction::to_json));
+        let entries = json::list(self.entries.iter().map(|it| it.to_json(show_arguments)));
+        let draining = json::list(self.draining.iter().map(ListedDraining::to_json));
+        let events = json::list(self.events.iter().map(Event::to_json));
+        let mut total = Info::default();
+        for function in &self.functions {
+            total.add(&function.info);
+        }
         format!(
-            "{{\"functions\": {functions}, \"entries\": {entries}, \"draining\": {draining}, \"events\": {events}}}"
+            "{{\"functions\": {functions}, \"total\": {{{}}}, \"entries\": {entries}, \"draining\": {draining}, \
+             \"events\": {events}}}",
+            figures(&total),
         )
     }
 }
@@ -157,28 +162,34 @@ impl ListedFunction {
             scope,
             info,
         } = self;
-        let Info {
-            hits,
-            misses,
-            builds,
-            failures,
-            entries,
-            idle,
-            stale,
-            draining,
-            waiting,
-            weight,
-            ..
-        } = info;
         format!(
-            "{{\"number\": \"{number}\", \"name\": {}, \"scope\": \"{scope}\", \"entries\": {entries}, \
-             \"hits\": {hits}, \"misses\": {misses}, \"builds\": {builds}, \"build_time\": {}, \
-             \"failures\": {failures}, \"idle\": {idle}, \"stale\": {stale}, \"draining\": {draining}, \
-             \"waiting\": {waiting}, \"weight\": {weight}}}",
-            text(name),
-            seconds(info.build_time),
+            "{{\"number\": \"{number}\", \"name\": {}, \"scope\": \"{scope}\", {}}}",
+            json::text(name),
+            figures(info),
         )
     }
+}
+
+/// The figures that are shown of a function, and of all together, as members of an object.
+fn figures(info: &Info) -> String {
+    let numbers = json::members([
+        ("entries", info.entries),
+        ("hits", info.hits),
+        ("misses", info.misses),
+        ("builds", info.builds),
+        ("failures", info.failures),
+        ("idle", info.idle),
+        ("stale", info.stale),
+        ("draining", info.draining),
+        ("waiting", info.waiting),
+        ("weight", info.weight),
+    ]);
+    format!(
+        "{numbers}, \"hit_rate\": {}, \"build_time\": {}, \"build_mean\": {}",
+        json::maybe(info.hit_rate().map(json::part)),
+        json::seconds(info.build_time),
+        json::maybe(info.build_mean().map(json::seconds)),
+    )
 }
 
 impl ListedEntry {
@@ -194,16 +205,16 @@ impl ListedEntry {
             weight,
             ..
         } = self;
-        let owner = some(self.owner.as_deref().map(text));
-        let unused = some(self.unused.map(seconds));
+        let owner = json::maybe(self.owner.as_deref().map(json::text));
+        let unused = json::maybe(self.unused.map(json::seconds));
         let arguments = self.arguments.as_deref().filter(|_| show_arguments);
-        let arguments = arguments.map(|it| format!(", \"arguments\": {}", text(it)));
+        let arguments = arguments.map(|it| format!(", \"arguments\": {}", json::text(it)));
         format!(
             "{{\"number\": \"{number}\", \"function\": \"{function}\", \"owner\": {owner}, \"is_stale\": {is_stale}, \
              \"is_inherited\": {is_inherited}, \"age\": {}, \"unused\": {unused}, \"build_time\": {}, \"hits\": {hits}, \
              \"leases\": {leases}, \"in_use\": {in_use}, \"weight\": {weight}{}}}",
-            seconds(self.age),
-            seconds(self.build_time),
+            json::seconds(self.age),
+            json::seconds(self.build_time),
             arguments.unwrap_or_default(),
         )
     }
@@ -221,7 +232,7 @@ impl ListedDraining {
         format!(
             "{{\"number\": \"{number}\", \"function\": \"{function}\", \"cause\": \"{cause}\", \"age\": {}, \
              \"weight\": {weight}}}",
-            seconds(*age)
+            json::seconds(*age)
         )
     }
 }
@@ -236,26 +247,12 @@ impl Event {
         format!(
             "{{\"ago\": {}, \"function\": \"{}\", \"name\": {}, \"entry\": {}, \"what\": \"{what}\", \"cause\": {}, \
              \"build_time\": {}}}",
-            seconds(self.ago),
+            json::seconds(self.ago),
             self.function,
-            text(&self.name),
-            some(self.entry.map(|it| format!("\"{it}\""))),
-            some(cause.map(text)),
-            some(took.map(seconds)),
+            json::text(&self.name),
+            json::maybe(self.entry.map(|it| format!("\"{it}\""))),
+            json::maybe(cause.map(json::text)),
+            json::maybe(took.map(json::seconds)),
         )
     }
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{:?}", time.as_secs_f64())
-}
-
-/// What there is, or `null`.
-fn some(json: Option<String>) -> String {
-    json.unwrap_or_else(|| "null".to_owned())
-}
-
-fn list<T>(all: &[T], json: impl Fn(&T) -> String) -> String {
-    let all: Vec<_> = all.iter().map(json).collect();
-    format!("[{}]", all.join(", "))
 }

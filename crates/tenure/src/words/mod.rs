@@ -13,6 +13,7 @@ pub(crate) mod fleet;
 pub(crate) mod histogram;
 pub(crate) mod info;
 pub(crate) mod inspect;
+mod json;
 pub(crate) mod listing;
 pub(crate) mod miss;
 #[cfg(feature = "metrics")]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::words::explanation::span;
 use crate::words::histogram::Histogram;
 use crate::words::info::{Figures, Info};
+use crate::words::json;
 use crate::words::runs::Trigger;
 
 /// The figures of each function that is alive, by its name.
@@ -84,27 +85,10 @@ impl Report {
     pub fn to_json(&self) -> String {
         let functions = self.functions.iter().map(|(name, info)| {
             let own = info.to_json();
-            format!("{{\"function\": {}, {}", text(name), &own[1..])
+            format!("{{\"function\": {}, {}", json::text(name), &own[1..])
         });
-        let functions: Vec<_> = functions.collect();
-        format!("{{\"functions\": [{}]}}", functions.join(", "))
+        format!("{{\"functions\": {}}}", json::list(functions))
     }
-}
-
-/// A text as JSON has it.
-pub(crate) fn text(text: &str) -> String {
-    let mut json = String::from("\"");
-    for char in text.chars() {
-        match char {
-            '"' | '\\' => json.extend(['\\', char]),
-            control if u32::from(control) < 0x20 => {
-                let _ = write!(json, "\\u{:04x}", u32::from(control));
-            }
-            other => json.push(other),
-        }
-    }
-    json.push('"');
-    json
 }
 
 /// So many characters of a name stand in a table.
@@ -112,7 +96,7 @@ const WIDEST: usize = 80;
 
 /// A name in one line of a table, whatever stands in it. Of a longer one its end says more.
 fn one_line(name: &str) -> String {
-    let shown = name.chars().map(|char| match char.is_control() {
+    let shown = name.chars().map(|char| match moves_others(char) {
         true => char.escape_debug().to_string(),
         false => char.to_string(),
     });
@@ -124,6 +108,11 @@ fn one_line(name: &str) -> String {
         }
         _ => shown,
     }
+}
+
+/// Whether a terminal would not show it, and would begin a line or turn the direction of what follows.
+fn moves_others(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl Info {
@@ -141,63 +130,39 @@ impl Info {
     /// ```
     #[must_use]
     pub fn to_json(&self) -> String {
-        let pairs = |pairs: Vec<(&str, u64)>| {
-            let pairs = pairs
-                .iter()
-                .map(|(name, number)| format!("\"{name}\": {number}"));
-            pairs.collect::<Vec<_>>().join(", ")
-        };
-        let seconds = |time: Duration| format!("{:?}", time.as_secs_f64());
         let times = |times: &Histogram| {
-            let buckets = times.buckets().map(|(bound, count)| {
-                format!("[{}, {count}]", bound.map_or("null".to_owned(), seconds))
-            });
-            buckets.collect::<Vec<_>>().join(", ")
+            json::list(times.buckets().map(|(bound, count)| {
+                format!("[{}, {count}]", json::maybe(bound.map(json::seconds)))
+            }))
         };
         let runs = Trigger::ALL.map(|trigger| {
             let runs = self.runs(trigger);
             format!(
-                "\"{}\": {{\"time\": {}, \"times\": [{}]}}",
+                "\"{}\": {{\"time\": {}, \"times\": {}}}",
                 trigger.name(),
-                seconds(runs.time),
+                json::seconds(runs.time),
                 times(&runs.times)
             )
         });
-        let ages = self.ages.iter().copied().map(seconds);
         format!(
-            "{{{}, \"misses_by_reason\": {{{}}}, \"build_time\": {}, \"build_times\": [{}], \"runs\": {{{}}}, \
-             \"refreshes_itself\": {}, \"refreshes\": {{{}}}, \"ends\": {{{}}}, \"releases\": {{{}}}, {}, \"ages\": [{}]}}",
-            pairs(vec![
+            "{{{}, \"hit_rate\": {}, \"misses_by_reason\": {{{}}}, \"build_time\": {}, \"build_times\": {}, \"runs\": {{{}}}, \
+             \"refreshes_itself\": {}, \"refreshes\": {{{}}}, \"ends\": {{{}}}, \"releases\": {{{}}}, {}, \"ages\": {}}}",
+            json::members([
                 ("hits", self.hits),
                 ("misses", self.misses),
                 ("builds", self.builds),
                 ("failures", self.failures),
             ]),
-            pairs(
-                self.all_missed()
-                    .map(|(it, number)| (it.name(), number))
-                    .collect()
-            ),
-            seconds(self.build_time),
+            json::maybe(self.hit_rate().map(json::part)),
+            json::members(self.all_missed().map(|(it, number)| (it.name(), number))),
+            json::seconds(self.build_time),
             times(&self.build_times),
             runs.join(", "),
             self.refreshes_itself,
-            pairs(
-                self.refreshes()
-                    .map(|(it, number)| (it.name(), number))
-                    .collect()
-            ),
-            pairs(
-                self.ends()
-                    .map(|(it, number)| (it.name(), number))
-                    .collect()
-            ),
-            pairs(
-                self.releases()
-                    .map(|(it, number)| (it.name(), number))
-                    .collect()
-            ),
-            pairs(vec![
+            json::members(self.refreshes().map(|(it, number)| (it.name(), number))),
+            json::members(self.ends().map(|(it, number)| (it.name(), number))),
+            json::members(self.releases().map(|(it, number)| (it.name(), number))),
+            json::members([
                 ("release_failures", self.release_failures),
                 ("entries", self.entries),
                 ("idle", self.idle),
@@ -208,15 +173,21 @@ impl Info {
                 ("weight", self.weight),
                 ("waiting", self.waiting),
             ]),
-            ages.collect::<Vec<_>>().join(", "),
+            json::list(self.ages.iter().copied().map(json::seconds)),
         )
     }
 
-    /// The part of the calls that were hits; nothing where there was none.
-    fn hit_rate(&self) -> Option<f64> {
+    /// The part of the calls that were hits; nothing where there was no call.
+    pub(super) fn hit_rate(&self) -> Option<f64> {
         let calls = self.hits + self.misses;
         #[allow(clippy::cast_precision_loss)] // to be shown
         (calls > 0).then(|| self.hits as f64 / calls as f64)
+    }
+
+    /// How long a build took on average; nothing where there was none.
+    pub(super) fn build_mean(&self) -> Option<Duration> {
+        #[allow(clippy::cast_precision_loss)] // to be shown
+        (self.builds > 0).then(|| self.build_time.div_f64(self.builds as f64))
     }
 }
 
@@ -368,6 +339,13 @@ mod tests {
     }
 
     #[test]
+    fn v1_a_name_stays_in_its_line_and_its_place() {
+        assert_eq!(one_line("a\nb\u{1b}[31m"), r"a\nb\u{1b}[31m");
+        assert_eq!(one_line("a\u{2028}b\u{202e}c"), r"a\u{2028}b\u{202e}c");
+        assert_eq!(one_line("naïve <λ>"), "naïve <λ>");
+    }
+
+    #[test]
     fn v1_a_table_has_a_line_for_each_function_and_numbers_below_each_other() {
         let mut info = Info::default();
         (info.hits, info.misses, info.entries) = (3, 1, 12);
@@ -384,10 +362,5 @@ mod tests {
         assert!(lines[1].starts_with("a        "));
         assert!(lines[2].starts_with("shop.pool       12     3       1    75.0 %"));
         assert_eq!(report.sum().hits, 3);
-    }
-
-    #[test]
-    fn v1_a_name_with_markup_stays_a_text_in_json() {
-        assert_eq!(text("a\"b\\c\nd"), "\"a\\\"b\\\\c\\u000ad\"");
     }
 }

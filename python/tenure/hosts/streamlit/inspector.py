@@ -6,7 +6,6 @@ somebody chooses.
 
 from __future__ import annotations
 
-import itertools
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -26,8 +25,9 @@ FLEET_EVERY = 5.0
 REMEMBERED = 300
 """So many looks are drawn."""
 
-SEEN, CHOICES, SAID = (f"tenure inspector: {what}" for what in ("seen", "choices", "said"))
-"""In a session's state: what it has seen so far, what it can choose of, and what its last end came to."""
+SEEN, COUNTS, CHOICES, SAID = (f"tenure inspector: {what}" for what in ("seen", "counts", "choices", "said"))
+"""In a session's state: what it has seen so far, the functions as they were last, what it can choose of, and what its
+last end came to."""
 
 Figures = dict[str, Any]
 
@@ -84,13 +84,16 @@ def _total(total: Figures) -> None:
 
 def _charts(seen: Figures) -> None:
     looks: list[Figures] = st.session_state.setdefault(SEEN, [])
-    looks.append({"at": seen["at"], **seen["total"]})
+    functions = st.session_state.get(COUNTS, seen["functions"])
+    st.session_state[COUNTS] = seen["functions"]
+    total = seen["total"]
+    since = _inspector.since(functions, seen["functions"])
+    looks.append({"at": seen["at"], "entries": total["entries"], "weight": total["weight"], **since})
     del looks[:-REMEMBERED]
     # How things are now, and not since the process began.
-    pairs = list(itertools.pairwise(looks))
-    rates = [(other["at"], _part(one, other, ("hits",), ("hits", "misses"))) for one, other in pairs]
-    builds = [(other["at"], _part(one, other, ("build_time",), ("builds",))) for one, other in pairs]
-    weighs = bool(seen["total"]["weight"])
+    rates = [(it["at"], _part(it["hits"], it["hits"] + it["misses"])) for it in looks[1:]]
+    builds = [(it["at"], _part(it["build_time"], it["builds"])) for it in looks[1:]]
+    weighs = bool(total["weight"])
     kept = [(it["at"], it["weight" if weighs else "entries"]) for it in looks]
     charts = {"Hit rate": rates, "Build time in seconds": builds, "Weight" if weighs else "Entries": kept}
     for column, (name, points) in zip(st.columns(len(charts)), charts.items(), strict=True):
@@ -102,10 +105,9 @@ def _charts(seen: Figures) -> None:
             column.caption("gathering…")
 
 
-def _part(one: Figures, other: Figures, of: tuple[str, ...], all_: tuple[str, ...]) -> float | None:
-    """The part between two looks; None where there was nothing."""
-    whole = sum(other[name] - one[name] for name in all_)
-    return sum(other[name] - one[name] for name in of) / whole if whole > 0 else None
+def _part(part: float, whole: float) -> float | None:
+    """How much of the whole it is; None where there was nothing."""
+    return part / whole if whole else None
 
 
 def _time(at: float) -> datetime:
