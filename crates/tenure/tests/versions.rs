@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tenure::front::{Identity, Registered};
+use tenure::front::{Identity, Origin, Registered};
 use tenure::{
     Cause, Engine, Function, Host, HostBuild, Interrupt, KeyRef, ManualClock, Recording, SessionId,
     Settings,
@@ -245,6 +245,101 @@ fn f7_live_functions_of_one_run_with_other_callbacks_share_nothing() {
         let again = world.call(bound(run, 4));
         assert!(Arc::ptr_eq(again.function(), &functions[1]));
     }
+}
+
+/// Whether it holds anything, also where it has been released before.
+fn holds(function: &Function<u8, ()>) -> bool {
+    function.info().entries == 1
+}
+
+/// The same function in another state of its source.
+fn edited(number: u8, origin: Origin) -> Identity {
+    Identity {
+        origin,
+        maker: [number; 16],
+        stamp: Some([number; 16]),
+        ..version(number)
+    }
+}
+
+#[test]
+fn f6_what_is_left_over_of_a_sessions_earlier_run_holds_up_no_edit() {
+    let world = World::new();
+    world.enter(Some("ada"));
+    let one = world.call(edited(1, Origin::Script(1)));
+    let two = world.call(edited(2, Origin::Script(2)));
+    assert!(!holds(one.function()) && holds(two.function()));
+    // A thread of the old run, say, that goes on: what it has built goes with what it holds.
+    one.function()
+        .get_or_build(&KeyRef::EMPTY, || Ok(7))
+        .unwrap();
+    let three = world.call(edited(3, Origin::Script(3)));
+    assert!(holds(one.function()) && !holds(two.function()));
+    let function = Arc::clone(one.function());
+    drop(one);
+    world.engine.run_due();
+    assert!(!holds(&function));
+    assert_eq!(function.info().released(Cause::Superseded), 2);
+    // The edit is taken back: who decorates finds the old function, which is one like any other.
+    let again = world.call(edited(2, Origin::Script(4)));
+    assert!(Arc::ptr_eq(again.function(), two.function()) && holds(two.function()));
+    assert!(!holds(three.function()));
+    drop((two, three));
+    world.engine.run_due();
+    assert!(holds(again.function()));
+}
+
+#[test]
+fn f6_a_run_of_another_session_is_in_use_until_that_session_ends() {
+    let world = World::new();
+    world.enter(Some("bob"));
+    let bobs = world.call(edited(1, Origin::Script(1)));
+    world.enter(Some("ada"));
+    let _adas = world.call(edited(2, Origin::Script(2)));
+    assert!(is_kept(bobs.function()));
+    world.engine.end_session("bob");
+    assert!(!is_kept(bobs.function()));
+    // Who has no session may run two scripts at once.
+    world.enter(None);
+    let one = world.call(edited(3, Origin::Script(3)));
+    let _two = world.call(edited(4, Origin::Script(4)));
+    assert!(is_kept(one.function()));
+}
+
+#[test]
+fn f6_a_module_that_anyone_loads_anew_leaves_nothing_of_the_old_one() {
+    let world = World::new();
+    world.enter(Some("bob"));
+    let before = world.call(edited(1, Origin::Module(1)));
+    let lasting = world.call(edited(1, Origin::Lasting));
+    world.enter(Some("ada"));
+    let _after = world.call(edited(2, Origin::Module(2)));
+    assert!(is_kept(before.function())); // `lasting` is the same function
+    drop(lasting);
+    world.engine.run_due();
+    assert!(!is_kept(before.function()));
+}
+
+#[test]
+fn f8_a_sibling_that_only_leftovers_hold_waits() {
+    let world = World::new();
+    world.enter(Some("ada"));
+    let at = |number, run| Identity {
+        origin: Origin::Script(run),
+        ..version(number)
+    };
+    let nine = world.call(at(9, 1));
+    let ten = world.call(at(10, 2));
+    assert!(holds(nine.function()));
+    world.pass(GRACE);
+    assert!(!holds(nine.function()) && holds(ten.function()));
+    let again = world.call(at(9, 3));
+    assert!(Arc::ptr_eq(again.function(), nine.function()) && holds(nine.function()));
+    // The session's end has what it leaves wait among those of nobody.
+    world.engine.end_session("ada");
+    assert!(holds(ten.function()));
+    world.pass(GRACE);
+    assert!(!holds(ten.function()) && holds(nine.function()));
 }
 
 #[test]

@@ -192,6 +192,7 @@ pub(crate) fn of(
             run: maker.run,
             callbacks: bound.finish().to_le_bytes(),
             passing: !source.pinned.is_empty(),
+            origin: maker.origin,
         },
         pinned: source.pinned,
         firsts: firsts.into(),

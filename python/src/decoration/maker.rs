@@ -19,7 +19,7 @@ use pyo3::types::{
     PyDict, PyFunction, PyModule, PyString, PyTuple, PyWeakrefMethods, PyWeakrefReference,
 };
 use tenure::Encoder;
-use tenure::front::Digests;
+use tenure::front::{Digests, Origin};
 
 use crate::decoration::files::is_from_file;
 use crate::decoration::identity::{code_of, digest};
@@ -39,6 +39,8 @@ pub(crate) struct Maker {
     pub(crate) run: [u8; 16],
     /// A number for each run of the program's main script.
     pub(crate) round: u64,
+    /// The script or module that it stands in.
+    pub(crate) origin: Origin,
     /// The code objects of `run`: kept with the function, so that no address is used again.
     pub(crate) codes: Vec<Py<PyAny>>,
 }
@@ -98,13 +100,42 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
         read(Some(globals), &file)?;
         codes.push(executed.unbind());
     }
+    let round = round(py, frames.first())?;
     Ok(Maker {
         digest: digest(&code),
         place: digest(&place),
         stamp: has_files.then(|| digest(&stamp)),
         run: digest(&run),
-        round: round(py, frames.first())?,
+        round,
+        origin: origin(py, frames.last(), round)?,
         codes,
+    })
+}
+
+/// The script, in this round, or the module whose code this frame runs.
+fn origin(py: Python<'_>, frame: Option<&Bound<'_, PyAny>>, round: u64) -> PyResult<Origin> {
+    let Some(frame) = frame else {
+        return Ok(Origin::Lasting);
+    };
+    let namespace = frame.getattr(intern!(py, "f_globals"))?;
+    let name = namespace.call_method1(intern!(py, "get"), (intern!(py, "__name__"),))?;
+    let Ok(name) = name.cast_into_exact::<PyString>() else {
+        return Ok(Origin::Lasting);
+    };
+    if name == "__main__" {
+        return Ok(Origin::Script(round));
+    }
+    let modules = py
+        .import(intern!(py, "sys"))?
+        .getattr(intern!(py, "modules"))?;
+    let loaded = modules.cast_into::<PyDict>()?.get_item(name)?;
+    let is_loaded = match loaded.map(Bound::cast_into::<PyModule>) {
+        Some(Ok(module)) => module.dict().is(&namespace),
+        _ => false,
+    };
+    Ok(match is_loaded {
+        true => Origin::Module(namespace.as_ptr().addr() as u64),
+        false => Origin::Lasting,
     })
 }
 

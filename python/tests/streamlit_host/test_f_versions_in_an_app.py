@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import stage
 from streamlit.connections import BaseConnection
+from streamlit.testing.v1 import AppTest
 
 import tenure.streamlit
 from tenure import _native
@@ -193,6 +197,52 @@ def test_f8_sessions_that_capture_their_own_each_find_it_again(app: Callable[...
             page.fine()
             assert page.texts() == [f"user {number} {number + 1}"]
     assert stage.things["released"] == []
+
+
+EDITED = """
+import stage
+import streamlit as st
+
+import tenure
+
+class Row:
+    pass
+
+@tenure.cache_resource(on_release=stage.things["released"].append)
+def load():
+    return stage.build("version %d")
+
+{other}
+
+st.text(load())
+other()
+"""
+
+KEEPS_THE_RUN = {
+    "a callback": "@tenure.cache_resource(on_release=lambda it: it.clear())\ndef other():\n    return []",
+    "a check": "@tenure.cache_resource(validate=lambda it: True)\ndef other():\n    return []",
+    "a class of the script": "@tenure.cache_resource\ndef other():\n    return Row()",
+    "a generator": "@tenure.cache_resource\ndef other():\n    yield []",
+    "nothing": "@tenure.cache_resource\ndef other():\n    return []",
+}
+
+
+@pytest.mark.parametrize("what", KEEPS_THE_RUN)
+def test_f6_an_edit_releases_what_it_replaces_whatever_else_holds_the_run_before(what: str, tmp_path: Path) -> None:
+    """F6: something that stays, and was made in the run before the edit, has all names of that run."""
+    path = tmp_path / "app.py"
+    path.touch()
+    ada, bob = (AppTest.from_file(str(path), default_timeout=stage.PATIENCE) for _ in range(2))
+    for version in (1, 2, 3):
+        path.write_text(EDITED.format(other=KEEPS_THE_RUN[what]) % version)
+        os.utime(path, (version, version))
+        for page in (ada, ada, bob):
+            page.run()
+            assert not page.exception
+            assert page.text[0].value == f"version {version} {version}"
+    gc.collect()
+    assert stage.released(2) == ["version 1 1", "version 2 2"]
+    assert len(stage.things["built"]) == 3
 
 
 def test_f6_a_pipeline_of_a_reloaded_module_is_built_anew(app: Callable[..., Any]) -> None:

@@ -32,6 +32,27 @@ pub struct Identity {
     /// Whether no later run can make an equal one, because something in its closure is told apart
     /// by address.
     pub passing: bool,
+    /// What it was decorated in, which may be loaded or run anew.
+    pub origin: Origin,
+}
+
+/// What functions are decorated in, and by what it is replaced. Of the functions at one site those are *left over* that are
+/// of an origin which has been replaced since: whoever holds one counts no longer among its users, and may go on with it.
+///
+/// ```
+/// use tenure::front::{Identity, Origin};
+///
+/// assert_eq!(Identity::new([1; 16], [1; 16]).origin, Origin::Lasting);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// Nothing that is replaced as a whole: a notebook, say.
+    #[default]
+    Lasting,
+    /// The run of a script with this number: replaced by the next run for the same session, and by the session's end.
+    Script(u64),
+    /// The module that was loaded as this number: replaced when it is loaded anew, whoever does.
+    Module(u64),
 }
 
 impl Identity {
@@ -53,6 +74,7 @@ impl Identity {
             run: [0; 16],
             callbacks: [0; 16],
             passing: false,
+            origin: Origin::Lasting,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::ground::sync::{Arc, Mutex, Weak};
 use crate::ground::timer::TimerId;
 use crate::life::drain::End;
 use crate::life::services::Services;
-use crate::registry::versions::{Site, Version, Visitor};
+use crate::registry::versions::{Gone, Site, Visitor};
 use crate::words::cause::Cause;
 
 pub(crate) struct Registry {
@@ -36,9 +36,9 @@ struct Sites {
 }
 
 /// Releases what nothing can call any more. Under no lock.
-pub(crate) fn supersede(gone: Vec<Version>) {
-    for version in gone {
-        version.any.clear(Cause::Superseded);
+pub(crate) fn supersede(gone: Gone) {
+    for function in gone {
+        function.clear(Cause::Superseded);
     }
 }
 
@@ -59,11 +59,7 @@ impl Registry {
 
     /// Changes what stands at the visitor's site, and takes out what nothing can call any more. To
     /// be released outside every lock.
-    pub(crate) fn change(
-        &self,
-        visitor: &Visitor,
-        change: impl FnOnce(&mut Site, Nanos),
-    ) -> Vec<Version> {
+    pub(crate) fn change(&self, visitor: &Visitor, change: impl FnOnce(&mut Site, Nanos)) -> Gone {
         let now = self.services.clock.now();
         let mut sites = self.sites.lock();
         let at = visitor.identity.site;
@@ -105,10 +101,10 @@ impl Registry {
         sites.watch = Some(self.services.timer.at(when, job));
     }
 
-    fn look_at_versions(&self) -> Vec<Version> {
+    fn look_at_versions(&self) -> Gone {
         let now = self.services.clock.now();
         let before = self.waited_too_long(now);
-        let mut gone = Vec::new();
+        let mut gone = Gone::new();
         let mut sites = self.sites.lock();
         sites.by_site.retain(|_, site| {
             gone.extend(site.take_over(None, before));
@@ -130,11 +126,15 @@ impl Registry {
 
     /// The versions that a session's end leaves and nothing can call, as what releases them.
     pub(crate) fn leave_versions(&self, session: &str) -> Vec<End> {
-        let mut gone = Vec::new();
+        let now = self.services.clock.now();
+        let mut gone = Gone::new();
         let mut sites = self.sites.lock();
         for site in sites.by_site.values_mut() {
-            site.leave_session(session);
+            site.leave_session(session, now);
             gone.extend(site.take_over(None, None));
+        }
+        if sites.watch.is_none() && sites.by_site.values().any(|it| it.longest_wait().is_some()) {
+            self.watch_versions(&mut sites, now);
         }
         drop(sites);
         if gone.is_empty() {

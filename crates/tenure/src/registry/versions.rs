@@ -11,6 +11,11 @@
 //! An outdated version goes when its last user does. A sibling without a user *waits* once a newer
 //! one stands beside it: a run that brings it back finds it, until the time is over or too many
 //! wait. The newest of a site stays: between two runs of a script nobody holds it.
+//!
+//! A decorated object is a user while it lives, unless it is left over from an earlier run of its
+//! script or loading of its module. Something that is kept may hold the names of that run for good:
+//! a callback, a class of the script's, a generator that waits at its `yield`. Who calls what is left
+//! over has it built anew, and that goes with the object.
 
 use std::any::Any;
 
@@ -18,7 +23,10 @@ use crate::directory::AnyFunction;
 use crate::ground::clock::Nanos;
 use crate::ground::sync::Arc;
 use crate::host::SessionId;
-use crate::registry::identity::Identity;
+use crate::registry::identity::{Identity, Origin};
+
+/// Functions that nothing can call any more, or only what is left over.
+pub(crate) type Gone = Vec<Arc<dyn AnyFunction>>;
 
 /// So many versions wait for each session, and for all who have none.
 pub(crate) const WAITING_MAX: usize = 16;
@@ -35,6 +43,7 @@ pub(crate) struct Visitor {
 struct User {
     run: [u8; 16],
     callbacks: [u8; 16],
+    origin: Origin,
     session: Option<SessionId>,
 }
 
@@ -43,6 +52,7 @@ impl User {
         Self {
             run: visitor.identity.run,
             callbacks: visitor.identity.callbacks,
+            origin: visitor.identity.origin,
             session: visitor.session.clone(),
         }
     }
@@ -52,12 +62,27 @@ impl User {
     fn excludes(&self, other: &Self) -> bool {
         self.run == other.run && self.session == other.session && self.callbacks != other.callbacks
     }
+
+    /// Whether its origin has been replaced by the one of a newer user.
+    fn is_left_by(&self, newer: &Self) -> bool {
+        match (self.origin, newer.origin) {
+            (Origin::Script(mine), Origin::Script(theirs)) => {
+                mine != theirs && self.session.is_some() && self.session == newer.session
+            }
+            (Origin::Module(mine), Origin::Module(theirs)) => mine != theirs,
+            _ => false,
+        }
+    }
 }
 
-pub(crate) struct Version {
+struct Version {
     identity: Identity,
-    pub(crate) any: Arc<dyn AnyFunction>,
+    any: Arc<dyn AnyFunction>,
     users: Vec<User>,
+    /// Objects that live and are no users any more.
+    left_over: Vec<User>,
+    /// What it held has been released, while there were some of these.
+    let_go: bool,
     outdated: bool,
     /// Who decorated it last.
     session: Option<SessionId>,
@@ -102,7 +127,23 @@ impl Version {
     }
 
     fn waits_for(&self, session: Option<&str>) -> bool {
-        self.waits.is_some() && !self.is_past() && self.session.as_deref() == session
+        self.waits.is_some()
+            && !self.let_go
+            && !self.is_past()
+            && self.session.as_deref() == session
+    }
+
+    /// Has the users be left over of which this is so. The last of them may have it wait.
+    fn leave_over(&mut self, newest: u64, now: Nanos, is_left: impl Fn(&User) -> bool) {
+        let left = self.users.extract_if(.., |it| is_left(it));
+        self.left_over.extend(left);
+        self.waits_without_users(newest, now);
+    }
+
+    fn waits_without_users(&mut self, newest: u64, now: Nanos) {
+        if self.users.is_empty() && self.turn != newest {
+            self.waits.get_or_insert(now);
+        }
     }
 
     /// Whether it has this function: after a retirement another one may have its place.
@@ -135,13 +176,14 @@ impl Site {
         let function = there.typed()?;
         there.came_back |= there.users.is_empty();
         there.users.push(user);
+        there.let_go = false;
         there.outdated = false;
         there.identity.maker = visitor.identity.maker;
         there.identity.place = visitor.identity.place;
         there.identity.stamp = visitor.identity.stamp;
         there.session.clone_from(&visitor.session);
         self.turn(at, now);
-        self.outdate(visitor);
+        self.replace(visitor, now);
         Some(function)
     }
 
@@ -150,6 +192,8 @@ impl Site {
             identity: visitor.identity,
             any: Arc::clone(function) as Arc<dyn AnyFunction>,
             users: vec![User::new(visitor)],
+            left_over: Vec::new(),
+            let_go: false,
             outdated: false,
             session: visitor.session.clone(),
             turn: 0,
@@ -157,7 +201,7 @@ impl Site {
             came_back: false,
         });
         self.turn(self.versions.len() - 1, now);
-        self.outdate(visitor);
+        self.replace(visitor, now);
     }
 
     /// Makes a version the newest one. The one that was so may begin to wait.
@@ -180,9 +224,12 @@ impl Site {
         outdated.filter_map(Version::typed).collect()
     }
 
-    fn outdate(&mut self, newer: &Visitor) {
+    /// Sees to what a visitor's version puts an end to.
+    fn replace(&mut self, newer: &Visitor, now: Nanos) {
+        let (user, newest) = (User::new(newer), self.turns);
         for version in &mut self.versions {
             version.outdated |= version.is_outdated_by(newer);
+            version.leave_over(newest, now, |it| it.is_left_by(&user));
         }
     }
 
@@ -196,43 +243,58 @@ impl Site {
         let user = User::new(visitor);
         let newest = self.turns;
         let has = |it: &&mut Version| it.has(&visitor.identity, function);
-        if let Some(there) = self.versions.iter_mut().find(has)
-            && let Some(at) = there.users.iter().position(|it| *it == user)
-        {
-            there.users.swap_remove(at);
-            if there.users.is_empty() && there.turn != newest {
-                there.waits = Some(now);
+        let Some(there) = self.versions.iter_mut().find(has) else {
+            return;
+        };
+        // Of two that are equal one has gone: the other is left over, if any is.
+        for all in [&mut there.left_over, &mut there.users] {
+            if let Some(at) = all.iter().position(|it| *it == user) {
+                all.swap_remove(at);
+                break;
             }
         }
+        there.waits_without_users(newest, now);
     }
 
-    /// The session has ended: what waits for it waits on among those of nobody.
-    pub(crate) fn leave_session(&mut self, session: &str) {
+    /// The session has ended: what waits for it waits on among those of nobody, and what its script has made is left over.
+    pub(crate) fn leave_session(&mut self, session: &str, now: Nanos) {
+        let newest = self.turns;
         for version in &mut self.versions {
             if version.session.as_deref() == Some(session) {
                 version.session = None;
             }
+            version.leave_over(newest, now, |it| {
+                matches!(it.origin, Origin::Script(_)) && it.session.as_deref() == Some(session)
+            });
         }
     }
 
     /// Takes out what nothing can call any more: what is outdated, has waited since `before` or
-    /// longer, or is one too many of those that wait for the session, or for none.
-    pub(crate) fn take_over(
-        &mut self,
-        session: Option<&str>,
-        before: Option<Nanos>,
-    ) -> Vec<Version> {
+    /// longer, or is one too many of those that wait for the session, or for none. What is left over of
+    /// it may still be called, and keeps its version until it goes itself.
+    pub(crate) fn take_over(&mut self, session: Option<&str>, before: Option<Nanos>) -> Gone {
         let kept = [self.kept_from(session), self.kept_from(None)];
-        let is_gone = |it: &mut Version| {
-            let Some(since) = it.waits else {
-                return it.is_over();
-            };
-            it.is_over()
-                || before.is_some_and(|before| since <= before)
-                || (it.waits_for(session) && it.turn < kept[0])
-                || (it.waits_for(None) && it.turn < kept[1])
+        let is_gone = |it: &Version| {
+            let has_waited = it.waits.is_some_and(|since| {
+                before.is_some_and(|before| since <= before)
+                    || (it.waits_for(session) && it.turn < kept[0])
+                    || (it.waits_for(None) && it.turn < kept[1])
+            });
+            it.users.is_empty() && (it.let_go || it.is_over() || has_waited)
         };
-        self.versions.extract_if(.., is_gone).collect()
+        let mut gone = Gone::new();
+        self.versions.retain_mut(|it| {
+            if !is_gone(it) {
+                return true;
+            }
+            let stays = !it.left_over.is_empty();
+            if !(it.let_go && stays) {
+                gone.push(Arc::clone(&it.any));
+            }
+            it.let_go = true;
+            stays
+        });
+        gone
     }
 
     /// The turn from which on those are kept that wait for the session.
@@ -247,13 +309,16 @@ impl Site {
 
     /// Since when the one has waited that has waited longest.
     pub(crate) fn longest_wait(&self) -> Option<Nanos> {
-        self.versions.iter().filter_map(|it| it.waits).min()
+        let waiting = self.versions.iter().filter(|it| !it.let_go);
+        waiting.filter_map(|it| it.waits).min()
     }
 
     /// Whether the version goes or waits without this user.
     pub(crate) fn is_last<T: AnyFunction>(&self, identity: &Identity, function: &Arc<T>) -> bool {
         let there = self.versions.iter().find(|it| it.has(identity, function));
-        there.is_some_and(|it| it.users.len() == 1 && (it.is_past() || it.turn != self.turns))
+        there.is_some_and(|it| {
+            it.users.len() + it.left_over.len() == 1 && (it.is_past() || it.turn != self.turns)
+        })
     }
 
     /// The functions that the same code has made for the same session before, and that it has not
