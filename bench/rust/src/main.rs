@@ -3,6 +3,7 @@
 //! Every row asserts that the right resource came back; none asserts a time.
 
 mod allocations;
+mod counting;
 mod hits;
 mod loops;
 mod misses;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 fn main() {
     let mut json = None;
+    let mut uncounted = None;
     let mut rounds = 7;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -23,12 +25,19 @@ fn main() {
         };
         match argument.as_str() {
             "--json" => json = Some(PathBuf::from(value())),
+            "--uncounted" => uncounted = Some(PathBuf::from(value())),
             "--rounds" => rounds = value().parse().expect("--rounds needs a number"),
-            other => panic!("{other} is not known: --json FILE, --rounds N"),
+            other => {
+                panic!("{other} is not known: --json FILE, --uncounted FILE, --rounds N")
+            }
         }
     }
+    if cfg!(tenure_uncounted) {
+        let path = uncounted.expect("--uncounted FILE says where its figures go");
+        return counting::write(&path, rounds);
+    }
 
-    let rows = [
+    let mut rows = vec![
         hits::no_argument(rounds),
         hits::number(rounds),
         hits::text(rounds),
@@ -39,6 +48,9 @@ fn main() {
         misses::one_thread(rounds),
         misses::eight_threads(),
     ];
+    if let Some(path) = uncounted {
+        rows.extend(counting::rows(&path, rounds));
+    }
     let machine = machine();
     println!("{machine}");
     println!(
