@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 import tenure
+import tenure.asgi
 from tenure.testing import Clock
 from world import TestHost, releases
 
@@ -74,6 +77,40 @@ BAD = [
     ("weight", True, TypeError, ["True", "weight=lambda"]),
     ("experimental_allow_widgets", 1, TypeError, ["1", "experimental_allow_widgets=True"]),
 ]
+
+
+UNKNOWN = [
+    # call, its name, the keyword, what the text must say of it
+    (tenure.cache_resource, "cache_resource", "on_relase", "; did you mean on_release?"),
+    (tenure.cache_resource, "cache_resource", "max_entires", "; did you mean max_entries?"),
+    (tenure.cache_resource, "cache_resource", "tag", "; did you mean tags?"),
+    (tenure.cache_resource, "cache_resource", "maxsize", "; write max_entries"),
+    (tenure.cache_resource, "cache_resource", "ttl_seconds", "; write ttl"),
+    (tenure.cache_resource, "cache_resource", "top", "; there are ttl, max_entries, show_spinner, "),
+    (tenure.configure, "tenure.configure", "darin", "; did you mean drain?"),
+    (tenure.configure, "tenure.configure", "timeout", "; there are drain, session_grace, "),
+    (tenure.asgi.lifespan, "tenure.asgi.lifespan", "warn", "; did you mean warm?"),
+    (tenure.asgi.lifespan, "tenure.asgi.lifespan", "of", "; there are warm and shutdown"),
+    (tenure.asgi.Middleware, "tenure.asgi.Middleware", "idle", "; there are session, warm and shutdown"),
+    (tenure.asgi.Cookie, "tenure.asgi.Cookie", "idel", "; did you mean idle?"),
+    (tenure.asgi.inspector, "tenure.asgi.inspector", "tokens", "; did you mean token?"),
+]
+
+
+@pytest.mark.parametrize(("call", "name", "keyword", "said"), UNKNOWN)
+def test_l11_a_setting_that_there_is_not(call: Callable[..., Any], name: str, keyword: str, said: str) -> None:
+    with pytest.raises(TypeError) as raised:
+        call(**{keyword: 1})
+    assert f"{name} has no setting {keyword!r}{said}" in str(raised.value)
+
+
+def test_l11_the_signatures_say_what_settings_there_are() -> None:
+    """The look at the names of a call is not seen from outside, and positions are Python's own matter."""
+    settings = list(inspect.signature(tenure.cache_resource).parameters)
+    assert (settings[:3], settings[-1]) == (["func", "ttl", "max_entries"], "fleet_builds")
+    assert list(inspect.signature(tenure.asgi.Middleware).parameters) == ["app", "session", "warm", "shutdown"]
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'app'"):
+        tenure.asgi.Middleware(warm=[])  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(("setting", "value", "error", "said"), BAD)

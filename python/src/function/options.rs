@@ -13,7 +13,6 @@ use crate::life::measures::Weight;
 use crate::program::host;
 use crate::program::scope::Sharing;
 use crate::words::errors;
-use crate::words::log::Caller;
 use crate::words::values::{
     blocking_callback, bound, callback, duration, flag, fleet_builds, max_weight, mind_unit,
     switch, switched,
@@ -153,7 +152,7 @@ impl Written<'_> {
             ("build_timeout", &self.build_timeout),
         ];
         let mut times = times.into_iter();
-        times.try_for_each(|(name, value)| mind_unit(name, value, Caller::Above))
+        times.try_for_each(|(name, value)| mind_unit(name, value))
     }
 
     /// Checks everything.

@@ -8,7 +8,7 @@ use pyo3::types::{PyBool, PyDelta, PyString};
 
 use crate::function::shape::is_async_function;
 use crate::words::errors;
-use crate::words::log::{self, Caller};
+use crate::words::log;
 
 /// A span of time as users write it: seconds, a `timedelta`, or a string.
 ///
@@ -44,7 +44,7 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<
 }
 
 /// Warns of a text that is a number and nothing else: it is easily taken for seconds.
-pub(crate) fn mind_unit(name: &str, value: &Bound<'_, PyAny>, caller: Caller) -> PyResult<()> {
+pub(crate) fn mind_unit(name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let Ok(text) = value.cast::<PyString>() else {
         return Ok(());
     };
@@ -55,7 +55,7 @@ pub(crate) fn mind_unit(name: &str, value: &Bound<'_, PyAny>, caller: Caller) ->
         "{name}={value:?} has no unit and means nanoseconds. Write the unit, as in \
          {name}=\"60s\", or a number of seconds, as in {name}=60."
     );
-    log::warn(value.py(), &text, caller)
+    log::warn(value.py(), &text)
 }
 
 const DURATION_FORMS: &str = "Accepted are None, a number of seconds, a datetime.timedelta, or a \
