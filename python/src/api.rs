@@ -23,7 +23,7 @@ use crate::function::leased;
 use crate::function::naming;
 use crate::function::shown;
 use crate::function::tags;
-use crate::life::callback;
+use crate::life::arity;
 use crate::life::interrupts;
 use crate::life::resource::Held;
 use crate::process::fleet::{self, Written};
@@ -90,7 +90,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(shutdown::shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_inspect, module)?)?;
     module.add_function(wrap_pyfunction!(_encode, module)?)?;
-    module.add_function(wrap_pyfunction!(callback::takes_cause, module)?)?;
+    module.add_function(wrap_pyfunction!(arity::takes_cause, module)?)?;
     module.add_function(wrap_pyfunction!(_meaning, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     // PyO3's list of names, which nobody imports by star.

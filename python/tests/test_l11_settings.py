@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable
@@ -111,6 +112,70 @@ def test_l11_the_signatures_say_what_settings_there_are() -> None:
     assert list(inspect.signature(tenure.asgi.Middleware).parameters) == ["app", "session", "warm", "shutdown"]
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'app'"):
         tenure.asgi.Middleware(warm=[])  # type: ignore[call-arg]
+
+
+def _takes_nothing() -> bool:
+    return True
+
+
+def _takes_two(one: object, two: object) -> bool:
+    return True
+
+
+def _takes_three(one: object, two: object, three: object) -> None: ...
+
+
+def _takes_a_keyword(one: object, *, name: str) -> None: ...
+
+
+MISFITS = [
+    # setting, value, what the text must say
+    (
+        "validate",
+        _takes_nothing,
+        "validate is called with the resource, and _takes_nothing does not take that: too many",
+    ),
+    (
+        "validate",
+        _takes_two,
+        "_takes_two does not take that: missing a required argument: 'two'. Example: validate=lambda",
+    ),
+    ("keep_if", _takes_nothing, "keep_if is called with the resource, and _takes_nothing"),
+    ("keep_if", _takes_two, "Example: keep_if=lambda resource"),
+    ("weight", _takes_two, "weight is called with the resource, and _takes_two"),
+    ("ttl", _takes_nothing, "ttl is called with the resource, and _takes_nothing"),
+    ("on_release", _takes_nothing, "on_release is called with the resource, and _takes_nothing"),
+    ("on_release", _takes_three, "on_release is called with the resource and the cause, and _takes_three"),
+    ("on_release", _takes_a_keyword, "missing a required argument: 'name'"),
+    ("scope", _takes_two, "scope is called without arguments, and _takes_two does not take that"),
+    ("hash_funcs", {Decimal: _takes_nothing}, "hash_funcs[decimal.Decimal] is called with the argument, and"),
+]
+
+
+@pytest.mark.parametrize(("setting", "value", "said"), MISFITS)
+def test_l11_a_callback_that_cannot_be_called_so(setting: str, value: Any, said: str) -> None:
+    with pytest.raises(TypeError) as raised:
+        tenure.cache_resource(lambda: 1, **{setting: value})
+    assert said in str(raised.value)
+
+
+class _Untold:
+    """A callable that does not tell what it takes."""
+
+    __signature__ = "none"
+
+    def __call__(self, resource: object) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    "fits",
+    [bool, callable, print, _Untold(), functools.partial(_takes_two, 1), lambda *args: True, lambda it, more=1: True],
+)
+def test_l11_a_callback_that_fits_or_does_not_tell(fits: Any) -> None:
+    for setting in ("validate", "keep_if", "on_release", "weight", "ttl"):
+        tenure.cache_resource(**{setting: fits})
+    tenure.cache_resource(lambda: 1, hash_funcs={Decimal: fits})
 
 
 @pytest.mark.parametrize(("setting", "value", "error", "said"), BAD)

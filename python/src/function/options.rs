@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Fork, Refresh, SettingError, Settings, Spinner};
 
+use crate::decoration::identity::Place;
 use crate::function::actor_settings::ActorSettings;
 use crate::function::shape::is_async_function;
 use crate::function::tags::Tagging;
@@ -50,8 +51,9 @@ impl Options {
             Some(name) if !is_async => Err(errors::setting_type(
                 func.py(),
                 format!(
-                    "{name} is an async function and {func:?} is not, so nothing would await it. Write \
-                     `def` for {name}, or `async def` for the function"
+                    "{name} is an async function and {} is not, so nothing would await it. Write `def` for {name}, or \
+                     `async def` for the function",
+                    Place::of(func)?.name
                 ),
             )),
             _ => Ok(()),
@@ -246,13 +248,7 @@ impl Written<'_> {
                 "keep_if=lambda resource: resource is not None",
                 self.keep_if,
             )?,
-            on_release: callback(
-                "on_release",
-                "on_release=lambda resource: resource.close()",
-                self.on_release,
-            )?
-            .map(|it| OnRelease::new(py, it))
-            .transpose()?,
+            on_release: OnRelease::read(self.on_release)?,
             sharing,
             tags: tagging.each,
             enters,

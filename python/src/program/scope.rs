@@ -12,6 +12,7 @@ use tenure::{Encoder, Scope, SessionId, front};
 use crate::caller::user_code;
 use crate::encode;
 use crate::function::shape::is_async_function;
+use crate::life::arity::{self, Use};
 use crate::life::awaitables::{can_be_awaited, refused_scope};
 use crate::life::interrupts;
 use crate::process;
@@ -65,6 +66,12 @@ impl Sharing {
                     ),
                 ));
             }
+            arity::check(&Use {
+                setting: "scope",
+                given: &[],
+                example: "scope=lambda: current_user.get()",
+                callable: value,
+            })?;
             return Ok(Self::By(value.clone().unbind()));
         }
         Err(errors::setting_type(

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDelta, PyString};
 
 use crate::function::shape::is_async_function;
+use crate::life::arity::{self, Use};
 use crate::words::errors;
 use crate::words::log;
 
@@ -172,11 +173,30 @@ fn neither(name: &str, value: &Bound<'_, PyAny>) -> PyErr {
     )
 }
 
+/// A callback that is called with the resource.
 pub(crate) fn callback(
     name: &str,
     example: &str,
     value: Bound<'_, PyAny>,
 ) -> PyResult<Option<Py<PyAny>>> {
+    let Some(callback) = callable(name, example, value)? else {
+        return Ok(None);
+    };
+    arity::check(&Use {
+        setting: name,
+        given: &["the resource"],
+        example,
+        callable: &callback,
+    })?;
+    Ok(Some(callback.unbind()))
+}
+
+/// A callback, whatever it takes.
+pub(crate) fn callable<'py>(
+    name: &str,
+    example: &str,
+    value: Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     if value.is_none() {
         return Ok(None);
     }
@@ -189,7 +209,7 @@ pub(crate) fn callback(
             ),
         ));
     }
-    Ok(Some(value.unbind()))
+    Ok(Some(value))
 }
 
 /// A callback that nobody awaits, whatever the function.
