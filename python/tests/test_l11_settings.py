@@ -159,6 +159,41 @@ def test_l11_a_callback_that_cannot_be_called_so(setting: str, value: Any, said:
     assert said in str(raised.value)
 
 
+def _raising(*args: object) -> Any:
+    raise KeyError("inner")
+
+
+@pytest.mark.parametrize("setting", ["ttl", "weight", "tags", "scope"])
+def test_l11_what_a_callback_raises_has_a_note_of_whose_it_is(setting: str) -> None:
+    error = KeyError("one object")
+
+    def again(*args: object) -> Any:
+        raise error
+
+    def whose() -> list[int]:
+        return []
+
+    whose.__qualname__ = f"whose_{setting}"
+    for raising in (_raising, again, again):
+        with pytest.raises(KeyError) as raised:
+            tenure.cache_resource(whose, **{setting: raising})()
+        assert raised.value.__notes__ == [f"raised by {setting} of {__name__}.whose_{setting}"]
+
+
+def test_l11_what_a_callback_gives_that_cannot_be_is_named_with_whose_it_is() -> None:
+    def given(number: int) -> list[int]:
+        return [number]
+
+    cached = tenure.cache_resource(given, ttl=lambda it: "x")
+    said = f'^ttl of {__name__}.*given returned \'x\': ttl="x" has no number .* Example: ttl="1h30m"$'
+    with pytest.raises(ValueError, match=said):
+        cached(1)
+    with pytest.raises(TypeError, match=r"given returned \[1\]: ttl cannot be \[1\]\. Accepted"):
+        tenure.cache_resource(given, ttl=lambda it: it)(1)
+    with pytest.raises(tenure.ScopeError, match=r"is None here.*<locals>\.<lambda> has to return"):
+        tenure.cache_resource(given, scope=lambda: None)(1)
+
+
 class _Untold:
     """A callable that does not tell what it takes."""
 

@@ -16,6 +16,7 @@ use crate::life::arity::{self, Use};
 use crate::life::awaitables::{can_be_awaited, refused_scope};
 use crate::life::interrupts;
 use crate::process;
+use crate::words::code;
 use crate::words::errors::{self, Kind};
 
 /// Who shares an entry.
@@ -164,7 +165,9 @@ impl Sharing {
             },
             Self::Thread => named_by(py, "tenure._threads"),
             Self::By(callable) => {
-                let value = user_code::apply(callable.bind(py), [])?;
+                let value = user_code::apply(callable.bind(py), []);
+                let value =
+                    value.map_err(|error| errors::raised_by(py, "scope", function, error))?;
                 if can_be_awaited(&value) {
                     return Err(refused_scope(function, &value));
                 }
@@ -174,8 +177,8 @@ impl Sharing {
                         Kind::Scope,
                         format!(
                             "the scope of {function} is None here, so nobody is there whose resource \
-                             this would be: {callable} has to return for whom the present code runs, \
-                             or raise"
+                             this would be: {} has to return for whom the present code runs, or raise",
+                            code::name_of(callable.bind(py))
                         ),
                         None,
                     ));
