@@ -215,7 +215,7 @@ pub(crate) fn no_session(py: Python<'_>, function: &str) -> PyErr {
     let advice = is_releasing(py).and_then(|is_releasing| {
         if is_releasing {
             let text = "It is a release, which may come when its session is over: give the resource what its release \
-                        needs when it is built.";
+                        needs when it is built. Or use scope=\"global\".";
             return Ok(text.to_owned());
         }
         let hosts = py.import("tenure.hosts")?;
@@ -224,8 +224,7 @@ pub(crate) fn no_session(py: Python<'_>, function: &str) -> PyErr {
     match advice {
         Ok(advice) => {
             let text = format!(
-                "{function} has scope=\"session\", but this code runs in no session. {advice} Or use \
-                 scope=\"global\"."
+                "{function} has scope=\"session\", but this code runs in no session. {advice}"
             );
             errors::raise(py, Kind::Scope, text, None)
         }
