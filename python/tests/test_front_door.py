@@ -596,3 +596,10 @@ tenure.cache_resource(lambda: 1)()
     assert (done.returncode, done.stderr) == (0, "")
     (refusal,) = done.stdout.splitlines()
     assert refusal.startswith("tenure works in the main interpreter only")
+
+
+def test_a_name_of_other_caches_is_answered_with_what_to_write() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'clear'. Write tenure\.cache_resource\.clear\(\)"):
+        tenure.clear()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="no attribute 'cleer'$"):
+        tenure.cleer()  # type: ignore[attr-defined]
