@@ -164,8 +164,8 @@ impl OnRelease {
             } else {
                 &["the resource"]
             },
-            example: "on_release=lambda resource: resource.close(), and the cause of the release comes where there is \
-                      a second parameter",
+            example: "on_release=lambda resource: resource.close(), or, to be told the cause, \
+                      on_release=lambda resource, cause: resource.close()",
             callable: &callback,
         })?;
         Ok(Self {
