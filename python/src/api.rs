@@ -23,7 +23,7 @@ use crate::function::leased;
 use crate::function::naming;
 use crate::function::shown;
 use crate::function::tags;
-use crate::life::callback;
+use crate::life::arity;
 use crate::life::interrupts;
 use crate::life::resource::Held;
 use crate::process::fleet::{self, Written};
@@ -36,7 +36,8 @@ use crate::words::errors;
 use crate::words::events;
 use crate::words::explanation;
 use crate::words::info;
-use crate::words::log::{self, Caller};
+use crate::words::log;
+use crate::words::misspelt;
 use crate::words::values;
 use crate::{tasks, testing};
 
@@ -55,6 +56,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     testing::add(module)?;
     module.add_function(wrap_pyfunction!(decorator::cache, module)?)?;
     module.add_function(wrap_pyfunction!(decorator::check, module)?)?;
+    module.add_function(wrap_pyfunction!(misspelt::unknown_setting, module)?)?;
     module.add_function(wrap_pyfunction!(clear_all, module)?)?;
     module.add_function(wrap_pyfunction!(clear_tag, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
@@ -88,7 +90,7 @@ pub fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(shutdown::shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(_inspect, module)?)?;
     module.add_function(wrap_pyfunction!(_encode, module)?)?;
-    module.add_function(wrap_pyfunction!(callback::takes_cause, module)?)?;
+    module.add_function(wrap_pyfunction!(arity::takes_cause, module)?)?;
     module.add_function(wrap_pyfunction!(_meaning, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     // PyO3's list of names, which nobody imports by star.
@@ -168,7 +170,7 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
         let is_time = !matches!(name.as_str(), "max_weight" | "refresh_workers")
             && (name == "fleet_spread" || !name.starts_with("fleet"));
         if is_time {
-            values::mind_unit(&name, &value, Caller::Above)?;
+            values::mind_unit(&name, &value)?;
         }
         match name.as_str() {
             "drain" => config.drain = values::duration(&name, &value)?,
@@ -209,14 +211,8 @@ fn configure(py: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<(
             }
             "fleet_spread" => fleet.spread = values::duration(&name, &value)?,
             "handle_signals" => signals = Some(values::flag(&name, &value)?),
-            _ => {
-                return Err(PyTypeError::new_err(format!(
-                    "configure() knows no {name}. Known are drain, session_grace, \
-                     version_grace, shutdown_timeout, refresh_workers, max_weight, handle_signals, \
-                     fleet, fleet_secret, fleet_name, fleet_lost, fleet_forgot and fleet_spread. \
-                     Example: tenure.configure(session_grace=\"30s\")"
-                )));
-            }
+            // What a caller writes has been looked at by then.
+            _ => return Err(PyTypeError::new_err(format!("no setting {name}"))),
         }
     }
     let told = fleet::choose(py, process::own_engine(), fleet);
@@ -364,7 +360,7 @@ fn parse_ttl(text: &str) -> PyResult<(u128, bool)> {
 /// Reads a setting that is a span of time, in any of the forms of `ttl`, as seconds. `None`: for ever.
 #[pyfunction]
 fn seconds(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
-    values::mind_unit(name, value, Caller::Above)?;
+    values::mind_unit(name, value)?;
     Ok(values::duration(name, value)?.map(|it| it.as_secs_f64()))
 }
 

@@ -84,4 +84,7 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module(f"tenure.{name}")
-    raise AttributeError(f"module 'tenure' has no attribute {name!r}")
+    cure = (
+        ". Write tenure.cache_resource.clear() for everything, or f.clear() for one function" if name == "clear" else ""
+    )
+    raise AttributeError(f"module 'tenure' has no attribute {name!r}{cure}")

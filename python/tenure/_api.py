@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
-from tenure import _native
+from tenure import _native, _settings
 
 if TYPE_CHECKING:
     from tenure._native import AsyncCachedFunction, CachedFunction
@@ -320,6 +320,7 @@ class CacheResource:
         ray_options: Mapping[str, Any] | None = None,
         fleet_builds: int | None = None,
     ) -> Decorator: ...
+    @_settings.of("cache_resource")
     def __call__(
         self,
         func: Callable[..., Any] | None = None,
@@ -488,6 +489,7 @@ class CacheResource:
 cache_resource = CacheResource()
 
 
+@_settings.of("tenure.configure")
 def configure(
     *,
     drain: float | timedelta | str | None = None,

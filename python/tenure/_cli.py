@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tenure import _native
+
 USAGE = """\
 usage: tenure run [--warm module:function] app.py [streamlit options] [-- arguments of the app]
        tenure top [PID] [--json] [--interval SECONDS]
+       tenure --version
 
 tenure run: runs a Streamlit app, unchanged, with st.cache_resource on Tenure.
   --warm module:function   call this as the server starts, before the first user comes; may be repeated. A cached
@@ -26,16 +29,35 @@ as JSON; `tenure top --help` says more."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["run"]:
+        return _run(given[1:])
+    try:
+        status = _show(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _cut_off()
+    return status
+
+
+def _show(given: Sequence[str]) -> int:
+    """What a command does that only writes."""
     if not given or given[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if given else 2
+    if given[0] in ("-V", "--version"):
+        print(f"tenure {_native.__version__}")
+        return 0
     if given[0] == "top":
         from tenure._top import command
 
         return command.main(given[1:])
-    if given[0] != "run":
-        return _fail(f"tenure: there is no command {given[0]!r}\n{USAGE}", 2)
-    return _run(given[1:])
+    return _fail(f"tenure: there is no command {given[0]!r}\n{USAGE}", 2)
+
+
+def _cut_off() -> int:
+    """Whoever reads has enough, as `head` has. What is still to be written at the end has a place to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _run(arguments: list[str]) -> int:
@@ -55,7 +77,17 @@ def _run(arguments: list[str]) -> int:
     # Streamlit's own command reads the options, so that they mean what they mean to `streamlit run`.
     command = cli.main.commands["run"]
     try:
-        with command.make_context("tenure run", arguments) as context:
+        # It writes the help, where that is asked for.
+        context = command.make_context("tenure run", arguments)
+    except BrokenPipeError:
+        return _cut_off()
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    try:
+        with context:
             wrong = _missing(str(context.params["target"])) or _busy(context.params)
             if wrong is not None:
                 return _fail(f"tenure run: {wrong}")

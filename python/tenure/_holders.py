@@ -76,12 +76,29 @@ class Held:
         told = ", ".join([begins, *uses, *leases])
         return "\n  ".join([told + (":" if self.by else ", held by nobody"), *self.by])
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Shows the lines as the result of a cell, where IPython would show the `repr`."""
+        printer.text(str(self))
+
+
+class _All(tuple[Held, ...]):
+    """What `holders` has found. Its text has the lines of each."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self)) or "nothing is kept, and nothing that was kept is still in use"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        printer.text(str(self))
+
 
 def holders(function: Any, /) -> tuple[Held, ...]:
     """Tell who holds the resources of a cached function: those that it keeps, and those that do not go.
 
     For a person who looks for a leak: it goes through all objects of the process, which takes some time. What holds a
-    resource is told by its place in the program; a local variable of a running function, from Python 3.13 on.
+    resource is told by its place in the program; a local variable of a running function, from Python 3.13 on. Printed,
+    the tuple has a line for each resource and one for each of its holders.
 
     Parameters
     ----------
@@ -122,7 +139,7 @@ def holders(function: Any, /) -> tuple[Held, ...]:
         by = tuple(_by(resource, None if references is None else references - leases))
         told.append(Held(_class(resource), "draining" if cause else "kept", cause, age, uses, leases, by))
         del resource
-    return tuple(told)
+    return _All(told)
 
 
 def _by(resource: object, references: int | None) -> list[str]:

@@ -61,6 +61,10 @@ class ProcessInfo(Figures):
     def __str__(self) -> str:
         return str(self._report)
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Shows the table as the result of a cell, where IPython would show the `repr`."""
+        printer.text(str(self))
+
 
 @dataclass(frozen=True)
 class Member(Figures):

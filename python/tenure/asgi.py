@@ -19,7 +19,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from tenure import _carriers, _loops, _native
+from tenure import _carriers, _loops, _native, _settings
 from tenure._api import shutdown_async
 from tenure.hosts.asgi.cookies import Cookie
 
@@ -130,6 +130,7 @@ class Lifespan:
                     await shutdown_async()
 
 
+@_settings.of("tenure.asgi.lifespan")
 def lifespan(of: object = None, /, *, warm: Iterable[Callable[[], object]] = (), shutdown: bool = False) -> Lifespan:
     """The lifespan of a server: warms what is to be there before the first request, and releases at the end.
 
@@ -211,6 +212,7 @@ class Middleware:
     given back
     """
 
+    @_settings.of("tenure.asgi.Middleware")
     def __init__(
         self,
         app: App,
@@ -277,6 +279,7 @@ class Middleware:
                 await send({"type": "lifespan.shutdown.complete"})
 
 
+@_settings.of("tenure.asgi.inspector")
 def inspector(*, token: str | None = None, show_arguments: bool = False) -> App:
     """The inspector: a page that shows what this process keeps, as an ASGI app to mount or to serve by itself.
 

@@ -591,7 +591,7 @@ def test_f8_the_cause_is_superseded_and_the_time_can_be_set(clock: Clock) -> Non
         connect_again()
         assert kept == [1]
         with pytest.raises(TypeError, match="version_grace"):
-            _native.configure(grace=1)
+            tenure.configure(grace=1)
         with pytest.raises(ValueError, match="version_grace=-1 is negative"):
             tenure.configure(version_grace=-1)
     finally:

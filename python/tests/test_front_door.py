@@ -158,16 +158,16 @@ def test_arguments_that_do_not_fit_are_a_type_error_as_ever(call: Any, said: str
     assert thing.info().misses == 0
 
 
-async def _awaited() -> None:
+async def _awaited(resource: object = None) -> None:
     """What is awaited once."""
 
 
-async def _streamed() -> AsyncIterator[int]:
+async def _streamed(resource: object) -> AsyncIterator[int]:
     yield 1
 
 
 class _Awaited:
-    async def __call__(self) -> None:
+    async def __call__(self, resource: object) -> None:
         """What is awaited once."""
 
 
@@ -179,7 +179,7 @@ class _Awaited:
 def test_async_callbacks_are_refused_where_the_function_is_not(func: Any) -> None:
     for setting in ("validate", "on_release"):
         decorate = tenure.cache_resource(**{setting: func})
-        with pytest.raises(TypeError, match=f"{setting} cannot be an async function.*write|Write `def`"):
+        with pytest.raises(TypeError, match=rf"{setting} is an async function and [^ ]+<lambda> is not.*Write `def`"):
             decorate(lambda: 1)
     with pytest.raises(TypeError, match="keep_if cannot be an async function"):
         tenure.cache_resource(keep_if=func)
@@ -596,3 +596,10 @@ tenure.cache_resource(lambda: 1)()
     assert (done.returncode, done.stderr) == (0, "")
     (refusal,) = done.stdout.splitlines()
     assert refusal.startswith("tenure works in the main interpreter only")
+
+
+def test_a_name_of_other_caches_is_answered_with_what_to_write() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'clear'. Write tenure\.cache_resource\.clear\(\)"):
+        tenure.clear()  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="no attribute 'cleer'$"):
+        tenure.cleer()  # type: ignore[attr-defined]

@@ -131,15 +131,19 @@ ours = sys.modules["ours"] = types.ModuleType("ours")
 ours.ADVICE = "In the framework call it in a page."
 tenure.hosts.FRAMEWORKS["framework"] = "ours"
 print(refused())
+sys.modules["ipykernel"] = types.ModuleType("ipykernel")
+print(refused())
 """
 
 
 def test_s3_where_there_is_no_session_the_error_says_what_to_write_in_the_programs_own_framework() -> None:
     done = subprocess.run([sys.executable, "-c", NO_SESSION], capture_output=True, text=True, timeout=60)
-    without, within = done.stdout.splitlines()
+    without, within, notebook = done.stdout.splitlines()
     assert "tenure.asgi.Middleware(app)" in without
     assert "In Streamlit" in without
     assert "runs in no session. In the framework call it in a page. On an ASGI server" in within
+    assert within.endswith('Or use scope="global".')
+    assert notebook.endswith('The kernel of a notebook has one user, and no sessions. Use scope="global".')
 
 
 SEVERAL = """

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 import tenure
+import tenure.asgi
 from tenure.testing import Clock
 from world import TestHost, releases
 
@@ -74,6 +78,139 @@ BAD = [
     ("weight", True, TypeError, ["True", "weight=lambda"]),
     ("experimental_allow_widgets", 1, TypeError, ["1", "experimental_allow_widgets=True"]),
 ]
+
+
+UNKNOWN = [
+    # call, its name, the keyword, what the text must say of it
+    (tenure.cache_resource, "cache_resource", "on_relase", "; did you mean on_release?"),
+    (tenure.cache_resource, "cache_resource", "max_entires", "; did you mean max_entries?"),
+    (tenure.cache_resource, "cache_resource", "tag", "; did you mean tags?"),
+    (tenure.cache_resource, "cache_resource", "maxsize", "; write max_entries"),
+    (tenure.cache_resource, "cache_resource", "ttl_seconds", "; write ttl"),
+    (tenure.cache_resource, "cache_resource", "top", "; there are ttl, max_entries, show_spinner, "),
+    (tenure.configure, "tenure.configure", "darin", "; did you mean drain?"),
+    (tenure.configure, "tenure.configure", "timeout", "; there are drain, session_grace, "),
+    (tenure.asgi.lifespan, "tenure.asgi.lifespan", "warn", "; did you mean warm?"),
+    (tenure.asgi.lifespan, "tenure.asgi.lifespan", "of", "; there are warm and shutdown"),
+    (tenure.asgi.Middleware, "tenure.asgi.Middleware", "idle", "; there are session, warm and shutdown"),
+    (tenure.asgi.Cookie, "tenure.asgi.Cookie", "idel", "; did you mean idle?"),
+    (tenure.asgi.inspector, "tenure.asgi.inspector", "tokens", "; did you mean token?"),
+]
+
+
+@pytest.mark.parametrize(("call", "name", "keyword", "said"), UNKNOWN)
+def test_l11_a_setting_that_there_is_not(call: Callable[..., Any], name: str, keyword: str, said: str) -> None:
+    with pytest.raises(TypeError) as raised:
+        call(**{keyword: 1})
+    assert f"{name} has no setting {keyword!r}{said}" in str(raised.value)
+
+
+def test_l11_the_signatures_say_what_settings_there_are() -> None:
+    """The look at the names of a call is not seen from outside, and positions are Python's own matter."""
+    settings = list(inspect.signature(tenure.cache_resource).parameters)
+    assert (settings[:3], settings[-1]) == (["func", "ttl", "max_entries"], "fleet_builds")
+    assert list(inspect.signature(tenure.asgi.Middleware).parameters) == ["app", "session", "warm", "shutdown"]
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'app'"):
+        tenure.asgi.Middleware(warm=[])  # type: ignore[call-arg]
+
+
+def _takes_nothing() -> bool:
+    return True
+
+
+def _takes_two(one: object, two: object) -> bool:
+    return True
+
+
+def _takes_three(one: object, two: object, three: object) -> None: ...
+
+
+def _takes_a_keyword(one: object, *, name: str) -> None: ...
+
+
+MISFITS = [
+    # setting, value, what the text must say
+    (
+        "validate",
+        _takes_nothing,
+        "validate is called with the resource, and _takes_nothing does not take that: too many",
+    ),
+    (
+        "validate",
+        _takes_two,
+        "_takes_two does not take that: missing a required argument: 'two'. Example: validate=lambda",
+    ),
+    ("keep_if", _takes_nothing, "keep_if is called with the resource, and _takes_nothing"),
+    ("keep_if", _takes_two, "Example: keep_if=lambda resource"),
+    ("weight", _takes_two, "weight is called with the resource, and _takes_two"),
+    ("ttl", _takes_nothing, "ttl is called with the resource, and _takes_nothing"),
+    ("on_release", _takes_nothing, "on_release is called with the resource, and _takes_nothing"),
+    ("on_release", _takes_three, "on_release is called with the resource and the cause, and _takes_three"),
+    ("on_release", _takes_a_keyword, "missing a required argument: 'name'"),
+    ("scope", _takes_two, "scope is called without arguments, and _takes_two does not take that"),
+    ("hash_funcs", {Decimal: _takes_nothing}, "hash_funcs[decimal.Decimal] is called with the argument, and"),
+]
+
+
+@pytest.mark.parametrize(("setting", "value", "said"), MISFITS)
+def test_l11_a_callback_that_cannot_be_called_so(setting: str, value: Any, said: str) -> None:
+    with pytest.raises(TypeError) as raised:
+        tenure.cache_resource(lambda: 1, **{setting: value})
+    assert said in str(raised.value)
+
+
+def _raising(*args: object) -> Any:
+    raise KeyError("inner")
+
+
+@pytest.mark.parametrize("setting", ["ttl", "weight", "tags", "scope"])
+def test_l11_what_a_callback_raises_has_a_note_of_whose_it_is(setting: str) -> None:
+    error = KeyError("one object")
+
+    def again(*args: object) -> Any:
+        raise error
+
+    def whose() -> list[int]:
+        return []
+
+    whose.__qualname__ = f"whose_{setting}"
+    for raising in (_raising, again, again):
+        with pytest.raises(KeyError) as raised:
+            tenure.cache_resource(whose, **{setting: raising})()
+        assert raised.value.__notes__ == [f"raised by {setting} of {__name__}.whose_{setting}"]
+
+
+def test_l11_what_a_callback_gives_that_cannot_be_is_named_with_whose_it_is() -> None:
+    def given(number: int) -> list[int]:
+        return [number]
+
+    cached = tenure.cache_resource(given, ttl=lambda it: "x")
+    said = f'^ttl of {__name__}.*given returned \'x\': ttl="x" has no number .* Example: ttl="1h30m"$'
+    with pytest.raises(ValueError, match=said):
+        cached(1)
+    with pytest.raises(TypeError, match=r"given returned \[1\]: ttl cannot be \[1\]\. Accepted"):
+        tenure.cache_resource(given, ttl=lambda it: it)(1)
+    with pytest.raises(tenure.ScopeError, match=r"is None here.*<locals>\.<lambda> has to return"):
+        tenure.cache_resource(given, scope=lambda: None)(1)
+
+
+class _Untold:
+    """A callable that does not tell what it takes."""
+
+    __signature__ = "none"
+
+    def __call__(self, resource: object) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    "fits",
+    [bool, callable, print, _Untold(), functools.partial(_takes_two, 1), lambda *args: True, lambda it, more=1: True],
+)
+def test_l11_a_callback_that_fits_or_does_not_tell(fits: Any) -> None:
+    for setting in ("validate", "keep_if", "on_release", "weight", "ttl"):
+        tenure.cache_resource(**{setting: fits})
+    tenure.cache_resource(lambda: 1, hash_funcs={Decimal: fits})
 
 
 @pytest.mark.parametrize(("setting", "value", "error", "said"), BAD)

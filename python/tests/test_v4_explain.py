@@ -200,6 +200,30 @@ def test_v1_the_figures_are_typed_printed_and_written_as_json(clock: tenure.test
     assert slow.info().idle == 2
 
 
+class Page:
+    """What a notebook hands to an object that is the result of a cell."""
+
+    def __init__(self, it: Any) -> None:
+        self.shown = ""
+        it._repr_pretty_(self, False)
+
+    def text(self, text: str) -> None:
+        self.shown += text
+
+
+def test_v1_v4_a_notebook_shows_what_print_does() -> None:
+    @tenure.cache_resource
+    def shown_in_a_cell() -> list[int]:
+        return []
+
+    kept = shown_in_a_cell()
+    for told in (shown_in_a_cell.info(), tenure.info(), tenure.explain(shown_in_a_cell)):
+        assert Page(told).shown == str(told) != repr(told)
+    found = tenure.holders(shown_in_a_cell)
+    assert Page(found).shown == str(found) == str(found[0]) == Page(found[0]).shown
+    del kept
+
+
 def test_v4_an_argument_that_alone_differs_from_what_is_kept_is_named_and_no_value() -> None:
     @tenure.cache_resource
     def report(shop: str, *cities: str, at: float = 0.0, _log: bool = True, **more: str) -> list[str]:

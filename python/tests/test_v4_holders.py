@@ -267,6 +267,20 @@ def test_v4_leases_are_counted_and_text_is_a_line_for_each(connect: Any) -> None
     assert [f"  {it}" for it in held.by] == lines
 
 
+def test_v4_all_of_them_are_a_tuple_whose_text_has_the_lines_of_each(connect: Any) -> None:
+    assert (tenure.holders(connect), str(tenure.holders(connect))) == (
+        (),
+        "nothing is kept, and nothing that was kept is still in use",
+    )
+    KEPT_HERE.append(connect())
+    connect.clear()
+    KEPT_HERE.append(connect())
+    found = tenure.holders(connect)
+    assert isinstance(found, tuple)
+    assert len(found) == 2
+    assert str(found) == "\n".join(str(held) for held in found)
+
+
 def test_v4_a_cached_method_tells_of_all_instances() -> None:
     class Shop:
         @tenure.cache_resource(hash_funcs={object: id})

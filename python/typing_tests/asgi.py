@@ -43,6 +43,8 @@ app: App = tenure.asgi.Middleware(Framework(own), warm=[pool])
 tenure.asgi.Middleware(app, session=tenure.asgi.Cookie("shop", idle="2h"))
 tenure.asgi.Middleware(app, session="cookie")
 tenure.asgi.Middleware(app, session="page")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+tenure.asgi.lifespan(warn=[])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+tenure.asgi.Cookie(idel=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 tenure.asgi.lifespan(warm=pool)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

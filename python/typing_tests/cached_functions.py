@@ -43,6 +43,7 @@ def far(name: str) -> sqlite3.Connection:
 # What callers get is a handle; it is typed as what it stands for.
 assert_type(far("a"), sqlite3.Connection)
 
+cache_resource(on_relase=print)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 cache_resource(scope="page")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 with bare.lease("a.db") as connection:

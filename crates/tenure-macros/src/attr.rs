@@ -657,7 +657,7 @@ fn unknown(name: &str) -> String {
     }
     let near = SETTINGS
         .iter()
-        .map(|(known, _)| (distance(name, known), known))
+        .map(|(known, _)| (strsim::osa_distance(name, known), known))
         .min();
     match near {
         Some((distance, known)) if distance <= 2 => {
@@ -668,21 +668,6 @@ fn unknown(name: &str) -> String {
             SETTINGS.map(|(known, _)| format!("`{known}`")).join(", ")
         ),
     }
-}
-
-/// How many letters have to be changed, added or taken away.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]

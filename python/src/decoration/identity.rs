@@ -292,7 +292,7 @@ fn warn(py: Python<'_>, name: &str, site: [u8; 16], pins: &[Pin], role: Role) ->
                 variable = pin.name,
                 reason = pin.reason,
             );
-            log::warn(py, &text, log::Caller::Above)?;
+            log::warn(py, &text)?;
         }
     }
     Ok(())

@@ -181,7 +181,7 @@ fn is_own(frame: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = frame.py();
     let globals = frame.getattr(intern!(py, "f_globals"))?;
     let module = globals.call_method1(intern!(py, "get"), (intern!(py, "__name__"),))?;
-    module.eq(intern!(py, "tenure._api"))
+    Ok(module.eq(intern!(py, "tenure._api"))? || module.eq(intern!(py, "tenure._settings"))?)
 }
 
 fn file_of(code: &Bound<'_, PyAny>) -> PyResult<String> {

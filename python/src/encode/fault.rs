@@ -323,7 +323,7 @@ fn leave_out(param: &str) -> String {
 }
 
 /// The exception as the last line of its traceback would show it.
-pub(super) fn one_line(py: Python<'_>, error: &PyErr) -> String {
+pub(crate) fn one_line(py: Python<'_>, error: &PyErr) -> String {
     let class = display_name(error.get_type(py).as_type_ptr());
     match error.value(py).str() {
         Ok(text) => format!("{class}: {}", text.to_string_lossy()),

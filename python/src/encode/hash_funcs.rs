@@ -5,10 +5,10 @@
 //! those derived from it.
 #![allow(unsafe_code)]
 
-use super::fault::one_line;
 use super::names::{class_of, full_name, type_name};
 use crate::caller::user_code;
-use crate::words::errors;
+use crate::life::arity::{self, Use};
+use crate::words::{code, errors};
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -95,6 +95,12 @@ impl HashFuncs {
                     ),
                 ));
             }
+            arity::check(&Use {
+                setting: &format!("hash_funcs[{name}]"),
+                given: &["the argument"],
+                example: "hash_funcs={Person: lambda person: person.id}",
+                callable: &func,
+            })?;
             rules.push(HashFunc {
                 class,
                 name,
@@ -154,14 +160,7 @@ impl HashFunc {
 
     /// The name that a user would call the function by.
     pub(super) fn shown(&self, py: Python<'_>) -> String {
-        let func = self.func.bind(py);
-        match func.getattr("__qualname__").and_then(|name| name.extract()) {
-            Ok(name) => name,
-            Err(_) => match func.repr() {
-                Ok(text) => text.to_string_lossy().into_owned(),
-                Err(error) => one_line(py, &error),
-            },
-        }
+        code::name_of(self.func.bind(py))
     }
 }
 

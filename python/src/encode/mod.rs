@@ -44,6 +44,7 @@ mod walk;
 
 pub(crate) use context::Context;
 pub(crate) use defaults::{Settled, settle};
+pub(crate) use fault::one_line;
 pub(crate) use first_content::First;
 pub(crate) use hash_funcs::HashFuncs;
 pub(crate) use pins::{Holds, Pin, Role};

@@ -53,7 +53,7 @@ use crate::program::scope;
 use crate::tasks::coroutines::Coroutines;
 use crate::tasks::frames;
 use crate::words::errors::{self, Kind};
-use crate::words::log::{self, Caller};
+use crate::words::log;
 
 /// A function whose results are kept. Made by `tenure.cache_resource`.
 #[pyclass(frozen, dict, weakref, module = "tenure", name = "CachedFunction")]
@@ -129,7 +129,7 @@ impl Cached {
             };
             let what = format!("{line}: {text}");
             if log::is_due(decorated.site, &what, 0, 1) {
-                log::warn(py, &text, Caller::Above)?;
+                log::warn(py, &text)?;
             }
         }
         let remote = match &options.actor {

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::{Fork, Refresh, SettingError, Settings, Spinner};
 
+use crate::decoration::identity::Place;
 use crate::function::actor_settings::ActorSettings;
 use crate::function::shape::is_async_function;
 use crate::function::tags::Tagging;
@@ -13,7 +14,6 @@ use crate::life::measures::Weight;
 use crate::program::host;
 use crate::program::scope::Sharing;
 use crate::words::errors;
-use crate::words::log::Caller;
 use crate::words::values::{
     blocking_callback, bound, callback, duration, flag, fleet_builds, max_weight, mind_unit,
     switch, switched,
@@ -51,8 +51,9 @@ impl Options {
             Some(name) if !is_async => Err(errors::setting_type(
                 func.py(),
                 format!(
-                    "{name} is an async function and {func:?} is not, so nothing would await it. Write \
-                     `def` for {name}, or `async def` for the function"
+                    "{name} is an async function and {} is not, so nothing would await it. Write `def` for {name}, or \
+                     `async def` for the function",
+                    Place::of(func)?.name
                 ),
             )),
             _ => Ok(()),
@@ -153,7 +154,7 @@ impl Written<'_> {
             ("build_timeout", &self.build_timeout),
         ];
         let mut times = times.into_iter();
-        times.try_for_each(|(name, value)| mind_unit(name, value, Caller::Above))
+        times.try_for_each(|(name, value)| mind_unit(name, value))
     }
 
     /// Checks everything.
@@ -247,13 +248,7 @@ impl Written<'_> {
                 "keep_if=lambda resource: resource is not None",
                 self.keep_if,
             )?,
-            on_release: callback(
-                "on_release",
-                "on_release=lambda resource: resource.close()",
-                self.on_release,
-            )?
-            .map(|it| OnRelease::new(py, it))
-            .transpose()?,
+            on_release: OnRelease::read(self.on_release)?,
             sharing,
             tags: tagging.each,
             enters,

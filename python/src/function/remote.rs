@@ -28,9 +28,9 @@ impl Remote {
         let (settings, options) = (&actor.settings, &actor.ray_options);
         let given = (func, settings, options, name, is_async);
         let builder = module.call_method1(intern!(py, "Adapter"), given)?;
-        let released = builder.getattr(intern!(py, "released"))?.unbind();
+        let released = builder.getattr(intern!(py, "released"))?;
         Ok(Self {
-            on_release: OnRelease::new(py, released)?,
+            on_release: OnRelease::new(released)?,
             builder: builder.unbind(),
         })
     }

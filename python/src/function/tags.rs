@@ -195,7 +195,8 @@ pub(crate) fn of_call(
     let kwargs = bound
         .getattr(intern!(py, "kwargs"))?
         .cast_into::<PyDict>()?;
-    let answer = user_code::held(|| callable.call(args, Some(&kwargs)))?;
+    let answer = user_code::held(|| callable.call(args, Some(&kwargs)));
+    let answer = answer.map_err(|error| errors::raised_by(py, "tags", function, error))?;
     if can_be_awaited(&answer) {
         return Err(refused_tags(function, &answer));
     }

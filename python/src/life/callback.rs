@@ -1,18 +1,19 @@
 //! The callbacks of a cached function: how they are called, and what they may answer.
 
-use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyString};
+use pyo3::types::{PyBool, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::Cause;
 
 use crate::caller::user_code;
+use crate::life::arity::{self, Use, needs_two};
 use crate::life::awaitables;
 use crate::life::traces;
 use crate::words::code;
 use crate::words::info::EntryInfo;
-use crate::words::log;
+use crate::words::{log, values};
 
 /// A callback that says yes or no of a resource.
 pub(crate) struct Question {
@@ -142,14 +143,34 @@ pub(crate) struct OnRelease {
 }
 
 impl OnRelease {
-    /// Looks once whether the callback asks for the cause: whether it cannot be called without.
+    /// Reads the setting, and looks once whether the callback asks for the cause: whether it cannot be called without.
     ///
     /// # Errors
-    /// An interruption, such as a Ctrl-C, by what tells its signature.
-    pub(crate) fn new(py: Python<'_>, callback: Py<PyAny>) -> PyResult<Self> {
+    /// A `TypeError` for what is no callback, or takes neither, and an interruption, such as a Ctrl-C, by what tells
+    /// its signature.
+    pub(crate) fn read(value: Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        let example = "on_release=lambda resource: resource.close()";
+        let callback = values::callable("on_release", example, value)?;
+        callback.map(Self::new).transpose()
+    }
+
+    /// The same of what is known to be callable.
+    pub(crate) fn new(callback: Bound<'_, PyAny>) -> PyResult<Self> {
+        let takes_cause = needs_two(&callback)?;
+        arity::check(&Use {
+            setting: "on_release",
+            given: if takes_cause {
+                &["the resource", "the cause"]
+            } else {
+                &["the resource"]
+            },
+            example: "on_release=lambda resource: resource.close(), or, to be told the cause, \
+                      on_release=lambda resource, cause: resource.close()",
+            callable: &callback,
+        })?;
         Ok(Self {
-            takes_cause: needs_two(callback.bind(py))?,
-            callback,
+            takes_cause,
+            callback: callback.unbind(),
         })
     }
 
@@ -193,95 +214,5 @@ impl OnRelease {
 
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.callback)
-    }
-}
-
-/// Whether an `on_release` is told why, for whoever calls it in the engine's place.
-#[pyfunction]
-pub(crate) fn takes_cause(callback: &Bound<'_, PyAny>) -> PyResult<bool> {
-    needs_two(callback)
-}
-
-/// Whether a second positional parameter has no default. A callable that does not tell its
-/// signature is taken to need one argument, as most do.
-fn needs_two(callback: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let needs_two = || {
-        // What a wrapper takes counts, and what it wraps only where it passes on whatever comes.
-        let mut layer = callback.clone();
-        // An object may claim to wrap itself.
-        for _ in 0..MOST_LAYERS {
-            let own = Parameters::of(&layer, false)?;
-            if own.needed >= 2 || !own.takes_rest {
-                return Ok(own.needed >= 2);
-            }
-            match inner(&layer)? {
-                Some(wrapped) => layer = wrapped,
-                // What it passes on to is not seen from outside: a partial, a `__call__`.
-                None => return Ok(Parameters::of(&layer, true)?.needed >= 2),
-            }
-        }
-        Ok(false)
-    };
-    needs_two().or_else(|error: PyErr| {
-        if error.is_instance_of::<PyException>(callback.py()) {
-            Ok(false)
-        } else {
-            Err(error)
-        }
-    })
-}
-
-const MOST_LAYERS: usize = 64;
-
-/// The callable inside a wrapper, bound to the same instance.
-fn inner<'py>(layer: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let py = layer.py();
-    let Some(wrapped) = layer.getattr_opt(intern!(py, "__wrapped__"))? else {
-        return Ok(None);
-    };
-    let method = py.import(intern!(py, "types"))?.getattr("MethodType")?;
-    if !layer.get_type().is(&method) {
-        return Ok(Some(wrapped));
-    }
-    let instance = layer.getattr(intern!(py, "__self__"))?;
-    method.call1((wrapped, instance)).map(Some)
-}
-
-/// The arguments by position that a signature asks for.
-struct Parameters {
-    /// How many have no default.
-    needed: usize,
-    /// Whether any number may follow.
-    takes_rest: bool,
-}
-
-impl Parameters {
-    fn of(callable: &Bound<'_, PyAny>, follow_wrapped: bool) -> PyResult<Self> {
-        let py = callable.py();
-        let how = PyDict::new(py);
-        how.set_item("follow_wrapped", follow_wrapped)?;
-        if py.version_info() >= (3, 14) {
-            // Annotations are evaluated when asked for, and may name what is not there.
-            let formats = py.import("annotationlib")?.getattr("Format")?;
-            how.set_item("annotation_format", formats.getattr("STRING")?)?;
-        }
-        let inspect = py.import(intern!(py, "inspect"))?;
-        let signature = inspect.call_method("signature", (callable,), Some(&how))?;
-        let parameters = signature.getattr("parameters")?.call_method0("values")?;
-        let mut found = Self {
-            needed: 0,
-            takes_rest: false,
-        };
-        for parameter in parameters.try_iter()? {
-            let parameter = parameter?;
-            let default = parameter.getattr("default")?;
-            let is_needed = default.is(parameter.getattr("empty")?);
-            match parameter.getattr("kind")?.extract()? {
-                0_u8 | 1 => found.needed += usize::from(is_needed),
-                2 => found.takes_rest = true,
-                _ => {}
-            }
-        }
-        Ok(found)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDelta;
 use pyo3::{PyTraverseError, PyVisit};
@@ -63,7 +64,7 @@ impl Weight {
                 values::blocking_callback("weight", "weight=lambda model: model.nbytes", value)?;
             return Ok(asked.map(Self::Asked));
         }
-        number("weight", &value).map(|it| Some(Self::Fixed(it)))
+        number("weight cannot be", &value).map(|it| Some(Self::Fixed(it)))
     }
 
     /// The weight of a resource of the function named.
@@ -77,8 +78,8 @@ impl Weight {
             Self::Fixed(weight) => Ok(*weight),
             Self::Measured(_) => Ok(u64::from(measured) * GRAIN),
             Self::Asked(callback) => {
-                let answer = user_code::apply(callback.bind(resource.py()), [resource])?;
-                number(&format!("what weight of {function} returned"), &answer)
+                let answer = asked("weight", function, callback, resource)?;
+                number(&format!("weight of {function} returned"), &answer)
             }
         }
     }
@@ -129,28 +130,33 @@ impl Weight {
     }
 }
 
-/// A weight as it was written or returned; a part of one counts as a whole one.
-fn number(name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+/// What a function that is a setting says of a resource of the function named.
+fn asked<'py>(
+    setting: &str,
+    function: &str,
+    callback: &Py<PyAny>,
+    resource: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = resource.py();
+    let answer = user_code::apply(callback.bind(py), [resource]);
+    answer.map_err(|error| errors::raised_by(py, setting, function, error))
+}
+
+/// A weight as it was written or returned; a part of one counts as a whole one. `said` begins the sentence that
+/// refuses it.
+fn number(said: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
     let py = value.py();
+    let text = || format!("{said} {value:?}. {WEIGHTS}");
     if values::is_truth(value) {
-        return Err(errors::setting_type(
-            py,
-            format!("{name} cannot be {value:?}. {WEIGHTS}"),
-        ));
+        return Err(errors::setting_type(py, text()));
     }
     if let Ok(number) = value.extract::<u64>() {
         return Ok(number);
     }
     match value.extract::<f64>() {
         Ok(number) if number >= 0.0 => Ok(number.ceil() as u64),
-        Ok(_) => Err(errors::setting_value(
-            py,
-            format!("{name} cannot be {value:?}. {WEIGHTS}"),
-        )),
-        Err(_) => Err(errors::setting_type(
-            py,
-            format!("{name} cannot be {value:?}. {WEIGHTS}"),
-        )),
+        Ok(_) => Err(errors::setting_value(py, text())),
+        Err(_) => Err(errors::setting_type(py, text())),
     }
 }
 
@@ -161,11 +167,19 @@ pub(crate) fn own_ttl(
     callback: &Py<PyAny>,
     resource: &Bound<'_, PyAny>,
 ) -> PyResult<Option<Duration>> {
-    let answer = user_code::apply(callback.bind(resource.py()), [resource])?;
+    let py = resource.py();
+    let answer = asked("ttl", function, callback, resource)?;
     if is_over(&answer) {
         return Ok(Some(Duration::ZERO));
     }
-    values::duration(&format!("ttl of {function}"), &answer)
+    values::duration("ttl", &answer).map_err(|error| {
+        let text = format!("ttl of {function} returned {answer:?}: {}", error.value(py));
+        if error.is_instance_of::<PyTypeError>(py) {
+            errors::setting_type(py, text)
+        } else {
+            errors::setting_value(py, text)
+        }
+    })
 }
 
 fn is_over(time: &Bound<'_, PyAny>) -> bool {

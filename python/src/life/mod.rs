@@ -1,5 +1,6 @@
 //! A Python object as a resource: how it is made, checked, watched and released.
 
+pub(crate) mod arity;
 pub(crate) mod awaitables;
 pub(crate) mod callback;
 pub(crate) mod claims;

@@ -12,9 +12,11 @@ use tenure::{Encoder, Scope, SessionId, front};
 use crate::caller::user_code;
 use crate::encode;
 use crate::function::shape::is_async_function;
+use crate::life::arity::{self, Use};
 use crate::life::awaitables::{can_be_awaited, refused_scope};
 use crate::life::interrupts;
 use crate::process;
+use crate::words::code;
 use crate::words::errors::{self, Kind};
 
 /// Who shares an entry.
@@ -65,6 +67,12 @@ impl Sharing {
                     ),
                 ));
             }
+            arity::check(&Use {
+                setting: "scope",
+                given: &[],
+                example: "scope=lambda: current_user.get()",
+                callable: value,
+            })?;
             return Ok(Self::By(value.clone().unbind()));
         }
         Err(errors::setting_type(
@@ -157,7 +165,9 @@ impl Sharing {
             },
             Self::Thread => named_by(py, "tenure._threads"),
             Self::By(callable) => {
-                let value = user_code::apply(callable.bind(py), [])?;
+                let value = user_code::apply(callable.bind(py), []);
+                let value =
+                    value.map_err(|error| errors::raised_by(py, "scope", function, error))?;
                 if can_be_awaited(&value) {
                     return Err(refused_scope(function, &value));
                 }
@@ -167,8 +177,8 @@ impl Sharing {
                         Kind::Scope,
                         format!(
                             "the scope of {function} is None here, so nobody is there whose resource \
-                             this would be: {callable} has to return for whom the present code runs, \
-                             or raise"
+                             this would be: {} has to return for whom the present code runs, or raise",
+                            code::name_of(callable.bind(py))
                         ),
                         None,
                     ));
@@ -205,7 +215,7 @@ pub(crate) fn no_session(py: Python<'_>, function: &str) -> PyErr {
     let advice = is_releasing(py).and_then(|is_releasing| {
         if is_releasing {
             let text = "It is a release, which may come when its session is over: give the resource what its release \
-                        needs when it is built.";
+                        needs when it is built. Or use scope=\"global\".";
             return Ok(text.to_owned());
         }
         let hosts = py.import("tenure.hosts")?;
@@ -214,8 +224,7 @@ pub(crate) fn no_session(py: Python<'_>, function: &str) -> PyErr {
     match advice {
         Ok(advice) => {
             let text = format!(
-                "{function} has scope=\"session\", but this code runs in no session. {advice} Or use \
-                 scope=\"global\"."
+                "{function} has scope=\"session\", but this code runs in no session. {advice}"
             );
             errors::raise(py, Kind::Scope, text, None)
         }

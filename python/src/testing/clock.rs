@@ -9,7 +9,6 @@ use tenure::{Config, Engine, ManualClock};
 use crate::process::steering::TELLS_APART;
 use crate::process::{self, Time};
 use crate::program::host;
-use crate::words::log::Caller;
 use crate::words::values;
 
 /// Time that stands still until it is moved. Made by `tenure.testing.clock`.
@@ -141,7 +140,7 @@ impl Clock {
     /// because of an expiry takes another step.
     fn advance(&self, py: Python<'_>, by: &Bound<'_, PyAny>) -> PyResult<()> {
         let generation = self.generation()?;
-        values::mind_unit("advance", by, Caller::Here)?;
+        values::mind_unit("advance", by)?;
         let by = values::duration("advance", by)?.unwrap_or_default();
         self.time.advance(by.saturating_add(TELLS_APART));
         // What is isolated within the block goes by this clock too.

@@ -1,4 +1,21 @@
-//! A function's name in the code that a message says to write.
+//! A function's name in messages, and in the code that they say to write.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::encode::one_line;
+
+/// The name that a user would call a callable by.
+pub(crate) fn name_of(callable: &Bound<'_, PyAny>) -> String {
+    let name = callable.getattr(intern!(callable.py(), "__qualname__"));
+    match name.and_then(|name| name.extract()) {
+        Ok(name) => name,
+        Err(_) => match callable.repr() {
+            Ok(text) => text.to_string_lossy().into_owned(),
+            Err(error) => one_line(callable.py(), &error),
+        },
+    }
+}
 
 /// The function as an expression, for what is asked of it by name. One that has no name there is `f`.
 pub(crate) fn called(function: &str) -> &str {

@@ -90,6 +90,26 @@ pub(crate) fn setting_type(py: Python<'_>, text: String) -> PyErr {
     raise(py, Kind::SettingType, text, None)
 }
 
+/// The same error, with a note of whose setting has raised it.
+pub(crate) fn raised_by(py: Python<'_>, setting: &str, function: &str, error: PyErr) -> PyErr {
+    let value = error.value(py);
+    let text = format!("raised by {setting} of {function}");
+    let noted = || -> PyResult<()> {
+        // A program may raise one object again and again.
+        let is_noted = match value.getattr_opt("__notes__")? {
+            Some(notes) => notes.contains(&text)?,
+            None => false,
+        };
+        if !is_noted {
+            value.call_method1("add_note", (&text,))?;
+        }
+        Ok(())
+    };
+    // What takes no note says what it says.
+    let _ = noted();
+    error
+}
+
 fn class(py: Python<'_>, kind: Kind) -> PyResult<Bound<'_, PyType>> {
     if let Some(class) = hosts::error_class(py, kind.in_hosts())? {
         return Ok(class.cast_into()?);

@@ -6,6 +6,8 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict};
 
+use crate::words::info::in_notebook;
+
 /// What a call would meet: whether it would be a hit, and why not. Its text says it in a sentence.
 ///
 /// `reason` is `None` for a hit. For a miss it is `absent`, `building`, `stale`, `apart`, or the cause for which what was
@@ -85,6 +87,10 @@ impl Explanation {
 
     fn __str__(&self) -> &str {
         &self.text
+    }
+
+    fn _repr_pretty_(&self, printer: &Bound<'_, PyAny>, _cycle: bool) -> PyResult<()> {
+        in_notebook(printer, &self.text)
     }
 
     fn __repr__(&self) -> String {

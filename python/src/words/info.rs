@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict};
 use tenure::{Histogram, Trigger};
@@ -31,6 +32,13 @@ impl EntryInfo {
     fn __repr__(&self) -> String {
         format!("EntryInfo(age={:?}, hits={})", self.age, self.hits)
     }
+}
+
+/// Shows a text as the result of a cell, where IPython would show the `repr`.
+pub(crate) fn in_notebook(printer: &Bound<'_, PyAny>, text: &str) -> PyResult<()> {
+    printer
+        .call_method1(intern!(printer.py(), "text"), (text,))
+        .map(drop)
 }
 
 /// The bounds of a histogram in seconds, each with how many took no longer; the last is infinity.
@@ -223,6 +231,10 @@ impl Info {
     /// The figures as a person reads them.
     fn __str__(&self) -> String {
         self.0.to_string()
+    }
+
+    fn _repr_pretty_(&self, printer: &Bound<'_, PyAny>, _cycle: bool) -> PyResult<()> {
+        in_notebook(printer, &self.__str__())
     }
 
     fn __repr__(&self) -> String {

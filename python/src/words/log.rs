@@ -11,6 +11,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
+use crate::caller::place;
+
 fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let find = || {
@@ -84,22 +86,15 @@ pub(crate) fn is_due(site: [u8; 16], what: &str, object: usize, number: u8) -> b
     }
 }
 
-/// Whose line a warning is about.
-#[derive(Clone, Copy)]
-pub(crate) enum Caller {
-    /// The one that called the native function.
-    Here = 1,
-    /// The one that called the package's own Python function around it.
-    Above = 2,
-}
-
-/// Warns the program.
+/// Warns the program, at its line that calls the package.
 ///
 /// # Errors
 /// The warning itself, where the program has made it one.
-pub(crate) fn warn(py: Python<'_>, text: &str, caller: Caller) -> PyResult<()> {
+pub(crate) fn warn(py: Python<'_>, text: &str) -> PyResult<()> {
     let category = py.get_type::<PyUserWarning>();
+    // An audit may forbid the look: the warning is due all the same.
+    let level = place::program(py).map_or(1, |program| program.map_or(1, |(_, level)| level));
     py.import(intern!(py, "warnings"))?
-        .call_method1(intern!(py, "warn"), (text, category, caller as u8))
+        .call_method1(intern!(py, "warn"), (text, category, level))
         .map(drop)
 }

@@ -6,4 +6,5 @@ pub(crate) mod events;
 pub(crate) mod explanation;
 pub(crate) mod info;
 pub(crate) mod log;
+pub(crate) mod misspelt;
 pub(crate) mod values;

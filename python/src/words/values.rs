@@ -7,8 +7,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDelta, PyString};
 
 use crate::function::shape::is_async_function;
+use crate::life::arity::{self, Use};
 use crate::words::errors;
-use crate::words::log::{self, Caller};
+use crate::words::log;
 
 /// A span of time as users write it: seconds, a `timedelta`, or a string.
 ///
@@ -44,7 +45,7 @@ pub(crate) fn duration(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<
 }
 
 /// Warns of a text that is a number and nothing else: it is easily taken for seconds.
-pub(crate) fn mind_unit(name: &str, value: &Bound<'_, PyAny>, caller: Caller) -> PyResult<()> {
+pub(crate) fn mind_unit(name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let Ok(text) = value.cast::<PyString>() else {
         return Ok(());
     };
@@ -55,7 +56,7 @@ pub(crate) fn mind_unit(name: &str, value: &Bound<'_, PyAny>, caller: Caller) ->
         "{name}={value:?} has no unit and means nanoseconds. Write the unit, as in \
          {name}=\"60s\", or a number of seconds, as in {name}=60."
     );
-    log::warn(value.py(), &text, caller)
+    log::warn(value.py(), &text)
 }
 
 const DURATION_FORMS: &str = "Accepted are None, a number of seconds, a datetime.timedelta, or a \
@@ -172,11 +173,30 @@ fn neither(name: &str, value: &Bound<'_, PyAny>) -> PyErr {
     )
 }
 
+/// A callback that is called with the resource.
 pub(crate) fn callback(
     name: &str,
     example: &str,
     value: Bound<'_, PyAny>,
 ) -> PyResult<Option<Py<PyAny>>> {
+    let Some(callback) = callable(name, example, value)? else {
+        return Ok(None);
+    };
+    arity::check(&Use {
+        setting: name,
+        given: &["the resource"],
+        example,
+        callable: &callback,
+    })?;
+    Ok(Some(callback.unbind()))
+}
+
+/// A callback, whatever it takes.
+pub(crate) fn callable<'py>(
+    name: &str,
+    example: &str,
+    value: Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     if value.is_none() {
         return Ok(None);
     }
@@ -189,7 +209,7 @@ pub(crate) fn callback(
             ),
         ));
     }
-    Ok(Some(value.unbind()))
+    Ok(Some(value))
 }
 
 /// A callback that nobody awaits, whatever the function.

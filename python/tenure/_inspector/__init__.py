@@ -28,16 +28,20 @@ COUNTED = ("hits", "misses", "builds", "build_time")
 """The figures of functions that only grow."""
 
 
+class Unclear(ValueError):
+    """What is to end was not said; the text says how it is."""
+
+
 class End:
     """What is to end, and how; checked, since it may come from a browser."""
 
     def __init__(self, what: object, how: object, number: object = None) -> None:
         if what not in ("entry", "function", "all") or how not in ("clear", "expire"):
-            raise ValueError("an end is of an entry, a function or all, and clears or expires")
+            raise Unclear('what must be "entry", "function" or "all", and how must be "clear" or "expire"')
         if what != "all" and not (
             isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 20
         ):
-            raise ValueError("an entry or a function is named by its number")
+            raise Unclear('number must be a string, as data gives it for each entry and function: "number": "7", say')
         self.what, self.how, self.number = what, str(how), int(str(number or 0))
 
 

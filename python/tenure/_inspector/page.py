@@ -143,6 +143,8 @@ class Inspector:
         try:
             asked = json.loads(await _body(receive))
             meant = _inspector.End(asked["what"], asked["how"], asked.get("number"))
+        except _inspector.Unclear as error:
+            raise _Refused(400, str(error)) from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise _Refused(400, "this says of nothing that it is to end") from None
         await _json(send, lambda: {"ended": _inspector.end(meant)})

@@ -45,9 +45,6 @@ def main(arguments: Sequence[str]) -> int:
     except UnicodeEncodeError as error:
         print(f"tenure top: the output takes {error.encoding} alone: write PYTHONIOENCODING=utf-8", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # Whoever reads has enough, as `head` has. What is still to be written at the end has a place to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -148,7 +148,7 @@ def adapter(module: str) -> ModuleType | None:
 def advice() -> str:
     """The advice where there is no session, by what the program has imported."""
     if "ipykernel" in sys.modules:
-        return "The kernel of a notebook has one user, and no sessions."
+        return 'The kernel of a notebook has one user, and no sessions. Use scope="global".'
     found = [adapter(module) for framework, module in FRAMEWORKS.items() if framework in sys.modules]
     return " ".join(
         [
@@ -156,5 +156,6 @@ def advice() -> str:
             "On an ASGI server wrap the app, as in `app = tenure.asgi.Middleware(app)`: each request is a session "
             "then.",
             "In Streamlit call it from the app's script.",
+            'Or use scope="global".',
         ]
     )

@@ -486,7 +486,7 @@ def test_a1_a_refused_coroutine_is_closed_whatever_it_was_given_for() -> None:
 def test_a2_an_async_callback_of_a_blocking_function_is_refused_by_both_names() -> None:
     async def close(it: object) -> None: ...
 
-    with pytest.raises(TypeError, match="on_release is an async function and <function .*pool.*> is not, so nothing"):
+    with pytest.raises(TypeError, match=r"on_release is an async function and .*<locals>\.pool is not, so nothing"):
 
         @tenure.cache_resource(on_release=close)
         def pool() -> int:

@@ -374,6 +374,19 @@ def test_v2_what_says_of_nothing_that_it_is_to_end_ends_nothing(app: Any, body: 
     assert (answer.status, pool.info().entries) == (400, 1)
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"what": "function", "how": "clear", "number": 99}', "number must be a string, as data gives it"),
+        (b'{"what": "function", "how": "discard", "number": "9"}', 'how must be "clear" or "expire"'),
+        (b"[]", "this says of nothing that it is to end"),
+    ],
+)
+def test_v2_what_is_wrong_with_an_end_is_said(app: Any, body: bytes, said: str) -> None:
+    answer = ask(app, "POST", "/end", body, content_type="application/json", **bearer())
+    assert (answer.status, said in answer.text) == (400, True)
+
+
 def test_v2_a_request_that_is_too_long_or_elsewhere_is_refused(app: Any) -> None:
     assert ask(app, "POST", "/end", b" " * 5000, content_type="application/json", **bearer()).status == 413
     assert log_in(app, "x" * 5000).status == 413

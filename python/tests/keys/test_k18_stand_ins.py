@@ -12,6 +12,7 @@ from typing import Any
 
 import celery
 import django.conf
+import django.http
 import django.utils.functional
 import flask
 import flask_login
@@ -123,6 +124,24 @@ def test_k18_flask_users_never_share() -> None:
             assert seen.setdefault(name, made) is made
     with pytest.raises(tenure.UnhashableParamError, match="stands for an object that is not there now"):
         connect(flask.session)
+
+
+def test_k18_a_request_of_flask_or_django_is_refused() -> None:
+    """K18: it stands for whoever asks now; what was read of it is an argument."""
+
+    class Own(django.http.HttpRequest):
+        """A request as a program extends it."""
+
+        def __init__(self) -> None:
+            """Django's asks the settings, and nobody has configured them."""
+
+    with flask.Flask(__name__).test_request_context("/"):
+        current = flask.request._get_current_object()  # type: ignore[attr-defined]
+        for request in (flask.request, current, Own()):
+            with pytest.raises(
+                tenure.UnhashableParamError, match="which stands for whoever asks now. Pass what counts"
+            ):
+                connect(request)
 
 
 def test_k18_mapped_rows_are_told_apart_whether_loaded_or_not() -> None:

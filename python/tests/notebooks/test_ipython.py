@@ -39,6 +39,9 @@ it = connect()
 for text in ("first", "first", "second"):
     cell(CELL.format(text=text))
 assert cell("gone.wait(60)")
+for text in ("connect.info()", "tenure.info()", "tenure.explain(connect)", "tenure.holders(connect)"):
+    told = shell.ev(text)
+    assert shell.display_formatter.format(told)[0]["text/plain"] == str(told) != repr(told)
 
 cell("""
 @tenure.cache_resource(scope="loop")

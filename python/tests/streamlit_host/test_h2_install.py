@@ -231,6 +231,7 @@ def test_h2_a_busy_port_says_how_to_choose_another(
     [
         ([], 2, "usage: tenure run [--warm module:function] app.py"),
         (["--help"], 0, "usage: tenure run [--warm module:function] app.py"),
+        (["--version"], 0, f"tenure {tenure.__version__}"),
         (["serve", "app.py"], 2, "there is no command 'serve'"),
         (["run", "app.py", "--nonsense"], 2, "--nonsense"),
         (["run", "--help"], 0, "--server.port"),
@@ -249,6 +250,21 @@ def test_h2_the_command_is_installed() -> None:
     done = subprocess.run([command, "--help"], capture_output=True, text=True, timeout=stage.PATIENCE)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage: tenure run [--warm module:function] app.py")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["top", "--help"], ["run", "--help"]])
+def test_h2_the_command_ends_in_silence_where_nobody_reads_on(arguments: list[str]) -> None:
+    """Under `head`, say."""
+    read, written = os.pipe()
+    os.close(read)
+    command = Path(sys.executable).with_name("tenure")
+    try:
+        done = subprocess.run(
+            [command, *arguments], stdout=written, stderr=subprocess.PIPE, text=True, timeout=stage.PATIENCE
+        )
+    finally:
+        os.close(written)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_h2_a_busy_port_for_the_demo_says_how_to_choose_another(busy: int) -> None:

@@ -30,6 +30,8 @@ pub(in crate::encode) enum Way {
     Settings,
     /// Not at all: it is for the run or the user that has it.
     OfTheMoment,
+    /// Not at all: it is what whoever asks now has sent, and the rest of it is the server's.
+    Request,
     /// Not at all, and its class is compiled: nothing of what it does can be seen.
     Closed,
 }
@@ -42,7 +44,7 @@ const KEPT: &str = "_self_";
 
 /// Classes that do not say of themselves that their instances stand for something else, by the module
 /// and the name that they are found under.
-const KNOWN: [(&str, &str, Way); 3] = [
+const KNOWN: [(&str, &str, Way); 8] = [
     ("streamlit.runtime.secrets", "Secrets", Way::Settings),
     (
         "streamlit.delta_generator",
@@ -50,6 +52,13 @@ const KNOWN: [(&str, &str, Way); 3] = [
         Way::OfTheMoment,
     ),
     ("django.utils.functional", "Promise", Way::OfTheMoment),
+    // FastAPI's are these, and each of them is for WebSockets too, but for those of aiohttp and Django.
+    ("starlette.requests", "HTTPConnection", Way::Request),
+    ("litestar.connection", "ASGIConnection", Way::Request),
+    // Flask's and Quart's derive from it.
+    ("werkzeug.sansio.request", "Request", Way::Request),
+    ("django.http.request", "HttpRequest", Way::Request),
+    ("aiohttp.web_request", "BaseRequest", Way::Request),
 ];
 
 fn known(class: &Bound<'_, PyType>) -> PyResult<Option<Way>> {
@@ -136,6 +145,7 @@ impl Way {
             Self::Pickle => &Self::Pickle,
             Self::Settings => &Self::Settings,
             Self::OfTheMoment => &Self::OfTheMoment,
+            Self::Request => &Self::Request,
             Self::Closed => &Self::Closed,
         }
     }
@@ -155,6 +165,10 @@ impl<'py> Walk<'_, '_, 'py> {
             Way::OfTheMoment => {
                 let text = "is for whoever has it now: another run or user has another one. Pass what \
                             is meant, such as a name or a text";
+                return Err(Fault::no_key(class_of(value), text));
+            }
+            Way::Request => {
+                let text = "stands for whoever asks now. Pass what counts of it, request.headers[\"…\"] say";
                 return Err(Fault::no_key(class_of(value), text));
             }
             Way::Closed => {

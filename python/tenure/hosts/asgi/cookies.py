@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import timedelta
 
-from tenure import _native
+from tenure import _native, _settings
 
 __all__ = ["Cookie"]
 
@@ -57,6 +57,7 @@ class Cookie:
     Cookie('shop', idle=7200.0)
     """
 
+    @_settings.of("tenure.asgi.Cookie")
     def __init__(
         self,
         name: str = "tenure_session",
