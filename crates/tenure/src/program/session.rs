@@ -16,6 +16,7 @@ use crate::ground::sync::{Arc, AtomicBool, Figure, Mutex, Ordering, Weak};
 use crate::host::SessionId;
 use crate::life::circle::Inside;
 use crate::program::context::{Attached, Entered, Serving};
+use crate::program::visit::Visit;
 use crate::sessions;
 
 /// A session: resources with `scope = "session"` are kept for it, and released when it ends.
@@ -112,13 +113,17 @@ impl Session {
     /// ```
     #[must_use]
     pub fn current() -> Option<Self> {
-        Serving::current().session?.downcast().ok().map(Self)
+        let serving = Serving::current();
+        let session = serving.session.clone()?.downcast().ok().map(Self);
+        serving.ask();
+        session
     }
 
     /// The id of the session that the present code serves, while that session lives.
     pub(crate) fn current_id() -> Option<SessionId> {
         Serving::with(|serving| {
             let session: &Inner = serving.session.as_ref()?.downcast_ref()?;
+            serving.ask();
             let ended = session.ended.load(Ordering::Acquire);
             (!ended).then(|| Arc::clone(&session.id))
         })
@@ -194,10 +199,27 @@ impl Session {
         Attached::new(future, self.serving())
     }
 
+    /// One visit to the session, such as a request: code that serves it, and that says afterwards whether it has asked for
+    /// it.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let visit = Session::new().visit();
+    /// assert!(!visit.has_asked());
+    /// ```
+    pub fn visit(&self) -> Visit {
+        Visit::new(self.clone())
+    }
+
     fn serving(&self) -> Serving {
+        self.serving_for(None)
+    }
+
+    pub(crate) fn serving_for(&self, asked: Option<Arc<AtomicBool>>) -> Serving {
         Serving {
             session: Some(Arc::clone(&self.0) as _),
             within: Inside::innermost(),
+            asked,
             ..Serving::current()
         }
     }
