@@ -86,7 +86,8 @@ pub struct Clock {
     _isolated: Isolated,
 }
 
-/// A clock that stands still until the test moves it: a guard for the length of a test, which has the functions for itself as by [`isolated`].
+/// A clock that stands still until the test moves it: a guard for the length of a test, which has the functions for itself
+/// as by [`isolated`].
 ///
 /// What has become due when it is moved is done by the thread that moves it: what has expired is released, a drain or a
 /// grace is over, a refresh begins. A build takes no time. When the guard is dropped, by a panic too, time runs on from where

@@ -1,87 +1,18 @@
-//! The wait for everything that a clear has taken out.
-//!
-//! 1. A clear begins a [`Batch`], and whatever it leads to holds the batch until it is over: an async
-//!    callback until it has ended, an entry that is still leased until the last lease is gone and
-//!    the callback has ended too.
-//! 2. A batch that begins within another one holds that one: what a callback clears is waited for by
-//!    whoever waits for the callback.
-//! 3. Who waits for long is told of once in the log. A look is planned only while somebody waits.
-//!
-//! Why is a thread-local enough? A clear and a callback that blocks run on one thread to their end,
-//! and an async callback enters its batch for each poll.
+//! The wait for everything that a clear has taken out: for its [`Batch`]. Who waits for long is told of once in the log; a look
+//! is planned only while somebody waits.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::future::{IntoFuture, poll_fn};
 use std::pin::Pin;
 
 use crate::ground::clock::nanos;
 use crate::ground::latch::Latch;
-use crate::ground::sync::{Arc, Weak, thread_local};
+use crate::ground::sync::{Arc, Weak};
 use crate::ground::timer::TimerId;
+use crate::life::batch::{Batch, Belongs};
 use crate::life::building::stalled::PATIENCE;
 use crate::life::ended_by::EndedBy;
 use crate::life::services::Services;
-
-thread_local! {
-    /// The batch of what this thread releases.
-    static PRESENT: RefCell<Option<Batch>> = const { RefCell::new(None) };
-}
-
-/// Releases that somebody may wait for together.
-#[derive(Clone)]
-pub(crate) struct Batch {
-    open: Arc<Open>,
-}
-
-/// Drops with the last release of the batch, and lets go of the batch around it after that.
-struct Open {
-    over: Arc<Latch<()>>,
-    within: Option<Batch>,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.over.tell(());
-    }
-}
-
-impl Batch {
-    /// The batch that what is released here belongs to.
-    pub(crate) fn present() -> Option<Self> {
-        PRESENT.try_with(|it| it.borrow().clone()).ok().flatten()
-    }
-
-    /// Whether who waits for this clear waits for the batch as well.
-    fn is_awaited_by(&self, over: &Arc<Latch<()>>) -> bool {
-        let mut batch = Some(self);
-        std::iter::from_fn(|| {
-            let open = &batch?.open;
-            batch = open.within.as_ref();
-            Some(open)
-        })
-        .any(|open| Arc::ptr_eq(&open.over, over))
-    }
-
-    /// Has what this thread releases belong to the batch, for as long as the guard lives.
-    pub(crate) fn enter(self) -> Belongs {
-        Belongs(swapped(Some(self)))
-    }
-}
-
-/// A guard: what is released meanwhile belongs to a batch. It holds the one before.
-pub(crate) struct Belongs(Option<Batch>);
-
-impl Drop for Belongs {
-    fn drop(&mut self) {
-        let own = swapped(self.0.take());
-        drop(own);
-    }
-}
-
-fn swapped(batch: Option<Batch>) -> Option<Batch> {
-    PRESENT.try_with(|it| it.replace(batch)).ok().flatten()
-}
 
 /// A clear under way.
 pub(crate) struct Clearing {
@@ -94,15 +25,9 @@ impl Clearing {
     #[track_caller]
     pub(crate) fn begin() -> Self {
         let over = Arc::<Latch<()>>::default();
-        let batch = Batch {
-            open: Arc::new(Open {
-                over: Arc::clone(&over),
-                within: Batch::present(),
-            }),
-        };
         Self {
+            _belongs: Batch::begin(&over).enter(),
             over,
-            _belongs: batch.enter(),
             _ended_by: EndedBy::caller(),
         }
     }

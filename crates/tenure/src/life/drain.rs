@@ -11,7 +11,7 @@ use crate::ground::clock::{Clock, Nanos, nanos};
 use crate::ground::sync::{Arc, Mutex, Weak};
 use crate::ground::timer::{Timer, TimerId};
 use crate::ground::underway::UnderWay;
-use crate::life::cleared::Batch;
+use crate::life::batch::Batch;
 use crate::words::listing::ListedDraining;
 
 /// The end of one resource, to be run later.

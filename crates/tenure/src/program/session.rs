@@ -16,7 +16,6 @@ use crate::ground::sync::{Arc, AtomicBool, Figure, Mutex, Ordering, Weak};
 use crate::host::SessionId;
 use crate::life::circle::Inside;
 use crate::program::context::{Attached, Entered, Serving};
-use crate::program::visit::Visit;
 use crate::sessions;
 
 /// A session: resources with `scope = "session"` are kept for it, and released when it ends.
@@ -197,18 +196,6 @@ impl Session {
     /// ```
     pub fn attach<T: Future>(&self, future: T) -> Attached<T> {
         Attached::new(future, self.serving())
-    }
-
-    /// One visit to the session, such as a request: code that serves it, and that says afterwards whether it has asked for
-    /// it.
-    ///
-    /// ```
-    /// # use tenure::Session;
-    /// let visit = Session::new().visit();
-    /// assert!(!visit.has_asked());
-    /// ```
-    pub fn visit(&self) -> Visit {
-        Visit::new(self.clone())
     }
 
     fn serving(&self) -> Serving {

@@ -36,14 +36,24 @@ pub struct Visit {
     asked: Arc<AtomicBool>,
 }
 
-impl Visit {
-    pub(crate) fn new(session: Session) -> Self {
-        Self {
-            session,
+impl Session {
+    /// One visit to the session, such as a request: code that serves it, and that says afterwards whether it has asked for
+    /// it.
+    ///
+    /// ```
+    /// # use tenure::Session;
+    /// let visit = Session::new().visit();
+    /// assert!(!visit.has_asked());
+    /// ```
+    pub fn visit(&self) -> Visit {
+        Visit {
+            session: self.clone(),
             asked: Arc::new(AtomicBool::new(false)),
         }
     }
+}
 
+impl Visit {
     /// The session that is visited. To have it by this is not to ask for it.
     ///
     /// ```
