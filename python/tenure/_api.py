@@ -360,7 +360,7 @@ class CacheResource:
         ttl
             The maximum age of an entry: seconds, a `timedelta`, or a string as `pandas.Timedelta` reads it, such as
             `"1d"`, `"1.5 days"` or `"1h23s"`. An expired entry is never returned, and is released within a second.
-            `None`: entries do not expire. A function of the resource gives each its own: a token's, say.
+            `None`: entries do not expire. A function of the resource gives each its own, or `None`: a token's, say.
         max_entries
             The most entries to keep, at least 1. The oldest one goes first. `None`: no bound.
         show_spinner

@@ -6,10 +6,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
+use tenure::Visit;
 use tower_layer::Layer;
 use tower_service::Service;
 use tower_sessions_core::Session as Cookie;
-use tower_sessions_core::session::Id;
+use tower_sessions_core::session::{Error, Id};
 
 use crate::live::Live;
 
@@ -19,12 +20,14 @@ const KEY: &str = "tenure.session";
 /// Has each request serve the session of its cookie; goes inside a `SessionManagerLayer` of
 /// tower-sessions, which means above it in axum's `Router`.
 ///
-/// The first request of a user is given a cookie. All clones of a layer share their sessions.
+/// A user is given a cookie by the first request that asks for the session: that calls a function of
+/// `scope = "session"`, or [`Session::current`](tenure::Session::current). Other requests, a health check say, set none and
+/// leave nothing in the store. All clones of a layer share their sessions.
 ///
-/// A session ends when its cookie's does: at its expiry, or when a handler flushes or clears it.
-/// As in tower-sessions, an expiry after inactivity counts from the last request that *modified*
-/// the session, unless every request saves it: say so to both with
-/// [`with_always_save`](Self::with_always_save).
+/// A session ends when its cookie's does: at its expiry, or when a handler flushes or clears it. An expiry after inactivity
+/// counts from the last request that asked for the session, as if that had modified it; so such a request saves it in the
+/// store, unless less than a hundredth of the time has passed since it was saved. With
+/// [`with_always_save`](Self::with_always_save), said to both layers, every request renews it.
 ///
 /// ```
 /// use axum::{Router, body::Body, http::Request, routing::get};
@@ -165,79 +168,124 @@ where
                 );
                 return inner.call(request).await;
             };
-            let visit = match Visit::begin(layer, cookie).await {
-                Ok(visit) => visit,
+            let served = match Served::begin(layer, cookie).await {
+                Ok(served) => served,
                 Err(error) => {
                     tracing::error!(%error, "the cookie session could not be read");
                     return inner.call(request).await;
                 }
             };
-            let session = visit.layer.live.session(&visit.key, visit.expires_in());
-            let serving = session.attach(async move { inner.call(request).await });
+            let serving = served
+                .visit
+                .attach(async move { inner.call(request).await });
             let response = serving.await?;
             let saved = !response.status().is_server_error();
-            visit.end(saved).await;
+            if let Err(error) = served.end(saved).await {
+                tracing::error!(%error, "the cookie session could not be kept");
+            }
             Ok(response)
         })
     }
 }
 
-/// One request of a session.
-struct Visit {
+/// A request that is served in a session.
+struct Served {
     layer: SessionLayer,
     cookie: Cookie,
     key: String,
-    /// The client does not have the cookie yet, so that nobody will come back if this request
-    /// fails or is dropped.
-    fresh: bool,
+    visit: Visit,
+    /// Whether the client has the cookie, with our key behind it.
+    known: bool,
+    /// Nobody comes back to the session.
+    over: bool,
 }
 
-impl Visit {
-    async fn begin(
-        layer: SessionLayer,
-        cookie: Cookie,
-    ) -> Result<Self, tower_sessions_core::session::Error> {
+impl Served {
+    async fn begin(layer: SessionLayer, cookie: Cookie) -> Result<Self, Error> {
         let known = cookie.get::<String>(KEY).await?;
-        let fresh = known.is_none();
-        let key = match known {
-            Some(key) => key,
-            None => {
-                // As unguessable as the cookie, and steady where the cookie's id is cycled.
-                let key = Id::default().to_string();
-                cookie.insert(KEY, &key).await?;
-                key
-            }
+        let (key, known) = match known {
+            Some(key) => (key, true),
+            // As unguessable as the cookie, and steady where the cookie's id is cycled.
+            None => (Id::default().to_string(), false),
+        };
+        let session = if known {
+            layer.live.session(&key, expires_in(&cookie))
+        } else {
+            Live::named(&key)
         };
         Ok(Self {
             layer,
             cookie,
             key,
-            fresh,
+            visit: session.visit(),
+            known,
+            over: !known,
         })
     }
 
-    fn expires_in(&self) -> Duration {
-        self.cookie.expiry_age().try_into().unwrap_or_default()
+    async fn end(mut self, saved: bool) -> Result<(), Error> {
+        if self.known {
+            self.renew(saved).await
+        } else if saved {
+            self.give_cookie().await
+        } else {
+            Ok(())
+        }
     }
 
-    async fn end(mut self, saved: bool) {
+    /// The client was known when the request came.
+    async fn renew(&mut self, saved: bool) -> Result<(), Error> {
+        let age = expires_in(&self.cookie);
+        let due = self.visit.has_asked() && self.layer.live.is_due(&self.key, age);
+        if saved && due && !self.cookie.is_modified() {
+            // As it is by now: what is saved below must not undo what another request has done meanwhile, and bring back a
+            // session that was flushed least of all.
+            self.cookie.load().await?;
+        }
         // An error means that the store is gone, not that the session is.
-        let flushed = matches!(self.cookie.get::<String>(KEY).await, Ok(None));
-        if flushed {
-            self.fresh = true;
+        if self.cookie.get::<String>(KEY).await?.is_none() {
+            self.over = true;
         } else if saved {
-            if self.layer.always_save || self.cookie.is_modified() {
-                self.layer.live.renew(&self.key, self.expires_in());
+            if due {
+                // Counts as a modification, so that the layer around saves it.
+                self.cookie.set_expiry(self.cookie.expiry());
             }
-            self.fresh = false;
+            if self.layer.always_save || self.cookie.is_modified() {
+                self.layer.live.renew(&self.key, age);
+            }
+        }
+        Ok(())
+    }
+
+    /// The client has not had the session before, and gets the cookie if it has been asked for.
+    async fn give_cookie(&mut self) -> Result<(), Error> {
+        if !self.visit.has_asked() {
+            // A task that carries it may go on, and is the last who holds it then.
+            self.over = false;
+            return Ok(());
+        }
+        // A handler that has touched the cookie's session and left nothing in it has flushed or cleared it.
+        let flushed = self.cookie.is_modified() && self.cookie.is_empty().await;
+        if !flushed {
+            self.cookie.insert(KEY, &self.key).await?;
+            let session = self.visit.session().clone();
+            let age = expires_in(&self.cookie);
+            self.layer.live.keep(&self.key, session, age);
+            self.over = false;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if self.over {
+            self.layer.live.end(&self.key);
+            self.visit.session().end();
         }
     }
 }
 
-impl Drop for Visit {
-    fn drop(&mut self) {
-        if self.fresh {
-            self.layer.live.end(&self.key);
-        }
-    }
+fn expires_in(cookie: &Cookie) -> Duration {
+    cookie.expiry_age().try_into().unwrap_or_default()
 }

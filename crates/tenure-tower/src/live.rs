@@ -34,19 +34,38 @@ impl Live {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The session of this key.
+    /// A session of this key, whether it is kept here or not.
+    pub(crate) fn named(key: &str) -> Session {
+        // A name of its own among all sessions of the process.
+        Session::named(&format!("tower-sessions {key}"))
+    }
+
+    /// The session of this key, which is kept until it expires.
     pub(crate) fn session(self: &Arc<Self>, key: &str, expires_in: Duration) -> Session {
         let mut state = self.state();
         if let Some((session, _)) = state.sessions.get(key) {
             return session.clone();
         }
-        // A name of its own among all sessions of the process.
-        let session = Session::named(&format!("tower-sessions {key}"));
+        let session = Self::named(key);
+        self.insert(&mut state, key, session.clone(), expires_in);
+        session
+    }
+
+    /// A session of a new key is kept until it expires.
+    pub(crate) fn keep(self: &Arc<Self>, key: &str, session: Session, expires_in: Duration) {
+        self.insert(&mut self.state(), key, session, expires_in);
+    }
+
+    fn insert(
+        self: &Arc<Self>,
+        state: &mut State,
+        key: &str,
+        session: Session,
+        expires_in: Duration,
+    ) {
         let key: Arc<str> = Arc::from(key);
         let deadline = Instant::now() + expires_in.min(FAR);
-        state
-            .sessions
-            .insert(Arc::clone(&key), (session.clone(), deadline));
+        state.sessions.insert(Arc::clone(&key), (session, deadline));
         state.deadlines.insert((deadline, key));
         if state.sweeper.as_ref().is_none_or(AbortHandle::is_finished) {
             let sweeper = sweep(Arc::downgrade(self), Arc::clone(&self.sooner));
@@ -54,7 +73,16 @@ impl Live {
         } else {
             self.sooner.notify_one();
         }
-        session
+    }
+
+    /// Whether the session of this key would live longer if it were renewed, by a hundredth of its time at least.
+    pub(crate) fn is_due(&self, key: &str, expires_in: Duration) -> bool {
+        let state = self.state();
+        let expires_in = expires_in.min(FAR);
+        state.sessions.get(key).is_some_and(|(_, deadline)| {
+            let gained = (Instant::now() + expires_in).saturating_duration_since(*deadline);
+            gained >= expires_in / 100
+        })
     }
 
     /// The session of this key expires at another time.

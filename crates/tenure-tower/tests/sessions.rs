@@ -106,8 +106,156 @@ async fn s2_an_expired_cookie_ends_its_session_with_nobody_calling() {
     until(|| ended(&basket::info()) == 1).await;
     send(&app, "/", Some(&bob)).await;
     assert_eq!(basket::info().hits, 1);
-    tokio::time::advance(Duration::from_secs(5 * 60)).await;
+    tokio::time::advance(Duration::from_secs(10 * 60 + 1)).await;
     until(|| ended(&basket::info()) == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_a_request_that_uses_its_session_renews_it() {
+    #[cache_resource(scope = "session")]
+    async fn basket() -> u32 {
+        7
+    }
+
+    let routes = Router::new()
+        .route("/", get(async || basket().await.to_string()))
+        .route("/health", get(async || "healthy"));
+    let app = app(routes, minutes(10));
+    let alice = cookie(&send(&app, "/", None).await).unwrap();
+    for _ in 0..3 {
+        tokio::time::advance(Duration::from_secs(8 * 60)).await;
+        let answer = send(&app, "/", Some(&alice)).await;
+        assert_eq!(cookie(&answer).as_ref(), Some(&alice)); // saved, and good for another ten minutes
+        let again = send(&app, "/", Some(&alice)).await;
+        assert_eq!(cookie(&again), None); // not saved for nothing
+    }
+    assert_eq!((basket::info().builds, basket::info().hits), (1, 6));
+    // What does not use it does not renew it.
+    tokio::time::advance(Duration::from_secs(8 * 60)).await;
+    assert_eq!(cookie(&send(&app, "/health", Some(&alice)).await), None);
+    tokio::time::advance(Duration::from_secs(2 * 60 + 1)).await;
+    until(|| ended(&basket::info()) == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_a_request_that_outlasts_a_logout_does_not_bring_the_session_back() {
+    #[cache_resource(scope = "session")]
+    async fn basket() -> u32 {
+        7
+    }
+    static LEFT: tokio::sync::Notify = tokio::sync::Notify::const_new();
+
+    let slow = async || {
+        let _ = basket().await;
+        LEFT.notified().await;
+    };
+    let out = async |session: axum::Extension<tower_sessions::Session>| {
+        session.flush().await.unwrap();
+    };
+    let routes = Router::new()
+        .route("/", get(async || basket().await.to_string()))
+        .route("/slow", get(slow))
+        .route("/out", get(out));
+    let app = app(routes, minutes(10));
+    let alice = cookie(&send(&app, "/", None).await).unwrap();
+    tokio::time::advance(Duration::from_secs(5 * 60)).await;
+    let (client, hers) = (app.clone(), alice.clone());
+    let slow = tokio::spawn(async move { send(&client, "/slow", Some(&hers)).await });
+    until(|| basket::info().hits == 1).await;
+    send(&app, "/out", Some(&alice)).await;
+    LEFT.notify_one();
+    slow.await.unwrap();
+    // Her cookie is good for nothing now.
+    let anew = cookie(&send(&app, "/", Some(&alice)).await).unwrap();
+    assert_ne!(anew, alice);
+    assert_eq!((basket::info().builds, ended(&basket::info())), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn s2_a_request_that_renews_its_session_undoes_nothing_in_it() {
+    #[cache_resource(scope = "session")]
+    async fn basket() -> u32 {
+        7
+    }
+    static LEFT: tokio::sync::Notify = tokio::sync::Notify::const_new();
+    type Held = axum::Extension<tower_sessions::Session>;
+
+    let slow = async || {
+        let _ = basket().await;
+        LEFT.notified().await;
+    };
+    let routes = Router::new()
+        .route("/", get(async || basket().await.to_string()))
+        .route("/slow", get(slow))
+        .route(
+            "/in",
+            get(async |session: Held| session.insert("user", "alice").await.unwrap()),
+        )
+        .route(
+            "/me",
+            get(async |session: Held| session.get::<String>("user").await.unwrap().unwrap()),
+        );
+    let app = app(routes, minutes(10));
+    let alice = cookie(&send(&app, "/", None).await).unwrap();
+    tokio::time::advance(Duration::from_secs(5 * 60)).await;
+    let (client, hers) = (app.clone(), alice.clone());
+    let slow = tokio::spawn(async move { send(&client, "/slow", Some(&hers)).await });
+    until(|| basket::info().hits == 1).await;
+    send(&app, "/in", Some(&alice)).await;
+    tokio::time::advance(Duration::from_secs(60)).await;
+    LEFT.notify_one();
+    assert!(cookie(&slow.await.unwrap()).is_some()); // renewed
+    let me = send(&app, "/me", Some(&alice)).await;
+    assert_eq!(me.status(), StatusCode::OK); // and still logged in
+}
+
+#[tokio::test]
+async fn s2_a_request_without_use_of_its_session_sets_no_cookie() {
+    #[cache_resource(scope = "session")]
+    async fn basket() -> u32 {
+        7
+    }
+
+    let flush = async |session: axum::Extension<tower_sessions::Session>| {
+        let _ = basket().await;
+        session.flush().await.unwrap();
+    };
+    let routes = Router::new()
+        .route("/health", get(async || "healthy"))
+        .route("/", get(async || basket().await.to_string()))
+        .route("/flush", get(flush))
+        .route("/who", get(async || format!("{:?}", Session::current())));
+    let app = app(routes, minutes(10));
+    // A cookie goes with a record in the store: without the one there is none of the other.
+    assert_eq!(cookie(&send(&app, "/health", None).await), None);
+    assert!(cookie(&send(&app, "/who", None).await).is_some());
+    let alice = cookie(&send(&app, "/", None).await).unwrap();
+    assert_eq!(cookie(&send(&app, "/health", Some(&alice)).await), None);
+    send(&app, "/", Some(&alice)).await;
+    assert_eq!((basket::info().builds, basket::info().hits), (1, 1));
+    // Used and flushed in one request.
+    assert_eq!(cookie(&send(&app, "/flush", None).await), None);
+    assert_eq!((basket::info().builds, ended(&basket::info())), (2, 1));
+}
+
+#[tokio::test]
+async fn s2_a_task_that_carries_an_unused_session_has_it_to_itself() {
+    #[cache_resource(scope = "session")]
+    async fn basket() -> u32 {
+        7
+    }
+    static ANSWERED: tokio::sync::Notify = tokio::sync::Notify::const_new();
+
+    let begin = async || {
+        tokio::spawn(tenure::carry(async {
+            ANSWERED.notified().await;
+            basket().await.to_string()
+        }));
+    };
+    let app = app(Router::new().route("/", get(begin)), minutes(10));
+    assert_eq!(cookie(&send(&app, "/", None).await), None);
+    ANSWERED.notify_one();
+    until(|| ended(&basket::info()) == 1).await; // with the task
 }
 
 #[tokio::test(start_paused = true)]

@@ -141,8 +141,16 @@ impl Engine {
     /// assert_eq!(pool::info().entries, 0);
     /// ```
     pub fn global() -> &'static Self {
-        static GLOBAL: OnceLock<Engine> = OnceLock::new();
-        GLOBAL.get_or_init(Self::new)
+        &Self::of_process().0
+    }
+
+    /// The engine of this process, and its clock, which runs but for tests that hold it.
+    pub(crate) fn of_process() -> &'static (Self, SteeredClock) {
+        static GLOBAL: OnceLock<(Engine, SteeredClock)> = OnceLock::new();
+        GLOBAL.get_or_init(|| {
+            let clock = SteeredClock::new();
+            (Self::with_steered(clock.clone()), clock)
+        })
     }
 
     fn on(clock: Clock) -> Self {

@@ -181,6 +181,7 @@ pub use words::fallible::Shared;
 // Sessions.
 pub use program::context::{Attached, Entered, carry};
 pub use program::session::Session;
+pub use program::visit::Visit;
 
 // A cache without a static.
 #[doc(inline)]

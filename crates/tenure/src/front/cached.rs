@@ -194,14 +194,14 @@ impl<V: Resource, F: Failure> Erased for Function<V, F> {
     fn clear(&self) -> Cleared {
         let clearing = Clearing::begin();
         expect_session(Self::clear(self));
-        clearing.end()
+        clearing.end(&self.core.services)
     }
 
     #[track_caller]
     fn clear_entry(&self, key: &KeyRef<'_>) -> Cleared {
         let clearing = Clearing::begin();
         expect_session(Self::clear_entry(self, key));
-        clearing.end()
+        clearing.end(&self.core.services)
     }
 
     #[track_caller]

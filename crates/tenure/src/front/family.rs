@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
+use crate::engine::Engine;
 use crate::front::cached::{Cached, Erased};
 use crate::front::definition::{Definition, kept};
 use crate::ground::sync::{Mutex, OnceLock};
@@ -78,7 +79,7 @@ impl Family {
         for member in self.members(owner) {
             member.clear();
         }
-        clearing.end()
+        clearing.end(Engine::global().services())
     }
 
     /// Has all entries of all members of one owner expire.

@@ -36,7 +36,7 @@ use crate::ground::clock::Clock;
 use crate::ground::clock::nanos;
 use crate::ground::sync::{Arc, Condvar, Mutex};
 use crate::ground::timer::Timer;
-use crate::life::cleared::Batch;
+use crate::life::batch::Batch;
 use crate::life::turn::Turn;
 
 /// An async release on its way, or an async build, to be polled to its end.

@@ -1,71 +1,18 @@
-//! The wait for everything that a clear has taken out.
-//!
-//! 1. A clear begins a [`Batch`], and whatever it leads to holds the batch until it is over: an async
-//!    callback until it has ended, an entry that is still leased until the last lease is gone and
-//!    the callback has ended too.
-//! 2. A batch that begins within another one holds that one: what a callback clears is waited for by
-//!    whoever waits for the callback.
-//!
-//! Why is a thread-local enough? A clear and a callback that blocks run on one thread to their end,
-//! and an async callback enters its batch for each poll.
+//! The wait for everything that a clear has taken out: for its [`Batch`]. Who waits for long is told of once in the log; a look
+//! is planned only while somebody waits.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::future::{IntoFuture, poll_fn};
 use std::pin::Pin;
 
+use crate::ground::clock::nanos;
 use crate::ground::latch::Latch;
-use crate::ground::sync::{Arc, thread_local};
+use crate::ground::sync::{Arc, Weak};
+use crate::ground::timer::TimerId;
+use crate::life::batch::{Batch, Belongs};
+use crate::life::building::stalled::PATIENCE;
 use crate::life::ended_by::EndedBy;
-
-thread_local! {
-    /// The batch of what this thread releases.
-    static PRESENT: RefCell<Option<Batch>> = const { RefCell::new(None) };
-}
-
-/// Releases that somebody may wait for together.
-#[derive(Clone)]
-pub(crate) struct Batch {
-    _open: Arc<Open>,
-}
-
-/// Drops with the last release of the batch, and lets go of the batch around it after that.
-struct Open {
-    over: Arc<Latch<()>>,
-    _within: Option<Batch>,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.over.tell(());
-    }
-}
-
-impl Batch {
-    /// The batch that what is released here belongs to.
-    pub(crate) fn present() -> Option<Self> {
-        PRESENT.try_with(|it| it.borrow().clone()).ok().flatten()
-    }
-
-    /// Has what this thread releases belong to the batch, for as long as the guard lives.
-    pub(crate) fn enter(self) -> Belongs {
-        Belongs(swapped(Some(self)))
-    }
-}
-
-/// A guard: what is released meanwhile belongs to a batch. It holds the one before.
-pub(crate) struct Belongs(Option<Batch>);
-
-impl Drop for Belongs {
-    fn drop(&mut self) {
-        let own = swapped(self.0.take());
-        drop(own);
-    }
-}
-
-fn swapped(batch: Option<Batch>) -> Option<Batch> {
-    PRESENT.try_with(|it| it.replace(batch)).ok().flatten()
-}
+use crate::life::services::Services;
 
 /// A clear under way.
 pub(crate) struct Clearing {
@@ -78,21 +25,19 @@ impl Clearing {
     #[track_caller]
     pub(crate) fn begin() -> Self {
         let over = Arc::<Latch<()>>::default();
-        let batch = Batch {
-            _open: Arc::new(Open {
-                over: Arc::clone(&over),
-                _within: Batch::present(),
-            }),
-        };
         Self {
+            _belongs: Batch::begin(&over).enter(),
             over,
-            _belongs: batch.enter(),
             _ended_by: EndedBy::caller(),
         }
     }
 
-    pub(crate) fn end(self) -> Cleared {
-        Cleared(self.over)
+    /// `services` tell the time to whoever waits.
+    pub(crate) fn end(self, services: &Arc<Services>) -> Cleared {
+        Cleared {
+            over: self.over,
+            services: Arc::downgrade(services),
+        }
     }
 }
 
@@ -101,7 +46,8 @@ impl Clearing {
 /// has ended, an async one too. For `select!`, a time-out and the like it is made a future by
 /// [`into_future`](IntoFuture::into_future).
 ///
-/// A task that holds a lease of its own waits for itself: drop the lease first. A build that is under
+/// A task that holds a lease of its own waits for itself: drop the lease first. After ten seconds the log names the functions
+/// whose resources are still leased. A build that is under
 /// way is not waited for: what it gives goes to its callers only.
 ///
 /// ```
@@ -123,7 +69,10 @@ impl Clearing {
 /// pool::clear(); // the same without the wait
 /// # });
 /// ```
-pub struct Cleared(Arc<Latch<()>>);
+pub struct Cleared {
+    over: Arc<Latch<()>>,
+    services: Weak<Services>,
+}
 
 impl fmt::Debug for Cleared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,7 +83,10 @@ impl fmt::Debug for Cleared {
 impl Cleared {
     /// The clear of a function that has kept nothing yet.
     pub(crate) fn nothing() -> Self {
-        Clearing::begin().end()
+        Cleared {
+            over: Clearing::begin().over,
+            services: Weak::new(),
+        }
     }
 }
 
@@ -143,6 +95,63 @@ impl IntoFuture for Cleared {
     type IntoFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(poll_fn(move |cx| self.0.poll(cx)))
+        let mut watch = None;
+        Box::pin(poll_fn(move |cx| {
+            let polled = self.over.poll(cx);
+            if polled.is_pending() && watch.is_none() {
+                watch = Watch::begin(&self);
+            }
+            polled
+        }))
+    }
+}
+
+/// The look at a wait that takes long, for as long as somebody waits.
+struct Watch {
+    services: Weak<Services>,
+    look: TimerId,
+}
+
+impl Watch {
+    fn begin(cleared: &Cleared) -> Option<Self> {
+        let there = cleared.services.upgrade()?;
+        let over = Arc::clone(&cleared.over);
+        let services = Weak::clone(&cleared.services);
+        let when = there.clock.now().saturating_add(nanos(PATIENCE));
+        let look = there.timer.at(when, move |_| {
+            if let Some(services) = services.upgrade() {
+                tell(&services, &over);
+            }
+        });
+        Some(Self {
+            services: Weak::clone(&cleared.services),
+            look,
+        })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(services) = self.services.upgrade() {
+            services.timer.cancel(self.look);
+        }
+    }
+}
+
+fn tell(services: &Services, over: &Arc<Latch<()>>) {
+    let leased = services.drains.lent_for(|batch| batch.is_awaited_by(over));
+    let seconds = PATIENCE.as_secs();
+    if leased.is_empty() {
+        tracing::warn!(
+            seconds,
+            "a clear is awaited whose releases have not ended yet: an on_release takes long"
+        );
+    } else {
+        tracing::warn!(
+            functions = %leased.join(", "),
+            seconds,
+            "a clear is awaited whose resources are still leased; it is over with their last lease. Who awaits it and \
+             holds such a lease waits for ever: drop the lease first"
+        );
     }
 }

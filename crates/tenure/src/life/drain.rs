@@ -11,7 +11,7 @@ use crate::ground::clock::{Clock, Nanos, nanos};
 use crate::ground::sync::{Arc, Mutex, Weak};
 use crate::ground::timer::{Timer, TimerId};
 use crate::ground::underway::UnderWay;
-use crate::life::cleared::Batch;
+use crate::life::batch::Batch;
 use crate::words::listing::ListedDraining;
 
 /// The end of one resource, to be run later.
@@ -81,6 +81,7 @@ pub(crate) struct Drains {
 
 /// Who is told of the last lease of an entry.
 struct Lent {
+    function: Arc<str>,
     /// The job that will warn.
     warning: Option<TimerId>,
     /// Whoever waits for the release.
@@ -193,10 +194,11 @@ impl Drains {
         bound: Option<Duration>,
         batch: Option<Batch>,
     ) {
+        let function = Arc::clone(function);
         let mut lent = self.lent.lock();
         let warning = bound.map(|bound| {
             let when = self.clock.now().saturating_add(nanos(bound));
-            let (drains, function) = (Weak::clone(&self.me), Arc::clone(function));
+            let (drains, function) = (Weak::clone(&self.me), Arc::clone(&function));
             self.timer.at(when, move |id| {
                 if drains.upgrade().is_some_and(|it| it.is_late(address, id)) {
                     tracing::warn!(
@@ -207,7 +209,24 @@ impl Drains {
                 }
             })
         });
-        lent.insert(address, Lent { warning, batch });
+        let there = Lent {
+            function,
+            warning,
+            batch,
+        };
+        lent.insert(address, there);
+    }
+
+    /// The functions with an entry that is still leased, and whose release belongs to a batch that is meant.
+    pub(crate) fn lent_for(&self, is_meant: impl Fn(&Batch) -> bool) -> Vec<Arc<str>> {
+        let lent = self.lent.lock();
+        let meant = lent
+            .values()
+            .filter(|it| it.batch.as_ref().is_some_and(&is_meant));
+        let mut functions: Vec<_> = meant.map(|it| Arc::clone(&it.function)).collect();
+        functions.sort_unstable();
+        functions.dedup();
+        functions
     }
 
     /// Whether the entry for which this warning was armed is still leased. Another one may have

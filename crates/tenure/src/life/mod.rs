@@ -2,6 +2,7 @@
 
 pub(crate) mod aging;
 pub(crate) mod async_release;
+pub(crate) mod batch;
 pub(crate) mod building;
 pub(crate) mod cache;
 pub(crate) mod call;

@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::ground::clock::{NEVER, Nanos, nanos};
 use crate::ground::sync::Arc;
 use crate::ground::underway::CountGuard;
-use crate::life::cleared::Batch;
+use crate::life::batch::Batch;
 use crate::life::core::{Core, Departed};
 use crate::life::drain::Watched;
 use crate::life::entry::{Built, Entry, EntryRef};

@@ -14,7 +14,7 @@ use crate::ground::clock::nanos;
 use crate::ground::sync::{Arc, Mutex};
 use crate::ground::timer::TimerId;
 use crate::ground::underway::{Side, carry};
-use crate::life::cleared::Batch;
+use crate::life::batch::Batch;
 use crate::life::drain::{End, Ends, at_once};
 use crate::life::services::Services;
 use crate::life::turn::Turn;

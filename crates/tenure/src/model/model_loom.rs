@@ -342,7 +342,7 @@ fn l5_who_awaits_a_clear_is_told_after_the_release() {
         let clears = does(&shared, |world, f| {
             let clearing = Clearing::begin();
             f.clear().unwrap();
-            block_on(clearing.end().into_future());
+            block_on(clearing.end(world.engine.services()).into_future());
             assert_eq!(world.log.cause(0), Some(Cause::Cleared));
         });
         both(move || drop(lease), clears);

@@ -58,7 +58,7 @@ pub fn info() -> Report {
 pub fn clear_all() -> Cleared {
     let clearing = Clearing::begin();
     engine().clear_all();
-    clearing.end()
+    clearing.end(engine().services())
 }
 
 /// Clears every entry that carries this tag, of every cached function and in all scopes: the settings `tags`
@@ -80,7 +80,7 @@ pub fn clear_all() -> Cleared {
 pub fn clear_tag(tag: &str) -> Cleared {
     let clearing = Clearing::begin();
     engine().clear_tag(tag);
-    clearing.end()
+    clearing.end(engine().services())
 }
 
 /// Changes what holds for all functions: the default drain time, the grace period of sessions, and

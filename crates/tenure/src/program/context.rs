@@ -10,7 +10,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::ground::sync::Arc;
+use crate::ground::sync::{Arc, AtomicBool, Ordering};
 use crate::key::Key;
 use crate::life::circle::{FlightId, Inside, Reach};
 
@@ -26,13 +26,15 @@ pub(crate) struct Serving {
     pub(crate) session: Option<Arc<dyn Any + Send + Sync>>,
     /// The build in which the session was entered.
     pub(crate) within: Option<FlightId>,
+    /// Whether the session has been asked for, where somebody wants to know.
+    pub(crate) asked: Option<Arc<AtomicBool>>,
     pub(crate) stage: Option<Arc<dyn AnyStage>>,
 }
 
 // Not behind `sync.rs`: no other thread sees it.
 thread_local! {
     static SERVING: RefCell<Serving> = const {
-        RefCell::new(Serving { session: None, within: None, stage: None })
+        RefCell::new(Serving { session: None, within: None, asked: None, stage: None })
     };
 }
 
@@ -59,6 +61,16 @@ impl Serving {
             let look = look.take().expect("not looked at yet");
             look(&Self::default())
         })
+    }
+
+    /// Notes that the session has been asked for.
+    pub(crate) fn ask(&self) {
+        if let Some(asked) = &self.asked
+            // Looked at first: hits on many threads then share the line.
+            && !asked.load(Ordering::Relaxed)
+        {
+            asked.store(true, Ordering::Relaxed);
+        }
     }
 
     fn swap(with: &mut Self) {

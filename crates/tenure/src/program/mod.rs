@@ -6,6 +6,7 @@ pub(crate) mod session;
 pub mod stage;
 #[cfg(feature = "terminal")]
 pub(crate) mod terminal;
+pub(crate) mod visit;
 
 use crate::ground::sync::Arc;
 use crate::host::record::{Observed, Recording};

@@ -112,13 +112,17 @@ impl Session {
     /// ```
     #[must_use]
     pub fn current() -> Option<Self> {
-        Serving::current().session?.downcast().ok().map(Self)
+        let serving = Serving::current();
+        let session = serving.session.clone()?.downcast().ok().map(Self);
+        serving.ask();
+        session
     }
 
     /// The id of the session that the present code serves, while that session lives.
     pub(crate) fn current_id() -> Option<SessionId> {
         Serving::with(|serving| {
             let session: &Inner = serving.session.as_ref()?.downcast_ref()?;
+            serving.ask();
             let ended = session.ended.load(Ordering::Acquire);
             (!ended).then(|| Arc::clone(&session.id))
         })
@@ -195,9 +199,14 @@ impl Session {
     }
 
     fn serving(&self) -> Serving {
+        self.serving_for(None)
+    }
+
+    pub(crate) fn serving_for(&self, asked: Option<Arc<AtomicBool>>) -> Serving {
         Serving {
             session: Some(Arc::clone(&self.0) as _),
             within: Inside::innermost(),
+            asked,
             ..Serving::current()
         }
     }

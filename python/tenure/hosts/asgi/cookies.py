@@ -36,9 +36,10 @@ class Cookie:
     Parameters
     ----------
     name
-        The cookie's name.
+        The cookie's name, by itself `tenure_session`.
     idle
-        How long a session may be without any request or WebSocket before it ends, in the forms of `ttl`.
+        How long a session may be without any request or WebSocket before it ends, in the forms of `ttl`. By itself half
+        an hour.
     secret
         What ids are signed with, at least 16 bytes. `None`: drawn anew, so that ids of another process, or of an
         earlier one, count for nothing. Give the workers of one server the same secret, so that each takes the others'

@@ -19,8 +19,8 @@ use crate::ground::sync::{Arc, Figure, Mutex, Ordering};
 use crate::ground::timer::TimerId;
 use crate::life::services::Services;
 
-/// How long an async build that someone waits for may go without a poll before the log says so.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an async build that someone waits for may go without a poll, and a clear be awaited, before the log says so.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// When a build was last polled; 0 where it blocks or a task carries it, or where the log has told of it.
 #[derive(Clone, Default)]
