@@ -72,7 +72,7 @@ RELEASE_WHEEL := $(TARGET)/wheels/release-$(PYVER)
 INSTALL_WHEEL := -m pip install --quiet --no-compile --no-deps --force-reinstall
 
 .PHONY: help docs docs-live docs-rust docs-build docs-look demo demo-fastapi demo-fleet wheel test lint lint-format lint-rust lint-python lint-types format bench clean python-found \
-	test-versions test-rust test-rust-hosts model test-python test-python-ready \
+	test-versions test-apart test-rust test-rust-hosts model test-python test-python-ready \
 	test-streamlit-one test-streamlit-ready test-frameworks test-chainlit test-notebooks test-cluster test-browser screenshots \
 	miri miri-ready miri-engine miri-digest miri-digest-x86 miri-long \
 	matrix browser-long model-long stress-long restarts-long fuzz bench-page bench-python bench-rust package audit
@@ -254,6 +254,10 @@ test-frameworks: $(FRAMEWORKS_ENV)/.requirements $(FRAMEWORKS_ENV)/.tenure ## Fa
 
 test-notebooks: $(NOTEBOOKS_ENV)/.requirements $(NOTEBOOKS_ENV)/.tenure ## Jupyter kernels and marimo servers
 	$(NOTEBOOKS_ENV)/bin/python -m pytest -c python/pyproject.toml $(NOTEBOOKS_TESTS) $(LEFT_BY_CLIENTS) $(SPREAD) $(ARGS)
+
+test-apart: | python-found ## Chainlit, and the Rust examples with hosts of their own: they share no environment with the rest
+	@echo "$@: two minutes on two cores, builds included"
+	@printf '%s\n' 'chainlit: $(MAKE) test-chainlit' 'hosts: $(MAKE) test-rust-hosts' | scripts/side-by-side
 
 test-chainlit: $(CHAINLIT_ENV)/.requirements $(CHAINLIT_ENV)/.tenure ## the sessions of Chainlit
 	$(CHAINLIT_ENV)/bin/python -m pytest -c python/pyproject.toml python/tests/chainlit \
