@@ -146,7 +146,7 @@ MISFITS = [
     ("ttl", _takes_nothing, "ttl is called with the resource, and _takes_nothing"),
     ("on_release", _takes_nothing, "on_release is called with the resource, and _takes_nothing"),
     ("on_release", _takes_three, "on_release is called with the resource and the cause, and _takes_three"),
-    ("on_release", _takes_a_keyword, "missing a required argument: 'name'"),
+    ("on_release", _takes_a_keyword, "argument: 'name'"),
     ("scope", _takes_two, "scope is called without arguments, and _takes_two does not take that"),
     ("hash_funcs", {Decimal: _takes_nothing}, "hash_funcs[decimal.Decimal] is called with the argument, and"),
 ]

@@ -1,6 +1,6 @@
 //! The place in the program that calls.
 
-use pyo3::intern;
+use crate::process::once::intern;
 use pyo3::prelude::*;
 use tenure::front::EndedBy;
 

@@ -5,15 +5,15 @@
 //! to them; what they are inside of, it is inside of. But a hub is around all that it runs, and each
 //! of those goes on by itself: nobody is inside of anything by way of a hub.
 
-use pyo3::intern;
+use crate::process::once::Once;
+use crate::process::once::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use tenure::front::Strand;
 
 use crate::caller::attach;
 use crate::program::modules;
 
-static FOUND: PyOnceLock<Found> = PyOnceLock::new();
+static FOUND: Once<Found> = Once::new();
 
 struct Found {
     getcurrent: Py<PyAny>,
@@ -35,7 +35,7 @@ pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
             getcurrent: getcurrent.unbind(),
             is_hub: hubs.getattr(intern!(py, "is_hub"))?.unbind(),
         };
-        let _ = FOUND.set(py, found);
+        FOUND.get_or_init(py, || found);
         tenure::front::tell_strands(ancestry);
     }
     Ok(())

@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
+use crate::process::once::intern;
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use tenure::Interrupt;
 use tenure::front::{Awaited, Waiting};

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use pyo3::intern;
+use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule, PyTuple};
 

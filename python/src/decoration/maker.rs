@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::UNIX_EPOCH;
 
-use pyo3::intern;
+use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyDict, PyFunction, PyModule, PyString, PyTuple, PyWeakrefMethods, PyWeakrefReference,
@@ -124,6 +124,11 @@ fn origin(py: Python<'_>, frame: Option<&Bound<'_, PyAny>>, round: u64) -> PyRes
     };
     if name == "__main__" {
         return Ok(Origin::Script(round));
+    }
+    // A script that runs under another name is none that a later one replaces: both may run.
+    let spec = namespace.call_method1(intern!(py, "get"), (intern!(py, "__spec__"),))?;
+    if spec.is_none() {
+        return Ok(Origin::Lasting);
     }
     let modules = py
         .import(intern!(py, "sys"))?

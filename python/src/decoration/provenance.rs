@@ -12,8 +12,8 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{c_int, c_void};
 
+use crate::process::once::intern;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PyFunction, PyModule, PyString, PyType};
 

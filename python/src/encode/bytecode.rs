@@ -1,7 +1,7 @@
 //! A reading of compiled code that does not run it.
 
+use crate::process::once::Once;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyCode, PyDict, PyString, PyTuple};
 
 /// The names that a piece of code and the code inside it use.
@@ -35,7 +35,7 @@ struct Numbers {
 }
 
 fn numbers(py: Python<'_>) -> PyResult<&'static Numbers> {
-    static NUMBERS: PyOnceLock<Numbers> = PyOnceLock::new();
+    static NUMBERS: Once<Numbers> = Once::new();
     NUMBERS.get_or_try_init(py, || {
         let map = py.import("opcode")?.getattr("opmap")?;
         let map = map.cast::<PyDict>()?;
@@ -211,7 +211,7 @@ const STRAIGHT: [&str; 61] = [
 ///
 /// What reading its attributes raises.
 pub(super) fn straight(code: &Bound<'_, PyCode>) -> PyResult<Option<Names>> {
-    static DIS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static DIS: Once<Py<PyAny>> = Once::new();
     let constants = code.getattr("co_consts")?;
     let holds_code = constants
         .cast::<PyTuple>()?

@@ -2,10 +2,10 @@
 //! it is compiled, and the number of its present state.
 #![allow(unsafe_code)]
 
+use crate::process::once::Once;
+use crate::process::once::intern;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyType};
 
 /// Whether a class was made while the program ran, by a `class` statement or its like.
@@ -22,7 +22,7 @@ pub(super) fn has_dict(class: &Bound<'_, PyType>) -> bool {
 /// Whether a class was made by a `class` statement or its like, not by compiled code: instances
 /// of those alone are let go of by the interpreter's own function for them.
 pub(super) fn is_made_in_python(class: &Bound<'_, PyType>) -> bool {
-    static ORDINARY: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    static ORDINARY: Once<Py<PyType>> = Once::new();
     let Ok(ordinary) = ORDINARY.import(class.py(), "abc", "ABC") else {
         return is_heap(class);
     };
@@ -47,7 +47,7 @@ pub(super) fn state(class: &Bound<'_, PyType>) -> PyResult<u32> {
 pub(super) fn version(py: Python<'_>, class: *mut ffi::PyTypeObject) -> u32 {
     /// Before Python 3.13 a flag says whether the number is valid.
     const VALID: std::ffi::c_ulong = 1 << 19;
-    static FLAGGED: PyOnceLock<bool> = PyOnceLock::new();
+    static FLAGGED: Once<bool> = Once::new();
     let flagged = *FLAGGED.get_or_init(py, || py.version_info() < (3, 13));
     // SAFETY: callers pass the class of a live object, with the interpreter attached.
     let (flags, version) = unsafe { ((*class).tp_flags, (*class).tp_version_tag) };
@@ -164,7 +164,7 @@ fn is_made_of_attributes(class: &Bound<'_, PyType>) -> bool {
 
 /// The names that a class's instances keep outside their dict, in a fixed order.
 pub(super) fn slots(class: &Bound<'_, PyType>) -> PyResult<Vec<Py<PyString>>> {
-    static SLOT_NAMES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static SLOT_NAMES: Once<Py<PyAny>> = Once::new();
     let names = SLOT_NAMES
         .import(class.py(), "copyreg", "_slotnames")?
         .call1((class,))?;
@@ -260,7 +260,7 @@ pub(super) fn pickles_itself(
 
 /// Whether a class leaves it to `object` how it is pickled, and holds nothing but attributes.
 pub(super) fn is_plain(value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    static DISPATCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static DISPATCH: Once<Py<PyAny>> = Once::new();
     let py = value.py();
     let class = value.get_type();
     let object = py.get_type::<PyAny>();

@@ -3,7 +3,7 @@
 //! From Python 3.13 on a class body stores the line that it stands on, as `__firstlineno__`. That says
 //! nothing of what the class does, and an edit further up in the file changes it.
 
-use pyo3::intern;
+use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCode, PyTuple};
 

@@ -8,10 +8,10 @@
 use super::names::{class_of, full_name, type_name};
 use crate::caller::user_code;
 use crate::life::arity::{self, Use};
+use crate::process::once::intern;
 use crate::words::{code, errors};
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyType};
 

@@ -7,9 +7,9 @@
 //! memo keeps nothing alive for long. It has few places, searched one after the other.
 #![allow(unsafe_code)]
 
+use crate::process::once::Once;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use std::sync::Mutex;
 
@@ -114,7 +114,7 @@ fn sweep(_py: Python<'_>) {
 
 /// Asks the collector to say when it has run, once per process.
 fn watch(py: Python<'_>) -> PyResult<()> {
-    static WATCHED: PyOnceLock<()> = PyOnceLock::new();
+    static WATCHED: Once<()> = Once::new();
     WATCHED
         .get_or_try_init(py, || {
             let on_collect = PyCFunction::new_closure(

@@ -3,8 +3,8 @@
 
 use std::mem::offset_of;
 
+use crate::process::once::intern;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};

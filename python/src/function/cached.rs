@@ -10,9 +10,9 @@ use std::mem::{self, offset_of};
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use crate::process::once::intern;
 use pyo3::exceptions::{PyException, PyStopIteration, PyTypeError};
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use pyo3::{Borrowed, PyTraverseError, PyVisit};

@@ -1,7 +1,7 @@
 //! The decorator: from a Python function and its settings to a cached one.
 
+use crate::process::once::intern;
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::caller::user_code;

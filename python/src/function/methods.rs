@@ -1,6 +1,6 @@
 //! A cached function's methods in Python, and what it has as the function that it stands for.
 
-use pyo3::intern;
+use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};

@@ -1,6 +1,6 @@
 //! The names under which the programs of a cluster find one resource, and what is ended by name.
 
-use pyo3::intern;
+use crate::process::once::intern;
 use pyo3::prelude::*;
 use tenure::Encoder;
 use tenure::front::{Digests, Meaning};

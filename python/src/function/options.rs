@@ -2,7 +2,7 @@
 //! to write where they cannot be.
 
 use pyo3::prelude::*;
-use pyo3::{PyTraverseError, PyVisit};
+use pyo3::{Borrowed, PyTraverseError, PyVisit};
 use tenure::{Fork, Refresh, SettingError, Settings, Spinner};
 
 use crate::decoration::identity::Place;
@@ -11,6 +11,7 @@ use crate::function::shape::is_async_function;
 use crate::function::tags::Tagging;
 use crate::life::callback::OnRelease;
 use crate::life::measures::Weight;
+use crate::process::once::intern;
 use crate::program::host;
 use crate::program::scope::Sharing;
 use crate::words::errors;
@@ -113,33 +114,49 @@ impl Options {
     }
 }
 
-/// The arguments of `cache_resource`, as they were written.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub(crate) struct Written<'py> {
-    ttl: Bound<'py, PyAny>,
-    max_entries: Bound<'py, PyAny>,
-    show_spinner: Bound<'py, PyAny>,
-    show_time: Bound<'py, PyAny>,
-    validate: Bound<'py, PyAny>,
-    keep_if: Bound<'py, PyAny>,
-    hash_funcs: Bound<'py, PyAny>,
-    on_release: Bound<'py, PyAny>,
-    scope: Bound<'py, PyAny>,
-    experimental_allow_widgets: Bound<'py, PyAny>,
-    drain: Bound<'py, PyAny>,
-    refresh_mode: Bound<'py, PyAny>,
-    enter: Bound<'py, PyAny>,
-    max_stale: Bound<'py, PyAny>,
-    refresh_before: Bound<'py, PyAny>,
-    max_idle: Bound<'py, PyAny>,
-    weight: Bound<'py, PyAny>,
-    max_weight: Bound<'py, PyAny>,
-    build_timeout: Bound<'py, PyAny>,
-    fork: Bound<'py, PyAny>,
-    tags: Bound<'py, PyAny>,
-    ray_options: Bound<'py, PyAny>,
-    fleet_builds: Bound<'py, PyAny>,
+/// The arguments of `cache_resource`, as they were written: a struct that is read from a mapping.
+macro_rules! written {
+    ($($name: ident)*) => {
+        pub(crate) struct Written<'py> {
+            $($name: Bound<'py, PyAny>,)*
+        }
+
+        impl<'py> FromPyObject<'_, 'py> for Written<'py> {
+            type Error = PyErr;
+
+            fn extract(written: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+                Ok(Self {
+                    $($name: written.get_item(intern!(written.py(), stringify!($name)))?,)*
+                })
+            }
+        }
+    };
+}
+
+written! {
+    ttl
+    max_entries
+    show_spinner
+    show_time
+    validate
+    keep_if
+    hash_funcs
+    on_release
+    scope
+    experimental_allow_widgets
+    drain
+    refresh_mode
+    enter
+    max_stale
+    refresh_before
+    max_idle
+    weight
+    max_weight
+    build_timeout
+    fork
+    tags
+    ray_options
+    fleet_builds
 }
 
 impl Written<'_> {

@@ -11,9 +11,9 @@
 use std::borrow::Cow;
 use std::ptr;
 
+use crate::process::once::intern;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;

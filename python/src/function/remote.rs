@@ -1,6 +1,6 @@
 //! A function whose resource lives in a cluster: what builds, names and ends it there, through the package's adapter.
 
-use pyo3::intern;
+use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::Settings;

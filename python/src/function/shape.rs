@@ -1,9 +1,9 @@
 //! How a function gives its resource: by returning, by yielding, or by awaiting first.
 
+use crate::process::once::Once;
+use crate::process::once::intern;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 use crate::words::code;
 
@@ -118,7 +118,7 @@ pub(crate) fn is_async_function(func: &Bound<'_, PyAny>) -> PyResult<bool> {
 
 /// The decorator of `contextlib` that has made a function, or the one inside a partial.
 fn manager_decorator(func: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
-    static CODES: PyOnceLock<[(&str, Py<PyAny>); 2]> = PyOnceLock::new();
+    static CODES: Once<[(&str, Py<PyAny>); 2]> = Once::new();
     let py = func.py();
     let codes = CODES.get_or_try_init(py, || {
         let contextlib = py.import(intern!(py, "contextlib"))?;

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::process::once::intern;
 use pyo3::exceptions::{PyTypeError, PyValueError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyTuple};
 use tenure::Tags;

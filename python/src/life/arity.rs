@@ -1,7 +1,7 @@
 //! How many arguments a callback takes, as far as it tells.
 
+use crate::process::once::intern;
 use pyo3::exceptions::{PyException, PyTypeError};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 

@@ -1,9 +1,9 @@
 //! Awaitables: objects that are yet to be awaited, and so cannot be kept.
 #![allow(unsafe_code)]
 
+use crate::process::once::intern;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 

@@ -1,7 +1,7 @@
 //! The callbacks of a cached function: how they are called, and what they may answer.
 
+use crate::process::once::intern;
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString};
 use pyo3::{PyTraverseError, PyVisit};

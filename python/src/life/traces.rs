@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use pyo3::intern;
+use crate::process::once::Once;
+use crate::process::once::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 use crate::caller::place::here;
 use crate::life::claims;
@@ -56,7 +56,7 @@ pub(crate) fn trace_builds(is_on: bool) {
 
 /// Where a task's call came from, for the build that may come of it: the build runs in a copy of its context.
 fn of_task(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static VARIABLE: Once<Py<PyAny>> = Once::new();
     let made = VARIABLE.get_or_try_init(py, || {
         let class = py.import("contextvars")?.getattr("ContextVar")?;
         class.call1(("tenure_called_at",)).map(Bound::unbind)

@@ -10,6 +10,7 @@ pub(crate) mod exit;
 pub(crate) mod fleet;
 pub(crate) mod fork;
 pub(crate) mod listing;
+pub(crate) mod once;
 pub(crate) mod shutdown;
 #[cfg(unix)]
 pub(crate) mod signals;

@@ -1,6 +1,6 @@
 //! The release of everything that is held, and what is said where it takes too long.
 
-use pyo3::intern;
+use crate::process::once::intern;
 use pyo3::prelude::*;
 
 use crate::caller::waiting;

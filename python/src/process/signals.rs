@@ -19,10 +19,10 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::process::once::Once;
+use crate::process::once::intern;
 use libc::c_int;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 use crate::caller::attach;
 use crate::process::{self, shutdown};
@@ -97,7 +97,7 @@ struct Table<'py> {
 
 impl<'py> Table<'py> {
     fn new(py: Python<'py>) -> PyResult<Self> {
-        static OURS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static OURS: Once<Py<PyAny>> = Once::new();
         let make = || Ok::<_, PyErr>(wrap_pyfunction!(end_by_signal, py)?.into_any().unbind());
         let module = py.import(intern!(py, "signal"))?;
         Ok(Self {

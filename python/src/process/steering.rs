@@ -7,7 +7,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use pyo3::intern;
+use crate::process::once::intern;
 use pyo3::prelude::*;
 use tenure::{Due, SteeredClock};
 

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::fmt::Write;
 
+use crate::process::once::intern;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use tenure::{Encoder, Scope, SessionId, front};

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
+use crate::process::once::intern;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::exceptions::asyncio::CancelledError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use pyo3::{PyTraverseError, PyVisit};

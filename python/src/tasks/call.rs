@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::process::once::intern;
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};

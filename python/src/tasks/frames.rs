@@ -7,10 +7,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::process::once::Once;
+use crate::process::once::intern;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::{BuildPlace, InBuild, InSession, enter_session};
 
@@ -67,7 +67,7 @@ static USED: AtomicBool = AtomicBool::new(false);
 
 /// The context variable.
 pub(crate) fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static VARIABLE: Once<Py<PyAny>> = Once::new();
     let make = || {
         let options = pyo3::types::PyDict::new(py);
         options.set_item(intern!(py, "default"), py.None())?;

@@ -1,6 +1,6 @@
 //! A function's name in messages, and in the code that they say to write.
 
-use pyo3::intern;
+use crate::process::once::intern;
 use pyo3::prelude::*;
 
 use crate::encode::one_line;

@@ -5,6 +5,7 @@
 //! framework of a host, those for which that has an error of its own are that error too.
 #![allow(unsafe_code)]
 
+use crate::process::once::Once;
 use crate::program::hosts;
 use pyo3::exceptions::{
     PyConnectionError, PyException, PyRecursionError, PyRuntimeError, PyTimeoutError, PyTypeError,
@@ -12,7 +13,6 @@ use pyo3::exceptions::{
 };
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 use std::ffi::CStr;
 
@@ -64,7 +64,7 @@ struct Classes {
     lost: Py<PyType>,
 }
 
-static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
+static CLASSES: Once<Classes> = Once::new();
 
 /// The exception for a failure, with its sentence and, where another exception is behind it, its
 /// cause (`raise … from …`).

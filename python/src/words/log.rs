@@ -5,16 +5,16 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Mutex;
 
+use crate::process::once::Once;
+use crate::process::once::intern;
 use pyo3::exceptions::PyUserWarning;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
 use crate::caller::place;
 
 fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static LOGGER: Once<Py<PyAny>> = Once::new();
     let find = || {
         py.import(intern!(py, "logging"))?
             .call_method1(intern!(py, "getLogger"), (intern!(py, "tenure"),))

@@ -290,7 +290,8 @@ def test_a3_one_that_hangs_costs_the_others_nothing(run: Any) -> None:
         await other()
         await torn()
 
-    tenure.configure(shutdown_timeout="0.5s")
+    # A tenth of it is left to those whose turn has not come: enough on a machine that does much else.
+    tenure.configure(shutdown_timeout="3s")
     try:
         run(main)
     finally:

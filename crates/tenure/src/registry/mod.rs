@@ -65,7 +65,7 @@ impl Registry {
         let at = visitor.identity.site;
         let site = sites.by_site.entry(at).or_default();
         change(site, now);
-        let gone = site.take_over(visitor.session.as_deref(), self.waited_too_long(now));
+        let gone = site.take_over(visitor.session.as_deref(), self.waited_too_long(now), now);
         let waits = site.longest_wait().is_some();
         if site.is_empty() {
             sites.by_site.remove(&at);
@@ -107,7 +107,7 @@ impl Registry {
         let mut gone = Gone::new();
         let mut sites = self.sites.lock();
         sites.by_site.retain(|_, site| {
-            gone.extend(site.take_over(None, before));
+            gone.extend(site.take_over(None, before, now));
             !site.is_empty()
         });
         self.watch_versions(&mut sites, now);
@@ -131,7 +131,7 @@ impl Registry {
         let mut sites = self.sites.lock();
         for site in sites.by_site.values_mut() {
             site.leave_session(session, now);
-            gone.extend(site.take_over(None, None));
+            gone.extend(site.take_over(None, None, now));
         }
         if sites.watch.is_none() && sites.by_site.values().any(|it| it.longest_wait().is_some()) {
             self.watch_versions(&mut sites, now);

@@ -81,8 +81,8 @@ struct Version {
     users: Vec<User>,
     /// Objects that live and are no users any more.
     left_over: Vec<User>,
-    /// What it held has been released, while there were some of these.
-    let_go: bool,
+    /// When what it held was released last, while there were some of these.
+    let_go: Option<Nanos>,
     outdated: bool,
     /// Who decorated it last.
     session: Option<SessionId>,
@@ -128,7 +128,7 @@ impl Version {
 
     fn waits_for(&self, session: Option<&str>) -> bool {
         self.waits.is_some()
-            && !self.let_go
+            && self.let_go.is_none()
             && !self.is_past()
             && self.session.as_deref() == session
     }
@@ -176,7 +176,7 @@ impl Site {
         let function = there.typed()?;
         there.came_back |= there.users.is_empty();
         there.users.push(user);
-        there.let_go = false;
+        there.let_go = None;
         there.outdated = false;
         there.identity.maker = visitor.identity.maker;
         there.identity.place = visitor.identity.place;
@@ -193,7 +193,7 @@ impl Site {
             any: Arc::clone(function) as Arc<dyn AnyFunction>,
             users: vec![User::new(visitor)],
             left_over: Vec::new(),
-            let_go: false,
+            let_go: None,
             outdated: false,
             session: visitor.session.clone(),
             turn: 0,
@@ -271,28 +271,36 @@ impl Site {
 
     /// Takes out what nothing can call any more: what is outdated, has waited since `before` or
     /// longer, or is one too many of those that wait for the session, or for none. What is left over of
-    /// it may still be called, and keeps its version until it goes itself.
-    pub(crate) fn take_over(&mut self, session: Option<&str>, before: Option<Nanos>) -> Gone {
+    /// it may still be called, and keeps its version; what that has built anew goes after as long a time, since it may
+    /// hold what is left over itself.
+    pub(crate) fn take_over(
+        &mut self,
+        session: Option<&str>,
+        before: Option<Nanos>,
+        now: Nanos,
+    ) -> Gone {
         let kept = [self.kept_from(session), self.kept_from(None)];
+        let is_long_ago = |since| before.is_some_and(|before| since <= before);
         let is_gone = |it: &Version| {
             let has_waited = it.waits.is_some_and(|since| {
-                before.is_some_and(|before| since <= before)
+                is_long_ago(since)
                     || (it.waits_for(session) && it.turn < kept[0])
                     || (it.waits_for(None) && it.turn < kept[1])
             });
-            it.users.is_empty() && (it.let_go || it.is_over() || has_waited)
+            it.users.is_empty()
+                && match it.let_go {
+                    Some(since) => it.left_over.is_empty() || is_long_ago(since),
+                    None => it.is_over() || has_waited,
+                }
         };
         let mut gone = Gone::new();
         self.versions.retain_mut(|it| {
             if !is_gone(it) {
                 return true;
             }
-            let stays = !it.left_over.is_empty();
-            if !(it.let_go && stays) {
-                gone.push(Arc::clone(&it.any));
-            }
-            it.let_go = true;
-            stays
+            gone.push(Arc::clone(&it.any));
+            it.let_go = Some(now);
+            !it.left_over.is_empty()
         });
         gone
     }
@@ -309,8 +317,8 @@ impl Site {
 
     /// Since when the one has waited that has waited longest.
     pub(crate) fn longest_wait(&self) -> Option<Nanos> {
-        let waiting = self.versions.iter().filter(|it| !it.let_go);
-        waiting.filter_map(|it| it.waits).min()
+        let since = self.versions.iter().filter_map(|it| it.let_go.or(it.waits));
+        since.min()
     }
 
     /// Whether the version goes or waits without this user.

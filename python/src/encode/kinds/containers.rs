@@ -9,9 +9,9 @@ use crate::encode::tags;
 use crate::encode::type_info::TypeInfo;
 use crate::encode::walk::containers::shown;
 use crate::encode::walk::{Form, Walk};
+use crate::process::once::Once;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl<'py> Walk<'_, '_, 'py> {
         let mut piece = self.enc.len();
         // `dict.items` of the base class would give the order in which the keys were first
         // inserted, which `move_to_end` does not change.
-        static ITEMS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static ITEMS: Once<Py<PyAny>> = Once::new();
         let items = ITEMS
             .get_or_try_init(self.py, || {
                 let class = self.py.import("collections")?.getattr("OrderedDict")?;
@@ -131,7 +131,7 @@ impl<'py> Walk<'_, '_, 'py> {
     /// Writes the members of a deque and its greatest length.
     fn deque(&mut self, deque: &Bound<'py, PyAny>) -> Outcome {
         // Past whatever a subclass makes of iteration.
-        static ITERATE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static ITERATE: Once<Py<PyAny>> = Once::new();
         let items = ITERATE
             .get_or_try_init(self.py, || {
                 let class = self.py.import("collections")?.getattr("deque")?;

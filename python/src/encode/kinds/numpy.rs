@@ -13,9 +13,9 @@ use crate::encode::stream::Strided;
 use crate::encode::type_info::TypeInfo;
 use crate::encode::walk::{Form, Walk};
 use crate::encode::{memo, tags};
+use crate::process::once::{Once, intern};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use std::ffi::{c_char, c_int};
 
@@ -247,7 +247,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 self.class_of_value(value, info)?;
                 self.array(value)?;
                 // No mask at all is the mask that hides nothing.
-                static MASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                static MASK: Once<Py<PyAny>> = Once::new();
                 let mask = MASK.import(self.py, "numpy.ma", "getmaskarray")?;
                 self.own(mask.call1((value,))?.as_ptr())
                     .map_err(|fault| fault.at(class_of(value), "its mask".to_owned()))?;
@@ -262,7 +262,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 self.enc.tag(tags::SCALAR);
                 self.class_of_value(value, info)?;
                 // A scalar is an array without dimensions, whatever a derived class makes of it.
-                static ARRAY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                static ARRAY: Once<Py<PyAny>> = Once::new();
                 let array = ARRAY
                     .get_or_try_init(self.py, || {
                         let class = self.py.import("numpy")?.getattr("generic")?;
@@ -471,7 +471,7 @@ impl<'py> Walk<'_, '_, 'py> {
 
     /// Writes what the user noted on a dtype, which few have.
     fn metadata(&mut self, dtype: &Bound<'py, PyAny>) -> Outcome {
-        let noted = dtype.getattr(pyo3::intern!(self.py, "metadata"))?;
+        let noted = dtype.getattr(intern!(self.py, "metadata"))?;
         if noted.is_none() {
             return Ok(());
         }

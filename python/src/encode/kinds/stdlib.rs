@@ -6,9 +6,9 @@ use crate::encode::names::class_of;
 use crate::encode::tags;
 use crate::encode::type_info::TypeInfo;
 use crate::encode::walk::{Form, Walk};
+use crate::process::once::Once;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefProxy};
 
 /// Which of them.
@@ -122,7 +122,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 self.inner(&value.getattr("key")?)
             }
             Kind::Decimal => {
-                static TEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                static TEXT: Once<Py<PyAny>> = Once::new();
                 let text = text_of(&TEXT, value, "decimal", "Decimal")?;
                 self.enc.tag(tags::DECIMAL);
                 self.string(text.as_ptr())
@@ -139,9 +139,9 @@ impl<'py> Walk<'_, '_, 'py> {
             Kind::Path => {
                 self.enc.tag(tags::PATH);
                 self.class_of_value(value, info)?;
-                static TEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                static TEXT: Once<Py<PyAny>> = Once::new();
                 let text = text_of(&TEXT, value, "pathlib", "PurePath")?;
-                static WINDOWS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                static WINDOWS: Once<Py<PyAny>> = Once::new();
                 let windows = WINDOWS.import(self.py, "pathlib", "PureWindowsPath")?;
                 // These are equal whatever the case, unless a derived class compares otherwise.
                 if info.exact && value.is_instance(windows)? {
@@ -242,7 +242,7 @@ impl<'py> Walk<'_, '_, 'py> {
 
 /// The text that `__str__` of a class gives for an instance, whatever a derived class makes of it.
 fn text_of<'py>(
-    method: &PyOnceLock<Py<PyAny>>,
+    method: &Once<Py<PyAny>>,
     value: &Bound<'py, PyAny>,
     module: &str,
     class: &str,

@@ -2,8 +2,8 @@
 #![allow(unsafe_code)]
 
 use super::{Rule, Walk};
+use crate::process::once::intern;
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 

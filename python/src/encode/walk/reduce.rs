@@ -12,8 +12,8 @@ use crate::encode::names::{class_of, found_under, importable, write_id};
 use crate::encode::reading::Reading;
 use crate::encode::type_info::TypeInfo;
 use crate::encode::{own_state, tags};
+use crate::process::once::Once;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyDict, PyFunction, PyModule, PyString, PyTuple};
 
 /// The pickle protocol whose reductions are read: the newest that keeps all data in them.
@@ -241,7 +241,7 @@ fn is_global(value: &Bound<'_, PyAny>, name: &Bound<'_, PyString>) -> PyResult<b
 }
 
 fn reduction<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    static DISPATCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static DISPATCH: Once<Py<PyAny>> = Once::new();
     let py = value.py();
     let table = DISPATCH.import(py, "copyreg", "dispatch_table")?;
     match table.cast::<PyDict>()?.get_item(value.get_type())? {
