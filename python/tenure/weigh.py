@@ -69,8 +69,9 @@ class _Memory:
 memory = _Memory()
 """The memory, in bytes, that a build has added to the process, measured.
 
-What other threads and tasks take or give back meanwhile counts too, and on Linux files that a library maps do not: for
-a budget that is kept to the byte write a function of the resource.
+What other threads and tasks take or give back meanwhile counts too; on Linux files that a library maps do not, nor does
+what the process had before and its allocator uses again. For a budget that is kept to the byte write a function of the
+resource.
 
 >>> import tenure
 >>> @tenure.cache_resource(weight=tenure.weigh.memory, max_weight=8 * 2**30)

@@ -1,5 +1,6 @@
 """A build that the user may stop, with a Streamlit command in it and without."""
 
+import os
 import time
 
 import book
@@ -18,8 +19,9 @@ def await_the_stop():
 @st.cache_resource(show_spinner="Pressing…", on_release=book.released)
 def press(shows):
     book.wait_at_gate("press")
-    if shows and not st.session_state.get("has been stopped"):
-        st.session_state["has been stopped"] = True
+    # Once in the server's life, which no module's variable is a part of.
+    if shows and os.environ.setdefault("STOPPED", "no") == "no":
+        os.environ["STOPPED"] = "yes"
         await_the_stop()
     if shows:
         st.caption("pressed")
