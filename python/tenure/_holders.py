@@ -147,8 +147,10 @@ def _by(resource: object, references: int | None) -> list[str]:
     look = _Look()
     all_referrers = look.referrers(resource)
     referrers = look.without_parts(all_referrers, resource)
-    if references is not None:
-        references -= len(all_referrers) - len(referrers)
+    # One holder may have several: a list, or a namespace with two names for it.
+    found = 0
+    for it in all_referrers:
+        found += _references(it, resource)
     by: list[str] = []
     for it in referrers:
         if len(by) == MOST:
@@ -156,7 +158,6 @@ def _by(resource: object, references: int | None) -> list[str]:
             break
         by.append(look.told(it, resource))
     running = list(_running())
-    found = len(referrers)
     if _SHOWS_LOCALS:
         for frame in running:
             names = _keys(dict(frame.f_locals), resource)
@@ -166,6 +167,14 @@ def _by(resource: object, references: int | None) -> list[str]:
     if rest > 0:
         by.append(_untold(rest, running))
     return by
+
+
+def _references(holder: object, thing: object) -> int:
+    """How many references to a thing one of its holders has."""
+    count = 0
+    for it in gc.get_referents(holder):
+        count += it is thing
+    return max(count, 1)
 
 
 def _running() -> Iterator[types.FrameType]:
@@ -266,7 +275,12 @@ def _keys(holder: dict[Any, Any], thing: object) -> list[str]:
 
 
 def _key(holder: dict[Any, Any], thing: object) -> str:
-    return next(iter(_keys(holder, thing)), "a value")
+    return _together(_keys(holder, thing)) or "a value"
+
+
+def _together(names: list[str]) -> str:
+    """A holder's names for one thing: one, as a rule."""
+    return " and ".join(names[:MOST])
 
 
 def _of_cell(holder: types.CellType, _: object) -> str:
@@ -289,7 +303,7 @@ def _of_instance(holder: Any, thing: object) -> str:
         slots = [it for it in _namespace(kind).values() if type(it) is types.MemberDescriptorType]
         names += [f"`{it.__name__}`" for it in slots if _slot(it, holder) is thing]
     what = f"class {_qualname(holder)}" if is_class else f"a {_class(holder)}"
-    return f"attribute {names[0]} of {what}" if names else what
+    return f"attribute {_together(names)} of {what}" if names else what
 
 
 def _attributes(holder: Any) -> dict[str, Any] | None:

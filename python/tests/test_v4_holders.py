@@ -328,3 +328,26 @@ def test_v4_a_part_of_the_resource_is_no_holder_of_it() -> None:
     assert held.by == (f"an item of a list, in variable `KEPT_HERE` of module {__name__}",)
     KEPT_HERE.clear()
     held_database.clear()
+
+
+def test_v4_each_of_several_references_of_one_holder_is_told(connect: Any) -> None:
+    """V4: none is taken for one of extension code."""
+    pool = connect()
+    session, slotted = Session(), Slotted()
+    for name in ("pool", "spare"):
+        object.__setattr__(session, name, pool)
+    slotted.own = pool
+    KEPT_HERE.extend([[pool, pool, pool], {"first": pool, "second": pool}, session, slotted])
+    del pool, session, slotted
+    held, by = told(connect)
+    kept = f"in an item of a list, in variable `KEPT_HERE` of module {__name__}"
+    assert sorted(by) == sorted(
+        [
+            f"an item of a list, {kept}",
+            f"`first` and `second` of a dict, {kept}",
+            f"attribute `pool` and `spare` of a {__name__}.Session, {kept}",
+            f"attribute `own` of a {__name__}.Slotted, {kept}",
+        ]
+    )
+    assert held.uses == 8
+    assert not any("extension code" in it for it in held.by)
