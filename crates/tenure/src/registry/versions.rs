@@ -15,7 +15,7 @@
 //! A decorated object is a user while it lives, unless it is left over from an earlier run of its
 //! script or loading of its module. Something that is kept may hold the names of that run for good:
 //! a callback, a class of the script's, a generator that waits at its `yield`. Who calls what is left
-//! over has it built anew, and that goes with the object.
+//! over has it built anew, and that goes with the object, or as what has waited too long.
 
 use std::any::Any;
 
