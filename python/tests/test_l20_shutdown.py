@@ -6,6 +6,7 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -88,39 +89,36 @@ def without_bound() -> Iterator[None]:
     tenure.configure()
 
 
-@pytest.mark.usefixtures("without_bound")
-def test_l6_a_shutdown_within_a_release_does_not_wait_for_what_the_same_clear_releases_after_it() -> None:
+def shutting_down(name: str) -> tuple[Any, list[int]]:
+    """A function of this name with three entries, whose releases shut down and then say which one it was."""
     released: list[int] = []
 
     def shut_down(it: list[int]) -> None:
         tenure.shutdown()
         released.append(it[0])
 
-    @tenure.cache_resource(on_release=shut_down)
-    def of_one_clear(key: int) -> list[int]:
+    def numbered(key: int) -> list[int]:
         return [key]
 
+    # Another function for each test.
+    numbered.__qualname__ = name
+    cached = tenure.cache_resource(on_release=shut_down)(numbered)
     for key in range(3):
-        of_one_clear(key)
-    of_one_clear.clear()
+        cached(key)
+    return cached, released
+
+
+@pytest.mark.usefixtures("without_bound")
+def test_l6_a_shutdown_within_a_release_does_not_wait_for_what_the_same_clear_releases_after_it() -> None:
+    cached, released = shutting_down("of_one_clear")
+    cached.clear()
     assert released == [2, 1, 0]
     assert tenure.shutdown()
 
 
 @pytest.mark.usefixtures("without_bound")
 def test_l6_a_shutdown_within_a_release_of_another_shutdown_does_not_wait_for_that() -> None:
-    released: list[int] = []
-
-    def shut_down(it: list[int]) -> None:
-        tenure.shutdown()
-        released.append(it[0])
-
-    @tenure.cache_resource(on_release=shut_down)
-    def of_a_shutdown(key: int) -> list[int]:
-        return [key]
-
-    for key in range(3):
-        of_a_shutdown(key)
-    of_a_shutdown.clear(0)
+    cached, released = shutting_down("of_a_shutdown")
+    cached.clear(0)
     assert released == [2, 1, 0]
     assert tenure.shutdown()

@@ -1,8 +1,9 @@
 //! The place in the program that calls.
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use tenure::front::EndedBy;
+
+use crate::process::once::intern;
 
 /// The frame of the program that the present code was called from, and which one that is, counted from 1 for the
 /// innermost; nothing where no part of the program calls.

@@ -5,12 +5,11 @@
 //! to them; what they are inside of, it is inside of. But a hub is around all that it runs, and each
 //! of those goes on by itself: nobody is inside of anything by way of a hub.
 
-use crate::process::once::Once;
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use tenure::front::Strand;
 
 use crate::caller::attach;
+use crate::process::once::{Once, intern};
 use crate::program::modules;
 
 static FOUND: Once<Found> = Once::new();

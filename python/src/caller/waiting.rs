@@ -9,7 +9,6 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
-use crate::process::once::intern;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tenure::Interrupt;
@@ -19,6 +18,7 @@ use crate::caller::attach;
 use crate::caller::strands;
 use crate::life::raised::{Forked, interrupt};
 use crate::process;
+use crate::process::once::intern;
 use crate::words::log;
 
 /// How long a caller waits before it looks for signals and for its host's wishes.

@@ -7,10 +7,10 @@
 
 use std::path::Path;
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule, PyTuple};
 
+use crate::process::once::intern;
 use crate::program::modules;
 
 /// Whether code with this file's name was read from the file.

@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::UNIX_EPOCH;
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyDict, PyFunction, PyModule, PyString, PyTuple, PyWeakrefMethods, PyWeakrefReference,
@@ -24,6 +23,7 @@ use tenure::front::{Digests, Origin};
 use crate::decoration::files::is_from_file;
 use crate::decoration::identity::{code_of, digest};
 use crate::encode::{self, Context};
+use crate::process::once::intern;
 use crate::program::modules;
 
 /// The code that decorates, as the engine's registry is told of it.

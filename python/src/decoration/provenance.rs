@@ -12,10 +12,11 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{c_int, c_void};
 
-use crate::process::once::intern;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PyFunction, PyModule, PyString, PyType};
+
+use crate::process::once::intern;
 
 /// So many objects are looked at.
 const OBJECTS_MAX: usize = 10_000;

@@ -1,8 +1,9 @@
 //! A reading of compiled code that does not run it.
 
-use crate::process::once::Once;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCode, PyDict, PyString, PyTuple};
+
+use crate::process::once::Once;
 
 /// The names that a piece of code and the code inside it use.
 #[derive(Default)]

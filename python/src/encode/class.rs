@@ -2,11 +2,11 @@
 //! it is compiled, and the number of its present state.
 #![allow(unsafe_code)]
 
-use crate::process::once::Once;
-use crate::process::once::intern;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyType};
+
+use crate::process::once::{Once, intern};
 
 /// Whether a class was made while the program ran, by a `class` statement or its like.
 pub(super) fn is_heap(class: &Bound<'_, PyType>) -> bool {

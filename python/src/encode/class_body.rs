@@ -3,9 +3,10 @@
 //! From Python 3.13 on a class body stores the line that it stands on, as `__firstlineno__`. That says
 //! nothing of what the class does, and an edit further up in the file changes it.
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCode, PyTuple};
+
+use crate::process::once::intern;
 
 /// The instructions and constants that stand for the code's own.
 pub(super) struct Lineless<'py> {

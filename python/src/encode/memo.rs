@@ -7,11 +7,12 @@
 //! memo keeps nothing alive for long. It has few places, searched one after the other.
 #![allow(unsafe_code)]
 
-use crate::process::once::Once;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use std::sync::Mutex;
+
+use crate::process::once::Once;
 
 /// Contents from this length on are worth a place.
 pub(super) const WORTH: usize = 1 << 16;

@@ -3,7 +3,6 @@
 
 use std::mem::offset_of;
 
-use crate::process::once::intern;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -15,6 +14,7 @@ use crate::function::cached::Cached;
 use crate::function::leased::Leased;
 use crate::function::plan::Arguments;
 use crate::function::vectorcall;
+use crate::process::once::intern;
 use crate::words::explanation::Explanation;
 use crate::words::info::Info;
 

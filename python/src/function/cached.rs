@@ -10,7 +10,6 @@ use std::mem::{self, offset_of};
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::process::once::intern;
 use pyo3::exceptions::{PyException, PyStopIteration, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -47,6 +46,7 @@ use crate::life::measures::{added, present};
 use crate::life::raised::{Forked, interrupt, raised};
 use crate::life::resource::{Callbacks, Held, Kinds, Leave};
 use crate::life::traces;
+use crate::process::once::intern;
 use crate::process::{self, exit, steering, worker};
 use crate::program::host;
 use crate::program::scope;

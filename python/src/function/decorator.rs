@@ -1,12 +1,12 @@
 //! The decorator: from a Python function and its settings to a cached one.
 
-use crate::process::once::intern;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use crate::caller::user_code;
 use crate::function::cached::Cached;
 use crate::function::options::Written;
+use crate::process::once::intern;
 
 /// The attribute that has the settings of a function which can go to another process only with its code.
 const WRITTEN: &str = "_written";

@@ -1,6 +1,5 @@
 //! A cached function's methods in Python, and what it has as the function that it stands for.
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -10,6 +9,7 @@ use crate::function::bound::BoundCached;
 use crate::function::by_hand::HeldTuple;
 use crate::function::cached::{Cached, make_here};
 use crate::function::leased::Leased;
+use crate::process::once::intern;
 use crate::tasks::call::{TaskCall, make_on_loop};
 use crate::words::explanation::Explanation;
 use crate::words::info::Info;

@@ -1,6 +1,5 @@
 //! The names under which the programs of a cluster find one resource, and what is ended by name.
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use tenure::Encoder;
 use tenure::front::{Digests, Meaning};
@@ -9,6 +8,7 @@ use crate::decoration::identity;
 use crate::encode::{self, Role};
 use crate::function::cached::Cached;
 use crate::function::plan::Arguments;
+use crate::process::once::intern;
 use crate::program::{modules, secret};
 use crate::words::code;
 use crate::words::errors::{self, Kind};

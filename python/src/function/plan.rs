@@ -11,7 +11,6 @@
 use std::borrow::Cow;
 use std::ptr;
 
-use crate::process::once::intern;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -22,6 +21,7 @@ use tenure::front::Digests;
 
 use crate::caller::user_code::{self, Packed};
 use crate::encode::{self, Context, HashFuncs, Reading, Settled};
+use crate::process::once::intern;
 
 /// Where the arguments of a call go.
 pub(crate) struct Plan {

@@ -1,12 +1,12 @@
 //! A function whose resource lives in a cluster: what builds, names and ends it there, through the package's adapter.
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::Settings;
 
 use crate::function::actor_settings::ActorSettings;
 use crate::life::callback::OnRelease;
+use crate::process::once::intern;
 
 /// The adapter of one cached function whose resource lives in a cluster.
 pub(crate) struct Remote {

@@ -1,10 +1,9 @@
 //! How a function gives its resource: by returning, by yielding, or by awaiting first.
 
-use crate::process::once::Once;
-use crate::process::once::intern;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 
+use crate::process::once::{Once, intern};
 use crate::words::code;
 
 /// How a function gives its resource.

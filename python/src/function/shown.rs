@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PySlice, PyString};
 
 use crate::function::plan::Arguments;
+use crate::process::once::intern;
 
 /// So many characters of one value are shown.
 const MOST: usize = 80;

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::process::once::intern;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyList, PySet, PyString, PyTuple};
@@ -13,6 +12,7 @@ use crate::caller::user_code;
 use crate::function::plan::Arguments;
 use crate::function::shape::is_async_function;
 use crate::life::awaitables::{can_be_awaited, refused_tags};
+use crate::process::once::intern;
 use crate::words::errors;
 
 const FORMS: &str = "Accepted are a list of strings, and a function of the arguments that returns one. \

@@ -1,10 +1,10 @@
 //! How many arguments a callback takes, as far as it tells.
 
-use crate::process::once::intern;
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::process::once::intern;
 use crate::words::{code, errors};
 
 /// A callback, and what it is called with.

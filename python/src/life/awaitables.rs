@@ -1,12 +1,12 @@
 //! Awaitables: objects that are yet to be awaited, and so cannot be kept.
 #![allow(unsafe_code)]
 
-use crate::process::once::intern;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
+use crate::process::once::intern;
 use crate::words::code;
 
 /// Whether an object can be awaited: a coroutine, from a lambda around an async function, say, a task, a

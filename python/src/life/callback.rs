@@ -1,6 +1,5 @@
 //! The callbacks of a cached function: how they are called, and what they may answer.
 
-use crate::process::once::intern;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString};
@@ -11,6 +10,7 @@ use crate::caller::user_code;
 use crate::life::arity::{self, Use, needs_two};
 use crate::life::awaitables;
 use crate::life::traces;
+use crate::process::once::intern;
 use crate::words::code;
 use crate::words::info::EntryInfo;
 use crate::words::{log, values};

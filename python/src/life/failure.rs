@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::process::once::intern;
 use pyo3::exceptions::{PyBaseExceptionGroup, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTraceback, PyTuple, PyType};
+
+use crate::process::once::intern;
 
 /// The failure of a build: the exception itself, for everyone who waited.
 #[derive(Clone)]

@@ -9,7 +9,6 @@ use std::any::Any;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::process::once::intern;
 use pyo3::exceptions::{PyException, PyKeyboardInterrupt, PyStopIteration};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -31,6 +30,7 @@ use crate::life::interrupts;
 use crate::life::measures::{Weight, own_ttl};
 use crate::life::raised::{Forked, interrupt};
 use crate::life::traces;
+use crate::process::once::intern;
 use crate::process::{self, fleet};
 use crate::program::scope::Sharing;
 use crate::tasks::ticket::{BoundToLoop, LoopState, Releasing};

@@ -3,13 +3,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use crate::process::once::Once;
-use crate::process::once::intern;
 use pyo3::prelude::*;
 
 use crate::caller::place::here;
 use crate::life::claims;
 use crate::process;
+use crate::process::once::{Once, intern};
 
 /// A resource that is not released, or a release that has failed.
 struct Trace {

@@ -1,12 +1,12 @@
 //! The release of everything that is held, and what is said where it takes too long.
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 
 use crate::caller::waiting;
 use crate::function::heirs;
 use crate::life::interrupts;
 use crate::process;
+use crate::process::once::intern;
 use crate::words::log;
 
 /// Releases everything that is held, last built first. `True`: everything that was built has been

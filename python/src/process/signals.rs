@@ -19,12 +19,11 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::process::once::Once;
-use crate::process::once::intern;
 use libc::c_int;
 use pyo3::prelude::*;
 
 use crate::caller::attach;
+use crate::process::once::{Once, intern};
 use crate::process::{self, shutdown};
 
 const TAKEN: [c_int; 3] = [libc::SIGTERM, libc::SIGHUP, libc::SIGINT];

@@ -7,11 +7,11 @@
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use tenure::{Due, SteeredClock};
 
 use crate::process;
+use crate::process::once::intern;
 
 struct Steering {
     generation: u32,

@@ -8,10 +8,10 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule, PyString, PyTuple};
 
+use crate::process::once::intern;
 use crate::process::{self, shutdown};
 use crate::program::modules;
 

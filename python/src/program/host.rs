@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 use tenure::{BuildStart, Encoder, Host, HostBuild, Interrupt, Observed, Recording, SessionId};
 
@@ -13,6 +12,7 @@ use crate::caller::current_function::Current;
 use crate::encode::{self, Context};
 use crate::life::raised::interrupt;
 use crate::process;
+use crate::process::once::intern;
 use crate::program::hosts;
 use crate::words::log;
 

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::fmt::Write;
 
-use crate::process::once::intern;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -16,6 +15,7 @@ use crate::life::arity::{self, Use};
 use crate::life::awaitables::{can_be_awaited, refused_scope};
 use crate::life::interrupts;
 use crate::process;
+use crate::process::once::intern;
 use crate::words::code;
 use crate::words::errors::{self, Kind};
 

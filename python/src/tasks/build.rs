@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use crate::process::once::intern;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::exceptions::asyncio::CancelledError;
 use pyo3::prelude::*;
@@ -23,6 +22,7 @@ use crate::life::raised::raised;
 use crate::life::resource::{Held, Leave};
 use crate::life::traces;
 use crate::process;
+use crate::process::once::intern;
 use crate::tasks::frames::{self, Frame, FrameKind};
 use crate::tasks::ticket::LoopState;
 use crate::tasks::waiter::Wakes;

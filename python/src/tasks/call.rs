@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::process::once::intern;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -24,6 +23,7 @@ use crate::life::raised::interrupt;
 use crate::life::resource::Held;
 use crate::life::traces;
 use crate::process;
+use crate::process::once::intern;
 use crate::program::host;
 use crate::tasks::build::TaskBuild;
 use crate::tasks::frames::{self, Entered, Frame, FrameKind};

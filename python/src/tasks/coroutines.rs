@@ -3,13 +3,13 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::process::once::intern;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 
 use crate::function::plan::Arguments;
+use crate::process::once::intern;
 
 /// The makers of the coroutines that calls of a cached async function give.
 pub(crate) struct Coroutines {

@@ -7,12 +7,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::process::once::Once;
-use crate::process::once::intern;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::{BuildPlace, InBuild, InSession, enter_session};
+
+use crate::process::once::{Once, intern};
 
 /// One build or check that code is inside of, with the frame around it.
 // The package's word for it, beside the variable `inside`.

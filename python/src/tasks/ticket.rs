@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::process::once::intern;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use tenure::Cause;
 use tenure::front::LateRelease;
 
 use crate::life::callback::{Part, release_raised};
+use crate::process::once::intern;
 use crate::words::log;
 
 /// An event loop, for all that was built on it.

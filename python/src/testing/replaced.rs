@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::process::once::intern;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -12,6 +11,7 @@ use crate::function::bound::BoundCached;
 use crate::function::cached::Cached;
 use crate::function::stand_in::{By, StandIn};
 use crate::process;
+use crate::process::once::intern;
 use crate::words::code;
 
 /// What takes the place of a cached function, from `begin` to `end`.

@@ -1,9 +1,9 @@
 //! A function's name in messages, and in the code that they say to write.
 
-use crate::process::once::intern;
 use pyo3::prelude::*;
 
 use crate::encode::one_line;
+use crate::process::once::intern;
 
 /// The name that a user would call a callable by.
 pub(crate) fn name_of(callable: &Bound<'_, PyAny>) -> String {

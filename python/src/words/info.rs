@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::process::once::intern;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyDict};
 use tenure::{Histogram, Trigger};
+
+use crate::process::once::intern;
 
 /// The figures of one entry, as `clear_if` shows them.
 #[pyclass(frozen, get_all, module = "tenure", name = "EntryInfo")]

@@ -5,13 +5,12 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Mutex;
 
-use crate::process::once::Once;
-use crate::process::once::intern;
 use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::caller::place;
+use crate::process::once::{Once, intern};
 
 fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static LOGGER: Once<Py<PyAny>> = Once::new();

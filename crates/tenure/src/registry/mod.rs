@@ -133,7 +133,7 @@ impl Registry {
             site.leave_session(session, now);
             gone.extend(site.take_over(None, None, now));
         }
-        if sites.watch.is_none() && sites.by_site.values().any(|it| it.longest_wait().is_some()) {
+        if sites.watch.is_none() {
             self.watch_versions(&mut sites, now);
         }
         drop(sites);

@@ -2,10 +2,11 @@
 #![allow(unsafe_code)]
 
 use super::{Rule, Walk};
-use crate::process::once::intern;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
+
+use crate::process::once::intern;
 
 impl<'py> Walk<'_, '_, 'py> {
     /// Takes down whether an object on the way through a default must be read at each call: it
