@@ -225,8 +225,53 @@ def factory(closes):
     return f
 fs = [factory(True), factory(False)]
 """,
+    "one-name": """
+fs = []
+for value in range(2):
+    if value:
+        @cache_resource(on_release=release)
+        def f(): return build("in one branch")
+    else:
+        @cache_resource(on_release=release)
+        def f(): return build("in the other")
+    fs.append(f)
+""",
+    "one-name-in-a-factory": """
+def factory():
+    @cache_resource(on_release=release)
+    def f(): return build("first")
+    first = f
+    @cache_resource(on_release=release)
+    def f(): return build("second")
+    return [first, f]
+fs = factory()
+""",
+    "one-name-with-a-decorator-of-ones-own": """
+def cached(**settings):
+    def wrap(func): return cache_resource(**settings)(func)
+    return wrap
+@cached(on_release=release)
+def f(): return build("first")
+fs = [f]
+@cached(on_release=release, ttl=3600 * 60)
+def f(): return build("second")
+fs.append(f)
+""",
+    "lambdas": """
+fs = [cache_resource(on_release=release)(lambda: build(1)), cache_resource(on_release=release)(lambda: build(2))]
+""",
 }
 
+#: Two functions of one type parameter, in a syntax that not every supported Python has.
+if sys.version_info >= (3, 12):
+    SIBLINGS["generic"] = """
+@cache_resource(on_release=release)
+def f[T](_kind: T = None): return build("first")
+fs = [f]
+@cache_resource(on_release=release)
+def f[T](_kind: T = None): return build("second")
+fs.append(f)
+"""
 
 #: Where another edit of the module is seen as one of what stands in no factory, which is then built once more.
 AT_THE_TOP = {"two-callers"}
@@ -291,6 +336,28 @@ def test_f7_an_edit_of_the_factory_outdates_all_that_it_made(program: Program, c
     program.run(source.replace("build(tenant)", "build(tenant * 2)"), lambda names: [f() for f in names.fs])
     clock.advance(0)
     assert program.released == made
+
+
+@pytest.mark.parametrize(
+    "which", ["one-name", "one-name-in-a-factory", "one-name-with-a-decorator-of-ones-own", "lambdas"]
+)
+def test_f7_an_edit_of_one_of_two_functions_of_one_name_is_none_of_the_other(
+    program: Program, clock: Clock, which: str
+) -> None:
+    """F7, F6"""
+
+    def both(names: types.SimpleNamespace) -> list[Any]:
+        return [f() for f in names.fs]
+
+    source = SIBLINGS[which]
+    first, second = program.run(source, both)
+    edited = source.replace("build(", "build(3 * ", 1)
+    one, other = program.run(edited, both)
+    clock.advance(0)
+    assert len(program.built) == 3
+    gone, kept = (second, first) if other is not second else (first, second)
+    assert kept in (one, other)
+    assert program.released == [gone]
 
 
 def test_f7_cells_that_use_what_an_earlier_one_defined_are_no_edits_of_each_other(clock: Clock) -> None:

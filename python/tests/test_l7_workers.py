@@ -246,11 +246,12 @@ def ask():
 if __name__ == "__main__":
     threading.Thread(target=ask).start()
     try:
-        status = app.worker_main(["worker", "--pool=prefork", "--concurrency=2", "--without-gossip", "--without-mingle"])
+        options = ["--pool=prefork", "--concurrency=2", "--without-gossip", "--without-mingle"]
+        status = app.worker_main(["worker", *options])
     except SystemExit as end:
         status = end.code
-    # Its workers have been joined. At its exit billiard waits for a lock that one of them may have taken along: for ever,
-    # at one of about twenty ends on a busy machine, without Tenure as well.
+    # Its workers have been joined. At its exit billiard waits for a lock that one of them may have taken along: for
+    # ever, at one of about twenty ends on a busy machine, without Tenure as well.
     os._exit(status or 0)
 """
 

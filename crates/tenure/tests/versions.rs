@@ -91,9 +91,9 @@ fn is_kept(function: &Function<u8, ()>) -> bool {
 }
 
 /// Decorates with one, lets go of it, decorates with the other. Whether the first is kept.
-fn stays(one: Identity, other: Identity) -> bool {
+fn stays(one: &Identity, other: Identity) -> bool {
     let world = World::new();
-    let known = world.call(one);
+    let known = world.call(one.clone());
     let function = Arc::clone(known.function());
     drop(known);
     let _other = world.call(other);
@@ -110,39 +110,51 @@ fn f7_what_the_same_code_makes_stands_side_by_side() {
     };
     let settings = [2; 16];
     let stamp = Some([2; 16]);
-    assert!(stays(one, Identity { settings, ..one }));
     assert!(stays(
-        one,
+        &one,
+        Identity {
+            settings,
+            ..one.clone()
+        }
+    ));
+    assert!(stays(
+        &one,
         Identity {
             version: [2; 16],
-            ..one
+            ..one.clone()
         }
     ));
     // After an edit elsewhere in the file.
-    assert!(stays(one, Identity { stamp, ..one }));
     assert!(stays(
-        one,
+        &one,
         Identity {
             stamp,
-            settings,
-            ..one
+            ..one.clone()
         }
     ));
     assert!(stays(
-        one,
+        &one,
+        Identity {
+            stamp,
+            settings,
+            ..one.clone()
+        }
+    ));
+    assert!(stays(
+        &one,
         Identity {
             stamp,
             version: [2; 16],
-            ..one
+            ..one.clone()
         }
     ));
     // Two places of one state of the file make it.
     assert!(stays(
-        one,
+        &one,
         Identity {
             maker: [2; 16],
             settings,
-            ..one
+            ..one.clone()
         }
     ));
 }
@@ -157,50 +169,89 @@ fn f7_f6_an_edit_is_new_code_that_makes_it() {
     let edited = Identity {
         maker: [2; 16],
         stamp: Some([2; 16]),
-        ..one
+        ..one.clone()
     };
-    assert!(stays(one, edited));
+    assert!(stays(&one, edited.clone()));
     assert!(!stays(
-        one,
+        &one,
         Identity {
             settings: [2; 16],
-            ..edited
+            ..edited.clone()
         }
     ));
     assert!(!stays(
-        one,
+        &one,
         Identity {
             version: [2; 16],
-            ..edited
+            ..edited.clone()
         }
     ));
     let place = [2; 16];
     assert!(stays(
-        one,
+        &one,
         Identity {
             place,
             version: [2; 16],
-            ..edited
+            ..edited.clone()
         }
     ));
     // Code without a file.
-    let typed = Identity { stamp: None, ..one };
+    let typed = Identity {
+        stamp: None,
+        ..one.clone()
+    };
     let maker = [2; 16];
     assert!(stays(
-        typed,
+        &typed,
         Identity {
             settings: [2; 16],
-            ..typed
+            ..typed.clone()
         }
     ));
     assert!(!stays(
-        typed,
+        &typed,
         Identity {
             maker,
             version: [2; 16],
-            ..typed
+            ..typed.clone()
         }
     ));
+}
+
+#[test]
+fn f7_f6_two_functions_of_one_name_outlive_an_edit_of_the_code_around_them() {
+    const FIRST: [u8; 16] = [1; 16];
+    const SECOND: [u8; 16] = [2; 16];
+    const EDITED: [u8; 16] = [3; 16];
+    let state = |number: u8, code: [u8; 16], beside: &[[u8; 16]]| Identity {
+        version: code,
+        code: Some(code),
+        beside: beside.into(),
+        maker: [number; 16],
+        stamp: Some([number; 16]),
+        ..version(1)
+    };
+    let before = state(1, SECOND, &[FIRST, SECOND]);
+    assert!(stays(&before, state(2, FIRST, &[FIRST, SECOND])));
+    assert!(stays(&before, state(2, EDITED, &[EDITED, SECOND])));
+    // It has been edited itself, or deleted; or it is decorated in another way.
+    assert!(!stays(&before, state(2, FIRST, &[FIRST, EDITED])));
+    assert!(!stays(&before, state(2, FIRST, &[FIRST])));
+    let settings = [2; 16];
+    let decorated_anew = state(2, SECOND, &[FIRST, SECOND]);
+    assert!(!stays(
+        &before,
+        Identity {
+            settings,
+            ..decorated_anew
+        }
+    ));
+    // Its own code cannot be seen.
+    let unseen = Identity {
+        code: None,
+        ..before
+    };
+    assert!(!stays(&unseen, state(2, FIRST, &[FIRST, SECOND])));
 }
 
 #[test]

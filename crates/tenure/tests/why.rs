@@ -288,15 +288,15 @@ fn v4_what_an_edit_leaves_behind_was_superseded() {
     let engine = Engine::new();
     let make = || Function::plain(&engine, "pool", Settings::default());
     let identity = Identity::new([1; 16], [1; 16]);
-    let before: Registered<u32, ()> = engine.register(identity, make).unwrap();
+    let before: Registered<u32, ()> = engine.register(identity.clone(), make).unwrap();
     drop(before.function().get_or_build(&KeyRef::EMPTY, || Ok(7)));
     drop(before);
     let edited = Identity {
         version: [2; 16],
         maker: [2; 16],
-        ..identity
+        ..identity.clone()
     };
-    let after: Registered<u32, ()> = engine.register(edited, make).unwrap();
+    let after: Registered<u32, ()> = engine.register(edited.clone(), make).unwrap();
     let why = after.function().explain(&KeyRef::EMPTY).unwrap();
     assert_eq!(why.miss, Some(Miss::Ended(Cause::Superseded)));
     assert!(why.to_string().contains("the function was edited"));
@@ -305,7 +305,7 @@ fn v4_what_an_edit_leaves_behind_was_superseded() {
     // What the same code makes beside it has superseded nothing.
     let sibling = Identity {
         version: [3; 16],
-        ..edited
+        ..edited.clone()
     };
     let beside: Registered<u32, ()> = engine.register(sibling, make).unwrap();
     let why = beside.function().explain(&KeyRef::EMPTY).unwrap();

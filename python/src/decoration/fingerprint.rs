@@ -187,6 +187,8 @@ pub(crate) fn of(
             version: source.version,
             settings: settings.finish().to_le_bytes(),
             maker: maker.digest,
+            code: maker.code,
+            beside: Arc::clone(&maker.beside),
             place: maker.place,
             stamp: maker.stamp,
             run: maker.run,

@@ -10,19 +10,17 @@
 //! of the first: both are there.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::UNIX_EPOCH;
 
 use pyo3::prelude::*;
-use pyo3::types::{
-    PyDict, PyFunction, PyModule, PyString, PyTuple, PyWeakrefMethods, PyWeakrefReference,
-};
+use pyo3::types::{PyDict, PyFunction, PyModule, PyString, PyWeakrefMethods, PyWeakrefReference};
 use tenure::Encoder;
 use tenure::front::{Digests, Origin};
 
+use crate::decoration::code::{Code, defined_by};
 use crate::decoration::files::is_from_file;
 use crate::decoration::identity::{code_of, digest};
-use crate::encode::{self, Context};
 use crate::process::once::intern;
 use crate::program::modules;
 
@@ -30,6 +28,10 @@ use crate::program::modules;
 pub(crate) struct Maker {
     /// The code itself, by content.
     pub(crate) digest: [u8; 16],
+    /// The function's own code, if the frame that defines it is seen.
+    pub(crate) code: Option<[u8; 16]>,
+    /// The code of everything that this frame defines.
+    pub(crate) beside: Arc<[[u8; 16]]>,
     /// The names of its files and functions.
     pub(crate) place: [u8; 16],
     /// The state of the files that it and the function were read from, if all of it has files.
@@ -75,16 +77,19 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
             codes.push(code);
         }
     }
-    let (frames, is_seen) = frames(py, &codes)?;
+    let (frames, defined) = frames(py, &codes)?;
     let mut place = Encoder::with(Digests::Own);
     let mut codes = Vec::new();
+    let mut beside: Arc<[_]> = Arc::default();
     for frame in &frames {
         let executed = frame.getattr(intern!(py, "f_code"))?;
         let file = file_of(&executed)?;
         let has_file = is_from_file(py, &file);
         // Lines of input that use what an earlier one has defined are no edits of each other.
-        if has_file || is_seen {
-            code.raw(&code_digest(&executed)?);
+        if has_file || defined.is_some() {
+            let read = Code::read(&executed)?;
+            code.raw(&read.digest);
+            beside = read.defines;
         }
         if has_file {
             place.framed(1, file.as_bytes());
@@ -101,8 +106,14 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
         codes.push(executed.unbind());
     }
     let round = round(py, frames.first())?;
+    let (own, beside) = match defined {
+        Some(at) => (beside.get(at).copied(), beside),
+        None => Default::default(),
+    };
     Ok(Maker {
         digest: digest(&code),
+        code: own,
+        beside,
         place: digest(&place),
         stamp: has_files.then(|| digest(&stamp)),
         run: digest(&run),
@@ -144,17 +155,15 @@ fn origin(py: Python<'_>, frame: Option<&Bound<'_, PyAny>>, round: u64) -> PyRes
     })
 }
 
-/// The frames whose code makes the function, from the inside out, and whether the one that defines it
-/// is among them.
+/// The frames whose code makes the function, from the inside out; and of what the last of them defines
+/// which one it is, if that is seen.
 fn frames<'py>(
     py: Python<'py>,
     codes: &[Bound<'py, PyAny>],
-) -> PyResult<(Vec<Bound<'py, PyAny>>, bool)> {
-    let defines = |code: &Bound<'py, PyAny>| -> PyResult<bool> {
-        let constants = code.getattr(intern!(py, "co_consts"))?;
-        let constants = constants.cast_into::<PyTuple>()?;
-        let is_one = |it: Bound<'_, PyAny>| codes.iter().any(|code| code.is(&it));
-        Ok(constants.iter().any(is_one))
+) -> PyResult<(Vec<Bound<'py, PyAny>>, Option<usize>)> {
+    let which = |code: &Bound<'py, PyAny>| -> PyResult<Option<usize>> {
+        let is_one = |it: &Bound<'_, PyAny>| codes.iter().any(|code| code.is(it));
+        Ok(defined_by(code)?.iter().position(is_one))
     };
     let mut caller = None;
     let sys = py.import(intern!(py, "sys"))?;
@@ -166,19 +175,19 @@ fn frames<'py>(
         let outer = frame.getattr(intern!(py, "f_back"))?;
         let code = frame.getattr(intern!(py, "f_code"))?;
         if caller.is_some() || !is_own(&frame)? {
-            let defines = defines(&code)?;
+            let defined = which(&code)?;
             let is_module = code.getattr(intern!(py, "co_name"))?.eq("<module>")?;
-            if defines || is_module {
-                let counts = defines || is_from_file(py, &file_of(&code)?);
+            if defined.is_some() || is_module {
+                let counts = defined.is_some() || is_from_file(py, &file_of(&code)?);
                 let further = (counts || caller.is_none()).then_some(frame);
-                return Ok((caller.into_iter().chain(further).collect(), defines));
+                return Ok((caller.into_iter().chain(further).collect(), defined));
             }
             caller.get_or_insert(frame);
         }
         frame = outer;
     }
     // Called by a server or on a thread: what stands further out says nothing of the function.
-    Ok((caller.into_iter().collect(), false))
+    Ok((caller.into_iter().collect(), None))
 }
 
 /// Whether it is the frame of this package's own decorator.
@@ -192,49 +201,6 @@ fn is_own(frame: &Bound<'_, PyAny>) -> PyResult<bool> {
 fn file_of(code: &Bound<'_, PyAny>) -> PyResult<String> {
     let file = code.getattr(intern!(code.py(), "co_filename"))?.str()?;
     Ok(file.to_string_lossy().into_owned())
-}
-
-/// The digest of a code object and those in it, without names of files and numbers of lines.
-fn code_digest(code: &Bound<'_, PyAny>) -> PyResult<[u8; 16]> {
-    /// By address.
-    type Known = HashMap<usize, (Py<PyWeakrefReference>, [u8; 16])>;
-    /// Locked only by who holds the interpreter, and nothing of Python's happens meanwhile.
-    static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
-    let py = code.py();
-    let at = code.as_ptr().addr();
-    let known = {
-        let known = guarded(&KNOWN);
-        let known = known.as_ref().and_then(|known| known.get(&at));
-        known.map(|(known, digest)| (known.clone_ref(py), *digest))
-    };
-    if let Some((known, digest)) = known
-        && known.bind(py).upgrade().is_some_and(|known| known.is(code))
-    {
-        return Ok(digest);
-    }
-    let mut enc = Encoder::with(Digests::Own);
-    let cx = Context {
-        function: "the code that decorates",
-        hash_funcs: None,
-    };
-    encode::encode(py, &mut enc, code.as_ptr(), "code", &cx)?;
-    let digest = digest(&enc);
-    let known = PyWeakrefReference::new(code)?.unbind();
-    let gone = {
-        let mut all = guarded(&KNOWN);
-        let all = all.get_or_insert_default();
-        // Amortised: what is gone is swept when the table would grow. Looking frees nothing.
-        let mut gone: Vec<_> = if all.len() == all.capacity() {
-            let is_gone = |it: &Py<PyWeakrefReference>| it.bind(py).upgrade().is_none();
-            all.extract_if(|_, (code, _)| is_gone(code)).collect()
-        } else {
-            Vec::new()
-        };
-        gone.extend(all.insert(at, (known, digest)).map(|before| (at, before)));
-        gone
-    };
-    drop(gone);
-    Ok(digest)
 }
 
 /// The state of a source file when the code in it was read: for an imported module when it was

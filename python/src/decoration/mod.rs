@@ -1,6 +1,7 @@
 //! Which function it is: its identity, the code that decorates it, and what an edit outdates.
 
 pub(crate) mod churn;
+mod code;
 pub(crate) mod files;
 pub(crate) mod fingerprint;
 pub(crate) mod identity;

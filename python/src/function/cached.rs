@@ -286,7 +286,7 @@ impl Cached {
                 name: name.clone(),
                 full_name: self.decorated.full_name.as_str().into(),
                 known_as: self.decorated.known_as.clone(),
-                identity: fingerprint.identity,
+                identity: fingerprint.identity.clone(),
                 kinds: Kinds::default(),
                 validate: of_asked(|it| it.validate.as_ref()),
                 keep_if: of_asked(|it| it.keep_if.as_ref()),
@@ -310,7 +310,7 @@ impl Cached {
             Ok(function)
         };
         let known = engine
-            .register(fingerprint.identity, make)
+            .register(fingerprint.identity.clone(), make)
             .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))?;
         if let Some(me) = self.me.get() {
             callbacks(known.function()).note_latest(me.clone_ref(py));

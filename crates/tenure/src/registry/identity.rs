@@ -1,15 +1,17 @@
 //! The identity of a function, which tells it from others.
 
+use std::sync::Arc;
+
 /// The marks by which a function is told from others; each is a digest that the front door makes.
 ///
 /// ```
 /// use tenure::front::Identity;
 ///
 /// let one = Identity { maker: [1; 16], stamp: Some([1; 16]), ..Identity::new([1; 16], [1; 16]) };
-/// let edited = Identity { version: [2; 16], maker: [2; 16], stamp: Some([2; 16]), ..one };
+/// let edited = Identity { version: [2; 16], maker: [2; 16], stamp: Some([2; 16]), ..one.clone() };
 /// assert_ne!(one, edited);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// Where it stands: stays the same over an edit.
     pub site: [u8; 16],
@@ -20,6 +22,10 @@ pub struct Identity {
     /// The code that decorates it: the same for whatever closures and settings that code has made,
     /// and another one after an edit.
     pub maker: [u8; 16],
+    /// Its code alone, as its maker defines it; `None` where that cannot be seen.
+    pub code: Option<[u8; 16]>,
+    /// The code of each function that its maker defines, itself among them: two of them may have one name.
+    pub beside: Arc<[[u8; 16]]>,
     /// Where its maker stands: stays the same over an edit.
     pub place: [u8; 16],
     /// The state of the source that it and its maker were read from; `None` where that has no file.
@@ -63,12 +69,14 @@ impl Identity {
     /// assert_eq!(tenure::front::Identity::new(site, version).stamp, None);
     /// ```
     #[must_use]
-    pub const fn new(site: [u8; 16], version: [u8; 16]) -> Self {
+    pub fn new(site: [u8; 16], version: [u8; 16]) -> Self {
         Self {
             site,
             version,
             settings: [0; 16],
             maker: [0; 16],
+            code: None,
+            beside: Arc::default(),
             place: [0; 16],
             stamp: None,
             run: [0; 16],
@@ -76,5 +84,10 @@ impl Identity {
             passing: false,
             origin: Origin::Lasting,
         }
+    }
+
+    /// Whether the maker of this one defines the other as well, as a function of the same name.
+    pub(crate) fn is_made_beside(&self, other: &Self) -> bool {
+        self.code != other.code && other.code.is_some_and(|code| self.beside.contains(&code))
     }
 }

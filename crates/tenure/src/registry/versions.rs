@@ -5,6 +5,7 @@
 //! |---|---|
 //! | been made by the same code: another closure, other settings, another scope | a sibling |
 //! | been made at another place, or from the same state of the source | a sibling |
+//! | code of its own that the edited maker still defines, as another function of the name | a sibling |
 //! | been made by other code at the same place, from another state of the source | outdated |
 //! | been made by other code at the same place without a file, that the same session ran | outdated |
 //!
@@ -110,6 +111,9 @@ impl Version {
         if self.is_same(theirs) || mine.place != theirs.place || mine.maker == theirs.maker {
             return false;
         }
+        if theirs.is_made_beside(mine) {
+            return false;
+        }
         match (mine.stamp, theirs.stamp) {
             (Some(mine), Some(theirs)) => mine != theirs,
             // What one session types says nothing of what another one has typed.
@@ -189,7 +193,7 @@ impl Site {
 
     pub(crate) fn add<T: AnyFunction>(&mut self, visitor: &Visitor, function: &Arc<T>, now: Nanos) {
         self.versions.push(Version {
-            identity: visitor.identity,
+            identity: visitor.identity.clone(),
             any: Arc::clone(function) as Arc<dyn AnyFunction>,
             users: vec![User::new(visitor)],
             left_over: Vec::new(),
