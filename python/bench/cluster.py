@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import tenure
@@ -49,7 +50,11 @@ def measure(rounds: int, seconds: float, wanted: Callable[[str], bool]) -> list[
     import ray
 
     os.environ.setdefault("TENURE_FLEET_SECRET", "what the benchmark shares with itself")
-    ray.init(num_cpus=4, include_dashboard=False, object_store_memory=100_000_000, logging_level="ERROR")
+    # A node finds this module whichever way the benchmark was started.
+    found = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}
+    ray.init(
+        num_cpus=4, include_dashboard=False, object_store_memory=100_000_000, logging_level="ERROR", runtime_env=found
+    )
     try:
         bare = ray.remote(Resource).options(num_cpus=0).remote()
         return [_row(name, given, bare, ray.get, max(rounds, 7) * 3) for name, given in cases.items()]
