@@ -235,10 +235,9 @@ fn d1_a_connection_that_says_nothing_is_given_up() {
 fn d1_what_comes_a_few_bytes_at_a_time_is_heard_whole() {
     let Some(server) = server() else { return };
     let proxy = Proxy::new(server.port);
-    let (slow, other) = (
-        Member::joined(support::settings(&proxy.url())),
-        Member::joined(server.settings()),
-    );
+    // However slowly it comes.
+    let patient = support::settings(&proxy.url()).answer(BOUND);
+    let (slow, other) = (Member::joined(patient), Member::joined(server.settings()));
     proxy.set(Mode::Trickle);
     for at in 0..20 {
         other.raise(function(at));

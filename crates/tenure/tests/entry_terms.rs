@@ -1015,9 +1015,11 @@ fn l16_what_may_be_stale_stands_in_for_a_build_that_takes_too_long() {
         assert_eq!(caller.join().unwrap().unwrap().number, 1);
         door.wait();
     });
-    while world.info().builds < 2 {
+    // A build is counted before it lands: what it replaces goes last.
+    while world.released().is_empty() {
         thread::yield_now();
     }
+    assert_eq!(world.released(), [(1, Cause::Replaced)]);
     world.is_settled();
 }
 
