@@ -16,7 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from rows import NAMES, Row, digits, shown
+from rows import NAMES, YARDSTICKS, Row, digits, shown
 
 TITLES = {"python": "Python", "rust": "Rust"}
 SECONDS = {"s": 1.0, "ns": 1e-9}
@@ -47,7 +47,9 @@ makes this page from that.
 - A chart has one line for each case that is a time and that a peer has too, so fewer than the table; what is counted in
   calls a second or in bytes stands in the table alone. Time is on a logarithmic scale: a step to the right is ten times
   slower. Whoever stands further left is ahead, whoever that is.
-- In the tables "×" is how many times better Tenure is. Below 1 the peer is ahead, and the figure is **bold**.
+- In the tables "×" is how many times better Tenure is. Below 1 the peer is ahead, and the figure is **bold**. In
+  brackets after a case stands a yardstick that is no peer: Tenure itself without what is measured, or the least that it
+  could cost.
 - The peers do less, or something else: `lru_cache` neither releases nor expires, quick_cache has no age. What is
   compared is what a call costs, and not what one gets for it: [coming from `lru_cache`](from/lru-cache.md), [from moka
   and cached](from/rust-caches.md).
@@ -67,7 +69,7 @@ def name(peer: str) -> str:
 
 def peers_of(rows: list[Row]) -> list[str]:
     """The peers that two cases or more are compared with, in order."""
-    named = [peer for row in rows for peer in row.figures if peer != "tenure"]
+    named = [peer for row in rows for peer in row.figures if peer != "tenure" and peer not in YARDSTICKS]
     return sorted({it for it in named if named.count(it) > 1}, key=named.index)[: len(COLOURS)]
 
 
@@ -168,10 +170,12 @@ def table(rows: list[Row]) -> str:
         beside = []
         for peer, figure in row.figures.items():
             ratio = row.ratio(peer)
-            if ratio is not None:
+            if ratio is not None and peer not in YARDSTICKS:
                 times = f"**{digits(ratio)}\u00a0×**" if ratio < 1.0 else f"{digits(ratio)}\u00a0×"
                 beside.append(f"{name(peer)} {shown(figure, row.unit)} ({times})")
-        lines.append(f"| {row.case} | {shown(row.figures['tenure'], row.unit)} | {'; '.join(beside) or '–'} |")
+        measured = [f"{it} {shown(row.figures[it], row.unit)}" for it in row.figures if it in YARDSTICKS]
+        case = f"{row.case} ({', '.join(measured)})" if measured else row.case
+        lines.append(f"| {case} | {shown(row.figures['tenure'], row.unit)} | {'; '.join(beside) or '–'} |")
     return "\n".join(lines)
 
 
@@ -190,12 +194,15 @@ def page(reports: dict[str, dict[str, Any]]) -> str:
     for report, title in TITLES.items():
         if report in reports:
             rows = [row_of(plain) for plain in reports[report]["rows"]]
-            ahead = sum(1 for it in rows if any((it.ratio(peer) or 1.0) < 1.0 for peer in it.figures))
+            beside = [it for it in rows if it.figures.keys() - YARDSTICKS - {"tenure"}]
+            ahead = sum(
+                1 for it in beside if any((it.ratio(peer) or 1.0) < 1.0 for peer in it.figures.keys() - YARDSTICKS)
+            )
             parts.append(
                 f"## {title}\n\n"
                 f"![How long a call takes in {title}, with Tenure and with its peers; the tables below have the same "
                 f"figures.](drawings/bench-{report}.svg)\n\n"
-                f"In {ahead} of {len(rows)} cases a peer is ahead.\n\n{table(rows)}\n"
+                f"In {ahead} of {len(beside)} cases that a peer has too, one is ahead.\n\n{table(rows)}\n"
             )
             machines.append(f"- **{title}:** {machine(reports[report]['machine'], reports[report]['rounds'])}.\n")
     return PAGE.format(parts="\n".join(parts), method=METHOD, machines="".join(machines))

@@ -79,6 +79,29 @@ NAMES = {
     "cachebox": "cachebox",
 }
 
+YARDSTICKS = frozenset(
+    {
+        "a bare Ray actor",
+        "a bare async def",
+        "a fresh hit",
+        "a plain hit",
+        "a task by hand",
+        "an asyncio.Event",
+        "create_task and await",
+        "numpy.sum",
+        "OnceLock borrow",
+        "OnceLock clone",
+        "tenure blocking",
+        "tenure plain",
+        "the same without clears",
+        "uncounted",
+        "undisturbed",
+        "without a fleet",
+        "without max_idle",
+    }
+)
+"""What a case is compared with that is no peer: Tenure itself without what is measured, or the least it could cost."""
+
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 

@@ -28,6 +28,7 @@ PYTHON = {
         row("a miss <of its own>", tenure=2e-6, streamlit=134e-6, lru_cache=0.2e-6),
         row("calls", "calls/s", True, tenure=12e6, lru_cache=8e6),
         row("alone", tenure=3e-6),
+        row("with a bound", tenure=3e-6, **{"a plain hit": 2e-6}),
     ],
 }
 RUST = {"machine": "processor A processor, cores 2", "rounds": 5, "rows": [row("hit", "ns", tenure=10.4, moka=126.0)]}
@@ -57,7 +58,8 @@ def test_the_page_has_every_case_with_the_peers_that_are_ahead_in_bold(guide: Pa
     assert "lru_cache 200 ns (**0.10 ×**)" in page
     assert "| calls | 12.0 M/s | lru_cache 8.00 M/s (1.50 ×) |" in page
     assert "| alone | 3.00 µs | – |" in page
-    assert "In 1 of 4 cases a peer is ahead." in page
+    assert "| with a bound (a plain hit 2.00 µs) | 3.00 µs | – |" in page
+    assert "In 1 of 3 cases that a peer has too, one is ahead." in page
 
 
 def test_the_page_names_the_machine_the_versions_and_the_rounds(guide: Path) -> None:
