@@ -82,14 +82,17 @@ impl Shape {
     /// # Errors
     /// A `TypeError` that says what to write.
     pub(crate) fn refuse_manager(self, function: &str, given: &Bound<'_, PyAny>) -> PyResult<()> {
+        static BASE: Once<Option<Py<PyAny>>> = Once::new();
         let py = given.py();
-        let base = py
-            .import(intern!(py, "contextlib"))?
-            .getattr_opt(intern!(py, "_GeneratorContextManagerBase"))?;
+        let base = BASE.get_or_try_init(py, || {
+            let contextlib = py.import(intern!(py, "contextlib"))?;
+            let base = contextlib.getattr_opt(intern!(py, "_GeneratorContextManagerBase"))?;
+            PyResult::Ok(base.map(Bound::unbind))
+        })?;
         let Some(base) = base else { return Ok(()) };
         // Of its class alone: an object may say anything of itself.
         let class = given.get_type();
-        if self.leaves() || !class.is_subclass(&base)? {
+        if self.leaves() || !class.is_subclass(base.bind(py))? {
             return Ok(());
         }
         let enters_async = class.hasattr(intern!(py, "__aenter__"))?;

@@ -21,7 +21,10 @@ pub(crate) struct Known {
     errors: Option<Py<PyString>>,
 }
 
-static KNOWN: Mutex<Vec<Arc<Known>>> = Mutex::new(Vec::new());
+/// All of them, in the order in which they were made known. No lock is held while one is looked at.
+type All = Arc<[Arc<Known>]>;
+
+static KNOWN: Mutex<Option<All>> = Mutex::new(None);
 
 /// Makes a host known.
 #[pyfunction]
@@ -38,16 +41,18 @@ pub(crate) fn register_host(
         framework: intern(framework),
         errors: errors.map(intern),
     });
-    let mut known = KNOWN.lock().expect("nothing panics under this lock");
-    known.push(host);
+    let before = {
+        let mut known = KNOWN.lock().expect("nothing panics under this lock");
+        let there = known.iter().flat_map(|all| all.iter().cloned());
+        let all = there.chain([host]).collect();
+        known.replace(all)
+    };
+    drop(before);
 }
 
-/// All of them. No lock is held while one is looked at.
-fn known() -> impl Iterator<Item = Arc<Known>> {
-    (0..).map_while(|at| {
-        let known = KNOWN.lock().expect("nothing panics under this lock");
-        known.get(at).map(Arc::clone)
-    })
+fn known() -> All {
+    let known = KNOWN.lock().expect("nothing panics under this lock");
+    known.as_ref().map(Arc::clone).unwrap_or_default()
 }
 
 /// The adapter of the host that the program runs on, if it runs on one.
@@ -58,7 +63,7 @@ fn known() -> impl Iterator<Item = Arc<Known>> {
 ///
 /// What the adapter raises: a framework that is too old, say.
 pub(crate) fn find(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
-    for host in known() {
+    for host in &*known() {
         if modules::imported(py, host.framework.bind(py)).is_none() {
             continue;
         }
@@ -77,7 +82,7 @@ pub(crate) fn find(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
 ///
 /// What importing it raises.
 pub(crate) fn error_class<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-    for host in known() {
+    for host in &*known() {
         let Some(errors) = &host.errors else { continue };
         if !modules::all(py).contains(errors)? {
             continue;

@@ -167,9 +167,10 @@ impl<V: Resource, F: Failure> Function<V, F> {
         let services = &self.core.services;
         let _under_way = services.under_way.begin();
         self.core.counters.built(0);
-        let built_at = services.stamp(services.clock.now());
+        let now = services.clock.now();
+        let built_at = services.stamp(now);
         self.core
-            .note(Some(built_at), Happened::Built(Duration::ZERO));
+            .note(now, Some(built_at), Happened::Built(Duration::ZERO));
         let unkept = Unkept::new(value.into(), built_at, &self.core);
         let scoped = self.scoped_cache(self.core.services.host().as_deref())?;
         let admission =

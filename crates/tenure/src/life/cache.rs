@@ -31,7 +31,7 @@ use crate::life::circle::Inside;
 use crate::life::contents::{Contents, Gone, Looked};
 use crate::life::core::Core;
 use crate::life::drain::End;
-use crate::life::entry::{Built, Entry, EntryRef, Extra, Home, Renewal};
+use crate::life::entry::{Built, Entry, EntryRef, Extra, Owner, Renewal};
 use crate::life::flight::{Flight, Landing};
 use crate::life::hot::Turns;
 use crate::life::lease::Lease;
@@ -53,6 +53,8 @@ const AT_A_TIME: usize = 256;
 /// One function's cache in one scope.
 pub(crate) struct Cache<V: Resource, F> {
     pub(super) core: Arc<Core<V>>,
+    /// The function and the cache itself, as its entries know them.
+    pub(super) owner: Arc<Owner<V>>,
     /// The name of the scope, where the members of a fleet share it.
     pub(super) scope: Option<SessionId>,
     pub(super) state: Mutex<Contents<V, F>>,
@@ -82,7 +84,11 @@ impl<V: Resource, F: Failure> Cache<V, F> {
     pub(crate) fn new(core: Arc<Core<V>>, scope: Option<SessionId>) -> Arc<Self> {
         let weighs = core.settings.weighs;
         let scope = scope.filter(|_| core.known_as.is_some());
-        let cache = Arc::new(Self {
+        let cache = Arc::new_cyclic(|me: &Weak<Self>| Self {
+            owner: Arc::new(Owner {
+                core: Arc::clone(&core),
+                cache: Weak::clone(me) as _,
+            }),
             core,
             scope,
             state: Mutex::default(),
@@ -239,11 +245,6 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         }
     }
 
-    /// Itself, as its entries know it.
-    pub(super) fn home(self: &Arc<Self>) -> Weak<dyn Home<V>> {
-        Arc::downgrade(self) as _
-    }
-
     /// Has what is built or kept for a call carry tags, if there are any.
     pub(super) fn tagged(
         self: &Arc<Self>,
@@ -268,10 +269,9 @@ impl<V: Resource, F: Failure> Cache<V, F> {
         tags: &[Arc<str>],
     ) -> Put<V> {
         let Built { value, arguments } = built;
-        let (core, home) = (Arc::clone(&self.core), self.home());
         let extra = Extra {
             arguments,
-            term: admission.term(&core, built_at),
+            term: admission.term(&self.core, built_at),
             weight: admission.weight,
             tagged: self.tagged(tags, self.core.services.number(), key),
             ..Extra::default()
@@ -282,8 +282,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             built_at,
             Duration::ZERO,
             extra,
-            core,
-            home,
+            Arc::clone(&self.owner),
         );
         // One reference for the caller's lease, one for the cache.
         let [entry, again] = Counted::pair(entry);
@@ -652,12 +651,14 @@ impl<V: Resource, F: Failure> Leader<V, F> {
 
     /// Has the duty handed on if this thread, on which the whole build runs, ends before it.
     pub(crate) fn stay_on_thread(&mut self) {
-        let cache = Arc::downgrade(&self.cache);
-        let flight = Arc::downgrade(self.flight());
-        self.of_thread = OfThread::begin(move || {
-            if let (Some(cache), Some(flight)) = (cache.upgrade(), flight.upgrade()) {
-                cache.land_empty(flight, None, None, false);
-            }
+        self.of_thread = OfThread::begin(|| {
+            let cache = Arc::downgrade(&self.cache);
+            let flight = Arc::downgrade(self.flight());
+            Box::new(move || {
+                if let (Some(cache), Some(flight)) = (cache.upgrade(), flight.upgrade()) {
+                    cache.land_empty(flight, None, None, false);
+                }
+            })
         });
     }
 
@@ -820,8 +821,8 @@ impl<V: Resource, F: Failure> Leader<V, F> {
             tagged: flight.tagged.clone(),
             inherited: false,
         };
-        let home = self.cache.home();
-        Entry::new(key, value, built_at, took, extra, Arc::clone(core), home)
+        let owner = Arc::clone(&self.cache.owner);
+        Entry::new(key, value, built_at, took, extra, owner)
     }
 
     /// The build failed; whoever waited and sees the same inputs gets the same failure, unless the entry

@@ -63,14 +63,14 @@ impl<V> Core<V> {
         self.settings.max_idle.is_some() || self.settings.has_terms()
     }
 
-    /// Notes what has happened to the resource that was built at this time, or to none.
-    pub(crate) fn note(&self, built_at: Option<Nanos>, what: Happened) {
+    /// Notes what has happened now to the resource that was built at this time, or to none.
+    pub(crate) fn note(&self, now: Nanos, built_at: Option<Nanos>, what: Happened) {
         // A thread that is not in this process may hold the lock.
         if self.services.is_abandoned() {
             return;
         }
         self.services.timeline.note(Noted {
-            at: self.clock.now(),
+            at: now,
             function: self.number,
             name: Arc::clone(&self.name),
             entry: built_at,

@@ -41,6 +41,13 @@ pub(crate) trait Home<V>: Send + Sync {
     fn discard(&self, entry: EntryRef<V>, cause: Cause);
 }
 
+/// Who the entries of a cache belong to, which all of them share.
+pub(crate) struct Owner<V> {
+    pub(super) core: Arc<Core<V>>,
+    /// Gone with all that it kept.
+    pub(super) cache: Weak<dyn Home<V>>,
+}
+
 pub(crate) struct Entry<V> {
     key: Key,
     value: Option<V>,
@@ -51,8 +58,7 @@ pub(crate) struct Entry<V> {
     pub(super) used_at: Figure,
     hits: Figure,
     extra: Option<Box<Extra<V>>>,
-    core: Arc<Core<V>>,
-    home: Weak<dyn Home<V>>,
+    owner: Arc<Owner<V>>,
     /// How long its build took, in seconds.
     took: f32,
     ended: AtomicU8,
@@ -161,10 +167,9 @@ impl<V> Entry<V> {
         built_at: Nanos,
         took: Duration,
         extra: Extra<V>,
-        core: Arc<Core<V>>,
-        home: Weak<dyn Home<V>>,
+        owner: Arc<Owner<V>>,
     ) -> Self {
-        let used_at = core.services.use_stamp(built_at);
+        let used_at = owner.core.services.use_stamp(built_at);
         let entry = Self {
             key,
             value: Some(value),
@@ -173,8 +178,7 @@ impl<V> Entry<V> {
             used_at: Figure::new(used_at),
             hits: Figure::new(0),
             extra: extra.boxed(),
-            core,
-            home,
+            owner,
             took: took.as_secs_f32(),
             ended: AtomicU8::new(LIVE),
         };
@@ -220,12 +224,12 @@ impl<V> Entry<V> {
     }
 
     pub(crate) fn core(&self) -> &Arc<Core<V>> {
-        &self.core
+        &self.owner.core
     }
 
     /// The cache, unless it has gone with all that it kept.
     pub(crate) fn home(&self) -> Option<Arc<dyn Home<V>>> {
-        self.home.upgrade()
+        self.owner.cache.upgrade()
     }
 
     pub(crate) fn built_at(&self) -> Nanos {
@@ -292,7 +296,7 @@ impl<V> Entry<V> {
         let ended = cause as u8 | side.map_or(0, |it| it.1);
         debug_assert_eq!(self.ended.load(Ordering::Relaxed), LIVE, "it ends once");
         self.ended.store(ended, Ordering::Release);
-        self.core.counters.ended(cause);
+        self.core().counters.ended(cause);
         self.retire_hits();
     }
 
@@ -301,7 +305,7 @@ impl<V> Entry<V> {
     fn retire_hits(&self) {
         if self.hits.load(Ordering::Relaxed) != 0 {
             let hits = self.hits.swap(0, Ordering::Relaxed);
-            self.core.counters.retire_hits(hits);
+            self.core().counters.retire_hits(hits);
         }
     }
 

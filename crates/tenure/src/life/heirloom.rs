@@ -131,8 +131,8 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             inherited: true,
             ..Extra::default()
         };
-        let (core, value) = (Arc::clone(&self.core), ManuallyDrop::into_inner(value));
-        let entry = Entry::new(key, value, built_at, took, extra, core, self.home());
+        let (owner, value) = (Arc::clone(&self.owner), ManuallyDrop::into_inner(value));
+        let entry = Entry::new(key, value, built_at, took, extra, owner);
         // What is built and used from now on comes after all that was handed down.
         self.core.services.stamp(built_at);
         self.core.services.use_stamp(used_at);

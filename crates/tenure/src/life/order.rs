@@ -284,7 +284,7 @@ mod tests {
     use crate::ground::sync::{Arc, Weak};
     use crate::key::Encoder;
     use crate::life::entry::Entry;
-    use crate::life::entry::{Extra, Home};
+    use crate::life::entry::{Extra, Home, Owner};
     use crate::words::cause::Cause;
     use crate::{Engine, ManualClock, Settings};
 
@@ -300,15 +300,17 @@ mod tests {
         let entry = |number: u64| {
             let mut key = Encoder::new();
             key.framed(1, &number.to_le_bytes());
-            let core = Arc::clone(&function.core);
+            let owner = Owner {
+                core: Arc::clone(&function.core),
+                cache: Weak::<Nowhere>::new() as _,
+            };
             let [entry, _] = Counted::pair(Entry::new(
                 key.finish().to_key(),
                 number,
                 number,
                 Duration::ZERO,
                 Extra::default(),
-                core,
-                Weak::<Nowhere>::new() as Weak<dyn Home<u64>>,
+                Arc::new(owner),
             ));
             entry
         };

@@ -141,7 +141,7 @@ impl<V: Resource> Departed<V> {
         let _under_way = core.services.under_way.begin_once();
         drop(leaving);
         core.counters.released(cause);
-        core.note(Some(built_at), Happened::Released(cause));
+        core.note(core.clock.now(), Some(built_at), Happened::Released(cause));
         let _releasing = core.counters.releases();
         let why = went_because(cause, weight);
         let outcome = catch_unwind(AssertUnwindSafe(|| {

@@ -270,12 +270,12 @@ impl<V: Resource, F: Failure> Build<V, F> {
                 }
                 core.counters.built(nanos(took));
                 let built_at = services.stamp(now);
-                core.note(Some(built_at), Happened::Built(took));
+                core.note(now, Some(built_at), Happened::Built(took));
                 Ok(Unkept::new(built, built_at, core))
             }
             Err(error) => {
                 core.counters.failed();
-                core.note(None, Happened::Failed);
+                core.note(now, None, Happened::Failed);
                 Err(error)
             }
         };

@@ -197,7 +197,8 @@ impl<V: Resource, F: Failure> Detached<V, F> {
             Ok(value) => value,
             Err(error) => {
                 self.core.counters.failed();
-                self.core.note(None, Happened::Failed);
+                self.core
+                    .note(self.core.clock.now(), None, Happened::Failed);
                 if let BuildError::Failed(failure) = error {
                     self.core.behaviour.build_failed(&self.core.name, &failure);
                 }
@@ -207,9 +208,10 @@ impl<V: Resource, F: Failure> Detached<V, F> {
         let services = &self.core.services;
         let _under_way = services.under_way.begin();
         self.core.counters.built(0);
-        let built_at = services.stamp(services.clock.now());
+        let now = services.clock.now();
+        let built_at = services.stamp(now);
         self.core
-            .note(Some(built_at), Happened::Built(Duration::ZERO));
+            .note(now, Some(built_at), Happened::Built(Duration::ZERO));
         drop(Unkept::new(Built::from(value), built_at, &self.core));
     }
 

@@ -10,7 +10,7 @@
 use crate::ground::strand::{self, Layers, Strand};
 use crate::ground::sync::{spawn, thread_local};
 
-type HandOn = Box<dyn FnOnce() + Send>;
+pub(crate) type HandOn = Box<dyn FnOnce() + Send>;
 
 thread_local! {
     static LED: Led = const { Led(Layers::new()) };
@@ -37,14 +37,14 @@ impl Drop for Led {
 pub(crate) struct OfThread(u64);
 
 impl OfThread {
-    /// Has `hand_on` called if the thread ends first.
-    pub(crate) fn begin(hand_on: impl FnOnce() + Send + 'static) -> Option<Self> {
-        strand::are_told().then(|| note(hand_on)).flatten()
+    /// Has what this gives called if the thread ends first.
+    pub(crate) fn begin(hand_on: impl FnOnce() -> HandOn) -> Option<Self> {
+        strand::are_told().then(|| note(hand_on())).flatten()
     }
 }
 
-fn note(hand_on: impl FnOnce() + Send + 'static) -> Option<OfThread> {
-    let noted = LED.try_with(|led| led.0.put_for(Strand::THREAD, Box::new(hand_on)));
+fn note(hand_on: HandOn) -> Option<OfThread> {
+    let noted = LED.try_with(|led| led.0.put_for(Strand::THREAD, hand_on));
     // A thread that is about to end runs no strands.
     noted.ok().map(OfThread)
 }
@@ -67,7 +67,7 @@ mod tests {
         let (tell, hears) = channel();
         let told = move |number: u32| {
             let tell = tell.clone();
-            move || tell.send(number).unwrap()
+            Box::new(move || tell.send(number).unwrap())
         };
         std::thread::spawn(move || {
             let left = note(told(1));
