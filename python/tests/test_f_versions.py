@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import gc
 import linecache
@@ -257,6 +258,18 @@ fs = [f]
 def f(): return build("second")
 fs.append(f)
 """,
+    "one-class": """
+def both(what):
+    class C:
+        @cache_resource(on_release=release)
+        def f(_self): return build("first")
+    first = C().f
+    class C:
+        @cache_resource(on_release=release)
+        def f(_self): return build("second")
+    return [first, C().f]
+fs = both("it")
+""",
     "lambdas": """
 fs = [cache_resource(on_release=release)(lambda: build(1)), cache_resource(on_release=release)(lambda: build(2))]
 """,
@@ -272,9 +285,6 @@ fs = [f]
 def f[T](_kind: T = None): return build("second")
 fs.append(f)
 """
-
-#: Where another edit of the module is seen as one of what stands in no factory, which is then built once more.
-AT_THE_TOP = {"two-callers"}
 
 
 @pytest.mark.parametrize("which", SIBLINGS)
@@ -293,7 +303,7 @@ def test_f7_what_the_same_code_makes_lives_side_by_side(
         assert made[:count] == made[count:][::-1]
         assert len(program.built) == count
         edited = [source + "\nx = 1\n", "# A comment.\n" + source]
-        for text in [source, source, *([] if which in AT_THE_TOP else edited), source]:
+        for text in [source, source, *edited, source]:
             again = program.run(text, one_by_one)
             assert all(one is other for one, other in zip(again, made, strict=True))
         clock.advance(0)
@@ -339,7 +349,7 @@ def test_f7_an_edit_of_the_factory_outdates_all_that_it_made(program: Program, c
 
 
 @pytest.mark.parametrize(
-    "which", ["one-name", "one-name-in-a-factory", "one-name-with-a-decorator-of-ones-own", "lambdas"]
+    "which", ["one-name", "one-name-in-a-factory", "one-name-with-a-decorator-of-ones-own", "lambdas", "one-class"]
 )
 def test_f7_an_edit_of_one_of_two_functions_of_one_name_is_none_of_the_other(
     program: Program, clock: Clock, which: str
@@ -358,6 +368,208 @@ def test_f7_an_edit_of_one_of_two_functions_of_one_name_is_none_of_the_other(
     gone, kept = (second, first) if other is not second else (first, second)
     assert kept in (one, other)
     assert program.released == [gone]
+
+
+class Notebook:
+    """Cells whose statements are compiled one by one under a name of the cell's content, as IPython does it."""
+
+    def __init__(self) -> None:
+        self.built: list[str] = []
+        self.released: list[Any] = []
+        self.names = {
+            "__name__": "__main__",
+            "cr": functools.partial(tenure.cache_resource, on_release=self.released.append),
+            "build": self.build,
+        }
+
+    def build(self, what: str) -> list[str]:
+        self.built.append(what)
+        return [what]
+
+    def run(self, cell: str) -> None:
+        name = f"<cell-{hash(cell)}>"
+        linecache.cache[name] = (len(cell), None, cell.splitlines(True), name)
+        for statement in ast.parse(cell).body:
+            exec(compile(ast.Module([statement], []), name, "exec"), self.names)
+        gc.collect()
+
+
+@pytest.fixture
+def notebook(clock: Clock) -> Iterator[Notebook]:
+    yield Notebook()
+    for name in [it for it in linecache.cache if it.startswith("<cell-")]:
+        del linecache.cache[name]
+
+
+ONE_CELL = {
+    "lambdas": "pool = cr(lambda: build('pool'))()\nmodel = cr(lambda: build('model'))()",
+    "functions": """
+@cr
+def two(): return build('one')
+one = two()
+@cr
+def two(): return build('other')
+other = two()
+""",
+    "settings": """
+def same(): return build('same')
+one = cr(same, ttl=100)()
+other = cr(same, ttl=200)()
+""",
+}
+
+
+@pytest.mark.parametrize("cell", ONE_CELL.values(), ids=ONE_CELL)
+def test_f7_f3_statements_of_one_cell_are_no_edits_of_each_other(notebook: Notebook, clock: Clock, cell: str) -> None:
+    """F7, F3: not at the first run, and not when the cell runs again."""
+    for _ in range(3):
+        notebook.run(cell)
+        clock.advance(0)
+        assert len(notebook.built) == 2
+        assert notebook.released == []
+
+
+def test_f7_lambdas_in_two_cells_are_two(notebook: Notebook, clock: Clock) -> None:
+    """F7, F8: neither takes the other's name. An edited one waits."""
+    cells = ["pool = cr(lambda: build('pool'))()", "model = cr(lambda: build('model'))()"]
+    for cell in cells * 2:
+        notebook.run(cell)
+    clock.advance(0)
+    assert notebook.built == ["pool", "model"]
+    notebook.run("pool = cr(lambda: build('pools'))()")
+    clock.advance(0)
+    assert notebook.released == []
+    clock.advance(3601)
+    assert notebook.released == [["pool"], ["model"]]
+
+
+def test_f6_a_cell_that_defines_the_name_anew_replaces_it(notebook: Notebook, clock: Clock) -> None:
+    """F6: whichever cell that is, and whatever else stands in it."""
+    notebook.run("@cr\ndef dialled(): return build('first')\nmade = dialled()")
+    notebook.run("@cr\ndef dialled(): return build('second')\nmade = dialled()")
+    clock.advance(0)
+    assert notebook.released == [["first"]]
+    notebook.run("x = 1\n@cr\ndef dialled(): return build('third')\nmade = dialled()")
+    clock.advance(0)
+    assert notebook.released == [["first"], ["second"]]
+
+
+AROUND = {
+    "wrapped": """
+import functools
+def around(**settings):
+    def decorator(func):
+        @functools.wraps(func)
+        def wrapper(*args): return func(*args)
+        return cache_resource(on_release=release, **settings)(wrapper)
+    return decorator
+""",
+    "captured": """
+def around(**settings):
+    return lambda func: cache_resource(on_release=release, **settings)(lambda *args: func(*args))
+""",
+    "twice": """
+def timed(func):
+    def timer(*args): return func(*args)
+    return timer
+def around(**settings):
+    return lambda func: cache_resource(on_release=release, **settings)(timed(timed(func)))
+""",
+    "beneath": """
+def timed(func):
+    def timer(*args): return func(*args)
+    return timer
+def around(**settings):
+    return lambda func: cache_resource(on_release=release, **settings)(func)
+""",
+}
+DECORATED = """
+@around(ttl=3600 * 60)
+def model(): return build("model")
+@around(ttl=3600 * 70)
+def pool(): return build("pool")
+"""
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+def test_f6_f7_an_edit_under_a_decorator_of_ones_own(program: Program, clock: Clock, around: str) -> None:
+    """F6, F7: of the function, and of what the decorator is given; each is one of that function alone."""
+    decorated = DECORATED
+    if "timed" in around and "timed(timed" not in around:
+        decorated = DECORATED.replace("def ", "@timed\ndef ").replace("@around", "@around")
+    source = around + decorated
+
+    def both(names: types.SimpleNamespace) -> list[Any]:
+        return [names.model(), names.pool()]
+
+    model, pool = program.run(source, both)
+    assert program.run(source + "x = 1\n", both) == [model, pool]
+    clock.advance(0)
+    assert program.released == []
+    source = source.replace('build("model")', 'build("another")')
+    another, kept = program.run(source, both)
+    clock.advance(0)
+    assert kept is pool
+    assert program.released == [model]
+    source = source.replace("3600 * 70", "3600 * 80")
+    assert program.run(source, both)[0] is another
+    clock.advance(0)
+    assert program.released == [model, pool]
+
+
+def test_f3_f7_what_one_piece_of_code_makes_outlives_an_edit_elsewhere(program: Program, clock: Clock) -> None:
+    """F3, F7: a loop, one function with two settings, two partials, a class that is defined twice."""
+    source = """
+fs = []
+for region in ["north", "south"]:
+    @cache_resource(on_release=release)
+    def connect(region=region): return build(region)
+    fs.append(connect)
+def load(): return build("model")
+fs += [cache_resource(load, ttl=3600 * 60, on_release=release), cache_resource(load, ttl=3600 * 70, on_release=release)]
+import functools
+def some(n): return build(n)
+fs += [cache_resource(functools.partial(some, n), on_release=release) for n in (1, 2)]
+class D:
+    @cache_resource(on_release=release)
+    def f(_self): return build("first")
+fs.append(D().f)
+class D:
+    @cache_resource(on_release=release)
+    def f(_self): return build("second")
+fs.append(D().f)
+"""
+
+    def one_by_one(names: types.SimpleNamespace) -> list[Any]:
+        return [function() for function in names.fs]
+
+    made = program.run(source, one_by_one)
+    again = program.run(source + "x = 1\n", one_by_one)
+    clock.advance(0)
+    assert all(one is other for one, other in zip(again, made, strict=True))
+    assert program.released == []
+
+
+def test_f7_texts_that_a_script_runs_are_no_edits_of_each_other(clock: Clock, host: TestHost) -> None:
+    """F7, F6: two functions of one name without a file, in each run of one session."""
+    program = Program("<string>", "exec")
+    source = """
+fs = []
+for text in TEXTS:
+    exec(f"@cache_resource(on_release=release)\\ndef load(): return build({text!r})")
+    fs.append(load)
+"""
+
+    def one_by_one(names: types.SimpleNamespace) -> list[Any]:
+        return [function() for function in names.fs]
+
+    with host.serving("ada"):
+        for _ in range(3):
+            program.run(source.replace("TEXTS", "'abc'"), one_by_one)
+            clock.advance(0)
+            assert len(program.built) == 3
+            assert program.released == []
+    _native.end_session("ada")
 
 
 def test_f7_cells_that_use_what_an_earlier_one_defined_are_no_edits_of_each_other(clock: Clock) -> None:

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tenure::front::{Identity, Origin, Registered};
+use tenure::front::{Identity, Origin, Registered, Stamp};
 use tenure::{
     Cause, Engine, Function, Host, HostBuild, Interrupt, KeyRef, ManualClock, Recording, SessionId,
     Settings,
@@ -105,11 +105,11 @@ fn stays(one: &Identity, other: Identity) -> bool {
 fn f7_what_the_same_code_makes_stands_side_by_side() {
     let one = Identity {
         maker: [1; 16],
-        stamp: Some([1; 16]),
+        stamp: Stamp::File([1; 16]),
         ..version(1)
     };
     let settings = [2; 16];
-    let stamp = Some([2; 16]);
+    let stamp = Stamp::File([2; 16]);
     assert!(stays(
         &one,
         Identity {
@@ -163,12 +163,12 @@ fn f7_what_the_same_code_makes_stands_side_by_side() {
 fn f7_f6_an_edit_is_new_code_that_makes_it() {
     let one = Identity {
         maker: [1; 16],
-        stamp: Some([1; 16]),
+        stamp: Stamp::File([1; 16]),
         ..version(1)
     };
     let edited = Identity {
         maker: [2; 16],
-        stamp: Some([2; 16]),
+        stamp: Stamp::File([2; 16]),
         ..one.clone()
     };
     assert!(stays(&one, edited.clone()));
@@ -197,7 +197,7 @@ fn f7_f6_an_edit_is_new_code_that_makes_it() {
     ));
     // Code without a file.
     let typed = Identity {
-        stamp: None,
+        stamp: Stamp::Unknown,
         ..one.clone()
     };
     let maker = [2; 16];
@@ -225,10 +225,10 @@ fn f7_f6_two_functions_of_one_name_outlive_an_edit_of_the_code_around_them() {
     const EDITED: [u8; 16] = [3; 16];
     let state = |number: u8, code: [u8; 16], beside: &[[u8; 16]]| Identity {
         version: code,
-        code: Some(code),
+        code: [code].into(),
         beside: beside.into(),
         maker: [number; 16],
-        stamp: Some([number; 16]),
+        stamp: Stamp::File([number; 16]),
         ..version(1)
     };
     let before = state(1, SECOND, &[FIRST, SECOND]);
@@ -248,10 +248,74 @@ fn f7_f6_two_functions_of_one_name_outlive_an_edit_of_the_code_around_them() {
     ));
     // Its own code cannot be seen.
     let unseen = Identity {
-        code: None,
+        code: [].into(),
         ..before
     };
     assert!(!stays(&unseen, state(2, FIRST, &[FIRST, SECOND])));
+}
+
+#[test]
+fn f7_what_is_there_already_outdates_nothing() {
+    let world = World::new();
+    let state = |number: u8, of: u8| Identity {
+        maker: [number; 16],
+        stamp: Stamp::File([number; 16]),
+        ..version(of)
+    };
+    let one = world.call(state(1, 1));
+    let other = world.call(state(1, 2));
+    let (first, second) = (one.function().clone(), other.function().clone());
+    drop((one, other));
+    // An edit elsewhere: both come back, one after the other.
+    drop(world.call(state(2, 1)));
+    drop(world.call(state(2, 2)));
+    assert!(is_kept(&first) && is_kept(&second));
+    // An edit of the second; and one that takes it back while somebody still holds the first state of it.
+    drop(world.call(state(3, 1)));
+    let held = world.call(state(3, 2));
+    drop(world.call(state(4, 1)));
+    let edited = world.call(state(4, 3));
+    let third = edited.function().clone();
+    drop(edited);
+    assert!(is_kept(&first) && is_kept(&second) && is_kept(&third));
+    drop(world.call(state(5, 1)));
+    drop(world.call(state(5, 2)));
+    assert!(is_kept(&first) && is_kept(&second) && !is_kept(&third));
+    drop(held);
+    assert!(is_kept(&second));
+}
+
+#[test]
+fn f7_statements_that_were_typed_together_stand_side_by_side() {
+    let typed = |lines: u8, of: u8| Identity {
+        maker: [of; 16],
+        stamp: Stamp::Typed([lines; 16]),
+        ..version(of)
+    };
+    assert!(stays(&typed(1, 1), typed(1, 2)));
+    assert!(!stays(&typed(1, 1), typed(2, 2)));
+}
+
+#[test]
+fn f7_texts_of_one_run_of_a_script_stand_side_by_side() {
+    let of = |run: u64, of: u8| Identity {
+        maker: [of; 16],
+        origin: Origin::Script(run),
+        ..version(of)
+    };
+    for (session, run, is_sibling) in [
+        (Some("ada"), 1, true),
+        (Some("ada"), 2, false),
+        (None, 1, false),
+    ] {
+        let world = World::new();
+        world.enter(session);
+        let known = world.call(of(1, 1));
+        let function = Arc::clone(known.function());
+        drop(known);
+        drop(world.call(of(run, 2)));
+        assert_eq!(is_kept(&function), is_sibling, "{session:?}, run {run}");
+    }
 }
 
 #[test]
@@ -308,7 +372,7 @@ fn edited(number: u8, origin: Origin) -> Identity {
     Identity {
         origin,
         maker: [number; 16],
-        stamp: Some([number; 16]),
+        stamp: Stamp::File([number; 16]),
         ..version(number)
     }
 }

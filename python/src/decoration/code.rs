@@ -19,6 +19,8 @@ pub(super) struct Code {
     pub(super) digest: [u8; 16],
     /// Of each that it defines.
     pub(super) defines: Arc<[[u8; 16]]>,
+    /// Of each that it defines, and that those define in turn.
+    pub(super) holds: Arc<[[u8; 16]]>,
 }
 
 impl Code {
@@ -40,13 +42,13 @@ impl Code {
         {
             return Ok(read);
         }
-        let defines = defined_by(code)?
-            .iter()
-            .map(content)
-            .collect::<PyResult<_>>()?;
+        let defined = defined_by(code)?;
+        let contents = |codes: &[Bound<'_, PyAny>]| codes.iter().map(content).collect();
+        let defines: PyResult<Arc<[_]>> = contents(&defined);
         let read = Self {
             digest: content(code)?,
-            defines,
+            defines: defines?,
+            holds: contents(&held_by(defined)?)?,
         };
         let known = PyWeakrefReference::new(code)?.unbind();
         let gone = {
@@ -76,6 +78,17 @@ fn content(code: &Bound<'_, PyAny>) -> PyResult<[u8; 16]> {
     };
     encode::encode(code.py(), &mut enc, code.as_ptr(), "code", &cx)?;
     Ok(digest(&enc))
+}
+
+/// These, and all that they define in turn.
+fn held_by(mut all: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<Bound<'_, PyAny>>> {
+    let mut at = 0;
+    while let Some(code) = all.get(at) {
+        let within = defined_by(code)?;
+        all.extend(within);
+        at += 1;
+    }
+    Ok(all)
 }
 
 /// The code that this code defines functions and classes of, in the order in which it was compiled.

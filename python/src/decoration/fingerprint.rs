@@ -187,7 +187,7 @@ pub(crate) fn of(
             version: source.version,
             settings: settings.finish().to_le_bytes(),
             maker: maker.digest,
-            code: maker.code,
+            code: Arc::clone(&maker.code),
             beside: Arc::clone(&maker.beside),
             place: maker.place,
             stamp: maker.stamp,

@@ -4,8 +4,10 @@
 //! own code among its constants. Often they are one: the factory's for a function that a factory
 //! makes, the class body's for a method, the module's for what stands at its top. So a factory is the
 //! same code whatever it is given and whatever is edited around it, and a decorator with settings of
-//! its own, which calls Tenure's, is so only together with the place where it is used. For a function
-//! that was defined elsewhere the module's frame takes the place of the second one, if it has a file.
+//! its own, which calls Tenure's, is so only together with the place where it is used. A function that
+//! another one goes around, which wraps it or captures it, is a part of that one's code: what defines it
+//! counts as well. For a function that was defined elsewhere the module's frame takes the place of the
+//! second one, if it has a file.
 //! Code at another place, in another function or file or reached without the second frame, is no edit
 //! of the first: both are there.
 
@@ -14,12 +16,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::UNIX_EPOCH;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFunction, PyModule, PyString, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{
+    PyDict, PyFunction, PyModule, PyString, PyTuple, PyWeakrefMethods, PyWeakrefReference,
+};
 use tenure::Encoder;
-use tenure::front::{Digests, Origin};
+use tenure::front::{Digests, Origin, Stamp};
 
 use crate::decoration::code::{Code, defined_by};
-use crate::decoration::files::is_from_file;
+use crate::decoration::files::{is_from_file, typed_lines};
 use crate::decoration::identity::{code_of, digest};
 use crate::process::once::intern;
 use crate::program::modules;
@@ -28,14 +32,14 @@ use crate::program::modules;
 pub(crate) struct Maker {
     /// The code itself, by content.
     pub(crate) digest: [u8; 16],
-    /// The function's own code, if the frame that defines it is seen.
-    pub(crate) code: Option<[u8; 16]>,
-    /// The code of everything that this frame defines.
+    /// The function's own code and that of those within it, as far as the outermost frame defines them.
+    pub(crate) code: Arc<[[u8; 16]]>,
+    /// The code of everything that this frame defines, or the module around it.
     pub(crate) beside: Arc<[[u8; 16]]>,
     /// The names of its files and functions.
     pub(crate) place: [u8; 16],
-    /// The state of the files that it and the function were read from, if all of it has files.
-    pub(crate) stamp: Option<[u8; 16]>,
+    /// The state of the files that it and the function were read from, or of the lines that were typed.
+    pub(crate) stamp: Stamp,
     /// The namespace and the very code object that run: other ones in another run of a script, in a
     /// module that is loaded anew, and in a cell of a notebook.
     pub(crate) run: [u8; 16],
@@ -50,6 +54,9 @@ pub(crate) struct Maker {
 /// How many frames are looked at.
 const FRAMES_MAX: usize = 64;
 
+/// How many functions are looked at, of those that one goes around.
+const CAPTURED_MAX: usize = 16;
+
 /// The code that decorates the function with these layers now.
 ///
 /// # Errors
@@ -57,13 +64,17 @@ const FRAMES_MAX: usize = 64;
 pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker> {
     let mut code = Encoder::with(Digests::Own);
     let mut run = Encoder::with(Digests::Own);
-    let mut stamp = Encoder::with(Digests::Own);
-    let mut has_files = true;
+    let mut states = Encoder::with(Digests::Own);
+    let (mut has_files, mut has_lines) = (true, true);
     let mut read = |globals: Option<Bound<'_, PyAny>>, file: &str| -> PyResult<()> {
         if is_from_file(py, file) {
-            stamp.raw(&source_state(globals, file)?);
-        } else {
-            has_files = false;
+            states.raw(&source_state(globals, file)?);
+            return Ok(());
+        }
+        has_files = false;
+        match typed_lines(py, file) {
+            Some(lines) => states.framed(1, lines.as_bytes()),
+            None => has_lines = false,
         }
         Ok(())
     };
@@ -77,19 +88,21 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
             codes.push(code);
         }
     }
+    let is_named = !codes.first().is_some_and(|code| is_lambda(code));
+    codes.extend(captured(layers)?);
     let (frames, defined) = frames(py, &codes)?;
     let mut place = Encoder::with(Digests::Own);
     let mut codes = Vec::new();
-    let mut beside: Arc<[_]> = Arc::default();
+    let mut defines: Arc<[_]> = Arc::default();
     for frame in &frames {
         let executed = frame.getattr(intern!(py, "f_code"))?;
         let file = file_of(&executed)?;
         let has_file = is_from_file(py, &file);
         // Lines of input that use what an earlier one has defined are no edits of each other.
-        if has_file || defined.is_some() {
+        if has_file || !defined.is_empty() {
             let read = Code::read(&executed)?;
             code.raw(&read.digest);
-            beside = read.defines;
+            defines = read.defines;
         }
         if has_file {
             place.framed(1, file.as_bytes());
@@ -106,16 +119,29 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
         codes.push(executed.unbind());
     }
     let round = round(py, frames.first())?;
-    let (own, beside) = match defined {
-        Some(at) => (beside.get(at).copied(), beside),
-        None => Default::default(),
+    let own: Arc<[_]> = defined.iter().map(|at| defines[*at]).collect();
+    let beside = match frames.last() {
+        Some(frame) if !own.is_empty() => match module_around(frame)? {
+            Some(module) => Code::read(&module)?.holds,
+            None => defines,
+        },
+        _ => Arc::default(),
     };
+    let stamp = match (has_files, has_lines) {
+        (true, _) => Stamp::File(digest(&states)),
+        (false, true) => Stamp::Typed(digest(&states)),
+        (false, false) => Stamp::Unknown,
+    };
+    if matches!(stamp, Stamp::Typed(_)) && !is_named {
+        // What somebody types later takes the name of what it replaces, and this has none.
+        place.framed(3, &digest(&code));
+    }
     Ok(Maker {
         digest: digest(&code),
         code: own,
         beside,
         place: digest(&place),
-        stamp: has_files.then(|| digest(&stamp)),
+        stamp,
         run: digest(&run),
         round,
         origin: origin(py, frames.last(), round)?,
@@ -155,17 +181,19 @@ fn origin(py: Python<'_>, frame: Option<&Bound<'_, PyAny>>, round: u64) -> PyRes
     })
 }
 
-/// The frames whose code makes the function, from the inside out; and of what the last of them defines
-/// which one it is, if that is seen.
+/// The frames whose code makes the function, from the inside out; and which of all that the last one defines
+/// are of it.
 fn frames<'py>(
     py: Python<'py>,
     codes: &[Bound<'py, PyAny>],
-) -> PyResult<(Vec<Bound<'py, PyAny>>, Option<usize>)> {
-    let which = |code: &Bound<'py, PyAny>| -> PyResult<Option<usize>> {
-        let is_one = |it: &Bound<'_, PyAny>| codes.iter().any(|code| code.is(it));
-        Ok(defined_by(code)?.iter().position(is_one))
+) -> PyResult<(Vec<Bound<'py, PyAny>>, Vec<usize>)> {
+    let which = |code: &Bound<'py, PyAny>| -> PyResult<Vec<usize>> {
+        let all = defined_by(code)?.into_iter().enumerate();
+        let own = all.filter(|(_, it)| codes.iter().any(|code| code.is(it)));
+        Ok(own.map(|(at, _)| at).collect())
     };
-    let mut caller = None;
+    let (mut frames, mut defined) = (Vec::new(), Vec::new());
+    let mut missing = codes.len();
     let sys = py.import(intern!(py, "sys"))?;
     let mut frame = sys.call_method0(intern!(py, "_getframe"))?;
     for _ in 0..FRAMES_MAX {
@@ -174,20 +202,75 @@ fn frames<'py>(
         }
         let outer = frame.getattr(intern!(py, "f_back"))?;
         let code = frame.getattr(intern!(py, "f_code"))?;
-        if caller.is_some() || !is_own(&frame)? {
-            let defined = which(&code)?;
+        if !frames.is_empty() || !is_own(&frame)? {
+            let own = which(&code)?;
             let is_module = code.getattr(intern!(py, "co_name"))?.eq("<module>")?;
-            if defined.is_some() || is_module {
-                let counts = defined.is_some() || is_from_file(py, &file_of(&code)?);
-                let further = (counts || caller.is_none()).then_some(frame);
-                return Ok((caller.into_iter().chain(further).collect(), defined));
+            missing = missing.saturating_sub(own.len());
+            // Instead of one that defines it: the module, if it is an edit of that which a later one could be.
+            let stands_in = is_module && defined.is_empty() && is_from_file(py, &file_of(&code)?);
+            if frames.is_empty() || !own.is_empty() || stands_in {
+                frames.push(frame);
             }
-            caller.get_or_insert(frame);
+            if !own.is_empty() {
+                defined = own;
+            }
+            if missing == 0 || is_module {
+                break;
+            }
         }
         frame = outer;
     }
     // Called by a server or on a thread: what stands further out says nothing of the function.
-    Ok((caller.into_iter().collect(), None))
+    Ok((frames, defined))
+}
+
+/// The code of the module that a frame is of, while that is still run.
+fn module_around<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = frame.py();
+    let globals = frame.getattr(intern!(py, "f_globals"))?;
+    let mut frame = frame.clone();
+    while !frame.is_none() && frame.getattr(intern!(py, "f_globals"))?.is(&globals) {
+        let code = frame.getattr(intern!(py, "f_code"))?;
+        if code.getattr(intern!(py, "co_name"))?.eq("<module>")? {
+            return Ok(Some(code));
+        }
+        frame = frame.getattr(intern!(py, "f_back"))?;
+    }
+    Ok(None)
+}
+
+/// The code of the functions that these go around, as they have captured them.
+fn captured<'py>(layers: &[Bound<'py, PyAny>]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let mut met: Vec<Bound<'py, PyAny>> = layers.to_vec();
+    let mut codes = Vec::new();
+    let mut at = 0;
+    while at < met.len() && met.len() < CAPTURED_MAX {
+        let function = met[at].clone();
+        at += 1;
+        let Ok(function) = function.cast_into_exact::<PyFunction>() else {
+            continue;
+        };
+        let closure = function.getattr(intern!(function.py(), "__closure__"))?;
+        let Ok(cells) = closure.cast_into::<PyTuple>() else {
+            continue;
+        };
+        for cell in cells {
+            // One without a value raises.
+            let Ok(value) = cell.getattr(intern!(cell.py(), "cell_contents")) else {
+                continue;
+            };
+            if value.is_exact_instance_of::<PyFunction>() && !met.iter().any(|it| it.is(&value)) {
+                codes.extend(code_of(&value)?);
+                met.push(value);
+            }
+        }
+    }
+    Ok(codes)
+}
+
+fn is_lambda(code: &Bound<'_, PyAny>) -> bool {
+    let name = code.getattr(intern!(code.py(), "co_name"));
+    name.is_ok_and(|name| name.eq("<lambda>").unwrap_or(false))
 }
 
 /// Whether it is the frame of this package's own decorator.

@@ -52,6 +52,24 @@ def test_f3_f6_a_cell_that_runs_again_keeps_its_resource_and_an_edited_one_relea
     assert kernel.notes().count("built second") == 1
 
 
+def test_f7_what_stands_in_one_cell_stands_side_by_side(kernel: Kernel) -> None:
+    """F7, F3: IPython compiles each statement by itself, and no function lives between two runs of the cell."""
+    lambdas = "cr = tenure.cache_resource(on_release=lambda it: note('released', it))\n" + "".join(
+        f"{name} = cr(lambda: note('built', {name!r}) or {name!r})()\n" for name in ("pool", "model")
+    )
+    named = "\n".join(
+        f"@cr\ndef twice():\n    note('built', {name!r})\n    return {name!r}\n{name} = twice()"
+        for name in ("one", "other")
+    )
+    for _ in range(3):
+        kernel.run(lambdas)
+        kernel.run(named)
+    # Lambdas of another cell take no name of theirs.
+    kernel.run("third = cr(lambda: note('built', 'third') or 'third')()")
+    kernel.run("import gc; _ = gc.collect()")
+    assert kernel.notes() == ["built pool", "built model", "built one", "built other", "built third"]
+
+
 def test_f6_an_edit_is_seen_while_the_debugger_writes_each_cell_to_a_file(kernel: Kernel) -> None:
     """F3, F6: a cell that has a file is typed all the same, and its next version has another file."""
     assert kernel.debug("initialize", {"adapterID": "", "pathFormat": "path"})["success"]

@@ -46,7 +46,7 @@ pub use rules::{Rules, Settled};
 pub use slot::Slot;
 
 // For code that is run again and again.
-pub use crate::registry::identity::{Identity, Origin};
+pub use crate::registry::identity::{Identity, Origin, Stamp};
 pub use crate::registry::registered::Registered;
 
 // For callers that are not threads, that wait in ways of their own, or hold resources without leases.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 /// The marks by which a function is told from others; each is a digest that the front door makes.
 ///
 /// ```
-/// use tenure::front::Identity;
+/// use tenure::front::{Identity, Stamp};
 ///
-/// let one = Identity { maker: [1; 16], stamp: Some([1; 16]), ..Identity::new([1; 16], [1; 16]) };
-/// let edited = Identity { version: [2; 16], maker: [2; 16], stamp: Some([2; 16]), ..one.clone() };
+/// let state = |number| Stamp::File([number; 16]);
+/// let one = Identity { maker: [1; 16], stamp: state(1), ..Identity::new([1; 16], [1; 16]) };
+/// let edited = Identity { version: [2; 16], maker: [2; 16], stamp: state(2), ..one.clone() };
 /// assert_ne!(one, edited);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,14 +23,14 @@ pub struct Identity {
     /// The code that decorates it: the same for whatever closures and settings that code has made,
     /// and another one after an edit.
     pub maker: [u8; 16],
-    /// Its code alone, as its maker defines it; `None` where that cannot be seen.
-    pub code: Option<[u8; 16]>,
-    /// The code of each function that its maker defines, itself among them: two of them may have one name.
+    /// Its code alone, and that of functions within it, as its maker defines them; none where that cannot be seen.
+    pub code: Arc<[[u8; 16]]>,
+    /// The code of each function that its maker defines, its own among them: two of them may have one name.
     pub beside: Arc<[[u8; 16]]>,
     /// Where its maker stands: stays the same over an edit.
     pub place: [u8; 16],
-    /// The state of the source that it and its maker were read from; `None` where that has no file.
-    pub stamp: Option<[u8; 16]>,
+    /// The state of the source that it and its maker were read from.
+    pub stamp: Stamp,
     /// The run of its maker's module that it was made in.
     pub run: [u8; 16],
     /// The objects that its callbacks are bound to. Two functions of one run that both live and
@@ -40,6 +41,24 @@ pub struct Identity {
     pub passing: bool,
     /// What it was decorated in, which may be loaded or run anew.
     pub origin: Origin,
+}
+
+/// The state of the source that code was read from.
+///
+/// ```
+/// use tenure::front::{Identity, Stamp};
+///
+/// assert_eq!(Identity::new([1; 16], [1; 16]).stamp, Stamp::Unknown);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Stamp {
+    /// It has neither a file nor lines.
+    #[default]
+    Unknown,
+    /// Of files: their names and times of change, say.
+    File([u8; 16]),
+    /// Of lines that somebody typed, as the cell of a notebook.
+    Typed([u8; 16]),
 }
 
 /// What functions are decorated in, and by what it is replaced. Of the functions at one site those are *left over* that are
@@ -66,7 +85,7 @@ impl Identity {
     ///
     /// ```
     /// let (site, version) = ([1; 16], [2; 16]);
-    /// assert_eq!(tenure::front::Identity::new(site, version).stamp, None);
+    /// assert!(!tenure::front::Identity::new(site, version).passing);
     /// ```
     #[must_use]
     pub fn new(site: [u8; 16], version: [u8; 16]) -> Self {
@@ -75,10 +94,10 @@ impl Identity {
             version,
             settings: [0; 16],
             maker: [0; 16],
-            code: None,
+            code: Arc::default(),
             beside: Arc::default(),
             place: [0; 16],
-            stamp: None,
+            stamp: Stamp::Unknown,
             run: [0; 16],
             callbacks: [0; 16],
             passing: false,
@@ -88,6 +107,7 @@ impl Identity {
 
     /// Whether the maker of this one defines the other as well, as a function of the same name.
     pub(crate) fn is_made_beside(&self, other: &Self) -> bool {
-        self.code != other.code && other.code.is_some_and(|code| self.beside.contains(&code))
+        let is_beside = |code: &[u8; 16]| self.beside.contains(code);
+        self.code != other.code && !other.code.is_empty() && other.code.iter().all(is_beside)
     }
 }

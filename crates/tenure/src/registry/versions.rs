@@ -5,9 +5,13 @@
 //! |---|---|
 //! | been made by the same code: another closure, other settings, another scope | a sibling |
 //! | been made at another place, or from the same state of the source | a sibling |
+//! | been made of a text without lines, in the same run of a script for the same session | a sibling |
 //! | code of its own that the edited maker still defines, as another function of the name | a sibling |
 //! | been made by other code at the same place, from another state of the source | outdated |
 //! | been made by other code at the same place without a file, that the same session ran | outdated |
+//!
+//! Only a version that is new outdates any: one that is there already has not been edited, and says nothing
+//! of the others.
 //!
 //! An outdated version goes when its last user does. A sibling without a user *waits* once a newer
 //! one stands beside it: a run that brings it back finds it, until the time is over or too many
@@ -24,7 +28,7 @@ use crate::directory::AnyFunction;
 use crate::ground::clock::Nanos;
 use crate::ground::sync::Arc;
 use crate::host::SessionId;
-use crate::registry::identity::{Identity, Origin};
+use crate::registry::identity::{Identity, Origin, Stamp};
 
 /// Functions that nothing can call any more, or only what is left over.
 pub(crate) type Gone = Vec<Arc<dyn AnyFunction>>;
@@ -115,10 +119,18 @@ impl Version {
             return false;
         }
         match (mine.stamp, theirs.stamp) {
-            (Some(mine), Some(theirs)) => mine != theirs,
+            (Stamp::File(mine), Stamp::File(theirs)) => mine != theirs,
+            (Stamp::Typed(mine), Stamp::Typed(theirs)) if mine == theirs => false,
+            (Stamp::Unknown, Stamp::Unknown) if self.is_of_one_run_with(newer) => false,
             // What one session types says nothing of what another one has typed.
             _ => self.session == newer.session,
         }
+    }
+
+    /// Whether one run of a script, which its host runs again and again for a session, has made both.
+    fn is_of_one_run_with(&self, other: &Visitor) -> bool {
+        let (mine, theirs) = (self.identity.origin, other.identity.origin);
+        matches!(mine, Origin::Script(_)) && mine == theirs && other.session.is_some()
     }
 
     /// Whether nobody finds it any more but those who hold it.
@@ -180,14 +192,12 @@ impl Site {
         let function = there.typed()?;
         there.came_back |= there.users.is_empty();
         there.users.push(user);
-        there.let_go = None;
-        there.outdated = false;
-        there.identity.maker = visitor.identity.maker;
-        there.identity.place = visitor.identity.place;
-        there.identity.stamp = visitor.identity.stamp;
+        // An edit that was taken back is one as well.
+        let is_back = there.let_go.take().is_some() | std::mem::take(&mut there.outdated);
+        there.identity.clone_from(&visitor.identity);
         there.session.clone_from(&visitor.session);
         self.turn(at, now);
-        self.replace(visitor, now);
+        self.replace(visitor, is_back, now);
         Some(function)
     }
 
@@ -205,7 +215,7 @@ impl Site {
             came_back: false,
         });
         self.turn(self.versions.len() - 1, now);
-        self.replace(visitor, now);
+        self.replace(visitor, true, now);
     }
 
     /// Makes a version the newest one. The one that was so may begin to wait.
@@ -229,10 +239,10 @@ impl Site {
     }
 
     /// Sees to what a visitor's version puts an end to.
-    fn replace(&mut self, newer: &Visitor, now: Nanos) {
+    fn replace(&mut self, newer: &Visitor, is_new: bool, now: Nanos) {
         let (user, newest) = (User::new(newer), self.turns);
         for version in &mut self.versions {
-            version.outdated |= version.is_outdated_by(newer);
+            version.outdated |= is_new && version.is_outdated_by(newer);
             version.leave_over(newest, now, |it| it.is_left_by(&user));
         }
     }
