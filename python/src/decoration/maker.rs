@@ -206,7 +206,7 @@ fn frames<'py>(
             let own = which(&code)?;
             let is_module = code.getattr(intern!(py, "co_name"))?.eq("<module>")?;
             missing = missing.saturating_sub(own.len());
-            // Instead of one that defines it: the module, if it is an edit of that which a later one could be.
+            // In the place of a frame that defines it: the module's, which may be edited.
             let stands_in = is_module && defined.is_empty() && is_from_file(py, &file_of(&code)?);
             if frames.is_empty() || !own.is_empty() || stands_in {
                 frames.push(frame);
