@@ -13,6 +13,7 @@ True
 from typing import TYPE_CHECKING, Any
 
 from tenure import _api, hosts
+from tenure import _forks as _forks  # Told of each fork from the beginning.
 from tenure._api import cache_resource, configure, shutdown_async
 from tenure._holders import Held, holders
 from tenure._info import Figures, FleetInfo, Member, ProcessInfo, explain, info

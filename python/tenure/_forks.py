@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from itertools import islice
 from typing import Any
+
+is_past_cluster = False
+"""Whether this process was forked from one that was in a cluster: Ray answers no such child."""
 
 MOST = 256
 """So many attributes, or things in a container, are looked at."""
@@ -131,6 +135,16 @@ def _parts(thing: Any) -> Any:
                     yield f"the attribute {name}", slot.__get__(thing)
                 except AttributeError:
                     continue
+
+
+def _after_fork() -> None:
+    global is_past_cluster
+    is_initialized = getattr(sys.modules.get("ray"), "is_initialized", None)
+    is_past_cluster = is_past_cluster or (is_initialized is not None and is_initialized())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Slotted:

@@ -51,17 +51,28 @@ pub(super) fn found_under<'py>(
 
 /// Writes the module and qualified name of a class (K7).
 pub(super) fn write_id(enc: &mut Encoder, class: &Bound<'_, PyType>) -> PyResult<()> {
-    for (tag, name) in [
-        (tags::MODULE, "__module__"),
-        (tags::QUALNAME, "__qualname__"),
-    ] {
-        let text = match class.getattr_opt(name)? {
-            Some(text) => text.str()?,
-            None => PyString::new(class.py(), ""),
-        };
-        enc.framed(tag, text.to_string_lossy().as_bytes());
-    }
+    let text = |name: &str| -> PyResult<String> {
+        Ok(match class.getattr_opt(name)? {
+            Some(text) => text.str()?.to_string_lossy().into_owned(),
+            None => String::new(),
+        })
+    };
+    let (module, name) = (text("__module__")?, text("__qualname__")?);
+    let module = public(class, &module, &name).unwrap_or(&module);
+    enc.framed(tags::MODULE, module.as_bytes());
+    enc.framed(tags::QUALNAME, name.as_bytes());
     Ok(())
+}
+
+/// The package that shows a class which stands in a private part of it: which part that is may differ between versions, as
+/// `pathlib._local` between those of Python.
+fn public<'a>(class: &Bound<'_, PyType>, module: &'a str, name: &str) -> Option<&'a str> {
+    let (package, part) = module.rsplit_once('.')?;
+    let package_name = part
+        .starts_with('_')
+        .then(|| PyString::new(class.py(), package))?;
+    let shown = found_under(&package_name, name).ok()??;
+    shown.is(class).then_some(package)
 }
 
 /// The last part of the name that the class was made with.

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tenure import _native
+from tenure import _forks, _native
 from tenure._native import ResourceLost
 from tenure.cluster import _ray
 from tenure.cluster._answers import Face, Over
@@ -116,6 +116,11 @@ class Adapter:
     def _actor(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, bool]:
         """The actor of this name, and whether it was made here."""
         ray = _ray.imported()
+        if _forks.is_past_cluster:
+            raise RuntimeError(
+                f"{self._name} cannot be called in this process: it was forked from one that is in a cluster, and Ray "
+                "answers no such child. Begin it by spawn, or call ray.init() in the children alone"
+            )
         # Outside a program that has connected, this is what Ray does at the first call.
         if not ray.is_initialized():
             ray.init()
@@ -170,8 +175,7 @@ class Adapter:
 
     def released(self, made: Handle, cause: str) -> None:
         """Ends in the actor what has ended here: a handle that this process does not keep any more."""
-        ray = _ray.imported()
-        if not ray.is_initialized():
+        if not _ray.is_connected():
             return
         link, how = made._tenure.link, _HOW.get(cause, "leave")
         ending = link.begin_to_end(how)

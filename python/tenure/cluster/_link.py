@@ -28,6 +28,8 @@ class Link:
         self.is_done = False
         """Whether the next call has to find the present actor first."""
         self._session = _ray.session()
+        self._came = 0
+        """How often it has come to the actor: what leaves says which time it leaves, since a call may overtake it."""
         self.is_watched = watches
         """Whether its end is told here."""
         self._watch: Any = None
@@ -67,8 +69,9 @@ class Link:
 
     def serve(self) -> Any:
         """A reference to the outside of the resource, which is built where it is not there."""
+        self._came += 1
         # In a list, so that it is not waited for.
-        return self.actor.serve.remote([self._watch])
+        return self.actor.serve.remote([self._watch], self._came)
 
     def serves(self, handle: Any, gone: Callable[[Link, Any], object]) -> None:
         """A handle goes this way from now on. Calls `gone`, on a thread of Ray's, once the actor is over or gone."""
@@ -100,7 +103,7 @@ class Link:
         self.is_done = True
         if self._over.done():
             return None
-        return self.actor.end.remote(how, self._watch.hex(), None)
+        return self.actor.end.remote(how, self._watch.hex(), None, self._came)
 
     def finish_leaving(self, ending: Any, timeout: float) -> None:
         """Waits until the actor has been left, and one that nobody else uses until it is over."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from tenure import _native
+from tenure import _forks, _native
 
 __all__ = [
     "NAMESPACE",
@@ -59,7 +59,7 @@ def imported() -> Any:
 
 
 def _leave() -> None:
-    if not _ray.is_initialized():
+    if not is_connected():
         return
     until = time.monotonic() + _native.shutdown_timeout()
     begun = []
@@ -107,8 +107,8 @@ def has_begun(actor: Any) -> bool:
 
 
 def is_connected() -> bool:
-    """Whether this program is in a cluster, of which it need not have been asked to import anything."""
-    if "ray" not in sys.modules:
+    """Whether this process is in a cluster, of which it need not have been asked to import anything."""
+    if "ray" not in sys.modules or _forks.is_past_cluster:
         return False
     connected: bool = imported().is_initialized()
     return connected
@@ -122,10 +122,9 @@ def own_actor() -> str | None:
 
 def session() -> str | None:
     """The mark of Ray's present session; None where there is none."""
-    ray = imported()
-    if not ray.is_initialized():
+    if not is_connected():
         return None
-    found: str = ray.get_runtime_context().get_worker_id()
+    found: str = imported().get_runtime_context().get_worker_id()
     return found
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ray.cluster_utils import Cluster
+
 SCRIPT = """
 import sys
 import ray
@@ -69,3 +71,53 @@ def test_d4_a_class_of_a_script_goes_there_with_its_cached_methods(cluster, tmp_
     done = subprocess.run([sys.executable, script, cluster.address], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["pump 3", "(True, 1, 1)", "('pump', 0)", "pump", "valve"]
+
+
+FORKED = """
+import os
+import sys
+import ray
+ray.init(address=sys.argv[1], logging_level="ERROR", log_to_driver=False)
+import tenure
+
+
+@tenure.cache_resource(scope="cluster", ray_options={"num_cpus": 0}, tags=["far"])
+def far(name):
+    return [name]
+
+
+@tenure.cache_resource(tags=["near"])
+def near(name):
+    return [name]
+
+
+kept = far("model")
+child = os.fork()
+if child == 0:
+    first = near("it")
+    tenure.clear_tag("near")
+    assert near("it") is not first
+    tenure.cache_resource.clear()
+    for call in (lambda: far("model"), lambda: kept.index("model"), lambda: far.clear()):
+        try:
+            call()
+        except (RuntimeError, ConnectionError) as error:
+            print(type(error).__name__, error)
+    tenure.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(kept.index("model"))
+"""
+
+
+def test_d4_l7_a_child_that_was_forked_is_in_no_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    """D4, L7: Ray answers none. What it keeps itself is as ever, and what is far says so."""
+    (tmp_path / "forked.py").write_text(FORKED)
+    command = [sys.executable, str(tmp_path / "forked.py"), cluster.address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.splitlines()
+    assert [line.split()[0] for line in told] == ["RuntimeError", "RuntimeError", "ConnectionError", "0"]
+    assert "forked" in told[0]
+    assert "spawn" in told[0]

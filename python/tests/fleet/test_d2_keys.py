@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,20 @@ def test_d2_what_means_something_in_this_process_alone_is_known_as_that() -> Non
     assert _native._meaning(with_lock()()) == "process"
     # Nothing of that stays for what is written next.
     assert _native._meaning([1, "a"]) == "everywhere"
+
+
+def test_d2_a_class_goes_by_the_package_that_shows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """D2: in which private part of the package it stands differs between versions, as `pathlib._local` does."""
+
+    def key(module: str, shown_in: str) -> bytes:
+        thing = type("Thing", (), {"__module__": module, "__qualname__": "Thing"})
+        monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
+        for name in {module, shown_in}:
+            monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+            setattr(sys.modules[name], "Thing", thing)
+        return _native._encode(thing)
+
+    assert key("parts._one", "parts") == key("parts", "parts") == key("parts._other", "parts")
+    assert key("parts.one", "parts") != key("parts", "parts")
+    assert key("parts._one", "elsewhere") != key("parts", "parts")
+    assert b"_local" not in _native._encode(Path("a"))
