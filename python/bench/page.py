@@ -148,11 +148,14 @@ def _mark(peers: list[str], peer: str, x: float, y: float, told: str = "") -> st
 
 
 def _legend(peers: list[str]) -> str:
-    x, parts = LEFT + 8, []
+    x, y, parts = LEFT + 8, 24, []
     for peer in ["tenure", *peers]:
-        parts.append(_mark(peers, peer, x, 24))
-        parts.append(f'<text x="{x + 13}" y="29">{escape(name(peer))}</text>')
-        x += 36 + int(8.8 * len(name(peer)))
+        width = 36 + int(8.8 * len(name(peer)))
+        if x + width > WIDTH + 16:
+            x, y = LEFT + 8, y + 24
+        parts.append(_mark(peers, peer, x, y))
+        parts.append(f'<text x="{x + 13}" y="{y + 5}">{escape(name(peer))}</text>')
+        x += width
     return "\n  ".join(parts)
 
 

@@ -80,6 +80,18 @@ def test_a_chart_has_whoever_is_ahead_further_left_and_says_so(guide: Path) -> N
     assert places["lru_cache: 200 ns"] < ours < places["Streamlit: 134 µs"]
 
 
+def test_every_peer_of_a_chart_stands_in_its_legend(tmp_path: Path) -> None:
+    peers = dict.fromkeys(("moka ttl", "quick_cache", "papaya", "dashmap", "#[cached] ttl", "amalgam"), 2.0)
+    rows = [row(case, "ns", tenure=1.0, **peers) for case in ("hit", "miss")]
+    done = made(tmp_path, rust={**RUST, "rows": rows})
+    assert done.returncode == 0, done.stderr
+    chart = ElementTree.parse(tmp_path / "guide" / "drawings" / "bench-rust.svg").getroot()
+    width = float(chart.get("viewBox", "").split()[2])
+    places = {"".join(it.itertext()): float(it.get("x", "nan")) for it in chart.iter(f"{SVG}text")}
+    for peer in ("Tenure", *peers):
+        assert places[peer] + 8.0 * len(peer) < width, peer
+
+
 def test_without_a_report_it_says_what_to_run(tmp_path: Path) -> None:
     done = made(tmp_path)
     assert done.returncode != 0
