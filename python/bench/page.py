@@ -205,7 +205,7 @@ def page(reports: dict[str, dict[str, Any]]) -> str:
                 f"## {title}\n\n"
                 f"![How long a call takes in {title}, with Tenure and with its peers; the tables below have the same "
                 f"figures.](drawings/bench-{report}.svg)\n\n"
-                f"In {ahead} of {len(beside)} cases that a peer has too, one is ahead.\n\n{table(rows)}\n"
+                f"{len(beside)} cases have a peer; in {ahead} of them a peer is ahead.\n\n{table(rows)}\n"
             )
             machines.append(f"- **{title}:** {machine(reports[report]['machine'], reports[report]['rounds'])}.\n")
     return PAGE.format(parts="\n".join(parts), method=METHOD, machines="".join(machines))

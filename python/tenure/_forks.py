@@ -1,4 +1,6 @@
-"""What a resource has about it that a forked child process must not share, as far as that can be told by looking."""
+"""What a forked child process is told: whether its parent was in a cluster, and what a resource has about it that the
+two must not share, as far as that can be told by looking.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 is_past_cluster = False
-"""Whether this process was forked from one that was in a cluster: Ray answers no such child."""
+"""Whether this process was forked from one that was in a cluster. It stays so: Ray answers no such child."""
 
 MOST = 256
 """So many attributes, or things in a container, are looked at."""

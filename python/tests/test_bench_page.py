@@ -59,7 +59,7 @@ def test_the_page_has_every_case_with_the_peers_that_are_ahead_in_bold(guide: Pa
     assert "| calls | 12.0 M/s | lru_cache 8.00 M/s (1.50 ×) |" in page
     assert "| alone | 3.00 µs | – |" in page
     assert "| with a bound (a plain hit 2.00 µs) | 3.00 µs | – |" in page
-    assert "In 1 of 3 cases that a peer has too, one is ahead." in page
+    assert "3 cases have a peer; in 1 of them a peer is ahead." in page
 
 
 def test_the_page_names_the_machine_the_versions_and_the_rounds(guide: Path) -> None:

@@ -430,7 +430,7 @@ def test_f7_f3_statements_of_one_cell_are_no_edits_of_each_other(notebook: Noteb
 
 
 def test_f7_lambdas_in_two_cells_are_two(notebook: Notebook, clock: Clock) -> None:
-    """F7, F8: neither takes the other's name. An edited one waits."""
+    """F7, F8: neither takes the other's name. Where nobody holds them, all but the newest wait."""
     cells = ["pool = cr(lambda: build('pool'))()", "model = cr(lambda: build('model'))()"]
     for cell in cells * 2:
         notebook.run(cell)
@@ -441,6 +441,45 @@ def test_f7_lambdas_in_two_cells_are_two(notebook: Notebook, clock: Clock) -> No
     assert notebook.released == []
     clock.advance(3601)
     assert notebook.released == [["pool"], ["model"]]
+
+
+def test_f7_a_lambda_that_somebody_holds_stays(notebook: Notebook, clock: Clock) -> None:
+    """F7, F8: what waits is what nobody holds."""
+    notebook.run("pool = cr(lambda: build('pool'))")
+    notebook.run("pool()")
+    notebook.run("model = cr(lambda: build('model'))()")
+    clock.advance(3601)
+    notebook.run("pool()")
+    assert notebook.built == ["pool", "model"]
+    assert notebook.released == []
+
+
+def test_f7_wrappers_of_one_decorator_in_two_cells_are_two(notebook: Notebook, clock: Clock) -> None:
+    """F7, F3: they have one name, and what they go around has not."""
+    cells = [
+        "def timed(func):\n    def timer(): return func()\n    return timer",
+        "@cr\n@timed\ndef pool(): return build('pool')\npool()",
+        "@cr\n@timed\ndef model(): return build('model')\nmodel()",
+        "cr(timed(lambda: build('one')))()",
+        "cr(timed(lambda: build('other')))()",
+    ]
+    for cell in cells + cells[1:]:
+        notebook.run(cell)
+    clock.advance(0)
+    assert notebook.built == ["pool", "model", "one", "other"]
+    assert notebook.released == []
+    notebook.run(cells[1].replace("'pool'", "'pools'"))
+    clock.advance(0)
+    assert notebook.released == [["pool"]]
+
+
+def test_f6_an_edited_function_that_caches_a_lambda_replaces_it(notebook: Notebook, clock: Clock) -> None:
+    """F6: it has the name that the lambda lacks."""
+    cell = "def lazily(): return cr(lambda: build('first'))\nlazily()()"
+    notebook.run(cell)
+    notebook.run(cell.replace("first", "second"))
+    clock.advance(0)
+    assert notebook.released == [["first"]]
 
 
 def test_f6_a_cell_that_defines_the_name_anew_replaces_it(notebook: Notebook, clock: Clock) -> None:
@@ -457,6 +496,7 @@ def test_f6_a_cell_that_defines_the_name_anew_replaces_it(notebook: Notebook, cl
 AROUND = {
     "wrapped": """
 import functools
+def within(func): return func
 def around(**settings):
     def decorator(func):
         @functools.wraps(func)
@@ -465,10 +505,12 @@ def around(**settings):
     return decorator
 """,
     "captured": """
+def within(func): return func
 def around(**settings):
     return lambda func: cache_resource(on_release=release, **settings)(lambda *args: func(*args))
 """,
     "twice": """
+def within(func): return func
 def timed(func):
     def timer(*args): return func(*args)
     return timer
@@ -476,7 +518,7 @@ def around(**settings):
     return lambda func: cache_resource(on_release=release, **settings)(timed(timed(func)))
 """,
     "beneath": """
-def timed(func):
+def within(func):
     def timer(*args): return func(*args)
     return timer
 def around(**settings):
@@ -485,8 +527,10 @@ def around(**settings):
 }
 DECORATED = """
 @around(ttl=3600 * 60)
+@within
 def model(): return build("model")
 @around(ttl=3600 * 70)
+@within
 def pool(): return build("pool")
 """
 
@@ -494,10 +538,7 @@ def pool(): return build("pool")
 @pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
 def test_f6_f7_an_edit_under_a_decorator_of_ones_own(program: Program, clock: Clock, around: str) -> None:
     """F6, F7: of the function, and of what the decorator is given; each is one of that function alone."""
-    decorated = DECORATED
-    if "timed" in around and "timed(timed" not in around:
-        decorated = DECORATED.replace("def ", "@timed\ndef ").replace("@around", "@around")
-    source = around + decorated
+    source = around + DECORATED
 
     def both(names: types.SimpleNamespace) -> list[Any]:
         return [names.model(), names.pool()]

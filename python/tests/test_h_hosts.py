@@ -84,11 +84,11 @@ import framework.runtime
 _native.register_host("ours", framework="framework.runtime")
 gone = threading.Event()
 CELL = "@cache_resource(on_release=lambda it: gone.set())\\ndef typed(): return ['{text}']\\ntyped()"
-names = {"__name__": "__main__", "cache_resource": tenure.cache_resource, "gone": gone}
 
 import ours
 with ours.host.serving("ada"):
     for text in ("first", "second"):
+        names = {"__name__": "__main__", "cache_resource": tenure.cache_resource, "gone": gone}
         exec(compile(CELL.format(text=text), "<string>", "exec"), names)
     print(gone.wait(60))
 """

@@ -15,11 +15,11 @@ use crate::process::once::intern;
 /// A code object by content, without names of files and numbers of lines.
 #[derive(Clone)]
 pub(super) struct Code {
-    /// Of it and all code in it.
+    /// The digest of it and all code in it.
     pub(super) digest: [u8; 16],
-    /// Of each that it defines.
+    /// The digest of each that it defines.
     pub(super) defines: Arc<[[u8; 16]]>,
-    /// Of each that it defines, and that those define in turn.
+    /// The digest of each that it defines, and that those define in turn.
     pub(super) holds: Arc<[[u8; 16]]>,
 }
 
@@ -80,7 +80,7 @@ fn content(code: &Bound<'_, PyAny>) -> PyResult<[u8; 16]> {
     Ok(digest(&enc))
 }
 
-/// These, and all that they define in turn.
+/// The code objects given, and all that they define in turn.
 fn held_by(mut all: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<Bound<'_, PyAny>>> {
     let mut at = 0;
     while let Some(code) = all.get(at) {

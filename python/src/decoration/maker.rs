@@ -32,9 +32,9 @@ use crate::program::modules;
 pub(crate) struct Maker {
     /// The code itself, by content.
     pub(crate) digest: [u8; 16],
-    /// The function's own code and that of those within it, as far as the outermost frame defines them.
+    /// The function's own code and that of those within it, as far as frames define them.
     pub(crate) code: Arc<[[u8; 16]]>,
-    /// The code of everything that this frame defines, or the module around it.
+    /// The code of everything that these frames define, and the module around the outermost one.
     pub(crate) beside: Arc<[[u8; 16]]>,
     /// The names of its files and functions.
     pub(crate) place: [u8; 16],
@@ -62,11 +62,11 @@ const CAPTURED_MAX: usize = 16;
 /// # Errors
 /// What the parts of the frames raise when they are read.
 pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker> {
-    let mut code = Encoder::with(Digests::Own);
+    let mut made_of = Encoder::with(Digests::Own);
     let mut run = Encoder::with(Digests::Own);
     let mut states = Encoder::with(Digests::Own);
     let (mut has_files, mut has_lines) = (true, true);
-    let mut read = |globals: Option<Bound<'_, PyAny>>, file: &str| -> PyResult<()> {
+    let mut note_state = |globals: Option<Bound<'_, PyAny>>, file: &str| -> PyResult<()> {
         if is_from_file(py, file) {
             states.raw(&source_state(globals, file)?);
             return Ok(());
@@ -81,70 +81,79 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
     let mut codes = Vec::new();
     for layer in layers {
         if let Some(code) = code_of(layer)? {
-            read(
+            note_state(
                 layer.getattr_opt(intern!(py, "__globals__"))?,
                 &file_of(&code)?,
             )?;
             codes.push(code);
         }
     }
-    let is_named = !codes.first().is_some_and(|code| is_lambda(code));
     codes.extend(captured(layers)?);
-    let (frames, defined) = frames(py, &codes)?;
+    let frames = frames(py, &codes)?;
+    let is_seen = frames.iter().any(|(_, defined)| !defined.is_empty());
     let mut place = Encoder::with(Digests::Own);
+    let (mut own, mut beside) = (Vec::new(), Vec::new());
+    let mut names = Encoder::with(Digests::Own);
+    let mut has_name = true;
     let mut codes = Vec::new();
-    let mut defines: Arc<[_]> = Arc::default();
-    for frame in &frames {
+    for (frame, defined) in &frames {
         let executed = frame.getattr(intern!(py, "f_code"))?;
         let file = file_of(&executed)?;
         let has_file = is_from_file(py, &file);
         // Lines of input that use what an earlier one has defined are no edits of each other.
-        if has_file || !defined.is_empty() {
-            let read = Code::read(&executed)?;
-            code.raw(&read.digest);
-            defines = read.defines;
+        if has_file || is_seen {
+            made_of.raw(&Code::read(&executed)?.digest);
+        }
+        if !defined.is_empty() {
+            let defines = Code::read(&executed)?.defines;
+            let is_module = executed.getattr(intern!(py, "co_name"))?.eq("<module>")?;
+            for (at, code) in defined {
+                own.push(defines[*at]);
+                names.framed(1, name_of(code)?.as_bytes());
+                has_name &= !is_module || name_of(code)? != "<lambda>";
+            }
+            beside.extend_from_slice(&defines);
         }
         if has_file {
             place.framed(1, file.as_bytes());
         }
-        let name = match executed.getattr_opt(intern!(py, "co_qualname"))? {
-            Some(name) => name,
-            None => executed.getattr(intern!(py, "co_name"))?,
-        };
-        place.framed(2, name.str()?.to_string_lossy().as_bytes());
+        place.framed(2, name_of(&executed)?.as_bytes());
         let globals = frame.getattr(intern!(py, "f_globals"))?;
         run.raw(&globals.as_ptr().addr().to_le_bytes());
         run.raw(&executed.as_ptr().addr().to_le_bytes());
-        read(Some(globals), &file)?;
+        note_state(Some(globals), &file)?;
         codes.push(executed.unbind());
     }
-    let round = round(py, frames.first())?;
-    let own: Arc<[_]> = defined.iter().map(|at| defines[*at]).collect();
-    let beside = match frames.last() {
-        Some(frame) if !own.is_empty() => match module_around(frame)? {
-            Some(module) => Code::read(&module)?.holds,
-            None => defines,
-        },
-        _ => Arc::default(),
-    };
+    let (inner, outer) = (frames.first(), frames.last());
+    let round = round(py, inner.map(|(frame, _)| frame))?;
+    if is_seen
+        && let Some((frame, _)) = outer
+        && let Some(module) = module_around(frame)?
+    {
+        beside.extend_from_slice(&Code::read(&module)?.holds);
+    }
     let stamp = match (has_files, has_lines) {
         (true, _) => Stamp::File(digest(&states)),
         (false, true) => Stamp::Typed(digest(&states)),
         (false, false) => Stamp::Unknown,
     };
-    if matches!(stamp, Stamp::Typed(_)) && !is_named {
+    if !has_files {
+        // Wrappers that one decorator makes have one name, and what they go around need not stand together.
+        place.framed(3, &digest(&names));
+    }
+    if matches!(stamp, Stamp::Typed(_)) && !has_name {
         // What somebody types later takes the name of what it replaces, and this has none.
-        place.framed(3, &digest(&code));
+        place.framed(4, &digest(&made_of));
     }
     Ok(Maker {
-        digest: digest(&code),
-        code: own,
-        beside,
+        digest: digest(&made_of),
+        code: own.into(),
+        beside: beside.into(),
         place: digest(&place),
         stamp,
         run: digest(&run),
         round,
-        origin: origin(py, frames.last(), round)?,
+        origin: origin(py, outer.map(|(frame, _)| frame), round)?,
         codes,
     })
 }
@@ -181,18 +190,20 @@ fn origin(py: Python<'_>, frame: Option<&Bound<'_, PyAny>>, round: u64) -> PyRes
     })
 }
 
-/// The frames whose code makes the function, from the inside out; and which of all that the last one defines
-/// are of it.
+/// Code that a frame defines, by where it stands among all that it defines.
+type Defined<'py> = Vec<(usize, Bound<'py, PyAny>)>;
+
+/// The frames whose code makes the function, from the inside out, each with what it defines of the function.
 fn frames<'py>(
     py: Python<'py>,
     codes: &[Bound<'py, PyAny>],
-) -> PyResult<(Vec<Bound<'py, PyAny>>, Vec<usize>)> {
-    let which = |code: &Bound<'py, PyAny>| -> PyResult<Vec<usize>> {
+) -> PyResult<Vec<(Bound<'py, PyAny>, Defined<'py>)>> {
+    let which = |code: &Bound<'py, PyAny>| -> PyResult<Defined<'py>> {
         let all = defined_by(code)?.into_iter().enumerate();
         let own = all.filter(|(_, it)| codes.iter().any(|code| code.is(it)));
-        Ok(own.map(|(at, _)| at).collect())
+        Ok(own.collect())
     };
-    let (mut frames, mut defined) = (Vec::new(), Vec::new());
+    let mut frames: Vec<(Bound<'py, PyAny>, Defined<'py>)> = Vec::new();
     let mut missing = codes.len();
     let sys = py.import(intern!(py, "sys"))?;
     let mut frame = sys.call_method0(intern!(py, "_getframe"))?;
@@ -207,12 +218,10 @@ fn frames<'py>(
             let is_module = code.getattr(intern!(py, "co_name"))?.eq("<module>")?;
             missing = missing.saturating_sub(own.len());
             // In the place of a frame that defines it: the module's, which may be edited.
-            let stands_in = is_module && defined.is_empty() && is_from_file(py, &file_of(&code)?);
+            let is_seen = !own.is_empty() || frames.iter().any(|(_, defined)| !defined.is_empty());
+            let stands_in = is_module && !is_seen && is_from_file(py, &file_of(&code)?);
             if frames.is_empty() || !own.is_empty() || stands_in {
-                frames.push(frame);
-            }
-            if !own.is_empty() {
-                defined = own;
+                frames.push((frame, own));
             }
             if missing == 0 || is_module {
                 break;
@@ -221,7 +230,7 @@ fn frames<'py>(
         frame = outer;
     }
     // Called by a server or on a thread: what stands further out says nothing of the function.
-    Ok((frames, defined))
+    Ok(frames)
 }
 
 /// The code of the module that a frame is of, while that is still run.
@@ -268,9 +277,14 @@ fn captured<'py>(layers: &[Bound<'py, PyAny>]) -> PyResult<Vec<Bound<'py, PyAny>
     Ok(codes)
 }
 
-fn is_lambda(code: &Bound<'_, PyAny>) -> bool {
-    let name = code.getattr(intern!(code.py(), "co_name"));
-    name.is_ok_and(|name| name.eq("<lambda>").unwrap_or(false))
+/// The qualified name of code, where its Python has one.
+fn name_of(code: &Bound<'_, PyAny>) -> PyResult<String> {
+    let py = code.py();
+    let name = match code.getattr_opt(intern!(py, "co_qualname"))? {
+        Some(name) => name,
+        None => code.getattr(intern!(py, "co_name"))?,
+    };
+    Ok(name.str()?.to_string_lossy().into_owned())
 }
 
 /// Whether it is the frame of this package's own decorator.

@@ -58,21 +58,41 @@ pub(super) fn write_id(enc: &mut Encoder, class: &Bound<'_, PyType>) -> PyResult
         })
     };
     let (module, name) = (text("__module__")?, text("__qualname__")?);
-    let module = public(class, &module, &name).unwrap_or(&module);
+    let module = public(class, &module, &name)?.unwrap_or(&module);
     enc.framed(tags::MODULE, module.as_bytes());
     enc.framed(tags::QUALNAME, name.as_bytes());
     Ok(())
 }
 
-/// The package that shows a class which stands in a private part of it: which part that is may differ between versions, as
-/// `pathlib._local` between those of Python.
-fn public<'a>(class: &Bound<'_, PyType>, module: &'a str, name: &str) -> Option<&'a str> {
-    let (package, part) = module.rsplit_once('.')?;
-    let package_name = part
-        .starts_with('_')
-        .then(|| PyString::new(class.py(), package))?;
-    let shown = found_under(&package_name, name).ok()??;
-    shown.is(class).then_some(package)
+/// The package of the standard library that shows a class of a private part of it: which part that is differs between
+/// versions, as `pathlib._local` does. In other packages a part may be put in the place of another.
+fn public<'a>(class: &Bound<'_, PyType>, module: &'a str, name: &str) -> PyResult<Option<&'a str>> {
+    let Some((package, part)) = module.rsplit_once('.') else {
+        return Ok(None);
+    };
+    let given = PyString::new(class.py(), package).into_any();
+    if !part.starts_with('_') || !is_standard(given.clone())? {
+        return Ok(None);
+    }
+    let shown = found_under(&given, name)?;
+    Ok(shown
+        .is_some_and(|shown| shown.is(class))
+        .then_some(package))
+}
+
+/// Whether a module is part of the standard library.
+pub(super) fn is_standard(module: Bound<'_, PyAny>) -> PyResult<bool> {
+    let Some(root) = module_root(&module) else {
+        return Ok(false);
+    };
+    if root == "__main__" {
+        return Ok(false);
+    }
+    module
+        .py()
+        .import("sys")?
+        .getattr("stdlib_module_names")?
+        .contains(root)
 }
 
 /// The last part of the name that the class was made with.

@@ -10,7 +10,7 @@
 use super::bytecode::{self, Seen};
 use super::class::{self, is_heap};
 use super::members;
-use super::names::{full_name, module_root};
+use super::names::{full_name, is_standard};
 use crate::program::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -713,19 +713,4 @@ pub(super) fn is_vouched_for(module: Bound<'_, PyAny>) -> PyResult<bool> {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
     Ok(VOUCHED_FOR.iter().any(is_of) || is_standard(module)?)
-}
-
-/// Whether a module is part of the standard library.
-fn is_standard(module: Bound<'_, PyAny>) -> PyResult<bool> {
-    let Some(root) = module_root(&module) else {
-        return Ok(false);
-    };
-    if root == "__main__" {
-        return Ok(false);
-    }
-    module
-        .py()
-        .import("sys")?
-        .getattr("stdlib_module_names")?
-        .contains(root)
 }

@@ -21,7 +21,7 @@ pub(crate) struct Known {
     errors: Option<Py<PyString>>,
 }
 
-/// All of them, in the order in which they were made known. No lock is held while one is looked at.
+/// The known hosts, in the order in which they were made known. No lock is held while one is looked at.
 type All = Arc<[Arc<Known>]>;
 
 static KNOWN: Mutex<Option<All>> = Mutex::new(None);

@@ -117,10 +117,7 @@ class Adapter:
         """The actor of this name, and whether it was made here."""
         ray = _ray.imported()
         if _forks.is_past_cluster:
-            raise RuntimeError(
-                f"{self._name} cannot be called in this process: it was forked from one that is in a cluster, and Ray "
-                "answers no such child. Begin it by spawn, or call ray.init() in the children alone"
-            )
+            raise RuntimeError(f"{self._name} cannot be called here: {_ray.why_not()}")
         # Outside a program that has connected, this is what Ray does at the first call.
         if not ray.is_initialized():
             ray.init()
@@ -192,8 +189,5 @@ class Adapter:
         Raises ConnectionError where this program is in no cluster.
         """
         if not _ray.is_connected():
-            raise ConnectionError(
-                f"{self._name}.{how}() reached no cluster: this program is not connected. "
-                "Call ray.init(address=…) first"
-            )
+            raise ConnectionError(f"{self._name}.{how}() reached no cluster: {_ray.why_not()}")
         end(how, name)

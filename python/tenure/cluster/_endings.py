@@ -45,9 +45,9 @@ def end_all(how: How, prefix: str, tag: str | None, has_functions: bool) -> None
         end(how, prefix, tag)
     elif has_functions:
         _log.warning(
-            "%s reached no cluster, in which this program has functions: it is not connected. Call "
-            "ray.init(address=…) first",
+            "%s reached no cluster, in which this program has functions: %s",
             f"tenure.clear_tag({tag!r})" if tag is not None else f"the {how} of everything",
+            _ray.why_not(),
         )
 
 

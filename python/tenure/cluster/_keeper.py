@@ -35,17 +35,17 @@ class BlockingKeeper(Keeper):
         """Answers when everything is released."""
         self._ended.wait()
 
-    def serve(self, watch: list[Any], came: int) -> Any:
-        """Builds the resource, if it is not there, for a user who watches and has come so often."""
+    def serve(self, watch: list[Any], visit: int) -> Any:
+        """Builds the resource, if it is not there, for a user who watches, at this visit of it."""
         with Turn(self) as is_mine:
             if not is_mine:
                 return Over()
-            user = self._attach(watch[0], came)
+            user = self._attach(watch[0], visit)
             try:
                 with self._lease() as resource:
                     return face(resource)
             except BaseException:
-                self._left(user, came)
+                self._left(user, visit)
                 raise
 
     def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -84,9 +84,9 @@ class BlockingKeeper(Keeper):
             with self._lease() as resource:
                 return self._attribute(resource, name)
 
-    def end(self, how: How, user: str | None, tag: str | None, came: int = 0) -> bool:
+    def end(self, how: How, user: str | None, tag: str | None, visit: int = 0) -> bool:
         """Ends what is kept, or what carries the tag, for a user who leaves. Whether it was the last one."""
-        return self._ended_for(how, user, tag, came)
+        return self._ended_for(how, user, tag, visit)
 
     def hears(self) -> None:
         """Answers at once, as an actor does that can be reached."""
@@ -114,20 +114,20 @@ class AsyncKeeper(Keeper):
         """Answers when everything is released."""
         await asyncio.shield(asyncio.wrap_future(self._ended))
 
-    async def serve(self, watch: list[Any], came: int) -> Any:
-        """Builds the resource, if it is not there, for a user who watches and has come so often."""
+    async def serve(self, watch: list[Any], visit: int) -> Any:
+        """Builds the resource, if it is not there, for a user who watches, at this visit of it."""
         self._loop = asyncio.get_running_loop()
         # Ray runs the loop, and nobody whom an exit could reach: it is the caller's.
         _loops.home().meant_for_the_loop = ()
         with Turn(self) as is_mine:
             if not is_mine:
                 return Over()
-            user = self._attach(watch[0], came)
+            user = self._attach(watch[0], visit)
             try:
                 async with self._lease() as resource:
                     return face(resource)
             except BaseException:
-                self._left(user, came)
+                self._left(user, visit)
                 raise
 
     async def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -169,9 +169,9 @@ class AsyncKeeper(Keeper):
             async with self._lease() as resource:
                 return self._attribute(resource, name)
 
-    async def end(self, how: How, user: str | None, tag: str | None, came: int = 0) -> bool:
+    async def end(self, how: How, user: str | None, tag: str | None, visit: int = 0) -> bool:
         """Ends what is kept, or what carries the tag, for a user who leaves. Whether it was the last one."""
-        return self._ended_for(how, user, tag, came)
+        return self._ended_for(how, user, tag, visit)
 
     async def hears(self) -> None:
         """Answers at once, as an actor does that can be reached."""

@@ -66,8 +66,8 @@ class Keeper:
         self._had_users = False
         self._users: dict[str, Any] = {}
         """The references that users watch, by user."""
-        self._came: dict[str, int] = {}
-        """How often each of them has come. A call of its may overtake the answer to a clear, by which it leaves."""
+        self._visits: dict[str, int] = {}
+        """The number of each user's latest visit. A clear names the one it ends, since a later one may be there first."""
         self._staying: set[str] = set()
         """The users who have the resource."""
         self._near: set[str] = set()
@@ -147,13 +147,13 @@ class Keeper:
 
     # --- users ------------------------------------------------------------------------------------
 
-    def _attach(self, watch: Any, came: int) -> str:
+    def _attach(self, watch: Any, visit: int) -> str:
         user: str = watch.hex()
         with self._lock:
             self._had_users = True
             is_known = user in self._users
             self._users[user] = watch
-            self._came[user] = max(came, self._came.get(user, 0))
+            self._visits[user] = max(visit, self._visits.get(user, 0))
             self._staying.add(user)
             self._near.add(user)
         if not is_known:
@@ -165,13 +165,13 @@ class Keeper:
         with self._lock:
             if self._users.pop(user, None) is not None and not self._users:
                 self._answered.set()
-            last = self._came.pop(user, 0)
-        self._left(user, last, for_good=True)
+            visit = self._visits.pop(user, 0)
+        self._left(user, visit, for_good=True)
 
-    def _left(self, user: str | None, came: int, for_good: bool = False) -> bool:
-        """A user who has come so often goes without a resource from here on. Whether nobody else has one."""
+    def _left(self, user: str | None, visit: int, for_good: bool = False) -> bool:
+        """A user goes without a resource from here on, unless it has come again since. Whether nobody else has one."""
         with self._lock:
-            if user is not None and came < self._came.get(user, 0):
+            if user is not None and visit < self._visits.get(user, 0):
                 return False
             was_there = user in self._staying
             self._staying.discard(user or "")
@@ -269,13 +269,13 @@ class Keeper:
         it = getattr(resource, name)
         return Method(kind(it)) if callable(it) else self._answer(resource, name, it)
 
-    def _ended_for(self, how: How, user: str | None, tag: str | None, came: int) -> bool:
+    def _ended_for(self, how: How, user: str | None, tag: str | None, visit: int) -> bool:
         """Ends what is kept, or what carries the tag, for a user who leaves. Whether it was the last one."""
         with Turn(self) as is_mine:
             if is_mine:
                 self._end(how, tag)
         self._stirred.set()
-        return self._left(user, came, for_good=how == "leave")
+        return self._left(user, visit, for_good=how == "leave")
 
     def _end(self, how: How, tag: str | None) -> None:
         with self._making:

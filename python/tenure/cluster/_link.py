@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,9 @@ class Link:
         self.is_done = False
         """Whether the next call has to find the present actor first."""
         self._session = _ray.session()
-        self._came = 0
-        """How often it has come to the actor: what leaves says which time it leaves, since a call may overtake it."""
+        self._visit = 0
+        """The number of its latest visit. What leaves names the visit that it ends: a later call may be there first."""
+        self._visits = threading.Lock()
         self.is_watched = watches
         """Whether its end is told here."""
         self._watch: Any = None
@@ -52,7 +54,7 @@ class Link:
 
     def is_of_now(self) -> bool:
         """Whether Ray's session is the one that it was made in."""
-        return self._session == _ray.session()
+        return self._session is not None and self._session == _ray.session()
 
     def is_present(self) -> bool:
         """Whether calls can go this way."""
@@ -69,9 +71,11 @@ class Link:
 
     def serve(self) -> Any:
         """A reference to the outside of the resource, which is built where it is not there."""
-        self._came += 1
+        with self._visits:
+            self._visit += 1
+            visit = self._visit
         # In a list, so that it is not waited for.
-        return self.actor.serve.remote([self._watch], self._came)
+        return self.actor.serve.remote([self._watch], visit)
 
     def serves(self, handle: Any, gone: Callable[[Link, Any], object]) -> None:
         """A handle goes this way from now on. Calls `gone`, on a thread of Ray's, once the actor is over or gone."""
@@ -103,7 +107,7 @@ class Link:
         self.is_done = True
         if self._over.done():
             return None
-        return self.actor.end.remote(how, self._watch.hex(), None, self._came)
+        return self.actor.end.remote(how, self._watch.hex(), None, self._visit)
 
     def finish_leaving(self, ending: Any, timeout: float) -> None:
         """Waits until the actor has been left, and one that nobody else uses until it is over."""

@@ -23,6 +23,7 @@ __all__ = [
     "session",
     "task",
     "task_of",
+    "why_not",
 ]
 
 NAMESPACE = "tenure"
@@ -112,6 +113,16 @@ def is_connected() -> bool:
         return False
     connected: bool = imported().is_initialized()
     return connected
+
+
+def why_not() -> str:
+    """Why this process is in no cluster, with what to write."""
+    if _forks.is_past_cluster:
+        return (
+            "this process was forked from one that is in a cluster, and Ray answers no such child. Begin it by spawn, "
+            "or call ray.init() in the children alone"
+        )
+    return "this program is not connected. Call ray.init(address=…) first"
 
 
 def own_actor() -> str | None:

@@ -119,5 +119,6 @@ def test_d4_l7_a_child_that_was_forked_is_in_no_cluster(cluster: Cluster, tmp_pa
     assert done.returncode == 0, done.stderr
     told = done.stdout.splitlines()
     assert [line.split()[0] for line in told] == ["RuntimeError", "RuntimeError", "ConnectionError", "0"]
-    assert "forked" in told[0]
-    assert "spawn" in told[0]
+    for line in told[:3]:
+        assert "forked" in line
+        assert "spawn" in line

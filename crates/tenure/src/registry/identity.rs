@@ -55,9 +55,9 @@ pub enum Stamp {
     /// It has neither a file nor lines.
     #[default]
     Unknown,
-    /// Of files: their names and times of change, say.
+    /// The state of files: their names and times of change, say.
     File([u8; 16]),
-    /// Of lines that somebody typed, as the cell of a notebook.
+    /// The lines that somebody typed, as the cell of a notebook.
     Typed([u8; 16]),
 }
 
@@ -105,7 +105,7 @@ impl Identity {
         }
     }
 
-    /// Whether the maker of this one defines the other as well, as a function of the same name.
+    /// Whether the maker of this one defines the other as well, as another function.
     pub(crate) fn is_made_beside(&self, other: &Self) -> bool {
         let is_beside = |code: &[u8; 16]| self.beside.contains(code);
         self.code != other.code && !other.code.is_empty() && other.code.iter().all(is_beside)

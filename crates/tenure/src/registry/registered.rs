@@ -18,8 +18,8 @@ use crate::words::error::SettingError;
 /// let engine = Engine::new();
 /// let identity = Identity::new([1; 16], [1; 16]);
 /// let make = || Function::plain(&engine, "pool", Settings::default());
-/// let one: Registered<u32, ()> = engine.register(identity, make)?;
-/// let again: Registered<u32, ()> = engine.register(identity, make)?;
+/// let one: Registered<u32, ()> = engine.register(identity.clone(), make)?;
+/// let again: Registered<u32, ()> = engine.register(identity.clone(), make)?;
 /// assert!(std::sync::Arc::ptr_eq(one.function(), again.function()));
 /// # Ok::<(), tenure::SettingError>(())
 /// ```
@@ -38,7 +38,7 @@ impl<V: Resource, F: Failure> Registered<V, F> {
     /// # let engine = Engine::new();
     /// # let identity = Identity::new([1; 16], [1; 16]);
     /// let make = || Function::plain(&engine, "pool", Settings::default());
-    /// let pools: Registered<u32, ()> = engine.register(identity, make)?;
+    /// let pools: Registered<u32, ()> = engine.register(identity.clone(), make)?;
     /// assert_eq!(pools.function().name(), "pool");
     /// # Ok::<(), tenure::SettingError>(())
     /// ```
@@ -56,9 +56,9 @@ impl<V: Resource, F: Failure> Registered<V, F> {
     /// # let engine = Engine::new();
     /// # let identity = Identity::new([1; 16], [1; 16]);
     /// # let make = || Function::plain(&engine, "pool", Settings::default());
-    /// let before: Registered<u32, ()> = engine.register(identity, make)?;
+    /// let before: Registered<u32, ()> = engine.register(identity.clone(), make)?;
     /// assert!(!before.is_last());
-    /// let edited = Identity { version: [2; 16], maker: [2; 16], ..identity };
+    /// let edited = Identity { version: [2; 16], maker: [2; 16], ..identity.clone() };
     /// let _after: Registered<u32, ()> = engine.register(edited, make)?;
     /// assert!(before.is_last());
     /// # Ok::<(), tenure::SettingError>(())
@@ -128,11 +128,11 @@ impl Engine {
     /// # let engine = Engine::new();
     /// # let identity = Identity::new([1; 16], [1; 16]);
     /// # let make = || Function::plain(&engine, "pool", Settings::default());
-    /// let one: Registered<u32, ()> = engine.register(identity, make)?;
+    /// let one: Registered<u32, ()> = engine.register(identity.clone(), make)?;
     /// one.function().get_or_build(&KeyRef::EMPTY, || Ok(7)).unwrap();
     /// let before = Arc::clone(one.function());
     /// drop(one); // the script has run; it is edited, and runs again
-    /// let edited = Identity { version: [2; 16], maker: [2; 16], ..identity };
+    /// let edited = Identity { version: [2; 16], maker: [2; 16], ..identity.clone() };
     /// let two: Registered<u32, ()> = engine.register(edited, make)?;
     /// assert_eq!(before.info().released(Cause::Superseded), 1);
     /// # Ok::<(), tenure::SettingError>(())
@@ -184,11 +184,11 @@ impl Engine {
     /// # let engine = Engine::new();
     /// # let identity = Identity::new([1; 16], [1; 16]);
     /// # let make = || Function::plain(&engine, "pool", Settings::default());
-    /// # let one: Registered<u32, ()> = engine.register(identity, make)?;
+    /// # let one: Registered<u32, ()> = engine.register(identity.clone(), make)?;
     /// let before = Arc::clone(one.function());
     /// # drop(one);
     /// engine.retire();
-    /// let anew: Registered<u32, ()> = engine.register(identity, make)?;
+    /// let anew: Registered<u32, ()> = engine.register(identity.clone(), make)?;
     /// assert!(!Arc::ptr_eq(anew.function(), &before));
     /// # Ok::<(), tenure::SettingError>(())
     /// ```

@@ -10,8 +10,8 @@
 //! | been made by other code at the same place, from another state of the source | outdated |
 //! | been made by other code at the same place without a file, that the same session ran | outdated |
 //!
-//! Only a version that is new outdates any: one that is there already has not been edited, and says nothing
-//! of the others.
+//! Only a version that is new outdates any, or one that comes back after it was outdated or released: one that
+//! is there already has not been edited, and says nothing of the others.
 //!
 //! An outdated version goes when its last user does. A sibling without a user *waits* once a newer
 //! one stands beside it: a run that brings it back finds it, until the time is over or too many

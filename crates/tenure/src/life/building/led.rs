@@ -37,7 +37,7 @@ impl Drop for Led {
 pub(crate) struct OfThread(u64);
 
 impl OfThread {
-    /// Has what this gives called if the thread ends first.
+    /// The note of a duty, which is handed on by what `hand_on` gives if the thread ends first.
     pub(crate) fn begin(hand_on: impl FnOnce() -> HandOn) -> Option<Self> {
         strand::are_told().then(|| note(hand_on())).flatten()
     }
