@@ -67,7 +67,7 @@ class Keeper:
         self._users: dict[str, Any] = {}
         """The references that users watch, by user."""
         self._visits: dict[str, int] = {}
-        """The number of each user's latest visit. A clear names the one it ends, since a later one may be there first."""
+        """The number of each user's latest visit. A clear names the one it ends: a later one may be there first."""
         self._staying: set[str] = set()
         """The users who have the resource."""
         self._near: set[str] = set()
