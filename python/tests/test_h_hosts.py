@@ -86,9 +86,12 @@ gone = threading.Event()
 CELL = "@cache_resource(on_release=lambda it: gone.set())\\ndef typed(): return ['{text}']\\ntyped()"
 
 import ours
+runs = []
 with ours.host.serving("ada"):
     for text in ("first", "second"):
+        # Both stay, so that no run takes the other's address, by which it would be the same one.
         names = {"__name__": "__main__", "cache_resource": tenure.cache_resource, "gone": gone}
+        runs.append(names)
         exec(compile(CELL.format(text=text), "<string>", "exec"), names)
     print(gone.wait(60))
 """

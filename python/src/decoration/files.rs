@@ -25,6 +25,10 @@ fn is_given_by_hand(py: Python<'_>, name: &str) -> Option<bool> {
 
 /// The lines that somebody has typed, where whoever runs them has given them to `linecache` under this name.
 pub(crate) fn typed_lines(py: Python<'_>, name: &str) -> Option<String> {
+    // Names that any text may have: the lines are of another one, as those of `python -c` are.
+    if matches!(name, "<string>" | "<stdin>" | "<console>") {
+        return None;
+    }
     let lines = known_lines(py, name)?.get_item(2).ok()?;
     let lines = lines.cast_into::<PyList>().ok()?;
     lines
