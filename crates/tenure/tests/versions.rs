@@ -226,7 +226,7 @@ fn f7_f6_two_functions_of_one_name_outlive_an_edit_of_the_code_around_them() {
     let state = |number: u8, code: [u8; 16], beside: &[[u8; 16]]| Identity {
         version: code,
         code: [code].into(),
-        beside: beside.into(),
+        beside: [beside.into()].into(),
         maker: [number; 16],
         stamp: Stamp::File([number; 16]),
         ..version(1)

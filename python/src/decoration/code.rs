@@ -43,12 +43,13 @@ impl Code {
             return Ok(read);
         }
         let defined = defined_by(code)?;
-        let contents = |codes: &[Bound<'_, PyAny>]| codes.iter().map(content).collect();
-        let defines: PyResult<Arc<[_]>> = contents(&defined);
+        let count = defined.len();
+        let holds = held_by(defined)?;
+        let holds: Arc<[_]> = holds.iter().map(content).collect::<PyResult<_>>()?;
         let read = Self {
             digest: content(code)?,
-            defines: defines?,
-            holds: contents(&held_by(defined)?)?,
+            defines: holds[..count].into(),
+            holds,
         };
         let known = PyWeakrefReference::new(code)?.unbind();
         let gone = {
@@ -70,6 +71,13 @@ impl Code {
     }
 }
 
+/// Whether code is a module's, or a text's that is run as one is.
+pub(super) fn is_module(code: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = code.py();
+    code.getattr(intern!(py, "co_name"))?
+        .eq(intern!(py, "<module>"))
+}
+
 fn content(code: &Bound<'_, PyAny>) -> PyResult<[u8; 16]> {
     let mut enc = Encoder::with(Digests::Own);
     let cx = Context {
@@ -80,7 +88,7 @@ fn content(code: &Bound<'_, PyAny>) -> PyResult<[u8; 16]> {
     Ok(digest(&enc))
 }
 
-/// The code objects given, and all that they define in turn.
+/// The code objects given, and then all that they define in turn.
 fn held_by(mut all: Vec<Bound<'_, PyAny>>) -> PyResult<Vec<Bound<'_, PyAny>>> {
     let mut at = 0;
     while let Some(code) = all.get(at) {

@@ -22,7 +22,7 @@ use pyo3::types::{
 use tenure::Encoder;
 use tenure::front::{Digests, Origin, Stamp};
 
-use crate::decoration::code::{Code, defined_by};
+use crate::decoration::code::{Code, defined_by, is_module};
 use crate::decoration::files::{is_from_file, typed_lines};
 use crate::decoration::identity::{code_of, digest};
 use crate::process::once::intern;
@@ -35,7 +35,7 @@ pub(crate) struct Maker {
     /// The function's own code and that of those within it, as far as frames define them.
     pub(crate) code: Arc<[[u8; 16]]>,
     /// The code of everything that these frames define, and the module around the outermost one.
-    pub(crate) beside: Arc<[[u8; 16]]>,
+    pub(crate) beside: Arc<[Arc<[[u8; 16]]>]>,
     /// The names of its files and functions.
     pub(crate) place: [u8; 16],
     /// The state of the files that it and the function were read from, or of the lines that were typed.
@@ -102,17 +102,19 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
         let has_file = is_from_file(py, &file);
         // Lines of input that use what an earlier one has defined are no edits of each other.
         if has_file || is_seen {
-            made_of.raw(&Code::read(&executed)?.digest);
-        }
-        if !defined.is_empty() {
-            let defines = Code::read(&executed)?.defines;
-            let is_module = executed.getattr(intern!(py, "co_name"))?.eq("<module>")?;
+            let Code {
+                digest, defines, ..
+            } = Code::read(&executed)?;
+            made_of.raw(&digest);
             for (at, code) in defined {
+                let name = name_of(code)?;
                 own.push(defines[*at]);
-                names.framed(1, name_of(code)?.as_bytes());
-                has_name &= !is_module || name_of(code)? != "<lambda>";
+                names.framed(1, name.as_bytes());
+                has_name &= name != "<lambda>" || !is_module(&executed)?;
             }
-            beside.extend_from_slice(&defines);
+            if !defined.is_empty() {
+                beside.push(defines);
+            }
         }
         if has_file {
             place.framed(1, file.as_bytes());
@@ -130,7 +132,7 @@ pub(crate) fn of(py: Python<'_>, layers: &[Bound<'_, PyAny>]) -> PyResult<Maker>
         && let Some((frame, _)) = outer
         && let Some(module) = module_around(frame)?
     {
-        beside.extend_from_slice(&Code::read(&module)?.holds);
+        beside.push(Code::read(&module)?.holds);
     }
     let stamp = match (has_files, has_lines) {
         (true, _) => Stamp::File(digest(&states)),
@@ -215,7 +217,7 @@ fn frames<'py>(
         let code = frame.getattr(intern!(py, "f_code"))?;
         if !frames.is_empty() || !is_own(&frame)? {
             let own = which(&code)?;
-            let is_module = code.getattr(intern!(py, "co_name"))?.eq("<module>")?;
+            let is_module = is_module(&code)?;
             missing = missing.saturating_sub(own.len());
             // In the place of a frame that defines it: the module's, which may be edited.
             let is_seen = !own.is_empty() || frames.iter().any(|(_, defined)| !defined.is_empty());
@@ -240,7 +242,7 @@ fn module_around<'py>(frame: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, P
     let mut frame = frame.clone();
     while !frame.is_none() && frame.getattr(intern!(py, "f_globals"))?.is(&globals) {
         let code = frame.getattr(intern!(py, "f_code"))?;
-        if code.getattr(intern!(py, "co_name"))?.eq("<module>")? {
+        if is_module(&code)? {
             return Ok(Some(code));
         }
         frame = frame.getattr(intern!(py, "f_back"))?;

@@ -25,8 +25,9 @@ pub struct Identity {
     pub maker: [u8; 16],
     /// Its code alone, and that of functions within it, as its maker defines them; none where that cannot be seen.
     pub code: Arc<[[u8; 16]]>,
-    /// The code of each function that its maker defines, its own among them: two of them may have one name.
-    pub beside: Arc<[[u8; 16]]>,
+    /// The code of each function that its maker defines, its own among them, in lists that others share: two of them may have
+    /// one name.
+    pub beside: Arc<[Arc<[[u8; 16]]>]>,
     /// Where its maker stands: stays the same over an edit.
     pub place: [u8; 16],
     /// The state of the source that it and its maker were read from.
@@ -107,7 +108,7 @@ impl Identity {
 
     /// Whether the maker of this one defines the other as well, as another function.
     pub(crate) fn is_made_beside(&self, other: &Self) -> bool {
-        let is_beside = |code: &[u8; 16]| self.beside.contains(code);
+        let is_beside = |code: &[u8; 16]| self.beside.iter().any(|all| all.contains(code));
         self.code != other.code && !other.code.is_empty() && other.code.iter().all(is_beside)
     }
 }
