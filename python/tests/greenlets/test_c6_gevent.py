@@ -19,7 +19,7 @@ from gevent.event import Event
 
 def until(is_so):
     while not is_so():
-        gevent.sleep(0)
+        gevent.sleep(0.001)     # with 0 the loop takes the interpreter again before a real thread has woken up
 
 def waiting(function, count):
     until(lambda: function.info().waiting == count)

@@ -12,7 +12,7 @@ from eventlet.patcher import original
 
 def until(is_so):
     while not is_so():
-        eventlet.sleep(0)
+        eventlet.sleep(0.001)   # with 0 the loop takes the interpreter again before a real thread has woken up
 
 def waiting(function, count):
     until(lambda: function.info().waiting == count)
