@@ -90,7 +90,7 @@ fn converse(
         for output in outputs {
             let done = match output {
                 Output::Subscribe => server.subscribe(),
-                Output::ReadAll => server.read_all(),
+                Output::ReadAll(disowned) => server.read_all(disowned),
                 Output::Ping => {
                     pinged = Instant::now();
                     server.ping()

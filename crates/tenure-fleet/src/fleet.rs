@@ -337,7 +337,7 @@ mod tests {
             self.heard.push_back(Heard::Subscribed);
             Ok(())
         }
-        fn read_all(&mut self) -> Result<(), Trouble> {
+        fn read_all(&mut self, _: Option<Epoch>) -> Result<(), Trouble> {
             self.heard.push_back(Heard::All(Snapshot {
                 epoch: EPOCH,
                 head: 0,

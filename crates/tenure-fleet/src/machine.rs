@@ -9,7 +9,9 @@
 //!    be gone without a trace: everything has ended.
 //! 4. **Heard in order, or read again.** Each message has the server's count. One that does not follow on the last, or an
 //!    answer to a ping that has another count, has everything read again.
-//! 5. **A number of one's own is nothing new only where it was heard in order.** Read later, it may stand where somebody
+//! 5. **Gone back, begun anew.** Numbers that differ from what was heard at the same count are of a server that went back
+//!    in place: ends that others have not heard are gone from it. Whoever sees that has the numbers begin a new life.
+//! 6. **A number of one's own is nothing new only where it was heard in order.** Read later, it may stand where somebody
 //!    else's was.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,8 +37,8 @@ macro_rules! flawed {
 pub(crate) enum Output {
     /// Subscribe, and say when that is confirmed.
     Subscribe,
-    /// Read all numbers.
-    ReadAll,
+    /// Read all numbers. Where they are of this epoch still, they begin anew first.
+    ReadAll(Option<Epoch>),
     /// Ask for the epoch and the head.
     Ping,
     /// Close the connection, which answers nothing, and say that it is lost.
@@ -88,12 +90,15 @@ pub(crate) struct Machine {
     other_end: Option<Run>,
     /// The life of the numbers that this member was last caught up with.
     known: Option<Life>,
+    /// The server's count of raises, up to which each was heard or read.
     seen: u64,
     remembered: BTreeMap<Field, Kept>,
     /// The messages that were heard before all numbers were read.
     early: Vec<Message>,
     /// Whether all numbers are being read once more.
     again: bool,
+    /// The epoch in which the server was found to have gone back.
+    disowned: Option<Epoch>,
     /// The time at which the ping went out that is under way.
     pinged: Option<u64>,
     /// The time at which it last asked the server for something, or had the last answer to a ping.
@@ -121,6 +126,7 @@ impl Machine {
             remembered: BTreeMap::new(),
             early: Vec::new(),
             again: false,
+            disowned: None,
             pinged: None,
             asked: 0,
             told_until: None,
@@ -168,7 +174,7 @@ impl Machine {
         self.phase = Phase::Subscribing;
         self.asked = now;
         if flawed!(self, ReadFirst) {
-            return vec![Output::ReadAll, Output::Subscribe];
+            return vec![self.read_all(), Output::Subscribe];
         }
         vec![Output::Subscribe]
     }
@@ -183,7 +189,11 @@ impl Machine {
         if flawed!(self, ReadFirst) {
             return Vec::new();
         }
-        vec![Output::ReadAll]
+        vec![self.read_all()]
+    }
+
+    fn read_all(&self) -> Output {
+        Output::ReadAll(self.disowned)
     }
 
     /// All numbers have been read.
@@ -193,9 +203,15 @@ impl Machine {
         };
         let mut told = if self.is_another_life(&run, &all, now) {
             vec![Output::Tell(Notice::Forgot)]
+        } else if self.went_back(&all) {
+            self.disowned = Some(all.epoch);
+            self.again = true;
+            self.asked = now;
+            return vec![self.read_all()];
         } else {
             self.differences(&all, now)
         };
+        self.disowned = None;
         self.known = Some(Life(run.id, all.epoch));
         self.seen = all.head;
         self.remembered = all.numbers;
@@ -206,12 +222,12 @@ impl Machine {
         self.lost = false;
         if self.phase != Phase::CaughtUp {
             self.phase = Phase::CaughtUp;
-            let early = std::mem::take(&mut self.early);
-            told.extend(
-                early
-                    .into_iter()
-                    .flat_map(|message| self.heard(message, now)),
-            );
+            for message in std::mem::take(&mut self.early) {
+                // What was read says it already.
+                if message.epoch != all.epoch || message.kept.head > all.head {
+                    told.extend(self.heard(message, now));
+                }
+            }
             told.push(Output::Tell(Notice::CaughtUp));
         }
         told
@@ -230,6 +246,24 @@ impl Machine {
                     && !flawed!(self, NewcomerTrusts)
             }
         }
+    }
+
+    /// Whether these numbers of a known life are not those that follow on what this member has heard of it.
+    fn went_back(&self, all: &Snapshot) -> bool {
+        if self.known.is_none() || flawed!(self, BackIsNothing) {
+            return false;
+        }
+        let is_heard = |kept: &Kept| kept.head <= self.seen;
+        let is_other = |(field, kept): (&Field, &Kept)| {
+            is_heard(kept) && self.remembered.get(field) != Some(kept)
+        };
+        let is_gone = |(field, known): (&Field, &Kept)| {
+            let folded = field.folds_into().and_then(|into| all.numbers.get(&into));
+            is_heard(known) && !all.numbers.contains_key(field) && folded.is_none_or(is_heard)
+        };
+        all.head < self.seen
+            || all.numbers.iter().any(is_other)
+            || self.remembered.iter().any(is_gone)
     }
 
     /// The ends since these numbers were last read or heard, if they are those of the same life.
@@ -283,7 +317,11 @@ impl Machine {
             .known
             .as_ref()
             .is_some_and(|Life(_, known)| *known == epoch);
-        if same_life && kept.head <= self.seen {
+        if let Said::Raised(field) = said
+            && same_life
+            && kept.head <= self.seen
+            && self.remembered.get(&field) == Some(&kept)
+        {
             return Vec::new();
         }
         let follows = same_life && kept.head == self.seen + 1;
@@ -304,8 +342,8 @@ impl Machine {
                 }
             }
         }
-        if same_life {
-            self.seen = kept.head;
+        if follows || (same_life && flawed!(self, GapIsNothing)) {
+            self.seen = self.seen.max(kept.head);
         }
         if !follows && !flawed!(self, GapIsNothing) {
             outputs.extend(self.read_again(now));
@@ -331,7 +369,7 @@ impl Machine {
         }
         self.again = true;
         self.asked = now;
-        Some(Output::ReadAll)
+        Some(self.read_all())
     }
 
     /// A ping was answered.
@@ -439,7 +477,10 @@ mod tests {
         assert_eq!(machine.told_until(), Some(1_050));
         // One that shows that something was missed says so only once all was read.
         machine.tick(2_100);
-        assert_eq!(machine.answered(Some(epoch()), 6, 2_110), [Output::ReadAll]);
+        assert_eq!(
+            machine.answered(Some(epoch()), 6, 2_110),
+            [Output::ReadAll(None)]
+        );
         assert_eq!(machine.told_until(), Some(1_050));
         machine.read(snapshot(6), 2_200);
         assert_eq!(machine.told_until(), Some(2_110));

@@ -21,8 +21,8 @@ pub(crate) trait Server: Desk {
     /// Asks to be told of all raises from here on.
     fn subscribe(&mut self) -> Result<(), Trouble>;
 
-    /// Asks for all numbers; an epoch is drawn where there is none.
-    fn read_all(&mut self) -> Result<(), Trouble>;
+    /// Asks for all numbers; an epoch is drawn where there is none, or where it is this one still.
+    fn read_all(&mut self, disowned: Option<Epoch>) -> Result<(), Trouble>;
 
     /// Asks for the epoch and the head.
     fn ping(&mut self) -> Result<(), Trouble>;

@@ -171,6 +171,37 @@ fn d1_a_flush_is_noticed_though_the_connection_stays() {
 }
 
 #[test]
+fn d1_a_server_that_goes_back_in_place_has_forgotten() {
+    let Some(server) = server() else { return };
+    let proxy = Proxy::new(server.port);
+    let (one, other, away) = (
+        Member::joined(server.settings()),
+        Member::joined(server.settings()),
+        Member::joined(support::settings(&proxy.url())),
+    );
+    one.raise(function(1));
+    assert_eq!(other.next(), cleared(function(1)));
+    assert_eq!(away.next(), cleared(function(1)));
+    let (numbers, saved) = (server.name("numbers"), server.name("saved"));
+    server.command(&["COPY", &numbers, &saved]);
+    proxy.set(Mode::Cut);
+    assert_eq!(away.next(), Event::Lost);
+    one.raise(function(2));
+    assert_eq!(other.next(), cleared(function(2)));
+    server.command(&["COPY", &saved, &numbers, "REPLACE"]);
+    // As many as were lost, so that the count alone tells nothing.
+    one.raise(function(3));
+    one.until(Event::Forgot);
+    assert_eq!(other.until(Event::Forgot)[0], cleared(function(3)));
+    // Nobody but those who had heard it could know of the one that was lost.
+    proxy.set(Mode::Forward);
+    away.until(Event::Forgot);
+    one.raise(function(4));
+    other.until(cleared(function(4)));
+    away.until(cleared(function(4)));
+}
+
+#[test]
 fn d1_a_server_that_takes_no_writes_for_a_while_gets_them_later() {
     let Some(server) = server() else { return };
     let (one, other) = (

@@ -370,6 +370,46 @@ fn d1_numbers_that_are_too_many_fold_and_whoever_hears_it_clears_nothing() {
 }
 
 #[test]
+fn d1_members_that_raise_fold_and_come_and_go_at_once_never_take_the_server_for_one_that_went_back()
+{
+    let Some(server) = server() else { return };
+    let few = |url: &str| support::settings(url).fold(Duration::from_secs(3600), 10);
+    let proxy = Proxy::new(server.port);
+    let members = [
+        Member::joined(few(&server.url())),
+        Member::joined(few(&server.url())),
+        Member::joined(few(&proxy.url())),
+    ];
+    std::thread::scope(|scope| {
+        for (member, own) in members.iter().zip(0..) {
+            let fleet = &member.fleet;
+            scope.spawn(move || {
+                for at in (0..60).cycle().take(400) {
+                    fleet.raise(entry(at + own), Ending::Cleared);
+                    std::thread::yield_now();
+                }
+            });
+        }
+        for _ in 0..4 {
+            proxy.set(Mode::Cut);
+            proxy.set(Mode::Forward);
+        }
+    });
+    for (at, member) in (200..).zip(&members) {
+        member.raise(function(at));
+    }
+    for (at, member) in members.iter().enumerate() {
+        let mut awaited: Vec<Event> = (200..203).map(function).map(cleared).collect();
+        awaited.remove(at);
+        while !awaited.is_empty() {
+            let event = member.next();
+            assert_ne!(event, Event::Forgot, "member {at}");
+            awaited.retain(|it| *it != event);
+        }
+    }
+}
+
+#[test]
 fn d1_numbers_that_are_old_fold_and_those_of_tags_into_one_for_all_tags() {
     let Some(server) = server() else { return };
     let brief = |url: &str| support::settings(url).fold(Duration::from_millis(60), 10_000);

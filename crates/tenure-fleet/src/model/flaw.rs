@@ -19,6 +19,8 @@ pub(crate) enum Flaw {
     GapIsNothing,
     /// The answer to a ping means nothing.
     PongIsNothing,
+    /// Numbers that are not those that were heard are taken as they are.
+    BackIsNothing,
     /// A fold is believed by a member that has not heard all before it.
     FoldOverGap,
     /// A fold leaves no number behind.

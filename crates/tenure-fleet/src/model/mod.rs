@@ -25,6 +25,7 @@ const QUIET: Bounds = Bounds {
     pings: 0,
     restarts: 0,
     saves: 0,
+    backs: 0,
     flushes: 0,
     folds: 0,
 };
@@ -84,7 +85,7 @@ fn d1_messages_are_doubled_and_overtaken() {
         pings: 1,
         ..QUIET
     };
-    check(bounds, &[Flaw::GapIsNothing, Flaw::PongIsNothing]);
+    check(bounds, &[Flaw::PongIsNothing]);
 }
 
 #[test]
@@ -96,6 +97,22 @@ fn d1_a_server_starts_again_empty_or_as_it_was() {
         ..QUIET
     };
     check(bounds, &[Flaw::NoRun]);
+}
+
+#[test]
+fn d1_a_server_goes_back_in_place() {
+    let short = Bounds {
+        raises: [1, 0],
+        saves: 1,
+        backs: 1,
+        pings: 2,
+        ..AWAY
+    };
+    let long = Bounds {
+        raises: [1, 1],
+        ..short
+    };
+    check(if is_long() { long } else { short }, &[Flaw::BackIsNothing]);
 }
 
 #[test]

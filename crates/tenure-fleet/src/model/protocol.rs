@@ -51,9 +51,10 @@ impl Model for Bus {
                 },
             ),
             Property::always(
-                "whoever is caught up and has nothing to come knows all, where nothing was lost on the way",
+                "whoever is caught up and has nothing to come knows all, where nothing was lost on the way or put back",
                 |bus: &Self, world: &World| {
                     world.left.lost < bus.0.lost
+                        || world.left.backs < bus.0.backs
                         || (0..2).all(|at| {
                             let member = &world.members[at];
                             !member.machine.is_settled()

@@ -44,6 +44,8 @@ pub(super) struct Bounds {
     pub(super) restarts: u8,
     /// The server's memory is written to its disk, from where a restart brings it back.
     pub(super) saves: u8,
+    /// What is on the disk takes the place of the server's memory, and the connections stay.
+    pub(super) backs: u8,
     pub(super) flushes: u8,
     pub(super) folds: u8,
 }
@@ -55,6 +57,8 @@ pub(super) struct World {
     /// The newest version of each entry whose raise has reached a server.
     pub(super) arrived: [u64; 2],
     server: Server,
+    /// Whether the server went back in place, and nobody can have seen it yet.
+    unseen: bool,
     pub(super) members: [Member; 2],
     pub(super) left: Left,
 }
@@ -72,6 +76,7 @@ pub(super) struct Left {
     pings: u8,
     restarts: u8,
     saves: u8,
+    pub(super) backs: u8,
     flushes: u8,
     folds: u8,
 }
@@ -106,6 +111,8 @@ pub(super) struct Member {
     /// The versions that its entries are of, and those that they have to be of, at least.
     pub(super) built: [u64; 2],
     pub(super) must: [u64; 2],
+    /// Whether it had heard what the server forgot when it went back, and has asked it since.
+    witness: Option<bool>,
     /// The versions of its own raises that have reached no server.
     pub(super) unsent: BTreeSet<(usize, u64)>,
 }
@@ -151,6 +158,7 @@ pub(super) enum Action {
     Unconfirmed(usize),
     Save,
     Restart { from_disk: bool },
+    GoBack,
     Flush,
     Fold,
 }
@@ -182,6 +190,7 @@ impl World {
                 sending: None,
                 built: [0; 2],
                 must: [0; 2],
+                witness: None,
                 unsent: BTreeSet::new(),
             }
         };
@@ -199,6 +208,7 @@ impl World {
                 },
                 disk: None,
             },
+            unseen: false,
             members: [member(1), member(2)],
             left: Left {
                 raises: bounds.raises,
@@ -211,6 +221,7 @@ impl World {
                 pings: bounds.pings,
                 restarts: bounds.restarts,
                 saves: bounds.saves,
+                backs: bounds.backs,
                 flushes: bounds.flushes,
                 folds: bounds.folds,
             },
@@ -242,7 +253,7 @@ impl World {
             let version = self.version;
             let keeper = &mut self.members[member];
             match output {
-                Output::Subscribe | Output::ReadAll | Output::Ping => {
+                Output::Subscribe | Output::ReadAll(_) | Output::Ping => {
                     if let Some(connection) = &mut keeper.connection {
                         connection.asked.push(output);
                     }
@@ -281,18 +292,27 @@ impl World {
     /// The server answers what a member has asked first.
     fn serve(&mut self, member: usize) -> bool {
         let clock = self.clock;
-        let Some(connection) = &mut self.members[member].connection else {
+        let must = match self.unseen {
+            true => [0; 2],
+            false => self.arrived,
+        };
+        let keeper = &mut self.members[member];
+        let Some(connection) = &mut keeper.connection else {
             return false;
         };
         if connection.asked.is_empty() {
             return false;
         }
+        keeper.witness = keeper.witness.map(|_| true);
         let coming = match connection.asked.remove(0) {
             Output::Subscribe => {
                 connection.subscribed = true;
                 Coming::Subscribed
             }
-            Output::ReadAll => {
+            Output::ReadAll(disowned) => {
+                if disowned.is_some() && disowned == self.server.memory.epoch {
+                    self.server.memory = Memory::default();
+                }
                 let epoch = self.server.epoch(clock);
                 let Memory { head, numbers, .. } = self.server.memory.clone();
                 let all = Snapshot {
@@ -301,13 +321,9 @@ impl World {
                     now: clock,
                     numbers,
                 };
-                Coming::All(all, self.arrived)
+                Coming::All(all, must)
             }
-            _ => Coming::Answer(
-                self.server.memory.epoch,
-                self.server.memory.head,
-                self.arrived,
-            ),
+            _ => Coming::Answer(self.server.memory.epoch, self.server.memory.head, must),
         };
         connection.coming.push(coming);
         true
@@ -330,7 +346,11 @@ impl World {
         let machine = &mut keeper.machine;
         let (outputs, must) = match coming {
             Coming::Subscribed => (machine.subscribed(now), None),
-            Coming::All(all, must) => (machine.read(all, now), Some(must)),
+            Coming::All(all, must) => {
+                let outputs = machine.read(all, now);
+                let taken = !matches!(outputs[..], [Output::ReadAll(_)]);
+                (outputs, taken.then_some(must))
+            }
             Coming::Told(message) => (machine.heard(message, now), None),
             Coming::Answer(epoch, head, must) => {
                 let asked = machine.awaits_answer();
@@ -341,6 +361,12 @@ impl World {
             }
         };
         self.act(member, outputs);
+        if self.members[member].witness == Some(true)
+            && self.members[member].machine.is_settled()
+            && !self.is_busy(member)
+        {
+            self.unseen = false;
+        }
         if let Some(must) = must {
             let known = &mut self.members[member].must;
             *known = [known[0].max(must[0]), known[1].max(must[1])];
@@ -491,6 +517,23 @@ impl World {
         }
     }
 
+    /// What had been saved is the server's memory again, and nobody is told.
+    fn go_back(&mut self) -> bool {
+        let memory = &mut self.server.memory;
+        let Some(disk) = self.server.disk.clone() else {
+            return false;
+        };
+        if disk.epoch != memory.epoch || disk.head == memory.head {
+            return false;
+        }
+        *memory = disk;
+        self.unseen = true;
+        for member in &mut self.members {
+            member.witness = (member.machine.seen() > memory.head).then_some(false);
+        }
+        true
+    }
+
     pub(super) fn may_happen(&self) -> Vec<Action> {
         let left = &self.left;
         let mut actions = Vec::new();
@@ -544,6 +587,7 @@ impl World {
             left.restarts > 0 && self.server.disk.is_some(),
             Action::Restart { from_disk: true },
         );
+        add(left.backs > 0 && self.server.disk.is_some(), Action::GoBack);
         add(left.flushes > 0, Action::Flush);
         add(left.folds > 0, Action::Fold);
         actions
@@ -628,6 +672,10 @@ impl World {
                 left.restarts -= 1;
                 self.restart(from_disk);
                 true
+            }
+            Action::GoBack => {
+                left.backs -= 1;
+                self.go_back()
             }
             Action::Flush => {
                 left.flushes -= 1;

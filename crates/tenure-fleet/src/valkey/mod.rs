@@ -76,11 +76,12 @@ impl Server for Connection {
             .send(redis::cmd("SUBSCRIBE").arg(&self.names.raised))
     }
 
-    fn read_all(&mut self) -> Result<(), Trouble> {
+    fn read_all(&mut self, disowned: Option<Epoch>) -> Result<(), Trouble> {
         let mut call = self
             .link
             .script(Script::ReadAll, &[&self.names.numbers, &self.names.ages]);
-        self.link.send(call.arg(drawn()?).arg(KEEP))?;
+        let disowned = disowned.map(|epoch| epoch.to_string()).unwrap_or_default();
+        self.link.send(call.arg(drawn()?).arg(KEEP).arg(disowned))?;
         self.asked.push_back(Question::All);
         Ok(())
     }

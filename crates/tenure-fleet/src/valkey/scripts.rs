@@ -32,22 +32,15 @@ const _: () = {
 
 impl Script {
     pub(crate) fn text(self) -> String {
-        let rest = match self {
-            Self::Raise => RAISE,
-            Self::ReadAll => READ_ALL,
-            Self::Fold => FOLD,
-            Self::Permit => PERMIT,
-            Self::Renew => RENEW,
-            Self::Announce => ANNOUNCE,
+        let parts: &[&str] = match self {
+            Self::Raise => &[EPOCH, RAISE],
+            Self::ReadAll => &[DISOWN, EPOCH, READ_ALL],
+            Self::Fold => &[FOLD],
+            Self::Permit => &[PERMIT],
+            Self::Renew => &[RENEW],
+            Self::Announce => &[ANNOUNCE],
         };
-        format!(
-            "{NOW}{}{rest}",
-            if matches!(self, Self::Raise | Self::ReadAll) {
-                EPOCH
-            } else {
-                ""
-            }
-        )
+        format!("{NOW}{}", parts.concat())
     }
 }
 
@@ -71,6 +64,11 @@ if not epoch then
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
+";
+
+/// ARGV from 3: the epoch that is not to be gone on with, or nothing.
+const DISOWN: &str = "
+if redis.call('HGET', KEYS[1], 'epoch') == ARGV[3] then redis.call('DEL', KEYS[1], KEYS[2]) end
 ";
 
 /// ARGV from 3: channel, field, number, 1 where the field folds.

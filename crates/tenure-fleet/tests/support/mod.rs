@@ -179,7 +179,6 @@ impl Server {
         settings(&self.url())
     }
 
-    /// A command from outside, by the server's own client protocol, and what came back.
     /// The name on the server of something of the one fleet there.
     pub fn name(&self, what: &str) -> String {
         let known = self.command(&["KEYS", "{tenure:*:numbers"]);
@@ -188,6 +187,7 @@ impl Server {
         format!("{}{what}", before.expect("a member has joined"))
     }
 
+    /// A command from outside, by the server's own client protocol, and its answer.
     pub fn command(&self, words: &[&str]) -> String {
         use std::io::{Read, Write};
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
