@@ -58,8 +58,9 @@ NOTEBOOKS_TESTS := python/tests/notebooks
 # What the client of kernels leaves to the collector, loops and their sockets, is its own matter.
 LEFT_BY_CLIENTS := -W ignore::ResourceWarning -W ignore::pytest.PytestUnraisableExceptionWarning
 CLUSTER_TESTS := python/tests/cluster 'python/tests/test_docs.py::test_page_runs[docs/guide/cluster.md]'
-# Two processes for the tests of one target: many of them wait for something. Those of a file share a server in a browser.
-TWO_PROCESSES := -n 2 --dist worksteal
+# More processes than cores for the tests of one target: most of their time they wait for something. Those of a file share a
+# server in a browser.
+FOUR_PROCESSES := -n 4 --dist worksteal
 TWO_BROWSERS := -n 2 --dist loadfile
 SPREAD ?=
 
@@ -204,7 +205,7 @@ test: | python-found ## every test once: Rust, models, one Python, the newest St
 	@echo "$@: the tests on Python $(PYVER) and of frameworks and notebooks, beside those in Rust, the models, Streamlit $(STREAMLIT_NEWEST)" \
 		"and Chromium; about a quarter of an hour on two cores, builds included"
 	@printf '%s\n' \
-		'python: $(MAKE) --keep-going test-python test-frameworks test-notebooks test-streamlit-one SPREAD="$(TWO_PROCESSES)"' \
+		'python: $(MAKE) --keep-going test-python test-frameworks test-notebooks test-streamlit-one SPREAD="$(FOUR_PROCESSES)"' \
 		'rust: $(MAKE) --keep-going test-rust model test-browser SPREAD="$(TWO_BROWSERS)"' | scripts/side-by-side
 
 # The wheels one after the other, since they share cargo's target directory; then the tests side by side. Of the generated

@@ -10,14 +10,12 @@ use crate::key::digests::Digests;
 use crate::life::aging::term::Pace;
 use crate::life::cache::Cache;
 use crate::life::entry::{Entry, EntryRef};
+use crate::life::order::AT_A_TIME;
 use crate::life::removal::ends;
 use crate::life::succession::in_turn;
 use crate::words::bounds::{Failure, Resource};
 use crate::words::fleet::Ending;
 use crate::words::listing::ListedEntry;
-
-/// So many entries are looked at under one hold of the lock.
-const AT_A_TIME: usize = 256;
 
 /// The digest by which a session or a scope is shown, and which does not lead back to its name.
 pub(crate) fn owner(scope: &str) -> Arc<str> {
@@ -62,7 +60,7 @@ impl<V: Resource, F: Failure> Cache<V, F> {
             let state = self.state.lock();
             // What the slots own are no leases, and they count hits of their own.
             self.core.hot.clear::<Entry<V>>();
-            let Some(mut some) = state.entries.some(from, AT_A_TIME) else {
+            let Some(mut some) = state.entries.some(from) else {
                 return;
             };
             if some.any(&mut is_enough) {

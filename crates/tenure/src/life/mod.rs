@@ -13,6 +13,7 @@ pub(crate) mod core;
 pub(crate) mod drain;
 pub(crate) mod ended_by;
 pub(crate) mod entry;
+mod figures;
 pub(crate) mod fleet;
 pub(crate) mod flight;
 pub(crate) mod heirloom;

@@ -12,6 +12,9 @@ const NONE: u32 = u32::MAX;
 /// So few nodes are kept for the next entries, whatever became of the last ones.
 const KEPT: usize = 64;
 
+/// The number of nodes that are looked at under one hold of the lock, where all need not be.
+pub(crate) const AT_A_TIME: usize = 256;
+
 /// Where an entry stands, for as long as it stands there: its node, and a part of the time that it was
 /// built at, by which another one in the same node is told apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -247,14 +250,15 @@ impl<V: Resource> Ordered<V> {
         all
     }
 
-    /// Some of the entries, in the order of their places; nothing where there are no more places.
-    pub(crate) fn some(
-        &self,
-        from: usize,
-        many: usize,
-    ) -> Option<impl Iterator<Item = &EntryRef<V>>> {
+    /// The entries in the next [`AT_A_TIME`] places, in the order of these; nothing where there are no more places.
+    pub(crate) fn some(&self, from: usize) -> Option<impl Iterator<Item = &EntryRef<V>>> {
         let nodes = self.nodes.get(from..).filter(|it| !it.is_empty())?;
-        Some(nodes.iter().take(many).filter_map(|it| it.entry.as_ref()))
+        Some(
+            nodes
+                .iter()
+                .take(AT_A_TIME)
+                .filter_map(|it| it.entry.as_ref()),
+        )
     }
 
     /// All entries, oldest first.

@@ -11,6 +11,7 @@ pub(crate) mod details;
 pub(crate) mod hearer;
 pub(crate) mod hearing;
 pub(crate) mod hold;
+pub(crate) mod leader;
 pub(crate) mod led;
 pub(crate) mod patience;
 pub(crate) mod polled;
