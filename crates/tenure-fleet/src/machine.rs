@@ -162,6 +162,12 @@ impl Machine {
         self.phase == Phase::CaughtUp && !self.again
     }
 
+    /// Whether it takes the server for one that went back.
+    #[cfg(test)]
+    pub(crate) fn disowns(&self) -> bool {
+        self.disowned.is_some()
+    }
+
     /// Whether a ping is under way.
     #[cfg(test)]
     pub(crate) fn awaits_answer(&self) -> bool {
@@ -261,9 +267,8 @@ impl Machine {
             let folded = field.folds_into().and_then(|into| all.numbers.get(&into));
             is_heard(known) && !all.numbers.contains_key(field) && folded.is_none_or(is_heard)
         };
-        all.head < self.seen
-            || all.numbers.iter().any(is_other)
-            || self.remembered.iter().any(is_gone)
+        // A count that is lower shows so too: the last number that was heard is not there then.
+        all.numbers.iter().any(is_other) || self.remembered.iter().any(is_gone)
     }
 
     /// The ends since these numbers were last read or heard, if they are those of the same life.
@@ -331,13 +336,14 @@ impl Machine {
                 if kept.number.member != self.me || !follows {
                     outputs.push(Output::Tell(Notice::Ended(field.topic(), field.ending)));
                 }
-                if same_life {
+                // One that comes late must not stand for what has been raised since.
+                if same_life && (kept.head > self.seen || flawed!(self, LateStands)) {
                     self.remembered.insert(field, kept);
                 }
             }
             // What was folded is known only to whoever has heard all of it.
             Said::Folded(floor) => {
-                if (follows && !self.again) || flawed!(self, FoldOverGap) {
+                if follows || flawed!(self, FoldOverGap) {
                     self.fold(floor, kept);
                 }
             }
@@ -541,6 +547,99 @@ mod tests {
             _ => None,
         });
         told.collect()
+    }
+
+    fn kept(member: u64, head: u64) -> Kept {
+        Kept {
+            number: Number {
+                member,
+                sequence: head,
+            },
+            head,
+            at: head * 1_000,
+        }
+    }
+
+    /// All numbers of a server that has counted this far.
+    fn numbers<const N: usize>(head: u64, fields: [(Topic, Kept); N]) -> Snapshot {
+        Snapshot {
+            numbers: (fields.into_iter())
+                .map(|(topic, kept)| (Field::new(topic, Ending::Cleared), kept))
+                .collect(),
+            ..snapshot(head)
+        }
+    }
+
+    /// A member that is caught up with these numbers.
+    fn caught_up(all: Snapshot) -> Machine {
+        let mut machine = Machine::new(1, Timing { every: 1, bound: 1 });
+        machine.connected(run(), 0);
+        machine.subscribed(0);
+        machine.read(all, 0);
+        machine
+    }
+
+    #[test]
+    fn d1_numbers_that_are_not_those_that_were_heard_are_not_gone_on_with() {
+        let known = || caught_up(numbers(3, [(entry(1), kept(2, 1)), (entry(2), kept(2, 3))]));
+        let goes_on = |all: Snapshot| {
+            let outputs = known().read(all, 10);
+            outputs != [Output::ReadAll(Some(epoch()))]
+        };
+        let (one, two) = ((entry(1), kept(2, 1)), (entry(2), kept(2, 3)));
+        assert!(goes_on(numbers(3, [one, two])));
+        assert!(goes_on(numbers(4, [(entry(1), kept(2, 4)), two])));
+        // The count is lower.
+        assert!(!goes_on(numbers(2, [one, (entry(2), kept(2, 2))])));
+        assert!(!goes_on(numbers(2, [one])));
+        // As many were raised since: another number where this one was heard, or an older one in its place.
+        assert!(!goes_on(numbers(3, [one, (entry(2), kept(3, 3))])));
+        assert!(!goes_on(numbers(4, [one, (entry(2), kept(2, 2))])));
+        assert!(!goes_on(numbers(4, [one, two, (entry(3), kept(2, 2))])));
+        // One is gone, and nothing that was raised since speaks for it.
+        assert!(!goes_on(numbers(4, [one, (entry(3), kept(3, 4))])));
+        let mut folded = numbers(4, [one]);
+        let into = Field::new(entry(2), Ending::Cleared).folds_into().unwrap();
+        folded.numbers.insert(into, kept(3, 4));
+        assert!(goes_on(folded));
+    }
+
+    #[test]
+    fn d1_a_server_that_went_back_begins_anew_and_has_forgotten() {
+        let mut machine = caught_up(numbers(3, [(entry(1), kept(2, 3))]));
+        let back = || numbers(2, [(entry(1), kept(2, 2))]);
+        let again = [Output::ReadAll(Some(epoch()))];
+        assert_eq!(machine.read(back(), 10), again);
+        // Also over a connection that is lost before the answer comes.
+        machine.lost();
+        machine.connected(run(), 20);
+        assert_eq!(machine.subscribed(20), again);
+        let anew = Snapshot {
+            epoch: Epoch { drawn: 2, at: 1 },
+            ..snapshot(0)
+        };
+        let told = machine.read(anew, 30);
+        assert_eq!(told[0], Output::Tell(Notice::Forgot));
+        machine.lost();
+        machine.connected(run(), 40);
+        assert_eq!(machine.subscribed(40), [Output::ReadAll(None)]);
+    }
+
+    #[test]
+    fn d1_a_newcomer_is_told_of_nothing_that_is_older_than_itself() {
+        let told_of = |at: u64| {
+            let mut machine = Machine::new(1, Timing { every: 1, bound: 1 });
+            let joined = 500_000;
+            let now = 2_000;
+            machine.connected(run(), now);
+            machine.subscribed(now);
+            let mut all = numbers(1, [(entry(1), Kept { at, ..kept(2, 1) })]);
+            all.now = joined + now;
+            let told = machine.read(all, now);
+            told.contains(&Output::Tell(Notice::Ended(entry(1), Ending::Cleared)))
+        };
+        assert!(!told_of(499_000));
+        assert!(told_of(500_000) && told_of(501_000));
     }
 
     #[test]

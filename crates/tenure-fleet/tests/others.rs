@@ -380,6 +380,10 @@ fn d1_members_that_raise_fold_and_come_and_go_at_once_never_take_the_server_for_
         Member::joined(few(&server.url())),
         Member::joined(few(&proxy.url())),
     ];
+    let came_to = |last: Event| {
+        let events = members[2].until(last);
+        assert!(!events.contains(&Event::Forgot), "{events:?}");
+    };
     std::thread::scope(|scope| {
         for (member, own) in members.iter().zip(0..) {
             let fleet = &member.fleet;
@@ -392,7 +396,9 @@ fn d1_members_that_raise_fold_and_come_and_go_at_once_never_take_the_server_for_
         }
         for _ in 0..4 {
             proxy.set(Mode::Cut);
+            came_to(Event::Lost);
             proxy.set(Mode::Forward);
+            came_to(Event::CaughtUp);
         }
     });
     for (at, member) in (200..).zip(&members) {
@@ -407,6 +413,31 @@ fn d1_members_that_raise_fold_and_come_and_go_at_once_never_take_the_server_for_
             awaited.retain(|it| *it != event);
         }
     }
+}
+
+#[test]
+fn d1_ages_that_were_thrown_away_are_known_anew_before_the_next_number_has_one() {
+    let Some(server) = server() else { return };
+    let few = |url: &str| support::settings(url).fold(Duration::from_secs(3600), 10);
+    let proxy = Proxy::new(server.port);
+    let one = Member::joined(few(&server.url()));
+    let other = Member::joined(few(&proxy.url()));
+    let raise = |at: u8| {
+        one.raise(entry(at));
+        assert_eq!(other.next(), cleared(entry(at)));
+    };
+    (0..5).for_each(raise);
+    server.command(&["DEL", &server.name("ages")]);
+    (5..30).for_each(raise);
+    let kept = || server.command(&["HLEN", &server.name("numbers")]);
+    // The epoch, the head, what speaks for the entries, and ten of these.
+    while !kept().contains(":13\r") {
+        raise(30);
+    }
+    proxy.set(Mode::Cut);
+    other.until(Event::Lost);
+    proxy.set(Mode::Forward);
+    assert_eq!(other.until(Event::CaughtUp), [Event::CaughtUp]);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) enum Flaw {
     PongIsNothing,
     /// Numbers that are not those that were heard are taken as they are.
     BackIsNothing,
+    /// A message that comes late stands for what has been raised since.
+    LateStands,
     /// A fold is believed by a member that has not heard all before it.
     FoldOverGap,
     /// A fold leaves no number behind.

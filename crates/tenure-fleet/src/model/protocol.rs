@@ -63,6 +63,13 @@ impl Model for Bus {
                         })
                 },
             ),
+            Property::always(
+                "a server that has not gone back is not taken for one that did",
+                |bus: &Self, world: &World| {
+                    world.left.backs < bus.0.backs
+                        || !world.members.iter().any(|member| member.machine.disowns())
+                },
+            ),
             Property::sometimes(HAPPENS, |_, world: &World| {
                 let known = |member: &Member| {
                     member.machine.is_settled()

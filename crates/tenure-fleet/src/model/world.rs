@@ -163,6 +163,15 @@ pub(super) enum Action {
     Fold,
 }
 
+impl Connection {
+    /// Whether the second that comes may be heard before the first. All come in one stream, in which no message is older
+    /// than the answer before it.
+    fn may_overtake(&self) -> bool {
+        let is_told = |coming: &Coming| matches!(coming, Coming::Told(_));
+        matches!(&self.coming[..], [first, second, ..] if is_told(first) || !is_told(second))
+    }
+}
+
 impl Server {
     fn epoch(&mut self, clock: u64) -> Epoch {
         let epochs = &mut self.epochs;
@@ -348,8 +357,8 @@ impl World {
             Coming::Subscribed => (machine.subscribed(now), None),
             Coming::All(all, must) => {
                 let outputs = machine.read(all, now);
-                let taken = !matches!(outputs[..], [Output::ReadAll(_)]);
-                (outputs, taken.then_some(must))
+                let accepted = !matches!(outputs[..], [Output::ReadAll(_)]);
+                (outputs, accepted.then_some(must))
             }
             Coming::Told(message) => (machine.heard(message, now), None),
             Coming::Answer(epoch, head, must) => {
@@ -553,7 +562,11 @@ impl World {
             add(coming > 0, Action::Deliver(at));
             add(coming > 0 && left.lost > 0, Action::Lose(at));
             add(coming > 0 && left.doubled > 0, Action::Double(at));
-            add(coming > 1 && left.overtaken > 0, Action::Overtake(at));
+            let overtakes = member
+                .connection
+                .as_ref()
+                .is_some_and(Connection::may_overtake);
+            add(overtakes && left.overtaken > 0, Action::Overtake(at));
             add(
                 member.machine.is_settled() && !member.machine.awaits_answer() && left.pings > 0,
                 Action::Ping(at),

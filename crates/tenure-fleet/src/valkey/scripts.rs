@@ -33,9 +33,9 @@ const _: () = {
 impl Script {
     pub(crate) fn text(self) -> String {
         let parts: &[&str] = match self {
-            Self::Raise => &[EPOCH, RAISE],
+            Self::Raise => &[EPOCH, DATE, RAISE],
             Self::ReadAll => &[DISOWN, EPOCH, READ_ALL],
-            Self::Fold => &[FOLD],
+            Self::Fold => &[DATE, FOLD],
             Self::Permit => &[PERMIT],
             Self::Renew => &[RENEW],
             Self::Announce => &[ANNOUNCE],
@@ -76,7 +76,10 @@ const RAISE: &str = "
 local head = whole(redis.call('HINCRBY', KEYS[1], 'head', 1))
 local kept = ARGV[5] .. ' ' .. head .. ' ' .. whole(now)
 redis.call('HSET', KEYS[1], ARGV[4], kept)
-if ARGV[6] == '1' then redis.call('ZADD', KEYS[2], head, ARGV[4]) end
+if ARGV[6] == '1' then
+  date()
+  redis.call('ZADD', KEYS[2], head, ARGV[4])
+end
 redis.call('PUBLISH', ARGV[3], epoch .. ' ' .. kept .. ' ' .. ARGV[4])
 return redis.call('ZCARD', KEYS[2])
 ";
@@ -85,13 +88,11 @@ const READ_ALL: &str = "
 return {whole(now), redis.call('HGETALL', KEYS[1])}
 ";
 
-/// KEYS: numbers, ages. ARGV: channel, number, older than, beyond, at most so many at once.
-///
-/// Where the ages alone were dropped, the numbers date them anew.
-const FOLD: &str = "
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if not epoch then return 0 end
-if redis.call('EXISTS', KEYS[2]) == 0 then
+/// Where the ages alone were dropped, the numbers date them anew: a number without an age would stay for ever, and members,
+/// who fold by the head, would miss it in what they remember.
+const DATE: &str = "
+local function date()
+  if redis.call('EXISTS', KEYS[2]) == 1 then return end
   local all = redis.call('HGETALL', KEYS[1])
   for at = 1, #all, 2 do
     if string.find(all[at], '^%a+:entry:') or string.find(all[at], '^%a+:tag:') then
@@ -99,6 +100,13 @@ if redis.call('EXISTS', KEYS[2]) == 0 then
     end
   end
 end
+";
+
+/// KEYS: numbers, ages. ARGV: channel, number, older than, beyond, at most so many at once.
+const FOLD: &str = "
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if not epoch then return 0 end
+date()
 local total = redis.call('ZCARD', KEYS[2])
 local oldest = redis.call('ZRANGE', KEYS[2], 0, ARGV[5] - 1, 'WITHSCORES')
 local fields, floor = {}, '0'
