@@ -36,6 +36,8 @@ enum Cause {
     Elsewhere(String, String, Option<PyErr>),
     /// More levels than are read.
     TooDeep,
+    /// Its objects refer to each other through what has no order, in more ways than are read.
+    Tangled,
     /// The stack of this thread has no room for Python code any more. Another thread's may have, so
     /// nothing may be keyed in another way for it.
     NoRoom,
@@ -94,6 +96,11 @@ impl Fault {
         Self::new(Cause::TooDeep)
     }
 
+    /// There are more ways through its objects than are read.
+    pub(super) fn tangled() -> Box<Self> {
+        Self::new(Cause::Tangled)
+    }
+
     /// There are more levels than the thread's stack has room for.
     pub(super) fn no_room() -> Box<Self> {
         Self::new(Cause::NoRoom)
@@ -132,7 +139,11 @@ impl Fault {
     pub(super) fn is_no_key(&self) -> bool {
         matches!(
             self.cause,
-            Cause::NoKey(..) | Cause::Elsewhere(..) | Cause::TooDeep | Cause::Unread(_)
+            Cause::NoKey(..)
+                | Cause::Elsewhere(..)
+                | Cause::TooDeep
+                | Cause::Tangled
+                | Cause::Unread(_)
         )
     }
 
@@ -154,6 +165,7 @@ impl Fault {
                 format!("a `{class}`{}, which {why}", self.inside())
             }
             Cause::TooDeep | Cause::NoRoom => "something nested too deeply".to_owned(),
+            Cause::Tangled => "objects that refer to each other in too many ways".to_owned(),
             Cause::Raised(_) | Cause::Unread(_) => "something that could not be read".to_owned(),
             Cause::HashFunc(func, class, _) => {
                 format!("a `{class}`{}, for which `{func}` raised", self.inside())
@@ -202,6 +214,16 @@ impl Fault {
                 );
                 errors::raise(py, Kind::TooDeep, text, None)
             }
+            Cause::Tangled => {
+                let text = format!(
+                    "no key can be made of the argument `{param}` of `{function}`: its objects refer \
+                     to each other through sets, or dicts whose keys are no strings, in more ways than \
+                     can be read.\nPass something without such circles, leave it out of the key by a \
+                     parameter whose name begins with an underscore, or give the decorator hash_funcs \
+                     for its class."
+                );
+                errors::raise(py, Kind::TooDeep, text, None)
+            }
             Cause::NoRoom => {
                 let text = format!(
                     "no key can be made of the argument `{param}` of `{function}`: it is nested \
@@ -242,6 +264,10 @@ impl Fault {
             ),
             Cause::TooDeep | Cause::NoRoom => {
                 (Kind::TooDeep, "it is nested too deeply".to_owned(), None)
+            }
+            Cause::Tangled => {
+                let what = "its objects refer to each other in more ways than can be read";
+                (Kind::TooDeep, what.to_owned(), None)
             }
         };
         let text = format!(

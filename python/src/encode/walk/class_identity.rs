@@ -189,28 +189,42 @@ impl<'py> Walk<'_, '_, 'py> {
                 members.push((name, member));
             }
         }
-        let passes_over = self.scope.reads_class == Some(true);
-        self.sorted(members.len(), |walk, at| {
-            let (member_name, member) = &members[at];
-            walk.own(member_name.as_ptr())?;
-            let start = walk.enc.len();
-            match walk.own(member.as_ptr()) {
-                Err(fault)
-                    if fault.is_no_key()
-                        && (passes_over || walk.is_compiled_descriptor(member)?) =>
-                {
-                    walk.enc.truncate(start);
-                    walk.enc.tag(tags::OPAQUE);
-                    Ok(())
-                }
-                outcome => {
-                    outcome.map_err(|fault| fault.at(name(), format!("its `{member_name}`")))
-                }
-            }
-        })?;
+        // By their names, so that each is written where all before it are known: members refer to each other.
+        let is_text = |(name, _): &(Bound<'_, PyAny>, _)| name.is_exact_instance_of::<PyString>();
+        if members.iter().all(is_text) {
+            members.sort_by_cached_key(|(name, _)| name.to_string());
+            let mut members = members.iter();
+            members.try_for_each(|member| self.member(class, member))?;
+        } else {
+            self.sorted(members.len(), |walk, at| walk.member(class, &members[at]))?;
+        }
         self.piece(start);
         self.enc.tag(tags::END);
         Ok(())
+    }
+
+    /// Writes a member of a class under its name.
+    fn member(
+        &mut self,
+        class: &Bound<'py, PyType>,
+        (name, member): &(Bound<'py, PyAny>, Bound<'py, PyAny>),
+    ) -> Outcome {
+        let passes_over = self.scope.reads_class == Some(true);
+        self.own(name.as_ptr())?;
+        let start = self.enc.len();
+        match self.own(member.as_ptr()) {
+            Err(fault)
+                if fault.is_no_key() && (passes_over || self.is_compiled_descriptor(member)?) =>
+            {
+                self.enc.truncate(start);
+                self.enc.tag(tags::OPAQUE);
+                Ok(())
+            }
+            outcome => outcome.map_err(|fault| {
+                let class = display_name(class.as_type_ptr());
+                fault.at(class, format!("its `{name}`"))
+            }),
+        }
     }
 
     /// Whether a member is how compiled code reads a field, which says nothing that the class's other

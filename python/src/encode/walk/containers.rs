@@ -18,6 +18,12 @@ use smallvec::SmallVec;
 /// How much of a key a message shows.
 const KEY_SHOWN: usize = 40;
 
+/// The number of levels of a member that are outer ones: itself, and what it holds.
+const OUTER: usize = 2;
+
+/// A member by its number, and from where to where it was written.
+type Span = (usize, usize, usize);
+
 /// A key with its value, and the hash that Python keeps for the key.
 type Pair = (isize, *mut ffi::PyObject, *mut ffi::PyObject);
 
@@ -141,15 +147,46 @@ impl<'py> Walk<'_, '_, 'py> {
         }
         // SAFETY: as above.
         let held = unsafe { self.hold(&pairs) };
-        let outcome = self.sorted(held.len(), |walk, at| {
-            let (key, value) = &held[at];
-            walk.value(key.as_ptr())
-                .map_err(|fault| walk.at(fault, dict, || format!("the key {}", shown(key))))?;
-            walk.value(value.as_ptr())
-                .map_err(|fault| walk.at(fault, dict, || format!("the value under {}", shown(key))))
-        });
+        let outcome = self.any_pairs(dict, &held);
         self.let_go_of(held);
         outcome
+    }
+
+    /// Writes pairs whose keys are any values: in the order of what was written for the keys, where that tells them apart
+    /// and is no part of a cycle, and otherwise in that of the pairs.
+    fn any_pairs(&mut self, dict: *mut ffi::PyObject, held: &[HeldPair<'py>]) -> Outcome {
+        let key = |walk: &mut Self, at: usize| {
+            let (key, _) = &held[at];
+            walk.value(key.as_ptr())
+                .map_err(|fault| walk.at(fault, dict, || format!("the key {}", shown(key))))
+        };
+        let value = |walk: &mut Self, at: usize| {
+            let (key, value) = &held[at];
+            walk.value(value.as_ptr())
+                .map_err(|fault| walk.at(fault, dict, || format!("the value under {}", shown(key))))
+        };
+        let start = self.enc.len();
+        let before = (self.mark(), self.scope.lowest);
+        let mut keys = Vec::with_capacity(held.len());
+        for at in 0..held.len() {
+            let from = self.enc.len();
+            key(self, at)?;
+            keys.push((self.enc.as_bytes()[from..].to_vec(), at));
+        }
+        let is_apart = (self.mark(), self.scope.lowest) == before;
+        self.forget(before.0);
+        self.enc.truncate(start);
+        keys.sort_unstable();
+        if is_apart && keys.windows(2).all(|two| two[0].0 != two[1].0) {
+            return keys.into_iter().try_for_each(|(written, at)| {
+                self.enc.raw(&written);
+                value(self, at)
+            });
+        }
+        self.sorted(held.len(), |walk, at| {
+            key(walk, at)?;
+            value(walk, at)
+        })
     }
 
     /// Whether other processes are to write the same.
@@ -223,29 +260,88 @@ impl<'py> Walk<'_, '_, 'py> {
             .collect()
     }
 
-    /// Writes members one by one, then puts what was written for them in order.
+    /// Writes members one by one, in an order that depends on them alone: that of what is written for them.
+    ///
+    /// Where they hold much, the order is that of what is written of their outer levels, if that tells them apart. Then each
+    /// can be written where all before it are known, and the parts of a cycle are written once.
     pub(in crate::encode) fn sorted(
         &mut self,
         count: usize,
         mut write: impl FnMut(&mut Self, usize) -> Outcome,
     ) -> Outcome {
         let start = self.enc.len();
-        let mut spans: SmallVec<[(u64, usize, usize); 24]> = SmallVec::with_capacity(count);
+        // What a callback holds is looked at once, and the user's rules are asked once.
+        let is_plain = self.scope.role.is_none() && self.scope.rules.is_none();
+        if count < 2 || !is_plain {
+            let spans = self.each(count, &mut write)?;
+            self.put_in_order(start, spans);
+            return Ok(());
+        }
+        let limit = self.open.len() + OUTER;
+        let around = std::mem::replace(&mut self.scope.limit, limit);
+        if around < limit {
+            self.scope.limit = around;
+        }
+        let was_cut = std::mem::replace(&mut self.scope.is_cut, false);
+        let lowest = self.scope.lowest;
+        let spans = self.each(count, &mut write);
+        self.scope.limit = around;
+        let is_whole = !std::mem::replace(&mut self.scope.is_cut, was_cut);
+        let mut spans = spans?;
+        if is_whole || around <= limit {
+            self.scope.is_cut |= !is_whole;
+            self.put_in_order(start, spans);
+            return Ok(());
+        }
+        let outer = self.enc.as_bytes()[start..].to_vec();
+        let written = |&(_, from, to): &Span| &outer[from..to];
+        spans.sort_by(|one, other| written(one).cmp(written(other)));
+        self.enc.truncate(start);
+        self.scope.lowest = lowest;
+        if spans
+            .windows(2)
+            .all(|two| written(&two[0]) != written(&two[1]))
+        {
+            return spans.into_iter().try_for_each(|(at, ..)| write(self, at));
+        }
+        let spans = self.each(count, &mut write)?;
+        self.put_in_order(start, spans);
+        Ok(())
+    }
+
+    /// Writes members, each as if it were the first.
+    fn each(
+        &mut self,
+        count: usize,
+        write: &mut impl FnMut(&mut Self, usize) -> Outcome,
+    ) -> Outcome<SmallVec<[Span; 24]>> {
+        let start = self.enc.len();
+        let mark = self.mark();
+        let mut spans = SmallVec::with_capacity(count);
         for at in 0..count {
             let from = self.enc.len();
             write(self, at)?;
-            spans.push((0, from - start, self.enc.len() - start));
+            self.forget(mark);
+            spans.push((at, from - start, self.enc.len() - start));
         }
-        if count < 2 {
-            return Ok(());
+        Ok(spans)
+    }
+
+    /// Puts what was written for members since `start` in order.
+    fn put_in_order(&mut self, start: usize, spans: SmallVec<[Span; 24]>) {
+        if spans.len() < 2 {
+            return;
         }
         let written = self.enc.as_bytes()[start..].to_vec();
-        for (prefix, from, to) in &mut spans {
+        let prefix = |from: usize, to: usize| {
             let mut first = [0; 8];
-            let len = (*to - *from).min(8);
-            first[..len].copy_from_slice(&written[*from..*from + len]);
-            *prefix = u64::from_be_bytes(first);
-        }
+            let len = (to - from).min(8);
+            first[..len].copy_from_slice(&written[from..from + len]);
+            u64::from_be_bytes(first)
+        };
+        let with_prefix = |(_, from, to): Span| (prefix(from, to), from, to);
+        let mut spans: SmallVec<[(u64, usize, usize); 24]> =
+            spans.into_iter().map(with_prefix).collect();
         spans.sort_unstable_by(|a, b| {
             a.0.cmp(&b.0)
                 .then_with(|| written[a.1..a.2].cmp(&written[b.1..b.2]))
@@ -254,7 +350,6 @@ impl<'py> Walk<'_, '_, 'py> {
         for (_, from, to) in spans {
             self.enc.raw(&written[from..to]);
         }
-        Ok(())
     }
 }
 

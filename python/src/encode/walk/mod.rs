@@ -10,6 +10,7 @@ pub(super) mod data;
 pub(super) mod second_reading;
 
 mod builtin;
+mod circles;
 mod class_identity;
 mod conversion;
 mod default_stand_ins;
@@ -29,10 +30,12 @@ use super::scalars::encode_scalar;
 use super::stack::Stacks;
 use super::type_info::TypeInfo;
 use super::{own_state, tags};
+use circles::Circles;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use smallvec::SmallVec;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tenure::Encoder;
 
@@ -149,8 +152,16 @@ pub(super) struct Scope<'a> {
     reads_class: Option<bool>,
     /// The outermost open container that what was written since points back to.
     lowest: usize,
-    /// Parts that were large and may be met again.
-    shared: Vec<Shared>,
+    /// The first circle that what was written since refers to.
+    earliest: usize,
+    /// From this level on nothing is written, but that there is something.
+    limit: usize,
+    /// Whether that was so.
+    is_cut: bool,
+    /// Parts that were large, or circles, and may be met again, by address.
+    shared: Option<HashMap<usize, Shared>>,
+    /// What was written and is met again in a cycle, where there is one.
+    circles: Option<Box<Circles>>,
     /// The objects that users' functions are at work on.
     converting: SmallVec<[*mut ffi::PyObject; 4]>,
     /// The role of the callable whose parts are written, if this is no argument.
@@ -174,7 +185,11 @@ impl<'a> Scope<'a> {
             floor: 0,
             reads_class: None,
             lowest: usize::MAX,
-            shared: Vec::new(),
+            earliest: usize::MAX,
+            limit: usize::MAX,
+            is_cut: false,
+            shared: None,
+            circles: None,
             converting: SmallVec::new(),
             role: None,
             in_default: false,
@@ -185,12 +200,13 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// A container that was written before in this walk.
+/// A container that was written before in this walk, and refers to nothing outside of it.
 struct Shared {
-    value: Py<PyAny>,
+    /// Held, so that no other object has its address.
+    _value: Py<PyAny>,
     bytes: Box<[u8]>,
-    /// Where it stood, if it points back to something around it and so means the same only there.
-    level: Option<usize>,
+    /// How many circles are in it.
+    circles: usize,
 }
 
 impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {

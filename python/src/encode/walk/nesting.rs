@@ -2,6 +2,7 @@
 //! was written before.
 #![allow(unsafe_code)]
 
+use super::circles::{Circles, Mark, Met};
 use super::data::PIECE;
 use super::{Rule, Shared, Walk};
 use crate::encode::fault::{DEPTH_MAX, Fault, Outcome};
@@ -33,28 +34,107 @@ impl<'py> Walk<'_, '_, 'py> {
             small_int(self.enc, (level - at) as i64);
             return Ok(());
         }
-        if self.scope.role == Some(Role::Callback) && may_change(value) {
-            return self.first_met(value, level, write);
-        }
         // Where a user's function is at work, and where the user's rules are out of force, the
         // same object may be written differently than elsewhere.
         let sharing =
             self.scope.converting.is_empty() && self.scope.rules.is_some() == self.scope.ruled;
-        if sharing && !self.scope.shared.is_empty() && self.again(value, level) {
+        if sharing && self.was_met(value) {
+            return Ok(());
+        }
+        if level >= self.scope.limit {
+            self.scope.is_cut = true;
+            self.enc.tag(tags::OPAQUE);
+            return Ok(());
+        }
+        if self.scope.role == Some(Role::Callback) && may_change(value) {
+            return self.first_met(value, level, write);
+        }
+        if sharing && self.again(value) {
             return Ok(());
         }
         let start = self.enc.len();
         let work = self.work();
-        let lowest = self.deeper(value, write)?;
-        if sharing && self.work() - work >= SHARED && self.enc.len() - start <= 2 * PIECE {
-            self.scope.shared.push(Shared {
+        let mark = self.mark();
+        let earliest = std::mem::replace(&mut self.scope.earliest, usize::MAX);
+        let outcome = self.deeper(value, write);
+        let stands_alone = self.scope.earliest >= mark.closed;
+        self.scope.earliest = earliest.min(self.scope.earliest);
+        let lowest = outcome?;
+        let circles = self.mark().closed - mark.closed;
+        if lowest < level {
+            return self.met(value, lowest);
+        }
+        let is_worth_it = circles > 0 || self.work() - work >= SHARED;
+        let is_whole = self.scope.limit == usize::MAX;
+        if sharing && is_whole && stands_alone && is_worth_it && self.enc.len() - start <= 2 * PIECE
+        {
+            let shared = Shared {
                 // SAFETY: the caller keeps the value alive.
-                value: unsafe { Bound::from_borrowed_ptr(self.py, value) }.unbind(),
+                _value: unsafe { Bound::from_borrowed_ptr(self.py, value) }.unbind(),
                 bytes: self.enc.as_bytes()[start..].into(),
-                level: (lowest < level).then_some(level),
-            });
+                circles,
+            };
+            let all = self.scope.shared.get_or_insert_default();
+            all.insert(value.addr(), shared);
         }
         Ok(())
+    }
+
+    /// Writes the name of an object of a cycle that was written before: `true` if this is one.
+    #[inline]
+    fn was_met(&mut self, value: *mut ffi::PyObject) -> bool {
+        let circles = self.scope.circles.as_deref();
+        match circles.and_then(|circles| circles.find(value)) {
+            None => return false,
+            Some(Met::Open { after, lowest }) => {
+                self.scope.lowest = self.scope.lowest.min(lowest);
+                self.enc.tag(tags::MET);
+                small_int(self.enc, after as i64);
+            }
+            Some(Met::Closed { after, circle, at }) => {
+                self.scope.earliest = self.scope.earliest.min(circle);
+                self.enc.tag(tags::OF_CIRCLE);
+                small_int(self.enc, after as i64);
+                small_int(self.enc, at as i64);
+            }
+        }
+        true
+    }
+
+    /// Notes a part of a cycle that was written.
+    #[cold]
+    fn met(&mut self, value: *mut ffi::PyObject, lowest: usize) -> Outcome {
+        // SAFETY: the caller keeps the value alive.
+        let value = unsafe { Bound::from_borrowed_ptr(self.py, value) };
+        let circles = self.scope.circles.get_or_insert_default();
+        match circles.add(&value, lowest) {
+            true => Ok(()),
+            false => Err(Fault::tangled()),
+        }
+    }
+
+    /// How far the walk has come with cycles.
+    #[inline]
+    pub(super) fn mark(&self) -> Mark {
+        let circles = self.scope.circles.as_deref();
+        circles.map_or_else(Mark::default, Circles::mark)
+    }
+
+    /// Forgets what was met of cycles since.
+    #[inline]
+    pub(super) fn forget(&mut self, mark: Mark) {
+        if self.mark() != mark {
+            self.forget_met(mark);
+        }
+    }
+
+    #[cold]
+    fn forget_met(&mut self, mark: Mark) {
+        let circles = self.scope.circles.as_mut();
+        let gone = circles.map(|it| it.forget(mark)).unwrap_or_default();
+        for value in gone {
+            self.let_go(value.into_bound(self.py));
+        }
     }
 
     /// Writes what counts for something that a callback holds: its content when it was first met.
@@ -74,7 +154,7 @@ impl<'py> Walk<'_, '_, 'py> {
                 let lowest = self.deeper(value, write)?;
                 if lowest < level {
                     // Part of a cycle: what is around it counts as a whole.
-                    return Ok(());
+                    return self.met(value, lowest);
                 }
                 let content = self.enc.digests().of(&self.enc.as_bytes()[start..]);
                 self.enc.truncate(start);
@@ -113,13 +193,18 @@ impl<'py> Walk<'_, '_, 'py> {
             return Err(Fault::too_deep());
         }
         let outer = std::mem::replace(&mut self.scope.lowest, usize::MAX);
+        let mark = self.mark();
         self.open.push(value);
         let outcome = write(self);
         self.open.pop();
         let lowest = self.scope.lowest;
-        if lowest <= level {
-            // What points back to this level means the same inside it only.
-            self.forget_inside(level);
+        if outcome.is_err() {
+            // What was given up was not written.
+            self.forget(mark);
+        } else if lowest >= level
+            && let Some(circles) = &mut self.scope.circles
+        {
+            circles.close(mark);
         }
         self.scope.lowest = if lowest < level {
             outer.min(lowest)
@@ -129,24 +214,18 @@ impl<'py> Walk<'_, '_, 'py> {
         outcome.map(|()| lowest)
     }
 
-    /// Lets go of what means something only further in than this level.
-    #[cold]
-    fn forget_inside(&mut self, level: usize) {
-        let py = self.py;
-        let is_inside = |shared: &mut Shared| shared.level.is_some_and(|at| at > level);
-        let inside: Vec<_> = self.scope.shared.extract_if(.., is_inside).collect();
-        for shared in inside {
-            self.let_go(shared.value.into_bound(py));
-        }
-    }
-
     /// Writes what was written before in this walk, if this is it.
-    fn again(&mut self, value: *mut ffi::PyObject, level: usize) -> bool {
-        let found = self.scope.shared.iter().find(|shared| {
-            shared.value.as_ptr() == value && shared.level.is_none_or(|at| at == level)
-        });
-        let Some(shared) = found else { return false };
+    #[inline]
+    fn again(&mut self, value: *mut ffi::PyObject) -> bool {
+        let all = self.scope.shared.as_ref();
+        let Some(shared) = all.and_then(|all| all.get(&value.addr())) else {
+            return false;
+        };
         self.enc.raw(&shared.bytes);
+        if shared.circles > 0 {
+            let circles = self.scope.circles.get_or_insert_default();
+            circles.repeat(shared.circles);
+        }
         true
     }
 
