@@ -9,9 +9,12 @@ use std::hint::black_box;
 use std::mem;
 use std::ptr;
 
+use pyo3::exceptions::PyRecursionError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+
+use crate::encode::stack;
 
 /// Why not the types of `pyo3::ffi`? They promise that nothing unwinds through them.
 type Vectorcall = unsafe extern "C-unwind" fn(
@@ -45,6 +48,20 @@ pub(crate) fn held<T>(work: impl FnOnce() -> T) -> T {
     let result = work();
     mem::forget(lost);
     result
+}
+
+/// Refuses to call what may call a cached function, and so this again, where the thread's stack has no room for Python. That
+/// counts its frames, and what lies between two calls of cached functions is many times as large as one. What releases a
+/// resource is called all the same.
+pub(crate) fn room() -> PyResult<()> {
+    match stacker::remaining_stack() {
+        Some(left) if left < stack::python() => Err(PyRecursionError::new_err(
+            "maximum recursion depth exceeded: this thread's stack has no room for another call out of a cached \
+             function, which takes more of it than a plain one. Nest them less deeply, or give the thread more (see \
+             threading.stack_size)",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Calls `callable` as a vectorcall does.

@@ -141,6 +141,7 @@ impl HashFuncs {
 
 impl HashFunc {
     pub(super) fn call<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        user_code::room()?;
         user_code::apply(self.func.bind(value.py()), [value])
     }
 

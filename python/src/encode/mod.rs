@@ -35,7 +35,7 @@ mod pins;
 mod reach;
 mod reading;
 mod scalars;
-mod stack;
+pub(crate) mod stack;
 mod stream;
 mod tags;
 mod type_info;

@@ -582,6 +582,7 @@ impl Cached {
         let gauge = self.gauge(py);
         let before = gauge.map(present).transpose();
         let before = before.map_err(|error| Self::broken(py, error))?;
+        user_code::room().map_err(|error| BuildError::Failed(Failure::new(py, error)))?;
         // SAFETY: the caller holds its arguments; the flag that lets the callee write before the
         // first of them is not passed on.
         let given = unsafe {

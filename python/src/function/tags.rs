@@ -195,6 +195,7 @@ pub(crate) fn of_call(
     let kwargs = bound
         .getattr(intern!(py, "kwargs"))?
         .cast_into::<PyDict>()?;
+    user_code::room()?;
     let answer = user_code::held(|| callable.call(args, Some(&kwargs)));
     let answer = answer.map_err(|error| errors::raised_by(py, "tags", function, error))?;
     if can_be_awaited(&answer) {

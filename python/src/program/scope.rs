@@ -165,6 +165,7 @@ impl Sharing {
             },
             Self::Thread => named_by(py, "tenure._threads"),
             Self::By(callable) => {
+                user_code::room()?;
                 let value = user_code::apply(callable.bind(py), []);
                 let value =
                     value.map_err(|error| errors::raised_by(py, "scope", function, error))?;
