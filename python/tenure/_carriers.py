@@ -251,14 +251,18 @@ class Home(ABC, Generic[Task]):
             self._until = None  # The loop goes on.
         inside = context.run(build.inside)
         context.run(_native.inside.set, inside)
+        number = build.number
 
+        # By its number: the build holds the function, and its task may go on until what it has entered is left.
         def ended(task: Task | None) -> None:
             if task is not None:
                 self.tasks.discard(task)
-            self.landed(build)
-            build.abandon()  # Unless it has landed: a task may be cancelled before its first step.
+            if (it := carried.get(number)) is not None:
+                # A task may be cancelled before its first step.
+                self.landed(it.build)
+                it.build.abandon()
 
-        carried[build.number] = _Carried(build, self, inside)
+        carried[number] = _Carried(build, self, inside)
         work = (keep if build.kind in ENTERS else make)(self, build)
         try:
             # One that is begun by a release at the end of the loop is a part of that end.
@@ -267,7 +271,7 @@ class Home(ABC, Generic[Task]):
             work.close()
             ended(None)
             raise
-        self.builds[build.number] = task
+        self.builds[number] = task
 
     def renew(self, build: _native.TaskBuild, context: contextvars.Context) -> None:
         """Has a build carried that nobody waits for, from any thread. Where the loop ends it is given up."""
@@ -585,7 +589,7 @@ class Looks:
     def pause(self) -> float | None:
         """Seconds until the next one; None where there is nothing to look at."""
         if self._caller.is_beside:
-            return min(DOUBT, LOOK)
+            return DOUBT
         return LOOK if self._is_foreign else None
 
     def take(self) -> None:

@@ -107,6 +107,8 @@ async def _enter_generator(build: _native.TaskBuild) -> tuple[list[Any], Callabl
         resource = [await steps.__anext__()]
     except StopAsyncIteration:
         raise build.yielded_never() from None
+    # The build holds the function, which would be there, edited or not, for as long as its resource is.
+    function = build.function
 
     async def leave() -> None:
         try:
@@ -114,7 +116,7 @@ async def _enter_generator(build: _native.TaskBuild) -> tuple[list[Any], Callabl
         except StopAsyncIteration:
             return
         await steps.aclose()
-        raise build.yielded_twice()
+        raise _native.yielded_twice(function)
 
     return resource, leave
 

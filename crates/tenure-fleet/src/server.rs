@@ -113,6 +113,8 @@ enum Kind {
     Silent,
     /// The server answers, and does not let this process in.
     Refused,
+    /// The server answers, and takes nothing: it has become a replica, or the key has moved.
+    Elsewhere,
 }
 
 impl Trouble {
@@ -134,6 +136,11 @@ impl Trouble {
     /// The server answers, and does not let this process in.
     pub(crate) fn refused(text: impl Into<String>) -> Self {
         Self::of(Kind::Refused, text.into())
+    }
+
+    /// The server answers, and takes nothing: it has become a replica, or the key has moved.
+    pub(crate) fn elsewhere(text: impl Into<String>) -> Self {
+        Self::of(Kind::Elsewhere, text.into())
     }
 
     /// Servers end some of their sentences with a dot, and others not.
@@ -166,14 +173,14 @@ impl Trouble {
     pub(crate) fn told(&self) -> String {
         let what = match self.kind {
             Kind::Refused => "does not let this process in",
-            Kind::Said | Kind::Gone | Kind::Silent => "is out of reach",
+            Kind::Said | Kind::Gone | Kind::Silent | Kind::Elsewhere => "is out of reach",
         };
         format!("the fleet's server {what}: {self}")
     }
 
     /// Whether the server answers, and takes nothing: it has become a replica, or the key has moved.
     pub(crate) fn is_of_a_replica(&self) -> bool {
-        self.text.starts_with("READONLY") || self.text.starts_with("MOVED")
+        self.kind == Kind::Elsewhere
     }
 }
 

@@ -269,11 +269,6 @@ impl TaskBuild {
         shape::yielded_never(self.name())
     }
 
-    /// The error for one with two.
-    fn yielded_twice(&self) -> PyErr {
-        shape::yielded_twice(self.name())
-    }
-
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.cached)?;
         let arguments = self.arguments.try_lock().ok();

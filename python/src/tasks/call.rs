@@ -292,18 +292,12 @@ impl TaskCall {
     /// The end of the build: whether the call is over, and the resource.
     fn landed(&self, py: Python<'_>, caller: &Bound<'_, TaskWaiter>) -> PyResult<Outcome> {
         let caller = caller.get().take()?;
-        self.engaged(py, || match caller.landed() {
-            Ok(lease) => Ok(self.outcome(py, lease.as_ref())),
-            Err(Error::Failed(failure)) => Err(failure.raise_own(py)),
-            Err(error @ Error::TimedOut { .. }) => {
-                // What may still be handed out stands in for what takes too long.
-                let kept = self.function.kept(&self.key.finish());
-                match kept.map_err(|error| to_python(py, error))? {
-                    Some(lease) => Ok(self.outcome(py, Some(&lease))),
-                    None => Err(to_python(py, error)),
-                }
+        self.engaged(py, || {
+            match self.function.landed(&self.key.finish(), caller) {
+                Ok(lease) => Ok(self.outcome(py, lease.as_ref())),
+                Err(Error::Failed(failure)) => Err(failure.raise_own(py)),
+                Err(error) => Err(to_python(py, error)),
             }
-            Err(error) => Err(to_python(py, error)),
         })
     }
 

@@ -38,5 +38,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(release::tell_leased, module)?)?;
     module.add_function(wrap_pyfunction!(release::hold_place, module)?)?;
     module.add_function(wrap_pyfunction!(release::tell_teardown, module)?)?;
+    module.add_function(wrap_pyfunction!(release::yielded_twice, module)?)?;
     Ok(())
 }

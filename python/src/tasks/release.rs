@@ -7,6 +7,7 @@ use std::vec;
 use pyo3::prelude::*;
 use tenure::Cause;
 
+use crate::function::shape;
 use crate::life::callback::{Part, release_raised};
 use crate::life::interrupts;
 use crate::life::resource::{Held, Leave};
@@ -97,6 +98,12 @@ fn release_those(py: Python<'_>, is_meant: impl Fn(&Leave) -> bool) -> PyResult<
 pub(crate) fn tell_teardown(py: Python<'_>, function: &str, error: Bound<'_, PyAny>) {
     let error = PyErr::from_value(error);
     release_raised(py, function, Part::Teardown, None, error);
+}
+
+/// The error for a generator with a second `yield` where its release should end.
+#[pyfunction]
+pub(crate) fn yielded_twice(function: &str) -> PyErr {
+    shape::yielded_twice(function)
 }
 
 /// How long the releases at the end of a loop may take, in seconds.

@@ -378,6 +378,9 @@ pub(crate) fn answered(value: Value) -> Result<Value, Trouble> {
         Value::ServerError(error) if error.code() == NOPERM => {
             Err(Trouble::refused(format!("{}: {ALLOWED}", sentence(&error))))
         }
+        Value::ServerError(error) if ["READONLY", "MOVED"].contains(&error.code()) => {
+            Err(Trouble::elsewhere(sentence(&error)))
+        }
         Value::ServerError(error) => Err(Trouble::new(sentence(&error))),
         value => Ok(value),
     }

@@ -1,7 +1,5 @@
 //! The entries of a function, looked at and changed by hand.
 
-use std::time::Duration;
-
 use crate::function::Function;
 use crate::ground::sync::Arc;
 use crate::key::KeyRef;
@@ -18,7 +16,6 @@ use crate::words::cause::Cause;
 use crate::words::error::Error;
 use crate::words::fleet::Ending;
 use crate::words::info::EntryInfo;
-use crate::words::listing::Happened;
 
 impl<V: Resource, F: Failure> Function<V, F> {
     /// A lease of the live entry under `key`, if there is one. Nothing is built, awaited, checked or
@@ -166,12 +163,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
     ) -> Result<Put<V>, Error<F>> {
         let services = &self.core.services;
         let _under_way = services.under_way.begin();
-        self.core.counters.built(0);
-        let now = services.clock.now();
-        let built_at = services.stamp(now);
-        self.core
-            .note(now, Some(built_at), Happened::Built(Duration::ZERO));
-        let unkept = Unkept::new(value.into(), built_at, &self.core);
+        let unkept = Unkept::given(value.into(), &self.core);
         let scoped = self.scoped_cache(self.core.services.host().as_deref())?;
         let admission =
             Admission::of_given(&self.core, unkept.value()).map_err(Error::Interrupted)?;

@@ -12,8 +12,6 @@ impl<V: Resource, F: Failure> Function<V, F> {
     /// uses it: with the time since it was built, and the cause of its leaving. One that is leased beyond its end is not
     /// seen: its leases are its own.
     ///
-    /// A lock may be held meanwhile: `see` must take none, and run nobody's code.
-    ///
     /// ```
     /// # use tenure::{Engine, Function, KeyRef, Settings};
     /// # let engine = Engine::new();
@@ -33,6 +31,9 @@ impl<V: Resource, F: Failure> Function<V, F> {
                 // Forked meanwhile: these are the parent's.
                 std::mem::forget(described);
             }
+        }
+        if self.core.services.is_abandoned() {
+            return;
         }
         let drains = &self.core.services.drains;
         drains.show(self.core.number, &mut |resource: &dyn Any, shown| {

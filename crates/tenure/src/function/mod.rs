@@ -359,10 +359,7 @@ impl<V: Resource, F: Failure> Function<V, F> {
         waiting: &dyn Waiting,
         build: impl FnOnce() -> Result<V, BuildError<F>>,
     ) -> Result<Lease<V>, Error<F>> {
-        match self.hot_hit(key) {
-            Some(lease) => Ok(lease),
-            None => self.call_while(key, waiting, build, &|| None),
-        }
+        self.get_or_refresh(key, waiting, build, &|| None)
     }
 
     /// Gets or builds as [`get_or_build_while`](Self::get_or_build_while) does, for a caller whose build

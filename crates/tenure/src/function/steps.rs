@@ -62,6 +62,40 @@ impl<V: Resource, F: Failure> Function<V, F> {
         }
     }
 
+    /// Takes the end of a caller's wait: the resource, or nothing where the caller has to take its next step again. One
+    /// that is out of patience has what may still be handed out in the place of what it waited for.
+    ///
+    /// ```
+    /// # use tenure::front::{Asked, Next};
+    /// # use tenure::{Engine, Function, KeyRef, Settings};
+    /// # let engine = Engine::new();
+    /// # let pools = Function::<u32, String>::plain(&engine, "pool", Settings::default()).unwrap();
+    /// let next = pools.next(&KeyRef::EMPTY, &mut Asked::default(), &|| None).unwrap();
+    /// let Next::Build(build, caller) = next else {
+    ///     unreachable!("nothing is kept yet");
+    /// };
+    /// build.finish(Ok(7), |interrupt| format!("{interrupt:?}"));
+    /// assert_eq!(pools.landed(&KeyRef::EMPTY, caller).unwrap().as_deref(), Some(&7));
+    /// ```
+    ///
+    /// # Errors
+    /// The build's failure, an interruption by the host, a build that takes too long.
+    pub fn landed(
+        &self,
+        key: &KeyRef<'_>,
+        caller: Awaiting<V, F>,
+    ) -> Result<Option<Lease<V>>, Error<F>> {
+        match caller.landed() {
+            Err(error @ Error::TimedOut { .. }) => {
+                let host = self.core.services.host();
+                let scoped = self.scoped_cache(host.as_deref())?;
+                let call = Call::new(&self.core, scoped, host);
+                call.kept_after(key, error).map(Some)
+            }
+            landed => landed,
+        }
+    }
+
     /// Takes the answer to a [`Next::Check`]: the resource, or nothing where the caller has to take its
     /// next step again.
     ///

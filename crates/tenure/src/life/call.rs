@@ -155,7 +155,11 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
 
     /// The resource that a caller out of patience has in the place of the one it waited for, if there is one
     /// that may still be handed out.
-    fn kept_after(&self, key: &KeyRef<'_>, error: Error<F>) -> Result<Lease<V>, Error<F>> {
+    pub(crate) fn kept_after(
+        &self,
+        key: &KeyRef<'_>,
+        error: Error<F>,
+    ) -> Result<Lease<V>, Error<F>> {
         if !matches!(error, Error::TimedOut { .. }) {
             return Err(error);
         }

@@ -117,9 +117,12 @@ impl<V: Resource> Core<V> {
         if self.behaviour.holding() == Holding::Leases {
             return false;
         }
-        let look = || self.behaviour.in_use(value) || self.behaviour.is_claimed(value);
-        // A look that fails must not keep the resource for ever.
-        catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
+        self.look(|behaviour| behaviour.in_use(value) || behaviour.is_claimed(value))
+    }
+
+    /// Asks for the users of a resource. A look that fails must not keep it for ever.
+    pub(crate) fn look(&self, ask: impl FnOnce(&dyn Behaviour<V>) -> bool) -> bool {
+        catch_unwind(AssertUnwindSafe(|| ask(&*self.behaviour))).unwrap_or_else(|_| {
             tracing::error!(function = %self.name, "the look for its users panicked");
             false
         })

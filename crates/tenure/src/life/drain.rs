@@ -255,14 +255,18 @@ impl Drains {
         all.collect()
     }
 
-    /// Shows what is watched of the function with this number. The lock is held meanwhile.
+    /// Shows what is watched of the function with this number.
     pub(crate) fn show(&self, function: u64, see: &mut dyn FnMut(&dyn Any, ListedDraining)) {
+        // One that is let go meanwhile is released here.
+        let _under_way = self.under_way.begin();
         let now = self.clock.now();
-        for draining in self.watched.lock().values() {
+        let watched: Vec<_> = self.watched.lock().values().cloned().collect();
+        for draining in watched {
             let shown = draining.resource.listed(now);
             if shown.function == function {
                 see(draining.resource.resource(), shown);
             }
+            draining.let_go();
         }
     }
 

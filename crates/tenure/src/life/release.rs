@@ -118,14 +118,9 @@ impl<V: Resource> Departed<V> {
     }
 
     fn has(&self, core: &Core<V>, users: Users) -> bool {
-        let look = || match users {
-            Users::All => core.behaviour.in_use(&self.value),
-            Users::Claiming => core.behaviour.is_claimed(&self.value),
-        };
-        // A look that fails must not keep the resource for ever.
-        catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
-            tracing::error!(function = %core.name, "the look for its users panicked");
-            false
+        core.look(|behaviour| match users {
+            Users::All => behaviour.in_use(&self.value),
+            Users::Claiming => behaviour.is_claimed(&self.value),
         })
     }
 
@@ -191,6 +186,15 @@ impl<'a, V: Resource> Unkept<'a, V> {
             built_at,
             core,
         }
+    }
+
+    /// One that no build timed, counted as built now. A release has begun.
+    pub(crate) fn given(built: Built<V>, core: &'a Arc<Core<V>>) -> Self {
+        core.counters.built(0);
+        let now = core.clock.now();
+        let built_at = core.services.stamp(now);
+        core.note(now, Some(built_at), Happened::Built(Duration::ZERO));
+        Self::new(built, built_at, core)
     }
 
     pub(crate) fn value(&self) -> &V {

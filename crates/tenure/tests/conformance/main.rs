@@ -180,6 +180,7 @@ mod hosted {
             h3_a_build_that_panics_hides_its_spinner
             h4_a_hit_replays
             h4_who_waited_replays
+            h4_what_stands_in_for_a_build_that_takes_too_long_replays
             h4_nested_recordings_are_part_of_the_outer_one
             l2_a_host_that_needs_the_entry_is_a_cycle
             c4_a_host_can_have_who_waits_stop;

@@ -4,6 +4,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use tenure::front::{Asked as Steps, Next};
 use tenure::{Error, Scope, Settings, Spinner};
 
 use crate::support::host::{Asked, write};
@@ -172,6 +173,30 @@ pub fn h4_a_hit_replays(world: &World) {
         }
         assert_eq!(f.info().hits, 2);
     }
+}
+
+pub fn h4_what_stands_in_for_a_build_that_takes_too_long_replays(world: &World) {
+    let minute = Duration::from_secs(60);
+    let settings = global().ttl(minute).max_stale(minute).build_timeout(DELAY);
+    let f = world.function(settings);
+    let writes = || {
+        write("loaded");
+        Ok(world.log.thing())
+    };
+    let first = f.get_or_build(&key(1).finish(), writes).unwrap().number;
+    world.pass(minute + DELAY);
+    take(world);
+    let begin = || f.next(&key(1).finish(), &mut Steps::default(), &|| None);
+    let Next::Build(build, caller) = begin().unwrap() else {
+        unreachable!("it is stale");
+    };
+    world.pass(DELAY * 2);
+    let kept = f.landed(&key(1).finish(), caller).unwrap().unwrap();
+    assert_eq!(kept.number, first);
+    assert!(take(world).contains(&replay(&["loaded"])));
+    drop(kept);
+    let outcome = build.run(|| Ok(world.log.thing()));
+    build.finish(outcome, |interrupt| format!("{interrupt:?}"));
 }
 
 pub fn h4_who_waited_replays(world: &World) {

@@ -14,7 +14,6 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use crate::ground::sync::{Arc, Mutex};
 use crate::host::HostBuild;
@@ -205,14 +204,8 @@ impl<V: Resource, F: Failure> Detached<V, F> {
                 return;
             }
         };
-        let services = &self.core.services;
-        let _under_way = services.under_way.begin();
-        self.core.counters.built(0);
-        let now = services.clock.now();
-        let built_at = services.stamp(now);
-        self.core
-            .note(now, Some(built_at), Happened::Built(Duration::ZERO));
-        drop(Unkept::new(Built::from(value), built_at, &self.core));
+        let _under_way = self.core.services.under_way.begin();
+        drop(Unkept::given(Built::from(value), &self.core));
     }
 
     /// Hands the duty on: nobody can carry this build any more. Those who wait look again, and one of
