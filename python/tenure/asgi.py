@@ -1,8 +1,9 @@
 """Tenure on an ASGI server, whatever the framework: warm at the start, release at the end, requests as sessions.
 
-    app = tenure.asgi.Middleware(app, warm=[pool])
+    app.add_middleware(tenure.asgi.Middleware, warm=[pool])         # FastAPI, Starlette
+    served = tenure.asgi.Middleware(app, warm=[pool])               # any ASGI app: the last line, for the server
 
-goes around any ASGI app, and `FastAPI(lifespan=tenure.asgi.lifespan)` is the same for frameworks that take a lifespan,
+go around the app, and `FastAPI(lifespan=tenure.asgi.lifespan)` is the same for frameworks that take a lifespan,
 without the sessions.
 """
 
@@ -17,7 +18,7 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from tenure import _carriers, _loops, _native, _settings
 from tenure._api import shutdown_async
@@ -149,7 +150,7 @@ def lifespan(of: object = None, /, *, warm: Iterable[Callable[[], object]] = (),
         of them raises stops the start, and what has been built by then is released.
     shutdown
         Whether the end also releases everything else that the process holds, as `tenure.shutdown()` does. For a server
-        that ends by a signal of its own, as the workers of `uvicorn --workers` do.
+        that ends by a signal of its own, as uvicorn does with `--reload` and `--workers`.
 
     Returns
     -------
@@ -226,6 +227,18 @@ class Middleware:
         self.app = app
         self._lifespan = Lifespan(None, None, warm, shutdown)
         self._sessions = _sessions(session)
+
+    if not TYPE_CHECKING:  # A type checker would take any name for one that is there.
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Says where the middleware goes, to whoever has put it in the place of a framework's app."""
+            raise AttributeError(
+                f"'Middleware' object has no attribute '{name}': it goes around the app and is served in its place. "
+                "Write `app.add_middleware(tenure.asgi.Middleware)` for FastAPI and Starlette; for another app, as the "
+                "last line, `served = tenure.asgi.Middleware(app)`, and have the server serve that",
+                name=name,
+                obj=self,
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves the app."""

@@ -142,11 +142,57 @@ print(refused())
 def test_s3_where_there_is_no_session_the_error_says_what_to_write_in_the_programs_own_framework() -> None:
     done = subprocess.run([sys.executable, "-c", NO_SESSION], capture_output=True, text=True, timeout=60)
     without, within, notebook = done.stdout.splitlines()
-    assert "tenure.asgi.Middleware(app)" in without
+    assert "`app.add_middleware(tenure.asgi.Middleware)` in FastAPI" in without
+    assert "`served = tenure.asgi.Middleware(app)`" in without
     assert "In Streamlit" in without
     assert "runs in no session. In the framework call it in a page. On an ASGI server" in within
     assert within.endswith('Or use scope="global".')
     assert notebook.endswith('The kernel of a notebook has one user, and no sessions. Use scope="global".')
+
+
+IMPORTED = """
+import sys, types
+import tenure
+
+for name in sys.argv[1:]:
+    sys.modules[name] = types.ModuleType(name)
+
+@tenure.cache_resource(scope="session")
+def own():
+    return []
+
+try:
+    own()
+except tenure.ScopeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("imported", "said"),
+    [
+        (["flask"], ["In Flask", "@app.teardown_request"]),
+        (["celery"], ["In a Celery task", "signals.task_postrun"]),
+        (["django"], ["In Django under WSGI", "tenure.end_scope(value)"]),
+        (["celery", "django"], ["In a Celery task", "In Django under WSGI"]),
+        (["django", "django.core.asgi"], ["In Django under WSGI", "On an ASGI server"]),
+        (["flask", "fastapi"], ["In Flask", "On an ASGI server"]),
+        (["flask", "quart"], ["On an ASGI server"]),
+        (["fastapi"], ["On an ASGI server"]),
+        (["streamlit", "starlette"], ["In Streamlit", "On an ASGI server"]),
+        (["streamlit"], ["In Streamlit"]),
+    ],
+    ids=lambda it: " ".join(it),
+)
+def test_s3_the_error_says_what_to_write_where_a_framework_has_no_sessions(
+    imported: list[str], said: list[str]
+) -> None:
+    """S3: who is told to put a middleware around an app of Flask gets one that cannot be called."""
+    done = subprocess.run([sys.executable, "-c", IMPORTED, *imported], capture_output=True, text=True, timeout=60)
+    assert all(it in done.stdout for it in said), done.stdout + done.stderr
+    others = {"In Flask", "In a Celery task", "In Django", "On an ASGI server", "In Streamlit"}
+    assert not any(it in done.stdout for it in others if not any(it in these for these in said)), done.stdout
+    assert done.stdout.endswith('Or use scope="global".\n')
 
 
 SEVERAL = """

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from tenure import _native
 
-__all__ = ["FRAMEWORKS", "Build", "Host", "Recording", "adapter", "advice", "announce"]
+__all__ = ["FRAMEWORKS", "SESSIONLESS", "Build", "Host", "Recording", "adapter", "advice", "announce"]
 
 FRAMEWORKS = {
     "chainlit": "tenure.hosts.chainlit",
@@ -34,6 +34,28 @@ FRAMEWORKS = {
 Such a module's `present`, if it has one, says which session the present code serves, and its `ADVICE` what to do where
 there is none. Nothing of them is imported before the program has imported the framework.
 """
+
+SESSIONLESS = {
+    "celery": (
+        "In a Celery task give it a function as the scope, `scope=lambda: current_task.request.id`, and call "
+        "`tenure.end_scope(task_id)` at `signals.task_postrun`."
+    ),
+    "django": (
+        "In Django under WSGI give it a function as the scope, `scope=tenant.get` of a context variable say, and call "
+        "`tenure.end_scope(value)` when that is over."
+    ),
+    "flask": (
+        "In Flask give it a function as the scope, `scope=lambda: g.number` say, which `@app.before_request` sets, and "
+        "call `tenure.end_scope(g.number)` in `@app.teardown_request`."
+    ),
+}
+"""The frameworks that say nothing of sessions, and what to write there instead."""
+
+_ASGI = (
+    *("tenure.asgi", "fastapi", "litestar", "quart", "starlette", "django.core.asgi"),
+    *("daphne", "granian", "hypercorn", "uvicorn"),
+)
+"""The modules that a program has imported which is an ASGI app, or is served as one."""
 
 
 class Recording(Protocol):
@@ -149,13 +171,32 @@ def advice() -> str:
     """The advice where there is no session, by what the program has imported."""
     if "ipykernel" in sys.modules:
         return 'The kernel of a notebook has one user, and no sessions. Use scope="global".'
-    found = [adapter(module) for framework, module in FRAMEWORKS.items() if framework in sys.modules]
-    return " ".join(
-        [
-            *(it.ADVICE for it in found if it is not None),
-            "On an ASGI server wrap the app, as in `app = tenure.asgi.Middleware(app)`: each request is a session "
-            "then.",
-            "In Streamlit call it from the app's script.",
-            'Or use scope="global".',
-        ]
-    )
+    if _runs_streamlit():
+        # Streamlit brings Starlette, and a middleware would serve no thread.
+        return (
+            "This thread has no context of the app's script. Call it in the script and pass the result, or give the "
+            "thread the context before it starts: `streamlit.runtime.scriptrunner.add_script_run_ctx(thread)`. "
+            'Or use scope="global".'
+        )
+    adapters = [adapter(module) for framework, module in FRAMEWORKS.items() if framework in sys.modules]
+    found = [it.ADVICE for it in adapters if it is not None]
+    # Quart is built on Flask, and has imported it.
+    without = [name for name in SESSIONLESS if name in sys.modules and not (name == "flask" and "quart" in sys.modules)]
+    on_asgi = any(name in sys.modules for name in _ASGI)
+    in_streamlit = "streamlit" in sys.modules
+    lines = [*found, *(SESSIONLESS[name] for name in without)]
+    if in_streamlit or not (found or without or on_asgi):
+        lines.append("In Streamlit call it from the app's script.")
+    if on_asgi or not (without or in_streamlit):
+        lines.append(
+            "On an ASGI server each request can be a session: write `app.add_middleware(tenure.asgi.Middleware)` in "
+            "FastAPI and Starlette; elsewhere, as the last line, `served = tenure.asgi.Middleware(app)`, and have the "
+            "server serve that."
+        )
+    return " ".join([*lines, 'Or use scope="global".'])
+
+
+def _runs_streamlit() -> bool:
+    """Whether the server of a Streamlit app runs in this process."""
+    exists = getattr(sys.modules.get("streamlit.runtime"), "exists", None)
+    return exists is not None and bool(exists())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import copy
 import subprocess
 import sys
 import threading
@@ -338,7 +339,7 @@ def test_a9_s3_a_request_under_a_lifespan_alone_is_told_to_wrap_the_app(desk: De
 
     async def main() -> None:
         async with tenure.asgi.lifespan():
-            with pytest.raises(tenure.ScopeError, match=r"wrap the app, as in `app = tenure\.asgi\.Middleware\(app\)`"):
+            with pytest.raises(tenure.ScopeError, match=r"`served = tenure\.asgi\.Middleware\(app\)`"):
                 await Client(app).get()
 
     asyncio.run(main())
@@ -713,3 +714,15 @@ print([name for name in sys.modules if name.startswith("tenure.hosts.asgi.")])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == ["[]", "['tenure.hosts.asgi.cookies']"], done.stderr
+
+
+def test_a9_in_the_place_of_a_frameworks_app_the_middleware_says_where_it_goes() -> None:
+    """A9: `app = tenure.asgi.Middleware(app)` above the routes, which are the framework's app's."""
+    app: Any = tenure.asgi.Middleware(Desk())
+    with pytest.raises(AttributeError, match=r"'Middleware' object has no attribute 'get'") as caught:
+        app.get("/")
+    assert "`app.add_middleware(tenure.asgi.Middleware)`" in str(caught.value)
+    assert "`served = tenure.asgi.Middleware(app)`" in str(caught.value)
+    assert (caught.value.name, caught.value.obj) == ("get", app)
+    assert not hasattr(app, "state")
+    assert isinstance(copy.copy(app), tenure.asgi.Middleware)

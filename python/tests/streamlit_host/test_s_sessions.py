@@ -372,6 +372,8 @@ def test_s3_no_session_is_an_error_that_says_so(app: Callable[..., Any]) -> None
     page.run()
     page.fine()
     assert "session" in stage.things["error"]
+    assert "add_script_run_ctx(thread)" in stage.things["error"]
+    assert "ASGI" not in stage.things["error"], "Streamlit brings Starlette, which serves no thread of an app"
     assert stage.things["built"] == []
 
 
