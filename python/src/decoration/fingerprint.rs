@@ -110,35 +110,15 @@ pub(crate) fn of(
     let mut firsts = Vec::new();
     let mut bound = Digests::Own.begin();
     let mut settings = Digests::Own.begin();
-    let set = &options.settings;
-    let plain = format!(
-        "{:?} {:?} {:?} {} {} {} {:?}",
-        set.ttl,
-        set.max_entries,
-        set.drain,
+    let weight = options.weight.as_ref().map(|it| it.mark(py));
+    let marks = format!(
+        "{} {} {} {}",
+        options.settings.marks(),
         options.sharing.mark(),
-        set.observes,
         options.enters,
-        set.fork
+        weight.unwrap_or_default()
     );
-    settings.update(plain.as_bytes());
-    let terms = format!(
-        " {:?} {:?} {:?} {:?} {:?} {:?} {:?} {}",
-        set.refresh,
-        set.refresh_before,
-        set.max_stale,
-        set.max_idle,
-        set.max_weight,
-        set.build_timeout,
-        set.fleet_builds,
-        options
-            .weight
-            .as_ref()
-            .map(|it| it.mark(py))
-            .unwrap_or_default()
-    );
-    settings.update(terms.as_bytes());
-    settings.update(format!(" {:?}", set.tags).as_bytes());
+    settings.update(marks.as_bytes());
     let on_release = options.on_release.as_ref().map(|it| &it.callback);
     let (validate, keep_if) = (options.validate.as_ref(), options.keep_if.as_ref());
     let scope = options.sharing.callable();

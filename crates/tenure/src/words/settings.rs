@@ -235,6 +235,39 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// A text that is the same for settings under which a function is the same one, for front doors whose functions are
+    /// decorated again and again. Callbacks, and who shares an entry, they tell apart by themselves.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn marks(&self) -> String {
+        // Each by its name, so that whoever adds one decides.
+        let Self {
+            ttl,
+            max_entries,
+            scope: _,
+            drain,
+            spinner: _,
+            show_time: _,
+            observes,
+            validates: _,
+            own_ttl: _,
+            refresh,
+            refresh_before,
+            max_stale,
+            max_idle,
+            weighs: _,
+            max_weight,
+            build_timeout,
+            fork,
+            tags,
+            tags_calls: _,
+            fleet_builds,
+        } = self;
+        let ages = (ttl, refresh, refresh_before, max_stale, max_idle);
+        let bounds = (max_entries, max_weight, build_timeout, fleet_builds);
+        format!("{ages:?} {bounds:?} {drain:?} {observes} {fork:?} {tags:?}")
+    }
+
     /// Sets the maximum age of an entry, or `None`.
     ///
     /// ```
