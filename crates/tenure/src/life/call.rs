@@ -195,7 +195,7 @@ impl<'a, V: Resource, F: Failure> Call<'a, V, F> {
         }
         let (build, waiter) = Detached::part(build);
         waiter.flight().leaves_thread();
-        again::in_turn(build, move |build| {
+        again::once_permitted(build, move |build| {
             let function = Arc::clone(build.function());
             if let Err(error) = spawn("tenure-build", move || again(build)) {
                 // It is handed on, and whoever takes it up next builds it in the call.

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use crate::ground::sync::{Arc, AtomicBool, AtomicU64, Figure, Mutex, Ordering};
 
 /// What is done once there is a place. It must not run for long, nor run anything foreign.
-pub(crate) type Turn = Box<dyn FnOnce(Worker) + Send>;
+pub(crate) type Queued = Box<dyn FnOnce(Worker) + Send>;
 
 /// How many builds run, and what waits for its turn.
 #[derive(Default)]
@@ -21,7 +21,7 @@ pub(crate) struct Workers {
     taken: AtomicU64,
     /// How many there may be, as it was last said.
     most: Figure,
-    queue: Mutex<VecDeque<Turn>>,
+    queue: Mutex<VecDeque<Queued>>,
     /// In a child process: a thread that is not there may hold the lock.
     abandoned: AtomicBool,
 }
@@ -45,7 +45,7 @@ impl Workers {
 
     /// Takes its turn at once, or once fewer than `most` places are taken, of which there is one at
     /// least.
-    pub(crate) fn queue(self: &Arc<Self>, most: usize, turn: Turn) {
+    pub(crate) fn queue(self: &Arc<Self>, most: usize, turn: Queued) {
         self.most.store(most as u64, Ordering::Relaxed);
         self.queue.lock().push_back(turn);
         self.next();

@@ -51,7 +51,7 @@ pub(crate) fn begin<V: Resource, F: Failure>(
     // Meanwhile others build.
     drop(worker);
     let again = Arc::clone(again);
-    in_turn(build, move |build| {
+    once_permitted(build, move |build| {
         let services = Arc::clone(build.services());
         let timed = Arc::clone(&services);
         let made = move |worker| {
@@ -68,7 +68,7 @@ pub(crate) fn begin<V: Resource, F: Failure>(
 
 /// Gives a build to `carry` once it is its turn among the members of a fleet: now, or by the timer. No thread waits
 /// for that.
-pub(crate) fn in_turn<V: Resource, F: Failure>(
+pub(crate) fn once_permitted<V: Resource, F: Failure>(
     build: Detached<V, F>,
     carry: impl FnOnce(Detached<V, F>) + Send + 'static,
 ) {

@@ -14,7 +14,7 @@ use crate::host::shown::Shown;
 use crate::life::aging::admission::Admission;
 use crate::life::aging::workers::Worker;
 use crate::life::building::asker::Asker;
-use crate::life::building::hold::{Hold, Turn};
+use crate::life::building::hold::{BuildTurn, Hold};
 use crate::life::building::leader::{Empty, Leader};
 use crate::life::building::waiter::Waiter;
 use crate::life::circle::{Edge, Frame};
@@ -128,7 +128,7 @@ impl<V: Resource, F: Failure> Build<V, F> {
     }
 
     /// Its turn, where that has to come.
-    pub(crate) fn turn(&self) -> Option<&Arc<Turn>> {
+    pub(crate) fn turn(&self) -> Option<&Arc<BuildTurn>> {
         self.leader.turn()
     }
 

@@ -22,7 +22,7 @@ use crate::key::{Key, KeyRef};
 use crate::life::aging::workers::Worker;
 use crate::life::building::asked::Asked;
 use crate::life::building::build::{Build, Outcome};
-use crate::life::building::hold::Turn;
+use crate::life::building::hold::BuildTurn;
 use crate::life::building::patience::Patience;
 use crate::life::building::waiter::Waiter;
 use crate::life::circle::{Frame, Inside};
@@ -107,7 +107,7 @@ impl<V: Resource, F: Failure> Detached<V, F> {
     }
 
     /// Its turn among the members of a fleet, where that has to come and the build is not over.
-    fn turn(&self) -> Option<Arc<Turn>> {
+    fn turn(&self) -> Option<Arc<BuildTurn>> {
         self.build.lock().as_ref().and_then(Build::turn).cloned()
     }
 

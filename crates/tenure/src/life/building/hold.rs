@@ -38,7 +38,7 @@ pub(crate) struct Wish {
 pub(crate) struct Hold {
     name: Arc<str>,
     services: Arc<Services>,
-    turn: Arc<Turn>,
+    turn: Arc<BuildTurn>,
     /// The question, once it was asked. It is taken back with this.
     asking: Arc<Mutex<Option<Asking>>>,
     /// When it asks, and when it waits no longer.
@@ -47,13 +47,13 @@ pub(crate) struct Hold {
 
 /// The turn of a build, which comes once.
 #[derive(Default)]
-pub(crate) struct Turn {
+pub(crate) struct BuildTurn {
     /// The end of the wait, with a permit where there was one to have.
     ended: Mutex<Option<Option<Permit>>>,
     told: Latch<()>,
 }
 
-impl Turn {
+impl BuildTurn {
     fn begin(&self, permit: Option<Permit>) {
         let late = {
             let mut ended = self.ended.lock();
@@ -97,7 +97,7 @@ impl Hold {
         not_before: Option<Nanos>,
         wish: Option<Wish>,
     ) -> Self {
-        let turn = Arc::<Turn>::default();
+        let turn = Arc::<BuildTurn>::default();
         let asking = Arc::<Mutex<_>>::default();
         let tells = Tells {
             services: Arc::clone(services),
@@ -146,7 +146,7 @@ impl Hold {
         }
     }
 
-    pub(crate) fn turn(&self) -> &Arc<Turn> {
+    pub(crate) fn turn(&self) -> &Arc<BuildTurn> {
         &self.turn
     }
 }
@@ -154,7 +154,7 @@ impl Hold {
 /// Tells whoever waits, once: nobody waits for an answer that is lost.
 struct Tells {
     services: Arc<Services>,
-    turn: Option<Arc<Turn>>,
+    turn: Option<Arc<BuildTurn>>,
 }
 
 impl Tells {

@@ -12,7 +12,7 @@ use crate::key::KeyRef;
 use crate::life::aging::admission::Admission;
 use crate::life::aging::old::Old;
 use crate::life::building::hearer::Hearer;
-use crate::life::building::hold::{Hold, Turn, Wish};
+use crate::life::building::hold::{BuildTurn, Hold, Wish};
 use crate::life::building::led::OfThread;
 use crate::life::cache::{Admitted, Cache, Orphaned, close, run, settle};
 use crate::life::circle::Inside;
@@ -309,7 +309,7 @@ impl<V: Resource, F: Failure> Leader<V, F> {
         self.hold.as_mut()
     }
 
-    pub(super) fn turn(&self) -> Option<&Arc<Turn>> {
+    pub(super) fn turn(&self) -> Option<&Arc<BuildTurn>> {
         self.hold.as_ref().map(Hold::turn)
     }
 
