@@ -315,7 +315,7 @@ fn shutdown_by(rest: &impl Fn() -> Duration) -> bool {
 }
 
 /// All engines, the one on top first, and the program's own one last.
-fn engines() -> Vec<&'static Engine> {
+pub(crate) fn engines() -> Vec<&'static Engine> {
     let mut engines = from_the_top(0);
     engines.extend(own_engine());
     engines
