@@ -228,7 +228,7 @@ impl Cached {
     }
 
     pub(super) fn is_replaced(&self) -> bool {
-        !self.stand_ins.is_empty()
+        self.stand_ins.are_there()
     }
 
     /// The answer to a call, if something stands in its place for it.

@@ -235,6 +235,12 @@ pub(crate) fn was_used(generation: u32) -> bool {
     LAST_USED.load(Ordering::Relaxed) >= generation
 }
 
+/// Whether the engine of this generation stands aside now.
+pub(crate) fn stands_aside(generation: u32) -> bool {
+    let mut layers = layers().iter();
+    layers.any(|it| it.generation == generation && it.stands_aside)
+}
+
 /// Has an engine stand aside for a while, as if it were not there, or ends that.
 pub(crate) fn stand_aside(generation: u32, stands_aside: bool) {
     let mut all = layers().to_vec();
