@@ -594,6 +594,10 @@ class Clock:
     def __exit__(
         self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None: ...
+    def __aenter__(self) -> Coroutine[Any, Any, Clock]: ...
+    def __aexit__(
+        self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> Coroutine[Any, Any, None]: ...
     def advance(self, by: float | timedelta | str) -> None:
         """Moves the time on, in the forms of `ttl`, and does what has become due on this thread."""
 

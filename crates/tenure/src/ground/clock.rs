@@ -72,7 +72,7 @@ impl ManualClock {
     /// assert_eq!(pools.peek(&KeyRef::EMPTY, |pool| *pool), None);
     /// ```
     pub fn advance(&self, by: Duration) {
-        self.now.fetch_add(nanos(by), Ordering::SeqCst);
+        forward(&self.now, by);
     }
 }
 
@@ -159,12 +159,11 @@ impl SteeredClock {
     /// clock.advance(std::time::Duration::from_secs(60));
     /// ```
     pub fn advance(&self, by: Duration) {
-        let moved = if self.is_held() {
-            &self.0.held
+        if self.is_held() {
+            forward(&self.0.held, by);
         } else {
-            &self.0.ahead
-        };
-        moved.fetch_add(nanos(by), Ordering::SeqCst);
+            self.0.ahead.fetch_add(nanos(by), Ordering::SeqCst);
+        }
     }
 
     /// Has it run again, from where it stands.
@@ -247,6 +246,13 @@ impl Clock {
     pub(crate) fn is_manual(&self) -> bool {
         matches!(self, Self::Manual(_))
     }
+}
+
+/// Moves a clock that stands forward, to the last time that there is at most.
+fn forward(clock: &AtomicU64, by: Duration) {
+    let moved = |now: Nanos| Some(now.saturating_add(nanos(by)).min(NEVER - 1));
+    let moved = clock.fetch_update(Ordering::SeqCst, Ordering::SeqCst, moved);
+    debug_assert!(moved.is_ok(), "there is always such a time");
 }
 
 /// A duration in nanoseconds; one longer than five centuries is five centuries.
