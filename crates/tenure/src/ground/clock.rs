@@ -301,3 +301,26 @@ mod system {
         precise()
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t3_a_clock_that_is_moved_never_goes_back() {
+        let manual = ManualClock::new();
+        let clock = Clock::Manual(manual.clone());
+        let steered = SteeredClock::new();
+        steered.hold();
+        let held = Clock::Steered(steered.clone());
+        let mut before = (clock.now(), held.now());
+        for _ in 0..4 {
+            manual.advance(Duration::MAX);
+            steered.advance(Duration::MAX);
+            let after = (clock.now(), held.now());
+            assert!(after.0 >= before.0 && after.1 >= before.1);
+            before = after;
+        }
+        assert!(steered.is_held());
+    }
+}
