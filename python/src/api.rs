@@ -27,7 +27,7 @@ use crate::life::arity;
 use crate::life::interrupts;
 use crate::life::resource::Held;
 use crate::process::fleet::{self, Written};
-use crate::process::{self, exit, fork, listing, shutdown, worker};
+use crate::process::{self, exit, fork, listing, shutdown, steering, worker};
 use crate::program::host;
 use crate::program::hosts;
 use crate::program::scope;
@@ -243,8 +243,8 @@ fn supersede_modules(names: &Bound<'_, PyFrozenSet>) {
 
 /// The figures of all functions of this process, by one look at one moment.
 #[pyfunction]
-fn report() -> info::Report {
-    info::Report::new(process::engine().info())
+fn report(py: Python<'_>) -> PyResult<info::Report> {
+    Ok(info::Report::new(steering::engine_now(py)?.info()))
 }
 
 /// How this process stands with its fleet, in the text format of Prometheus; empty where it is in none.
@@ -257,24 +257,24 @@ fn fleet_metrics(py: Python<'_>) -> String {
 
 /// The figures of each function of this process by its name with its module; functions of one name are summed.
 #[pyfunction]
-fn info_in_full() -> Vec<(String, info::Info)> {
-    let report = process::engine().info();
+fn info_in_full(py: Python<'_>) -> PyResult<Vec<(String, info::Info)>> {
+    let report = steering::engine_now(py)?.info();
     let functions = report.in_full().iter();
-    functions
+    Ok(functions
         .map(|(name, info)| (name.to_string(), info::Info::new(Arc::clone(info))))
-        .collect()
+        .collect())
 }
 
 /// Each resource that is kept in this process, with the name of its function and its module.
 #[pyfunction]
-fn kept(py: Python<'_>) -> Vec<(String, Py<PyAny>)> {
+fn kept(py: Python<'_>) -> PyResult<Vec<(String, Py<PyAny>)>> {
     let mut kept = Vec::new();
-    process::engine().show(&mut |name, resource| {
+    steering::engine_now(py)?.show(&mut |name, resource| {
         if let Some(held) = resource.downcast_ref::<Held>() {
             kept.push((name.to_owned(), held.clone_ref(py)));
         }
     });
-    kept
+    Ok(kept)
 }
 
 /// A member as a tuple: its name, whether it is this process, its machine, its process there, its figures as JSON,

@@ -74,7 +74,8 @@ class Held:
         uses = [] if self.uses is None else [_many(self.uses, "use")]
         leases = [_many(self.leases, "lease")] if self.leases else []
         told = ", ".join([begins, *uses, *leases])
-        return "\n  ".join([told + (":" if self.by else ", held by nobody"), *self.by])
+        nobody = ", held by nobody else" if self.leases else ", held by nobody"
+        return "\n  ".join([told + (":" if self.by else nobody), *self.by])
 
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
         """Shows the lines as the result of a cell, where IPython would show the `repr`."""
@@ -135,8 +136,7 @@ def holders(function: Any, /) -> tuple[Held, ...]:
     held = ask(function)
     while held:
         resource, references, uses, leases, age, cause = held.pop(0)
-        # A lease has a reference of its own.
-        by = tuple(_by(resource, None if references is None else references - leases))
+        by = tuple(_by(resource, references))
         told.append(Held(_class(resource), "draining" if cause else "kept", cause, age, uses, leases, by))
         del resource
     return _All(told)
@@ -222,10 +222,19 @@ class _Look:
         self._found.append(kept)
         for it in referrers:
             owner = self._owner(it)
+            if type(owner) is _native.Lease and not self._is_kept(owner):
+                continue
             if id(owner) not in parts or set(map(id, self.referrers(owner))) - {id(resource), id(it)}:
                 kept.append(owner)
             del owner
         return kept
+
+    def _is_kept(self, lease: object) -> bool:
+        """Whether anything has this lease but a block of a running function, which has no name and is counted."""
+        is_kept = False
+        for it in self.referrers(lease):
+            is_kept = is_kept or not _is_exit(it) or bool(self.referrers(it))
+        return is_kept
 
     def _is_own(self, holder: Any) -> bool:
         return _is_ours(holder) or any(it is holder for it in self._found)
@@ -235,7 +244,8 @@ class _Look:
         words: list[str] = []
         while len(words) < DEPTH:
             holder = self._owner(holder)
-            words.append(self._words(holder, thing))
+            if not _is_exit(holder):
+                words.append(self._words(holder, thing))
             above = [] if self._is_named(holder) else self.referrers(holder)
             if not above:
                 break
@@ -267,6 +277,11 @@ def _is_ours(holder: Any) -> bool:
     if type(holder) is types.FrameType:
         return holder.f_code.co_filename == __file__
     return _module(type(holder)) == _native.__name__ or type(holder) is _Look
+
+
+def _is_exit(holder: Any) -> bool:
+    """Whether it is what a block has of its lease."""
+    return type(holder) is types.BuiltinMethodType and type(holder.__self__) is _native.Lease
 
 
 def _keys(holder: dict[Any, Any], thing: object) -> list[str]:
@@ -370,6 +385,7 @@ _NAMED = (
 _WORDS: dict[type, Callable[[Any, object], str]] = {
     dict: lambda it, thing: f"{_key(it, thing)} of a dict",
     **dict.fromkeys((list, tuple, set, frozenset, deque), lambda it, _: f"an item of a {_class(it)}"),
+    _native.Lease: lambda _, __: "a lease",
     types.CellType: _of_cell,
     types.FunctionType: _of_function,
     types.MethodType: _of_method,

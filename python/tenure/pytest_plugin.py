@@ -8,8 +8,6 @@ test's calls find it, or end it.
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -79,7 +77,7 @@ def _tenure_isolated(request: pytest.FixtureRequest) -> Iterator[None]:
         del node.stash[_here]
         left = it.left()
         try:
-            _release_on_loops()
+            testing._release_on_loops()
         finally:
             it.end()
     if left:
@@ -96,24 +94,12 @@ def pytest_fixture_setup(
     it = request._pyfuncitem.stash.get(_here, None)
     if it is None:
         return (yield)
-    it.stand_aside(True)
+    # One that another such fixture has asked for is outside already, and leaves that one there.
+    stood_aside = it.stand_aside(True)
     try:
         return (yield)
     finally:
-        it.stand_aside(False)
-
-
-def _release_on_loops() -> None:
-    """Has the loops that outlive the test release what it has built on them: nobody runs them now."""
-    carriers: Any = sys.modules.get("tenure._carriers")
-    if carriers is None or asyncio._get_running_loop() is not None:
-        return
-    carriers.sweep()
-    for home in carriers.homes.copy().values():
-        find = getattr(home, "loop", None)
-        loop = None if find is None else find()
-        if isinstance(loop, asyncio.AbstractEventLoop) and not (loop.is_running() or loop.is_closed()):
-            loop.run_until_complete(home.release_all())
+        it.stand_aside(stood_aside)
 
 
 def _told(left: list[tuple[str, str, str]]) -> str:

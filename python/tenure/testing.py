@@ -20,17 +20,18 @@ blocks that leave nothing behind. With pytest the last is there by itself: see `
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from tenure import _native
 from tenure._native import Clock
 
-__all__ = ["Clock", "Override", "clock", "isolated", "override"]
+__all__ = ["Clock", "Isolated", "Override", "clock", "isolated", "override"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -44,7 +45,8 @@ def clock() -> Clock:
     on the thread that calls: expired and drained resources are released, sessions end, spinners show. At the end of the
     block everything built in it is released, and the program's own entries are there again.
 
-    One clock at a time; a second one raises a `RuntimeError`.
+    One clock at a time; a second one raises a `RuntimeError`. In a task, `async with` waits for what its loop has to
+    release at the end of the block; with a `with`, that goes on after it.
 
     >>> import tenure, tenure.testing
     >>> with tenure.testing.clock() as clock:
@@ -122,13 +124,128 @@ def override(function: Any, value: Any, /) -> Override:
     return Override(function, value)
 
 
-@contextlib.contextmanager
-def isolated() -> Iterator[None]:
+class Isolated:
+    """A block that leaves nothing behind. Made by `isolated`.
+
+    >>> import tenure, tenure.testing
+    >>> @tenure.cache_resource
+    ... def pool():
+    ...     return object()
+    >>> @tenure.testing.isolated()
+    ... def test_builds_once():
+    ...     assert pool() is pool() and pool.info().builds == 1
+    >>> test_builds_once()
+    """
+
+    def __init__(self) -> None:
+        self._begun: list[_native.Isolated] = []
+
+    def __enter__(self) -> None:
+        if _a_loop_runs():
+            raise RuntimeError(
+                "a `with` block cannot wait for what an event loop has to release, on the thread that runs that loop. "
+                "Write `async with tenure.testing.isolated():`"
+            )
+        self._begin()
+
+    def __exit__(
+        self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        it = self._begun.pop()
+        try:
+            _release_on_loops()
+        finally:
+            it.end()
+
+    async def __aenter__(self) -> None:
+        self._begin()
+
+    async def __aexit__(
+        self, _class: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        it = self._begun.pop()
+        try:
+            await _release_here()
+        finally:
+            it.end()
+
+    def _begin(self) -> None:
+        it = _native.Isolated()
+        it.begin()
+        self._begun.append(it)
+
+    def __call__(self, test: Callable[_P, _R]) -> Callable[_P, _R]:
+        """A function, async or not, each of whose calls is such a block."""
+        if inspect.iscoroutinefunction(test):
+
+            @functools.wraps(test)
+            async def awaited(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+                async with self:
+                    return await test(*args, **kwargs)
+
+            return cast("Callable[_P, _R]", awaited)
+
+        @functools.wraps(test)
+        def called(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with self:
+                return test(*args, **kwargs)
+
+        return called
+
+
+def _a_loop_runs() -> bool:
+    """Whether an event loop runs on this thread."""
+    trio: Any = sys.modules.get("trio.lowlevel")
+    in_trio = trio is not None and getattr(trio, "in_trio_run", bool)()
+    return in_trio or asyncio._get_running_loop() is not None
+
+
+async def _release_here() -> None:
+    """Has the running loop release what was built on it."""
+    loops: Any = sys.modules.get("tenure._loops")
+    if loops is not None:
+        await loops.home().release_all()
+
+
+async def _entered(clock: Clock) -> Clock:
+    return clock.__enter__()
+
+
+async def _left(clock: Clock) -> None:
+    try:
+        await _release_here()
+    finally:
+        clock.__exit__(None, None, None)
+
+
+def _release_on_loops() -> bool:
+    """Has the loops that outlive a test release what it has built on them: nobody runs them now.
+
+    False: that cannot be, since one runs on this thread.
+    """
+    carriers: Any = sys.modules.get("tenure._carriers")
+    if carriers is None:
+        return True
+    if _a_loop_runs():
+        return False
+    carriers.sweep()
+    for home in carriers.homes.copy().values():
+        find = getattr(home, "loop", None)
+        loop = None if find is None else find()
+        if isinstance(loop, asyncio.AbstractEventLoop) and not (loop.is_running() or loop.is_closed()):
+            loop.run_until_complete(home.release_all())
+    return True
+
+
+def isolated() -> Isolated:
     """A block that leaves nothing behind, as the pytest plugin has around each test; for other test runners.
 
     Within it every cached function of the process, on every thread, begins with no entries and with figures of its own.
     At its end everything built in it is released, what `tenure.configure` has set is as before, and overrides and
     clocks that were begun in it are over. Time is the system's, or what freezegun and time-machine show.
+
+    In a task it is `async with`, which has the running loop release what was built on it; a `with` raises a
+    RuntimeError there. As a decorator it is around each call of a function, async or not.
 
     >>> import tenure, tenure.testing
     >>> @tenure.cache_resource
@@ -141,9 +258,4 @@ def isolated() -> Iterator[None]:
     ...     pool.info().builds
     1
     """
-    it = _native.Isolated()
-    it.begin()
-    try:
-        yield
-    finally:
-        it.end()
+    return Isolated()

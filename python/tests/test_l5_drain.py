@@ -9,6 +9,7 @@ import threading
 import pytest
 
 import tenure
+import tenure.testing
 from tenure import _native
 from tenure.testing import Clock
 from world import Job, Ledger, TestHost, Thing, releases, settled, wait
@@ -256,6 +257,22 @@ def test_l5_a_lease_holds_it_without_a_drain_too(clock: Clock, ledger: Ledger) -
     clock.advance("1s")
     assert not note.is_open
     assert part.note is note
+
+
+@pytest.mark.parametrize("drain", [None, "10s"])
+def test_l5_what_waits_for_a_lease_is_released_with_the_end_of_its_block(ledger: Ledger, drain: str | None) -> None:
+    """L5: by the thread that ends it, on any clock, and under whichever engine it was lent."""
+    thing = drained(ledger, drain)
+    with thing.lease(1):
+        thing.clear()
+        assert thing.info().draining == 1
+    assert (thing.info().draining, ledger.names()) == (0, [1])
+    lease = thing.lease(2)
+    lease.__enter__()
+    thing.clear()
+    with tenure.testing.isolated():
+        lease.__exit__(None, None, None)
+        assert ledger.names() == [1, 2]
 
 
 def test_l5_a_drain_bounds_a_lease(clock: Clock, ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:

@@ -319,3 +319,197 @@ def test_t1_leaks_of_tasks_name_the_call_that_had_them_built(project: pytest.Pyt
     result = run(project, test, "--tenure-leaks", "-o", "asyncio_mode=auto")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*kept: 1", "*it is not released, built by *.py:8"])
+
+
+WIDE_ASYNC = """
+    import pytest, pytest_asyncio, tenure
+
+    released = []
+
+    async def note(it):
+        released.append(it)
+
+    @tenure.cache_resource(scope="loop", on_release=note)
+    async def session(name):
+        yield [name]
+
+    @tenure.cache_resource(on_release=note)
+    async def model(name):
+        return [name]
+
+    @FIXTURE
+    async def shared():
+        # Whoever waited for what the fixture keeps would wait that long.
+        tenure.configure(shutdown_timeout="1h")
+        yield await session("fixture"), await model("fixture")
+
+    @MARK
+    async def test_one(shared):
+        await session("test one")
+        await model("test one")
+
+    @MARK
+    async def test_two(shared):
+        assert released == [["test one"]] * 2
+        await session("test two")
+
+    @MARK
+    async def test_three(shared):
+        assert released == [["test one"]] * 2 + [["test two"]]
+        await model("test three")
+
+    def test_four(shared):
+        assert released.pop() == ["test three"]
+        assert ["fixture"] not in released
+"""
+
+
+def test_t1_the_end_of_a_test_waits_for_nothing_that_a_wider_async_fixture_keeps(project: pytest.Pytester) -> None:
+    test = WIDE_ASYNC.replace("@FIXTURE", "@pytest_asyncio.fixture(loop_scope='module', scope='module')")
+    test = test.replace("@MARK", "@pytest.mark.asyncio(loop_scope='module')")
+    run(project, test, "-p", "no:anyio").assert_outcomes(passed=4)
+
+
+def test_t1_the_end_of_a_test_waits_for_nothing_that_a_wider_fixture_of_anyio_keeps(project: pytest.Pytester) -> None:
+    around = """
+    @pytest.fixture(scope="module")
+    def anyio_backend():
+        return "asyncio"
+    """
+    test = WIDE_ASYNC.replace("    @FIXTURE", around + "\n    @pytest.fixture(scope='module')")
+    test = test.replace("@MARK", "@pytest.mark.anyio").replace("import pytest, pytest_asyncio", "import pytest")
+    run(project, test, "-p", "no:asyncio").assert_outcomes(passed=4)
+
+
+def test_t1_what_a_late_wide_async_fixture_builds_lives_as_long_as_it(project: pytest.Pytester) -> None:
+    test = """
+        import app, pytest, pytest_asyncio
+
+        @pytest_asyncio.fixture(loop_scope="module", scope="module")
+        async def shared():
+            yield await app.client("shared")
+
+        def test_one(request):
+            assert request.getfixturevalue("shared") == ["shared"]
+            assert app.client.info().entries == 0
+
+        def test_two(shared):
+            assert app.released == []
+    """
+    run(project, test, "-p", "no:anyio").assert_outcomes(passed=2)
+
+
+def test_t1_late_wide_fixtures_that_ask_for_others_stay_outside(project: pytest.Pytester) -> None:
+    test = """
+        import app, pytest
+
+        @pytest.fixture(scope="session")
+        def inner():
+            return app.pool("inner")
+
+        @pytest.fixture(scope="session")
+        def breaks():
+            raise LookupError
+
+        @pytest.fixture(scope="module")
+        def outer(request):
+            request.getfixturevalue("inner")
+            with pytest.raises(LookupError):
+                request.getfixturevalue("breaks")
+            return app.pool("outer")
+
+        def test_one(request):
+            assert request.getfixturevalue("outer") == ["outer"]
+            assert app.pool.info().builds == 0
+            app.pool("mine")
+            assert app.pool.info().builds == 1
+
+        def test_two():
+            assert app.released == [["mine"]]
+
+        @pytest.mark.tenure_shared
+        def test_three(outer, inner):
+            assert app.pool("outer") is outer and app.pool("inner") is inner
+    """
+    run(project, test).assert_outcomes(passed=3)
+
+
+def test_t1_an_override_of_a_test_does_not_reach_a_late_wide_fixture(project: pytest.Pytester) -> None:
+    test = """
+        import app, pytest, tenure.testing
+
+        @pytest.fixture(scope="module")
+        def shared():
+            with tenure.testing.override(app.broken, "for all"):
+                yield app.pool()
+
+        def test_one(request, tenure_override):
+            tenure_override(app.pool, "fake")
+            tenure_override(app.broken, "for me")
+            assert request.getfixturevalue("shared") == ["main"]
+            assert app.pool() == "fake"
+            assert app.broken() == "for me"  # As where the fixture had come first.
+
+        def test_two(shared):
+            assert shared == app.pool() == ["main"]
+            assert app.broken() == "for all"
+    """
+    run(project, test).assert_outcomes(passed=2)
+
+
+def test_t1_what_a_late_wide_fixture_configures_holds_from_then_on(project: pytest.Pytester) -> None:
+    test = """
+        import app, pytest, tenure
+
+        @pytest.fixture(scope="module")
+        def drains():
+            tenure.configure(drain="30s", shutdown_timeout="7s")
+
+        def is_drained():
+            mine = app.pool()
+            app.pool.clear()
+            return app.pool.info().draining == 1
+
+        def test_one(request):
+            tenure.configure(shutdown_timeout="3s")
+            request.getfixturevalue("drains")
+            assert is_drained()
+            assert tenure._native.shutdown_timeout() == 3  # The test has said so itself.
+
+        def test_two():
+            assert is_drained()
+            assert tenure._native.shutdown_timeout() == 7
+    """
+    run(project, test).assert_outcomes(passed=2)
+
+
+def test_t1_what_is_released_with_its_last_use_is_not_left(project: pytest.Pytester) -> None:
+    test = """
+        import app, tenure
+
+        @tenure.cache_resource(keep_if=lambda it: False)
+        def passes():
+            return ["passes"]
+
+        @tenure.cache_resource(drain="1h")
+        def drains():
+            return ["drains"]
+
+        def test_lease():
+            with app.pool.lease():
+                app.pool.clear()
+
+        def test_orphan():
+            mine = passes()
+
+        def test_drain():
+            mine = drains()
+            drains.clear()
+
+        def test_kept():
+            test_kept.mine = drains()
+            drains.clear()
+    """
+    result = run(project, test, "--tenure-leaks")
+    result.assert_outcomes(passed=4, errors=1)
+    result.stdout.fnmatch_lines(["*drains: 1"])

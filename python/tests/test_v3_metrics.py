@@ -49,7 +49,10 @@ def test_v3_each_figure_has_its_metric(clock: tenure.testing.Clock) -> None:
     assert told["tenure_releases_total cleared"] == 1
     assert told["tenure_build_failures_total"] == 1
     assert (told["tenure_entries"], told["tenure_stale_entries"], told["tenure_weight"]) == (2, 1, 10)
-    assert told["tenure_oldest_entry_seconds"] == 90
+    assert told["tenure_oldest_entry_seconds"] == pytest.approx(90, abs=0.001)
+    clock.advance("500ms")
+    told = samples(tenure.metrics.text(), name)
+    assert told["tenure_oldest_entry_seconds"] == pytest.approx(90.5, abs=0.001)
     assert told["tenure_builds_total"] == info.builds == 3
     # The one that failed took its time too.
     assert told["tenure_build_duration_seconds_count miss"] == 4

@@ -173,6 +173,28 @@ def in_a_coroutine(connect: Any) -> Any:
     return f"a local variable of in_a_coroutine.<locals>.handle at {__file__}:"
 
 
+def in_a_lease(connect: Any) -> Any:
+    session = Session()
+    lease = connect.lease()
+    lease.__enter__()
+    object.__setattr__(session, "lease", lease)
+    KEPT_HERE.append(session)
+    return (
+        f"a lease, in attribute `lease` of a {__name__}.Session, in an item of a list, in variable `KEPT_HERE` of "
+        f"module {__name__}"
+    )
+
+
+def in_a_block_of_a_generator(connect: Any) -> Any:
+    def rows() -> Iterator[None]:
+        with connect.lease():
+            yield
+
+    KEPT_HERE.append(rows())
+    next(KEPT_HERE[-1])
+    return f"a lease, in a local variable of in_a_block_of_a_generator.<locals>.rows at {__file__}:"
+
+
 def in_a_traceback(connect: Any) -> Any:
     def fails() -> None:
         own = connect()
@@ -199,6 +221,8 @@ def in_a_traceback(connect: Any) -> Any:
         in_a_default,
         in_a_generator,
         in_a_coroutine,
+        in_a_lease,
+        in_a_block_of_a_generator,
         in_a_traceback,
     ],
 )
@@ -213,7 +237,8 @@ def test_v4_who_holds_a_resource_is_told_by_its_place(connect: Any, keep: Any, i
     assert held.uses == 1
     [line] = by
     assert line.startswith(expected), line
-    if keep in (in_a_generator, in_a_coroutine):
+    assert held.leases == (keep in (in_a_lease, in_a_block_of_a_generator))
+    if keep in (in_a_generator, in_a_coroutine, in_a_block_of_a_generator):
         for it in KEPT_HERE:
             it.close()
 
@@ -265,6 +290,11 @@ def test_v4_leases_are_counted_and_text_is_a_line_for_each(connect: Any) -> None
     assert first.startswith(f"a {__name__}.Connection, built 0 s ago, is kept, ")
     assert first.endswith(", 1 lease:")
     assert [f"  {it}" for it in held.by] == lines
+    KEPT_HERE.clear()
+    with connect.lease():
+        [held] = tenure.holders(connect)
+    assert (held.leases, held.by) == (1, ())  # A block that runs has no name.
+    assert str(held).endswith(", 1 lease, held by nobody else")
 
 
 def test_v4_all_of_them_are_a_tuple_whose_text_has_the_lines_of_each(connect: Any) -> None:

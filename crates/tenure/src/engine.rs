@@ -8,6 +8,7 @@ use crate::directory::{AnyFunction, Leftover, Weaks};
 use crate::ground::clock::{Clock, ManualClock, SteeredClock, nanos};
 use crate::ground::sync::{Arc, OnceLock, Weak};
 use crate::ground::timer::Due;
+use crate::ground::underway;
 use crate::host::Host;
 use crate::life::drain::{End, at_once};
 use crate::life::services::Services;
@@ -414,6 +415,32 @@ impl Engine {
     /// ```
     pub fn look_at_place(&self, place: u64) {
         self.0.services.drains.look_at_place(place);
+    }
+
+    /// Releases what has left its cache, is meant, and is used by nobody any more: without this that is seen within a
+    /// tenth of a second. For a front door that knows when a use ends. What is asked is asked under a lock.
+    ///
+    /// ```
+    /// # use tenure::Engine;
+    /// Engine::new().look_where(&|resource| resource.is::<String>());
+    /// ```
+    pub fn look_where(&self, is_meant: &dyn Fn(&dyn Any) -> bool) {
+        self.0
+            .services
+            .drains
+            .look_where(|it| is_meant(it.resource()));
+    }
+
+    /// Waits until no release is under way on other threads, so long at most. Whether there are none.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// assert!(tenure::Engine::new().settle(Duration::from_secs(1)));
+    /// ```
+    #[must_use]
+    pub fn settle(&self, bound: Duration) -> bool {
+        let services = &self.0.services;
+        services.under_way.settle_within(underway::mine(), bound)
     }
 
     /// The scope is over, and whoever was in it does not come back: what is kept for it is released

@@ -228,7 +228,7 @@ impl Cached {
     }
 
     pub(super) fn is_replaced(&self) -> bool {
-        !self.stand_ins.is_empty()
+        self.stand_ins.are_there()
     }
 
     /// The answer to a call, if something stands in its place for it.
@@ -348,27 +348,26 @@ impl Cached {
         function.peek(&encoder.finish(), look)
     }
 
-    /// A hit as [`hit`](Self::hit) finds it, unless there is something to say of its loop first.
+    /// A hit as [`hit`](Self::hit) finds it, and whether its loop has ended.
     #[inline]
-    fn hit_at_home(
-        &self,
-        py: Python<'_>,
-        coroutines: &Coroutines,
-        arguments: Arguments,
-    ) -> Option<Py<PyAny>> {
-        let look = |held: &Held| {
-            let is_silent = !held.is_of_ended_loop() || coroutines.have_told();
-            is_silent.then(|| held.clone_ref(py))
-        };
-        self.hit_with(py, arguments, look).flatten()
+    fn hit_at_home(&self, py: Python<'_>, arguments: Arguments) -> Option<(Py<PyAny>, bool)> {
+        let look = |held: &Held| (held.clone_ref(py), held.is_of_ended_loop());
+        self.hit_with(py, arguments, look)
     }
 
     /// Says once that a resource is used on, whose loop has ended.
     pub(crate) fn mind_loop(&self, py: Python<'_>, held: &Held) {
+        if held.is_of_ended_loop() {
+            self.tell_of_ended_loop(py);
+        }
+    }
+
+    #[cold]
+    fn tell_of_ended_loop(&self, py: Python<'_>) {
         let Some(coroutines) = &self.coroutines else {
             return;
         };
-        if held.is_of_ended_loop() && coroutines.tell_once() {
+        if coroutines.tell_once() {
             let text = format!(
                 "{name} was built on an event loop that has ended, and is used on another one. Where it \
                  belongs to its loop, as connections and clients do, write scope=\"loop\": each loop \
@@ -852,8 +851,12 @@ unsafe extern "C" fn call_async(
     let Some(coroutines) = &cached.get().coroutines else {
         return guarded(|_| Err(PyTypeError::new_err("this function is not async")));
     };
-    match cached.get().hit_at_home(py, coroutines, arguments) {
-        Some(object) => coroutines.ready(&object),
+    match cached.get().hit_at_home(py, arguments) {
+        Some((object, true)) if !coroutines.have_told() => guarded(|py| {
+            cached.get().tell_of_ended_loop(py);
+            coroutines.of_value(py, &object)
+        }),
+        Some((object, _)) => coroutines.ready(&object),
         None => guarded(|py| coroutines.call(py, cached.as_any(), arguments, None)),
     }
 }

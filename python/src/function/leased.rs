@@ -1,5 +1,6 @@
 //! A resource on loan, for the length of a `with` block.
 
+use std::any::Any;
 use std::sync::{Mutex, MutexGuard};
 
 use pyo3::exceptions::PyTypeError;
@@ -10,6 +11,9 @@ use pyo3::{PyTraverseError, PyVisit};
 use crate::function::argument_array::ArgumentArray;
 use crate::function::cached::Cached;
 use crate::life::claims::Claim;
+use crate::life::interrupts;
+use crate::life::resource::Held;
+use crate::process;
 use crate::words::code;
 
 /// A resource on loan: `with f.lease(args) as resource`.
@@ -38,6 +42,25 @@ impl Leased {
     /// Holds one more resource until the block ends.
     pub(crate) fn add(&self, claim: Claim) {
         self.claims().push(claim);
+    }
+
+    /// Ends the loan of what was lent last. What waits for that, since it has left the cache, is released here.
+    fn end(&self, py: Python<'_>) -> PyResult<()> {
+        let claim = self.claims().pop();
+        let Some(object) = claim.and_then(Claim::end) else {
+            return Ok(());
+        };
+        interrupts::to_caller(py, || {
+            let is_meant = |resource: &dyn Any| {
+                let held = resource.downcast_ref::<Held>();
+                held.is_some_and(|held| held.is_at(object))
+            };
+            // It may have been lent under another engine than the one in force.
+            for engine in process::engines() {
+                engine.look_where(&is_meant);
+            }
+            Ok(())
+        })
     }
 
     fn claims(&self) -> MutexGuard<'_, Vec<Claim>> {
@@ -92,7 +115,7 @@ impl Leased {
         traceback: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        slf.get().__exit__(class, error, traceback);
+        slf.get().__exit__(py, class, error, traceback)?;
         let coroutines = slf.get().cached.get().coroutines();
         let coroutines = coroutines.expect("entered as that of an async function");
         // SAFETY: a new reference, or null with an exception set.
@@ -104,17 +127,22 @@ impl Leased {
 
     fn __exit__(
         &self,
+        py: Python<'_>,
         _class: &Bound<'_, PyAny>,
         _error: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
-    ) {
-        let claim = self.claims().pop();
-        drop(claim);
+    ) -> PyResult<()> {
+        self.end(py)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.cached)?;
         visit.call(&self.args)?;
-        visit.call(&self.kwargs)
+        visit.call(&self.kwargs)?;
+        let claims = self.claims.try_lock();
+        claims
+            .iter()
+            .flat_map(|it| it.iter())
+            .try_for_each(|it| it.traverse(&visit))
     }
 }

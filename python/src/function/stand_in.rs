@@ -9,15 +9,24 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use crate::caller::user_code::{self, Packed};
 use crate::function::plan::Arguments;
+use crate::process;
 use crate::tasks::coroutines::Coroutines;
 
 /// What a test has put in the place of a cached function.
 pub(crate) struct StandIn {
+    /// The number of the engine that was in force then: while that stands aside, this does too.
+    pub(crate) generation: u32,
     /// Which of them is the later one, and its name for who takes it back.
     pub(crate) number: u64,
     /// The instance, where it is for the calls of one alone.
     pub(crate) instance: Option<Py<PyAny>>,
     pub(crate) by: By,
+}
+
+impl StandIn {
+    fn is_there(&self) -> bool {
+        !process::stands_aside(self.generation)
+    }
 }
 
 /// What a call gives.
@@ -28,7 +37,7 @@ pub(crate) enum By {
     Function(Py<PyAny>),
 }
 
-/// All that stands in a function's place; the last one counts. Locked only by who holds the interpreter.
+/// All that stands in a function's place, by engine from the lowest up; the last one counts. Locked only by who holds the interpreter.
 #[derive(Default)]
 pub(crate) struct StandIns(Mutex<Vec<StandIn>>);
 
@@ -44,9 +53,11 @@ impl StandIns {
         self.0.lock().expect("nothing panics under this lock")
     }
 
-    /// Puts one there.
+    /// Puts one there: over what is there of its engine, and of those below.
     pub(crate) fn put(&self, it: StandIn) {
-        self.all().push(it);
+        let mut all = self.all();
+        let at = all.partition_point(|there| there.generation <= it.generation);
+        all.insert(at, it);
     }
 
     /// Takes one away. Whether none is left.
@@ -61,9 +72,9 @@ impl StandIns {
         is_empty
     }
 
-    /// Whether there is any.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.all().is_empty()
+    /// Whether there is any now.
+    pub(crate) fn are_there(&self) -> bool {
+        self.all().iter().any(StandIn::is_there)
     }
 
     fn find(&self, py: Python<'_>, first: *mut ffi::PyObject) -> Option<Found> {
@@ -72,7 +83,8 @@ impl StandIns {
             Some(instance) => instance.as_ptr() == first,
             None => true,
         };
-        let it = all.iter().rev().find(is_meant)?;
+        let mut there = all.iter().rev().filter(|it| it.is_there());
+        let it = there.find(is_meant)?;
         Some(Found {
             by: match &it.by {
                 By::Value(value) => By::Value(value.clone_ref(py)),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 
 /// How many claims there are on each object that has any, by address: a claim holds a reference,
 /// so no other object can come to stand there. Locked only by who holds the interpreter, so that it
@@ -45,6 +46,17 @@ impl Claim {
         CLAIMED.fetch_add(1, Ordering::Relaxed);
         *claims().entry(address(&object)).or_default() += 1;
         Self { object }
+    }
+
+    pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.object)
+    }
+
+    /// Ends it. Gives the object's address where it was the last one.
+    pub(crate) fn end(self) -> Option<usize> {
+        let address = address(&self.object);
+        drop(self);
+        (on(address) == 0).then_some(address)
     }
 }
 

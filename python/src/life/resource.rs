@@ -132,6 +132,11 @@ impl Held {
         self.object.is(object)
     }
 
+    /// Whether it stands at this address.
+    pub(crate) fn is_at(&self, address: usize) -> bool {
+        self.object.as_ptr().addr() == address
+    }
+
     /// Whether anything of these modules can be seen in it.
     pub(crate) fn is_made_of(&self, modules: &Bound<'_, PyFrozenSet>) -> bool {
         provenance::is_made_of(self.object.bind(modules.py()), modules)

@@ -7,15 +7,15 @@ use tenure::front::EndedBy;
 use crate::function::heirs;
 use crate::function::naming;
 use crate::life::interrupts;
-use crate::process::{self, worker};
+use crate::process::{self, steering, worker};
 use crate::tasks::frames;
 use crate::words::values;
 
 /// All functions and so many of their entries as JSON, by one look at one moment, and what has happened last.
 #[pyfunction]
-pub(crate) fn listing(py: Python<'_>, at_most: usize, show_arguments: bool) -> String {
-    let listing = process::engine().listing(at_most);
-    py.detach(|| listing.to_json(show_arguments))
+pub(crate) fn listing(py: Python<'_>, at_most: usize, show_arguments: bool) -> PyResult<String> {
+    let listing = steering::engine_now(py)?.listing(at_most);
+    Ok(py.detach(|| listing.to_json(show_arguments)))
 }
 
 /// Clears the entry with this number, or has it expire; whether it was still there.

@@ -235,6 +235,12 @@ pub(crate) fn was_used(generation: u32) -> bool {
     LAST_USED.load(Ordering::Relaxed) >= generation
 }
 
+/// Whether the engine of this generation stands aside now.
+pub(crate) fn stands_aside(generation: u32) -> bool {
+    let mut layers = layers().iter();
+    layers.any(|it| it.generation == generation && it.stands_aside)
+}
+
 /// Has an engine stand aside for a while, as if it were not there, or ends that.
 pub(crate) fn stand_aside(generation: u32, stands_aside: bool) {
     let mut all = layers().to_vec();
@@ -315,7 +321,7 @@ fn shutdown_by(rest: &impl Fn() -> Duration) -> bool {
 }
 
 /// All engines, the one on top first, and the program's own one last.
-fn engines() -> Vec<&'static Engine> {
+pub(crate) fn engines() -> Vec<&'static Engine> {
     let mut engines = from_the_top(0);
     engines.extend(own_engine());
     engines

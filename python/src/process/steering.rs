@@ -2,13 +2,15 @@
 //!
 //! It is asked for before each call of a cached function, and not told: the packages have no hooks, and what counts is
 //! the time that the test was shown when it called. So a test that leaves one frozen time and enters another has moved
-//! by what lies between the two, however it came there. Tenure's time never goes back.
+//! by what lies between the two, however it came there. Tenure's time never goes back: while the shown time is behind
+//! where it has been, Tenure's stands, and the way back up to there is no time that passes. A step within what is behind
+//! is one, since a test that is shown the past moves time there.
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
-use tenure::{Due, SteeredClock};
+use tenure::{Due, Engine, SteeredClock};
 
 use crate::process;
 use crate::process::once::intern;
@@ -16,8 +18,61 @@ use crate::process::once::intern;
 struct Steering {
     generation: u32,
     clock: SteeredClock,
-    /// The time that was shown last, in nanoseconds since 1970; nothing while it was the system's.
+    seen: Seen,
+}
+
+/// What was seen of the time, in nanoseconds since 1970.
+#[derive(Default)]
+struct Seen {
+    /// The time that was shown last; nothing while it was the system's.
     shown: Option<i128>,
+    /// The system's time when it was seen last that another one is shown.
+    left: i128,
+    /// The time that was shown last before the system's was there again.
+    last: Option<i128>,
+    /// The shown times that others went back from, the latest first.
+    marks: Vec<i128>,
+}
+
+impl Seen {
+    /// How much has passed by this time, which is shown now, or by the system's.
+    fn passed(&mut self, shown: Option<i128>, system: i128) -> i128 {
+        let passed = match (self.shown, shown) {
+            (Some(before), Some(now)) => self.moved(before, now),
+            (None, Some(now)) => {
+                let since = self.last.map(|last| self.moved(last, now));
+                self.left = system;
+                // What is behind the system's time may be ahead of what was shown before.
+                let ahead = now - system;
+                match since {
+                    Some(since) if ahead > 0 => since.min(ahead),
+                    Some(since) => since,
+                    None => ahead,
+                }
+            }
+            (Some(before), None) => {
+                self.last = Some(before);
+                let been = self.marks.iter().copied().filter(|it| *it <= system);
+                let been = been.fold(before.max(self.left), i128::max);
+                system - been
+            }
+            (None, None) => 0,
+        };
+        self.shown = shown;
+        passed.max(0)
+    }
+
+    /// How much has passed from one shown time to another.
+    fn moved(&mut self, from: i128, to: i128) -> i128 {
+        let mut been = from;
+        if to < from {
+            self.marks.push(from);
+        }
+        while let Some(mark) = self.marks.pop_if(|it| *it <= to) {
+            been = been.max(mark);
+        }
+        to - been
+    }
 }
 
 /// Locked only by who holds the interpreter, so that it is free after a fork.
@@ -31,7 +86,7 @@ pub(crate) fn steer(generation: u32, clock: SteeredClock) {
     steerings().push(Steering {
         generation,
         clock,
-        shown: None,
+        seen: Seen::default(),
     });
 }
 
@@ -42,6 +97,14 @@ pub(crate) fn forget_from(generation: u32) {
 
 fn steerings() -> std::sync::MutexGuard<'static, Vec<Steering>> {
     STEERINGS.lock().expect("nothing panics under this lock")
+}
+
+/// The engine in force, for a look at what it keeps: with the time that is shown now.
+pub(crate) fn engine_now(py: Python<'_>) -> PyResult<&'static Engine> {
+    if process::asks_for_time() {
+        look(py)?;
+    }
+    Ok(process::engine())
 }
 
 /// Has the time of the engine in force be the one that is shown now, where there is anybody who shows one.
@@ -65,13 +128,11 @@ pub(crate) fn look(py: Python<'_>) -> PyResult<()> {
 impl Steering {
     /// What is due now, where the time has moved beyond what passes by itself.
     fn is_shown(&mut self, shown: Option<i128>) -> Option<Due> {
-        let before = self.shown;
+        let before = self.seen.shown;
         if shown == before {
             return None;
         }
-        let from = before.unwrap_or_else(present);
-        let passed = shown.unwrap_or_else(present) - from;
-        self.shown = shown;
+        let passed = self.seen.passed(shown, present());
         let due = process::engine().steer(|| {
             if shown.is_some() && before.is_none() {
                 self.clock.hold();

@@ -189,7 +189,7 @@ impl TaskBuild {
         let state = state.get().clone();
         let is_bound = keeper.is_some() || self.cached.get().releases_async();
         let leave = Leave::OnLoop {
-            bound: is_bound.then(|| state.bind()),
+            bound: is_bound.then(|| state.bind(self.generation)),
             state,
             home: home.unbind(),
             keeper,

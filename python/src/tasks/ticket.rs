@@ -9,6 +9,7 @@ use tenure::Cause;
 use tenure::front::LateRelease;
 
 use crate::life::callback::{Part, release_raised};
+use crate::process;
 use crate::process::once::intern;
 use crate::words::log;
 
@@ -21,8 +22,9 @@ struct Loop {
     /// Which no other loop has.
     number: u64,
     is_over: AtomicBool,
-    /// How many resources wait to be released there.
-    bound: AtomicUsize,
+    /// How many resources wait to be released there, by the number of the engine that keeps them. Locked only by who
+    /// holds the interpreter, so that it is free after a fork.
+    bound: Mutex<Vec<(u32, Arc<AtomicUsize>)>>,
 }
 
 #[pymethods]
@@ -33,7 +35,7 @@ impl LoopState {
         Self(Arc::new(Loop {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             is_over: AtomicBool::new(false),
-            bound: AtomicUsize::new(0),
+            bound: Mutex::default(),
         }))
     }
 
@@ -48,10 +50,14 @@ impl LoopState {
         self.0.is_over.load(Ordering::Relaxed)
     }
 
-    /// How many resources wait to be released on the loop.
+    /// How many resources of the engine in force wait to be released on the loop: those of other engines stay where
+    /// this one's end, as what a module's fixture has built does at the end of a test.
     #[getter]
     fn bound(&self) -> usize {
-        self.0.bound.load(Ordering::Relaxed)
+        let of = process::generation();
+        let bound = self.0.bound.lock().expect("nothing panics under this lock");
+        let its = bound.iter().find(|it| it.0 == of);
+        its.map_or(0, |it| it.1.load(Ordering::Relaxed))
     }
 
     /// The loop has ended.
@@ -61,19 +67,28 @@ impl LoopState {
 }
 
 impl LoopState {
-    /// One more resource is to be released there, for as long as this lives.
-    pub(crate) fn bind(&self) -> BoundToLoop {
-        self.0.bound.fetch_add(1, Ordering::Relaxed);
-        BoundToLoop(self.clone())
+    /// One more resource of the engine with this number is to be released there, for as long as this lives.
+    pub(crate) fn bind(&self, generation: u32) -> BoundToLoop {
+        let mut bound = self.0.bound.lock().expect("nothing panics under this lock");
+        // A loop may outlive any number of tests.
+        bound.retain(|it| it.0 == generation || it.1.load(Ordering::Relaxed) > 0);
+        let at = bound.iter().position(|it| it.0 == generation);
+        let at = at.unwrap_or_else(|| {
+            bound.push((generation, Arc::default()));
+            bound.len() - 1
+        });
+        let count = Arc::clone(&bound[at].1);
+        count.fetch_add(1, Ordering::Relaxed);
+        BoundToLoop(count)
     }
 }
 
 /// A resource that is to be released on its loop.
-pub(crate) struct BoundToLoop(LoopState);
+pub(crate) struct BoundToLoop(Arc<AtomicUsize>);
 
 impl Drop for BoundToLoop {
     fn drop(&mut self) {
-        self.0.0.bound.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,15 +1,17 @@
 //! Time driven by hand, for the tests of programs.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tenure::{Config, Engine, ManualClock};
 
+use crate::process::once::intern;
 use crate::process::steering::TELLS_APART;
 use crate::process::{self, Time};
 use crate::program::host;
-use crate::words::values;
+use crate::words::{errors, values};
 
 /// Time that stands still until it is moved. Made by `tenure.testing.clock`.
 ///
@@ -28,6 +30,9 @@ struct Entered {
     host: Option<Py<PyAny>>,
     config: Config,
 }
+
+/// The longest step of a clock, which counts some centuries in all.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 /// The clock in force, and the number of its engine.
 static IN_FORCE: Mutex<Option<(u32, ManualClock)>> = Mutex::new(None);
@@ -114,23 +119,49 @@ impl Clock {
         _class: &Bound<'_, PyAny>,
         _error: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
-    ) {
+    ) -> PyResult<()> {
         let Some(entered) = lock(&self.entered).take() else {
-            return;
+            return Ok(());
         };
         if !process::is_live(entered.generation) {
             // A child process that was forked within the block has left it already, and so has a test that
             // is over.
-            return;
+            return Ok(());
         }
+        let on_loops = py.import(intern!(py, "tenure.testing"))?;
+        let on_loops = on_loops.call_method0(intern!(py, "_release_on_loops"));
+        let on_loops = on_loops.and_then(|it| it.extract::<bool>());
+        // What the loop of this thread has to release goes on when this code gives way to it, and not before.
+        let bound = match on_loops {
+            Ok(false) => Duration::ZERO,
+            _ => entered.engine.config().shutdown_bound,
+        };
         py.detach(|| {
-            entered.engine.shutdown();
+            entered.engine.shutdown_within(bound);
             entered.engine.retire();
         });
         process::take_off(entered.generation);
         process::configure(entered.config);
         host::set(py, entered.host);
         forget_from(entered.generation);
+        on_loops.map(drop)
+    }
+
+    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let testing = py.import(intern!(py, "tenure.testing"))?;
+        testing.call_method1(intern!(py, "_entered"), (slf,))
+    }
+
+    fn __aexit__<'py>(
+        slf: &Bound<'py, Self>,
+        _class: &Bound<'py, PyAny>,
+        _error: &Bound<'py, PyAny>,
+        _traceback: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let testing = py.import(intern!(py, "tenure.testing"))?;
+        testing.call_method1(intern!(py, "_left"), (slf,))
     }
 
     /// Moves the time forward, and does on this thread what has become due: releases what has
@@ -141,7 +172,16 @@ impl Clock {
     fn advance(&self, py: Python<'_>, by: &Bound<'_, PyAny>) -> PyResult<()> {
         let generation = self.generation()?;
         values::mind_unit("advance", by)?;
-        let by = values::duration("advance", by)?.unwrap_or_default();
+        let Some(span) = values::duration("advance", by)?.filter(|it| *it <= LONGEST) else {
+            return Err(errors::setting_value(
+                py,
+                format!(
+                    "a clock cannot be advanced by {by:?}: time passes by a span that ends, of 100 years at most. \
+                     Example: clock.advance(\"1h\")"
+                ),
+            ));
+        };
+        let by = span;
         self.time.advance(by.saturating_add(TELLS_APART));
         // What is isolated within the block goes by this clock too.
         py.detach(|| {

@@ -26,6 +26,8 @@ struct Entered {
     /// The host and the configuration that were there before.
     host: Option<Py<PyAny>>,
     config: Config,
+    /// Those of the test itself, while what is outside is in force.
+    aside: Option<(Option<Py<PyAny>>, Config)>,
 }
 
 /// An engine that no test has used, for the next one. Locked only by who holds the interpreter.
@@ -38,6 +40,82 @@ impl Isolated {
 
     fn generation(&self) -> Option<u32> {
         self.entered().as_ref().map(|it| it.generation)
+    }
+}
+
+/// What a test has configured, and around it what has been changed from `before` to `after`.
+fn with_changes(mut test: Config, before: &Config, after: Config) -> Config {
+    fn take<T: PartialEq>(test: &mut T, before: &T, after: T) {
+        if test == before {
+            *test = after;
+        }
+    }
+    take(&mut test.drain, &before.drain, after.drain);
+    take(
+        &mut test.session_grace,
+        &before.session_grace,
+        after.session_grace,
+    );
+    take(
+        &mut test.version_grace,
+        &before.version_grace,
+        after.version_grace,
+    );
+    take(
+        &mut test.shutdown_bound,
+        &before.shutdown_bound,
+        after.shutdown_bound,
+    );
+    take(
+        &mut test.refresh_workers,
+        &before.refresh_workers,
+        after.refresh_workers,
+    );
+    take(&mut test.max_weight, &before.max_weight, after.max_weight);
+    test
+}
+
+impl Isolated {
+    fn give_way(&self, py: Python<'_>, generation: u32) {
+        let of_test = (host::get(py), process::config());
+        let outside = {
+            let mut entered = self.entered();
+            let Some(entered) = &mut *entered else {
+                return;
+            };
+            entered.aside = Some(of_test);
+            let host = entered.host.as_ref().map(|it| it.clone_ref(py));
+            (host, entered.config.clone())
+        };
+        process::stand_aside(generation, true);
+        let (host, config) = outside;
+        process::configure(config);
+        host::set(py, host);
+    }
+
+    fn come_back(&self, py: Python<'_>, generation: u32) {
+        let (host_after, after) = (host::get(py), process::config());
+        let of_test = {
+            let mut entered = self.entered();
+            let Some(entered) = &mut *entered else {
+                return;
+            };
+            let Some((host, config)) = entered.aside.take() else {
+                return;
+            };
+            let config = with_changes(config, &entered.config, after.clone());
+            let address = |it: &Option<Py<PyAny>>| it.as_ref().map(Py::as_ptr);
+            let host = match address(&host) == address(&entered.host) {
+                true => host_after.as_ref().map(|it| it.clone_ref(py)),
+                false => host,
+            };
+            (entered.host, entered.config) = (host_after, after);
+            (host, config)
+        };
+        process::stand_aside(generation, false);
+        let (host, config) = of_test;
+        process::configure(config);
+        host::set(py, host);
     }
 }
 
@@ -95,15 +173,27 @@ impl Isolated {
             generation,
             host,
             config,
+            aside: None,
         });
         Ok(())
     }
 
-    /// Has what is outside be in force for a while, or ends that.
-    fn stand_aside(&self, stands_aside: bool) {
-        if let Some(generation) = self.generation() {
-            process::stand_aside(generation, stands_aside);
+    /// Has what is outside be in force for a while, or ends that. Gives whether it was.
+    ///
+    /// What is set outside meanwhile is as if it had been set before: it stays there, and holds for the test too where
+    /// that has set nothing else.
+    fn stand_aside(&self, py: Python<'_>, stands_aside: bool) -> bool {
+        let Some(generation) = self.generation() else {
+            return false;
+        };
+        let stood_aside = process::stands_aside(generation);
+        if stood_aside != stands_aside {
+            match stands_aside {
+                true => self.give_way(py, generation),
+                false => self.come_back(py, generation),
+            }
         }
+        stood_aside
     }
 
     /// Ends: releases what was built in it, and takes back what was set. `False`: not all of it has been
@@ -147,10 +237,22 @@ impl Isolated {
 
     /// What was built in it so far and is not released, where that is traced: the function, where it was
     /// built, and why it is not; and the releases that have failed.
-    fn left(&self, py: Python<'_>) -> Vec<(String, String, &'static str)> {
-        match self.generation() {
-            Some(generation) => traces::left(py, generation),
-            None => Vec::new(),
+    fn left(&self, py: Python<'_>) -> PyResult<Vec<(String, String, &'static str)>> {
+        let Some(generation) = self.generation() else {
+            return Ok(Vec::new());
+        };
+        if traces::are_kept() {
+            // What waits for a use that is over by now would be released a moment later.
+            interrupts::to_caller(py, || {
+                for engine in process::from_the_top(generation) {
+                    engine.look_where(&|_| true);
+                    // A look that was under way may be the last to let go.
+                    let bound = engine.config().shutdown_bound;
+                    py.detach(|| engine.settle(bound));
+                }
+                Ok(())
+            })?;
         }
+        Ok(traces::left(py, generation))
     }
 }

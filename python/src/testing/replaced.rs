@@ -80,7 +80,9 @@ impl Override {
     fn begin(&self, py: Python<'_>) -> Py<PyAny> {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let value = self.value.clone_ref(py);
+        let generation = process::generation();
         self.function.get().replace(StandIn {
+            generation,
             number,
             instance: self.instance.as_ref().map(|it| it.clone_ref(py)),
             by: match self.is_function {
@@ -88,7 +90,7 @@ impl Override {
                 false => By::Value(value),
             },
         });
-        let replaced = (process::generation(), number, self.function.clone_ref(py));
+        let replaced = (generation, number, self.function.clone_ref(py));
         REPLACED
             .lock()
             .expect("nothing panics under this lock")

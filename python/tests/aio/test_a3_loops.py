@@ -513,3 +513,17 @@ def test_a1_callers_on_many_loops_that_end_at_any_time(ledger: Ledger, monkeypat
     everything = together(turns + 1, work)[-1]
     assert [it.name for it in everything] == list(range(turns))
     assert len(ledger.built) == turns
+
+
+def test_a3_a_hit_on_another_loop_is_one_hit() -> None:
+    """A3, V1: also the one that says that the resource outlives its loop."""
+
+    @tenure.cache_resource
+    async def model(name: str) -> list[str]:
+        return [name]
+
+    async def main() -> int:
+        await model("a")
+        return model.info().hits
+
+    assert [asyncio.run(main()) for _ in range(4)] == [0, 1, 2, 3]

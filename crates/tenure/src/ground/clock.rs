@@ -72,7 +72,7 @@ impl ManualClock {
     /// assert_eq!(pools.peek(&KeyRef::EMPTY, |pool| *pool), None);
     /// ```
     pub fn advance(&self, by: Duration) {
-        self.now.fetch_add(nanos(by), Ordering::SeqCst);
+        forward(&self.now, by);
     }
 }
 
@@ -159,12 +159,11 @@ impl SteeredClock {
     /// clock.advance(std::time::Duration::from_secs(60));
     /// ```
     pub fn advance(&self, by: Duration) {
-        let moved = if self.is_held() {
-            &self.0.held
+        if self.is_held() {
+            forward(&self.0.held, by);
         } else {
-            &self.0.ahead
-        };
-        moved.fetch_add(nanos(by), Ordering::SeqCst);
+            self.0.ahead.fetch_add(nanos(by), Ordering::SeqCst);
+        }
     }
 
     /// Has it run again, from where it stands.
@@ -249,6 +248,13 @@ impl Clock {
     }
 }
 
+/// Moves a clock that stands forward, to the last time that there is at most.
+fn forward(clock: &AtomicU64, by: Duration) {
+    let moved = |now: Nanos| Some(now.saturating_add(nanos(by)).min(NEVER - 1));
+    let moved = clock.fetch_update(Ordering::SeqCst, Ordering::SeqCst, moved);
+    debug_assert!(moved.is_ok(), "there is always such a time");
+}
+
 /// A duration in nanoseconds; one longer than five centuries is five centuries.
 pub(crate) fn nanos(duration: Duration) -> Nanos {
     Nanos::try_from(duration.as_nanos()).unwrap_or(NEVER / 2)
@@ -293,5 +299,28 @@ mod system {
 
     pub(super) fn coarse() -> Nanos {
         precise()
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t3_a_clock_that_is_moved_never_goes_back() {
+        let manual = ManualClock::new();
+        let clock = Clock::Manual(manual.clone());
+        let steered = SteeredClock::new();
+        steered.hold();
+        let held = Clock::Steered(steered.clone());
+        let mut before = (clock.now(), held.now());
+        for _ in 0..4 {
+            manual.advance(Duration::MAX);
+            steered.advance(Duration::MAX);
+            let after = (clock.now(), held.now());
+            assert!(after.0 >= before.0 && after.1 >= before.1);
+            before = after;
+        }
+        assert!(steered.is_held());
     }
 }

@@ -17,6 +17,7 @@
 //! Lock order: `waiter`, then `changed`. Neither is held while anything else is done.
 
 use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use crate::ground::strand::{Layers, Within};
 use crate::ground::sync::{AtomicU64, Condvar, Mutex, Ordering, look, thread_local};
@@ -188,6 +189,23 @@ impl UnderWay {
         }
     }
 
+    /// Waits for a moment with nothing under way but `mine`, so long at most. Whether there was one on each side.
+    pub(crate) fn settle_within(&self, mine: Mine, bound: Duration) -> bool {
+        let begun = Instant::now();
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let mut changed = self.changed.0.lock();
+        let mut is_over = true;
+        for (count, mine) in self.counts.iter().zip(mine) {
+            while is_over && look(count) > mine {
+                let left = bound.saturating_sub(begun.elapsed());
+                is_over = !self.changed.1.wait_for(&mut changed, left).timed_out();
+            }
+        }
+        drop(changed);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        is_over
+    }
+
     fn await_side(&self, side: usize, mine: Mine) {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let mut changed = self.changed.0.lock();
@@ -348,6 +366,21 @@ mod tests {
             assert!(!waits.is_finished());
             drop(begun);
             waits.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn l6_a_wait_with_a_bound_ends_with_it() {
+        let under_way = UnderWay::default();
+        assert!(under_way.settle_within([0; 2], Duration::ZERO));
+        let begun = under_way.begin();
+        assert!(under_way.settle_within(mine(), Duration::ZERO));
+        assert!(!under_way.settle_within([0; 2], Duration::ZERO));
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| under_way.settle_within([0; 2], Duration::MAX));
+            until_someone_waits(&under_way);
+            drop(begun);
+            assert!(waits.join().unwrap());
         });
     }
 

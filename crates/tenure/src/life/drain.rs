@@ -152,28 +152,37 @@ impl Drains {
 
     /// The ends of what lives on a place that ends, whoever uses it, but for what someone has asked to stay.
     pub(crate) fn ends_on_place(&self, place: u64) -> Ends {
-        self.take_on(place, |resource| !resource.is_claimed())
+        self.take_where(|it| it.place() == Some(place), |it| !it.is_claimed())
     }
 
     /// Releases what lives on a place and nobody uses any more, before the next look at it.
     pub(crate) fn look_at_place(&self, place: u64) {
-        let _under_way = self.under_way.begin();
-        at_once(self.take_on(place, |resource| !resource.in_use()));
+        self.look_where(|it| it.place() == Some(place));
     }
 
-    /// Takes out what lives on a place and goes, for a caller that has begun the release.
-    fn take_on(&self, place: u64, goes: impl Fn(&dyn Watched) -> bool) -> Ends {
-        let of_place: Vec<_> = {
+    /// Releases what is meant and nobody uses any more, before the next look at it.
+    pub(crate) fn look_where(&self, is_meant: impl Fn(&dyn Watched) -> bool) {
+        let _under_way = self.under_way.begin();
+        at_once(self.take_where(is_meant, |resource| !resource.in_use()));
+    }
+
+    /// Takes out what is meant and goes, for a caller that has begun the release.
+    fn take_where(
+        &self,
+        is_meant: impl Fn(&dyn Watched) -> bool,
+        goes: impl Fn(&dyn Watched) -> bool,
+    ) -> Ends {
+        let meant: Vec<_> = {
             let mut watched = self.watched.lock();
             let all = watched.iter();
-            let ids = all.filter(|(_, draining)| draining.resource.place() == Some(place));
+            let ids = all.filter(|(_, draining)| is_meant(&*draining.resource));
             let ids: Vec<_> = ids.map(|(id, _)| *id).collect();
             ids.into_iter()
                 .filter_map(|id| Some((id, watched.remove(&id)?)))
                 .collect()
         };
         let mut ends = Vec::new();
-        for (id, draining) in of_place {
+        for (id, draining) in meant {
             self.timer.cancel(id);
             // Asked under no lock.
             if goes(&*draining.resource) {

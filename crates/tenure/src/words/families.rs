@@ -1,85 +1,123 @@
 //! The figures by the names that monitoring knows them under.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::words::info::Info;
 
 /// A family with one value for each function: its name, its kind, what it says, and the value.
-pub(super) type Family = (&'static str, &'static str, &'static str, fn(&Info) -> u64);
+pub(super) type Family = (&'static str, &'static str, &'static str, fn(&Info) -> Value);
+
+/// A value of a family.
+#[derive(Clone, Copy)]
+pub(super) enum Value {
+    Number(u64),
+    Seconds(Duration),
+}
+
+#[cfg(feature = "metrics")]
+impl Value {
+    pub(super) fn number(self) -> u64 {
+        match self {
+            Self::Number(number) => number,
+            Self::Seconds(time) => time.as_secs(),
+        }
+    }
+
+    /// The value as a float, where a number this high is not exact, and none is.
+    #[allow(clippy::cast_precision_loss)]
+    pub(super) fn float(self) -> f64 {
+        match self {
+            Self::Number(number) => number as f64,
+            Self::Seconds(time) => time.as_secs_f64(),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Seconds(time) => time.as_secs_f64().fmt(f),
+        }
+    }
+}
 
 pub(super) const FAMILIES: [Family; 13] = [
     (
         "tenure_hits_total",
         "counter",
         "Calls that were answered from an entry.",
-        |it| it.hits,
+        |it| Value::Number(it.hits),
     ),
     (
         "tenure_builds_total",
         "counter",
         "Builds that gave a new resource.",
-        |it| it.builds,
+        |it| Value::Number(it.builds),
     ),
     (
         "tenure_build_failures_total",
         "counter",
         "Builds that failed.",
-        |it| it.failures,
+        |it| Value::Number(it.failures),
     ),
     (
         "tenure_release_failures_total",
         "counter",
         "Releases whose callback failed.",
-        |it| it.release_failures,
+        |it| Value::Number(it.release_failures),
     ),
     (
         "tenure_renewals_total",
         "counter",
         "Refreshes that gave the resource that was kept already.",
-        |it| it.renewals,
+        |it| Value::Number(it.renewals),
     ),
-    ("tenure_entries", "gauge", "Live entries.", |it| it.entries),
+    ("tenure_entries", "gauge", "Live entries.", |it| {
+        Value::Number(it.entries)
+    }),
     (
         "tenure_idle_entries",
         "gauge",
         "Live entries that nobody holds.",
-        |it| it.idle,
+        |it| Value::Number(it.idle),
     ),
     (
         "tenure_stale_entries",
         "gauge",
         "Live entries whose time is over.",
-        |it| it.stale,
+        |it| Value::Number(it.stale),
     ),
     (
         "tenure_inherited_entries",
         "gauge",
         "Live entries of a parent process.",
-        |it| it.inherited,
+        |it| Value::Number(it.inherited),
     ),
     (
         "tenure_draining_resources",
         "gauge",
         "Resources that were let go and are still in use.",
-        |it| it.draining,
+        |it| Value::Number(it.draining),
     ),
     (
         "tenure_waiting_callers",
         "gauge",
         "Callers that wait for a build.",
-        |it| it.waiting,
+        |it| Value::Number(it.waiting),
     ),
     (
         "tenure_weight",
         "gauge",
         "The weight of the live entries.",
-        |it| it.weight,
+        |it| Value::Number(it.weight),
     ),
     (
         "tenure_oldest_entry_seconds",
         "gauge",
         "The age of the oldest live entry.",
-        |it| it.ages.iter().max().map_or(0, Duration::as_secs),
+        |it| Value::Seconds(it.ages.iter().max().copied().unwrap_or_default()),
     ),
 ];
 

@@ -24,10 +24,8 @@ impl Report {
             let labels = || vec![Label::new("function", function.to_string())];
             for (name, kind, _, value) in FAMILIES {
                 match kind {
-                    "counter" => counter!(name, labels()).absolute(value(info)),
-                    // Figures this high are not exact as floats, and none is.
-                    #[allow(clippy::cast_precision_loss)]
-                    _ => gauge!(name, labels()).set(value(info) as f64),
+                    "counter" => counter!(name, labels()).absolute(value(info).number()),
+                    _ => gauge!(name, labels()).set(value(info).float()),
                 }
             }
             for (name, _, label, numbers) in LABELLED {
