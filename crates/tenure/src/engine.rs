@@ -418,7 +418,7 @@ impl Engine {
     }
 
     /// Releases what has left its cache, is meant, and is used by nobody any more: without this that is seen within a
-    /// tenth of a second. For a front door that knows when a use ends. What is asked is asked under a lock.
+    /// tenth of a second. For a front door that knows when a use ends.
     ///
     /// ```
     /// # use tenure::Engine;

@@ -140,6 +140,14 @@ impl Drains {
         draining.let_go();
     }
 
+    /// What is watched now: whoever looks at it holds it, and is to let it go.
+    fn all(&self) -> Vec<(TimerId, Arc<Draining>)> {
+        let watched = self.watched.lock();
+        let all = watched.iter();
+        all.map(|(id, draining)| (*id, Arc::clone(draining)))
+            .collect()
+    }
+
     /// Takes out everything that is watched, with the time each was built at.
     pub(crate) fn take_all(&self) -> Ends {
         let watched = std::mem::take(&mut *self.watched.lock());
@@ -172,19 +180,14 @@ impl Drains {
         is_meant: impl Fn(&dyn Watched) -> bool,
         goes: impl Fn(&dyn Watched) -> bool,
     ) -> Ends {
-        let meant: Vec<_> = {
-            let mut watched = self.watched.lock();
-            let all = watched.iter();
-            let ids = all.filter(|(_, draining)| is_meant(&*draining.resource));
-            let ids: Vec<_> = ids.map(|(id, _)| *id).collect();
-            ids.into_iter()
-                .filter_map(|id| Some((id, watched.remove(&id)?)))
-                .collect()
-        };
+        // Asked under no lock.
         let mut ends = Vec::new();
-        for (id, draining) in meant {
+        for (id, draining) in self.all() {
+            if !is_meant(&*draining.resource) || self.watched.lock().remove(&id).is_none() {
+                draining.let_go();
+                continue;
+            }
             self.timer.cancel(id);
-            // Asked under no lock.
             if goes(&*draining.resource) {
                 ends.push(draining.end());
             } else {
@@ -269,8 +272,7 @@ impl Drains {
         // One that is let go meanwhile is released here.
         let _under_way = self.under_way.begin();
         let now = self.clock.now();
-        let watched: Vec<_> = self.watched.lock().values().cloned().collect();
-        for draining in watched {
+        for (_, draining) in self.all() {
             let shown = draining.resource.listed(now);
             if shown.function == function {
                 see(draining.resource.resource(), shown);
