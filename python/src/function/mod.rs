@@ -4,6 +4,7 @@ pub(crate) mod actor_settings;
 pub(crate) mod again;
 pub(crate) mod argument_array;
 pub(crate) mod bound;
+pub(crate) mod building;
 mod by_hand;
 pub(crate) mod cached;
 pub(crate) mod decorator;

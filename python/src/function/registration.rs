@@ -15,7 +15,7 @@ use tenure::Function;
 use tenure::front::Registered;
 
 use crate::life::failure::Failure;
-use crate::life::resource::{Callbacks, Held};
+use crate::life::resource::{Callbacks, Held, Leave};
 use crate::process;
 
 pub(crate) type Known = Registered<Held, Failure>;
@@ -199,4 +199,16 @@ impl Drop for Registration {
             known: self.replace(ptr::null_mut()),
         });
     }
+}
+
+/// A new reference that nobody else counts on, as a resource of this function.
+pub(crate) fn held(
+    py: Python<'_>,
+    function: &KnownFunction,
+    object: Bound<'_, PyAny>,
+    leave: Option<Leave>,
+) -> Held {
+    let held = Held::new(object, leave);
+    callbacks(function).kinds.note(&held, py);
+    held
 }

@@ -11,8 +11,8 @@ use pyo3::{PyTraverseError, PyVisit};
 use tenure::front::{BuildError, Detached};
 
 use crate::function::again::Given;
-use crate::function::cached::{Cached, held};
-use crate::function::registration::KnownFunction;
+use crate::function::cached::Cached;
+use crate::function::registration::{KnownFunction, held};
 use crate::function::shape::{self, Shape};
 use crate::life::awaitables;
 use crate::life::failure::Failure;
