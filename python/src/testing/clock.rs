@@ -31,8 +31,8 @@ struct Entered {
     config: Config,
 }
 
-/// The longest step of a clock, which counts some centuries in all.
-const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+/// The longest step of a clock, which counts twice as much in all: the longest time that pandas has.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
 
 /// The clock in force, and the number of its engine.
 static IN_FORCE: Mutex<Option<(u32, ManualClock)>> = Mutex::new(None);
@@ -176,7 +176,7 @@ impl Clock {
             return Err(errors::setting_value(
                 py,
                 format!(
-                    "a clock cannot be advanced by {by:?}: time passes by a span that ends, of 100 years at most. \
+                    "a clock cannot be advanced by {by:?}: time passes by a span that ends, of 292 years at most. \
                      Example: clock.advance(\"1h\")"
                 ),
             ));
