@@ -21,6 +21,7 @@ mod class;
 mod class_body;
 mod context;
 mod defaults;
+mod evidence;
 mod fault;
 mod first_content;
 mod hash_funcs;
