@@ -16,6 +16,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod alike;
+mod aside;
 mod bytecode;
 mod class;
 mod class_body;
@@ -41,6 +42,7 @@ mod stream;
 mod tags;
 mod type_info;
 mod types;
+mod untold;
 mod walk;
 
 pub(crate) use context::Context;

@@ -63,6 +63,10 @@ impl Form for Kind {
     fn holds(&self) -> bool {
         *self == Self::Slice
     }
+
+    fn is_content(&self) -> bool {
+        true
+    }
 }
 
 impl Walk<'_, '_, '_> {

@@ -74,6 +74,10 @@ impl Form for Kind {
         )
     }
 
+    fn is_content(&self) -> bool {
+        true
+    }
+
     fn stands_in(&self) -> bool {
         matches!(self, Self::Weak | Self::WeakProxy)
     }
