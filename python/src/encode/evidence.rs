@@ -4,7 +4,10 @@ use super::class::{self, is_heap};
 use super::members;
 use super::names::full_name;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyFunction, PyMapping, PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyFunction, PyList, PyMapping, PyModule, PyString, PyTuple, PyType};
+
+/// How many members of a list or a dict are looked at.
+pub(super) const MEMBERS_MAX: usize = 64;
 
 /// The values of a function's parameters where a call leaves them out, with their names.
 pub(super) fn defaults<'py>(
@@ -101,8 +104,10 @@ pub(super) fn told_by(value: &Bound<'_, PyAny>, may_be_called: bool) -> PyResult
     let hooked = class::is_in_class(&class, "__getattr__")?
         || may_be_called && class::is_in_class(&class, "__call__")?;
     for inner in own_values(value)? {
-        if let Some(what) = differs(&inner)? {
-            return Ok(Some(format!("a {what}")));
+        for inner in std::iter::once(inner.clone()).chain(held_in(&inner)) {
+            if let Some(what) = differs(&inner)? {
+                return Ok(Some(format!("a {what}")));
+            }
         }
         if hooked && is_heap(&inner.get_type()) {
             for store in own_values(&inner)? {
@@ -113,6 +118,19 @@ pub(super) fn told_by(value: &Bound<'_, PyAny>, may_be_called: bool) -> PyResult
         }
     }
     Ok(None)
+}
+
+/// The first members of a list, a tuple or a dict.
+pub(super) fn held_in<'py>(value: &Bound<'py, PyAny>) -> Vec<Bound<'py, PyAny>> {
+    if let Ok(dict) = value.cast_exact::<PyDict>() {
+        dict.iter().take(MEMBERS_MAX).map(|(_, it)| it).collect()
+    } else if let Ok(list) = value.cast_exact::<PyList>() {
+        list.iter().take(MEMBERS_MAX).collect()
+    } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
+        tuple.iter().take(MEMBERS_MAX).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// The values of an object's dict and slots, read past whatever its class makes of attributes.

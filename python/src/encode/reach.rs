@@ -9,19 +9,17 @@
 
 use super::bytecode::{self, Seen};
 use super::class::{self, is_heap};
-use super::evidence::{defaults, differs, may_change, own_values, told_by};
+use super::evidence::{MEMBERS_MAX, defaults, differs, held_in, may_change, own_values, told_by};
 use super::names::{full_name, is_standard};
 use crate::program::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyType};
-use pyo3::types::{PyDict, PyFunction, PyList, PyMapping, PyModule, PySet, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFunction, PyMapping, PyModule, PySet, PyString, PyTuple};
 
 /// How many calls away from a member of the class code is still looked at. A class that says
 /// itself what its state is vouches for what it calls.
 const CALLS_MAX: usize = 2;
-/// How many members of a list or a dict are looked at.
-const MEMBERS_MAX: usize = 64;
 /// How many pieces of code are looked at for one class.
 const CODES_MAX: usize = 256;
 
@@ -125,15 +123,7 @@ fn may_be_field(class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
 pub(super) fn answers(value: &Bound<'_, PyAny>) -> bool {
     let is_one =
         |value: &Bound<'_, PyAny>| value.is_callable() && !value.is_instance_of::<PyType>();
-    if let Ok(dict) = value.cast_exact::<PyDict>() {
-        dict.values().iter().take(MEMBERS_MAX).any(|it| is_one(&it))
-    } else if let Ok(list) = value.cast_exact::<PyList>() {
-        list.iter().take(MEMBERS_MAX).any(|it| is_one(&it))
-    } else if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-        tuple.iter().take(MEMBERS_MAX).any(|it| is_one(&it))
-    } else {
-        is_one(value)
-    }
+    is_one(value) || held_in(value).iter().any(is_one)
 }
 
 struct Look<'py> {
@@ -590,7 +580,7 @@ impl<'py> Look<'py> {
                 inner.extend(dict.get_item(text)?);
             }
             if inner.is_empty() {
-                inner.extend(dict.values().iter().take(MEMBERS_MAX));
+                inner = held_in(value);
             }
         } else {
             for member in value.try_iter()?.take(MEMBERS_MAX) {

@@ -122,10 +122,8 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<Class> {
             info.exact = depth == 0 || covered;
             let rule = if info.exact || !class::pickles_itself(&class, &base)? {
                 Rule::Known(form)
-            } else if form.is_content() {
-                Rule::ReducedAs(form)
             } else {
-                Rule::Reduce
+                Rule::ReducedAs(form)
             };
             if let Some(beside) = form.beside(&class)? {
                 info.beside = beside;

@@ -25,6 +25,14 @@ class Held:
 
 REGISTRY = {"tenant": TENANT, "size": 5}
 LIST = [TENANT]
+
+
+class Holder:
+    def __init__(self) -> None:
+        self.variables = {"tenant": TENANT}
+
+
+HOLDER = Holder()
 LOOKS = {"tenant": current_tenant}
 MODULE: Any = types.ModuleType("settings")
 MODULE.Held = Held
@@ -61,6 +69,12 @@ class OfDict(Sized):
     @property
     def tenant(self) -> Any:
         return REGISTRY["tenant"].get()  # type: ignore[attr-defined]
+
+
+class OfHolder(Sized):
+    @property
+    def tenant(self) -> str:
+        return HOLDER.variables["tenant"].get()
 
 
 class OfList(Sized):
@@ -145,6 +159,7 @@ WAYS: list[Callable[[], Any]] = [
     OfInnerClass,
     OfModulesClass,
     OfDict,
+    OfHolder,
     OfList,
     OfDictOfFunctions,
     OfGlobals,

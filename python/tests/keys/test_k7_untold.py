@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+import functools
 import http.cookies
 import io
 import ipaddress
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import PIL.Image
 import pytest
@@ -161,6 +163,16 @@ class EmptyText(str):
         return EmptyText, ()
 
 
+class EmptyPart(functools.partial):  # type: ignore[type-arg]
+    def __reduce__(self) -> Any:
+        return EmptyPart, (print,)
+
+
+class EmptyArray(np.ndarray):
+    def __reduce__(self) -> Any:
+        return EmptyArray, ((1,),)
+
+
 def given(make: Callable[[], Any]) -> Make:
     def made(tenant: str) -> Any:
         it = make()
@@ -206,6 +218,8 @@ FIELDS: dict[str, Make] = {
     "members of a list": lambda tenant: EmptyList([tenant]),
     "members of a set": lambda tenant: EmptySet([tenant]),
     "a text": EmptyText,
+    "a partial": lambda tenant: EmptyPart(print, tenant),
+    "an array": lambda tenant: np.array([tenant]).view(EmptyArray),
 }
 
 

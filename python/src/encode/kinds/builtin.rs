@@ -63,10 +63,6 @@ impl Form for Kind {
     fn holds(&self) -> bool {
         *self == Self::Slice
     }
-
-    fn is_content(&self) -> bool {
-        true
-    }
 }
 
 impl Walk<'_, '_, '_> {

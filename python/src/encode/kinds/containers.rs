@@ -76,10 +76,6 @@ impl Form for Kind {
         }
     }
 
-    fn is_content(&self) -> bool {
-        true
-    }
-
     fn keeps(&self) -> Option<&'static [&'static str]> {
         self.is_given_attributes().then_some(&[])
     }

@@ -74,10 +74,6 @@ impl Form for Kind {
         )
     }
 
-    fn is_content(&self) -> bool {
-        true
-    }
-
     fn stands_in(&self) -> bool {
         matches!(self, Self::Weak | Self::WeakProxy)
     }

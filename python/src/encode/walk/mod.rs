@@ -88,11 +88,6 @@ pub(super) trait Form: Sync {
         false
     }
 
-    /// Whether what an instance holds as such counts also where its class says itself how it is pickled.
-    fn is_content(&self) -> bool {
-        false
-    }
-
     /// Whether an instance stands for another object, which may be another one at each call.
     fn stands_in(&self) -> bool {
         false
