@@ -68,6 +68,20 @@ pub(super) fn own_dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<
     }
 }
 
+/// The dict in which an instance keeps its attributes, where it was given any: a compiled class makes one when it is
+/// first asked for, and pickles an instance that has one otherwise.
+pub(super) fn made_dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    // SAFETY: the class lives; where its offset is positive, instances hold a pointer to their dict there.
+    let is_unmade = unsafe {
+        let offset = (*ffi::Py_TYPE(value.as_ptr())).tp_dictoffset;
+        offset > 0 && {
+            let place = value.as_ptr().cast::<u8>().offset(offset);
+            place.cast::<*mut ffi::PyObject>().read().is_null()
+        }
+    };
+    if is_unmade { Ok(None) } else { own_dict(value) }
+}
+
 /// The dict of an instance whose class is known to give it one.
 ///
 /// # Safety
@@ -189,6 +203,15 @@ fn slots_without(class: &Bound<'_, PyType>, names: &[Py<PyString>]) -> PyResult<
     Ok(others)
 }
 
+/// Where an attrs class keeps the hash of an instance once it was asked for.
+const KEPT_HASH: &str = "_attrs_cached_hash";
+
+/// The name in the dict of an instance under which the maker of its class keeps what follows from the rest.
+pub(super) fn kept_by_maker(class: &Bound<'_, PyType>) -> PyResult<Option<Py<PyString>>> {
+    let is_kept = class.hasattr("__attrs_attrs__")?;
+    Ok(is_kept.then(|| PyString::intern(class.py(), KEPT_HASH).unbind()))
+}
+
 /// The attributes that a dataclass, an attrs class or a pydantic model declares, and those that
 /// it has in slots besides; `None` for another class, and for one whose instances hold more than
 /// attributes, as exceptions do.
@@ -227,7 +250,9 @@ pub(super) fn declared_fields(class: &Bound<'_, PyType>) -> PyResult<Option<Vec<
             names.push(field?.getattr("name")?.cast_into::<PyString>()?.unbind());
         }
         // Among the slots are those for the results that a `cached_property` keeps.
-        names.append(&mut slots_without(class, &names)?);
+        let mut slots = slots_without(class, &names)?;
+        slots.retain(|slot| slot.bind(py).as_any().ne(KEPT_HASH).unwrap_or(true));
+        names.append(&mut slots);
         return Ok(Some(names));
     }
     Ok(None)

@@ -147,7 +147,11 @@ pub(super) fn is_member(member: &Bound<'_, PyAny>) -> bool {
 }
 
 /// Adds those of the class at this place.
-fn own_members(place: usize, class: &Bound<'_, PyType>, all: &mut Vec<Described>) -> PyResult<()> {
+pub(super) fn own_members(
+    place: usize,
+    class: &Bound<'_, PyType>,
+    all: &mut Vec<Described>,
+) -> PyResult<()> {
     for item in class.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
         let (name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
         let Ok(name) = name.cast_into::<PyString>() else {

@@ -16,11 +16,13 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod alike;
+mod aside;
 mod bytecode;
 mod class;
 mod class_body;
 mod context;
 mod defaults;
+mod evidence;
 mod fault;
 mod first_content;
 mod hash_funcs;
@@ -40,6 +42,7 @@ mod stream;
 mod tags;
 mod type_info;
 mod types;
+mod untold;
 mod walk;
 
 pub(crate) use context::Context;

@@ -9,7 +9,7 @@
 
 use super::bytecode::{self, Seen};
 use super::class::{self, is_heap};
-use super::members;
+use super::evidence::{MEMBERS_MAX, defaults, differs, held_in, may_change, own_values, told_by};
 use super::names::{full_name, is_standard};
 use crate::program::modules;
 use pyo3::ffi;
@@ -118,10 +118,12 @@ fn may_be_field(class: &Bound<'_, PyType>, name: &str) -> PyResult<bool> {
     })
 }
 
-/// Whether a value that a field holds answers when it is called, as a function does; a class
-/// makes something new.
+/// Whether a value that a field holds answers when it is called, as a function does, or holds some that do; a
+/// class makes something new.
 pub(super) fn answers(value: &Bound<'_, PyAny>) -> bool {
-    value.is_callable() && !value.is_instance_of::<PyType>()
+    let is_one =
+        |value: &Bound<'_, PyAny>| value.is_callable() && !value.is_instance_of::<PyType>();
+    is_one(value) || held_in(value).iter().any(is_one)
 }
 
 struct Look<'py> {
@@ -130,6 +132,8 @@ struct Look<'py> {
     reach: Reach,
     /// The names that are called with nothing in hand.
     asked: Vec<String>,
+    /// The texts in the code that is looked at.
+    texts: Vec<String>,
     /// The code that was looked at.
     seen: Vec<*mut ffi::PyObject>,
     /// Whether the member that is looked at answers for any name: then what it calls is asked,
@@ -148,6 +152,7 @@ impl<'py> Look<'py> {
             calls_max: if tells { 0 } else { CALLS_MAX },
             reach: Reach::default(),
             asked: Vec::new(),
+            texts: Vec::new(),
             seen,
             hook: false,
             open: false,
@@ -216,9 +221,12 @@ impl<'py> Look<'py> {
             // Only what the descriptor itself keeps: a look must run nothing of the user's.
             if is_wrapper(part)
                 && let Some(inner) = part.getattr_opt(name)?
-                && let Ok(func) = inner.cast::<PyFunction>()
+                && !inner.is_none()
             {
-                let found = self.function(func, calls)?;
+                let found = match inner.cast::<PyFunction>() {
+                    Ok(func) => self.function(func, calls)?,
+                    Err(_) => self.thing(&inner, "its function", &[], calls)?,
+                };
                 // A property class of one's own may answer otherwise.
                 return match found {
                     None => self.getter(part, calls),
@@ -266,7 +274,21 @@ impl<'py> Look<'py> {
             return Ok(None);
         }
         self.seen.push(code.as_ptr());
-        let seen = bytecode::read(code.cast::<PyCode>()?)?;
+        let mut seen = bytecode::read(code.cast::<PyCode>()?)?;
+        let texts = std::mem::replace(&mut self.texts, std::mem::take(&mut seen.texts));
+        let found = self.code(func, &code, &seen, calls);
+        self.texts = texts;
+        found
+    }
+
+    /// Looks at the code of a function.
+    fn code(
+        &mut self,
+        func: &Bound<'py, PyFunction>,
+        code: &Bound<'py, PyAny>,
+        seen: &Seen,
+        calls: usize,
+    ) -> PyResult<Option<String>> {
         self.open |= seen.calls_out;
         if calls == 0 {
             self.asked.extend(seen.asked.iter().cloned());
@@ -291,7 +313,7 @@ impl<'py> Look<'py> {
                 }
             }
         }
-        for (name, default) in defaults(func, &code)? {
+        for (name, default) in defaults(func, code)? {
             if let Some(found) = self.held(&default, &name, &seen.names, calls)? {
                 return Ok(Some(found));
             }
@@ -304,7 +326,7 @@ impl<'py> Look<'py> {
             return Ok(None);
         }
         for name in &seen.names {
-            if let Some(found) = self.name(name, globals, &seen, calls)? {
+            if let Some(found) = self.name(name, globals, seen, calls)? {
                 return Ok(Some(found));
             }
         }
@@ -334,27 +356,20 @@ impl<'py> Look<'py> {
         calls: usize,
     ) -> PyResult<Option<String>> {
         let py = self.class.py();
-        if let Some(value) = globals.get_item(name)? {
+        let has = |names: &[String]| names.iter().any(|it| it == name);
+        let (is_attribute, is_global) = (has(&seen.attributes), has(&seen.globals));
+        if (is_global || !is_attribute)
+            && let Some(value) = globals.get_item(name)?
+        {
             self.open |= may_change(&value);
-            return self.global(&value, name, &seen.names, calls);
-        }
-        // A method, a property, or a value of the class; the overridden ones too, which `super` leads to.
-        let members = class::all_answering(&self.class, name)?;
-        for member in &members {
-            let found = if member.is_instance_of::<PyFunction>()
-                || is_wrapper(member)
-                || is_descriptor(member)?
-            {
-                self.part(member, calls)?
-            } else {
-                self.thing(member, name, &seen.names, calls)?
-            };
-            if found.is_some() {
+            let found = self.global(&value, name, &seen.names, calls)?;
+            if found.is_some() || is_global && !is_attribute {
                 return Ok(found);
             }
         }
-        if !members.is_empty() {
-            return Ok(None);
+        let (found, is_member) = self.member_of_class(name, &seen.names, calls)?;
+        if found.is_some() || is_member {
+            return Ok(found);
         }
         let builtins = py.import("builtins")?;
         if builtins.dict().contains(name)? {
@@ -368,6 +383,31 @@ impl<'py> Look<'py> {
             Some(module) => self.global(&module, name, &seen.names, calls),
             None => Ok(None),
         }
+    }
+
+    /// Looks at a method, a property, or a value of the class; the overridden ones too, which `super` leads to. Says
+    /// also whether there is any.
+    fn member_of_class(
+        &mut self,
+        name: &str,
+        names: &[String],
+        calls: usize,
+    ) -> PyResult<(Option<String>, bool)> {
+        let members = class::all_answering(&self.class, name)?;
+        for member in &members {
+            let found = if member.is_instance_of::<PyFunction>()
+                || is_wrapper(member)
+                || is_descriptor(member)?
+            {
+                self.part(member, calls)?
+            } else {
+                self.thing(member, name, names, calls)?
+            };
+            if found.is_some() {
+                return Ok((found, true));
+            }
+        }
+        Ok((None, !members.is_empty()))
     }
 
     /// Looks at a global: a module by the names in it that the code has too.
@@ -422,7 +462,10 @@ impl<'py> Look<'py> {
             };
         }
         if let Ok(class) = value.cast::<PyType>() {
-            return self.called(class, &class.get_type(), names, calls);
+            return match self.held_by_class(class, names)? {
+                None => self.called(class, &class.get_type(), names, calls),
+                found => Ok(found),
+            };
         }
         if value.is_instance_of::<PyModule>() {
             return Ok(None);
@@ -446,6 +489,27 @@ impl<'py> Look<'py> {
                 }
                 return Ok(None);
             }
+            "operator.attrgetter" | "operator.methodcaller" => {
+                return self.got_by_name(value, calls);
+            }
+            "functools.singledispatchmethod" => {
+                let dispatcher = value.getattr("dispatcher")?;
+                for part in dispatcher
+                    .getattr("registry")?
+                    .call_method0("values")?
+                    .try_iter()?
+                {
+                    if let Some(found) = self.part(&part?, calls)? {
+                        return Ok(Some(found));
+                    }
+                }
+                return Ok(None);
+            }
+            "functools.partialmethod" => {
+                return self.part(&value.getattr("func")?, calls);
+            }
+            "builtins.dict" | "builtins.list" | "builtins.tuple" | "builtins.set"
+            | "builtins.frozenset" => return self.collection(value, name, names, calls),
             _ => {}
         }
         if !is_heap(&class) || is_vouched_for(class.getattr("__module__")?)? {
@@ -453,6 +517,9 @@ impl<'py> Look<'py> {
         }
         if let Some(found) = told_by(value, self.calls_max > 0)? {
             return Ok(Some(format!("{found} by way of `{name}`")));
+        }
+        if let Some(found) = self.held_by_class(&class, names)? {
+            return Ok(Some(found));
         }
         if calls < self.calls_max && !class.is(&self.class) {
             let mut look = Look::new(&class, std::mem::take(&mut self.seen))?;
@@ -471,6 +538,95 @@ impl<'py> Look<'py> {
 }
 
 impl<'py> Look<'py> {
+    /// Looks at the variables of a class that code names beside it, and of the classes in these.
+    fn held_by_class(
+        &mut self,
+        class: &Bound<'py, PyType>,
+        names: &[String],
+    ) -> PyResult<Option<String>> {
+        let mut around = vec![class.clone()];
+        for _ in 0..CALLS_MAX {
+            for class in std::mem::take(&mut around) {
+                if !is_heap(&class) || is_vouched_for(class.getattr("__module__")?)? {
+                    continue;
+                }
+                for name in names {
+                    let Some(member) = class::answering(&class, name)? else {
+                        continue;
+                    };
+                    if let Some(what) = differs(&member)? {
+                        return Ok(Some(format!("the {what} `{}.{name}`", class.name()?)));
+                    }
+                    if let Ok(inner) = member.cast_into::<PyType>() {
+                        around.push(inner);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at what is in a dict under the texts that code has, in a list, or, if it has none of them, at all of it.
+    fn collection(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        name: &str,
+        names: &[String],
+        calls: usize,
+    ) -> PyResult<Option<String>> {
+        let mut inner = Vec::new();
+        if let Ok(dict) = value.cast::<PyDict>() {
+            for text in &self.texts {
+                inner.extend(dict.get_item(text)?);
+            }
+            if inner.is_empty() {
+                inner = held_in(value);
+            }
+        } else {
+            for member in value.try_iter()?.take(MEMBERS_MAX) {
+                inner.push(member?);
+            }
+        }
+        for member in inner {
+            let found = match differs(&member)? {
+                Some(what) => Some(format!("a {what} in `{name}`")),
+                None if member.is_instance_of::<PyFunction>() => {
+                    self.thing(&member, name, names, calls)?
+                }
+                None => None,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at the members that a getter of `operator` asks an object for.
+    fn got_by_name(
+        &mut self,
+        getter: &Bound<'py, PyAny>,
+        calls: usize,
+    ) -> PyResult<Option<String>> {
+        let is_call = full_name(getter.get_type().as_type_ptr()).ends_with("methodcaller");
+        let given = getter.call_method0("__reduce__")?.get_item(1)?;
+        let mut found = None;
+        for text in given.try_iter()? {
+            let Ok(text) = text?.extract::<String>() else {
+                continue;
+            };
+            for name in text.split('.') {
+                if is_call && calls == 0 {
+                    self.asked.push(name.to_owned());
+                }
+                if found.is_none() {
+                    found = self.member_of_class(name, &[], calls)?.0;
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Looks at the methods and properties of a class, or of its metaclass, that code names beside it.
     fn called(
         &mut self,
@@ -512,135 +668,6 @@ impl<'py> Look<'py> {
         self.class = owner;
         found
     }
-}
-
-/// The values of a function's parameters where a call leaves them out, with their names.
-fn defaults<'py>(
-    func: &Bound<'py, PyFunction>,
-    code: &Bound<'py, PyAny>,
-) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
-    let mut defaults = Vec::new();
-    if let Ok(positional) = func.getattr("__defaults__")?.cast::<PyTuple>() {
-        let names: Vec<String> = code.getattr("co_varnames")?.extract()?;
-        let count: usize = code.getattr("co_argcount")?.extract()?;
-        let without = count.saturating_sub(positional.len());
-        defaults.extend(names.into_iter().skip(without).zip(positional.iter()));
-    }
-    if let Ok(named) = func.getattr("__kwdefaults__")?.cast::<PyDict>() {
-        for (name, default) in named.iter() {
-            defaults.push((name.extract()?, default));
-        }
-    }
-    Ok(defaults)
-}
-
-/// Whether what code finds under a name may be something else each time, or hold something else.
-fn may_change(value: &Bound<'_, PyAny>) -> bool {
-    let class = value.get_type();
-    let is_fixed = value.is_none()
-        || value.is_instance_of::<PyType>()
-        || value.is_instance_of::<PyModule>()
-        || value.is_instance_of::<PyFunction>()
-        || value.is_instance_of::<PyString>()
-        || value.is_instance_of::<PyTuple>()
-        || matches!(
-            &*full_name(class.as_type_ptr()),
-            "builtins.int"
-                | "builtins.float"
-                | "builtins.bool"
-                | "builtins.bytes"
-                | "builtins.frozenset"
-                | "builtins.builtin_function_or_method"
-                | "re.Pattern"
-        );
-    !is_fixed
-}
-
-/// The kind of an object that answers differently to everyone who asks; `None` for any other.
-fn differs(value: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
-    let class = value.get_type();
-    for base in class.mro() {
-        match &*full_name(base.as_ptr().cast()) {
-            "_contextvars.ContextVar" => return Ok(Some("context variable")),
-            "_thread._local" => return Ok(Some("thread-local")),
-            _ => {}
-        }
-    }
-    if class::claims(&class)? && class::is_in_class(&class, "_get_current_object")? {
-        return Ok(Some("stand-in"));
-    }
-    let is_built_in = full_name(class.as_type_ptr()) == "builtins.builtin_function_or_method";
-    if is_built_in
-        && let Some(owner) = value.getattr_opt("__self__")?
-        && !owner.is_instance_of::<PyModule>()
-    {
-        return differs(&owner);
-    }
-    if is_built_in || value.is_instance_of::<PyFunction>() {
-        let name = (
-            value
-                .getattr("__module__")?
-                .str()?
-                .to_string_lossy()
-                .into_owned(),
-            value
-                .getattr("__name__")?
-                .str()?
-                .to_string_lossy()
-                .into_owned(),
-        );
-        let asks = matches!(
-            (&*name.0, &*name.1),
-            ("_thread", "get_ident" | "get_native_id")
-                | ("threading", "current_thread" | "currentThread")
-                | ("_asyncio" | "asyncio.tasks", "current_task")
-                | ("_contextvars", "copy_context")
-                | ("greenlet._greenlet", "getcurrent")
-        );
-        return Ok(asks.then_some("function"));
-    }
-    Ok(None)
-}
-
-/// Anything in an object's own fields that differs by who asks; where it may be called, a step
-/// further in, as for one that answers by a hook.
-fn told_by(value: &Bound<'_, PyAny>, may_be_called: bool) -> PyResult<Option<String>> {
-    let class = value.get_type();
-    let hooked = class::is_in_class(&class, "__getattr__")?
-        || may_be_called && class::is_in_class(&class, "__call__")?;
-    for inner in own_values(value)? {
-        if let Some(what) = differs(&inner)? {
-            return Ok(Some(format!("a {what}")));
-        }
-        if hooked && is_heap(&inner.get_type()) {
-            for store in own_values(&inner)? {
-                if let Some(what) = differs(&store)? {
-                    return Ok(Some(format!("a {what}")));
-                }
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// The values of an object's dict and slots, read past whatever its class makes of attributes.
-fn own_values<'py>(value: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let mut values = Vec::new();
-    if let Some(dict) = class::own_dict(value)? {
-        values.extend(dict.values());
-    }
-    for base in value.get_type().mro() {
-        for item in base.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
-            let (_, member): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
-            if members::is_member(&member)
-                // A slot that is not set raises an AttributeError.
-                && let Ok(value) = member.call_method1("__get__", (value,))
-            {
-                values.push(value);
-            }
-        }
-    }
-    Ok(values)
 }
 
 /// Whether a member of a class computes what its instances show under its name. What is called

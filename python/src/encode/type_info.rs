@@ -1,9 +1,11 @@
 //! The facts of a class, beside how its instances are written.
 
+use super::aside::Aside;
 use super::kept_results::Kept;
 use super::members::Described;
 use super::origin::Origin;
 use super::reach::Reach;
+use super::untold::Untold;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::sync::OnceLock;
@@ -35,6 +37,10 @@ pub(super) struct TypeInfo {
     pub beside: Vec<Described>,
     /// Whether reductions leave out what instances have in their dict.
     pub dict_beside: bool,
+    /// What the class that says what counts knows of its instances: other fields count too.
+    pub untold: Option<Untold>,
+    /// The descriptors that may keep values beside instances.
+    pub asides: Vec<Aside>,
 }
 
 /// What tells a class from others of its name.

@@ -15,7 +15,7 @@ use super::origin::Origin;
 use super::reach::Reach;
 use super::type_info::TypeInfo;
 use super::walk::{Class, Rule};
-use super::{kept_results, reach};
+use super::{aside, kept_results, reach, untold};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
@@ -84,6 +84,8 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<Class> {
         reach: Reach::default(),
         beside: members::hidden_slots(&class)?,
         dict_beside: false,
+        untold: None,
+        asides: aside::of_class(&class)?,
     };
     let bases = class.mro();
     // What members mix in, `int` say, says nothing that their class and name do not.
@@ -121,7 +123,7 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<Class> {
             let rule = if info.exact || !class::pickles_itself(&class, &base)? {
                 Rule::Known(form)
             } else {
-                Rule::Reduce
+                Rule::ReducedAs(form)
             };
             if let Some(beside) = form.beside(&class)? {
                 info.beside = beside;
@@ -137,6 +139,21 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<Class> {
                 let kept = kept.iter();
                 info.skip
                     .extend(kept.map(|name| PyString::intern(py, name).unbind().into_any()));
+            }
+            if info.attached {
+                // No name leads past what the known class makes of names.
+                for place in 0..depth {
+                    let derived = bases.get_item(place)?.cast_into::<PyType>();
+                    let derived = derived.map_err(PyErr::from)?;
+                    if class::is_heap(&derived) {
+                        members::own_members(place, &derived, &mut info.beside)?;
+                    }
+                }
+            }
+            if form.is_reduced() || !matches!(rule, Rule::Known(_)) {
+                info.untold = untold::of_reduced(&class)?;
+            } else if covered && depth > 0 && !info.attached && !form.goes_by_name() {
+                info.untold = untold::of_known(&class, &base)?;
             }
             return Ok(Class { rule, info });
         }
@@ -157,6 +174,8 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<Class> {
                 .extend(kept_results::in_slot(&class, field.bind(value.py()))?);
         }
         info.fields = fields;
+        let kept = class::kept_by_maker(&class)?;
+        info.skip.extend(kept.map(Py::into_any));
     } else if class::is_plain(value)? {
         rule = Rule::Object;
         info.fields = class::slots(&class)?;
@@ -170,6 +189,7 @@ fn classify(value: &Bound<'_, PyAny>) -> Outcome<Class> {
                 info.dict_beside = dict;
             }
         }
+        info.untold = untold::of_reduced(&class)?;
     }
     Ok(Class { rule, info })
 }

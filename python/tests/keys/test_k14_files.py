@@ -36,6 +36,62 @@ def test_k14_a_file_opened_twice_is_one_key(path: Path, mode: str) -> None:
         assert _encode([one]) == _encode([two])
 
 
+WAYS: list[dict[str, Any]] = [
+    {},
+    {"newline": ""},
+    {"newline": "\n"},
+    {"newline": "\r"},
+    {"newline": "\r\n"},
+    {"encoding": "latin-1"},
+    {"encoding": "utf-16"},
+    {"errors": "ignore"},
+]
+
+
+def opened(path: Path, way: dict[str, Any]) -> Any:
+    return open(path, **way)
+
+
+def opened_to_write(path: Path, way: dict[str, Any]) -> Any:
+    return open(path, "a", **way)
+
+
+def wrapped(path: Path, way: dict[str, Any]) -> Any:
+    return io.TextIOWrapper(io.BytesIO(b"one"), **way)
+
+
+@pytest.mark.parametrize("make", [opened, opened_to_write, wrapped])
+def test_k14_encoding_errors_and_newline_of_a_text_file_count(
+    make: Callable[[Path, dict[str, Any]], Any], path: Path
+) -> None:
+    """K14"""
+    seen = set()
+    for way in WAYS:
+        with make(path, {"encoding": "utf-8"} | way) as one, make(path, {"encoding": "utf-8"} | way) as two:
+            assert _encode(one) == _encode(two)
+            seen.add(_encode(one))
+    assert len(seen) == len(WAYS)
+
+
+@pytest.mark.parametrize("newline", [None, "", "\n"])
+def test_k14_what_a_text_file_has_decoded_is_not_its_newline(path: Path, newline: str | None) -> None:
+    """K14"""
+    path.write_bytes(b"\n" * 3)
+    with open(path, newline=newline) as read, open(path, newline=newline) as sought:
+        for count in (1, 2, 5):
+            read.read(count)
+            sought.seek(read.tell())
+            assert _encode(read) == _encode(sought)
+
+
+def test_k14_a_temporary_text_file_is_known_by_its_encoding_too() -> None:
+    """K14"""
+    with tempfile.NamedTemporaryFile("w+") as file:
+        with open(file.name, "w+", encoding="latin-1", newline="") as other:
+            ways = [tempfile._TemporaryFileWrapper(it, file.name, delete=False) for it in (file.file, other)]
+            assert _encode(ways[0]) != _encode(ways[1])
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_k14_position_name_time_and_mode_count(path: Path, mode: str, tmp_path: Path) -> None:
     """K14"""

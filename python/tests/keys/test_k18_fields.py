@@ -27,6 +27,27 @@ def connect(user: Any) -> list[Any]:
     return [user]
 
 
+@attrs.frozen(cache_hash=True)
+class KeepsHash:
+    name: str
+
+
+@attrs.frozen(cache_hash=True, slots=False)
+class KeepsHashInDict:
+    name: str
+
+
+class KeepsHashBelow(KeepsHashInDict):
+    pass
+
+
+@pytest.mark.parametrize("kind", [KeepsHash, KeepsHashInDict, KeepsHashBelow])
+def test_k18_the_hash_that_attrs_keeps_does_not_count(kind: Callable[[str], Any]) -> None:
+    used = kind("a")
+    hash(used)
+    assert connect(used) is connect(kind("a")) is not connect(kind("b"))
+
+
 # --- fields and kept results ----------------------------------------------------------------------
 
 

@@ -95,6 +95,10 @@ impl Form for Kind {
         matches!(self, Self::Class | Self::Module)
     }
 
+    fn goes_by_name(&self) -> bool {
+        true
+    }
+
     fn is_made_to_call(&self) -> bool {
         true
     }

@@ -7,9 +7,10 @@ use crate::encode::names::class_of;
 use crate::encode::tags;
 use crate::encode::type_info::TypeInfo;
 use crate::encode::walk::{Form, Walk};
+use crate::process::once::Once;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
+use pyo3::types::{PyInt, PyString, PyTuple};
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,12 @@ impl<'py> Walk<'_, '_, 'py> {
             Some(mode) => self.inner(&mode)?,
             None => self.enc.tag(tags::ABSENT),
         }
+        if let Some(text) = text_of(file)? {
+            for name in ["encoding", "errors"] {
+                self.inner(&text.getattr(name).map_err(failed)?)?;
+            }
+            self.inner(&newline(&text).map_err(failed)?)?;
+        }
         if file.getattr("closed").map_err(failed)?.is_truthy()? {
             self.enc.tag(tags::ABSENT);
             return Ok(());
@@ -144,6 +151,85 @@ impl<'py> Walk<'_, '_, 'py> {
             "cannot be read",
             error,
         ))
+    }
+}
+
+/// The layer of a file that makes texts of bytes, if it has one: the file itself, or what a temporary file wraps.
+fn text_of<'py>(file: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = file.py();
+    let text = TEXT.import(py, "io", "TextIOWrapper")?;
+    if file.is_instance(text)? {
+        return Ok(Some(file.clone()));
+    }
+    let wrapper = TEMPORARY.import(py, "tempfile", "_TemporaryFileWrapper")?;
+    if file.is_instance(wrapper)? {
+        let inner = file.getattr("file")?;
+        return Ok(inner.is_instance(text)?.then_some(inner));
+    }
+    Ok(None)
+}
+
+static TEXT: Once<Py<PyAny>> = Once::new();
+static TEMPORARY: Once<Py<PyAny>> = Once::new();
+
+/// The ends of lines that a text file was opened with. It shows them nowhere: among the objects that it holds
+/// they come after its encoding, where they are not `None`, and before what it has decoded and not yet given,
+/// beside which a tuple says where that began.
+fn newline<'py>(text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = text.py();
+    let mut layers = Layers::of(text)?;
+    if layers.is_universal && layers.has_begun && layers.texts.len() == 1 {
+        // A text alone may be either. A file that is sought to where it stands holds nothing decoded.
+        let place = text.call_method0("tell");
+        if let Ok(place) = place
+            && text.call_method1("seek", (place,)).is_ok()
+        {
+            layers = Layers::of(text)?;
+        }
+    }
+    let ends: &[&str] = match layers.is_universal {
+        true => &[""],
+        false => &["", "\n", "\r", "\r\n"],
+    };
+    let first = layers.texts.into_iter().next();
+    Ok(first
+        .filter(|first| ends.iter().any(|end| first.eq(end).unwrap_or(false)))
+        .unwrap_or_else(|| py.None().into_bound(py)))
+}
+
+/// What a text file holds beside its encoding and how it meets errors.
+struct Layers<'py> {
+    texts: Vec<Bound<'py, PyAny>>,
+    /// Whether any end of a line ends one.
+    is_universal: bool,
+    /// Whether it says where something decoded began.
+    has_begun: bool,
+}
+
+impl<'py> Layers<'py> {
+    fn of(text: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let (encoding, errors) = (text.getattr("encoding")?, text.getattr("errors")?);
+        let mut layers = Self {
+            texts: Vec::new(),
+            is_universal: false,
+            has_begun: false,
+        };
+        let held = text
+            .py()
+            .import("gc")?
+            .call_method1("get_referents", (text,))?
+            .extract::<Vec<Bound<'py, PyAny>>>()?;
+        for held in held {
+            if held.is_instance_of::<PyString>() {
+                if !held.is(&encoding) && !held.is(&errors) {
+                    layers.texts.push(held);
+                }
+            } else {
+                layers.is_universal |= class_of(&held) == "_io.IncrementalNewlineDecoder";
+                layers.has_begun |= held.is_instance_of::<PyTuple>();
+            }
+        }
+        Ok(layers)
     }
 }
 

@@ -15,13 +15,14 @@ mod numpy;
 mod pandas;
 mod parts;
 mod stdlib;
+mod waited_for;
 
 use super::walk::Form;
 
 /// How a kind is found by the fully-qualified name of a class.
 type Find = fn(&str) -> Option<&'static dyn Form>;
 
-const TABLE: [Find; 11] = [
+const TABLE: [Find; 12] = [
     builtin::find,
     containers::find,
     stdlib::find,
@@ -33,6 +34,7 @@ const TABLE: [Find; 11] = [
     pandas::find,
     images::find,
     files::find,
+    waited_for::find,
 ];
 
 /// The form of a class's instances and of those that derive from it, if the class has one.

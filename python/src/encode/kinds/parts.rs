@@ -65,6 +65,10 @@ impl Form for Kind {
         *self == Self::Exception
     }
 
+    fn is_reduced(&self) -> bool {
+        *self == Self::Exception
+    }
+
     fn beside(&self, class: &Bound<'_, PyType>) -> PyResult<Option<Vec<Described>>> {
         (*self == Self::Exception)
             .then(|| exception_state(class))

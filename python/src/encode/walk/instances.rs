@@ -149,6 +149,31 @@ impl<'py> Walk<'_, '_, 'py> {
                     .map_err(|fault| walk.at(fault, value.as_ptr(), || format!("its `{name}`")))
             })?;
         }
+        self.asides(value, info)
+    }
+
+    /// Writes the values that descriptors of its class keep for an instance.
+    pub(in crate::encode) fn asides(
+        &mut self,
+        value: &Bound<'py, PyAny>,
+        info: &TypeInfo,
+    ) -> Outcome {
+        if info.asides.is_empty() {
+            return Ok(());
+        }
+        for aside in &info.asides {
+            let name = aside.name.bind(self.py);
+            let Some(part) = self.on_own(|_| Ok(aside.part_of(value)?))? else {
+                continue;
+            };
+            self.name(name);
+            self.holding(part, |walk, part| {
+                walk.value(part.as_ptr()).map_err(|fault| {
+                    walk.at(fault, value.as_ptr(), || format!("its attribute `{name}`"))
+                })
+            })?;
+        }
+        self.enc.tag(tags::END);
         Ok(())
     }
 

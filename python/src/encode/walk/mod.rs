@@ -19,6 +19,7 @@ mod nesting;
 mod reduce;
 mod results;
 mod room;
+mod untold;
 
 use super::class::is_lock;
 use super::fault::Outcome;
@@ -39,8 +40,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tenure::Encoder;
 
-/// The bytes of an instance that holds no attributes: the ends of its dict and its slots.
-const NOTHING_HELD: [u8; 2] = [tags::END, tags::END];
+/// The bytes of an instance that holds no attributes: the ends of its dict and its slots, and of what is kept beside
+/// it where something may be.
+const NOTHING_HELD: [u8; 3] = [tags::END, tags::END, tags::END];
 
 /// A kind of argument: how instances of some classes are written, and what of them counts beside.
 pub(super) trait Form: Sync {
@@ -79,6 +81,16 @@ pub(super) trait Form: Sync {
         Ok(None)
     }
 
+    /// Whether instances are written by what they give to be pickled.
+    fn is_reduced(&self) -> bool {
+        false
+    }
+
+    /// Whether the name of an instance leads to it, so that what else it holds does not count.
+    fn goes_by_name(&self) -> bool {
+        false
+    }
+
     /// Whether an instance stands for another object, which may be another one at each call.
     fn stands_in(&self) -> bool {
         false
@@ -102,6 +114,8 @@ pub(super) enum Rule {
     Enum,
     /// By what it gives to be pickled.
     Reduce,
+    /// By that, and by what it holds as the known class that it derives from.
+    ReducedAs(&'static dyn Form),
     /// By what it stands for now.
     StandIn(&'static dyn Form),
 }
@@ -377,6 +391,14 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
                         form.write(walk, value, info)?;
                         walk.attributes(value, info)
                     })
+                } else if let Some(untold) = &info.untold
+                    && !form.is_reduced()
+                {
+                    self.nested(value.as_ptr(), |walk| {
+                        form.write(walk, value, info)?;
+                        walk.untold(value, info, untold, None)?;
+                        walk.asides(value, info)
+                    })
                 } else if form.holds() {
                     self.nested(value.as_ptr(), |walk| form.write(walk, value, info))
                 } else {
@@ -395,7 +417,7 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
                 walk.with_room(|walk| {
                     let start = walk.enc.len();
                     walk.attributes(value, info)?;
-                    if walk.enc.as_bytes()[start..] == NOTHING_HELD {
+                    if NOTHING_HELD.starts_with(&walk.enc.as_bytes()[start..]) {
                         walk.on_own(|_| own_state::check_empty(value, info))?;
                     }
                     Ok(())
@@ -403,6 +425,10 @@ impl<'e, 'a, 'py> Walk<'e, 'a, 'py> {
             }),
             Rule::Enum => self.nested(value.as_ptr(), |walk| walk.enumeration(value, info)),
             Rule::Reduce => self.nested(value.as_ptr(), |walk| walk.reduce(value, info)),
+            Rule::ReducedAs(form) => self.nested(value.as_ptr(), |walk| {
+                walk.reduce(value, info)?;
+                form.write(walk, value, info)
+            }),
             Rule::StandIn(form) => {
                 self.nested(value.as_ptr(), |walk| form.write(walk, value, info))
             }

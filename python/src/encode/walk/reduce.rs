@@ -95,6 +95,9 @@ impl<'py> Walk<'_, '_, 'py> {
                 .map_err(|fault| inside(fault, "what sets its state"))?,
             None => self.enc.tag(tags::ABSENT),
         }
+        if let Some(untold) = &info.untold {
+            self.untold(value, info, untold, Some(parts))?;
+        }
         self.beside(value, info)
     }
 
