@@ -276,3 +276,21 @@ def test_k18_types_without_fields_that_show_what_follows_from_them_have_a_key() 
     ):
         assert table(make()) is table(make())
     assert table(polars.Int8()) is not table(polars.Int16())
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_k18_what_is_read_first_of_a_captured_object_decides_nothing(number: int) -> None:
+    """Attributes are read by the hashes of their names, which are others in each process."""
+
+    class App:
+        def __init__(self) -> None:
+            setattr(self, f"lock{number}", threading.Lock())
+            setattr(self, f"user{number}", CURRENT)
+
+    app = App()
+
+    def captures() -> Any:
+        return app
+
+    with pytest.raises(tenure.UnhashableParamError, match="cannot be told from other functions"):
+        tenure.cache_resource(captures)

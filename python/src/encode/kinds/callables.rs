@@ -365,7 +365,31 @@ impl<'py> Walk<'_, '_, 'py> {
         } else if outer == Reading::Told {
             self.scope.reading = outer;
         }
+        if let Err(fault) = &outcome
+            && fault.is_no_key()
+            && !fault.is_elsewhere()
+            && self.scope.role == Some(Role::Function)
+            && let Some(elsewhere) = self.elsewhere_in(value)
+        {
+            outcome = Err(elsewhere);
+        }
         self.pin(start, outcome, owner, name, value)
+    }
+
+    /// What in a value without a key stands for whoever asks, if anything does: attributes are read in any order, and
+    /// what was read first must not decide whether a function that holds the value is refused.
+    fn elsewhere_in(&mut self, value: &Bound<'py, PyAny>) -> Option<Box<Fault>> {
+        let start = self.enc.len();
+        let (pins, firsts) = (self.holds.pins.len(), self.holds.firsts.len());
+        let told = (self.is_read_now, self.lacks_key, self.scope.reading);
+        let around = std::mem::replace(&mut self.scope.settling, true);
+        let outcome = self.value(value.as_ptr());
+        self.scope.settling = around;
+        (self.is_read_now, self.lacks_key, self.scope.reading) = told;
+        self.holds.pins.truncate(pins);
+        self.holds.firsts.truncate(firsts);
+        self.enc.truncate(start);
+        outcome.err().filter(|fault| fault.is_elsewhere())
     }
 
     fn pin(
