@@ -167,19 +167,20 @@ impl<'py> Walk<'_, '_, 'py> {
         };
         let start = self.enc.len();
         let before = (self.mark(), self.scope.lowest);
-        let mut keys = Vec::with_capacity(held.len());
+        let mut spans: SmallVec<[Span; 24]> = SmallVec::with_capacity(held.len());
         for at in 0..held.len() {
             let from = self.enc.len();
             key(self, at)?;
-            keys.push((self.enc.as_bytes()[from..].to_vec(), at));
+            spans.push((at, from - start, self.enc.len() - start));
         }
         let is_apart = (self.mark(), self.scope.lowest) == before;
         self.forget(before.0);
+        let keys = SmallVec::<[u8; 512]>::from_slice(&self.enc.as_bytes()[start..]);
         self.enc.truncate(start);
-        keys.sort_unstable();
-        if is_apart && keys.windows(2).all(|two| two[0].0 != two[1].0) {
-            return keys.into_iter().try_for_each(|(written, at)| {
-                self.enc.raw(&written);
+        let spans = in_order(&keys, spans);
+        if is_apart && are_told_apart(&keys, &spans) {
+            return spans.into_iter().try_for_each(|(_, (at, from, to))| {
+                self.enc.raw(&keys[from..to]);
                 value(self, at)
             });
         }
@@ -287,22 +288,20 @@ impl<'py> Walk<'_, '_, 'py> {
         let spans = self.each(count, &mut write);
         self.scope.limit = around;
         let is_whole = !std::mem::replace(&mut self.scope.is_cut, was_cut);
-        let mut spans = spans?;
+        let spans = spans?;
         if is_whole || around <= limit {
             self.scope.is_cut |= !is_whole;
             self.put_in_order(start, spans);
             return Ok(());
         }
         let outer = self.enc.as_bytes()[start..].to_vec();
-        let written = |&(_, from, to): &Span| &outer[from..to];
-        spans.sort_by(|one, other| written(one).cmp(written(other)));
+        let spans = in_order(&outer, spans);
         self.enc.truncate(start);
         self.scope.lowest = lowest;
-        if spans
-            .windows(2)
-            .all(|two| written(&two[0]) != written(&two[1]))
-        {
-            return spans.into_iter().try_for_each(|(at, ..)| write(self, at));
+        if are_told_apart(&outer, &spans) {
+            return spans
+                .into_iter()
+                .try_for_each(|(_, (at, ..))| write(self, at));
         }
         let spans = self.each(count, &mut write)?;
         self.put_in_order(start, spans);
@@ -333,24 +332,34 @@ impl<'py> Walk<'_, '_, 'py> {
             return;
         }
         let written = self.enc.as_bytes()[start..].to_vec();
-        let prefix = |from: usize, to: usize| {
-            let mut first = [0; 8];
-            let len = (to - from).min(8);
-            first[..len].copy_from_slice(&written[from..from + len]);
-            u64::from_be_bytes(first)
-        };
-        let with_prefix = |(_, from, to): Span| (prefix(from, to), from, to);
-        let mut spans: SmallVec<[(u64, usize, usize); 24]> =
-            spans.into_iter().map(with_prefix).collect();
-        spans.sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0)
-                .then_with(|| written[a.1..a.2].cmp(&written[b.1..b.2]))
-        });
+        let spans = in_order(&written, spans);
         self.enc.truncate(start);
-        for (_, from, to) in spans {
+        for (_, (_, from, to)) in spans {
             self.enc.raw(&written[from..to]);
         }
     }
+}
+
+/// Members in the order of what was written for each: by its first bytes, which are at hand, before all of it is looked at.
+fn in_order(written: &[u8], spans: SmallVec<[Span; 24]>) -> SmallVec<[(u64, Span); 24]> {
+    let first = |(at, from, to): Span| {
+        let mut first = [0; 8];
+        let len = (to - from).min(8);
+        first[..len].copy_from_slice(&written[from..from + len]);
+        (u64::from_be_bytes(first), (at, from, to))
+    };
+    let mut spans: SmallVec<[(u64, Span); 24]> = spans.into_iter().map(first).collect();
+    let all = |(_, from, to): Span| &written[from..to];
+    spans.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| all(a.1).cmp(all(b.1))));
+    spans
+}
+
+/// Whether no two members, which are in order, were written alike.
+fn are_told_apart(written: &[u8], spans: &[(u64, Span)]) -> bool {
+    spans.windows(2).all(|two| {
+        let [(one, (_, from, to)), (other, (_, after, end))] = [two[0], two[1]];
+        one != other || written[from..to] != written[after..end]
+    })
 }
 
 /// Sorts pairs whose keys are distinct strings by these: the shorter first, which mostly tells them apart.

@@ -52,32 +52,60 @@ impl<'py> Walk<'_, '_, 'py> {
         if sharing && self.again(value) {
             return Ok(());
         }
-        let start = self.enc.len();
-        let work = self.work();
-        let mark = self.mark();
+        if self.scope.circles.is_some() {
+            return self.nested_beside_circles(value, level, sharing, write);
+        }
+        let (start, work) = (self.enc.len(), self.work());
+        let lowest = self.deeper(value, write)?;
+        if lowest < level {
+            return self.met(value, lowest);
+        }
+        let circles = self.mark().closed;
+        if sharing && (circles > 0 || self.work() - work >= SHARED) {
+            self.share(value, start, circles);
+        }
+        Ok(())
+    }
+
+    /// Writes it where there are circles that it may refer to.
+    #[inline(never)]
+    fn nested_beside_circles(
+        &mut self,
+        value: *mut ffi::PyObject,
+        level: usize,
+        sharing: bool,
+        write: impl FnOnce(&mut Self) -> Outcome,
+    ) -> Outcome {
+        let (start, work, mark) = (self.enc.len(), self.work(), self.mark());
         let earliest = std::mem::replace(&mut self.scope.earliest, usize::MAX);
         let outcome = self.deeper(value, write);
         let stands_alone = self.scope.earliest >= mark.closed;
         self.scope.earliest = earliest.min(self.scope.earliest);
         let lowest = outcome?;
-        let circles = self.mark().closed - mark.closed;
         if lowest < level {
             return self.met(value, lowest);
         }
-        let is_worth_it = circles > 0 || self.work() - work >= SHARED;
-        let is_whole = self.scope.limit == usize::MAX;
-        if sharing && is_whole && stands_alone && is_worth_it && self.enc.len() - start <= 2 * PIECE
-        {
-            let shared = Shared {
-                // SAFETY: the caller keeps the value alive.
-                _value: unsafe { Bound::from_borrowed_ptr(self.py, value) }.unbind(),
-                bytes: self.enc.as_bytes()[start..].into(),
-                circles,
-            };
-            let all = self.scope.shared.get_or_insert_default();
-            all.insert(value.addr(), shared);
+        let circles = self.mark().closed - mark.closed;
+        if sharing && stands_alone && (circles > 0 || self.work() - work >= SHARED) {
+            self.share(value, start, circles);
         }
         Ok(())
+    }
+
+    /// Keeps what was written of an object since `start`, in case it is met again.
+    #[cold]
+    fn share(&mut self, value: *mut ffi::PyObject, start: usize, circles: usize) {
+        if self.scope.limit < usize::MAX || self.enc.len() - start > 2 * PIECE {
+            return;
+        }
+        let shared = Shared {
+            // SAFETY: the caller keeps the value alive.
+            _value: unsafe { Bound::from_borrowed_ptr(self.py, value) }.unbind(),
+            bytes: self.enc.as_bytes()[start..].into(),
+            circles,
+        };
+        let all = self.scope.shared.get_or_insert_default();
+        all.insert(value.addr(), shared);
     }
 
     /// Writes the name of an object of a cycle that was written before: `true` if this is one.
