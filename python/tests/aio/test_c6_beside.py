@@ -18,6 +18,7 @@ from tenure import CacheCycleError
 
 @on_every_loop
 @pytest.mark.parametrize("lasts", [False, True])
+@pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 def test_c6_a_task_that_a_build_leaves_behind_closes_no_circle(run: Any, lasts: bool) -> None:
     async def main() -> None:
         may_end = asyncio.Event()
@@ -60,6 +61,7 @@ program: list[trio.Nursery] = []
 
 @on_every_run
 @pytest.mark.parametrize("lasts", [False, True])
+@pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 def test_c6_trio_a_task_that_a_build_leaves_behind_closes_no_circle(run: Any, lasts: bool) -> None:
     async def main() -> None:
         may_end = trio.Event()

@@ -433,6 +433,7 @@ def test_a9_what_the_app_raises_reaches_whoever_entered_it() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 def test_a9_a_cancelled_end_releases_in_the_background() -> None:
     notes: Notes = []
     may_close = asyncio.Event()
@@ -464,6 +465,7 @@ def test_a9_a_cancelled_end_releases_in_the_background() -> None:
     assert sorted(notes) == ["pool closes", "pool opens", "slow closes"]
 
 
+@pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 def test_a9_what_is_late_is_named_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     notes: Notes = []
     may_close = asyncio.Event()

@@ -540,6 +540,7 @@ def test_a9_what_users_share_is_built_for_no_session(clock: Clock, scope: Any) -
     assert all("mailer, which more than one session shares" in it for it in refused)
 
 
+@pytest.mark.filterwarnings("ignore:.*told apart by its identity")
 def test_a9_an_app_that_a_build_calls_has_sessions_of_its_own(clock: Clock) -> None:
     """S2: in the build, and in a server that the build begins and that outlives it."""
 
