@@ -14,8 +14,6 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::encode::stack;
-
 /// Why not the types of `pyo3::ffi`? They promise that nothing unwinds through them.
 type Vectorcall = unsafe extern "C-unwind" fn(
     *mut ffi::PyObject,
@@ -50,12 +48,15 @@ pub(crate) fn held<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// The part of a thread's stack without which nothing is called: Python needs some of it to raise an error.
+const ROOM: usize = 16 << 10;
+
 /// Refuses to call what may call a cached function, and so this again, where the thread's stack has no room for Python. That
-/// counts its frames, and what lies between two calls of cached functions is many times as large as one. What releases a
-/// resource is called all the same.
+/// counts its frames, and what lies between two calls of cached functions is many times as large as one; from 3.14 on it looks
+/// at the stack itself. What releases a resource is called all the same.
 pub(crate) fn room() -> PyResult<()> {
     match stacker::remaining_stack() {
-        Some(left) if left < stack::python() => Err(PyRecursionError::new_err(
+        Some(left) if left < ROOM => Err(PyRecursionError::new_err(
             "maximum recursion depth exceeded: this thread's stack has no room for another call out of a cached \
              function, which takes more of it than a plain one. Nest them less deeply, or give the thread more (see \
              threading.stack_size)",

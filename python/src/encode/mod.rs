@@ -37,7 +37,7 @@ mod pins;
 mod reach;
 mod reading;
 mod scalars;
-pub(crate) mod stack;
+mod stack;
 mod stream;
 mod tags;
 mod type_info;

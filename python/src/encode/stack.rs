@@ -49,7 +49,7 @@ pub(super) struct Rest {
 /// How much of the thread's own stack Python must have, from the second level on. From 3.14 on it puts
 /// off finalizers in the last 64 KiB, and a switch of greenlets must find nothing put off.
 #[inline]
-pub(crate) fn python() -> usize {
+pub(super) fn python() -> usize {
     // SAFETY: a number that never changes.
     if unsafe { ffi::Py_Version } < 0x030e_0000 {
         16 << 10

@@ -84,6 +84,7 @@ def test_k14_what_a_text_file_has_decoded_is_not_its_newline(path: Path, newline
             assert _encode(read) == _encode(sought)
 
 
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
 def test_k14_a_temporary_text_file_is_known_by_its_encoding_too() -> None:
     """K14"""
     with tempfile.NamedTemporaryFile("w+") as file:
