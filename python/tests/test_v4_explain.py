@@ -133,7 +133,7 @@ def test_v4_in_a_session_it_is_the_sessions_own(host: Any) -> None:
         assert tenure.explain(function).reason == "absent"
 
 
-def test_v4_nothing_is_made_for_a_scope_that_is_only_asked_about() -> None:
+def test_v4_nothing_is_made_for_a_scope_that_is_only_asked_about(clock: tenure.testing.Clock) -> None:
     tenant = "a"
 
     @tenure.cache_resource(scope=lambda: tenant)
