@@ -21,10 +21,11 @@ blocks that leave nothing behind. With pytest the last is there by itself: see `
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -81,21 +82,12 @@ class Override:
 
     def __call__(self, test: Callable[_P, _R]) -> Callable[_P, _R]:
         """A function, async or not, with the override in force for the length of each of its calls."""
-        if inspect.iscoroutinefunction(test):
 
-            @functools.wraps(test)
-            async def awaited(*args: _P.args, **kwargs: _P.kwargs) -> Any:
-                with self:
-                    return await test(*args, **kwargs)
-
-            return cast("Callable[_P, _R]", awaited)
-
-        @functools.wraps(test)
-        def called(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        async def awaited(work: Callable[[], Awaitable[Any]]) -> Any:
             with self:
-                return test(*args, **kwargs)
+                return await work()
 
-        return called
+        return _around(test, self, awaited)
 
 
 def override(function: Any, value: Any, /) -> Override:
@@ -176,21 +168,34 @@ class Isolated:
 
     def __call__(self, test: Callable[_P, _R]) -> Callable[_P, _R]:
         """A function, async or not, each of whose calls is such a block."""
-        if inspect.iscoroutinefunction(test):
 
-            @functools.wraps(test)
-            async def awaited(*args: _P.args, **kwargs: _P.kwargs) -> Any:
-                async with self:
-                    return await test(*args, **kwargs)
+        async def awaited(work: Callable[[], Awaitable[Any]]) -> Any:
+            async with self:
+                return await work()
 
-            return cast("Callable[_P, _R]", awaited)
+        return _around(test, self, awaited)
+
+
+def _around(
+    test: Callable[_P, _R],
+    block: contextlib.AbstractContextManager[object],
+    awaited: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]],
+) -> Callable[_P, _R]:
+    """A function each of whose calls is in the block; one that is async is called and awaited so."""
+    if inspect.iscoroutinefunction(test):
 
         @functools.wraps(test)
-        def called(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            with self:
-                return test(*args, **kwargs)
+        async def called_in_task(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+            return await awaited(lambda: cast("Awaitable[Any]", test(*args, **kwargs)))
 
-        return called
+        return cast("Callable[_P, _R]", called_in_task)
+
+    @functools.wraps(test)
+    def called(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with block:
+            return test(*args, **kwargs)
+
+    return called
 
 
 def _a_loop_runs() -> bool:

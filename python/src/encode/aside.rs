@@ -8,9 +8,7 @@ use super::reach::is_vouched_for;
 use crate::process::once::Once;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{
-    PyCode, PyDict, PyFunction, PyMapping, PyString, PyTuple, PyType, PyWeakrefReference,
-};
+use pyo3::types::{PyCode, PyDict, PyFunction, PyString, PyTuple, PyType, PyWeakrefReference};
 
 /// A descriptor, by the place of its class in the order of inheritance and its name there, with where its code
 /// finds a mapping.
@@ -43,15 +41,8 @@ pub(super) fn of_class(class: &Bound<'_, PyType>) -> PyResult<Vec<Aside>> {
         if !is_made_in_python(&base) || is_vouched_for(base.getattr("__module__")?)? {
             continue;
         }
-        let items = base
-            .getattr("__dict__")?
-            .cast_into::<PyMapping>()?
-            .items()?;
-        for item in items {
-            let (name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-            if let Ok(name) = name.cast_into::<PyString>() {
-                of_member(place, &name, &member, &mut all)?;
-            }
+        for (name, member) in class::own_items(&base)? {
+            of_member(place, &name, &member, &mut all)?;
         }
     }
     Ok(all)

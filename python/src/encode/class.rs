@@ -4,7 +4,7 @@
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyType};
+use pyo3::types::{PyDict, PyMapping, PyString, PyType};
 
 use crate::process::once::{Once, intern};
 
@@ -66,6 +66,15 @@ pub(super) fn own_dict<'py>(value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<
     } else {
         Ok(None)
     }
+}
+
+/// What a class itself has under names, past those of its bases.
+pub(super) fn own_items<'py>(
+    class: &Bound<'py, PyType>,
+) -> PyResult<Vec<(Bound<'py, PyString>, Bound<'py, PyAny>)>> {
+    let items = class.getattr("__dict__")?.cast::<PyMapping>()?.items()?;
+    let named = items.iter().filter_map(|item| item.extract().ok());
+    Ok(named.collect())
 }
 
 /// The dict in which an instance keeps its attributes, where it was given any: a compiled class makes one when it is

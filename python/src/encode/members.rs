@@ -2,12 +2,12 @@
 //! compiled classes.
 #![allow(unsafe_code)]
 
-use super::class::{has_dict, is_heap, is_made_in_python};
+use super::class::{has_dict, is_heap, is_made_in_python, own_items};
 use super::names::{full_name, is_itself};
 use pyo3::exceptions::PyAttributeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyMapping, PyString, PyType};
+use pyo3::types::{PyString, PyType};
 
 /// A descriptor, by the place of its class in the order of inheritance and its name there. The
 /// class itself is asked for it.
@@ -152,11 +152,7 @@ pub(super) fn own_members(
     class: &Bound<'_, PyType>,
     all: &mut Vec<Described>,
 ) -> PyResult<()> {
-    for item in class.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
-        let (name, member): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-        let Ok(name) = name.cast_into::<PyString>() else {
-            continue;
-        };
+    for (name, member) in own_items(class)? {
         if is_member(&member) {
             let name = name.unbind();
             all.push(Described { place, name });

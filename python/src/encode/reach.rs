@@ -15,7 +15,7 @@ use crate::program::modules;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCode, PyType};
-use pyo3::types::{PyDict, PyFunction, PyMapping, PyModule, PySet, PyString, PyTuple};
+use pyo3::types::{PyDict, PyFunction, PyModule, PySet, PyString, PyTuple};
 
 /// How many calls away from a member of the class code is still looked at. A class that says
 /// itself what its state is vouches for what it calls.
@@ -170,15 +170,11 @@ impl<'py> Look<'py> {
             if !is_heap(&base) || is_vouched_for(base.getattr("__module__")?)? {
                 continue;
             }
-            for item in base.getattr("__dict__")?.cast::<PyMapping>()?.items()? {
-                let (name, member): (Bound<'py, PyAny>, Bound<'py, PyAny>) = item.extract()?;
-                let Ok(name) = name.cast::<PyString>() else {
-                    continue;
-                };
-                if names.contains(name)? {
+            for (name, member) in class::own_items(&base)? {
+                if names.contains(&name)? {
                     continue;
                 }
-                names.add(name)?;
+                names.add(&name)?;
                 self.member(&name.to_string_lossy(), &member)?;
                 if self.reach.elsewhere.is_some() {
                     return Ok(());

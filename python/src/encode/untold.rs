@@ -153,14 +153,14 @@ fn beside(class: &Bound<'_, PyType>, says: &Bound<'_, PyType>) -> PyResult<Untol
 
 /// Adds what the code of a class stores in its instances, and where its descriptors keep what they give.
 fn of_class(class: &Bound<'_, PyType>, stored: &mut HashSet<String>) -> PyResult<()> {
-    for (name, member) in items_of(class)? {
+    for (name, member) in class::own_items(class)? {
         of_member(&member, stored)?;
         let kind = member.get_type();
         if is_heap(&kind)
             && class::is_in_class(&kind, "__get__")?
             && !class::is_in_class(&kind, "__set__")?
         {
-            stored.insert(name);
+            stored.insert(name.to_string());
         }
     }
     Ok(())
@@ -173,9 +173,9 @@ fn of_library<'py>(
     says: &Bound<'py, PyType>,
     stored: &mut HashSet<String>,
 ) -> PyResult<()> {
-    for (name, member) in items_of(class)? {
+    for (name, member) in class::own_items(class)? {
         if !member.is_callable() && !class::is_in_class(&member.get_type(), "__get__")? {
-            stored.insert(name);
+            stored.insert(name.to_string());
         }
     }
     if let Some(annotations) = class
@@ -201,7 +201,7 @@ fn of_library<'py>(
     for value in module.dict().values() {
         if let Ok(other) = value.cast::<PyType>() {
             if is_own(&value) && !other.is_subclass(says)? {
-                for (_, member) in items_of(other)? {
+                for (_, member) in class::own_items(other)? {
                     of_member(&member, stored)?;
                 }
             }
@@ -231,14 +231,6 @@ fn installed<'py>(name: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyModu
             .any(|folder| file.contains(folder))
     });
     Ok((is_installed || is_standard(name.clone())?).then_some(module))
-}
-
-fn items_of<'py>(class: &Bound<'py, PyType>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
-    let items = class.getattr("__dict__")?.cast::<PyMapping>()?.items()?;
-    Ok(items
-        .iter()
-        .filter_map(|item| item.extract().ok())
-        .collect())
 }
 
 /// Adds what a function, or what wraps some, stores in instances.

@@ -143,7 +143,7 @@ impl Held {
     }
 
     fn is_claimed(&self, _: Python<'_>) -> bool {
-        claims::on(self.object.as_ptr().addr()) > 0
+        claims::are_any() && claims::await_end(self.object.as_ptr().addr())
     }
 }
 
@@ -496,8 +496,10 @@ impl Behaviour<Held> for Callbacks {
             return false;
         }
         attach::with(|py| {
+            // Asked first, so that the end of a claim is told, whoever else uses it.
+            let is_claimed = value.is_claimed(py);
             let users = value.users(py);
-            users.is_some_and(|(_, later)| later > 0) || value.is_claimed(py)
+            is_claimed || users.is_some_and(|(_, later)| later > 0)
         })
         .unwrap_or(false)
     }

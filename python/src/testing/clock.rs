@@ -172,7 +172,7 @@ impl Clock {
     fn advance(&self, py: Python<'_>, by: &Bound<'_, PyAny>) -> PyResult<()> {
         let generation = self.generation()?;
         values::mind_unit("advance", by)?;
-        let Some(span) = values::duration("advance", by)?.filter(|it| *it <= LONGEST) else {
+        let Some(time) = values::duration("advance", by)?.filter(|it| *it <= LONGEST) else {
             return Err(errors::setting_value(
                 py,
                 format!(
@@ -181,8 +181,7 @@ impl Clock {
                 ),
             ));
         };
-        let by = span;
-        self.time.advance(by.saturating_add(TELLS_APART));
+        self.time.advance(time.saturating_add(TELLS_APART));
         // What is isolated within the block goes by this clock too.
         py.detach(|| {
             for engine in process::from_the_top(generation) {

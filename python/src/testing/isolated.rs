@@ -43,38 +43,6 @@ impl Isolated {
     }
 }
 
-/// What a test has configured, and around it what has been changed from `before` to `after`.
-fn with_changes(mut test: Config, before: &Config, after: Config) -> Config {
-    fn take<T: PartialEq>(test: &mut T, before: &T, after: T) {
-        if test == before {
-            *test = after;
-        }
-    }
-    take(&mut test.drain, &before.drain, after.drain);
-    take(
-        &mut test.session_grace,
-        &before.session_grace,
-        after.session_grace,
-    );
-    take(
-        &mut test.version_grace,
-        &before.version_grace,
-        after.version_grace,
-    );
-    take(
-        &mut test.shutdown_bound,
-        &before.shutdown_bound,
-        after.shutdown_bound,
-    );
-    take(
-        &mut test.refresh_workers,
-        &before.refresh_workers,
-        after.refresh_workers,
-    );
-    take(&mut test.max_weight, &before.max_weight, after.max_weight);
-    test
-}
-
 impl Isolated {
     fn give_way(&self, py: Python<'_>, generation: u32) {
         let of_test = (host::get(py), process::config());
@@ -103,7 +71,7 @@ impl Isolated {
             let Some((host, config)) = entered.aside.take() else {
                 return;
             };
-            let config = with_changes(config, &entered.config, after.clone());
+            let config = config.with_changes(&entered.config, after.clone());
             let address = |it: &Option<Py<PyAny>>| it.as_ref().map(Py::as_ptr);
             let host = match address(&host) == address(&entered.host) {
                 true => host_after.as_ref().map(|it| it.clone_ref(py)),

@@ -177,7 +177,7 @@ impl UnderWay {
         if mine != Mine::default() {
             // Whoever holds the turn may wait for `mine`.
             for side in 0..2 {
-                self.await_side(side, mine);
+                self.await_side(side, mine, None);
             }
             return;
         }
@@ -185,35 +185,33 @@ impl UnderWay {
         // Both sides: one that read the turn before it changed may be counted after.
         for _ in 0..2 {
             let side = (self.turn.fetch_add(1, Ordering::SeqCst) % 2) as usize;
-            self.await_side(side, mine);
+            self.await_side(side, mine, None);
         }
     }
 
     /// Waits for a moment with nothing under way but `mine`, so long at most. Whether there was one on each side.
     pub(crate) fn settle_within(&self, mine: Mine, bound: Duration) -> bool {
-        let begun = Instant::now();
+        let until = Instant::now().checked_add(bound);
+        (0..2).all(|side| self.await_side(side, mine, until))
+    }
+
+    /// Waits for a moment with nothing under way on this side but `mine`, until then at most. Whether there was one.
+    fn await_side(&self, side: usize, mine: Mine, until: Option<Instant>) -> bool {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let mut changed = self.changed.0.lock();
         let mut is_over = true;
-        for (count, mine) in self.counts.iter().zip(mine) {
-            while is_over && look(count) > mine {
-                let left = bound.saturating_sub(begun.elapsed());
-                is_over = !self.changed.1.wait_for(&mut changed, left).timed_out();
+        while is_over && look(&self.counts[side]) > mine[side] {
+            match until {
+                None => self.changed.1.wait(&mut changed),
+                Some(until) => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    is_over = !self.changed.1.wait_for(&mut changed, left).timed_out();
+                }
             }
         }
         drop(changed);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         is_over
-    }
-
-    fn await_side(&self, side: usize, mine: Mine) {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let mut changed = self.changed.0.lock();
-        while look(&self.counts[side]) > mine[side] {
-            self.changed.1.wait(&mut changed);
-        }
-        drop(changed);
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// How many have begun and are not over.

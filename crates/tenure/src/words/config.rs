@@ -47,6 +47,51 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// This one with what is another in `after` than in `before`, where this has what is in `before`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_changes(mut self, before: &Self, after: Self) -> Self {
+        fn take<T: PartialEq>(own: &mut T, before: &T, after: T) {
+            if own == before {
+                *own = after;
+            }
+        }
+        // Each by its name, so that whoever adds one is told.
+        let Self {
+            drain,
+            session_grace,
+            version_grace,
+            shutdown_bound,
+            refresh_workers,
+            max_weight,
+        } = after;
+        take(&mut self.drain, &before.drain, drain);
+        take(
+            &mut self.session_grace,
+            &before.session_grace,
+            session_grace,
+        );
+        take(
+            &mut self.version_grace,
+            &before.version_grace,
+            version_grace,
+        );
+        take(
+            &mut self.shutdown_bound,
+            &before.shutdown_bound,
+            shutdown_bound,
+        );
+        take(
+            &mut self.refresh_workers,
+            &before.refresh_workers,
+            refresh_workers,
+        );
+        take(&mut self.max_weight, &before.max_weight, max_weight);
+        self
+    }
+}
+
 /// The configuration in force, as [`numbers`]. Every release reads it, so that takes no lock.
 pub(crate) struct InForce([Figure; 6]);
 

@@ -189,7 +189,8 @@ impl<'py> Walk<'_, '_, 'py> {
                 members.push((name, member));
             }
         }
-        // By their names, so that each is written where all before it are known: members refer to each other.
+        // By their names, so that each is written where all before it are known, and once: what a mapped class keeps may
+        // change where it is read.
         let is_text = |(name, _): &(Bound<'_, PyAny>, _)| name.is_exact_instance_of::<PyString>();
         if members.iter().all(is_text) {
             members.sort_by_cached_key(|(name, _)| name.to_string());

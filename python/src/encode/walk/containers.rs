@@ -147,47 +147,15 @@ impl<'py> Walk<'_, '_, 'py> {
         }
         // SAFETY: as above.
         let held = unsafe { self.hold(&pairs) };
-        let outcome = self.any_pairs(dict, &held);
-        self.let_go_of(held);
-        outcome
-    }
-
-    /// Writes pairs whose keys are any values: in the order of what was written for the keys, where that tells them apart
-    /// and is no part of a cycle, and otherwise in that of the pairs.
-    fn any_pairs(&mut self, dict: *mut ffi::PyObject, held: &[HeldPair<'py>]) -> Outcome {
-        let key = |walk: &mut Self, at: usize| {
-            let (key, _) = &held[at];
-            walk.value(key.as_ptr())
-                .map_err(|fault| walk.at(fault, dict, || format!("the key {}", shown(key))))
-        };
-        let value = |walk: &mut Self, at: usize| {
+        let outcome = self.sorted(held.len(), |walk, at| {
             let (key, value) = &held[at];
+            walk.value(key.as_ptr())
+                .map_err(|fault| walk.at(fault, dict, || format!("the key {}", shown(key))))?;
             walk.value(value.as_ptr())
                 .map_err(|fault| walk.at(fault, dict, || format!("the value under {}", shown(key))))
-        };
-        let start = self.enc.len();
-        let before = (self.mark(), self.scope.lowest);
-        let mut spans: SmallVec<[Span; 24]> = SmallVec::with_capacity(held.len());
-        for at in 0..held.len() {
-            let from = self.enc.len();
-            key(self, at)?;
-            spans.push((at, from - start, self.enc.len() - start));
-        }
-        let is_apart = (self.mark(), self.scope.lowest) == before;
-        self.forget(before.0);
-        let keys = SmallVec::<[u8; 512]>::from_slice(&self.enc.as_bytes()[start..]);
-        self.enc.truncate(start);
-        let spans = in_order(&keys, spans);
-        if is_apart && are_told_apart(&keys, &spans) {
-            return spans.into_iter().try_for_each(|(_, (at, from, to))| {
-                self.enc.raw(&keys[from..to]);
-                value(self, at)
-            });
-        }
-        self.sorted(held.len(), |walk, at| {
-            key(walk, at)?;
-            value(walk, at)
-        })
+        });
+        self.let_go_of(held);
+        outcome
     }
 
     /// Whether other processes are to write the same.
@@ -270,41 +238,50 @@ impl<'py> Walk<'_, '_, 'py> {
         count: usize,
         mut write: impl FnMut(&mut Self, usize) -> Outcome,
     ) -> Outcome {
-        let start = self.enc.len();
         // What a callback holds is looked at once, and the user's rules are asked once.
         let is_plain = self.scope.role.is_none() && self.scope.rules.is_none();
         if count < 2 || !is_plain {
-            let spans = self.each(count, &mut write)?;
-            self.put_in_order(start, spans);
-            return Ok(());
+            return self.sorted_apart(count, &mut write);
         }
-        let limit = self.open.len() + OUTER;
-        let around = std::mem::replace(&mut self.scope.limit, limit);
-        if around < limit {
-            self.scope.limit = around;
-        }
+        let (start, lowest) = (self.enc.len(), self.scope.lowest);
+        let around = self.scope.limit;
+        self.scope.limit = around.min(self.open.len() + OUTER);
         let was_cut = std::mem::replace(&mut self.scope.is_cut, false);
-        let lowest = self.scope.lowest;
         let spans = self.each(count, &mut write);
+        let is_cut = std::mem::replace(&mut self.scope.is_cut, was_cut);
+        let is_within = self.scope.limit == around;
         self.scope.limit = around;
-        let is_whole = !std::mem::replace(&mut self.scope.is_cut, was_cut);
         let spans = spans?;
-        if is_whole || around <= limit {
-            self.scope.is_cut |= !is_whole;
-            self.put_in_order(start, spans);
+        let written = self.enc.as_bytes()[start..].to_vec();
+        let spans = in_order(&written, spans);
+        self.enc.truncate(start);
+        if !is_cut || is_within {
+            self.scope.is_cut |= is_cut;
+            self.put(&written, spans);
             return Ok(());
         }
-        let outer = self.enc.as_bytes()[start..].to_vec();
-        let spans = in_order(&outer, spans);
-        self.enc.truncate(start);
         self.scope.lowest = lowest;
-        if are_told_apart(&outer, &spans) {
-            return spans
-                .into_iter()
-                .try_for_each(|(_, (at, ..))| write(self, at));
+        if are_told_apart(&written, &spans) {
+            let mut members = spans.into_iter();
+            return members.try_for_each(|(_, (at, ..))| write(self, at));
         }
-        let spans = self.each(count, &mut write)?;
-        self.put_in_order(start, spans);
+        self.sorted_apart(count, &mut write)
+    }
+
+    /// Writes members in the order of all that is written for each.
+    fn sorted_apart(
+        &mut self,
+        count: usize,
+        write: &mut impl FnMut(&mut Self, usize) -> Outcome,
+    ) -> Outcome {
+        let start = self.enc.len();
+        let spans = self.each(count, write)?;
+        if count < 2 {
+            return Ok(());
+        }
+        let written = self.enc.as_bytes()[start..].to_vec();
+        self.enc.truncate(start);
+        self.put(&written, in_order(&written, spans));
         Ok(())
     }
 
@@ -326,14 +303,7 @@ impl<'py> Walk<'_, '_, 'py> {
         Ok(spans)
     }
 
-    /// Puts what was written for members since `start` in order.
-    fn put_in_order(&mut self, start: usize, spans: SmallVec<[Span; 24]>) {
-        if spans.len() < 2 {
-            return;
-        }
-        let written = self.enc.as_bytes()[start..].to_vec();
-        let spans = in_order(&written, spans);
-        self.enc.truncate(start);
+    fn put(&mut self, written: &[u8], spans: SmallVec<[(u64, Span); 24]>) {
         for (_, (_, from, to)) in spans {
             self.enc.raw(&written[from..to]);
         }
